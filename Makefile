@@ -1,0 +1,89 @@
+# Everything a person or CI does with this folder. It needs Python 3.13 or newer and make, and installs into .venv only.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+ARGS ?=
+
+# Whatever the stamps say, set up again when the interpreter behind .venv has gone: an upgrade leaves a dangling link.
+no_venv := $(shell test -x $(BIN)/python || echo no_venv)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test long bench fmt lock clean no_venv
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  PYTHON=/path/to/python3.13 chooses the interpreter; ARGS="..." is handed on to demo, test, long and bench.'
+
+demo: $(VENV)/demo.stamp ## The example network on an embedded emulator: broken, put right, shown (no AWS account needed)
+	@$(BIN)/setpoint demo $(ARGS)
+
+test: $(VENV)/dev.stamp ## The gate: format, lint, types, layers, dependencies, template, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry --no-ansi .
+	@if [ -f template.yaml ]; then echo '$(BIN)/cfn-lint template.yaml'; $(BIN)/cfn-lint template.yaml; fi
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+long: $(VENV)/dev.stamp ## The long suites: more random examples, every crash point
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -n 2 --dist worksteal -m long --timeout 1800 $(ARGS)
+
+bench: $(VENV)/dev.stamp ## Each figure beside its baseline from the same run
+	@$(BIN)/python -m bench $(ARGS)
+
+fmt: $(VENV)/dev.stamp ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+
+# Warnings of pip are hidden (-qq), its errors are not. A stamp stands for a finished install: after an interrupted one, again.
+$(VENV)/demo.stamp: requirements-demo.txt $(no_venv)
+	@$(make_venv)
+	@echo 'Installing what the demo needs into $(VENV) (the first time takes a while) ...'
+	@$(PIP) install -qq --require-hashes -r requirements-demo.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(no_venv)
+	@$(make_venv)
+	@echo 'Installing the development tools into $(VENV) (the first time takes a minute or two) ...'
+	@$(PIP) install -qq --require-hashes -r requirements-dev.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $(VENV)/demo.stamp $@
+
+# An interpreter counts when it runs, is new enough, and can make an environment: a pyenv shim may do none of these, and
+# Debian ships ensurepip apart. 3.13 comes first because Lambda runs it.
+usable = -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 13))'
+define make_venv
+if $(BIN)/python $(usable) >/dev/null 2>&1 && $(BIN)/python -m pip --version >/dev/null 2>&1; then exit 0; fi; \
+for python in $(if $(PYTHON),"$(PYTHON)",python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 python3 python python3.14); do \
+	if "$$python" $(usable) >/dev/null 2>&1; then \
+		echo "Making $(VENV) with $$("$$python" -c 'import sys; print(sys.executable, sys.version.split()[0])') ..."; \
+		"$$python" -m venv --clear $(VENV) && exit 0; \
+		rm -rf $(VENV); exit 1; \
+	fi; \
+done; \
+{ echo 'Setpoint needs Python 3.13 or newer with its venv module, and found none$(if $(PYTHON), at PYTHON=$(PYTHON)).'; \
+  echo 'Install it (Debian, Ubuntu: python3.13 and python3.13-venv; macOS: brew install python@3.13; pyenv install 3.13),'; \
+  echo 'or name one you have: make $(or $(MAKECMDGOALS),test) PYTHON=/path/to/python3.13'; } >&2; exit 1
+endef
+
+# --universal and all hashes: one lock for every platform. The two smaller locks are constrained by the large one, so that
+# what is tested is what ships. Pins stay where they are unless LOCK=--upgrade.
+LOCK ?=
+COMPILE = UV_CUSTOM_COMPILE_COMMAND='make lock' .venv-lock/bin/uv pip compile pyproject.toml --quiet --no-config --universal \
+	--python-version 3.13 --generate-hashes --no-emit-index-url --no-emit-find-links
+
+lock: ## Resolve the dependencies of pyproject.toml into the locks again (LOCK=--upgrade: newest versions)
+	@$(subst $(VENV),.venv-lock,$(make_venv))
+	@.venv-lock/bin/python -m pip install -qq --disable-pip-version-check 'uv>=0.13,<0.14'
+	$(COMPILE) $(LOCK) --extra cli --extra demo --group dev -o requirements-dev.txt
+	$(COMPILE) --extra cli --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
+	$(COMPILE) -c requirements-dev.txt -o requirements.txt
+
+clean: ## Remove the environments, caches and build results
+	rm -rf $(VENV) .venv-lock build dist *.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

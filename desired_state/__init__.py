@@ -1,0 +1,1 @@
+"""What may be written down, and nothing about how it is done."""

@@ -1,0 +1,189 @@
+"""What the parts of a document must not say of each other. `load.py` calls `findings` over everything that did load.
+
+A resource that is written but failed to load is not missing: nothing is said of references to it. What AWS would refuse
+of single resources and their sums stands in `limits.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from desired_state import limits
+from desired_state.explain import Finding
+from desired_state.fields import PORTED, Address, RuleKey, TrafficError, cidr_problem, nearest, port_range, shown
+from desired_state.members import References, Routes, Rules
+from desired_state.network import NetworkAcl, RouteTable
+from desired_state.resource import SECTIONS, Resource
+
+if TYPE_CHECKING:
+    from desired_state.document import Intent, Scope, Tolerance, Workload
+    from desired_state.strict_json import Path
+
+INTERNET = "internet"
+"""What an intent calls everything outside the VPC."""
+
+
+class Parts(NamedTuple):
+    """Everything of a document that did load; `declared` and `named` hold what is written, whether it loaded or not."""
+
+    scope: Scope | None
+    resources: Mapping[Address, Resource]
+    declared: Mapping[Address, Path]
+    intents: Mapping[Path, Intent]
+    workloads: Mapping[Path, Workload]
+    named: frozenset[str]
+    exceptions: Mapping[Path, Tolerance]
+
+
+def findings(parts: Parts) -> Iterator[Finding]:
+    """Everything that is wrong with the parts together, in no order."""
+    yield from _one_of_each(parts)
+    yield from _dangling(parts)
+    yield from _claims(parts)
+    yield from limits.findings(parts.resources, parts.scope.region if parts.scope else None)
+    yield from _workloads(parts)
+    yield from _intents(parts)
+    yield from _exceptions(parts)
+
+
+def references(resource: Resource) -> Iterator[tuple[Path, str]]:
+    """(path below the resource, address) of everything that a resource refers to inside its document."""
+    for field in resource.described():
+        value = getattr(resource, field)
+        if isinstance(value, Address):
+            yield (field,), value
+        elif isinstance(value, Rules):
+            for index, key in enumerate(value):
+                if key.peer.startswith("security_group/"):
+                    yield (field, index, value.end), key.peer
+        elif isinstance(value, Routes):
+            yield from (((field, to), via) for to, via in value.items() if isinstance(via, Address))
+        elif isinstance(value, References):
+            yield from (((field, member), member) for member in value if "/" in member)
+
+
+def _one_of_each(parts: Parts) -> Iterator[Finding]:
+    """One VPC, one internet gateway (EC2: one per VPC), one main route table, one default network ACL."""
+    vpcs = [(at, path) for at, path in parts.declared.items() if at.kind == "vpc"]
+    if not vpcs and parts.scope:
+        mend = 'declare one under "vpc", or name it in scope.vpc_id'
+        yield Finding(("resources",), "the document has no VPC", mend)
+    gateways = [(at, path) for at, path in parts.declared.items() if at.kind == "internet_gateway"]
+    tables = ((at, it) for at, it in parts.resources.items() if isinstance(it, RouteTable))
+    mains = [(at, (*_at(at), "main")) for at, table in tables if table.main]
+    defaults = [
+        (at, (*_at(at), "is_default"))
+        for at, it in parts.resources.items()
+        if isinstance(it, NetworkAcl) and it.is_default
+    ]
+    for found, what, mend in (
+        (vpcs, "VPC", "one document describes one VPC: write a document for each"),
+        (gateways, "internet gateway", "a VPC has one: keep one"),
+        (mains, "main route table", "a VPC has one: keep main in one"),
+        (defaults, "default network ACL", "a VPC has one: keep is_default in one"),
+    ):
+        for _, path in found[1:]:
+            problem = f"a second {what} beside {shown(found[0][0])}"
+            yield Finding(path, problem, mend, on_key=path[-1] not in {"main", "is_default"})
+
+
+def _dangling(parts: Parts) -> Iterator[Finding]:
+    for address, resource in parts.resources.items():
+        for below, target in references(resource):
+            if target not in parts.declared:
+                yield _not_declared((*_at(address), *below), target, parts.declared)
+    for at, workload in parts.workloads.items():
+        for field in ("subnets", "security_groups"):
+            for member in getattr(workload, field):
+                if "/" in member and member not in parts.declared:
+                    yield _not_declared((*at, field, member), member, parts.declared)
+    for at, tolerance in parts.exceptions.items():
+        for target in _referred(tolerance.value):
+            if target not in parts.declared:
+                yield _not_declared((*at, "value"), target, parts.declared)
+
+
+def _referred(value: Any) -> Iterator[str]:
+    """The addresses in the value of an exception."""
+    if isinstance(value, RuleKey):
+        yield from (peer for peer in (value.peer,) if peer.startswith("security_group/"))
+    elif isinstance(value, Address):
+        yield from (one for one in (value,) if "/" in one)
+    elif isinstance(value, tuple):
+        yield from (one for one in value if isinstance(one, Address))
+
+
+def _not_declared(path: Path, target: str, declared: Iterable[Address]) -> Finding:
+    kind = target.partition("/")[0]
+    alike = [address for address in declared if address.kind == kind]
+    mend = nearest(target, alike) if alike else f'declare it under "{kind}"'
+    return Finding(path, f"{shown(target)} is not declared in this document", mend)
+
+
+def _claims(parts: Parts) -> Iterator[Finding]:
+    """A subnet has one route table and one network ACL."""
+    for kind, what in (("route_table", "route table"), ("network_acl", "network ACL")):
+        claimed: dict[Address, Address] = {}
+        for address, resource in parts.resources.items():
+            if address.kind == kind:
+                for subnet in getattr(resource, "subnets", None) or ():
+                    first = claimed.setdefault(subnet, address)
+                    if first != address:
+                        problem = f"{shown(subnet)} has a {what} already, {shown(first)}"
+                        yield Finding((*_at(address), "subnets", subnet), problem, "a subnet has one: keep it in one")
+
+
+def _workloads(parts: Parts) -> Iterator[Finding]:
+    for at, workload in parts.workloads.items():
+        if at[-1] == INTERNET or "/" in str(at[-1]):
+            mend = f'choose a word without a slash, and not "{INTERNET}"'
+            yield Finding(at, f"a workload cannot be called {shown(at[-1])}", mend, on_key=True)
+        if not workload.subnets:
+            yield Finding((*at, "subnets"), "a workload in no subnet is nowhere", "write the subnets that it runs in")
+
+
+def _intents(parts: Parts) -> Iterator[Finding]:
+    names: dict[str, Path] = {}
+    for at, intent in parts.intents.items():
+        if names.setdefault(intent.name, at) != at:
+            yield Finding(
+                (*at, "name"), f"a second intent called {shown(intent.name)}", "give every intent its own name"
+            )
+        for field, end in (("from", intent.source), ("to", intent.to)):
+            if problem := _end_problem(end, parts):
+                yield Finding((*at, field), *problem)
+        if intent.source == intent.to == INTERNET:
+            yield Finding((*at, "to"), "the internet's way to itself is not ours", "write one end inside the VPC")
+        if intent.ports is not None:
+            if intent.protocol not in PORTED:
+                mend = 'add "protocol": "tcp" or "udp", or leave ports out'
+                yield Finding((*at, "ports"), "ports without tcp or udp", mend)
+            try:
+                port_range(intent.ports)
+            except TrafficError as error:
+                yield Finding((*at, "ports"), error.problem, error.mend)
+
+
+def _end_problem(end: str, parts: Parts) -> tuple[str, str] | None:
+    if end == INTERNET or end in parts.named or end in parts.declared:
+        return None
+    if Address(end).kind in SECTIONS and "/" in end:
+        finding = _not_declared((), end, parts.declared)
+        return finding.problem, finding.mend
+    problem = cidr_problem(end)
+    if problem and (not end[:1].isdigit() or "/" not in end):
+        mend = nearest(end, (*parts.named, INTERNET))
+        return f"{shown(end)} is no workload, no address of this document and no CIDR", mend
+    return problem
+
+
+def _exceptions(parts: Parts) -> Iterator[Finding]:
+    first: dict[tuple[Address, str, Any], Path] = {}
+    for at, one in parts.exceptions.items():
+        if first.setdefault((one.address, one.field, one.value), at) != at:
+            yield Finding(at, "the same exception stands here twice", "keep the one with the right date")
+
+
+def _at(address: Address) -> Path:
+    return ("resources", address.kind, address.name)

@@ -1,0 +1,198 @@
+"""The database's kinds: DB subnet group and DB instance (PostgreSQL on RDS)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from desired_state.fields import Address, refusal, shown
+from desired_state.members import SecurityGroups, Subnets
+from desired_state.resource import Refusal, Resource
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = 24 * 60
+_WEEK = 7 * _DAY
+_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_RESERVED_USERS = frozenset({"admin", "rdsadmin"})
+"""Names that RDS keeps for itself on PostgreSQL (RDS user guide, and the refusal of `admin` seen by others)."""
+
+
+def _minute(text: str) -> int | None:
+    return int(text[:2]) * 60 + int(text[3:]) if _TIME.fullmatch(text) else None
+
+
+def backup_minutes(window: str) -> tuple[int, int] | None:
+    """`hh:mm-hh:mm` in UTC as (first minute of the day, length in minutes); None if it is not one."""
+    start, dash, end = window.partition("-")
+    first, last = _minute(start), _minute(end)
+    return (first, (last - first) % _DAY) if dash and first is not None and last is not None else None
+
+
+def maintenance_minutes(window: str) -> tuple[int, int] | None:
+    """`ddd:hh:mm-ddd:hh:mm` in UTC as (first minute of the week, length in minutes); None if it is not one."""
+    moments = []
+    for moment in window.split("-"):
+        minute = _minute(moment[4:])
+        if moment[:3] not in _DAYS or moment[3:4] != ":" or minute is None:
+            return None
+        moments.append(_DAYS.index(moment[:3]) * _DAY + minute)
+    return (moments[0], (moments[1] - moments[0]) % _WEEK) if len(moments) == len("ab") else None
+
+
+def windows_overlap(backup: str, maintenance: str) -> bool:
+    """Whether the daily backup window meets the weekly maintenance window; both well-formed. RDS refuses that."""
+    start, length = backup_minutes(backup) or (0, 0)
+    first, span = maintenance_minutes(maintenance) or (0, 0)
+    return any(
+        (first - (day * _DAY + start)) % _WEEK < length or ((day * _DAY + start) - first) % _WEEK < span
+        for day in range(7)
+    )
+
+
+def _backup_window(text: str) -> str:
+    minutes = backup_minutes(text)
+    if minutes is None or minutes[1] < 30:
+        raise refusal(f"{shown(text)} is no backup window", 'write UTC times at least 30 minutes apart: "17:00-17:30"')
+    return text
+
+
+def _maintenance_window(text: str) -> str:
+    minutes = maintenance_minutes(text)
+    if minutes is None or not 30 <= minutes[1] < _DAY:
+        mend = 'write UTC days and times 30 minutes to 24 hours apart, in lower case: "sun:18:00-sun:18:30"'
+        raise refusal(f"{shown(text)} is no maintenance window", mend)
+    return text
+
+
+def _user(text: str) -> str:
+    if text.lower() in _RESERVED_USERS or text.lower().startswith("pg_"):
+        raise refusal(
+            f"{shown(text)} is a reserved master user name for PostgreSQL", 'choose another, such as "postgres"'
+        )
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", text):
+        raise refusal(
+            f"{shown(text)} cannot be a master user name", "use 1 to 16 letters, digits or underscores, first a letter"
+        )
+    return text
+
+
+def _database_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", text):
+        raise refusal(
+            f"{shown(text)} cannot be a database's name", "use 1 to 63 letters, digits or underscores, first a letter"
+        )
+    return text
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        raise refusal(
+            f"{shown(text)} is no PostgreSQL version",
+            'write a major version such as "16", or a minor one such as "16.4"',
+        )
+    return text
+
+
+def _instance_class(text: str) -> str:
+    if not re.fullmatch(r"db\.[a-z0-9-]+(\.[a-z0-9-]+)+", text):
+        raise refusal(f"{shown(text)} is no DB instance class", 'write a class such as "db.t3.micro"')
+    return text
+
+
+def _group_description(text: str) -> str:
+    if not text or len(text) > 255 or not (text.isascii() and text.isprintable()):
+        raise refusal(f"RDS refuses the description {shown(text)}", "use 1 to 255 printable ASCII characters")
+    return text
+
+
+def _subnet_group(text: str) -> str:
+    if not text.startswith("db_subnet_group/"):
+        raise refusal(f"{shown(text)} is no DB subnet group of this document", "write db_subnet_group/<name>")
+    return text
+
+
+class DbSubnetGroup(Resource):
+    """The subnets, in two zones or more, that RDS may place an instance in."""
+
+    kind: ClassVar[str] = "db_subnet_group"
+    required: ClassVar[frozenset[str]] = frozenset({"subnets"})
+
+    description: Annotated[str, AfterValidator(_group_description)] | None = None
+    subnets: Subnets | None = None
+
+    @classmethod
+    def name_problem(cls, name: str) -> Refusal | None:
+        if name.lower() == "default":
+            return "a DB subnet group cannot be called default", "choose another name"
+        if not re.fullmatch(r"[a-z0-9 ._-]{1,255}", name):
+            lower = f" (as in {shown(name.lower())})" if name != name.lower() else ""
+            return (
+                f"{shown(name)} cannot be a DB subnet group's name",
+                f"RDS stores it in lower case: write it so{lower}",
+            )
+        return super().name_problem(name)
+
+
+class DbInstance(Resource):
+    """A PostgreSQL instance. Its password is never written down: RDS keeps it (`manage_master_user_password`)."""
+
+    kind: ClassVar[str] = "db_instance"
+
+    engine: Literal["postgres"] | None = None
+    engine_version: Annotated[str, AfterValidator(_version)] | None = None
+    db_instance_class: Annotated[str, AfterValidator(_instance_class)] | None = None
+    storage_type: Literal["gp2", "gp3", "io1", "io2", "standard"] | None = None
+    allocated_storage: Annotated[int, Field(ge=20, le=65536)] | None = None
+    max_allocated_storage: Annotated[int, Field(ge=20, le=65536)] | None = None
+    storage_encrypted: bool | None = None
+    db_name: Annotated[str, AfterValidator(_database_name)] | None = None
+    master_username: Annotated[str, AfterValidator(_user)] | None = None
+    manage_master_user_password: bool | None = None
+    port: Annotated[int, Field(ge=1150, le=65535)] | None = None
+    multi_az: bool | None = None
+    publicly_accessible: bool | None = None
+    db_subnet_group: Annotated[Address, AfterValidator(_subnet_group)] | None = None
+    vpc_security_groups: SecurityGroups | None = None
+    backup_retention_period: Annotated[int, Field(ge=0, le=35)] | None = None
+    preferred_backup_window: Annotated[str, AfterValidator(_backup_window)] | None = None
+    preferred_maintenance_window: Annotated[str, AfterValidator(_maintenance_window)] | None = None
+    auto_minor_version_upgrade: bool | None = None
+    copy_tags_to_snapshot: bool | None = None
+    deletion_protection: bool | None = None
+
+    @classmethod
+    def name_problem(cls, name: str) -> Refusal | None:
+        if name != name.lower() and re.fullmatch(r"[A-Za-z0-9-]+", name):
+            return (
+                f"the identifier {shown(name)} is not lower case",
+                f"RDS stores it in lower case: write {shown(name.lower())}",
+            )
+        if not re.fullmatch(r"[a-z](-?[a-z0-9])*", name) or len(name) > 63:
+            mend = "use 1 to 63 lower-case letters, digits and single hyphens, first a letter, no hyphen at the end"
+            return f"{shown(name)} cannot be a DB instance's identifier", mend
+        return None
+
+
+def _version_agrees(want: DbInstance, have: DbInstance) -> bool:
+    """`16` is any 16.x; with automatic minor upgrades on, a later minor of the same major is what was asked for."""
+    wanted, found = want.engine_version or "", have.engine_version or ""
+    if found == wanted or ("." not in wanted and found.partition(".")[0] == wanted):
+        return True
+    major, _, minor = wanted.partition(".")
+    live_major, _, live_minor = found.partition(".")
+    upgrades = want.auto_minor_version_upgrade or (
+        want.auto_minor_version_upgrade is None and have.auto_minor_version_upgrade
+    )
+    return bool(upgrades and minor and live_minor and major == live_major and int(live_minor) >= int(minor))
+
+
+def _storage_agrees(want: DbInstance, have: DbInstance) -> bool:
+    """With storage autoscaling on, RDS grows the storage by itself: more than was asked for is no drift."""
+    wanted, found = want.allocated_storage or 0, have.allocated_storage or 0
+    scales = (want.max_allocated_storage or 0) > wanted
+    return found == wanted or (scales and found > wanted)
+
+
+DbInstance.agrees = {"engine_version": _version_agrees, "allocated_storage": _storage_agrees}

@@ -1,0 +1,134 @@
+"""Pydantic's errors in plain words, each with a mend.
+
+`load.py` calls `findings_of` for every part of a document that has not its shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+from desired_state.fields import nearest, shown
+from desired_state.resource import Resource
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
+
+    from desired_state.strict_json import Path
+
+
+class Finding(NamedTuple):
+    """Something wrong at a path of a document; `on_key`: with the key there, not with its value."""
+
+    path: Path
+    problem: str
+    mend: str
+    on_key: bool = False
+
+
+_NOUNS = {
+    "string_type": "a string",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "frozen_set_type": "a list",
+}
+
+
+def findings_of(
+    error: ValidationError, value: Any, at: Path, model: type[BaseModel] | None = None
+) -> Iterator[Finding]:
+    """What `error` says of `value`, which stands at `at` and was read as `model`."""
+    wrong_types: dict[Path, list[str]] = {}
+    for detail in error.errors(include_url=False):
+        if detail["type"] == "string_unicode":  # half a character: strict_json.py has said so, with its place
+            continue
+        below = _below(detail, value)
+        context = detail.get("ctx", {})
+        kind = detail["type"]
+        if kind == "refused":
+            yield Finding((*at, *below), context["problem"], context["mend"])
+        elif kind == "refused_members":
+            for path, problem, mend in context["problems"]:
+                yield Finding((*at, *below, *path), problem, mend)
+        elif kind in _NOUNS:  # a union complains once for each of its members
+            wrong_types.setdefault(below, []).append(_NOUNS[kind])
+        elif kind == "extra_forbidden":
+            mend = nearest(str(below[-1]), known_fields(model, below))
+            yield Finding((*at, *below), f"unknown field {shown(below[-1])}", mend, on_key=True)
+        else:
+            yield Finding((*at, *below), *_explained(detail, below))
+    for below, nouns in wrong_types.items():
+        yield Finding((*at, *below), *_wrong_type(_at(value, below), nouns))
+
+
+def known_fields(model: type[BaseModel] | None, below: Path) -> Iterable[str]:
+    """The fields that could stand where `below` ends: those of the model, or those of a member of a collection."""
+    if model is None:
+        return ()
+    if len(below) == 1:
+        return [field.alias or name for name, field in model.model_fields.items()]
+    collection = model.collection(str(below[0])) if issubclass(model, Resource) else None
+    member = get_args(collection.written)[-1] if collection else None
+    return (*getattr(member, "__required_keys__", ()), *getattr(member, "__optional_keys__", ()))
+
+
+def _below(detail: ErrorDetails, value: Any) -> Path:
+    """Pydantic's location without the names of a union's members, which are no part of the document."""
+    path: Path = ()
+    for step in detail["loc"]:
+        there = _step(value, step)
+        if there is _NOTHING and detail["type"] != "missing":
+            break
+        path, value = (*path, step), there
+    return path
+
+
+_NOTHING = object()
+
+
+def _step(value: Any, step: int | str) -> Any:
+    if isinstance(value, Mapping):
+        return value.get(step, _NOTHING)
+    return value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else _NOTHING
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = _step(value, step)
+    return value
+
+
+def _explained(detail: ErrorDetails, below: Path) -> tuple[str, str]:
+    context, value = detail.get("ctx", {}), shown(detail["input"])
+    match detail["type"]:
+        case "missing":
+            return f'"{below[-1]}" is missing', f'add "{below[-1]}"'
+        case "literal_error":
+            return f"{value} is not allowed here", f"write {context['expected']}".replace("'", '"')
+        case "greater_than_equal":
+            return f"{value} is too small", f"write {context['ge']} or more"
+        case "less_than_equal":
+            return f"{value} is too large", f"write {context['le']} or less"
+        case "string_too_short":
+            return "the text is empty", "write something that a person can read"
+        case "string_too_long":
+            return "the text is too long", f"write at most {context['max_length']} characters"
+        case _:
+            return f"{value} is refused: {detail['msg']}", "see the documentation of the field"
+
+
+def _wrong_type(value: Any, nouns: list[str]) -> tuple[str, str]:
+    wanted = " or ".join(dict.fromkeys(nouns))
+    problem = f"{shown(value)} stands where {wanted} belongs"
+    if isinstance(value, str) and "a whole number" in nouns and value.isascii() and value.isdecimal():
+        return problem, f'write {shown(value)[1:-1]}, not "{shown(value)[1:-1]}"'
+    if isinstance(value, str) and wanted == "true or false" and value.lower() in {"true", "false"}:
+        return problem, f'write {value.lower()}, not "{value}"'
+    if type(value) is int and wanted == "a string":
+        return problem, f'write "{shown(value)}", not {shown(value)}'
+    return problem, f"write {wanted}"

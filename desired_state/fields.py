@@ -1,0 +1,282 @@
+"""The value types that documents and live state share.
+
+Each has one canonical spelling. A document that spells a value otherwise is refused (`load.py`), never rewritten; what
+AWS answers is brought to the same spelling by `reconciler/ec2.py`. Two values are the same exactly when `==` says so.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from functools import lru_cache
+from ipaddress import IPv4Network, ip_network
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic_core import PydanticCustomError, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import GetCoreSchemaHandler
+
+ANY = -1
+"""`first` and `last` of a rule that has no ports, or of an ICMP rule for any type or any code."""
+
+PORTED = frozenset({"tcp", "udp"})
+ICMP = frozenset({"icmp", "icmpv6"})
+NAMED_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "all": ANY}
+"""The protocols that have a name, with their IANA number (-1 is AWS's spelling of "all")."""
+
+
+def shown(value: object) -> str:
+    """A value of a document for a message: on one line, nothing that a terminal or a log would act on, never long."""
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):  # str() refuses integers of more than 4300 digits
+        return str(value) if value.bit_length() < 64 else "a number of more than 19 digits"
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return f"{value[:_SHOWN]!r}..."
+    return repr(value)
+
+
+_SHOWN = 120
+
+
+def nearest(text: str, known: Iterable[str]) -> str:
+    """The mend of a word that nobody knows: the known one it resembles, else all of them."""
+    words = list(known)
+    if close := get_close_matches(text[:_SHOWN], words, n=1):
+        return f"did you mean {shown(close[0])}?"
+    if not words:
+        return "leave it out"
+    return f"write one of {', '.join(sorted(words))}" if len(words) <= _LISTED else "see what is declared"
+
+
+_LISTED = 30
+
+
+def refusal(problem: str, mend: str) -> PydanticCustomError:
+    """What a value type raises: `problem` says what is wrong, `mend` what to write instead."""
+    return PydanticCustomError("refused", "{problem}", {"problem": problem, "mend": mend})
+
+
+class Address(str):
+    """`<kind>/<name>`: how a resource is called in references, plans, logs, metrics and alerts."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, kind: str, name: str) -> Address:
+        return cls(f"{kind}/{name}")
+
+    @property
+    def kind(self) -> str:
+        return self.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.partition("/")[2]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(), serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+
+NOWHERE = Address("nowhere")
+"""What a thing is attached to that is attached to nothing (`None` would mean that nobody knows)."""
+
+
+def cidr_problem(text: str) -> tuple[str, str] | None:
+    """Why `text` is no canonical CIDR, as (problem, mend); None if it is one."""
+    if len(text) > _LONGEST_CIDR:
+        return _no_cidr(text)
+    return _cidr_problem(text)
+
+
+_LONGEST_CIDR = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
+
+
+@lru_cache(maxsize=65536)
+def _cidr_problem(text: str) -> tuple[str, str] | None:
+    """Memoised: documents and live state repeat their CIDRs."""
+    try:
+        parsed = ip_network(text, strict=False)
+    except ValueError:
+        return _no_cidr(text)
+    if "%" in text:  # ipaddress knows scoped IPv6 networks, EC2 does not
+        return _no_cidr(text)
+    if str(parsed) != text:
+        return f"{shown(text)} is not written canonically", f'write "{parsed}"'
+    return None
+
+
+def _no_cidr(text: str) -> tuple[str, str]:
+    return f"{shown(text)} is not a CIDR", "write an IPv4 or IPv6 network such as 10.0.0.0/16 or 2001:db8::/32"
+
+
+def is_ipv6(cidr: str) -> bool:
+    """Whether a CIDR is of IPv6."""
+    return ":" in cidr
+
+
+@lru_cache(maxsize=65536)
+def network(cidr: str) -> tuple[int, int, int]:
+    """A canonical CIDR as (IP version, first address, last address), the addresses as integers."""
+    parsed = ip_network(cidr)
+    return (4 if isinstance(parsed, IPv4Network) else 6), int(parsed.network_address), int(parsed.broadcast_address)
+
+
+def contains(outer: str, inner: str) -> bool:
+    """Whether the network `outer` holds every address of `inner`; both canonical CIDRs."""
+    version, first, last = network(outer)
+    other, low, high = network(inner)
+    return version == other and first <= low and high <= last
+
+
+class RuleKey(NamedTuple):
+    """What makes two security group rules of one direction the same rule to EC2; a description is no part of it.
+
+    `protocol` is a name (`tcp`, `udp`, `icmp`, `icmpv6`, `all`) or a number as text. `first` and `last` are the ports
+    of tcp and udp, type and code of ICMP (-1: any), and -1 for everything else. `peer` is a canonical CIDR, an address
+    `security_group/<name>`, a group id `sg-...` (`<account>/sg-...` where another account owns it) or a prefix list
+    `pl-...`.
+    """
+
+    protocol: str
+    first: int
+    last: int
+    peer: str
+
+    @property
+    def is_cidr(self) -> bool:
+        return is_cidr(self.peer)
+
+    def __str__(self) -> str:
+        return f"{traffic(self.protocol, self.first, self.last)} {self.peer}"
+
+
+class AclEntry(NamedTuple):
+    """One entry of a network ACL under its number; the fields as in `RuleKey`, and `cidr` a canonical CIDR."""
+
+    action: str
+    protocol: str
+    first: int
+    last: int
+    cidr: str
+
+    def __str__(self) -> str:
+        return f"{self.action} {traffic(self.protocol, self.first, self.last)} {self.cidr}"
+
+
+def is_cidr(peer: str) -> bool:
+    """Whether the peer of a rule is a canonical CIDR."""
+    return cidr_problem(peer) is None
+
+
+def traffic(protocol: str, first: int, last: int) -> str:
+    """`tcp 443`, `udp 1024-65535`, `icmp type 3 code 4`, `all`: a rule's protocol and ports for people."""
+    if protocol in PORTED:
+        return f"{protocol} {first}" if first == last else f"{protocol} {first}-{last}"
+    if protocol in ICMP and first != ANY:
+        return f"{protocol} type {first}" + (f" code {last}" if last != ANY else "")
+    return protocol if protocol in NAMED_PROTOCOLS else f"protocol {protocol}"
+
+
+def written_traffic(protocol: str, first: int, last: int) -> dict[str, Any]:
+    """The same as a document writes it: `{"protocol": "tcp", "ports": "1024-65535"}`."""
+    written: dict[str, Any] = {"protocol": protocol if protocol in NAMED_PROTOCOLS else int(protocol)}
+    if protocol in PORTED:
+        written["ports"] = first if first == last else f"{first}-{last}"
+    if protocol in ICMP:
+        written |= {name: value for name, value in (("icmp_type", first), ("icmp_code", last)) if value != ANY}
+    return written
+
+
+def written_rule(key: RuleKey, end: str) -> dict[str, Any]:
+    """A rule as a document writes it; `end` is `source` or `destination`."""
+    return written_traffic(key.protocol, key.first, key.last) | {end: key.peer}
+
+
+def written_entry(entry: AclEntry, end: str) -> dict[str, Any]:
+    """An ACL entry as a document writes it under its number; `end` as above."""
+    return {"action": entry.action} | written_traffic(entry.protocol, entry.first, entry.last) | {end: entry.cidr}
+
+
+class TrafficError(ValueError):
+    """A protocol and what stands beside it do not go together: what is wrong, and what to write instead."""
+
+    def __init__(self, problem: str, mend: str) -> None:
+        super().__init__(problem, mend)
+        self.problem = problem
+        self.mend = mend
+
+
+def ports_of(
+    protocol: str | int, ports: int | str | None, icmp_type: int | None, icmp_code: int | None
+) -> tuple[str, int, int]:
+    """(protocol, first, last) of a rule or entry from its fields as written, None for those left out.
+
+    Raises TrafficError.
+    """
+    name = _protocol_name(protocol)
+    if name in PORTED:
+        if ports is None:
+            raise TrafficError(f"{name} needs ports", 'add "ports": a port such as 443 or a range such as "1024-65535"')
+    elif ports is not None:
+        raise TrafficError(f"{traffic(name, ANY, ANY)} has no ports", "leave ports out, or write tcp or udp")
+    if name not in ICMP and (icmp_type is not None or icmp_code is not None):
+        raise TrafficError(f"{traffic(name, ANY, ANY)} has no ICMP type or code", "leave icmp_type and icmp_code out")
+    if name in ICMP:
+        return name, *_icmp(icmp_type, icmp_code)
+    return (name, ANY, ANY) if ports is None else (name, *port_range(ports))
+
+
+def _protocol_name(protocol: str | int) -> str:
+    if isinstance(protocol, str):
+        if protocol in NAMED_PROTOCOLS:
+            return protocol
+        mend = "write tcp, udp, icmp, icmpv6, all or a protocol number"
+        raise TrafficError(f"unknown protocol {shown(protocol)}", mend)
+    for known, number in NAMED_PROTOCOLS.items():
+        if protocol == number:
+            raise TrafficError(f"protocol {protocol} has a name", f'write "{known}"')
+    if not 0 <= protocol <= 255:
+        raise TrafficError(f"there is no protocol {shown(protocol)}", "protocol numbers go from 0 to 255")
+    return str(protocol)
+
+
+def _icmp(icmp_type: int | None, icmp_code: int | None) -> tuple[int, int]:
+    if icmp_type is None and icmp_code is not None:
+        raise TrafficError("icmp_code without icmp_type", "add icmp_type, or leave both out for any ICMP")
+    for field, value in (("icmp_type", icmp_type), ("icmp_code", icmp_code)):
+        if value is not None and not 0 <= value <= 255:
+            raise TrafficError(
+                f"{field} {shown(value)} does not exist", f"{field} goes from 0 to 255; leave it out for any"
+            )
+    return (ANY if icmp_type is None else icmp_type), (ANY if icmp_code is None else icmp_code)
+
+
+_RANGE = re.compile(r"([0-9]{1,6})-([0-9]{1,6})")
+
+
+def port_range(ports: int | str) -> tuple[int, int]:
+    """(first, last) of ports as a document writes them: 443, or "1024-65535". Raises TrafficError."""
+    if isinstance(ports, str):
+        bounds = _RANGE.fullmatch(ports)
+        if not bounds:
+            mend = 'write a port as a number (443), a range as "1024-65535"'
+            raise TrafficError(f"{shown(ports)} is no port range", mend)
+        first, last = int(bounds[1]), int(bounds[2])
+        if ports != f"{first}-{last}":
+            raise TrafficError(f"{shown(ports)} is not written canonically", f'write "{first}-{last}"')
+        if first == last:
+            raise TrafficError(f"the range {shown(ports)} is one port", f"write {first}")
+    else:
+        first = last = ports
+    if not 0 <= first <= last <= 65535:
+        raise TrafficError(f"ports {shown(ports)} do not exist", "ports go from 0 to 65535, the lower one first")
+    return first, last

@@ -1,0 +1,148 @@
+"""Bytes -> `Document`, or everything that is wrong with them at once, each with its place and its mend.
+
+The command line, the worker and the manual invoke call `load`; nothing else makes a `Document`. First the text
+(`strict_json.py`), then the parts (`reading.py`), then what the parts say of each other (`checks.py`). Places are
+looked up only where something is wrong, so a good document does not pay for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from desired_state.fields import shown
+from desired_state.reading import Reading
+from desired_state.strict_json import (
+    Fault,
+    Path,
+    Spot,
+    decode,
+    line_and_column,
+    line_starts,
+    parse,
+    survey,
+    syntax_fault,
+)
+
+if TYPE_CHECKING:
+    from desired_state.document import Document
+    from desired_state.explain import Finding
+
+_LONGEST = 500
+"""Characters of a problem, a mend or a path that a person is shown."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with a document: where (line and column from 1), what, and what to write instead.
+
+    Every text is of one line, without anything that a terminal or a log would act on.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = f" ({self.path})" if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.problem}{where}; {self.mend}"
+
+
+class DocumentError(Exception):
+    """The bytes are no document. `problems` holds all that is wrong, by place; the text has a line for each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def load(data: bytes, origin: str) -> Document:
+    """The document in `data`; `origin` says where the bytes came from and stands before every problem.
+
+    Raises DocumentError, and nothing else, whatever the bytes.
+    """
+    text = decode(data)
+    if isinstance(text, Fault):
+        raise DocumentError(_problems(origin, data.decode(errors="replace"), [text]))
+    try:
+        written, suspicious = parse(text)
+    except json.JSONDecodeError as error:
+        raise DocumentError(_problems(origin, text, [syntax_fault(error)])) from None
+    found = survey(text) if suspicious else None
+    if found and found.too_deep:
+        raise DocumentError(_problems(origin, text, found.faults))
+    reading = Reading(written)
+    document = reading.document(hashlib.sha256(data).hexdigest(), origin)
+    if document and not (found and found.faults):
+        return document
+    found = found or survey(text)
+    faults = set(found.faults)
+    if not found.too_deep:
+        refused = {fault.path for fault in found.faults}
+        faults |= {
+            fault
+            for fault in (_placed(finding, written, found.spots) for finding in reading.findings)
+            if not any(fault.path[:length] in refused for length in range(1, len(fault.path) + 1))
+        }
+    raise DocumentError(_problems(origin, text, faults))
+
+
+def _placed(finding: Finding, written: Any, spots: Mapping[Path, Spot]) -> Fault:
+    """A finding with its offset; what is not there stands where its parent does."""
+    path = _resolved(finding.path, written)
+    there = path
+    while there not in spots:
+        there = there[:-1]
+    offset = spots[there].key if finding.on_key else spots[there].value
+    return Fault(offset, path, finding.problem, finding.mend)
+
+
+def _resolved(path: Path, written: Any) -> Path:
+    """The path with members of lists by their index: checks know a list of references by its members only."""
+    resolved: Path = ()
+    for step in path:
+        by_value = isinstance(written, list) and isinstance(step, str) and step in written
+        here = written.index(step) if by_value else step
+        resolved = (*resolved, here)
+        try:
+            written = written[here]
+        except (KeyError, IndexError, TypeError):
+            written = None
+    return resolved
+
+
+def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
+    starts = line_starts(text)
+    return [
+        Problem(
+            inert(origin),
+            *line_and_column(starts, fault.offset),
+            inert(_path(fault.path)),
+            inert(fault.problem),
+            inert(fault.mend),
+        )
+        for fault in faults
+    ]
+
+
+def _path(path: Path) -> str:
+    """`resources.security_group.web.ingress[0].source`; keys that are no plain words stand quoted in brackets."""
+    text = ""
+    for step in path:
+        if isinstance(step, str) and re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$-]{0,62}", step):
+            text += f".{step}" if text else step
+        else:
+            text += f"[{shown(step)}]"
+    return text
+
+
+def inert(text: str) -> str:
+    """Text from anywhere for a message: one line, readable in length, nothing in it that a terminal acts on."""
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,0 +1,257 @@
+"""From the values of a document to its parts, each read by itself, so that one bad part hides no problem of another.
+
+`load.py` makes a `Reading` for every document, asks it for the `Document`, and says what it found where there is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Strict, TypeAdapter, ValidationError
+
+from desired_state import checks
+from desired_state.checks import Parts
+from desired_state.document import (
+    FORMAT,
+    Document,
+    Intent,
+    Name,
+    Revision,
+    Scope,
+    Tolerance,
+    Workload,
+    WrittenTolerance,
+)
+from desired_state.explain import Finding, findings_of
+from desired_state.fields import Address, nearest, shown
+from desired_state.members import Entries, References, Routes, Rules, Tags
+from desired_state.network import InternetGateway, Vpc
+from desired_state.resource import SECTIONS, Enforcement, Resource
+from desired_state.strict_json import Path
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""`{N: a pure function from format N to format N+1}`. Format 1 is the first."""
+
+_TOP: dict[str, TypeAdapter[Any]] = {
+    "$schema": TypeAdapter(Annotated[str, Strict()]),
+    "version": TypeAdapter(Annotated[int, Strict()]),
+    "name": TypeAdapter(Annotated[Name, Strict()]),
+    "revision": TypeAdapter(Annotated[Revision, Strict()]),
+    "scope": TypeAdapter(Scope),
+    "enforcement": TypeAdapter(Enforcement),
+}
+_REQUIRED = ("version", "name", "revision", "scope", "resources")
+_KNOWN = (*_TOP, "resources", "intents", "workloads", "exceptions")
+_UNTIL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
+
+
+class Reading:
+    """One reading of a document's values; `findings` grows on the way, in no order."""
+
+    def __init__(self, written: Any) -> None:
+        self.findings: list[Finding] = []
+        self._declared: dict[Address, Path] = {}
+        self._resources: dict[Address, Resource] = {}
+        self._written = self._envelope(written)
+
+    def document(self, sha256: str, origin: str) -> Document | None:
+        """The document, or None where there are findings."""
+        if self._written is None:
+            return None
+        top: dict[str, Any] = {
+            part: self._read(of.validate_python, self._written[part], (part,), Scope if part == "scope" else None)
+            for part, of in _TOP.items()
+            if part in self._written
+        }
+        scope: Scope | None = top.get("scope")
+        enforcement: Enforcement = top.get("enforcement") or "correct"
+        for kind, section in self._members("resources", dict).items():
+            self._section(kind, section, enforcement)
+        vpc = self._vpc(scope)
+        intents = self._each(Intent, "intents", list)
+        workloads = self._each(Workload, "workloads", dict)
+        tolerances = self._each(WrittenTolerance, "exceptions", list)
+        exceptions = {at: read for at, one in tolerances.items() if (read := self._tolerance(one, at))}
+        named = self._written.get("workloads")
+        parts = Parts(
+            scope=scope,
+            resources=self._resources,
+            declared=self._declared,
+            intents=intents,
+            workloads=workloads,
+            named=frozenset(named) if isinstance(named, dict) else frozenset(),
+            exceptions=exceptions,
+        )
+        self.findings += checks.findings(parts)
+        if self.findings or scope is None:
+            return None
+        return Document(
+            name=top["name"],
+            revision=top["revision"],
+            scope=scope,
+            enforcement=enforcement,
+            resources=self._resources,
+            vpc=vpc,
+            intents=tuple(intents.values()),
+            workloads={str(at[-1]): workload for at, workload in workloads.items()},
+            exceptions=tuple(exceptions.values()),
+            sha256=sha256,
+            origin=origin,
+        )
+
+    def _refuse(self, path: Path, problem: str, mend: str, *, on_key: bool = False) -> None:
+        self.findings.append(Finding(path, problem, mend, on_key))
+
+    def _refuse_shape(self, path: Path, value: Any, wanted: str) -> None:
+        self._refuse(path, f"{shown(value)} stands where {wanted} belongs", f"write {wanted}")
+
+    def _envelope(self, written: Any) -> dict[str, Any] | None:
+        """The document in today's format, its keys checked; None if there is no reading on."""
+        if not isinstance(written, dict):
+            self._refuse((), f"{shown(written)} is no document", 'write an object: { "version": 1, ... }')
+            return None
+        version = written.get("version")
+        if type(version) is int and version != FORMAT and version not in UPGRADES:
+            self._refuse(("version",), *_unknown_format(version))
+            return None
+        document: dict[str, Any] = written
+        while type(version) is int and version < FORMAT:
+            document = UPGRADES[version](document)
+            version += 1
+        for key in document:
+            if key not in _KNOWN:
+                self._refuse((key,), f"unknown field {shown(key)}", nearest(key, _KNOWN), on_key=True)
+        for key in _REQUIRED:
+            if key not in document:
+                self._refuse((key,), f'"{key}" is missing', f'add "{key}"')
+        return document
+
+    def _read[T](
+        self, validate: Callable[[Any], T], value: Any, at: Path, model: type[BaseModel] | None = None
+    ) -> T | None:
+        try:
+            return validate(value)
+        except ValidationError as error:
+            self.findings += findings_of(error, value, at, model)
+            return None
+
+    def _members(self, part: str, shape: type[Any]) -> Any:
+        """The part if it has its shape, else an empty one."""
+        value = (self._written or {}).get(part, shape())
+        if isinstance(value, shape):
+            return value
+        self._refuse_shape((part,), value, "an object" if shape is dict else "a list")
+        return shape()
+
+    def _each[M: BaseModel](self, model: type[M], part: str, shape: type[Any]) -> dict[Path, M]:
+        """The members that load, by their paths."""
+        members = self._members(part, shape)
+        pairs = members.items() if isinstance(members, dict) else enumerate(members)
+        read = (((part, key), self._read(model.model_validate, value, (part, key), model)) for key, value in pairs)
+        return {at: value for at, value in read if value is not None}
+
+    def _section(self, kind: str, section: Any, enforcement: Enforcement) -> None:
+        """All resources of a kind, into those that are declared and those that load."""
+        at: Path = ("resources", kind)
+        model = SECTIONS.get(kind)
+        if model is None:
+            self._refuse(at, f"unknown kind of resource {shown(kind)}", nearest(kind, SECTIONS), on_key=True)
+        elif not isinstance(section, dict):
+            self._refuse_shape(at, section, 'an object of the form { "<name>": { ... } }')
+        else:
+            for name, fields in section.items():
+                address = Address.of(kind, name)
+                self._declared[address] = (*at, name)
+                if refused := model.name_problem(name):
+                    self._refuse((*at, name), *refused, on_key=True)
+                if resource := self._resource(model, fields, (*at, name), enforcement):
+                    self._resources[address] = resource
+
+    def _resource(self, model: type[Resource], fields: Any, at: Path, enforcement: Enforcement) -> Resource | None:
+        if not isinstance(fields, dict):
+            self._refuse_shape(at, fields, "an object")
+            return None
+        missing = [field for field in sorted(model.required) if fields.get(field) is None]
+        for field in missing:
+            self._refuse((*at, field), f'"{field}" is missing', f'add "{field}"')
+        try:
+            resource = model.model_validate({"enforcement": enforcement, **fields})
+        except ValidationError as error:
+            self.findings += findings_of(error, fields, at, model)
+            return None
+        return None if missing else resource
+
+    def _vpc(self, scope: Scope | None) -> Address:
+        """The address of the document's VPC, into the internet gateway that names none; `vpc/` where there is none."""
+        vpc = next((address for address in self._declared if address.kind == "vpc"), None)
+        if vpc is None and scope and scope.vpc_id:
+            vpc = Address.of("vpc", scope.vpc_id)
+            self._declared[vpc] = ("scope", "vpc_id")
+            self._resources[vpc] = Vpc(enforcement="ignore")
+        if vpc is None:
+            return Address("vpc/")
+        for address, resource in self._resources.items():
+            if isinstance(resource, InternetGateway) and resource.vpc is None:
+                self._resources[address] = resource.but(vpc=vpc)
+        return vpc
+
+    def _tolerance(self, written: WrittenTolerance, at: Path) -> Tolerance | None:
+        before = len(self.findings)
+        model = SECTIONS.get(written.address.kind)
+        value = None
+        if written.address not in self._declared or model is None:
+            mend = nearest(written.address, self._declared)
+            self._refuse((*at, "address"), f"{shown(written.address)} is not declared in this document", mend)
+        elif written.field not in model.described():
+            mend = nearest(written.field, model.described())
+            self._refuse((*at, "field"), f"a {written.address.kind} has no field {shown(written.field)}", mend)
+        else:
+            value = self._tolerated(model, written, (*at, "value"))
+        until = self._moment(written.until, (*at, "until"))
+        if len(self.findings) > before or until is None:
+            return None
+        return Tolerance(written.address, written.field, value, until, written.reason)
+
+    def _tolerated(self, model: type[Resource], written: WrittenTolerance, at: Path) -> Any:
+        """The value of an exception in canonical form: one member of a collection, or the value of a scalar."""
+        collection, field = model.collection(written.field), written.field
+        in_list = collection is not None and issubclass(collection, (Rules, References))
+        fields = {field: [written.value] if in_list else written.value}
+        try:
+            held = getattr(model.model_validate(fields), field)
+        except ValidationError as error:
+            skipped = len((field, 0)) if in_list else len((field,))
+            for finding in findings_of(error, fields, (), model):
+                self.findings.append(finding._replace(path=(*at, *finding.path[skipped:])))
+            return None
+        if collection is None:
+            return held
+        if len(held) != 1:
+            self._refuse(at, f"{len(held)} members stand where one belongs", "write an exception for each")
+            return None
+        (member,) = held.items() if issubclass(collection, (Entries, Routes, Tags)) else held
+        return member
+
+    def _moment(self, text: str, at: Path) -> datetime | None:
+        """A date (its first moment in UTC), or a date with a time and an offset."""
+        try:
+            moment = datetime.fromisoformat(text) if _UNTIL.fullmatch(text) else None
+        except ValueError:
+            moment = None
+        if moment is None:
+            mend = 'write "2027-01-31" (until that day begins in UTC) or "2027-01-31T18:00:00Z"'
+            self._refuse(at, f"{shown(text)} is no date", mend)
+        elif moment.tzinfo is None and "T" in text:
+            self._refuse(at, f"{shown(text)} has no time zone", f'write "{text}Z" for UTC, or add an offset: +09:00')
+            return None
+        return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _unknown_format(version: int) -> tuple[str, str]:
+    if version < FORMAT:
+        return f"there is no version {shown(version)} that this setpoint reads", f'write "version": {FORMAT}'
+    problem = f"this setpoint reads documents of version {FORMAT}, and this one is of version {shown(version)}"
+    return problem, "upgrade setpoint"

@@ -1,0 +1,110 @@
+"""The fault switch: what goes wrong between a caller and AWS, armed by name and counted down.
+
+Tests and the demo arm faults on `StrictAws.faults`; strict_aws asks for the next one before each call of session().
+outsider() never meets them.
+
+Facts encoded: an EC2 throttle is RequestLimitExceeded with HTTP 503, an RDS one is Throttling; a missing permission
+is UnauthorizedOperation on EC2 and AccessDenied on RDS (EC2 and RDS API references, "Common errors"). Refused calls
+are answered before botocore's retry handler, so a fault costs no waiting and `times` counts what the caller meets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+When = Literal["before", "after"]
+FOR_EVER = 10**9
+_RDS_CODES = {"RequestLimitExceeded": "Throttling", "UnauthorizedOperation": "AccessDenied"}
+
+
+class Stopped(BaseException):
+    """The process died here: raised at the write that `Faults.stop_at` named. No `except Exception` catches it."""
+
+
+@dataclass
+class Fault:
+    """One armed fault: refused (an error, not applied), lost (applied, no answer) or stale (an old answer)."""
+
+    kind: Literal["refused", "lost", "stale"]
+    operation: str
+    times: int
+    code: str = ""
+
+    def matches(self, operation: str) -> bool:
+        return self.times > 0 and self.operation in ("*", operation)
+
+    def code_for(self, service: str) -> str:
+        """The wire code of that service: RDS says throttled and forbidden in words of its own."""
+        return _RDS_CODES.get(self.code, self.code) if service == "rds" else self.code
+
+
+@dataclass
+class _Stop:
+    write: int
+    when: When
+
+
+class Faults:
+    """Armed faults, matched by operation name or "*", the earliest armed first; each counts down its `times`."""
+
+    def __init__(self) -> None:
+        self._armed: list[Fault] = []
+        self._stop: _Stop | None = None
+        self._writes = 0
+        self.lost = 0
+
+    def throttle(self, operation: str = "*", times: int = 1, code: str = "RequestLimitExceeded") -> None:
+        """The next `times` calls are throttled and not applied."""
+        self._armed.append(Fault("refused", operation, times, code))
+
+    def refuse(self, operation: str, code: str = "UnauthorizedOperation", times: int = FOR_EVER) -> None:
+        """The caller lacks the permission: not applied."""
+        self._armed.append(Fault("refused", operation, times, code))
+
+    def fail(self, operation: str, code: str, times: int = 1) -> None:
+        """Any other error code, not applied."""
+        self._armed.append(Fault("refused", operation, times, code))
+
+    def lose_answer(self, operation: str, times: int = 1) -> None:
+        """The call is applied, then the caller gets ReadTimeoutError and ConnectionClosedError by turns."""
+        self._armed.append(Fault("lost", operation, times))
+
+    def stale(self, operation: str, reads: int = 1) -> None:
+        """The next `reads` answers of that Describe are those of the world before the most recent write."""
+        self._armed.append(Fault("stale", operation, reads))
+
+    def stop_at(self, write: int, when: When = "before") -> None:
+        """Raise Stopped at the `write`-th write of session() from now (1 is the next one), once."""
+        self._stop = _Stop(write, when)
+        self._writes = 0
+
+    def clear(self) -> None:
+        """Disarm everything."""
+        self._armed.clear()
+        self._stop = None
+
+    def take(self, operation: str, kind: str) -> Fault | None:
+        """The fault this call meets, counted down; stale ones only for reads."""
+        for fault in self._armed:
+            if fault.matches(operation) and (fault.kind != "stale" or kind == "read"):
+                fault.times -= 1
+                return fault
+        return None
+
+    def count_write(self) -> None:
+        """A write of session() is about to be sent; Stopped when this is where the process dies."""
+        self._writes += 1
+        if self._stops("before"):
+            raise Stopped(f"before write {self._writes}")
+
+    def after_write(self) -> None:
+        """The write was answered; Stopped when the process dies after it."""
+        if self._stops("after"):
+            raise Stopped(f"after write {self._writes}")
+
+    def _stops(self, when: When) -> bool:
+        if self._stop is None or self._stop != _Stop(self._writes, when):
+            return False
+        self._stop = None
+        return True

@@ -1,0 +1,183 @@
+"""The live state of the emulated account: moto's own objects, looked up as AWS would, with AWS's code when absent.
+
+Every strict module works on one Live. What moto does well is asked of it through `moto()`, a plain client underneath;
+what it does wrong is done here on its objects, so that the state stays in one place and one deep copy holds it all.
+
+Facts encoded: the codes for a missing id (EC2 API reference, "Error codes"): InvalidVpcID.NotFound,
+InvalidSubnetID.NotFound, InvalidRouteTableID.NotFound, InvalidNetworkAclID.NotFound, InvalidGroup.NotFound,
+InvalidInternetGatewayID.NotFound, DBInstanceNotFound, DBSubnetGroupNotFoundFault.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import boto3
+import botocore
+from botocore.exceptions import ClientError
+from moto.backends import get_backend
+from moto.ec2.exceptions import FilterNotImplementedError
+
+from lab.refusal import RDS_WIRE_CODES, Refusal
+
+Params = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class Live:
+    """One account in one Region inside moto. Not thread-safe: strict_aws holds the lock around every use."""
+
+    def __init__(self, region: str, account: str) -> None:
+        self.region = region
+        self.account = account
+        self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
+        self.settle_after = 1
+        self._session = boto3.Session(
+            region_name=region,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106
+        )
+        self._clients: dict[str, Any] = {}
+
+    @property
+    def ec2(self) -> Any:
+        """moto's EC2 backend of this account and Region."""
+        return get_backend("ec2")[self.account][self.region]
+
+    @property
+    def rds(self) -> Any:
+        """moto's RDS backend of this account and Region."""
+        return get_backend("rds")[self.account][self.region]
+
+    def moto(self, service: str, operation: str, params: Params) -> Answer:
+        """What moto answers to one API call; its errors come out as Refusal."""
+        if service not in self._clients:
+            self._clients[service] = self._session.client(service)  # type: ignore[call-overload]
+        client = self._clients[service]
+        method = getattr(client, botocore.xform_name(operation))
+        try:
+            answer: Answer = method(**params)
+        except FilterNotImplementedError as error:
+            raise Refusal("InvalidParameterValue", f"The filter is invalid: {error}") from error
+        except ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise Refusal(RDS_WIRE_CODES.get(code, code), message, status) from error
+        answer.pop("ResponseMetadata", None)
+        return answer
+
+    def vpc(self, vpc_id: str) -> Any:
+        return self._found(self.ec2.vpcs, vpc_id, "InvalidVpcID.NotFound", "vpc ID")
+
+    def has_ipv6(self, vpc_id: str) -> bool:
+        """Whether the VPC has an IPv6 block."""
+        return bool(self.vpc(vpc_id).get_cidr_block_association_set(ipv6=True))
+
+    def subnets(self) -> dict[str, Any]:
+        return {key: subnet for zone in self.ec2.subnets.values() for key, subnet in zone.items()}
+
+    def subnet(self, subnet_id: str) -> Any:
+        return self._found(self.subnets(), subnet_id, "InvalidSubnetID.NotFound", "subnet ID")
+
+    def gateway(self, gateway_id: str) -> Any:
+        gateways = self.ec2.internet_gateways
+        return self._found(gateways, gateway_id, "InvalidInternetGatewayID.NotFound", "internetGateway ID")
+
+    def gateway_of(self, vpc_id: str) -> Any | None:
+        """The internet gateway attached to the VPC, or None."""
+        return next((g for g in self.ec2.internet_gateways.values() if g.vpc and g.vpc.id == vpc_id), None)
+
+    def route_table(self, table_id: str) -> Any:
+        return self._found(self.ec2.route_tables, table_id, "InvalidRouteTableID.NotFound", "routeTable ID")
+
+    def acl(self, acl_id: str) -> Any:
+        return self._found(self.ec2.network_acls, acl_id, "InvalidNetworkAclID.NotFound", "networkAcl ID")
+
+    def groups(self) -> Iterator[Any]:
+        """Every security group of the Region."""
+        for by_id in list(self.ec2.groups.values()):
+            yield from list(by_id.values())
+
+    def group(self, group_id: str) -> Any:
+        if not group_id.startswith("sg-"):
+            raise Refusal("InvalidGroupId.Malformed", f'Invalid id: "{group_id}" (expecting "sg-...")')
+        by_id = {group.id: group for group in self.groups()}
+        return self._found(by_id, group_id, "InvalidGroup.NotFound", "security group")
+
+    def group_of_request(self, params: Params) -> Any:
+        """The group a rule call names by GroupId, or by GroupName in the default VPC."""
+        if params.get("GroupId"):
+            return self.group(params["GroupId"])
+        name = params.get("GroupName")
+        if not name:
+            raise Refusal("MissingParameter", "The request must contain the parameter groupName or groupId")
+        for group in self.groups():
+            if group.name == name and group.vpc_id == self.ec2.default_vpc.id:
+                return group
+        raise Refusal("InvalidGroup.NotFound", f"The security group '{name}' does not exist in default VPC")
+
+    def instances(self) -> list[Any]:
+        """Every DB instance that is still there, deleting ones too."""
+        return list(self.rds.databases.values())
+
+    def instance(self, identifier: str) -> Any:
+        wanted = identifier.rsplit(":", 1)[-1].lower()
+        for instance in self.instances():
+            if instance.db_instance_identifier == wanted:
+                return instance
+        raise Refusal("DBInstanceNotFound", f"DBInstance {wanted} not found.")
+
+    def subnet_group(self, name: str) -> Any:
+        group = self.rds.subnet_groups.get(name.lower())
+        if group is None:
+            raise Refusal("DBSubnetGroupNotFoundFault", f"DB subnet group '{name}' does not exist.")
+        return group
+
+    def subnet_group_of(self, instance: Any) -> Any | None:
+        """The live subnet group of an instance; None for one made without a name, in the default VPC."""
+        held = getattr(instance, "db_subnet_group", None)
+        return self.rds.subnet_groups.get(held.name) if held is not None else None
+
+    def tags(self, resource_id: str) -> list[dict[str, str]]:
+        """The tags of an EC2 resource as Describe shows them."""
+        return [{"Key": key, "Value": value} for key, value in self.ec2.tags.get(resource_id, {}).items()]
+
+    def same_request(self, operation: str, params: Params) -> Answer | None:
+        """The first answer to a ClientToken used before; IdempotentParameterMismatch when the rest differs."""
+        earlier = self.tokens.get((operation, params.get("ClientToken", "")))
+        if earlier is None:
+            return None
+        if earlier[0] != params:
+            message = "The client token you have provided is already associated with different parameters"
+            raise Refusal("IdempotentParameterMismatch", message)
+        return copy.deepcopy(earlier[1])
+
+    def remember_request(self, operation: str, params: Params, answer: Answer) -> None:
+        if params.get("ClientToken"):
+            self.tokens[operation, params["ClientToken"]] = (params, copy.deepcopy(answer))
+
+    @staticmethod
+    def _found(things: dict[str, Any], key: str, code: str, what: str) -> Any:
+        if key not in things:
+            raise Refusal(code, f"The {what} '{key}' does not exist")
+        return things[key]
+
+
+def filters_of(params: Params) -> dict[str, list[str]]:
+    """The Filters of a request as moto's backends take them."""
+    return {each["Name"]: each["Values"] for each in params.get("Filters", [])}
+
+
+def without(params: Params, *names: str) -> Params:
+    """A copy of the parameters without those names."""
+    return {name: value for name, value in params.items() if name not in names}
+
+
+def needs_known(ids: Iterable[str], known: Iterable[str], code: str, what: str) -> None:
+    """Refuse the first id that is not known: with ids given, AWS errors where filters would give an empty list."""
+    held = set(known)
+    for each in ids:
+        if each not in held:
+            raise Refusal(code, f"The {what} '{each}' does not exist")

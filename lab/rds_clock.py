@@ -1,0 +1,131 @@
+"""What RDS does in its own time: creating, modifying and deleting instances, and values that wait for the window.
+
+strict_rds writes intentions here; looking at an instance, `settle`, and the maintenance window carry them out.
+Nothing waits for real time: an instance settles after it was looked at `settle_after` times while busy.
+
+Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance"): a change goes on
+while the old values still show; what waits for the window shows in PendingModifiedValues, and so does what is being
+applied, as far as that structure has a member for it; ApplyImmediately applies everything that waits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.live import Answer, Live, Params
+
+BUSY = frozenset({"creating", "modifying", "deleting"})
+PASSING = BUSY | {
+    "backing-up", "rebooting", "renaming", "upgrading", "maintenance", "starting", "storage-optimization",
+    "configuring-enhanced-monitoring", "configuring-iam-database-auth", "configuring-log-exports",
+    "resetting-master-credentials", "storage-config-upgrade", "validating-configuration", "delete-precheck",
+}  # fmt: skip
+
+# ModifyDBInstance parameter -> member of PendingModifiedValues, where the names differ.
+PENDING_NAMES = {
+    "DBPortNumber": "Port",
+    "EnableIAMDatabaseAuthentication": "IAMDatabaseAuthenticationEnabled",
+    "NewDBInstanceIdentifier": "DBInstanceIdentifier",
+}
+SHOWN_PENDING = frozenset(
+    {
+        "DBInstanceClass", "AllocatedStorage", "MasterUserPassword", "Port", "BackupRetentionPeriod", "MultiAZ",
+        "EngineVersion", "LicenseModel", "Iops", "StorageThroughput", "StorageType", "DBInstanceIdentifier",
+        "CACertificateIdentifier", "DBSubnetGroupName", "IAMDatabaseAuthenticationEnabled", "DedicatedLogVolume",
+    }
+)  # fmt: skip
+_PARAMETER_NAMES = {member: parameter for parameter, member in PENDING_NAMES.items()}
+
+
+class Intentions:
+    """What is to become of one instance. Kept on moto's own object, so that it is saved and restored with it."""
+
+    def __init__(self) -> None:
+        self.queued: Params = {}  # being applied now, by Modify parameter
+        self.waiting: Params = {}  # waits for the maintenance window
+        self.deletion: Params | None = None
+        self.looks = 0
+
+
+def intentions(instance: Any) -> Intentions:
+    """The intentions for an instance; empty ones for an instance this layer did not make."""
+    if not hasattr(instance, "intentions"):
+        instance.intentions = Intentions()
+    held: Intentions = instance.intentions
+    return held
+
+
+def pending_values(instance: Any) -> Answer:
+    """PendingModifiedValues of an instance: what waits and what is being applied."""
+    held = intentions(instance)
+    shown = {PENDING_NAMES.get(name, name): value for name, value in {**held.waiting, **held.queued}.items()}
+    if "MasterUserPassword" in shown:
+        shown["MasterUserPassword"] = "****"
+    return {name: value for name, value in shown.items() if name in SHOWN_PENDING}
+
+
+def start(instance: Any, status: str) -> None:
+    """The instance gets busy."""
+    instance.status = status
+    intentions(instance).looks = 0
+
+
+def looked_at(live: Live, instance: Any) -> None:
+    """Somebody described the instance: if it was busy long enough, it settles now."""
+    if instance.status in BUSY:
+        intentions(instance).looks += 1
+        if intentions(instance).looks >= live.settle_after:
+            settle(live, instance)
+
+
+def settle(live: Live, instance: Any) -> None:
+    """The instance finishes what it is doing; a state that needs a person (storage-full, failed) stays."""
+    if instance.status not in PASSING:
+        return
+    held = intentions(instance)
+    if held.deletion is not None:
+        instance.status = "available"
+        live.moto("rds", "DeleteDBInstance", held.deletion)
+        return
+    _apply(live, instance, held.queued)
+    held.queued = {}
+    instance.status = "available"
+
+
+def settle_all(live: Live) -> None:
+    for instance in live.instances():
+        settle(live, instance)
+
+
+def maintenance_window(live: Live) -> None:
+    for instance in live.instances():
+        settle(live, instance)
+        if instance.status == "available":
+            held = intentions(instance)
+            _apply(live, instance, held.waiting)
+            held.waiting = {}
+
+
+def put(live: Live, identifier: str, status: str | None, pending: dict[str, Any] | None) -> None:
+    """Put an instance into a state AWS reaches by itself; `pending` is by PendingModifiedValues names."""
+    instance = live.instance(identifier)
+    if status is not None:
+        start(instance, status)
+    if pending is not None:
+        intentions(instance).waiting = {_PARAMETER_NAMES.get(name, name): value for name, value in pending.items()}
+
+
+def _apply(live: Live, instance: Any, changes: Params) -> None:
+    if not changes:
+        return
+    # moto sets whatever it is given under the parameter's own name, and has no port or password under those.
+    rest = dict(changes)
+    if "DBPortNumber" in rest:
+        instance.port = rest.pop("DBPortNumber")
+    if "AllocatedStorage" in rest:
+        instance.allocated_storage = rest.pop("AllocatedStorage")
+    if "MaxAllocatedStorage" in rest:
+        instance.max_allocated_storage = max(rest.pop("MaxAllocatedStorage"), instance.allocated_storage)
+    if rest:
+        identifier = instance.db_instance_identifier
+        live.moto("rds", "ModifyDBInstance", {"DBInstanceIdentifier": identifier, **rest, "ApplyImmediately": True})

@@ -1,0 +1,193 @@
+"""What RDS refuses before it touches an instance: names, passwords, sizes, versions, windows, network.
+
+Asked by strict_rds for CreateDBInstance and ModifyDBInstance. Values in, Refusal or nothing out.
+
+Facts encoded (RDS API reference, CreateDBInstance, ModifyDBInstance; RDS User Guide, "Settings", "Storage", "Limits";
+terraform-provider-aws): `admin`, `rdsadmin` and pg_* are reserved for PostgreSQL; passwords have 8-128 printable
+ASCII characters without / " @; storage grows only, 20-65536 GiB; gp3 below 400 GiB takes no IOPS; retention 0-35
+days; windows of 30 minutes or more that do not overlap; no downgrade, a major upgrade only with
+AllowMajorVersionUpgrade; a public instance needs DNS support, DNS host names and an internet gateway. An increase
+under 10 % is, by the sources, either rounded up or refused: here it is refused (InvalidParameterCombination). The
+codes for a shrink and for overlapping windows are not documented; here InvalidParameterCombination and
+InvalidParameterValue.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lab.live import Live, Params
+from lab.refusal import Refusal
+from lab.strict_vpc import dns_is_on
+
+NEWEST_MINOR = {"12": 22, "13": 20, "14": 13, "15": 8, "16": 4, "17": 2}
+STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
+GP3_IOPS_FROM = 400
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEK = 7 * 24 * 60
+_CLOCK = r"([01]\d|2[0-3]):([0-5]\d)"
+_DAILY = re.compile(rf"{_CLOCK}-{_CLOCK}\Z")
+_WEEKLY = re.compile(rf"({'|'.join(_DAYS)}):{_CLOCK}-({'|'.join(_DAYS)}):{_CLOCK}\Z")
+_CLASS = re.compile(r"db\.[a-z][a-z0-9]*(-[a-z]+)?\.[a-z0-9]+\Z")
+
+
+def check_identifier(identifier: str) -> None:
+    if not re.fullmatch(r"[a-zA-Z](-?[a-zA-Z0-9])*", identifier) or len(identifier) > 63:
+        message = f"The parameter DBInstanceIdentifier is not a valid identifier: {identifier}"
+        raise Refusal("InvalidParameterValue", message)
+
+
+def check_master_user(name: str | None) -> None:
+    if not name or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", name):
+        raise Refusal("InvalidParameterValue", "The parameter MasterUsername is not a valid identifier.")
+    if name.lower() in ("admin", "rdsadmin") or name.lower().startswith("pg_"):
+        message = f"MasterUsername {name} cannot be used as it is a reserved word used by the engine"
+        raise Refusal("InvalidParameterValue", message)
+
+
+def check_password(password: str) -> None:
+    if not 8 <= len(password) <= 128:
+        message = "The parameter MasterUserPassword is not a valid password because it is not 8 to 128 characters long."
+        raise Refusal("InvalidParameterValue", message)
+    if not re.fullmatch(r"[ -~]+", password) or set(password) & set('/"@'):
+        message = "Only printable ASCII characters besides '/', '@', '\"' may be used in MasterUserPassword."
+        raise Refusal("InvalidParameterValue", message)
+
+
+def check_new_password(params: Params) -> None:
+    """Exactly one of a password and one that RDS manages, when an instance is made."""
+    password = params.get("MasterUserPassword")
+    if params.get("ManageMasterUserPassword"):
+        if password is not None:
+            message = "You can't specify MasterUserPassword together with ManageMasterUserPassword."
+            raise Refusal("InvalidParameterCombination", message)
+        return
+    if password is None:
+        message = "The parameter MasterUserPassword must be provided and must not be blank."
+        raise Refusal("InvalidParameterValue", message)
+    check_password(password)
+
+
+def check_class(name: str) -> None:
+    if not _CLASS.match(name):
+        raise Refusal("InvalidParameterValue", f"Invalid DB Instance class: {name}")
+
+
+def check_retention(days: int) -> None:
+    if not 0 <= days <= 35:
+        message = f"Invalid backup retention period: {days}. It must be 0 to 35 days."
+        raise Refusal("InvalidParameterValue", message)
+
+
+def check_port(port: int) -> None:
+    if not 1150 <= port <= 65535:
+        raise Refusal("InvalidParameterValue", f"Invalid port {port}. It must be 1150 to 65535.")
+
+
+def check_log_exports(names: list[str]) -> None:
+    for name in names:
+        if name not in ("postgresql", "upgrade", "iam-db-auth-error"):
+            message = f"You cannot use the log types '{name}' with engine version postgres."
+            raise Refusal("InvalidParameterCombination", message)
+
+
+def full_version(wanted: str) -> str:
+    """The version RDS creates for "16" or "16.3"; InvalidParameterCombination when PostgreSQL has none such."""
+    major, _, minor = wanted.partition(".")
+    if major not in NEWEST_MINOR or (minor and not minor.isdecimal()):
+        raise Refusal("InvalidParameterCombination", f"Cannot find version {wanted} for postgres")
+    return wanted if minor else f"{major}.{NEWEST_MINOR[major]}"
+
+
+def check_upgrade(held: str, wanted: str, allow_major: bool) -> None:
+    old, new = _version(held), _version(wanted)
+    if new < old:
+        raise Refusal("InvalidParameterCombination", f"Cannot upgrade postgres from {held} to {wanted}")
+    if new[0] != old[0] and not allow_major:
+        message = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        raise Refusal("InvalidParameterCombination", message)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def check_storage(storage_type: str, size: int, iops: int | None, throughput: int | None) -> None:
+    if storage_type not in STORAGE_TYPES:
+        raise Refusal("InvalidParameterValue", f"Invalid storage type: {storage_type}")
+    smallest = 100 if storage_type in ("io1", "io2") else 20
+    if not smallest <= size <= 65536:
+        message = f"Invalid storage size for engine name postgres and storage type {storage_type}: {size}"
+        raise Refusal("InvalidParameterValue", message)
+    if (iops or throughput) and storage_type == "gp3" and size < GP3_IOPS_FROM:
+        message = (
+            "You can't specify IOPS or storage throughput for engine postgres "
+            f"and a storage size less than {GP3_IOPS_FROM}."
+        )
+        raise Refusal("InvalidParameterCombination", message)
+    if storage_type in ("io1", "io2") and not iops:
+        raise Refusal("InvalidParameterCombination", "You must specify both the storage size and iops.")
+
+
+def check_growth(held: int, wanted: int) -> None:
+    if wanted < held:
+        message = f"Requested storage size ({wanted}) cannot be less than the current storage size ({held})."
+        raise Refusal("InvalidParameterCombination", message)
+    if held < wanted < held * 1.1:
+        message = f"Storage must grow by at least 10 percent: {held} to {wanted} is less."
+        raise Refusal("InvalidParameterCombination", message)
+
+
+def check_windows(backup: str, maintenance: str) -> None:
+    """Both windows as RDS writes them (`hh24:mi-hh24:mi`, `ddd:hh24:mi-ddd:hh24:mi`, UTC), long enough, apart."""
+    daily, weekly = _DAILY.match(backup), _WEEKLY.match(maintenance.lower())
+    if daily is None:
+        raise Refusal("InvalidParameterValue", f"Invalid backup window format: {backup}. Use hh24:mi-hh24:mi.")
+    if weekly is None:
+        message = f"Invalid maintenance window format: {maintenance}. Use ddd:hh24:mi-ddd:hh24:mi."
+        raise Refusal("InvalidParameterValue", message)
+    hours = [int(part) for part in daily.groups()]
+    each_day = _span(hours[0] * 60 + hours[1], hours[2] * 60 + hours[3], 24 * 60)
+    day, h1, m1, until, h2, m2 = weekly.groups()
+    start = _DAYS.index(day) * 24 * 60 + int(h1) * 60 + int(m1)
+    once = _span(start, _DAYS.index(until) * 24 * 60 + int(h2) * 60 + int(m2), _WEEK)
+    if len(each_day) < 30 or len(once) < 30:
+        raise Refusal("InvalidParameterValue", "The backup and maintenance windows must be at least 30 minutes long.")
+    if {minute % (24 * 60) for minute in once} & set(each_day):
+        raise Refusal("InvalidParameterValue", "The backup window and maintenance window must not overlap.")
+
+
+def _span(start: int, end: int, cycle: int) -> list[int]:
+    return [(start + offset) % cycle for offset in range((end - start) % cycle)]
+
+
+def check_groups(live: Live, group_ids: list[str], vpc_id: str) -> None:
+    """The security groups exist and lie in the instance's VPC."""
+    if not group_ids:
+        raise Refusal("InvalidParameterValue", "At least one security group must be given.")
+    known: dict[str, Any] = {group.id: group for group in live.groups()}
+    for group_id in group_ids:
+        if group_id not in known:
+            raise Refusal("InvalidParameterValue", f"Invalid security group , groupId= {group_id}, groupName=.")
+        if known[group_id].vpc_id != vpc_id:
+            message = (
+                "The DB instance and EC2 security group are in different VPCs. The DB instance is in "
+                f"{vpc_id} and the EC2 security group is in {known[group_id].vpc_id}"
+            )
+            raise Refusal("InvalidParameterCombination", message)
+
+
+def check_public(live: Live, vpc_id: str) -> None:
+    if not dns_is_on(live, vpc_id):
+        message = (
+            "Cannot create a publicly accessible DBInstance. The specified VPC does not support "
+            "DNS resolution, DNS hostnames, or both. Update the VPC and then try again"
+        )
+        raise Refusal("InvalidVPCNetworkStateFault", message)
+    if live.gateway_of(vpc_id) is None:
+        message = (
+            "Cannot create a publicly accessible DBInstance. The specified VPC has no "
+            "internet gateway attached. Update the VPC and then try again"
+        )
+        raise Refusal("InvalidVPCNetworkStateFault", message)

@@ -1,0 +1,264 @@
+"""The switchboard: sessions whose every call is answered by the strict laboratory instead of AWS.
+
+`laboratory()` starts moto inside this process and yields a StrictAws; only the demo and the tests use it. botocore's
+before-call event hands each call here, whole, before anything is sent. Faults come first, then the row of aws facts
+that the operation belongs to (the OPERATIONS table of a strict module), then moto for what it does right, then pages.
+
+Facts encoded: DryRun answers DryRunOperation or UnauthorizedOperation and changes nothing (EC2 API reference, common
+parameters); that it validates content is not documented, so here it does not. Refusals are answered before botocore's
+retry handler: the caller meets every throttle once, without waiting.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import boto3
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from moto import mock_aws
+
+from lab import (
+    paging,
+    rds_clock,
+    strict_acls,
+    strict_groups,
+    strict_rds,
+    strict_routes,
+    strict_rules,
+    strict_subnet_groups,
+    strict_tags,
+    strict_vpc,
+    world,
+)
+from lab.faults import Fault, Faults
+from lab.live import Answer, Live, Params, without
+from lab.refusal import Refusal, metadata
+from lab.world import World
+
+ACCOUNT = "123456789012"
+REGION = "ap-northeast-2"
+_READS = ("Describe", "List", "Get")
+_STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
+    "ec2": {
+        **strict_vpc.OPERATIONS,
+        **strict_routes.OPERATIONS,
+        **strict_groups.OPERATIONS,
+        **strict_rules.OPERATIONS,
+        **strict_acls.OPERATIONS,
+        **strict_tags.OPERATIONS,
+    },
+    "rds": {**strict_rds.OPERATIONS, **strict_subnet_groups.OPERATIONS},
+}
+_FAKE_ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+}
+_NO_SUCH_ENVIRONMENT = (
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One API call of session(), as the caller made it. `error` is the code it ended in, None when it went well."""
+
+    service: str
+    operation: str
+    params: Params
+    kind: Literal["read", "write"]
+    error: str | None
+
+
+class _Status(NamedTuple):
+    status_code: int
+
+
+class StrictAws:
+    """One emulated account and Region. Calls may come from several threads; moto is entered by one at a time."""
+
+    def __init__(self, region: str = REGION, account: str = ACCOUNT) -> None:
+        self.region = region
+        self.account = account
+        self.faults = Faults()
+        self.calls: list[Call] = []
+        self.after_write: Callable[[Call], None] | None = None
+        self.keep_past = True  # off: writes cost no copy of the world, which tells when it holds thousands of rules
+        self._live = Live(region, account)
+        self._lock = threading.RLock()
+        strict_groups.let_itself_in(self._live, self._live.ec2.default_vpc.id)
+        self._before_last_write = world.save(self._live)
+
+    @property
+    def settle_after(self) -> int:
+        """An instance that is busy settles by itself after being described this many times."""
+        return self._live.settle_after
+
+    @settle_after.setter
+    def settle_after(self, looks: int) -> None:
+        self._live.settle_after = looks
+
+    def session(self) -> boto3.Session:
+        """A strict session: its calls are recorded and meet the armed faults."""
+        return self._session(watched=True)
+
+    def outsider(self) -> boto3.Session:
+        """Somebody else's hands: the same strictness, no faults, no record."""
+        return self._session(watched=False)
+
+    def settle(self) -> None:
+        """RDS finishes what it is doing: creating and modifying become available, deleting ends."""
+        with self._lock:
+            rds_clock.settle_all(self._live)
+
+    def maintenance_window(self) -> None:
+        """The maintenance window comes: everything pending is applied, every instance settles."""
+        with self._lock:
+            rds_clock.maintenance_window(self._live)
+
+    def rds_state(self, identifier: str, status: str | None = None, pending: dict[str, Any] | None = None) -> None:
+        """Put an instance where AWS might by itself: a status, and PendingModifiedValues (replaced whole)."""
+        with self._lock:
+            rds_clock.put(self._live, identifier, status, pending)
+
+    def save(self) -> World:
+        """The world as it is: EC2, RDS and what this layer keeps. Faults, calls and settings are not part of it."""
+        with self._lock:
+            return world.save(self._live)
+
+    def restore(self, saved: World) -> None:
+        """Put a saved world back; it also becomes what stale reads show until the next write."""
+        with self._lock:
+            world.restore(self._live, saved)
+            self._before_last_write = saved
+
+    def _session(self, *, watched: bool) -> boto3.Session:
+        session = boto3.Session(
+            region_name=self.region,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",  # noqa: S106
+        )
+
+        def keep(params: Params, context: dict[str, Any], **_: object) -> None:
+            context["laboratory"] = copy.deepcopy(params) if _is_plain(params) else dict(params)
+
+        # The stubs know only handlers without an answer; before-call is documented to take one.
+        def answer(model: Any, context: dict[str, Any], **_: object) -> Any:
+            return self._answer(model.service_model.service_name, model.name, context["laboratory"], watched)
+
+        session.events.register_first("provide-client-params", keep)
+        session.events.register_first("before-call", answer)
+        return session
+
+    def _answer(self, service: str, operation: str, params: Params, watched: bool) -> tuple[_Status, Answer]:
+        kind: Literal["read", "write"] = "read" if operation.startswith(_READS) else "write"
+        with self._lock:
+            if watched and kind == "write":
+                self.faults.count_write()
+            fault = self.faults.take(operation, kind) if watched else None
+            parsed = self._carried_out(service, operation, params, kind, fault)
+            lost = self._lost(fault)
+            error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")
+            call = Call(service, operation, params, kind, error)
+            if watched:
+                self.calls.append(call)
+        if watched and kind == "write":
+            if self.after_write is not None and "Error" not in parsed:
+                self.after_write(call)
+            self.faults.after_write()
+        if lost is not None:
+            raise lost
+        return _Status(parsed["ResponseMetadata"]["HTTPStatusCode"]), parsed
+
+    def _carried_out(
+        self, service: str, operation: str, params: Params, kind: Literal["read", "write"], fault: Fault | None
+    ) -> Answer:
+        try:
+            _refuse_early(service, params, fault)
+            if fault is not None and fault.kind == "stale":
+                with world.looking_back(self._live, self._before_last_write):
+                    return self._strict(service, operation, params)
+            return (
+                self._strict(service, operation, params) if kind == "read" else self._write(service, operation, params)
+            )
+        except Refusal as refusal:
+            return refusal.parsed()
+
+    def _write(self, service: str, operation: str, params: Params) -> Answer:
+        if not self.keep_past:
+            return self._strict(service, operation, params)
+        before = world.save(self._live)
+        try:
+            answer = self._strict(service, operation, params)
+        except BaseException:
+            # AWS does a call or refuses it; moto may raise half way.
+            world.restore(self._live, before)
+            raise
+        self._before_last_write = before
+        return answer
+
+    def _strict(self, service: str, operation: str, params: Params) -> Answer:
+        plain = without(params, "DryRun")
+        strict_tags.check_at_creation(operation, plain)
+        pages = paging.pages_of(service, operation)
+        act = _STRICT.get(service, {}).get(operation)
+        if pages is not None:
+            paging.check(service, pages, plain)
+        asked = paging.unpaged(service, plain) if pages is not None else plain
+        answer = act(self._live, asked) if act is not None else self._live.moto(service, operation, asked)
+        if pages is not None:
+            answer = paging.cut(service, operation, pages, plain, answer)
+        return {**answer, "ResponseMetadata": metadata()}
+
+    def _lost(self, fault: Fault | None) -> ReadTimeoutError | ConnectionClosedError | None:
+        if fault is None or fault.kind != "lost":
+            return None
+        self.faults.lost += 1
+        kind = ReadTimeoutError if self.faults.lost % 2 else ConnectionClosedError
+        return kind(endpoint_url="https://laboratory.invalid/")
+
+
+def _refuse_early(service: str, params: Params, fault: Fault | None) -> None:
+    if fault is not None and fault.kind == "refused":
+        code = fault.code_for(service)
+        raise Refusal(code, f"{code} (laboratory fault)")
+    if params.get("DryRun"):
+        raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+
+
+def _is_plain(params: Params) -> bool:
+    # Request bodies given as open files cannot be copied, nor need they be.
+    return not any(hasattr(value, "read") for value in params.values())
+
+
+@contextmanager
+def laboratory(region: str = REGION) -> Iterator[StrictAws]:
+    """moto started in this process, with made-up credentials and no port; the environment is put back afterwards."""
+    changed = (*_FAKE_ENVIRONMENT, *_NO_SUCH_ENVIRONMENT, "AWS_DEFAULT_REGION", "AWS_REGION")
+    before = {name: os.environ.get(name) for name in changed}
+    for name in _NO_SUCH_ENVIRONMENT:
+        os.environ.pop(name, None)
+    os.environ.update(_FAKE_ENVIRONMENT, AWS_DEFAULT_REGION=region, AWS_REGION=region)
+    try:
+        with mock_aws():
+            yield StrictAws(region)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,233 @@
+"""Route tables, routes and their associations as AWS keeps them.
+
+Dispatched to by strict_aws.
+
+Facts encoded (EC2 API reference, CreateRoute, ReplaceRoute, DeleteRoute, AssociateRouteTable; VPC User Guide, "Route
+tables", and quotas): the local route is neither made nor deleted, but can be pointed at an interface and back with
+LocalTarget; ReplaceRoute of a missing route is InvalidParameterValue (moto #6425); a route through a gateway that
+left the VPC stays, in state blackhole, and is active again when the same gateway comes back; a subnet has one
+explicit association; the main association is replaced, never removed; 50 routes a table and family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lab import canonical
+from lab.live import Answer, Live, Params, needs_known, without
+from lab.refusal import Refusal
+
+MOST_ROUTES = 50
+_TARGETS = (
+    "GatewayId", "NatGatewayId", "TransitGatewayId", "NetworkInterfaceId", "InstanceId", "VpcPeeringConnectionId",
+    "EgressOnlyInternetGatewayId", "CarrierGatewayId", "VpcEndpointId", "LocalGatewayId", "CoreNetworkArn",
+)  # fmt: skip
+_DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
+
+
+def _destination(params: Params) -> tuple[str, str]:
+    """The one destination of a request: the member's name and the canonical value."""
+    named = [name for name in _DESTINATIONS if params.get(name)]
+    if len(named) != 1:
+        code = "MissingParameter" if not named else "InvalidParameterCombination"
+        raise Refusal(code, "The request must contain exactly one destination")
+    name = named[0]
+    if name == "DestinationCidrBlock":
+        return name, canonical.cidr4(params[name])
+    if name == "DestinationIpv6CidrBlock":
+        return name, canonical.cidr6(params[name])
+    return name, params[name]
+
+
+def _route(table: Any, destination: str) -> Any | None:
+    for route in table.routes:
+        held = (route.destination_cidr_block, route.destination_ipv6_cidr_block, route.destination_prefix_list_id)
+        if destination in held:
+            return route
+    return None
+
+
+def _is_local(route: Any) -> bool:
+    return bool(route.local) or getattr(route, "was_local", False)
+
+
+def _check_target(live: Live, table: Any, params: Params) -> None:
+    named = [name for name in _TARGETS if params.get(name)]
+    if len(named) != 1:
+        code = "MissingParameter" if not named else "InvalidParameterCombination"
+        raise Refusal(code, "The request must contain exactly one target")
+    target = params[named[0]]
+    if named[0] == "GatewayId" and not target.startswith(("vgw-", "vpce-")):
+        gateway = live.ec2.internet_gateways.get(target)
+        if gateway is None:
+            raise Refusal("InvalidGatewayID.NotFound", f"The gateway ID '{target}' does not exist")
+        if gateway.vpc is None or gateway.vpc.id != table.vpc_id:
+            message = f"route table {table.id} and network gateway {target} belong to different networks"
+            raise Refusal("InvalidParameterValue", message)
+    if named[0] == "NatGatewayId" and target not in live.ec2.nat_gateways:
+        raise Refusal("InvalidNatGatewayID.NotFound", f"The natGateway ID '{target}' does not exist")
+    if named[0] == "TransitGatewayId" and target not in live.ec2.transit_gateways:
+        raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{target}' does not exist.")
+
+
+def create_route(live: Live, params: Params) -> Answer:
+    table = live.route_table(params["RouteTableId"])
+    name, destination = _destination(params)
+    if params.get("GatewayId") == "local":
+        raise Refusal("InvalidGatewayID.NotFound", "The gateway ID 'local' does not exist")
+    _check_target(live, table, params)
+    if _route(table, destination) is not None:
+        raise Refusal("RouteAlreadyExists", f"The route identified by {destination} already exists.")
+    of_family = [r for r in table.routes if not _is_local(r) and _member(r) == name]
+    if len(of_family) >= MOST_ROUTES:
+        raise Refusal("RouteLimitExceeded", "The maximum number of routes has been reached.")
+    return live.moto("ec2", "CreateRoute", {**params, name: destination})
+
+
+def _member(route: Any) -> str:
+    if route.destination_cidr_block:
+        return "DestinationCidrBlock"
+    return "DestinationIpv6CidrBlock" if route.destination_ipv6_cidr_block else "DestinationPrefixListId"
+
+
+def replace_route(live: Live, params: Params) -> Answer:
+    table = live.route_table(params["RouteTableId"])
+    name, destination = _destination(params)
+    route = _route(table, destination)
+    if route is None:
+        message = f"There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
+        raise Refusal("InvalidParameterValue", message)
+    if params.get("LocalTarget"):
+        return _back_to_local(route, destination)
+    _check_target(live, table, params)
+    if _is_local(route) and not any(params.get(each) for each in ("NetworkInterfaceId", "NatGatewayId")):
+        message = f"The local route {destination} can only be replaced by a network interface or a NAT gateway"
+        raise Refusal("InvalidParameterValue", message)
+    answer = live.moto("ec2", "ReplaceRoute", {**without(params, "LocalTarget"), name: destination})
+    if route.local:
+        route.local, route.was_local = False, True
+    return answer
+
+
+def _back_to_local(route: Any, destination: str) -> Answer:
+    if not _is_local(route):
+        raise Refusal("InvalidParameterValue", f"The route {destination} is not a local route")
+    route.gateway = route.nat_gateway = route.interface = route.instance = None
+    route.local, route.was_local = True, False
+    return {}
+
+
+def delete_route(live: Live, params: Params) -> Answer:
+    name, destination = _destination(params)
+    table = live.ec2.route_tables.get(params["RouteTableId"])
+    route = _route(table, destination) if table is not None else None
+    if table is None or route is None:
+        message = f"no route with {name} {destination} in route table {params['RouteTableId']}"
+        raise Refusal("InvalidRoute.NotFound", message)
+    if _is_local(route):
+        message = f"cannot remove local route {destination} in route table {table.id}"
+        raise Refusal("InvalidParameterValue", message)
+    del table._routes[route.id]
+    return {}
+
+
+def create_table(live: Live, params: Params) -> Answer:
+    earlier = live.same_request("CreateRouteTable", params)
+    if earlier is not None:
+        return earlier
+    live.vpc(params["VpcId"])
+    answer = live.moto("ec2", "CreateRouteTable", params)
+    live.remember_request("CreateRouteTable", params, answer)
+    return answer
+
+
+def delete_table(live: Live, params: Params) -> Answer:
+    table = live.route_table(params["RouteTableId"])
+    if table.main_association_id is not None:
+        raise Refusal("DependencyViolation", f"The routeTable '{table.id}' has dependencies and cannot be deleted.")
+    live.moto("ec2", "DeleteRouteTable", {"RouteTableId": table.id})
+    live.ec2.tags.pop(table.id, None)
+    return {}
+
+
+def associate(live: Live, params: Params) -> Answer:
+    table = live.route_table(params["RouteTableId"])
+    subnet_id = params.get("SubnetId")
+    if subnet_id is None:
+        return live.moto("ec2", "AssociateRouteTable", params)
+    subnet = live.subnet(subnet_id)
+    _same_vpc(table, subnet.vpc_id, f"subnet {subnet_id}")
+    for other in live.ec2.route_tables.values():
+        if subnet_id in other._associations.values() and other is not table:
+            held = f"the specified association for route table {table.id} conflicts with an existing association"
+            raise Refusal("Resource.AlreadyAssociated", held)
+    answer = live.moto("ec2", "AssociateRouteTable", params)
+    return {**answer, "AssociationState": {"State": "associated"}}
+
+
+def _same_vpc(table: Any, vpc_id: str, what: str) -> None:
+    if table.vpc_id != vpc_id:
+        message = f"Route table {table.id} and {what} belong to different networks"
+        raise Refusal("InvalidParameterValue", message)
+
+
+def replace_association(live: Live, params: Params) -> Answer:
+    holder = _holder(live, params["AssociationId"])
+    table = live.route_table(params["RouteTableId"])
+    _same_vpc(table, holder.vpc_id, f"association {params['AssociationId']}")
+    answer = live.moto("ec2", "ReplaceRouteTableAssociation", params)
+    return {**answer, "AssociationState": {"State": "associated"}}
+
+
+def disassociate(live: Live, params: Params) -> Answer:
+    association_id = params["AssociationId"]
+    holder = _holder(live, association_id)
+    if holder.main_association_id == association_id:
+        message = f"cannot disassociate the main route table association {association_id}"
+        raise Refusal("InvalidParameterValue", message)
+    del holder._associations[association_id]
+    return {}
+
+
+def _holder(live: Live, association_id: str) -> Any:
+    for table in live.ec2.route_tables.values():
+        if association_id in table.all_associations_ids:
+            return table
+    raise Refusal("InvalidAssociationID.NotFound", f"The association ID '{association_id}' does not exist")
+
+
+def describe(live: Live, params: Params) -> Answer:
+    ids = params.get("RouteTableIds") or []
+    needs_known(ids, live.ec2.route_tables, "InvalidRouteTableID.NotFound", "routeTable ID")
+    answer = live.moto("ec2", "DescribeRouteTables", params)
+    for shown in answer["RouteTables"]:
+        table = live.route_table(shown["RouteTableId"])
+        for route in shown["Routes"]:
+            _mark(live, table, route)
+    return answer
+
+
+def _mark(live: Live, table: Any, shown: Answer) -> None:
+    destination = next(shown[name] for name in _DESTINATIONS if shown.get(name))
+    held = _route(table, destination)
+    if held is not None and _is_local(held):
+        shown["Origin"] = "CreateRouteTable"
+    target = shown.get("GatewayId", "")
+    if target.startswith("igw-"):
+        gateway = live.ec2.internet_gateways.get(target)
+        attached = gateway is not None and gateway.vpc is not None and gateway.vpc.id == table.vpc_id
+        shown["State"] = "active" if attached else "blackhole"
+
+
+OPERATIONS: dict[str, Callable[[Live, Params], Answer]] = {
+    "CreateRouteTable": create_table,
+    "DeleteRouteTable": delete_table,
+    "DescribeRouteTables": describe,
+    "CreateRoute": create_route,
+    "ReplaceRoute": replace_route,
+    "DeleteRoute": delete_route,
+    "AssociateRouteTable": associate,
+    "ReplaceRouteTableAssociation": replace_association,
+    "DisassociateRouteTable": disassociate,
+}

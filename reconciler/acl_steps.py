@@ -1,0 +1,219 @@
+"""The single-entry calls that lead one direction of a network ACL from one list of entries to another.
+
+Asked when a network ACL is planned. EC2 changes an ACL one entry per call, and packets pass between any two calls, so
+each list on the way must keep the rule: it lets through nothing that neither side allows, and all that both allow.
+
+Three ways, in this order, each within a fixed amount of work, so the answer for two lists is always the same:
+
+1. each differing number is written once, in an order that keeps the rule. Preferred is an order that first only closes
+   (nothing passes that `before` denies) and then only opens (nothing passes that `after` denies);
+2. the same with one or two calls more: a number takes another value in between, or a spare number has one for a while;
+3. a shadow: a copy of the stretch that changes is built at spare numbers in front of it, first entry first, the stretch
+   is changed behind it, and the copy is taken away, last entry first. A half-built copy decides each packet as one of
+   the two lists does, so this keeps the rule by construction; it needs spare numbers and head-room in the quota.
+
+Whatever way was found, the lists on it are checked with the packet algebra before it is handed out.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+from desired_state.fields import AclEntry
+from reconciler.acl_board import Board, Row, laid_out, writes
+from reconciler.traffic import of_acl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+NUMBERS = range(1, 32767)
+"""Rule numbers that entries may have (EC2 API reference, CreateNetworkAclEntry)."""
+QUOTA = 19
+"""Entries per direction and IP version: the default quota of 20 counts AWS's own `*` entry (VPC User Guide, quotas)."""
+TRIES = 8_000
+"""Lists one search may look at: far more than a few changed numbers need, and a fraction of a second at worst."""
+SHADOWS = 8
+"""From how many half-way lists a shadow is tried."""
+
+
+class Step(NamedTuple):
+    """One call: `create` at a free number, `replace` or `delete` (without entry) at a taken one."""
+
+    verb: str
+    number: int
+    entry: AclEntry | None
+
+
+class Steps(NamedTuple):
+    """`closing`: the longest beginning during which nothing passes that the first list denies; then the `rest`."""
+
+    closing: tuple[Step, ...]
+    rest: tuple[Step, ...]
+
+
+type Call = tuple[int, AclEntry | None]
+"""A call before it has a verb: from now on this number has this entry, or none."""
+type State = tuple[Row, int]
+"""A list on the way, and what happened so far: CLOSING (nothing passed that `before` denies), then OPENING (nothing
+passes any more that `after` denies), else MIXED."""
+CLOSING, OPENING, MIXED = range(3)
+
+
+def steps(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int = QUOTA) -> Steps | None:
+    """The calls from `before` to `after`, both number -> entry of one direction; None if no sequence was found.
+
+    `capacity` is the number of entries per IP version that the ACL may hold at any time. A list that holds more already
+    proves a higher quota, so its own length counts then. AWS's own `*` entry (32767 and up) is in neither list.
+    """
+    if before == after:
+        return Steps((), ())
+    board = laid_out(before, after, capacity)
+    if any(number not in NUMBERS for number in board.numbers) or not board.fits(board.goal):
+        return None
+    wide = laid_out(before, after, capacity, _spare(board.numbers))
+    found = _shortest(board, (0,)) or _shortest(wide, (1, 2, 2 * board.left(board.start))) or _shadowed(board)
+    return None if found is None else _checked(before, after, found)
+
+
+def _spare(numbers: tuple[int, ...]) -> Iterator[int]:
+    """One free number in front of each taken one, where there is one, and one behind the last."""
+    for floor, number in zip((0, *numbers), numbers, strict=False):
+        if number - floor > 1:
+            yield number - 1
+    if numbers and numbers[-1] + 1 in NUMBERS:
+        yield numbers[-1] + 1
+
+
+def _shortest(board: Board, extras: tuple[int, ...]) -> list[Call] | None:
+    """With the fewest extra calls; among those, an order that first closes and then opens is looked for first."""
+    for extra, strict in product(extras, (True, False)):
+        came, arrived = _search(board, extra, strict=strict)
+        if arrived is not None:
+            return _calls(board, came, arrived)
+    return None
+
+
+def _search(board: Board, extra: int, *, strict: bool) -> tuple[dict[State, State | None], State | None]:
+    """Best-first over lists: fewest numbers left to write, then fewest extra calls, then the least let through.
+
+    Answers where each list reached was reached from, and the last state if the goal was reached.
+    """
+    home: State = (board.start, CLOSING)
+    came: dict[State, State | None] = {home: None}
+    spent = {home: 0}
+    tries = 0
+    queue = [(board.left(board.start), 0, CLOSING, 0, tries, home)]
+    while queue:
+        left, so_far, phase, _, _, state = heappop(queue)
+        if not left:
+            return came, state
+        if so_far > spent[state]:
+            continue
+        for row, cost, passed in writes(board, state[0], extra - so_far):
+            tries += 1
+            if tries > TRIES:
+                return came, None
+            if phase == CLOSING and not passed & ~board.before:
+                then = CLOSING
+            else:
+                then = MIXED if phase == MIXED or passed & ~board.after else OPENING
+            reached = (row, then)
+            total = so_far + cost
+            if (strict and then == MIXED) or (reached in spent and spent[reached] <= total):
+                continue
+            came[reached], spent[reached] = state, total
+            heappush(queue, (left + cost - 1, total, then, passed.bit_count(), tries, reached))
+    return came, None
+
+
+def _calls(board: Board, came: Mapping[State, State | None], state: State) -> list[Call]:
+    calls: list[Call] = []
+    while (previous := came[state]) is not None:
+        place = next(place for place, (old, new) in enumerate(zip(previous[0], state[0], strict=True)) if old != new)
+        calls.append((board.numbers[place], board.entries[state[0][place]]))
+        state = previous
+    return calls[::-1]
+
+
+def _shadowed(board: Board) -> list[Call] | None:
+    """Direct writes as far as they go, the rest behind a copy of the new or the old stretch; the fewest calls found."""
+    came, _ = _search(board, 0, strict=False)
+    nearest = sorted(came, key=lambda state: (board.left(state[0]), state[1]))[:SHADOWS]
+    found = []
+    for state in dict.fromkeys((*nearest, (board.start, CLOSING))):
+        for copied in (board.goal, state[0]):
+            behind = _behind_a_copy(board, state[0], copied)
+            if behind is not None:
+                found.append(_calls(board, came, state) + behind)
+    return min(found, key=len, default=None)
+
+
+def _behind_a_copy(board: Board, row: Row, copied: Row) -> list[Call] | None:
+    """From `row` to the goal with the entries of `copied`, or as few of them as will do, in front of what changes."""
+    changed = [place for place, entry in enumerate(row) if entry != board.goal[place]]
+    first = changed[0]
+    copy = [entry for entry in copied[first : changed[-1] + 1] if entry]
+    for index in reversed(range(len(copy))):
+        shorter = copy[:index] + copy[index + 1 :]
+        if _rehearsed(board, row, first, shorter, tight=False) is not None:
+            copy = shorter
+    writes = _rehearsed(board, row, first, copy, tight=True)
+    end = board.numbers[first]
+    floor = max((board.numbers[place] for place in range(first) if row[place]), default=0)
+    if writes is None or end - floor <= len(copy):
+        return None
+    numbers = (*board.numbers[:first], *range(end - len(copy), end), *board.numbers[first:])
+    return [(numbers[place], board.entries[entry]) for place, entry in writes]
+
+
+def _rehearsed(board: Board, row: Row, first: int, copy: list[int], *, tight: bool) -> list[tuple[int, int]] | None:
+    """The writes (place, entry) with `copy` put in before place `first`, or None if no write keeps the rule any more.
+
+    Each time the first write that keeps the rule is taken, in this order: the copy; what stands behind it, from the
+    end; new numbers; and when none of these is left or can be done, the copy goes, from its end. `tight` minds the
+    quota.
+    """
+    now = [*row[:first], *(0 for _ in copy), *row[first:]]
+    goal = [*row[:first], *(0 for _ in copy), *board.goal[first:]]
+    changed = [place for place in reversed(range(len(now))) if now[place] != goal[place]]
+    todo = list(enumerate(copy, first))
+    todo += [(place, goal[place]) for place in changed if now[place]]
+    todo += [(place, goal[place]) for place in changed if not now[place]]
+    done: list[tuple[int, int]] = []
+    while now != goal:
+        built = [(place, 0) for place in reversed(range(first, first + len(copy))) if now[place]]
+        for place, entry in (*todo, *built):
+            old, now[place] = now[place], entry
+            if board.keeps(board.passed(now)) and (not tight or board.fits(now)):
+                done.append((place, entry))
+                break
+            now[place] = old
+        else:
+            return None
+        if done[-1] in todo:
+            todo.remove(done[-1])
+    return done
+
+
+def _checked(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], calls: list[Call]) -> Steps | None:
+    """The calls with their verbs, once the algebra has agreed to every list on the way and to the last; else None."""
+    was, wanted = of_acl(before), of_acl(after)
+    may, must = was | wanted, was & wanted
+    now = dict(before)
+    done: list[Step] = []
+    closing = 0
+    for number, entry in calls:
+        if entry is None:
+            del now[number]
+            done.append(Step("delete", number, None))
+        else:
+            done.append(Step("replace" if number in now else "create", number, entry))
+            now[number] = entry
+        passed = of_acl(now)
+        if not (passed <= may and must <= passed):
+            return None
+        if closing == len(done) - 1 and passed <= was:
+            closing += 1
+    return Steps(tuple(done[:closing]), tuple(done[closing:])) if now == dict(after) else None

@@ -1,0 +1,176 @@
+"""The only module that changes AWS: a gated plan, one call at a time, in order.
+
+An action is done only if all it needs ended well; what takes something away is done only if everything made before it
+at its address ended well. One failure stops what depends on it and nothing else. Answers are judged by the table in
+`errors.py`; whether the world is now right is judged by the second look (`run.py`), never by an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.aws import Aws, AwsError
+from reconciler.errors import LOST, Verdict, bare
+from reconciler.gate import Gate
+from reconciler.kinds import REGISTRY
+from reconciler.model import Action, Phase, Ref, Snapshot, refs
+from reconciler.plan import Plan, printable
+
+log = logging.getLogger(__name__)
+
+NEWBORN_PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""How long a thing made a moment ago may be unknown to the next call: EC2 is eventually consistent."""
+
+
+class Ended(Enum):
+    """How one action ended. DONE is AWS's word only."""
+
+    DONE = "done"
+    HELD = "held"
+    SKIPPED = "skipped"
+    WAITING = "waiting"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An action and how it ended; `message` says why where it is not DONE."""
+
+    action: Action
+    ended: Ended
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What applying works with. `may_start` is empty, or says why no further call may be started (time, a lost lease);
+    `stale` says whether the look that the plan rests on is too old to take anything away on."""
+
+    aws: Aws
+    sleep: Callable[[float], None]
+    may_start: Callable[[], str]
+    stale: Callable[[], bool]
+    notice: Callable[[str], None]
+
+
+def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands: Hands) -> tuple[Attempt, ...]:
+    """What became of every action of the plan, in its order."""
+    writer = _Writer(document, hands, dict(snapshot.handles))
+    attempts: list[Attempt] = []
+    spoiled: set[Address] = set()
+    halted = ""
+    for index, action in enumerate(plan.actions):
+        unmet = [attempts[earlier] for earlier in sorted(plan.needs[index]) if attempts[earlier].ended is not Ended.DONE]
+        takes_away = action.operation.phase >= Phase.UNBIND or action.breaks > 0
+        if index in gate.held:
+            attempt = Attempt(action, Ended.HELD, gate.held[index])
+        elif halted:
+            attempt = Attempt(action, Ended.SKIPPED, halted)
+        elif unmet:
+            attempt = Attempt(action, Ended.SKIPPED, f"it comes after: {unmet[0].action.why}, which {_fate(unmet[0])}")
+        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
+            attempt = Attempt(action, Ended.SKIPPED, "nothing is taken away where something could not be made")
+        elif reason := hands.may_start():
+            attempt = Attempt(action, Ended.WAITING, reason)
+        elif takes_away and hands.stale():
+            attempt = Attempt(action, Ended.WAITING, "the last look is too old to take anything away on")
+        else:
+            hands.notice(f"{action.address}: {action.why}")
+            attempt, halted = writer.perform(action)
+        if attempt.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
+            spoiled.add(action.address)
+        attempts.append(attempt)
+    return tuple(attempts)
+
+
+def _fate(attempt: Attempt) -> str:
+    return "did not end well" if attempt.ended in {Ended.FAILED, Ended.UNKNOWN} else f"is {attempt.ended.value}"
+
+
+class _Writer:
+    """Carries out actions; holds the ids known so far, which grow as things are made."""
+
+    def __init__(self, document: Document, hands: Hands, handles: dict[Ref, str]) -> None:
+        self._document, self._hands, self._handles = document, hands, handles
+        self._made: set[Ref] = set()
+
+    def perform(self, action: Action) -> tuple[Attempt, str]:
+        """The attempt, and why no further action may be tried (empty: go on)."""
+        try:
+            self._call(action)
+        except AwsError as error:
+            if action.parts and error.verdict is Verdict.LOOK_AGAIN:
+                return self._one_by_one(action), ""
+            return self._judge(action, error), str(error) if error.verdict is Verdict.STOP else ""
+        except LookupError as error:
+            return Attempt(action, Ended.WAITING, f"{error} is not there any more: the world has changed"), ""
+        return Attempt(action, Ended.DONE), ""
+
+    def _one_by_one(self, action: Action) -> Attempt:
+        """A batch states many facts, so an error of it says nothing about each: every fact gets a call of its own."""
+        parts = [self.perform(part)[0] for part in action.parts]
+        bad = [part for part in parts if part.ended is not Ended.DONE]
+        return Attempt(action, bad[0].ended, "; ".join(part.message for part in bad)) if bad else Attempt(action, Ended.DONE)
+
+    def _judge(self, action: Action, error: AwsError) -> Attempt:
+        settled = {bare(code) for code in action.operation.settled_by}
+        if not action.parts and bare(error.code) in settled:
+            log.info("%s: %s is already so", action.address, action.why)
+            return Attempt(action, Ended.DONE)
+        log.warning("%s: %s: %s", action.address, action.why, error)
+        if error.code == LOST:
+            return Attempt(action, Ended.UNKNOWN, "AWS's answer was lost: only another look tells whether it was done")
+        ended = {
+            Verdict.RETRY: Ended.WAITING,
+            Verdict.WAIT: Ended.WAITING,
+            Verdict.LOOK_AGAIN: Ended.UNKNOWN,
+        }.get(error.verdict, Ended.FAILED)
+        return Attempt(action, ended, str(error))
+
+    def _call(self, action: Action) -> None:
+        params = self._resolved(action.params)
+        log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
+        for pause in (*NEWBORN_PAUSES, None):
+            try:
+                answer = self._hands.aws.write(action.operation, params)
+            except AwsError as error:
+                newborn = "notfound" in bare(error.code) and any(ref in self._made for ref in refs(action.params))
+                if pause is None or not newborn:
+                    raise
+                self._hands.sleep(pause)
+            else:
+                break
+        if action.gives and action.operation.yields:
+            value: Any = answer
+            for step in action.operation.yields.split("."):
+                value = value[step]
+            self._handles[action.gives] = value
+            if action.operation.phase is Phase.CREATE:
+                self._made.add(action.gives)
+
+    def _resolved(self, value: Any) -> Any:
+        if isinstance(value, Ref):
+            return self._id(value)
+        if isinstance(value, Mapping):
+            return {key: self._resolved(inner) for key, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._resolved(inner) for inner in value]
+        return value
+
+    def _id(self, ref: Ref) -> str:
+        if ref not in self._handles and Ref(ref.to) in self._handles:
+            names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle}
+            for kind in REGISTRY.values():
+                if read := kind.late(ref, self._handles[Ref(ref.to)]):
+                    items = self._hands.aws.read(read)
+                    self._handles |= dict(kind.late_handles(ref, items, self._document.scope.account_id, names))
+        if ref not in self._handles:
+            raise LookupError(str(ref))
+        return self._handles[ref]

@@ -1,0 +1,154 @@
+"""The only user of botocore: reads all pages, makes one write, classifies what goes wrong, counts every call.
+
+`observe.py` reads through it, from several threads at once; `apply.py` writes through it, one call at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError as NotConnectedError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    TokenRetrievalError,
+)
+
+from reconciler.errors import LOST, NO_CREDENTIALS, Verdict, verdict
+
+if TYPE_CHECKING:
+    import boto3
+
+    from reconciler.kind import Read
+    from reconciler.model import Operation
+
+READ_ATTEMPTS = 4
+WRITE_ATTEMPTS = 3
+LONGEST_PAUSE = 8.0
+THREADS = 9
+"""One thread a read of a calm run: with fewer, a run waits for AWS twice."""
+
+
+class AwsError(Exception):
+    """A call that did not end well. `code` is AWS's own, or one of ours where AWS never answered."""
+
+    def __init__(self, operation: str, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{operation}: {code}: {message}")
+        self.operation, self.code, self.message = operation, code, message
+        self.verdict: Verdict = verdict(code, status)
+
+
+class Aws:
+    """One account and region, seen through boto3. `reads` and `writes` count the calls that were sent."""
+
+    def __init__(
+        self,
+        session: boto3.Session,
+        region: str,
+        *,
+        endpoint_url: str | None = None,
+        version: str = "0",
+        sleep: Callable[[float], None] = time.sleep,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.region = region
+        self.reads = 0
+        self.writes = 0
+        self._session, self._endpoint, self._version = session, endpoint_url, version
+        self._sleep, self._notice = sleep, notice
+        self._lock = threading.RLock()
+        self._clients: dict[tuple[str, int], Any] = {}
+
+    def read(self, read: Read) -> list[Any]:
+        """Every item of `read`, all pages. Raises `AwsError`; never answers with a part."""
+        self._notice(f"reading {read.operation}")
+        client = self._client(read.service, READ_ATTEMPTS)
+        params = json.loads(read.params)
+        items: list[Any] = []
+        try:
+            if read.page:
+                pages = client.get_paginator(xform_name(read.operation)).paginate(
+                    **params, PaginationConfig={"PageSize": read.page}
+                )
+                for page in pages:
+                    self._count_read()
+                    items.extend(page.get(read.result, ()))
+            else:
+                self._count_read()
+                answer = getattr(client, xform_name(read.operation))(**params)
+                value: Any = answer
+                for step in read.result.split("."):
+                    value = value[step]
+                items = value if isinstance(value, list) else [value]
+        except (ClientError, BotoCoreError) as error:
+            failure = _failure(read.operation, error)
+            if failure.code in read.absent:
+                return []
+            raise failure from error
+        return items
+
+    def write(self, operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """One mutating call; throttling is waited out, nothing else is tried again. Raises `AwsError`.
+
+        boto3 itself must not repeat it: most EC2 calls take no client token, so a repeat after a lost answer would make a
+        second VPC, or turn a success into `Duplicate` (EC2 API reference, Ensuring idempotency).
+        """
+        client = self._client(operation.service, 1)
+        for attempt in range(1, WRITE_ATTEMPTS + 1):
+            with self._lock:
+                self.writes += 1
+            try:
+                answer: Mapping[str, Any] = getattr(client, xform_name(operation.name))(**params)
+            except (ClientError, BotoCoreError) as error:
+                failure = _failure(operation.name, error)
+                if failure.verdict is not Verdict.RETRY or attempt == WRITE_ATTEMPTS:
+                    raise failure from error
+                pause = random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2**attempt)  # noqa: S311 (jitter, no secret)
+                self._notice(f"{operation.name} is throttled: waiting {pause:.1f} s")
+                self._sleep(pause)
+            else:
+                return answer
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _count_read(self) -> None:
+        with self._lock:
+            self.reads += 1
+
+    def _client(self, service: str, attempts: int) -> Any:
+        with self._lock:
+            if (service, attempts) not in self._clients:
+                self._clients[service, attempts] = self._session.client(
+                    service,  # type: ignore[call-overload]
+                    region_name=self.region,
+                    endpoint_url=self._endpoint,
+                    config=Config(
+                        retries={"mode": "standard", "total_max_attempts": attempts},
+                        connect_timeout=5,
+                        read_timeout=30,
+                        max_pool_connections=THREADS,
+                        user_agent_appid=f"setpoint/{self._version}",
+                    ),
+                )
+            return self._clients[service, attempts]
+
+
+def _failure(operation: str, error: ClientError | BotoCoreError) -> AwsError:
+    if isinstance(error, ClientError):
+        told = error.response.get("Error", {})
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        return AwsError(operation, told.get("Code", "Unknown"), told.get("Message", ""), status)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)):
+        return AwsError(operation, NO_CREDENTIALS, str(error))
+    if isinstance(error, (HTTPClientError, NotConnectedError)):
+        return AwsError(operation, LOST, str(error), 503)
+    return AwsError(operation, type(error).__name__, str(error))

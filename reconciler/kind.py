@@ -1,0 +1,122 @@
+"""The contract that a kind fills in; `reconciler/kinds/` has one file per kind and the registry of them all.
+
+A kind says what to read, how to recognise its resources, how AWS's answer becomes the model, and which calls mend a
+difference. It never compares, never orders between addresses, never decides what is allowed, and never calls AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from desired_state.resource import Resource
+from reconciler.model import Action, Change, Finding, Neighbour, Observed, Operation, Policy, Ref, Snapshot
+
+Item = Mapping[str, Any]
+"""One resource as boto3 answers it."""
+
+
+class Read(NamedTuple):
+    """One read, all its pages; hashable, so that kinds that need the same answer share it.
+
+    `params` is the JSON of the call's parameters, `result` the dotted path of what is wanted in the answer, `page` the
+    largest page AWS gives (0: the call does not page). `absent` are error codes that say "there is none", as calls that
+    name an id have them: the answer is then an empty list.
+    """
+
+    service: str
+    operation: str
+    params: str
+    result: str
+    page: int = 0
+    absent: frozenset[str] = frozenset()
+
+
+def read(service: str, operation: str, result: str, *, page: int = 0, absent: Iterable[str] = (), **params: Any) -> Read:
+    """A `Read` of `params`, which are spelled as AWS spells them."""
+    return Read(service, operation, json.dumps(params, sort_keys=True), result, page, frozenset(absent))
+
+
+Answers = Mapping[Read, list[Any]]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a kind may know when it says what to read: whose VPC it is, and what is declared of its own kind."""
+
+    document: Document
+    vpc_id: str
+    declared: Mapping[Address, Resource]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a kind may know when it turns an answer into its model."""
+
+    sight: Sight
+    answers: Answers
+    names: Mapping[str, Address]
+
+    def address(self, aws_id: str) -> Address:
+        """The address of an id, or the id itself where nobody declared the thing."""
+        return self.names.get(aws_id) or Address(aws_id)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a kind may know when it plans: the whole of both sides, and how far it may go."""
+
+    document: Document
+    snapshot: Snapshot
+    policy: Policy
+
+    def has(self, ref: Ref) -> bool:
+        return ref in self.snapshot.handles
+
+
+def _nothing(*_: Any) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of resource.
+
+    `after`: kinds that must exist first, and whose ids appear in its state. `immutable`: fields AWS never changes.
+    `reads` can all be made at once when the VPC's id is known; `more` are those that depend on the first answers.
+    `live` picks the kind's items out of the answers. `is_it` tells whether an item without our tags is the declared
+    resource, and `named_by_tag` whether it does so by the Name tag, which is then kept. `handles` are ids beside the resources' own. `newborn` is what AWS makes of a new resource before anything
+    is bound to it; `create` the calls that make it. `plan` mends the differences of one resource, in the order it must be.
+    `delete` unmakes a neighbour that carries our tags; left out, the kind is never deleted.
+    `late` is the read that shows a handle which only a correction needs (given the id of what it is a handle of), and
+    `late_handles` finds it there (given that handle, the items, our account and all names). `comes_with` tells what AWS makes together with the VPC (the main table, the default ACL
+    and group), so that we never do. `tidy` removes scaffolding that an interrupted run of ours left behind.
+    """
+
+    name: str
+    model: type[Resource]
+    after: frozenset[str]
+    operations: tuple[Operation, ...]
+    reads: Callable[[Sight], Iterable[Read]]
+    live: Callable[[Sight, Answers], Iterable[Item]]
+    id: Callable[[Item], str]
+    label: Callable[[Item], str]
+    tags: Callable[[Item], Mapping[str, str] | None]
+    is_it: Callable[[Address, Resource, Item, Sight], bool]
+    observed: Callable[[Item, Seen], Observed]
+    newborn: Callable[[Resource, Scene], Resource]
+    create: Callable[[Address, Resource, Scene], Iterable[Action | Finding]]
+    plan: Callable[[Change, Scene], Iterator[Action | Finding]]
+    immutable: frozenset[str] = frozenset()
+    named_by_tag: Callable[[Resource, Document], bool] = lambda resource, document: False
+    more: Callable[[Sight, Answers], Iterable[Read]] = _nothing
+    handles: Callable[[Iterable[Item], Seen], Iterable[tuple[Ref, str]]] = _nothing
+    delete: Callable[[Neighbour], Iterable[Action]] | None = None
+    late: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
+    late_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
+    comes_with: Callable[[Address, Resource], bool] = lambda address, resource: False
+    tidy: Callable[[Address, Scene], Iterable[Action]] = _nothing

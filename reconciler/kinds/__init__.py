@@ -1,0 +1,37 @@
+"""One file per kind, and the registry of them all; a kind enters the product by its line here."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+
+from reconciler.kind import Kind
+from reconciler.kinds import (
+    db_instance,
+    db_subnet_group,
+    internet_gateway,
+    network_acl,
+    route_table,
+    security_group,
+    subnet,
+    vpc,
+)
+
+REGISTRY: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        vpc.KIND,
+        internet_gateway.KIND,
+        subnet.KIND,
+        route_table.KIND,
+        security_group.KIND,
+        network_acl.KIND,
+        db_subnet_group.KIND,
+        db_instance.KIND,
+    )
+}
+
+
+def ranked() -> tuple[str, ...]:
+    """The kinds, each behind those it needs; ties in alphabetical order, so that plans are always the same."""
+    sorter = TopologicalSorter({name: sorted(kind.after) for name, kind in sorted(REGISTRY.items())})
+    return tuple(sorter.static_order())

@@ -1,0 +1,357 @@
+"""DB instances: three sorts of change, never mixed in one call, and never a deletion.
+
+Live state is what RDS does now together with what it has accepted and not yet done (`PendingModifiedValues`): comparing
+with the first alone would send the same change for ever. `ApplyImmediately=True` carries out everything that is pending,
+so it is only sent where nothing of somebody else's is (RDS user guide, Modifying a DB instance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+from desired_state.database import DbInstance
+from desired_state.fields import Address
+from desired_state.members import SecurityGroups
+from desired_state.resource import Resource
+from reconciler.ec2 import tag_list
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.model import (
+    ABSENT,
+    Action,
+    Change,
+    Difference,
+    Finding,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Ref,
+    Risk,
+)
+from reconciler.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
+
+CREATE = Operation(
+    "rds",
+    "CreateDBInstance",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset(
+        {
+            "rds:AddTagsToResource",
+            "secretsmanager:CreateSecret",
+            "secretsmanager:TagResource",
+            "kms:DescribeKey",
+        }
+    ),
+    yields="DBInstance.DBInstanceIdentifier",
+)
+MODIFY = Operation(
+    "rds",
+    "ModifyDBInstance",
+    Phase.BIND,
+    Risk.TRAFFIC,
+    also_needs=frozenset({"secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"}),
+)
+
+
+class Setting(NamedTuple):
+    """A field that RDS changes: its parameter, where describe and pending show it, and what changing it costs.
+
+    `cost`: "none" takes effect at once whatever the flag; "window" waits for the maintenance window unless told otherwise,
+    without downtime; "downtime" restarts the instance or locks its users out.
+    """
+
+    parameter: str
+    cost: str
+    pending: str = ""
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "vpc_security_groups": Setting("VpcSecurityGroupIds", "none"),
+    "publicly_accessible": Setting("PubliclyAccessible", "none"),
+    "deletion_protection": Setting("DeletionProtection", "none"),
+    "copy_tags_to_snapshot": Setting("CopyTagsToSnapshot", "none"),
+    "auto_minor_version_upgrade": Setting("AutoMinorVersionUpgrade", "none"),
+    "max_allocated_storage": Setting("MaxAllocatedStorage", "none"),
+    "preferred_backup_window": Setting("PreferredBackupWindow", "none"),
+    "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none"),
+    "backup_retention_period": Setting("BackupRetentionPeriod", "none", "BackupRetentionPeriod"),
+    "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage"),
+    "storage_type": Setting("StorageType", "window", "StorageType"),
+    "multi_az": Setting("MultiAZ", "window", "MultiAZ"),
+    "port": Setting("DBPortNumber", "downtime", "Port"),
+    "db_instance_class": Setting("DBInstanceClass", "downtime", "DBInstanceClass"),
+    "engine_version": Setting("EngineVersion", "downtime", "EngineVersion"),
+    "manage_master_user_password": Setting("ManageMasterUserPassword", "downtime"),
+}
+"""Sources: RDS user guide, Settings for DB instances; a managed password replaces the one that applications hold."""
+
+IMMUTABLE = frozenset({"engine", "storage_encrypted", "db_name", "master_username", "db_subnet_group"})
+"""`db_subnet_group`: RDS refuses to move an instance to another group of the same VPC."""
+
+_READY = frozenset({"available", "storage-optimization", "storage-full"})
+_STORAGE = frozenset({"allocated_storage", "storage_type"})
+_NEEDED_TO_CREATE = ("engine", "db_instance_class", "allocated_storage", "master_username", "manage_master_user_password")
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    yield INSTANCES
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    wanted = {address.name for address in sight.declared}
+    return [
+        item
+        for item in answers.get(INSTANCES, ())
+        if item["DBInstanceIdentifier"].lower() in wanted or (sight.vpc_id and _vpc(item) == sight.vpc_id)
+    ]
+
+
+def _vpc(item: Item) -> str:
+    return str(item.get("DBSubnetGroup", {}).get("VpcId", ""))
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    return str(item["DBInstanceIdentifier"]).lower() == address.name
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    live_groups = (one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing")
+    endpoint = item.get("Endpoint") or {}
+    group = item.get("DBSubnetGroup", {}).get("DBSubnetGroupName")
+    now = {
+        "engine": item["Engine"],
+        "engine_version": item.get("EngineVersion"),
+        "db_instance_class": item["DBInstanceClass"],
+        "storage_type": item.get("StorageType"),
+        "allocated_storage": item["AllocatedStorage"],
+        "max_allocated_storage": item.get("MaxAllocatedStorage") or item["AllocatedStorage"],
+        "storage_encrypted": item.get("StorageEncrypted", False),
+        "db_name": item.get("DBName"),
+        "manage_master_user_password": bool(item.get("MasterUserSecret")),
+        "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
+        "multi_az": item.get("MultiAZ", False),
+        "publicly_accessible": item["PubliclyAccessible"],
+        "db_subnet_group": seen.address(group) if group else None,
+        "vpc_security_groups": SecurityGroups(map(seen.address, live_groups)),
+        "backup_retention_period": item["BackupRetentionPeriod"],
+        "preferred_backup_window": item.get("PreferredBackupWindow"),
+        "preferred_maintenance_window": item.get("PreferredMaintenanceWindow"),
+        "auto_minor_version_upgrade": item.get("AutoMinorVersionUpgrade", False),
+        "copy_tags_to_snapshot": item.get("CopyTagsToSnapshot", False),
+        "deletion_protection": item.get("DeletionProtection", False),
+        "tags": tags_of(item),
+    }
+    waiting = item.get("PendingModifiedValues") or {}
+    pending = {
+        field: waiting[one.pending] for field, one in SETTINGS.items() if one.pending and waiting.get(one.pending) is not None
+    }
+    spec = DbInstance.model_construct(master_username=item.get("MasterUsername"), **(now | pending))
+    status = str(item.get("DBInstanceStatus", "available"))
+    facts = {
+        "status": status,
+        "now": now,
+        "pending": frozenset(waiting),
+        "vpc": _vpc(item),
+        "our_vpc": seen.sight.vpc_id,
+    }
+    return Observed(item["DBInstanceIdentifier"], spec, "" if status in _READY else status, facts)
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    return want
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    """A database that is gone is not made anew behind anyone's back: an empty one would take the place of lost data."""
+    db = cast("DbInstance", want)
+    if not scene.policy.create_databases:
+        problem = (
+            "the database does not exist, and none is made without leave: restore it from a snapshot, "
+            "or allow it with SETPOINT_CREATE_DATABASES=1"
+        )
+        yield Finding(address, Outcome.BLOCKED, problem)
+        return
+    if missing := [name for name in _NEEDED_TO_CREATE if getattr(db, name) is None]:
+        problem = f"it cannot be made from this document: add {', '.join(missing)}"
+        yield Finding(address, Outcome.BLOCKED, problem)
+        return
+    plain = {
+        "Engine": db.engine,
+        "EngineVersion": db.engine_version,
+        "DBInstanceClass": db.db_instance_class,
+        "StorageType": db.storage_type,
+        "AllocatedStorage": db.allocated_storage,
+        "MaxAllocatedStorage": db.max_allocated_storage,
+        "StorageEncrypted": db.storage_encrypted,
+        "DBName": db.db_name,
+        "MasterUsername": db.master_username,
+        "ManageMasterUserPassword": db.manage_master_user_password,
+        "Port": db.port,
+        "MultiAZ": db.multi_az,
+        "DBSubnetGroupName": Ref(db.db_subnet_group) if db.db_subnet_group else None,
+        "VpcSecurityGroupIds": _groups(db.vpc_security_groups) if db.vpc_security_groups else None,
+        "BackupRetentionPeriod": db.backup_retention_period,
+        "PreferredBackupWindow": db.preferred_backup_window,
+        "PreferredMaintenanceWindow": db.preferred_maintenance_window,
+        "AutoMinorVersionUpgrade": db.auto_minor_version_upgrade,
+        "CopyTagsToSnapshot": db.copy_tags_to_snapshot,
+        "DeletionProtection": db.deletion_protection,
+    }
+    public = bool(db.publicly_accessible)
+    gateways = frozenset(scene.document.of_kind("internet_gateway")) | {scene.document.vpc}
+    yield CREATE.on(
+        address,
+        f"make the database {db.engine} {db.engine_version or ''} on {db.db_instance_class}",
+        DBInstanceIdentifier=address.name,
+        PubliclyAccessible=public,
+        Tags=tag_list(want.tags),
+        gives=Ref(address),
+        after=gateways if public else frozenset(),
+        **{name: value for name, value in plain.items() if value is not None},
+    )
+
+
+def _groups(groups: Iterable[Address]) -> list[Ref | str]:
+    """The whole list of groups: RDS replaces it. A group nobody declared stands in it by its id."""
+    return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    have = change.have
+    if have is None:
+        return
+    address = change.address
+    if have.facts["vpc"] != have.facts["our_vpc"]:
+        problem = f"a database of this name lies in another VPC, {have.facts['vpc']}: choose another identifier"
+        yield Finding(address, Outcome.BLOCKED, problem)
+        return
+    changed: dict[str, list[Difference]] = {}
+    for one in change.differences:
+        if one.field not in SETTINGS:
+            continue
+        if problem := _impossible(one, have):
+            yield Finding(address, Outcome.BLOCKED, problem, one.field)
+        elif have.status or (have.facts["status"] != "available" and one.field in _STORAGE and not _storage_ready(one, have)):
+            yield Finding(address, Outcome.WAITING, f"the database is {have.facts['status']}", one.field)
+        else:
+            changed.setdefault(_cost(one, have), []).append(one)
+    if mild := changed.get("none"):
+        yield _modify(change, scene, mild, immediately=_only_ours(mild, have) and _cancels(mild, have))
+    if slow := changed.get("window"):
+        yield _modify(change, scene, slow, immediately=_only_ours(slow, have))
+    if hard := changed.get("downtime"):
+        now = scene.policy.downtime == "now"
+        if now and not _only_ours(hard, have):
+            problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts['pending']))}"
+            yield from (Finding(address, Outcome.HELD, problem, one.field) for one in hard)
+        else:
+            yield _modify(change, scene, hard, immediately=now, risk=Risk.DOWNTIME)
+    yield from retag(change, arn(scene.document, f"db:{address.name}"))
+
+
+def _impossible(one: Difference, have: Observed) -> str:
+    """Why RDS would never carry the change out; empty if it would."""
+    if one.field == "allocated_storage" and one.want < have.facts["now"]["allocated_storage"]:
+        return f"storage never shrinks: it has {one.have} GiB; declare at least that"
+    if one.field == "allocated_storage" and one.want * 10 < have.facts["now"]["allocated_storage"] * 11:
+        return f"storage grows by a tenth or more at once: from {one.have} GiB declare at least {-(-one.have * 11 // 10)}"
+    if one.field == "engine_version" and _release(one.want) < _release(str(have.facts["now"]["engine_version"])):
+        return f"an engine is never downgraded: it runs {one.have}; declare that"
+    if one.field == "manage_master_user_password" and not one.want:
+        return "switching this off needs a password, and none stands in a document: do it by hand"
+    return ""
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def _storage_ready(one: Difference, have: Observed) -> bool:
+    """A full disk may grow; one that is being rearranged may not change at all (RDS user guide, Working with storage)."""
+    return have.facts["status"] == "storage-full" and one.field == "allocated_storage"
+
+
+def _cost(one: Difference, have: Observed) -> str:
+    if one.field == "backup_retention_period" and 0 in {one.want, have.facts["now"][one.field]}:
+        return "downtime"
+    if one.field == "storage_type" and "standard" in {one.want, one.have}:
+        return "downtime"
+    same_as_now = one.want == have.facts["now"].get(one.field)
+    return "none" if same_as_now and SETTINGS[one.field].pending else SETTINGS[one.field].cost
+
+
+def _only_ours(differences: Iterable[Difference], have: Observed) -> bool:
+    """Whether `ApplyImmediately` would carry out nothing but these changes."""
+    return bool(have.facts["pending"] <= {SETTINGS[one.field].pending for one in differences})
+
+
+def _cancels(differences: Iterable[Difference], have: Observed) -> bool:
+    """Whether a change takes back something pending, which RDS only does at once (RDS user guide, Modifying)."""
+    return any(SETTINGS[one.field].pending in have.facts["pending"] for one in differences)
+
+
+def _modify(
+    change: Change, scene: Scene, differences: list[Difference], *, immediately: bool, risk: Risk = Risk.TRAFFIC
+) -> Action:
+    fields = [one.field for one in differences]
+    want = cast("DbInstance", change.want)
+    params: dict[str, Any] = {SETTINGS[one.field].parameter: one.want for one in differences if one.key is None}
+    around: dict[str, frozenset[Address]] = {}
+    if "vpc_security_groups" in fields:
+        goal = _goal(change)
+        params["VpcSecurityGroupIds"] = _groups(goal)
+        seen = cast("DbInstance", change.base).vpc_security_groups or SecurityGroups()
+        around = {"after": frozenset(goal - seen), "before": frozenset(seen - goal)}
+    if "publicly_accessible" in fields and want.publicly_accessible:
+        gateways = frozenset(scene.document.of_kind("internet_gateway")) | {scene.document.vpc}
+        around["after"] = around.get("after", frozenset()) | gateways
+    if "allocated_storage" in fields or "storage_type" in fields:
+        params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)  # type: ignore[attr-defined]
+    if "engine_version" in fields and change.have:
+        old, new = (_release(str(value))[:1] for value in (change.have.facts["now"]["engine_version"], want.engine_version))
+        params |= {"AllowMajorVersionUpgrade": True} if old != new else {}
+    opens = "publicly_accessible" in fields and want.publicly_accessible
+    return MODIFY.on(
+        change.address,
+        "; ".join(f"{name}: {_value(want, change, name)}" for name in sorted(set(fields))),
+        *fields,
+        risk=risk,
+        closes=risk is Risk.TRAFFIC and not opens,
+        breaks=len(differences),
+        DBInstanceIdentifier=change.address.name,
+        ApplyImmediately=immediately,
+        **around,
+        **params,
+    )
+
+
+def _goal(change: Change) -> SecurityGroups:
+    """The declared groups, and the undeclared ones that an exception tolerates."""
+    seen = cast("DbInstance", change.base).vpc_security_groups or SecurityGroups()
+    extra = {one.key for one in change.of("vpc_security_groups") if one.want is ABSENT}
+    return SecurityGroups((cast("DbInstance", change.want).vpc_security_groups or SecurityGroups()) | (seen - extra))
+
+
+def _value(want: DbInstance, change: Change, name: str) -> str:
+    return ", ".join(sorted(_goal(change))) if name == "vpc_security_groups" else str(getattr(want, name))
+
+
+KIND = Kind(
+    "db_instance",
+    DbInstance,
+    after=frozenset({"vpc", "db_subnet_group", "security_group"}),
+    immutable=IMMUTABLE,
+    operations=(CREATE, MODIFY, ADD_TAGS),
+    reads=reads,
+    live=live,
+    id=lambda item: str(item["DBInstanceIdentifier"]),
+    label=lambda item: str(item["DBInstanceIdentifier"]),
+    tags=tags_of,
+    is_it=is_it,
+    observed=observed,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+)

@@ -1,0 +1,136 @@
+"""DB subnet groups: known by name; their subnets are changed as one whole list.
+
+Their tags cost one more read for each group, so they are read only where a document declares tags. Identity does not
+need them: the name is unique in the account and region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from desired_state.database import DbSubnetGroup
+from desired_state.fields import Address
+from desired_state.members import Subnets, Tags
+from desired_state.resource import Resource
+from reconciler.ec2 import tag_list
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
+
+CREATE = Operation(
+    "rds",
+    "CreateDBSubnetGroup",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"rds:AddTagsToResource"}),
+    yields="DBSubnetGroup.DBSubnetGroupName",
+)
+MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE)
+
+_GROUPS = read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", page=100)
+
+
+def _tags(sight: Sight, address: Address) -> Read:
+    name = arn(sight.document, f"subgrp:{address.name}")
+    gone = ("DBSubnetGroupNotFoundFault", "DBSubnetGroupNotFound")
+    return read("rds", "ListTagsForResource", "TagList", absent=gone, ResourceName=name)
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    yield INSTANCES
+
+
+def more(sight: Sight, answers: Answers) -> Iterable[Read]:
+    """An instance shows the group it is in; only groups without one are asked for."""
+    shown = {item["DBSubnetGroupName"] for item in _inside(answers)}
+    if any(address.name not in shown for address in sight.declared):
+        yield _GROUPS
+    for address, group in sight.declared.items():
+        if group.tags is not None and not set(group.tags) <= {"setpoint:document", "setpoint:name"}:
+            yield _tags(sight, address)
+
+
+def _inside(answers: Answers) -> Iterator[Item]:
+    for instance in answers.get(INSTANCES, ()):
+        if group := instance.get("DBSubnetGroup"):
+            yield group
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    found = {item["DBSubnetGroupName"]: item for item in (*_inside(answers), *answers.get(_GROUPS, ()))}
+    wanted = {address.name for address in sight.declared}
+    return [item for name, item in found.items() if name in wanted or (sight.vpc_id and item.get("VpcId") == sight.vpc_id)]
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    return str(item["DBSubnetGroupName"]).lower() == address.name
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    spec = DbSubnetGroup(
+        description=item["DBSubnetGroupDescription"],
+        subnets=Subnets(seen.address(subnet["SubnetIdentifier"]) for subnet in item["Subnets"]),
+    )
+    listed = seen.answers.get(_tags(seen.sight, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
+    if listed is not None:
+        spec = spec.but(tags=tags_of({"TagList": listed}))
+    return Observed(item["DBSubnetGroupName"], spec, facts={"vpc": item.get("VpcId", ""), "our_vpc": seen.sight.vpc_id})
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    return want
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    group = cast("DbSubnetGroup", want)
+    yield CREATE.on(
+        address,
+        "make the DB subnet group",
+        DBSubnetGroupName=address.name,
+        DBSubnetGroupDescription=group.description or address.name,
+        SubnetIds=[Ref(subnet) for subnet in sorted(group.subnets or ())],
+        Tags=tag_list(want.tags),
+        gives=Ref(address),
+    )
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    if change.have and change.have.facts["vpc"] != change.have.facts["our_vpc"]:
+        problem = f"a group of this name lies in another VPC, {change.have.facts['vpc']}: choose another name"
+        yield Finding(change.address, Outcome.BLOCKED, problem)
+        return
+    changed = sorted(change.fields & {"description", "subnets"})
+    if changed:
+        want, have = cast("DbSubnetGroup", change.want), cast("DbSubnetGroup", change.base)
+        subnets = sorted(want.subnets if "subnets" in changed else have.subnets or ())
+        params: dict[str, Any] = {"DBSubnetGroupDescription": want.description} if "description" in changed else {}
+        yield MODIFY.on(
+            change.address,
+            "it is " + ", ".join(subnets) + (f", described as {want.description!r}" if params else ""),
+            *changed,
+            breaks=len((have.subnets or Subnets()) - set(subnets)),
+            DBSubnetGroupName=change.address.name,
+            SubnetIds=[Ref(Address(subnet)) if subnet.startswith("subnet/") else str(subnet) for subnet in subnets],
+            **params,
+        )
+    yield from retag(change, arn(scene.document, f"subgrp:{change.address.name}"))
+
+
+KIND = Kind(
+    "db_subnet_group",
+    DbSubnetGroup,
+    after=frozenset({"vpc", "subnet"}),
+    operations=(CREATE, MODIFY, ADD_TAGS),
+    reads=reads,
+    more=more,
+    live=live,
+    id=lambda item: str(item["DBSubnetGroupName"]),
+    label=lambda item: str(item["DBSubnetGroupName"]),
+    tags=lambda item: cast("Tags | None", None),
+    is_it=is_it,
+    observed=observed,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+)

@@ -1,0 +1,140 @@
+"""The internet gateway: one a VPC, known by what it is attached to. Attaching it opens every route through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from desired_state.fields import NOWHERE, Address
+from desired_state.network import InternetGateway
+from desired_state.resource import Resource
+from reconciler.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model import (
+    DOCUMENT_TAG,
+    Action,
+    Change,
+    Finding,
+    Neighbour,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Ref,
+    Risk,
+)
+
+CREATE = Operation(
+    "ec2",
+    "CreateInternetGateway",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"ec2:CreateTags"}),
+    yields="InternetGateway.InternetGatewayId",
+)
+ATTACH = Operation("ec2", "AttachInternetGateway", Phase.BIND, Risk.REVERSIBLE)
+DELETE = Operation("ec2", "DeleteInternetGateway", Phase.DELETE, Risk.TRAFFIC)
+
+ATTACHED = "internet_gateway"
+
+
+def _filtered(name: str, value: str) -> Read:
+    filters = [{"Name": name, "Values": [value]}]
+    return read("ec2", "DescribeInternetGateways", "InternetGateways", page=1000, Filters=filters)
+
+
+def _attached(sight: Sight) -> Read:
+    return _filtered("attachment.vpc-id", sight.vpc_id)
+
+
+def _ours(sight: Sight) -> Read:
+    return _filtered(f"tag:{DOCUMENT_TAG}", sight.document.name)
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    if sight.vpc_id:
+        yield _attached(sight)
+
+
+def more(sight: Sight, answers: Answers) -> Iterable[Read]:
+    """A detached gateway is found by our tag only, so it is looked for when the attached one is not it."""
+    attached = answers.get(_attached(sight), []) if sight.vpc_id else []
+    if sight.declared and not any(tags_of(item).get(DOCUMENT_TAG) == sight.document.name for item in attached):
+        yield _ours(sight)
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    found: dict[str, Item] = {}
+    for one in ((_attached(sight),) if sight.vpc_id else ()) + (_ours(sight),):
+        found |= {item["InternetGatewayId"]: item for item in answers.get(one, ())}
+    return found.values()
+
+
+def _vpc_id(item: Item) -> str:
+    return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    return bool(sight.vpc_id) and _vpc_id(item) == sight.vpc_id
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    spec = InternetGateway(tags=tags_of(item))
+    where = _vpc_id(item)
+    return Observed(item["InternetGatewayId"], spec.but(vpc=seen.address(where) if where else NOWHERE))
+
+
+def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
+    for item in items:
+        if _vpc_id(item) == seen.sight.vpc_id:
+            yield Ref(seen.sight.document.vpc, ATTACHED), item["InternetGatewayId"]
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    return want.but(vpc=NOWHERE)
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    tags = tagged_as("internet-gateway", want.tags)
+    yield CREATE.on(address, "make the internet gateway", TagSpecifications=tags, gives=Ref(address))
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    for one in change.of("vpc"):
+        other = scene.snapshot.handles.get(Ref(scene.document.vpc, ATTACHED))
+        if one.have != NOWHERE:
+            problem = f"it is attached to {one.have}: detaching it would cut that VPC off; detach it yourself"
+            yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")
+        elif other:
+            problem = f"another gateway, {other}, is attached to the VPC, which takes one: detach it, or declare it"
+            yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")
+        else:
+            params: dict[str, Any] = {"InternetGatewayId": Ref(change.address), "VpcId": Ref(Address(one.want))}
+            yield ATTACH.on(change.address, f"attach it to {one.want}", "vpc", **params)
+    yield from retag(change)
+
+
+def delete(neighbour: Neighbour) -> Iterable[Action]:
+    gateway: dict[str, Any] = {"InternetGatewayId": Ref(neighbour.address)}
+    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **gateway)
+
+
+KIND = Kind(
+    "internet_gateway",
+    InternetGateway,
+    after=frozenset({"vpc"}),
+    operations=(CREATE, ATTACH, DELETE, CREATE_TAGS),
+    reads=reads,
+    more=more,
+    live=live,
+    id=lambda item: str(item["InternetGatewayId"]),
+    label=name_tag,
+    tags=tags_of,
+    is_it=is_it,
+    observed=observed,
+    handles=handles,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+    delete=delete,
+)

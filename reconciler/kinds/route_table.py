@@ -1,0 +1,292 @@
+"""Route tables: routes, and which subnets use them. What order routes change in is decided in `reconciler/route_steps.py`.
+
+The local routes, propagated routes and those of gateway endpoints are AWS's own: neither compared nor touched, except a
+local route that somebody retargeted, which is set back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from desired_state.fields import Address, is_cidr, is_ipv6
+from desired_state.members import Routes, Subnets
+from desired_state.network import RouteTable
+from desired_state.resource import Resource
+from reconciler.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.model import (
+    ABSENT,
+    Action,
+    Change,
+    Finding,
+    Neighbour,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Ref,
+    Risk,
+)
+from reconciler.route_steps import route_order
+
+CREATE = Operation(
+    "ec2",
+    "CreateRouteTable",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"ec2:CreateTags"}),
+    yields="RouteTable.RouteTableId",
+)
+CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE)
+REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC)
+DELETE_ROUTE = Operation("ec2", "DeleteRoute", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidRoute.NotFound"}))
+ASSOCIATE = Operation("ec2", "AssociateRouteTable", Phase.BIND, Risk.TRAFFIC, yields="AssociationId")
+REASSOCIATE = Operation("ec2", "ReplaceRouteTableAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
+DISASSOCIATE = Operation(
+    "ec2", "DisassociateRouteTable", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidAssociationID.NotFound"})
+)
+DELETE = Operation("ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC)
+
+ASSOCIATION = "route_table_association"
+MAIN = "main_route_table_association"
+
+_TARGETS = (
+    ("internet_gateway/", "GatewayId"),
+    ("igw-", "GatewayId"),
+    ("vgw-", "GatewayId"),
+    ("nat-", "NatGatewayId"),
+    ("pcx-", "VpcPeeringConnectionId"),
+    ("tgw-", "TransitGatewayId"),
+    ("eni-", "NetworkInterfaceId"),
+    ("vpce-", "VpcEndpointId"),
+    ("eigw-", "EgressOnlyInternetGatewayId"),
+)
+_LIVE_TARGETS = (
+    "GatewayId",
+    "NatGatewayId",
+    "VpcPeeringConnectionId",
+    "TransitGatewayId",
+    "NetworkInterfaceId",
+    "EgressOnlyInternetGatewayId",
+    "CarrierGatewayId",
+    "LocalGatewayId",
+    "CoreNetworkArn",
+    "InstanceId",
+)
+
+
+def _tables(sight: Sight) -> Read:
+    """DescribeRouteTables gives at most 100 a page, the others 1000 (EC2 API reference)."""
+    return in_vpc("DescribeRouteTables", "RouteTables", sight, page=100)
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    if sight.vpc_id:
+        yield _tables(sight)
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_tables(sight), []))
+
+
+def _is_main(item: Item) -> bool:
+    return any(one.get("Main") for one in item.get("Associations", ()))
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    if cast("RouteTable", resource).main:
+        return _is_main(item)
+    return name_tag(item) == address.name
+
+
+def _associated(item: Item) -> Iterator[tuple[str, str]]:
+    for one in item.get("Associations", ()):
+        state = one.get("AssociationState", {}).get("State", "associated")
+        if one.get("SubnetId") and state in {"associated", "associating"}:
+            yield one["SubnetId"], one["RouteTableAssociationId"]
+
+
+def _target(route: Item) -> str:
+    return next((str(route[name]) for name in _LIVE_TARGETS if route.get(name)), "")
+
+
+def _destination(route: Item) -> str:
+    cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
+    return canonical(cidr) if cidr else str(route["DestinationPrefixListId"])
+
+
+def _managed(route: Item) -> bool:
+    target, origin = _target(route), route.get("Origin", "CreateRoute")
+    if target == "local" or (target.startswith("vpce-") and "DestinationPrefixListId" in route):
+        return False
+    return origin in {"CreateRoute", "CreateRouteTable"}
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    managed = [route for route in item.get("Routes", ()) if _managed(route)]
+    routes = Routes({_destination(route): seen.address(_target(route)) for route in managed})
+    subnets = Subnets(seen.address(subnet) for subnet, _ in _associated(item))
+    dead = tuple(
+        ("routes", _destination(route), f"its target {_target(route)} is gone: make it anew, or declare another target")
+        for route in managed
+        if route.get("State") == "blackhole" and _target(route) not in seen.names
+    )
+    local = frozenset(_destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable")
+    spec = RouteTable(main=_is_main(item), routes=routes, subnets=subnets, tags=tags_of(item))
+    return Observed(item["RouteTableId"], spec, facts={"remarks": dead, "local": local})
+
+
+def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
+    for item in items:
+        for subnet, association in _associated(item):
+            yield Ref(seen.address(subnet), ASSOCIATION), association
+        for one in item.get("Associations", ()):
+            if one.get("Main"):
+                yield Ref(seen.sight.document.vpc, MAIN), one["RouteTableAssociationId"]
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    return want.but(main=False, routes=Routes(), subnets=Subnets())
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    yield CREATE.on(
+        address,
+        "make the route table",
+        VpcId=Ref(scene.document.vpc),
+        TagSpecifications=tagged_as("route-table", want.tags),
+        gives=Ref(address),
+    )
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    if change.of("routes"):
+        yield from _routes(change)
+    for one in change.of("subnets"):
+        yield from _subnet(change, scene, one.key, wanted=one.have is ABSENT)
+    for one in change.of("main"):
+        if not one.want:
+            problem = "a VPC always has a main table: declare another table as main"
+            yield Finding(change.address, Outcome.BLOCKED, problem, "main")
+            continue
+        yield REASSOCIATE.on(
+            change.address,
+            "make it the VPC's main table",
+            "main",
+            closes=True,
+            breaks=1,
+            after=frozenset({change.address}),
+            gives=Ref(scene.document.vpc, MAIN),
+            AssociationId=Ref(scene.document.vpc, MAIN),
+            RouteTableId=Ref(change.address),
+        )
+    yield from retag(change)
+
+
+def _routes(change: Change) -> Iterator[Action]:
+    have: dict[str, str] = cast("RouteTable", change.base).routes or {}
+    goal = dict(have)
+    for one in change.of("routes"):
+        if one.want is ABSENT:
+            del goal[one.key]
+        else:
+            goal[one.key] = one.want
+    local = change.have.facts["local"] if change.have else frozenset()
+    for step in route_order(have, goal):
+        params = {"RouteTableId": Ref(change.address), **_to(step.destination)}
+        if step.verb == "delete" and step.destination in local:
+            why = f"send {step.destination} to the VPC itself again"
+            yield REPLACE_ROUTE.on(change.address, why, "routes", breaks=1, closes=step.free, LocalTarget=True, **params)
+        elif step.verb == "delete":
+            why = f"delete the route {step.destination} via {have[step.destination]}"
+            chain = "" if step.free else "routes"
+            yield DELETE_ROUTE.on(change.address, why, "routes", breaks=1, closes=step.free, chain=chain, **params)
+        else:
+            target = goal[step.destination]
+            operation = CREATE_ROUTE if step.verb == "create" else REPLACE_ROUTE
+            why = f"route {step.destination} via {target}"
+            breaks = int(step.verb == "replace")
+            params |= _via(target)
+            yield operation.on(change.address, why, "routes", breaks=breaks, chain="routes", **params)
+
+
+def _to(destination: str) -> dict[str, str]:
+    if not is_cidr(destination):
+        return {"DestinationPrefixListId": destination}
+    return {"DestinationIpv6CidrBlock" if is_ipv6(destination) else "DestinationCidrBlock": destination}
+
+
+def _via(target: str) -> dict[str, Any]:
+    parameter = next(name for prefix, name in _TARGETS if target.startswith(prefix))
+    return {parameter: Ref(Address(target)) if "/" in target else target}
+
+
+def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+    """A subnet moves in one call from the table it uses to the one declared for it, and is on no other in between."""
+    here = frozenset({change.address})
+    homes = {address for address, one in scene.document.of_kind(change.address.kind).items() if _lists(one, subnet)}
+    if wanted:
+        seen = scene.snapshot.resources.items()
+        left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
+        explicit = scene.has(Ref(subnet, ASSOCIATION))
+        target: dict[str, Any] = {"RouteTableId": Ref(change.address)}
+        target |= {"AssociationId": Ref(subnet, ASSOCIATION)} if explicit else {"SubnetId": Ref(subnet)}
+        yield (REASSOCIATE if explicit else ASSOCIATE).on(
+            change.address,
+            f"{subnet} uses this table" + (f" instead of {min(left)}" if left else ""),
+            closes=True,
+            breaks=int(explicit),
+            after=here,
+            before=left,
+            gives=Ref(subnet, ASSOCIATION),
+            mends=frozenset((at, "subnets") for at in here | left),
+            **target,
+        )
+    elif subnet not in scene.document.resources:
+        problem = f"{subnet} uses this table and nobody declared it: declare it, or move it to another table"
+        yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
+    elif not homes:
+        params: dict[str, Any] = {"AssociationId": Ref(subnet, ASSOCIATION)}
+        yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, **params)
+
+
+def _lists(table: Resource, subnet: Address) -> bool:
+    return subnet in (cast("RouteTable", table).subnets or ())
+
+
+def delete(neighbour: Neighbour) -> Iterable[Action]:
+    table: dict[str, Any] = {"RouteTableId": Ref(neighbour.address)}
+    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **table)
+
+
+KIND = Kind(
+    "route_table",
+    RouteTable,
+    after=frozenset({"vpc", "internet_gateway", "subnet"}),
+    operations=(
+        CREATE,
+        CREATE_ROUTE,
+        REPLACE_ROUTE,
+        DELETE_ROUTE,
+        ASSOCIATE,
+        REASSOCIATE,
+        DISASSOCIATE,
+        DELETE,
+        CREATE_TAGS,
+    ),
+    reads=reads,
+    live=live,
+    id=lambda item: str(item["RouteTableId"]),
+    label=name_tag,
+    tags=tags_of,
+    is_it=is_it,
+    observed=observed,
+    handles=handles,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+    delete=delete,
+    named_by_tag=lambda resource, document: not cast("RouteTable", resource).main,
+    comes_with=lambda address, resource: bool(cast("RouteTable", resource).main),
+)

@@ -1,0 +1,281 @@
+"""Security groups: rules in both directions. What order their changes take is decided in `reconciler/rule_steps.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+from desired_state.fields import Address, RuleKey
+from desired_state.members import Egress, Ingress
+from desired_state.network import SecurityGroup
+from desired_state.resource import Resource
+from reconciler.ec2 import (
+    CREATE_TAGS,
+    canonical,
+    in_vpc,
+    permission,
+    retag,
+    rule_request,
+    rules_of,
+    tagged_as,
+    tags_of,
+    traffic_of,
+)
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.rule_steps import rule_steps
+
+CREATE = Operation(
+    "ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE, also_needs=frozenset({"ec2:CreateTags"}), yields="GroupId"
+)
+MODIFY = Operation("ec2", "ModifySecurityGroupRules", Phase.BIND, Risk.TRAFFIC)
+DELETE = Operation(
+    "ec2", "DeleteSecurityGroup", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidGroup.NotFound"})
+)
+
+
+class Direction(NamedTuple):
+    """The calls and words of one direction."""
+
+    field: str
+    end: str
+    authorize: Operation
+    revoke: Operation
+    describe: Operation
+
+
+def _direction(field: str, end: str, suffix: str) -> Direction:
+    there, gone = frozenset({"InvalidPermission.Duplicate"}), frozenset({"InvalidPermission.NotFound"})
+    return Direction(
+        field,
+        end,
+        Operation("ec2", f"AuthorizeSecurityGroup{suffix}", Phase.BIND, Risk.REVERSIBLE, settled_by=there),
+        Operation("ec2", f"RevokeSecurityGroup{suffix}", Phase.UNBIND, Risk.TRAFFIC, settled_by=gone),
+        Operation("ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC),
+    )
+
+
+DIRECTIONS = (_direction("ingress", "source", "Ingress"), _direction("egress", "destination", "Egress"))
+
+
+def _groups(sight: Sight) -> Read:
+    return in_vpc("DescribeSecurityGroups", "SecurityGroups", sight)
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    """The rules come inside the groups: one call for a thousand groups, however many rules they have."""
+    if sight.vpc_id:
+        yield _groups(sight)
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_groups(sight), []))
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    """A group's name is unique in its VPC whatever its case (EC2 API reference, CreateSecurityGroup)."""
+    return str(item["GroupName"]).casefold() == address.name.casefold()
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    account = seen.sight.document.scope.account_id
+    spec = SecurityGroup(
+        ingress=Ingress(rules_of(item.get("IpPermissions", []), account, seen.names)),
+        egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, seen.names)),
+        tags=tags_of(item),
+    )
+    return Observed(item["GroupId"], spec.but(description=item["Description"]))
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    """A new group lets nothing in and everything out (VPC user guide, Security groups)."""
+    vpc = scene.snapshot.resources.get(scene.document.vpc)
+    peers = ["0.0.0.0/0"] + (["::/0"] if vpc and vpc.facts.get("ipv6") else [])
+    return want.but(ingress=Ingress(), egress=Egress({RuleKey("all", -1, -1, peer): "" for peer in peers}))
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    yield CREATE.on(
+        address,
+        "make the security group",
+        VpcId=Ref(scene.document.vpc),
+        GroupName=address.name,
+        Description=cast("SecurityGroup", want).description or address.name,
+        TagSpecifications=tagged_as("security-group", want.tags),
+        gives=Ref(address),
+    )
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    for direction in DIRECTIONS:
+        if change.of(direction.field):
+            yield from _mend(change, direction)
+    yield from retag(change)
+
+
+def _mend(change: Change, direction: Direction) -> Iterator[Action | Finding]:
+    want: dict[RuleKey, str | None] = getattr(change.want, direction.field)
+    differences = change.of(direction.field)
+    have = set(getattr(change.base, direction.field))
+    tolerated = have - set(want) - {one.key for one in differences if one.want is ABSENT}
+    steps = rule_steps(have, set(want) | tolerated)
+    described = [one.key for one in differences if one.want is not ABSENT and one.have is not ABSENT]
+    if steps.closing:
+        yield _revoke(change.address, direction, steps.closing, closes=True)
+    if steps.short:
+        yield Finding(change.address, Outcome.HELD, steps.short, direction.field)
+    else:
+        if steps.added:
+            yield _authorize(change.address, direction, steps.added, want)
+        if steps.modified:
+            yield _modify(change.address, direction, steps.modified, want)
+        if steps.removed:
+            yield _revoke(change.address, direction, steps.removed, closes=False)
+    if described:
+        yield _call(
+            direction.describe,
+            change.address,
+            direction,
+            described,
+            lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
+            f"describe {_listed(described, direction)}",
+        )
+
+
+def _authorize(
+    address: Address, direction: Direction, added: tuple[RuleKey, ...], want: dict[RuleKey, str | None]
+) -> Action:
+    return _call(
+        direction.authorize,
+        address,
+        direction,
+        added,
+        lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
+        f"allow {_listed(added, direction)}",
+        chain=direction.field,
+    )
+
+
+def _revoke(address: Address, direction: Direction, keys: tuple[RuleKey, ...], *, closes: bool) -> Action:
+    return _call(
+        direction.revoke,
+        address,
+        direction,
+        keys,
+        lambda some: {"IpPermissions": [permission(key) for key in some]},
+        f"revoke {_listed(keys, direction)}",
+        breaks=True,
+        closes=closes,
+        chain="" if closes else direction.field,
+    )
+
+
+def _modify(
+    address: Address,
+    direction: Direction,
+    pairs: tuple[tuple[RuleKey, RuleKey], ...],
+    want: dict[RuleKey, str | None],
+) -> Action:
+    becomes = dict(pairs)
+
+    def params(keys: Iterable[RuleKey]) -> dict[str, Any]:
+        return {
+            "SecurityGroupRules": [
+                {
+                    "SecurityGroupRuleId": Ref(address, rule_handle(direction.field, old)),
+                    "SecurityGroupRule": rule_request(becomes[old], want[becomes[old]]),
+                }
+                for old in keys
+            ]
+        }
+
+    why = ", ".join(f"{_said(old, direction)} becomes {_said(new, direction)}" for old, new in pairs)
+    return _call(MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=direction.field)
+
+
+def _call(
+    operation: Operation,
+    address: Address,
+    direction: Direction,
+    keys: Iterable[RuleKey],
+    params: Callable[[Iterable[RuleKey]], dict[str, Any]],
+    why: str,
+    *,
+    breaks: bool = False,
+    **how: Any,
+) -> Action:
+    """One call for all the rules, and the same rule by rule for when AWS refuses the batch."""
+    rules = tuple(keys)
+    group: dict[str, Any] = {"GroupId": Ref(address)}
+    parts = tuple(
+        operation.on(address, f"{operation.name} {_said(key, direction)}", direction.field, **group, **params([key]))
+        for key in (rules if len(rules) > 1 else ())
+    )
+    count = len(rules) if breaks else 0
+    return operation.on(address, why, direction.field, parts=parts, breaks=count, **how, **group, **params(rules))
+
+
+def _said(key: RuleKey, direction: Direction) -> str:
+    return str(key._replace(peer=f"{'from' if direction.end == 'source' else 'to'} {key.peer}"))
+
+
+def _listed(keys: Iterable[RuleKey], direction: Direction) -> str:
+    return ", ".join(_said(key, direction) for key in keys)
+
+
+def rule_handle(field: str, key: RuleKey) -> str:
+    """What the id of one rule is called in a plan."""
+    return f"{field} {key}"
+
+
+def late(ref: Ref, group_id: str) -> Read | None:
+    """The ids of a group's rules: only needed to change a rule in place, and one call for each group that drifted."""
+    if ref.to.kind != KIND.name:
+        return None
+    filters = [{"Name": "group-id", "Values": [group_id]}]
+    return read("ec2", "DescribeSecurityGroupRules", "SecurityGroupRules", page=1000, Filters=filters)
+
+
+def late_handles(
+    ref: Ref, items: Iterable[Item], account: str, names: Mapping[str, Address]
+) -> Iterable[tuple[Ref, str]]:
+    for item in items:
+        group = item.get("ReferencedGroupInfo", {})
+        owner = group.get("UserId") or account
+        peer = (
+            (canonical(item["CidrIpv4"]) if item.get("CidrIpv4") else "")
+            or (canonical(item["CidrIpv6"]) if item.get("CidrIpv6") else "")
+            or item.get("PrefixListId")
+            or names.get(group["GroupId"])
+            or (group["GroupId"] if owner == account else f"{owner}/{group['GroupId']}")
+        )
+        key = RuleKey(*traffic_of(item["IpProtocol"], item.get("FromPort"), item.get("ToPort")), peer)
+        yield Ref(ref.to, rule_handle("egress" if item["IsEgress"] else "ingress", key)), item["SecurityGroupRuleId"]
+
+
+def delete(neighbour: Neighbour) -> Iterable[Action]:
+    group: dict[str, Any] = {"GroupId": Ref(neighbour.address)}
+    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **group)
+
+
+KIND = Kind(
+    "security_group",
+    SecurityGroup,
+    after=frozenset({"vpc"}),
+    immutable=frozenset({"description"}),
+    operations=(CREATE, MODIFY, DELETE, CREATE_TAGS, *(row for one in DIRECTIONS for row in one[2:])),
+    reads=reads,
+    live=live,
+    id=lambda item: str(item["GroupId"]),
+    label=lambda item: str(item["GroupName"]),
+    tags=tags_of,
+    is_it=is_it,
+    observed=observed,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+    late=late,
+    late_handles=late_handles,
+    delete=delete,
+    comes_with=lambda address, resource: address.name == "default",
+)

@@ -1,0 +1,93 @@
+"""Subnets: network and zone are fixed; whether machines launched there get public addresses is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from desired_state.fields import Address
+from desired_state.network import Subnet
+from desired_state.resource import Resource
+from reconciler.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+
+CREATE = Operation(
+    "ec2", "CreateSubnet", Phase.CREATE, Risk.REVERSIBLE, also_needs=frozenset({"ec2:CreateTags"}), yields="Subnet.SubnetId"
+)
+MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE)
+
+
+def _subnets(sight: Sight) -> Read:
+    return in_vpc("DescribeSubnets", "Subnets", sight)
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    if sight.vpc_id:
+        yield _subnets(sight)
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_subnets(sight), []))
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    return canonical(item["CidrBlock"]) == cast("Subnet", resource).cidr_block
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    spec = Subnet(
+        cidr_block=canonical(item["CidrBlock"]),
+        availability_zone=item["AvailabilityZone"],
+        map_public_ip_on_launch=item["MapPublicIpOnLaunch"],
+        tags=tags_of(item),
+    )
+    return Observed(item["SubnetId"], spec, "" if item.get("State", "available") == "available" else item["State"])
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    return want.but(map_public_ip_on_launch=False)
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    subnet = cast("Subnet", want)
+    yield CREATE.on(
+        address,
+        f"make the subnet {subnet.cidr_block} in {subnet.availability_zone}",
+        VpcId=Ref(scene.document.vpc),
+        CidrBlock=subnet.cidr_block,
+        AvailabilityZone=subnet.availability_zone,
+        TagSpecifications=tagged_as("subnet", want.tags),
+        gives=Ref(address),
+    )
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    for one in change.of("map_public_ip_on_launch"):
+        yield MODIFY.on(
+            change.address,
+            f"machines launched here get {'a' if one.want else 'no'} public address",
+            one.field,
+            SubnetId=Ref(change.address),
+            MapPublicIpOnLaunch={"Value": one.want},
+        )
+    yield from retag(change)
+
+
+KIND = Kind(
+    "subnet",
+    Subnet,
+    after=frozenset({"vpc"}),
+    immutable=frozenset({"cidr_block", "availability_zone"}),
+    operations=(CREATE, MODIFY, CREATE_TAGS),
+    reads=reads,
+    live=live,
+    id=lambda item: str(item["SubnetId"]),
+    label=name_tag,
+    tags=tags_of,
+    is_it=is_it,
+    observed=observed,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+)

@@ -1,0 +1,120 @@
+"""The VPC: its network is fixed for ever, its two DNS attributes are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from desired_state.fields import Address
+from desired_state.network import Vpc
+from desired_state.resource import Resource
+from reconciler.ec2 import CREATE_TAGS, canonical, name_tag, retag, tagged_as, tags_of
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+
+CREATE = Operation(
+    "ec2", "CreateVpc", Phase.CREATE, Risk.REVERSIBLE, also_needs=frozenset({"ec2:CreateTags"}), yields="Vpc.VpcId"
+)
+MODIFY = Operation("ec2", "ModifyVpcAttribute", Phase.BIND, Risk.REVERSIBLE)
+
+ATTRIBUTES = {"enable_dns_support": "EnableDnsSupport", "enable_dns_hostnames": "EnableDnsHostnames"}
+_GONE = ("InvalidVpcID.NotFound",)
+
+
+def vpcs(sight: Sight) -> Read:
+    """The VPC by id, or every VPC of the region where the id is not known yet.
+
+    All of them, since neither our tags nor the Name tag alone would find every candidate, and a candidate that is not
+    seen would be created a second time.
+    """
+    filters = {"Filters": [{"Name": "vpc-id", "Values": [sight.vpc_id]}]} if sight.vpc_id else {}
+    return read("ec2", "DescribeVpcs", "Vpcs", page=1000, **filters)
+
+
+def attribute(sight: Sight, field: str) -> Read:
+    """One DNS attribute; DescribeVpcs shows neither, and one call tells one of them (EC2 API reference)."""
+    name = ATTRIBUTES[field]
+    lower = name[0].lower() + name[1:]
+    return read("ec2", "DescribeVpcAttribute", f"{name}.Value", absent=_GONE, VpcId=sight.vpc_id, Attribute=lower)
+
+
+def reads(sight: Sight) -> Iterable[Read]:
+    yield vpcs(sight)
+    if sight.vpc_id:
+        yield from (attribute(sight, field) for field in ATTRIBUTES)
+
+
+def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers[vpcs(sight)])
+
+
+def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+    """`scope.vpc_id` decides where it is given; else the Name tag and the network together."""
+    if sight.document.scope.vpc_id:
+        return bool(item["VpcId"] == sight.document.scope.vpc_id)
+    return name_tag(item) == address.name and canonical(item["CidrBlock"]) == cast("Vpc", resource).cidr_block
+
+
+def observed(item: Item, seen: Seen) -> Observed:
+    attributes = {field: seen.answers[attribute(seen.sight, field)] for field in ATTRIBUTES}
+    spec = Vpc(
+        cidr_block=canonical(item["CidrBlock"]),
+        tags=tags_of(item),
+        **{field: answer[0] for field, answer in attributes.items() if answer},
+    )
+    networks = [one["CidrBlock"] for one in item.get("CidrBlockAssociationSet", ())]
+    sixes = [one["Ipv6CidrBlock"] for one in item.get("Ipv6CidrBlockAssociationSet", ())]
+    facts = {"networks": frozenset(map(canonical, [item["CidrBlock"], *networks, *sixes])), "ipv6": bool(sixes)}
+    return Observed(item["VpcId"], spec, "" if item.get("State", "available") == "available" else item["State"], facts)
+
+
+def newborn(want: Resource, scene: Scene) -> Resource:
+    """A VPC made by API resolves names but gives none (VPC user guide, DNS attributes)."""
+    return want.but(enable_dns_support=True, enable_dns_hostnames=False)
+
+
+def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+    vpc = cast("Vpc", want)
+    yield CREATE.on(
+        address,
+        f"make the VPC {vpc.cidr_block}",
+        CidrBlock=vpc.cidr_block,
+        TagSpecifications=tagged_as("vpc", want.tags),
+        gives=Ref(address),
+    )
+
+
+def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+    """Host names need resolution, so resolution is switched on first and off last."""
+    wanted = {one.field: one.want for one in change.differences if one.field in ATTRIBUTES}
+    for field in sorted(wanted, key=lambda name: (not wanted[name], (name != "enable_dns_support") == wanted[name])):
+        yield MODIFY.on(
+            change.address,
+            f"switch {field} {'on' if wanted[field] else 'off'}",
+            field,
+            chain="dns",
+            breaks=0 if wanted[field] else 1,
+            VpcId=Ref(change.address),
+            **{ATTRIBUTES[field]: {"Value": wanted[field]}},
+        )
+    yield from retag(change)
+
+
+KIND = Kind(
+    "vpc",
+    Vpc,
+    after=frozenset(),
+    immutable=frozenset({"cidr_block"}),
+    operations=(CREATE, MODIFY, CREATE_TAGS),
+    reads=reads,
+    live=live,
+    id=lambda item: str(item["VpcId"]),
+    label=name_tag,
+    tags=tags_of,
+    is_it=is_it,
+    observed=observed,
+    newborn=newborn,
+    create=create,
+    plan=plan,
+    named_by_tag=lambda resource, document: not document.scope.vpc_id,
+)

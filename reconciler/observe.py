@@ -1,0 +1,230 @@
+"""One look at everything: every kind's reads at once, turned into a `Snapshot`. `run.py` calls it before and after.
+
+A read that failed, was refused, throttled or cut short never counts as "absent": everything of that kind, and whatever
+shows its ids, is `unreadable`. What is declared and not found is looked for once more before it counts as missing, since
+EC2 is eventually consistent (EC2 developer guide, Eventual consistency).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.aws import THREADS, Aws, AwsError
+from reconciler.errors import Verdict
+from reconciler.kind import Item, Kind, Read, Seen, Sight
+from reconciler.kinds import REGISTRY, ranked
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Neighbour, Observed, Ref, Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class ObserveError(Exception):
+    """Nothing at all could be seen, and why: wrong credentials, or a VPC that cannot be told from another."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to look: `pause` waits before the second look for what is missing; `now` is the clock."""
+
+    now: Callable[[], datetime]
+    pause: Callable[[], None]
+
+
+def observe(document: Document, aws: Aws, look: Look) -> Snapshot:
+    """Everything of the document's VPC as it is now. Raises `ObserveError`."""
+    at = look.now()
+    sight = Sight(document, document.scope.vpc_id or "", {})
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="observe") as pool:
+        reader = _Reader(aws, pool)
+        if not sight.vpc_id:
+            sight = _find_vpc(sight, reader, look)
+        found = _look(sight, reader, REGISTRY)
+        if again := _kinds_with_missing(document, found):
+            look.pause()
+            reader.forget()
+            found |= _look(sight, reader, {name: REGISTRY[name] for name in again})
+    if document.scope.vpc_id and not found["vpc"].problem and not found["vpc"].items:
+        where = f"account {document.scope.account_id}, {document.scope.region}"
+        raise ObserveError(f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out")
+    return _snapshot(document, sight, found, at)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one kind's reads gave: its items, whose they are, and what went wrong."""
+
+    kind: Kind
+    sight: Sight
+    answers: Mapping[Read, list[Any]]
+    items: tuple[Item, ...]
+    matched: Mapping[Address, tuple[Item, ...]]
+    problem: str = ""
+
+
+class _Reader:
+    """Makes reads at once and remembers their answers, so that kinds that need the same one share it."""
+
+    def __init__(self, aws: Aws, pool: ThreadPoolExecutor) -> None:
+        self._aws, self._pool = aws, pool
+        self.answers: dict[Read, list[Any]] = {}
+        self.problems: dict[Read, AwsError] = {}
+
+    def forget(self) -> None:
+        self.answers, self.problems = {}, {}
+
+    def read(self, reads: Iterable[Read]) -> None:
+        missing = [one for one in dict.fromkeys(reads) if one not in self.answers and one not in self.problems]
+        for one, answer in zip(missing, self._pool.map(self._one, missing), strict=True):
+            if isinstance(answer, AwsError):
+                if answer.verdict is Verdict.STOP:
+                    raise ObserveError(f"{answer}: check the credentials, the profile and the region") from answer
+                self.problems[one] = answer
+            else:
+                self.answers[one] = answer
+
+    def _one(self, read: Read) -> list[Any] | AwsError:
+        try:
+            return self._aws.read(read)
+        except AwsError as error:
+            return error
+
+
+def _find_vpc(sight: Sight, reader: _Reader, look: Look) -> Sight:
+    """The sight with the id of the document's VPC; without one where it does not exist, after a second look."""
+    kind = REGISTRY["vpc"]
+    sight = replace(sight, declared=sight.document.of_kind("vpc"))
+    for attempt in (1, 2):
+        found = _look(sight, reader, {"vpc": kind})["vpc"]
+        if found.problem:
+            raise ObserveError(f"the VPC could not be looked for: {found.problem}")
+        items = found.matched[sight.document.vpc]
+        if len(items) > 1:
+            ids = ", ".join(sorted(kind.id(item) for item in items))
+            mend = "name the one you mean in scope.vpc_id"
+            raise ObserveError(f"{len(items)} VPCs could be {sight.document.vpc}: {ids}; {mend}")
+        if items:
+            known = replace(sight, vpc_id=kind.id(items[0]), declared={})
+            reader.answers[next(iter(kind.reads(known)))] = list(items)
+            return known
+        if attempt == 1:
+            look.pause()
+            reader.forget()
+    return replace(sight, declared={})
+
+
+def _look(sight: Sight, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Found]:
+    sights = {name: replace(sight, declared=sight.document.of_kind(name)) for name in kinds}
+    reads = {name: list(kind.reads(sights[name])) for name, kind in kinds.items()}
+    reader.read(one for some in reads.values() for one in some)
+    for name, kind in kinds.items():
+        reads[name] += kind.more(sights[name], reader.answers)
+    reader.read(one for some in reads.values() for one in some)
+    return {name: _found(kind, sights[name], reads[name], reader) for name, kind in kinds.items()}
+
+
+def _found(kind: Kind, sight: Sight, reads: list[Read], reader: _Reader) -> _Found:
+    if problems := [str(reader.problems[one]) for one in reads if one in reader.problems]:
+        log.warning("%s could not be read: %s", kind.name, "; ".join(problems))
+        return _Found(kind, sight, {}, (), {}, "; ".join(problems))
+    answers = {one: reader.answers[one] for one in reads}
+    items = tuple(kind.live(sight, answers))
+    return _Found(kind, sight, answers, items, _identify(kind, sight, items))
+
+
+def _identify(kind: Kind, sight: Sight, items: Iterable[Item]) -> dict[Address, tuple[Item, ...]]:
+    """Which items each declared resource could be: those with our tags, else those with its natural key.
+
+    An item that carries the tags of another declared resource is that one and no candidate for this.
+    """
+    tagged: dict[str, list[Item]] = defaultdict(list)
+    free: list[Item] = []
+    for item in items:
+        tags = kind.tags(item) or {}
+        ours = tags.get(DOCUMENT_TAG) == sight.document.name
+        if ours and Address.of(kind.name, tags.get(NAME_TAG, "")) in sight.declared:
+            tagged[tags[NAME_TAG]].append(item)
+        elif DOCUMENT_TAG not in tags or ours:
+            free.append(item)
+    return {
+        address: tuple(tagged.get(address.name) or (item for item in free if kind.is_it(address, resource, item, sight)))
+        for address, resource in sight.declared.items()
+    }
+
+
+def _kinds_with_missing(document: Document, found: Mapping[str, _Found]) -> list[str]:
+    """The kinds of which something declared was not found: AWS is asked once more before that counts."""
+    return [
+        name
+        for name, one in found.items()
+        if not one.problem and one.sight.vpc_id and any(not items for items in one.matched.values())
+    ]
+
+
+def _snapshot(document: Document, sight: Sight, found: Mapping[str, _Found], at: datetime) -> Snapshot:
+    unreadable: dict[Address, str] = {}
+    ambiguous: dict[Address, str] = {}
+    resources: dict[Address, Observed] = {}
+    handles: dict[Ref, str] = {}
+    neighbours: list[Neighbour] = []
+    names = _names(found)
+    broken: dict[str, str] = {}
+    for name in ranked():
+        one = found[name]
+        lame = sorted(one.kind.after & broken.keys())
+        problem = one.problem or (f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}" if lame else "")
+        if problem:
+            broken[name] = problem
+            unreadable |= dict.fromkeys(document.of_kind(name), problem)
+            continue
+        seen = Seen(one.sight, one.answers, names)
+        handles |= dict(one.kind.handles(one.items, seen))
+        claimed: set[str] = set()
+        for address, items in one.matched.items():
+            claimed |= {one.kind.id(item) for item in items}
+            if len(items) > 1:
+                ids = ", ".join(sorted(one.kind.id(item) for item in items))
+                ambiguous[address] = f"{len(items)} live resources could be it: {ids}; take the tags or the name off all but one"
+            elif items:
+                handles[Ref(address)] = one.kind.id(items[0])
+                _observe(one.kind, address, items[0], seen, resources, unreadable)
+        rest = (item for item in one.items if one.kind.id(item) not in claimed)
+        for neighbour in (_neighbour(one.kind, document, item) for item in rest):
+            neighbours.append(neighbour)
+            if neighbour.ours:
+                handles.setdefault(Ref(neighbour.address), neighbour.id)
+    return Snapshot(resources, handles, unreadable, ambiguous, tuple(neighbours), at)
+
+
+def _names(found: Mapping[str, _Found]) -> dict[str, Address]:
+    return {
+        one.kind.id(items[0]): address for one in found.values() for address, items in one.matched.items() if len(items) == 1
+    }
+
+
+def _observe(
+    kind: Kind,
+    address: Address,
+    item: Item,
+    seen: Seen,
+    resources: dict[Address, Observed],
+    unreadable: dict[Address, str],
+) -> None:
+    """A live value that the model cannot hold makes its resource unreadable, with the value in the message."""
+    try:
+        resources[address] = kind.observed(item, seen)
+    except (ValueError, KeyError, TypeError) as error:
+        unreadable[address] = f"{kind.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
+
+
+def _neighbour(kind: Kind, document: Document, item: Item) -> Neighbour:
+    tags = kind.tags(item) or {}
+    ours = tags.get(DOCUMENT_TAG) == document.name and bool(tags.get(NAME_TAG))
+    return Neighbour(Address.of(kind.name, tags[NAME_TAG] if ours else kind.label(item) or kind.id(item)), kind.id(item), ours)

@@ -1,0 +1,203 @@
+"""What will be done, in which order: changes become a `Plan`. Pure; `run.py` calls it after every look.
+
+The order is total and always the same for the same state. What closes an undeclared opening goes first; then things are
+made, bound, unbound and unmade (`Phase`), parents before children on the way up and after them on the way down. Beyond
+that, an action waits for what its parameters refer to, for the one before it in its chain, and, where it moves something
+from one place to another, for all traffic of the new place to be right; the old place is not touched until it has left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from desired_state.fields import Address
+from reconciler.kind import Kind, Scene
+from reconciler.kinds import REGISTRY, ranked
+from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Actions in their order; `needs[i]` are the actions that must have ended well before the i-th. Findings are what
+    no action will mend. `fingerprint` is the same for the same document and the same actions, and for nothing else."""
+
+    changes: tuple[Change, ...]
+    actions: tuple[Action, ...]
+    needs: tuple[frozenset[int], ...]
+    findings: tuple[Finding, ...]
+    fingerprint: str
+
+    @property
+    def breaks(self) -> int:
+        """How many live members the plan takes away."""
+        return sum(action.breaks for action in self.actions)
+
+
+def make_plan(changes: Iterable[Change], scene: Scene, only: frozenset[Address] | None = None) -> Plan:
+    """The plan that mends `changes`; with `only`, as far as these addresses go."""
+    chosen = tuple(change for change in changes if only is None or change.address in only)
+    actions: list[Action] = []
+    findings: list[Finding] = []
+    for one in _wishes(chosen, scene, only):
+        (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
+    actions, stranded = _executable(actions, scene)
+    edges = _edges(actions, scene)
+    order, circle = _order(actions, edges)
+    if circle:
+        message = "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
+        findings += [Finding(actions[i].address, Outcome.HELD, message, _field(actions[i])) for i in circle]
+    place = {index: position for position, index in enumerate(order)}
+    ordered = tuple(actions[index] for index in order)
+    needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
+    return Plan(chosen, ordered, needs, (*findings, *stranded), fingerprint(scene.document.sha256, ordered))
+
+
+def fingerprint(sha256: str, actions: Iterable[Action]) -> str:
+    """A short name of exactly these actions under exactly this document."""
+    told = json.dumps([sha256, [signature(action) for action in actions]])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def signature(action: Action) -> str:
+    """What an action does, as text: equal for equal calls, with references by name."""
+    return json.dumps([action.operation.permission, action.address, printable(action.params)], sort_keys=True)
+
+
+def printable(value: Any) -> Any:
+    """Parameters with every `Ref` as text, for prints, files and fingerprints."""
+    if isinstance(value, Ref):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: printable(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(inner) for inner in value]
+    return value
+
+
+def _wishes(changes: Iterable[Change], scene: Scene, only: frozenset[Address] | None) -> Iterator[Action | Finding]:
+    for change in changes:
+        kind = REGISTRY[change.address.kind]
+        yield from _new(change, kind, scene) if change.have is None else _mend(change, kind, scene)
+    for address, observed in scene.snapshot.resources.items():
+        ignored = scene.document.resources[address].enforcement == "ignore"
+        if not ignored and (only is None or address in only):
+            yield from REGISTRY[address.kind].tidy(address, scene)
+            for field, key, remark in observed.facts.get("remarks", ()):
+                yield Finding(address, Outcome.BLOCKED, remark, field, key)
+    for neighbour in scene.snapshot.neighbours:
+        delete = REGISTRY[neighbour.address.kind].delete
+        if scene.policy.prune and neighbour.ours and delete and only is None:
+            yield from delete(neighbour)
+
+
+def _new(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]:
+    if kind.comes_with(change.address, change.want):
+        if scene.document.vpc in scene.snapshot.resources:
+            yield Finding(change.address, Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support")
+        else:
+            yield Finding(change.address, Outcome.WAITING, "AWS makes it together with the VPC")
+        return
+    made = list(kind.create(change.address, change.want, scene))
+    yield from made
+    if all(isinstance(one, Action) for one in made):
+        yield from kind.plan(change, scene)
+
+
+def _mend(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]:
+    for one in change.differences:
+        if one.field in kind.immutable:
+            message = f"AWS never changes it: it is {one.have!r}, declared is {one.want!r}; declare what is, or make the resource anew by hand"
+            yield Finding(change.address, Outcome.BLOCKED, message, one.field)
+    rest = tuple(one for one in change.differences if one.field not in kind.immutable)
+    if rest:
+        yield from kind.plan(replace(change, differences=rest), scene)
+
+
+def _field(action: Action) -> str:
+    return min((field for address, field in action.mends if address == action.address), default="")
+
+
+def _executable(actions: list[Action], scene: Scene) -> tuple[list[Action], list[Finding]]:
+    """The actions of which every reference can be resolved, and a finding for each that hangs in the air."""
+    stranded: list[Finding] = []
+    while True:
+        known = scene.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
+        hanging = [(action, missing) for action in actions if (missing := _unresolved(action, known))]
+        if not hanging:
+            return actions, stranded
+        for action, missing in hanging:
+            message = f"it needs {missing}, which does not exist and is not made now"
+            stranded.append(Finding(action.address, Outcome.BLOCKED, message, _field(action)))
+        gone = {id(action) for action, _ in hanging}
+        actions = [action for action in actions if id(action) not in gone]
+
+
+def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:
+    for ref in refs(action.params):
+        late = Ref(ref.to) in known and any(kind.late(ref, "") for kind in REGISTRY.values())
+        if ref not in known and not (ref.handle and late):
+            return ref
+    return None
+
+
+def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
+    """For every action the indices of those that must have ended well before it."""
+    givers: dict[Ref, int] = {}
+    chains: dict[tuple[Address, str], int] = {}
+    settled: dict[Address, list[int]] = defaultdict(list)
+    for index, action in enumerate(actions):
+        if action.gives:
+            givers.setdefault(action.gives, index)
+        if action.touches_traffic and not action.after and not action.before:
+            settled[action.address].append(index)
+    edges: list[set[int]] = [set() for _ in actions]
+    for index, action in enumerate(actions):
+        for ref in refs(action.params):
+            if ref not in scene.snapshot.handles and ref in givers:
+                edges[index].add(givers[ref])
+        if action.chain:
+            if (action.address, action.chain) in chains:
+                edges[index].add(chains[action.address, action.chain])
+            chains[action.address, action.chain] = index
+        for place in action.after:
+            edges[index].update(settled[place])
+        for place in action.before:
+            for later in settled[place]:
+                edges[later].add(index)
+    for index, earlier in enumerate(edges):
+        earlier.discard(index)
+    return edges
+
+
+def _order(actions: list[Action], edges: list[set[int]]) -> tuple[list[int], list[int]]:
+    """The indices in order, and those that wait for one another in a circle."""
+    ranks = {name: rank for rank, name in enumerate(ranked())}
+
+    def key(index: int) -> tuple[bool, Phase, int, Address, int]:
+        action = actions[index]
+        phase = action.operation.phase
+        rank = ranks[action.address.kind]
+        return not action.closes, phase, rank if phase <= Phase.BIND else -rank, action.address, index
+
+    waiting = [set(earlier) for earlier in edges]
+    later: list[list[int]] = [[] for _ in actions]
+    for index, earlier in enumerate(edges):
+        for one in earlier:
+            later[one].append(index)
+    ready = [key(index) for index, earlier in enumerate(waiting) if not earlier]
+    heapify(ready)
+    order: list[int] = []
+    while ready:
+        index = heappop(ready)[-1]
+        order.append(index)
+        for one in later[index]:
+            waiting[one].discard(index)
+            if not waiting[one]:
+                heappush(ready, key(one))
+    return order, sorted(set(range(len(actions))) - set(order))

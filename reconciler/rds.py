@@ -1,0 +1,36 @@
+"""What the two RDS kinds share: their tags, their names, and the read that shows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from desired_state.document import Document
+from desired_state.members import Tags
+from reconciler.ec2 import tag_list
+from reconciler.kind import Item, read
+from reconciler.model import Action, Change, Operation, Phase, Risk
+
+ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
+
+INSTANCES = read("rds", "DescribeDBInstances", "DBInstances", page=100)
+"""Every instance of the account and region, each with its subnet group and tags: RDS has no filter by VPC."""
+
+
+def tags_of(item: Item) -> Tags:
+    """The tags of an instance; those of AWS and RDS themselves are left out."""
+    listed = item.get("TagList", ())
+    return Tags({tag["Key"]: tag.get("Value", "") for tag in listed if not tag["Key"].startswith(("aws:", "rds:"))})
+
+
+def arn(document: Document, resource: str) -> str:
+    """The ARN of an RDS resource, such as `subgrp:name`; RDS takes no other name for tags."""
+    region = document.scope.region
+    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return f"arn:{partition}:rds:{region}:{document.scope.account_id}:{resource}"
+
+
+def retag(change: Change, name: str) -> Iterator[Action]:
+    """The call that sets the tags that differ on the resource of that ARN."""
+    if changed := {one.key: one.want for one in change.of("tags")}:
+        why = "set " + ", ".join(f"{key}={value!r}" for key, value in sorted(changed.items()))
+        yield ADD_TAGS.on(change.address, why, "tags", ResourceName=name, Tags=tag_list(changed))

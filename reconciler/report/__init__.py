@@ -1,0 +1,1 @@
+"""How a run tells what it found and did. Pure; the doors choose the form."""

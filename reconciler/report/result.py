@@ -1,0 +1,175 @@
+"""The result of a run: every drift with how it ended, by comparing the look before with the look after. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from desired_state.document import Document, Tolerance
+from desired_state.fields import Address
+from reconciler.apply import Attempt, Ended
+from reconciler.gate import Gate
+from reconciler.model import ABSENT, Change, Difference, Finding, Neighbour, Outcome, Policy, Snapshot
+from reconciler.plan import Plan
+
+if TYPE_CHECKING:
+    from reconciler.run import World
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One look and what follows from it."""
+
+    snapshot: Snapshot
+    plan: Plan
+    covered: tuple[tuple[Difference, Tolerance], ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One drift. `field` is empty where the whole resource is missing. `outcome` is None where nothing was tried yet:
+    the plan would correct it."""
+
+    address: Address
+    field: str
+    key: Any
+    want: Any
+    have: Any
+    outcome: Outcome | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a door may want to tell of one run; `seconds` of wall time, `reads` and `writes` counted calls."""
+
+    document: Document
+    policy: Policy
+    started: datetime
+    seconds: float
+    wrote: bool
+    plan: Plan
+    gate: Gate
+    lines: tuple[Line, ...]
+    attempts: tuple[Attempt, ...]
+    findings: tuple[Finding, ...]
+    tolerated: tuple[tuple[Difference, Tolerance], ...]
+    neighbours: tuple[Neighbour, ...]
+    reads: int
+    writes: int
+
+    def count(self, outcome: Outcome) -> int:
+        told = [line.outcome for line in self.lines] + [one.outcome for one in self.findings]
+        return told.count(outcome)
+
+    @property
+    def in_sync(self) -> bool:
+        """Nothing differs, or nothing does any more, and nothing is left for a person."""
+        good = {Outcome.IN_SYNC, Outcome.CORRECTED}
+        return all(line.outcome in good for line in self.lines) and all(one.outcome in good for one in self.findings)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.count(Outcome.FAILED))
+
+
+def judge(
+    document: Document,
+    policy: Policy,
+    started: datetime,
+    world: World,
+    first: Sight,
+    barred: Gate,
+    attempts: Iterable[Attempt],
+    last: Sight,
+    *,
+    wrote: bool,
+) -> Report:
+    """The report of a run that began with the look `first` and ended with the look `last` (the same where nothing was
+    written). A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
+    tries = tuple(attempts)
+    remaining = {_identity(one): one for one in _drifts(last.plan.changes)}
+    lines = []
+    for one in _drifts(first.plan.changes):
+        still = remaining.pop(_identity(one), None)
+        if still is None and last is not first:
+            lines.append(_line(one, Outcome.CORRECTED))
+        else:
+            lines.append(_open(still or one, last.plan, barred, tries, wrote=wrote))
+    for one in remaining.values():
+        fate = _open(one, last.plan, barred, tries, wrote=wrote)
+        lines.append(fate if fate.outcome else _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it"))
+    told = {(line.address, line.field) for line in lines}
+    findings = [
+        *(Finding(at, Outcome.FAILED, f"it could not be looked at: {why}") for at, why in last.snapshot.unreadable.items()),
+        *(Finding(at, Outcome.BLOCKED, why) for at, why in last.snapshot.ambiguous.items()),
+        *(one for one in last.plan.findings if (one.address, one.field) not in told and (one.address, "") not in told),
+        *barred.findings,
+    ]
+    return Report(
+        document=document,
+        policy=policy,
+        started=started,
+        seconds=(world.now() - started).total_seconds(),
+        wrote=wrote,
+        plan=first.plan,
+        gate=barred,
+        lines=tuple(lines),
+        attempts=tries,
+        findings=tuple(findings),
+        tolerated=last.covered,
+        neighbours=last.snapshot.neighbours,
+        reads=world.aws.reads,
+        writes=world.aws.writes,
+    )
+
+
+def _drifts(changes: Iterable[Change]) -> Iterable[Difference]:
+    for change in changes:
+        if change.have is None:
+            yield Difference(change.address, "", None, change.want, ABSENT)
+        else:
+            yield from change.differences
+
+
+def _identity(one: Difference) -> tuple[Address, str, Any]:
+    return one.address, one.field, one.key
+
+
+def _line(one: Difference, outcome: Outcome | None, message: str = "") -> Line:
+    return Line(one.address, one.field, one.key, one.want, one.have, outcome, message)
+
+
+_FATES = {
+    Ended.HELD: Outcome.HELD,
+    Ended.FAILED: Outcome.FAILED,
+    Ended.UNKNOWN: Outcome.WAITING,
+    Ended.WAITING: Outcome.WAITING,
+    Ended.SKIPPED: Outcome.WAITING,
+}
+_WORST = (Ended.FAILED, Ended.HELD, Ended.UNKNOWN, Ended.WAITING, Ended.SKIPPED)
+
+
+def _open(one: Difference, plan: Plan, barred: Gate, attempts: tuple[Attempt, ...], *, wrote: bool) -> Line:
+    """A drift that is still there: what the planner, the gate, or AWS had to say to it."""
+    for finding in plan.findings:
+        if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
+            return _line(one, finding.outcome, finding.message)
+    tried = {attempt.ended: attempt for attempt in reversed(attempts) if _concerns(attempt.action.mends, attempt.action.address, one)}
+    for ended in _WORST:
+        if ended in tried:
+            return _line(one, _FATES[ended], tried[ended].message)
+    if tried:
+        return _line(one, Outcome.WAITING, "AWS took the call and still shows the old value: the next run looks again")
+    for index, action in enumerate(plan.actions):
+        if _concerns(action.mends, action.address, one) and index in barred.held and not wrote:
+            return _line(one, Outcome.HELD, barred.held[index])
+    if wrote:
+        return _line(one, Outcome.WAITING, "nothing was tried: the next run looks at it")
+    return _line(one, None)
+
+
+def _concerns(mends: frozenset[tuple[Address, str]], address: Address, one: Difference) -> bool:
+    return (one.address, one.field) in mends or (not one.field and address == one.address)

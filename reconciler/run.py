@@ -1,0 +1,127 @@
+"""One run: observe, diff, plan, gate, apply, look again, report. Every door calls `run`; nothing else decides anything.
+
+A run that writes looks again, and goes round once more where its own work made that necessary: what came into being with
+a VPC, what an answer was lost of, what was left because the look had become too old. Such a further round does nothing
+that the first plan did not hold, except to what this very run has made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.apply import Attempt, Ended, Hands, apply
+from reconciler.aws import Aws
+from reconciler.diff import diff, tolerated
+from reconciler.gate import Gate, gate
+from reconciler.kind import Scene
+from reconciler.kinds import REGISTRY
+from reconciler.model import Action, Phase, Policy, Snapshot
+from reconciler.observe import Look, observe
+from reconciler.plan import Plan, make_plan, signature
+from reconciler.report.result import Report, Sight, judge
+
+ROUNDS = 4
+PATIENCE = (1.0, 2.0, 4.0)
+"""Seconds between looks while AWS has taken a call and still shows the old value (EC2 guide: back off from 2 s)."""
+STALE_AFTER = timedelta(seconds=60)
+SECOND_LOOK_PAUSE = 1.0
+
+
+class StalePlanError(Exception):
+    """The plan that somebody looked at is not what would be done now."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside that a run touches. `may_start` is empty, or says why no further call may be started."""
+
+    aws: Aws
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    notice: Callable[[str], None] = lambda text: None
+    may_start: Callable[[], str] = lambda: ""
+
+
+def run(
+    document: Document,
+    world: World,
+    policy: Policy,
+    *,
+    write: bool = True,
+    only: frozenset[Address] | None = None,
+    expected: str = "",
+    approved: str = "",
+) -> Report:
+    """Bring the live network to the document, or with `write=False` only say what would be done.
+
+    `only` narrows the run to some addresses. `expected` is the fingerprint of the plan somebody has seen; another plan is
+    refused with `StalePlanError`. `approved` releases the blast-radius limits for the plan of that fingerprint. Raises
+    `ObserveError` where nothing could be seen.
+    """
+    started = world.now()
+    sight = first = _look(document, world, policy, only)
+    if expected and expected != first.plan.fingerprint:
+        raise StalePlanError(f"the plan is {first.plan.fingerprint} now, not {expected}: what it rests on has changed")
+    barred = gate(first.plan, document, first.snapshot, policy, world.now(), approved=approved)
+    attempts: list[Attempt] = []
+    if write and first.plan.actions:
+        tries = barred
+        for _ in range(ROUNDS):
+            attempts += apply(sight.plan, tries, sight.snapshot, document, _hands(world, sight.snapshot))
+            sight = _look_again(document, world, policy, only, attempts)
+            tries = _further(first.plan, barred, sight, document, policy, world.now(), attempts)
+            if len(tries.held) == len(sight.plan.actions) or world.may_start():
+                break
+    return judge(document, policy, started, world, first, barred, attempts, sight, wrote=write)
+
+
+def _look(document: Document, world: World, policy: Policy, only: frozenset[Address] | None) -> Sight:
+    look = Look(world.now, lambda: world.sleep(SECOND_LOOK_PAUSE))
+    snapshot = observe(document, world.aws, look)
+    scene = Scene(document, snapshot, policy)
+    changes, covered = tolerated(diff(document, snapshot, scene, REGISTRY), document.exceptions, world.now())
+    return Sight(snapshot, make_plan(changes, scene, only), covered)
+
+
+def _look_again(
+    document: Document, world: World, policy: Policy, only: frozenset[Address] | None, attempts: Iterable[Attempt]
+) -> Sight:
+    """The look after the writes; repeated while AWS has taken a call and still shows what was before it."""
+    done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.mends}
+    undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.mends}
+    for pause in (*PATIENCE, 0.0):
+        sight = _look(document, world, policy, only)
+        mending = {one for action in sight.plan.actions for one in action.mends}
+        if not mending & (done - undone) or not pause or world.may_start():
+            break
+        world.sleep(pause)
+    return sight
+
+
+def _hands(world: World, snapshot: Snapshot) -> Hands:
+    return Hands(world.aws, world.sleep, world.may_start, lambda: world.now() - snapshot.at > STALE_AFTER, world.notice)
+
+
+def _further(
+    first: Plan, barred: Gate, sight: Sight, document: Document, policy: Policy, now: datetime, attempts: Iterable[Attempt]
+) -> Gate:
+    """What a further round may do: what the first plan held and was allowed, or what concerns things this run has made."""
+    tried = list(attempts)
+    made = {one.action.address for one in tried if one.action.operation.phase is Phase.CREATE and one.ended is Ended.DONE}
+    if document.vpc in made:
+        made |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
+    unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.WAITING, Ended.SKIPPED}}
+    lost = {one.action.address for one in tried if one.ended is Ended.UNKNOWN and one.action.operation.phase is Phase.CREATE}
+    planned = {signature(action) for index, action in enumerate(first.actions) if index not in barred.held}
+
+    def barred_now(action: Action) -> str:
+        name = signature(action)
+        if action.address in made | lost or (name in planned and name in unsure):
+            return ""
+        return "it was no part of the plan that this run began with"
+
+    return gate(sight.plan, document, sight.snapshot, policy, now, approved=sight.plan.fingerprint, barred=barred_now)

@@ -1,0 +1,244 @@
+"""Exact sets of packets: what a security group, a rule or a network ACL lets through.
+
+The diff asks it whether two rules meet, the planner whether a step opens or closes anything, the reports for one packet
+as an example. A packet as one rule list sees it (one direction of one group or ACL) is a point in three dimensions:
+
+- its space: IPv4, IPv6, or one opaque peer. A security group or a prefix list stands for addresses nobody here knows,
+  so each is a world of its own; `may_overlap` is the one place that treats such a peer as possibly anybody;
+- its place on the traffic line: the protocol number times 65536 plus, within that stretch, the port (tcp, udp) or the
+  ICMP type times 256 plus the code. Every protocol and port clause that EC2 knows is then one interval, "all" the whole
+  line, and a protocol without ports fills its stretch and is never cut;
+- its address.
+
+Nothing is sampled or widened: `==` and `<=` between two sets are statements about every packet there is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from operator import and_, gt, or_
+from typing import TYPE_CHECKING, NamedTuple
+
+from desired_state.fields import ANY, ICMP, NAMED_PROTOCOLS, PORTED, is_cidr, network, traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from desired_state.fields import AclEntry, RuleKey
+
+STRETCH = 65536
+"""The length of one protocol on the traffic line: as many as ports (16 bits), as ICMP types with codes (8 + 8 bits)."""
+CODES = 256
+LINE = (0, 256 * STRETCH)
+
+IPV4, IPV6 = "IPv4", "IPv6"
+
+type Cuts = tuple[int, ...]
+"""A set of integers: ascending, from each even place (included) to the odd place after it (excluded)."""
+type Bands = tuple[tuple[int, Cuts], ...]
+"""Traffic by address: from each address on, up to the next band, the traffic is this. The last band is always empty."""
+type Inside = Callable[[int, int], int]
+"""The truth table of a set operation: in the left set (0, 1), in the right set (0, 1) -> in the result."""
+
+
+class Box(NamedTuple):
+    """What one rule or ACL entry matches; `first` to `end` (excluded) are addresses, `cuts` lie on the traffic line."""
+
+    space: str
+    first: int
+    end: int
+    cuts: Cuts
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """A set of packets of one direction. There is one form for each set, so `==` and `hash` are those of the set."""
+
+    spaces: tuple[tuple[str, Bands], ...] = ()
+
+    def __or__(self, other: Packets) -> Packets:
+        return _combine(self, other, or_)
+
+    def __and__(self, other: Packets) -> Packets:
+        return _combine(self, other, and_)
+
+    def __sub__(self, other: Packets) -> Packets:
+        return _combine(self, other, gt)
+
+    def __le__(self, other: Packets) -> bool:
+        return not self - other
+
+    def __bool__(self) -> bool:
+        return bool(self.spaces)
+
+    def overlaps(self, other: Packets) -> bool:
+        return bool(self & other)
+
+    def example(self, preposition: str = "from") -> str:
+        """One of the packets for people, e.g. `tcp 22 from 203.0.113.0`: rather a tcp one, the lowest port and address.
+
+        `preposition` is "to" for an outbound rule list. Raises ValueError if there is no packet.
+        """
+        places = ((_rank(point), space, address, point) for space, address, point in self._corners())
+        _, space, address, point = min(places, default=(None, "", 0, ANY))
+        if point == ANY:
+            raise ValueError("no packet, no example")
+        peer = space
+        if space in (IPV4, IPV6):
+            peer = str(IPv4Address(address) if space == IPV4 else IPv6Address(address))
+        return f"{_spoken(point)} {preposition} {peer}"
+
+    def _corners(self) -> Iterable[tuple[str, int, int]]:
+        for space, bands in self.spaces:
+            for address, cuts in bands:
+                for start, end in zip(cuts[::2], cuts[1::2], strict=True):
+                    yield space, address, start
+                    for name in ("tcp", "udp", "icmp", "icmpv6"):
+                        if start < NAMED_PROTOCOLS[name] * STRETCH < end:
+                            yield space, address, NAMED_PROTOCOLS[name] * STRETCH
+
+
+NOTHING = Packets()
+
+
+def of_rule(key: RuleKey) -> Packets:
+    """What one rule lets through."""
+    return of_rules((key,))
+
+
+def of_rules(keys: Iterable[RuleKey]) -> Packets:
+    """What a security group of these rules lets through in their direction: groups only allow, in no order."""
+    return _decided((box(key.protocol, key.first, key.last, key.peer), True) for key in keys)
+
+
+def of_acl(entries: Mapping[int, AclEntry]) -> Packets:
+    """What one direction of a network ACL lets through: the lowest number that matches decides, no match is denied.
+
+    Source: VPC User Guide, "Network ACL rules" (evaluated "starting with the lowest numbered rule").
+    """
+    return _decided((of_entry(entry), entry.action == "allow") for _, entry in sorted(entries.items()))
+
+
+def of_entry(entry: AclEntry) -> Box:
+    """The packets that an ACL entry decides about, whatever its action."""
+    return box(entry.protocol, entry.first, entry.last, entry.cidr)
+
+
+def may_overlap(one: RuleKey, other: RuleKey) -> bool:
+    """Whether some packet could match both rules, when a group or a prefix list may stand for any address."""
+    left = box(one.protocol, one.first, one.last, one.peer)
+    right = box(other.protocol, other.first, other.last, other.peer)
+    if not _merge(left.cuts, right.cuts, and_):
+        return False
+    if not (one.is_cidr and other.is_cidr):
+        return True
+    return left.space == right.space and left.first < right.end and right.first < left.end
+
+
+def keeps(before: Packets, after: Packets, now: Packets) -> bool:
+    """Whether a state between two calls keeps the rule: no new exposure, no outage.
+
+    Nothing passes that neither side allows, and everything passes that both sides allow.
+    """
+    return now <= before | after and before & after <= now
+
+
+@lru_cache(maxsize=16384)
+def box(protocol: str, first: int, last: int, peer: str) -> Box:
+    """The packets of one clause; the fields as in `RuleKey`. Raises ValueError for a CIDR that is not canonical."""
+    cuts = _clause(protocol, first, last)
+    if not is_cidr(peer):
+        return Box(peer, 0, 1, cuts)
+    version, low, high = network(peer)
+    return Box(IPV4 if version == 4 else IPV6, low, high + 1, cuts)
+
+
+def _clause(protocol: str, first: int, last: int) -> Cuts:
+    if protocol == "all":
+        return LINE
+    start = STRETCH * (NAMED_PROTOCOLS[protocol] if protocol in NAMED_PROTOCOLS else int(protocol))
+    if protocol in PORTED and first != ANY:
+        return start + first, start + last + 1
+    if protocol in ICMP and first != ANY:
+        low = start + first * CODES
+        return (low, low + CODES) if last == ANY else (low + last, low + last + 1)
+    if protocol in ICMP and last != ANY:  # any type, one code: EC2 refuses it today, and it costs nothing to be exact
+        return tuple(start + kind * CODES + last + edge for kind in range(CODES) for edge in (0, 1))
+    return start, start + STRETCH
+
+
+def _decided(boxes: Iterable[tuple[Box, bool]]) -> Packets:
+    """First match: each packet belongs to the set if the first box around it says so."""
+    spaces: dict[str, list[tuple[Box, bool]]] = defaultdict(list)
+    for each, allowed in boxes:
+        spaces[each.space].append((each, allowed))
+    found = ((space, _bands(spaces[space])) for space in sorted(spaces))
+    return Packets(tuple((space, bands) for space, bands in found if bands))
+
+
+def _bands(boxes: list[tuple[Box, bool]]) -> Bands:
+    bands: list[tuple[int, Cuts]] = []
+    for address in sorted({edge for each, _ in boxes for edge in (each.first, each.end)}):
+        cuts: Cuts = ()
+        for each, allowed in reversed(boxes):  # from the last to the first, so that the first has the last word
+            if each.first <= address < each.end:
+                cuts = _merge(cuts, each.cuts, or_ if allowed else gt)
+        if cuts != (bands[-1][1] if bands else ()):
+            bands.append((address, cuts))
+    return tuple(bands)
+
+
+def _combine(left: Packets, right: Packets, inside: Inside) -> Packets:
+    lefts, rights = dict(left.spaces), dict(right.spaces)
+    found = ((space, _merge_bands(lefts.get(space, ()), rights.get(space, ()), inside)) for space in lefts | rights)
+    return Packets(tuple(sorted((space, bands) for space, bands in found if bands)))
+
+
+def _merge_bands(left: Bands, right: Bands, inside: Inside) -> Bands:
+    bands: list[tuple[int, Cuts]] = []
+    i = j = 0
+    here: Cuts = ()
+    there: Cuts = ()
+    while i < len(left) or j < len(right):
+        address = min(edge[0] for edge in (*left[i : i + 1], *right[j : j + 1]))
+        if i < len(left) and left[i][0] == address:
+            here, i = left[i][1], i + 1
+        if j < len(right) and right[j][0] == address:
+            there, j = right[j][1], j + 1
+        cuts = _merge(here, there, inside)
+        if cuts != (bands[-1][1] if bands else ()):
+            bands.append((address, cuts))
+    return tuple(bands)
+
+
+@lru_cache(maxsize=4096)
+def _merge(left: Cuts, right: Cuts, inside: Inside) -> Cuts:
+    """Memoised: rule lists repeat the same few clauses address by address."""
+    cuts: list[int] = []
+    i = j = now = 0
+    while i < len(left) or j < len(right):
+        place = min((*left[i : i + 1], *right[j : j + 1]))
+        i += i < len(left) and left[i] == place
+        j += j < len(right) and right[j] == place
+        if inside(i & 1, j & 1) != now:  # an odd number of cuts passed: inside
+            now = 1 - now
+            cuts.append(place)
+    return tuple(cuts)
+
+
+def _rank(point: int) -> tuple[int, int]:
+    """Which traffic makes the better example: protocols people know by name first, then the lower place."""
+    protocol = point // STRETCH
+    known = [NAMED_PROTOCOLS[name] for name in ("tcp", "udp", "icmp", "icmpv6")]
+    return (known.index(protocol) if protocol in known else len(known)), point
+
+
+def _spoken(point: int) -> str:
+    number, rest = divmod(point, STRETCH)
+    name = next((name for name, known in NAMED_PROTOCOLS.items() if known == number), str(number))
+    if name in PORTED:
+        return traffic(name, rest, rest)
+    return traffic(name, *divmod(rest, CODES)) if name in ICMP else traffic(name, ANY, ANY)
