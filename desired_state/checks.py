@@ -25,14 +25,17 @@ INTERNET = "internet"
 
 
 class Parts(NamedTuple):
-    """Everything of a document that did load; `declared` and `named` hold what is written, whether it loaded or not."""
+    """Everything of a document that did load; `declared` holds what is written, whether it loaded or not.
+
+    `named` are the names of the workloads, None where they cannot be known.
+    """
 
     scope: Scope | None
     resources: Mapping[Address, Resource]
     declared: Mapping[Address, Path]
     intents: Mapping[Path, Intent]
     workloads: Mapping[Path, Workload]
-    named: frozenset[str]
+    named: frozenset[str] | None
     exceptions: Mapping[Path, Tolerance]
 
 
@@ -166,13 +169,15 @@ def _intents(parts: Parts) -> Iterator[Finding]:
 
 
 def _end_problem(end: str, parts: Parts) -> tuple[str, str] | None:
-    if end == INTERNET or end in parts.named or end in parts.declared:
+    if end == INTERNET or end in parts.declared or end in (parts.named or ()):
         return None
     if Address(end).kind in SECTIONS and "/" in end:
         finding = _not_declared((), end, parts.declared)
         return finding.problem, finding.mend
     problem = cidr_problem(end)
     if problem and (not end[:1].isdigit() or "/" not in end):
+        if parts.named is None:
+            return None
         mend = nearest(end, (*parts.named, INTERNET))
         return f"{shown(end)} is no workload, no address of this document and no CIDR", mend
     return problem

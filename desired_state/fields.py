@@ -48,7 +48,7 @@ def nearest(text: str, known: Iterable[str]) -> str:
     """The mend of a word that nobody knows: the known one it resembles, else all of them."""
     words = list(known)
     if close := get_close_matches(text[:_SHOWN], words, n=1):
-        return f"did you mean {shown(close[0])}?"
+        return f"did you mean {close[0][:_SHOWN]!a}?"  # letters of other scripts by number: they may look alike
     if not words:
         return "leave it out"
     return f"write one of {', '.join(sorted(words))}" if len(words) <= _LISTED else "see what is declared"
@@ -223,13 +223,14 @@ def ports_of(
     Raises TrafficError.
     """
     name = _protocol_name(protocol)
+    label = name if name in NAMED_PROTOCOLS else f"protocol {name}"
     if name in PORTED:
         if ports is None:
             raise TrafficError(f"{name} needs ports", 'add "ports": a port such as 443 or a range such as "1024-65535"')
     elif ports is not None:
-        raise TrafficError(f"{traffic(name, ANY, ANY)} has no ports", "leave ports out, or write tcp or udp")
+        raise TrafficError(f"{label} has no ports", "leave ports out, or write tcp or udp")
     if name not in ICMP and (icmp_type is not None or icmp_code is not None):
-        raise TrafficError(f"{traffic(name, ANY, ANY)} has no ICMP type or code", "leave icmp_type and icmp_code out")
+        raise TrafficError(f"{label} has no ICMP type or code", "leave icmp_type and icmp_code out")
     if name in ICMP:
         return name, *_icmp(icmp_type, icmp_code)
     return (name, ANY, ANY) if ports is None else (name, *port_range(ports))

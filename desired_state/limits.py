@@ -36,7 +36,8 @@ MAGNETIC_MAXIMUM = 3072
 
 def findings(resources: Mapping[Address, Resource], region: str | None) -> Iterator[Finding]:
     """Everything that AWS would refuse; `resources` are those that loaded, `region` is None where the scope did not."""
-    vpc = next((it for it in resources.values() if isinstance(it, Vpc) and it.cidr_block), None)
+    vpcs = [it for it in resources.values() if isinstance(it, Vpc) and it.cidr_block]
+    vpc = vpcs[0] if len(vpcs) == 1 else None
     subnets = {address: it for address, it in resources.items() if isinstance(it, Subnet)}
     has_gateway = any(isinstance(it, InternetGateway) for it in resources.values())
     yield from _overlapping(subnets)

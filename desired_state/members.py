@@ -314,7 +314,9 @@ class Tags(Collection, dict[str, str]):
             if key.startswith("setpoint:"):
                 problems.append(((key,), f"{shown(key)} is a tag that this tool keeps itself", "leave it out"))
             if not 1 <= len(key) <= 127 or len(value) > 256:
-                problems.append(((key,), "the tag is too long", "at most 127 characters in a key and 256 in a value"))
+                problems.append(
+                    ((key,), "AWS takes no tag of this length", "1 to 127 characters in a key, at most 256 in a value")
+                )
             if not (key + value).isprintable():
                 problems.append(((key,), "the tag holds characters that cannot be printed", "write plain text"))
         if len(written) > 40:
@@ -331,7 +333,10 @@ class Tags(Collection, dict[str, str]):
 def _rule(
     protocol: str | int, ports: int | str | None, icmp_type: int | None, icmp_code: int | None, peer: str
 ) -> tuple[RuleKey | None, tuple[tuple[bool, tuple[str, str]], ...]]:
-    """(the rule, what is wrong with it: whether with its peer, and what). Memoised for a warm worker's next run."""
+    """(the rule, what is wrong with it: whether with its peer, and what).
+
+    Memoised: a warm worker loads the same document run after run.
+    """
     problem = _peer_problem(peer)
     refused = ((True, problem),) if problem else ()
     try:
@@ -354,7 +359,7 @@ def _peer_problem(peer: str) -> tuple[str, str] | None:
     problem = cidr_problem(peer)
     if problem is None or _PEER.fullmatch(peer):
         return None
-    if peer[:1].isdigit() and "/" in peer:
+    if (peer[:1].isdigit() or ":" in peer) and "sg-" not in peer:
         return problem
     mend = "write a CIDR, security_group/<name>, an id sg-... or a prefix list pl-..."
     return f"{shown(peer)} is no peer of a rule", mend

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Strict, TypeAdapter, ValidationError
@@ -75,14 +76,14 @@ class Reading:
         workloads = self._each(Workload, "workloads", dict)
         tolerances = self._each(WrittenTolerance, "exceptions", list)
         exceptions = {at: read for at, one in tolerances.items() if (read := self._tolerance(one, at))}
-        named = self._written.get("workloads")
+        named = self._written.get("workloads", {})
         parts = Parts(
             scope=scope,
             resources=self._resources,
             declared=self._declared,
             intents=intents,
             workloads=workloads,
-            named=frozenset(named) if isinstance(named, dict) else frozenset(),
+            named=frozenset(named) if isinstance(named, dict) and self._written.keys() <= set(_KNOWN) else None,
             exceptions=exceptions,
         )
         self.findings += checks.findings(parts)
@@ -159,6 +160,9 @@ class Reading:
         model = SECTIONS.get(kind)
         if model is None:
             self._refuse(at, f"unknown kind of resource {shown(kind)}", nearest(kind, SECTIONS), on_key=True)
+            if isinstance(section, dict):  # what stands there is misplaced, not missing
+                meant = get_close_matches(kind[:64], SECTIONS, n=1) or [kind]
+                self._declared |= {Address.of(meant[0], name): (*at, name) for name in section}
         elif not isinstance(section, dict):
             self._refuse_shape(at, section, 'an object of the form { "<name>": { ... } }')
         else:

@@ -138,23 +138,22 @@ def _calls(board: Board, came: Mapping[State, State | None], state: State) -> li
 
 
 def _shadowed(board: Board) -> list[Call] | None:
-    """Direct writes as far as they go, the rest behind a copy of the new or the old stretch; the fewest calls found."""
+    """Direct writes as far as they go, the rest behind a copy; the fewest calls found."""
     came, _ = _search(board, 0, strict=False)
     nearest = sorted(came, key=lambda state: (board.left(state[0]), state[1]))[:SHADOWS]
     found = []
     for state in dict.fromkeys((*nearest, (board.start, CLOSING))):
-        for copied in (board.goal, state[0]):
-            behind = _behind_a_copy(board, state[0], copied)
-            if behind is not None:
-                found.append(_calls(board, came, state) + behind)
+        behind = _behind_a_copy(board, state[0])
+        if behind is not None:
+            found.append(_calls(board, came, state) + behind)
     return min(found, key=len, default=None)
 
 
-def _behind_a_copy(board: Board, row: Row, copied: Row) -> list[Call] | None:
-    """From `row` to the goal with the entries of `copied`, or as few of them as will do, in front of what changes."""
+def _behind_a_copy(board: Board, row: Row) -> list[Call] | None:
+    """From `row` to the goal, with a copy of the new stretch, or as little of it as will do, in front of the change."""
     changed = [place for place, entry in enumerate(row) if entry != board.goal[place]]
     first = changed[0]
-    copy = [entry for entry in copied[first : changed[-1] + 1] if entry]
+    copy = [entry for entry in board.goal[first : changed[-1] + 1] if entry]
     for index in reversed(range(len(copy))):
         shorter = copy[:index] + copy[index + 1 :]
         if _rehearsed(board, row, first, shorter, tight=False) is not None:

@@ -51,7 +51,8 @@ class Attempt:
 @dataclass(frozen=True)
 class Hands:
     """What applying works with. `may_start` is empty, or says why no further call may be started (time, a lost lease);
-    `stale` says whether the look that the plan rests on is too old to take anything away on."""
+    `stale` says whether the look that the plan rests on is too old to take anything away on.
+    """
 
     aws: Aws
     sleep: Callable[[float], None]
@@ -67,7 +68,9 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
     spoiled: set[Address] = set()
     halted = ""
     for index, action in enumerate(plan.actions):
-        unmet = [attempts[earlier] for earlier in sorted(plan.needs[index]) if attempts[earlier].ended is not Ended.DONE]
+        unmet = [
+            attempts[earlier] for earlier in sorted(plan.needs[index]) if attempts[earlier].ended is not Ended.DONE
+        ]
         takes_away = action.operation.phase >= Phase.UNBIND or action.breaks > 0
         if index in gate.held:
             attempt = Attempt(action, Ended.HELD, gate.held[index])
@@ -117,7 +120,11 @@ class _Writer:
         """A batch states many facts, so an error of it says nothing about each: every fact gets a call of its own."""
         parts = [self.perform(part)[0] for part in action.parts]
         bad = [part for part in parts if part.ended is not Ended.DONE]
-        return Attempt(action, bad[0].ended, "; ".join(part.message for part in bad)) if bad else Attempt(action, Ended.DONE)
+        return (
+            Attempt(action, bad[0].ended, "; ".join(part.message for part in bad))
+            if bad
+            else Attempt(action, Ended.DONE)
+        )
 
     def _judge(self, action: Action, error: AwsError) -> Attempt:
         settled = {bare(code) for code in action.operation.settled_by}
@@ -137,16 +144,7 @@ class _Writer:
     def _call(self, action: Action) -> None:
         params = self._resolved(action.params)
         log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
-        for pause in (*NEWBORN_PAUSES, None):
-            try:
-                answer = self._hands.aws.write(action.operation, params)
-            except AwsError as error:
-                newborn = "notfound" in bare(error.code) and any(ref in self._made for ref in refs(action.params))
-                if pause is None or not newborn:
-                    raise
-                self._hands.sleep(pause)
-            else:
-                break
+        answer = self._patiently(action, params)
         if action.gives and action.operation.yields:
             value: Any = answer
             for step in action.operation.yields.split("."):
@@ -154,6 +152,18 @@ class _Writer:
             self._handles[action.gives] = value
             if action.operation.phase is Phase.CREATE:
                 self._made.add(action.gives)
+
+    def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer; what was made a moment ago may be unknown at first, and only then is it worth asking again."""
+        for pause in NEWBORN_PAUSES:
+            try:
+                return self._hands.aws.write(action.operation, params)
+            except AwsError as error:
+                newborn = any(ref in self._made for ref in refs(action.params))
+                if not (newborn and "notfound" in bare(error.code)):
+                    raise
+                self._hands.sleep(pause)
+        return self._hands.aws.write(action.operation, params)
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Ref):

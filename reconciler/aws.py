@@ -17,11 +17,13 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError as NotConnectedError,
     HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
     TokenRetrievalError,
+)
+from botocore.exceptions import (
+    ConnectionError as NotConnectedError,
 )
 
 from reconciler.errors import LOST, NO_CREDENTIALS, Verdict, verdict
@@ -100,8 +102,8 @@ class Aws:
     def write(self, operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """One mutating call; throttling is waited out, nothing else is tried again. Raises `AwsError`.
 
-        boto3 itself must not repeat it: most EC2 calls take no client token, so a repeat after a lost answer would make a
-        second VPC, or turn a success into `Duplicate` (EC2 API reference, Ensuring idempotency).
+        boto3 itself must not repeat it: most EC2 calls take no client token, so a repeat after a lost answer would
+        make a second VPC, or turn a success into `Duplicate` (EC2 API reference, Ensuring idempotency).
         """
         client = self._client(operation.service, 1)
         for attempt in range(1, WRITE_ATTEMPTS + 1):
@@ -136,7 +138,7 @@ class Aws:
                         connect_timeout=5,
                         read_timeout=30,
                         max_pool_connections=THREADS,
-                        user_agent_appid=f"setpoint/{self._version}",
+                        user_agent_appid=f"setpoint/{self._version}",  # type: ignore[call-arg]  # the stubs are behind
                     ),
                 )
             return self._clients[service, attempts]

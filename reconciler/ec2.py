@@ -1,7 +1,7 @@
 """EC2's spelling of things and ours: both ways, for the kinds of `reconciler/kinds`.
 
-What AWS answers is brought to the canonical form of `desired_state/fields.py` here and nowhere else. Raises `ValueError`
-for what the model cannot hold; the resource is then `unreadable`.
+What AWS answers is brought to the canonical form of `desired_state/fields.py` here and nowhere else. Raises
+`ValueError` for what the model cannot hold; the resource is then `unreadable`.
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ def tags_of(item: Item) -> Tags:
 
 
 def name_tag(item: Item) -> str:
+    """The Name tag, empty where there is none; AWS lets any number of things have the same one."""
     return tags_of(item).get("Name", "")
 
 
 def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    """Tags as every call takes them, in a fixed order."""
     return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
 
 
@@ -64,7 +66,7 @@ def retag(change: Change) -> Iterator[Action]:
 
 @lru_cache(maxsize=65536)
 def canonical(cidr: str) -> str:
-    """AWS clears host bits and writes IPv6 by RFC 5952 (EC2 API reference, IpRange); emulators and old rules may not."""
+    """AWS clears host bits and writes IPv6 by RFC 5952 (EC2 API reference, IpRange); emulators may not."""
     return cidr if cidr_problem(cidr) is None else str(ip_network(cidr, strict=False))
 
 
@@ -157,7 +159,7 @@ def entry_params(entry: AclEntry) -> dict[str, Any]:
 
 def entry_of(item: Item) -> AclEntry:
     """An ACL entry out of AWS's `NetworkAclEntry`."""
-    name = _NAMES.get(item["Protocol"], item["Protocol"])
+    name = str(_NAMES.get(item["Protocol"], item["Protocol"]))
     span = item.get("PortRange") or {}
     icmp = item.get("IcmpTypeCode") or {}
     what = (

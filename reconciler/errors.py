@@ -1,8 +1,9 @@
 """Every AWS error code this tool may meet, and what it means for a reconciler. One table; `aws.py` applies it.
 
-Sources: EC2 API reference "Error codes", RDS API reference "Common errors" and the wire codes of botocore's RDS model, and
-what other tools report of real AWS where the references are silent (for instance `InvalidParameterValue` from ReplaceRoute).
-Codes are compared without a trailing `Fault` and without regard to case, since AWS spells some of them in two ways.
+Sources: EC2 API reference "Error codes", RDS API reference "Common errors" and the wire codes of botocore's RDS
+model, and what other tools report of real AWS where the references are silent (for instance `InvalidParameterValue`
+from ReplaceRoute). Codes are compared without a trailing `Fault` and without regard to case, since AWS spells some of
+them in two ways.
 """
 
 from __future__ import annotations
@@ -32,45 +33,48 @@ NO_CREDENTIALS = "NoCredentials"
 
 _TABLE: dict[Verdict, str] = {
     Verdict.RETRY: """
-        RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException TooManyRequestsException
-        RequestThrottled RequestThrottledException BandwidthLimitExceeded SlowDown PriorRequestNotComplete ConcurrentTagAccess
+        RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException
+        TooManyRequestsException RequestThrottled RequestThrottledException BandwidthLimitExceeded SlowDown
+        PriorRequestNotComplete ConcurrentTagAccess
     """,
     Verdict.LOOK_AGAIN: """
-        AnswerLost InternalError InternalFailure InternalServerError ServiceUnavailable Unavailable RequestTimeout
-        RequestTimeoutException RequestExpired
-        InvalidVpcID.NotFound InvalidSubnetID.NotFound InvalidRouteTableID.NotFound InvalidNetworkAclID.NotFound
-        InvalidInternetGatewayID.NotFound InvalidInternetGateway.NotFound InvalidGatewayID.NotFound InvalidGroup.NotFound
+        AnswerLost InternalError InternalFailure InternalServerError ServiceUnavailable Unavailable
+        RequestTimeout RequestTimeoutException RequestExpired InvalidVpcID.NotFound InvalidSubnetID.NotFound
+        InvalidRouteTableID.NotFound InvalidNetworkAclID.NotFound InvalidInternetGatewayID.NotFound
+        InvalidInternetGateway.NotFound InvalidGatewayID.NotFound InvalidGroup.NotFound
         InvalidSecurityGroupID.NotFound InvalidGroupId.Malformed InvalidSecurityGroupRuleId.NotFound
         InvalidAssociationID.NotFound InvalidPrefixListID.NotFound InvalidTransitGatewayID.NotFound
-        InvalidPermission.Duplicate InvalidPermission.NotFound NetworkAclEntryAlreadyExists InvalidNetworkAclEntry.NotFound
-        RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated Gateway.NotAttached
-        InvalidSubnet.Conflict InvalidGroup.Duplicate IncorrectState IdempotentParameterMismatch
-        DBInstanceNotFound DBSubnetGroupNotFound DBInstanceAlreadyExists DBSubnetGroupAlreadyExists InvalidSubnet
-        ResourceNotFound
+        InvalidPermission.Duplicate InvalidPermission.NotFound NetworkAclEntryAlreadyExists
+        InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
+        Gateway.NotAttached InvalidSubnet.Conflict InvalidGroup.Duplicate IncorrectState
+        IdempotentParameterMismatch DBInstanceNotFound DBSubnetGroupNotFound DBInstanceAlreadyExists
+        DBSubnetGroupAlreadyExists InvalidSubnet ResourceNotFound
     """,
     Verdict.WAIT: """
-        InvalidDBInstanceState InvalidDBSubnetGroupState InsufficientDBInstanceCapacity DependencyViolation InvalidGroup.InUse
-        InvalidDBSubnetState DBUpgradeDependencyFailure
+        InvalidDBInstanceState InvalidDBSubnetGroupState InsufficientDBInstanceCapacity DependencyViolation
+        InvalidGroup.InUse InvalidDBSubnetState DBUpgradeDependencyFailure
     """,
     Verdict.SKIP: """
-        UnauthorizedOperation AccessDenied AccessDeniedException Client.UnauthorizedOperation OperationNotPermitted
-        UnsupportedOperation InvalidParameter InvalidParameterValue InvalidParameterCombination InvalidParameterException
-        MissingParameter UnknownParameter ValidationError MalformedQueryString InvalidAction InvalidRequest
-        RulesPerSecurityGroupLimitExceeded SecurityGroupLimitExceeded SecurityGroupsPerInterfaceLimitExceeded
-        NetworkAclEntryLimitExceeded NetworkAclLimitExceeded RouteLimitExceeded RouteTableLimitExceeded VpcLimitExceeded
-        SubnetLimitExceeded InternetGatewayLimitExceeded TagLimitExceeded InvalidTagKey.Malformed TagPolicyViolation
-        InvalidVpcRange InvalidSubnet.Range InvalidGroup.Reserved CannotDelete InvalidPermission.Malformed
-        InvalidCidr.InUse ResourceLimitExceeded FilterLimitExceeded InvalidNextToken
-        StorageQuotaExceeded InstanceQuotaExceeded StorageTypeNotSupported DBParameterGroupNotFound
-        InvalidDBParameterGroupState DBSubnetGroupDoesNotCoverEnoughAZs DBSubnetGroupQuotaExceeded DBSubnetQuotaExceeded
-        SubnetAlreadyInUse InvalidVPCNetworkState KMSKeyNotAccessible ProvisionedIopsNotAvailableInAZ OptionGroupNotFound
-        CertificateNotFound AuthorizationNotFound InvalidDBSecurityGroupState DBSnapshotAlreadyExists SnapshotQuotaExceeded
+        UnauthorizedOperation AccessDenied AccessDeniedException Client.UnauthorizedOperation
+        OperationNotPermitted UnsupportedOperation InvalidParameter InvalidParameterValue
+        InvalidParameterCombination InvalidParameterException MissingParameter UnknownParameter
+        ValidationError MalformedQueryString InvalidAction InvalidRequest RulesPerSecurityGroupLimitExceeded
+        SecurityGroupLimitExceeded SecurityGroupsPerInterfaceLimitExceeded NetworkAclEntryLimitExceeded
+        NetworkAclLimitExceeded RouteLimitExceeded RouteTableLimitExceeded VpcLimitExceeded
+        SubnetLimitExceeded InternetGatewayLimitExceeded TagLimitExceeded InvalidTagKey.Malformed
+        TagPolicyViolation InvalidVpcRange InvalidSubnet.Range InvalidGroup.Reserved CannotDelete
+        InvalidPermission.Malformed InvalidCidr.InUse ResourceLimitExceeded FilterLimitExceeded
+        InvalidNextToken StorageQuotaExceeded InstanceQuotaExceeded StorageTypeNotSupported
+        DBParameterGroupNotFound InvalidDBParameterGroupState DBSubnetGroupDoesNotCoverEnoughAZs
+        DBSubnetGroupQuotaExceeded DBSubnetQuotaExceeded SubnetAlreadyInUse InvalidVPCNetworkState
+        KMSKeyNotAccessible ProvisionedIopsNotAvailableInAZ OptionGroupNotFound CertificateNotFound
+        AuthorizationNotFound InvalidDBSecurityGroupState DBSnapshotAlreadyExists SnapshotQuotaExceeded
         NetworkTypeNotSupported InvalidDBSubnetGroup
     """,
     Verdict.STOP: """
-        NoCredentials AuthFailure ExpiredToken ExpiredTokenException InvalidClientTokenId UnrecognizedClientException
-        SignatureDoesNotMatch IncompleteSignature MissingAuthenticationToken OptInRequired Blocked PendingVerification
-        InvalidAccessKeyId NotAuthorized
+        NoCredentials AuthFailure ExpiredToken ExpiredTokenException InvalidClientTokenId
+        UnrecognizedClientException SignatureDoesNotMatch IncompleteSignature MissingAuthenticationToken
+        OptInRequired Blocked PendingVerification InvalidAccessKeyId NotAuthorized
     """,
 }
 
@@ -87,4 +91,4 @@ def verdict(code: str, http_status: int = 400) -> Verdict:
     """What to do about `code`. A code nobody listed: the outcome is unknown after a 5xx, else a person must look."""
     if known := VERDICTS.get(bare(code)):
         return known
-    return Verdict.LOOK_AGAIN if http_status >= 500 else Verdict.SKIP  # noqa: PLR2004 (HTTP server errors)
+    return Verdict.LOOK_AGAIN if http_status >= 500 else Verdict.SKIP

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
@@ -21,8 +21,9 @@ LEAST_LIMIT = 20
 
 @dataclass(frozen=True)
 class Gate:
-    """`held[i]` says why the i-th action of the plan is not to be done; `whole` why no action is. Findings are holds that
-    count for nothing."""
+    """`held[i]` says why the i-th action of the plan is not to be done; `whole` why no action is. Findings are holds
+    that count for nothing.
+    """
 
     held: Mapping[int, str]
     whole: str
@@ -40,7 +41,8 @@ def gate(
     barred: Callable[[Action], str] = lambda action: "",
 ) -> Gate:
     """What is held, and why. `approved` is the fingerprint a person released: it lifts the blast-radius limits only.
-    `barred` says why an action is not to be done for a reason of the caller's (empty: there is none)."""
+    `barred` says why an action is not to be done for a reason of the caller's (empty: there is none).
+    """
     whole = "" if approved == plan.fingerprint else _too_much(plan, document, snapshot, policy)
     holds, findings = _holds(snapshot, policy, now)
     held: dict[int, str] = {}
@@ -91,12 +93,13 @@ def _too_much(plan: Plan, document: Document, snapshot: Snapshot, policy: Policy
     declared = {address.kind for address in document.resources}
     for neighbour in snapshot.neighbours:
         if neighbour.ours and neighbour.address.kind not in declared:
-            return f"the document has lost its whole section {neighbour.address.kind}, yet {neighbour.id} is ours: {release}"
+            lost = f"the document has lost its whole section {neighbour.address.kind}"
+            return f"{lost}, yet {neighbour.id} is ours: {release}"
     return ""
 
 
 def _holds(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[dict[Address, datetime], tuple[Finding, ...]]:
-    """The holds that count, by address; and a finding for each that does not, or that does and should be known."""
+    """The holds that count, by address; and a finding for each hold, whether it counts or not."""
     holds: dict[Address, datetime] = {}
     findings: list[Finding] = []
     furthest = now + timedelta(hours=policy.max_hold_hours)
@@ -104,19 +107,25 @@ def _holds(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[dict[Addr
         text = (observed.spec.tags or {}).get(HOLD_TAG)
         if text is None:
             continue
-        try:
-            until = datetime.fromisoformat(text)
-        except ValueError:
-            message = f"its tag {HOLD_TAG}={text!r} is no time and holds nothing: write a time such as {furthest:%Y-%m-%dT%H:%M:%SZ}"
-            findings.append(Finding(address, Outcome.BLOCKED, message, "tags", HOLD_TAG))
-            continue
-        if until.tzinfo is None:
-            message = f"its tag {HOLD_TAG}={text!r} has no time zone and holds nothing: add Z for UTC"
-            findings.append(Finding(address, Outcome.BLOCKED, message, "tags", HOLD_TAG))
-        elif until > furthest:
-            message = f"its tag {HOLD_TAG}={text!r} lies more than {policy.max_hold_hours} hours ahead and holds nothing: bring it nearer"
+        until, problem = _hold(text, furthest)
+        if problem or not until:
+            message = f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}"
             findings.append(Finding(address, Outcome.BLOCKED, message, "tags", HOLD_TAG))
         elif until > now:
             holds[address] = until
-            findings.append(Finding(address, Outcome.HELD, f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}", "tags", HOLD_TAG))
+            message = f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}"
+            findings.append(Finding(address, Outcome.HELD, message, "tags", HOLD_TAG))
     return holds, tuple(findings)
+
+
+def _hold(text: str, furthest: datetime) -> tuple[datetime | None, str]:
+    """The end of a hold in UTC, and why it does not count (empty: it does)."""
+    try:
+        until = datetime.fromisoformat(text)
+    except ValueError:
+        return None, f"that is no time; write one such as {furthest:%Y-%m-%dT%H:%M:%SZ}"
+    if until.tzinfo is None:
+        return None, "it has no time zone; add Z for UTC"
+    if until > furthest:
+        return until, f"it lies beyond {furthest:%Y-%m-%dT%H:%MZ}, the furthest that this deployment allows"
+    return until.astimezone(UTC), ""

@@ -36,7 +36,9 @@ class Read(NamedTuple):
     absent: frozenset[str] = frozenset()
 
 
-def read(service: str, operation: str, result: str, *, page: int = 0, absent: Iterable[str] = (), **params: Any) -> Read:
+def read(
+    service: str, operation: str, result: str, *, page: int = 0, absent: Iterable[str] = (), **params: Any
+) -> Read:
     """A `Read` of `params`, which are spelled as AWS spells them."""
     return Read(service, operation, json.dumps(params, sort_keys=True), result, page, frozenset(absent))
 
@@ -89,12 +91,14 @@ class Kind:
     `after`: kinds that must exist first, and whose ids appear in its state. `immutable`: fields AWS never changes.
     `reads` can all be made at once when the VPC's id is known; `more` are those that depend on the first answers.
     `live` picks the kind's items out of the answers. `is_it` tells whether an item without our tags is the declared
-    resource, and `named_by_tag` whether it does so by the Name tag, which is then kept. `handles` are ids beside the resources' own. `newborn` is what AWS makes of a new resource before anything
-    is bound to it; `create` the calls that make it. `plan` mends the differences of one resource, in the order it must be.
-    `delete` unmakes a neighbour that carries our tags; left out, the kind is never deleted.
-    `late` is the read that shows a handle which only a correction needs (given the id of what it is a handle of), and
-    `late_handles` finds it there (given that handle, the items, our account and all names). `comes_with` tells what AWS makes together with the VPC (the main table, the default ACL
-    and group), so that we never do. `tidy` removes scaffolding that an interrupted run of ours left behind.
+    resource, and `named_by_tag` whether it does so by the Name tag, which is then kept. `handles` are ids beside the
+    resources' own. `newborn` is what AWS makes of a new resource before anything is bound to it; `create` the calls
+    that make it. `plan` mends the differences of one resource, in the order it must be. `delete` unmakes a neighbour
+    that carries our tags; left out, the kind is never deleted. `late` is the read that shows a handle which only a
+    correction needs (given the id of what it is a handle of), and `late_handles` finds it there (given that handle,
+    the items, our account and all names). `comes_with` tells what AWS makes together with the VPC (the main table,
+    the default ACL and group), so that we never do. `tidy` removes scaffolding that an interrupted run of ours left
+    behind.
     """
 
     name: str

@@ -63,7 +63,7 @@ ABSENT = Absent.ABSENT
 
 @dataclass(frozen=True, order=True)
 class Ref:
-    """"The AWS id of `to`", or of the thing `handle` names beside it; looked up only when the call is made."""
+    """The AWS id of `to`, or of the thing `handle` names beside it; looked up only when the call is made."""
 
     to: Address
     handle: str = ""
@@ -76,9 +76,9 @@ class Ref:
 class Operation:
     """One row of a kind's table: all that this tool can ever do to such a resource.
 
-    `name` is the API operation, the IAM action and the CloudTrail event name at once. `settled_by` are error codes that
-    mean "already so"; they count only for a call that states one fact. `also_needs` are permissions beyond `permission`.
-    `yields` is the dotted path of a new id in the answer.
+    `name` is the API operation, the IAM action and the CloudTrail event name at once. `settled_by` are error codes
+    that mean "already so"; they count only for a call that states one fact. `also_needs` are permissions beyond
+    `permission`. `yields` is the dotted path of a new id in the answer.
     """
 
     service: Literal["ec2", "rds"]
@@ -95,7 +95,8 @@ class Operation:
 
     def on(self, address: Address, why: str, *fields: str, **how: Any) -> Action:
         """The call on `address` that mends `fields` there. Keys of `how` in lower case are fields of `Action`, the
-        others parameters of the call, as AWS spells them."""
+        others parameters of the call, as AWS spells them.
+        """
         params = {name: value for name, value in how.items() if name[0].isupper()}
         rest = {name: value for name, value in how.items() if not name[0].isupper()}
         rest.setdefault("risk", self.risk)
@@ -107,11 +108,12 @@ class Operation:
 class Action:
     """One call to make. `params` hold `Ref`s, never AWS ids, so that plans compare, print and fingerprint alike.
 
-    `mends` are the (address, field) pairs it brings nearer to the document. `breaks` counts the live members it takes away.
-    `closes`: it only closes what nobody declared and needs nothing made before it, so it goes first. `chain`: the actions
-    of one address and chain run in the order given, each only after the one before ended well. `after` and `before` are
-    addresses all of whose traffic must have been put right before this call, or must not be touched until after it.
-    `gives` names the id that the answer yields. `parts` are the same facts one call each, for when a batch is refused.
+    `mends` are the (address, field) pairs it brings nearer to the document. `breaks` counts the live members it takes
+    away. `closes`: it only closes what nobody declared, so it goes first. `opens`: it lets something through, so it
+    goes after all that takes something away, unless that needs it. `chain`: the actions of one address and chain run
+    in the order given, each only after the one before ended well. `after` and `before` are addresses all of whose
+    traffic must have been put right before this call, or must not be touched until after it. `gives` names the id
+    that the answer yields. `parts` are the same facts one call each, for when a batch is refused.
     """
 
     operation: Operation
@@ -122,6 +124,8 @@ class Action:
     mends: frozenset[tuple[Address, str]] = frozenset()
     breaks: int = 0
     closes: bool = False
+    opens: bool = False
+    moves: bool = False
     chain: str = ""
     after: frozenset[Address] = frozenset()
     before: frozenset[Address] = frozenset()

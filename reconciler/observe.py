@@ -1,8 +1,8 @@
 """One look at everything: every kind's reads at once, turned into a `Snapshot`. `run.py` calls it before and after.
 
-A read that failed, was refused, throttled or cut short never counts as "absent": everything of that kind, and whatever
-shows its ids, is `unreadable`. What is declared and not found is looked for once more before it counts as missing, since
-EC2 is eventually consistent (EC2 developer guide, Eventual consistency).
+A read that failed, was refused, throttled or cut short never counts as "absent": everything of that kind, and
+whatever shows its ids, is `unreadable`. What is declared and not found is looked for once more before it counts as
+missing, since EC2 is eventually consistent (EC2 developer guide, Eventual consistency).
 """
 
 from __future__ import annotations
@@ -47,14 +47,16 @@ def observe(document: Document, aws: Aws, look: Look) -> Snapshot:
         if not sight.vpc_id:
             sight = _find_vpc(sight, reader, look)
         found = _look(sight, reader, REGISTRY)
-        if again := _kinds_with_missing(document, found):
+        if again := _kinds_with_missing(found):
             look.pause()
             reader.forget()
             found |= _look(sight, reader, {name: REGISTRY[name] for name in again})
     if document.scope.vpc_id and not found["vpc"].problem and not found["vpc"].items:
         where = f"account {document.scope.account_id}, {document.scope.region}"
-        raise ObserveError(f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out")
-    return _snapshot(document, sight, found, at)
+        raise ObserveError(
+            f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
+        )
+    return _snapshot(document, found, at)
 
 
 @dataclass(frozen=True)
@@ -154,12 +156,14 @@ def _identify(kind: Kind, sight: Sight, items: Iterable[Item]) -> dict[Address, 
         elif DOCUMENT_TAG not in tags or ours:
             free.append(item)
     return {
-        address: tuple(tagged.get(address.name) or (item for item in free if kind.is_it(address, resource, item, sight)))
+        address: tuple(
+            tagged.get(address.name) or (item for item in free if kind.is_it(address, resource, item, sight))
+        )
         for address, resource in sight.declared.items()
     }
 
 
-def _kinds_with_missing(document: Document, found: Mapping[str, _Found]) -> list[str]:
+def _kinds_with_missing(found: Mapping[str, _Found]) -> list[str]:
     """The kinds of which something declared was not found: AWS is asked once more before that counts."""
     return [
         name
@@ -168,7 +172,7 @@ def _kinds_with_missing(document: Document, found: Mapping[str, _Found]) -> list
     ]
 
 
-def _snapshot(document: Document, sight: Sight, found: Mapping[str, _Found], at: datetime) -> Snapshot:
+def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> Snapshot:
     unreadable: dict[Address, str] = {}
     ambiguous: dict[Address, str] = {}
     resources: dict[Address, Observed] = {}
@@ -179,7 +183,9 @@ def _snapshot(document: Document, sight: Sight, found: Mapping[str, _Found], at:
     for name in ranked():
         one = found[name]
         lame = sorted(one.kind.after & broken.keys())
-        problem = one.problem or (f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}" if lame else "")
+        problem = one.problem or (
+            f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}" if lame else ""
+        )
         if problem:
             broken[name] = problem
             unreadable |= dict.fromkeys(document.of_kind(name), problem)
@@ -191,7 +197,9 @@ def _snapshot(document: Document, sight: Sight, found: Mapping[str, _Found], at:
             claimed |= {one.kind.id(item) for item in items}
             if len(items) > 1:
                 ids = ", ".join(sorted(one.kind.id(item) for item in items))
-                ambiguous[address] = f"{len(items)} live resources could be it: {ids}; take the tags or the name off all but one"
+                ambiguous[address] = (
+                    f"{len(items)} live resources could be it: {ids}; take the tags or the name off all but one"
+                )
             elif items:
                 handles[Ref(address)] = one.kind.id(items[0])
                 _observe(one.kind, address, items[0], seen, resources, unreadable)
@@ -205,7 +213,10 @@ def _snapshot(document: Document, sight: Sight, found: Mapping[str, _Found], at:
 
 def _names(found: Mapping[str, _Found]) -> dict[str, Address]:
     return {
-        one.kind.id(items[0]): address for one in found.values() for address, items in one.matched.items() if len(items) == 1
+        one.kind.id(items[0]): address
+        for one in found.values()
+        for address, items in one.matched.items()
+        if len(items) == 1
     }
 
 
@@ -227,4 +238,6 @@ def _observe(
 def _neighbour(kind: Kind, document: Document, item: Item) -> Neighbour:
     tags = kind.tags(item) or {}
     ours = tags.get(DOCUMENT_TAG) == document.name and bool(tags.get(NAME_TAG))
-    return Neighbour(Address.of(kind.name, tags[NAME_TAG] if ours else kind.label(item) or kind.id(item)), kind.id(item), ours)
+    return Neighbour(
+        Address.of(kind.name, tags[NAME_TAG] if ours else kind.label(item) or kind.id(item)), kind.id(item), ours
+    )

@@ -1,9 +1,10 @@
 """What will be done, in which order: changes become a `Plan`. Pure; `run.py` calls it after every look.
 
-The order is total and always the same for the same state. What closes an undeclared opening goes first; then things are
-made, bound, unbound and unmade (`Phase`), parents before children on the way up and after them on the way down. Beyond
-that, an action waits for what its parameters refer to, for the one before it in its chain, and, where it moves something
-from one place to another, for all traffic of the new place to be right; the old place is not touched until it has left.
+The order is total and always the same for the same state. What closes an undeclared opening goes first; then things
+are made, bound, unbound and unmade (`Phase`), parents before children on the way up and after them on the way down.
+Beyond that, an action waits for what its parameters refer to, for the one before it in its chain, and, where it moves
+something from one place to another, for all traffic of the new place to be right; the old place is not touched until
+it has left.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from typing import Any
 
@@ -25,7 +27,8 @@ from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
 @dataclass(frozen=True)
 class Plan:
     """Actions in their order; `needs[i]` are the actions that must have ended well before the i-th. Findings are what
-    no action will mend. `fingerprint` is the same for the same document and the same actions, and for nothing else."""
+    no action will mend. `fingerprint` is the same for the same document and the same actions, and for nothing else.
+    """
 
     changes: tuple[Change, ...]
     actions: tuple[Action, ...]
@@ -50,7 +53,9 @@ def make_plan(changes: Iterable[Change], scene: Scene, only: frozenset[Address] 
     edges = _edges(actions, scene)
     order, circle = _order(actions, edges)
     if circle:
-        message = "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
+        message = (
+            "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
+        )
         findings += [Finding(actions[i].address, Outcome.HELD, message, _field(actions[i])) for i in circle]
     place = {index: position for position, index in enumerate(order)}
     ordered = tuple(actions[index] for index in order)
@@ -99,7 +104,9 @@ def _wishes(changes: Iterable[Change], scene: Scene, only: frozenset[Address] | 
 def _new(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]:
     if kind.comes_with(change.address, change.want):
         if scene.document.vpc in scene.snapshot.resources:
-            yield Finding(change.address, Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support")
+            yield Finding(
+                change.address, Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support"
+            )
         else:
             yield Finding(change.address, Outcome.WAITING, "AWS makes it together with the VPC")
         return
@@ -112,7 +119,8 @@ def _new(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]
 def _mend(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]:
     for one in change.differences:
         if one.field in kind.immutable:
-            message = f"AWS never changes it: it is {one.have!r}, declared is {one.want!r}; declare what is, or make the resource anew by hand"
+            message = f"AWS never changes it: it is {one.have!r} and declared is {one.want!r}"
+            message += "; declare what is, or make the resource anew by hand"
             yield Finding(change.address, Outcome.BLOCKED, message, one.field)
     rest = tuple(one for one in change.differences if one.field not in kind.immutable)
     if rest:
@@ -148,28 +156,23 @@ def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:
 
 def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
     """For every action the indices of those that must have ended well before it."""
+    edges: list[set[int]] = [set() for _ in actions]
     givers: dict[Ref, int] = {}
     chains: dict[tuple[Address, str], int] = {}
     settled: dict[Address, list[int]] = defaultdict(list)
     for index, action in enumerate(actions):
         if action.gives:
             givers.setdefault(action.gives, index)
-        if action.touches_traffic and not action.after and not action.before:
+        if action.touches_traffic and not action.moves:
             settled[action.address].append(index)
-    edges: list[set[int]] = [set() for _ in actions]
-    for index, action in enumerate(actions):
-        for ref in refs(action.params):
-            if ref not in scene.snapshot.handles and ref in givers:
-                edges[index].add(givers[ref])
         if action.chain:
-            if (action.address, action.chain) in chains:
-                edges[index].add(chains[action.address, action.chain])
+            edges[index].update({chains.get((action.address, action.chain), index)})
             chains[action.address, action.chain] = index
-        for place in action.after:
-            edges[index].update(settled[place])
-        for place in action.before:
-            for later in settled[place]:
-                edges[later].add(index)
+    for index, action in enumerate(actions):
+        edges[index].update(givers.get(ref, index) for ref in refs(action.params) if ref not in scene.snapshot.handles)
+        edges[index].update(earlier for place in action.after for earlier in settled[place])
+        for later in (one for place in action.before for one in settled[place]):
+            edges[later].add(index)
     for index, earlier in enumerate(edges):
         earlier.discard(index)
     return edges
@@ -178,12 +181,13 @@ def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
 def _order(actions: list[Action], edges: list[set[int]]) -> tuple[list[int], list[int]]:
     """The indices in order, and those that wait for one another in a circle."""
     ranks = {name: rank for rank, name in enumerate(ranked())}
+    tiers = _tiers(actions, edges)
 
-    def key(index: int) -> tuple[bool, Phase, int, Address, int]:
+    def key(index: int) -> tuple[Tier, Phase, int, Address, int]:
         action = actions[index]
         phase = action.operation.phase
         rank = ranks[action.address.kind]
-        return not action.closes, phase, rank if phase <= Phase.BIND else -rank, action.address, index
+        return tiers[index], phase, rank if phase <= Phase.BIND else -rank, action.address, index
 
     waiting = [set(earlier) for earlier in edges]
     later: list[list[int]] = [[] for _ in actions]
@@ -201,3 +205,32 @@ def _order(actions: list[Action], edges: list[set[int]]) -> tuple[list[int], lis
             if not waiting[one]:
                 heappush(ready, key(one))
     return order, sorted(set(range(len(actions))) - set(order))
+
+
+class Tier(IntEnum):
+    """The coarse order of a plan, before `Phase`."""
+
+    CLOSE = 0
+    TAKE_AWAY = 1
+    ADD = 2
+    UNMAKE = 3
+
+
+def _tiers(actions: list[Action], edges: list[set[int]]) -> list[Tier]:
+    """Each action's tier; what something else needs is no later than that, but never before what closes by itself."""
+    tiers = [_tier(action) for action in actions]
+    urgent = [index for index, tier in enumerate(tiers) if tier <= Tier.TAKE_AWAY]
+    while urgent:
+        for earlier in edges[urgent.pop()]:
+            if tiers[earlier] > Tier.TAKE_AWAY:
+                tiers[earlier] = Tier.TAKE_AWAY
+                urgent.append(earlier)
+    return tiers
+
+
+def _tier(action: Action) -> Tier:
+    if action.closes:
+        return Tier.CLOSE
+    if action.operation.phase is Phase.DELETE:
+        return Tier.UNMAKE
+    return Tier.TAKE_AWAY if action.breaks and not action.opens else Tier.ADD

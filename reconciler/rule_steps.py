@@ -1,7 +1,7 @@
 """How the rules of one security group, in one direction, get from what is live to what is declared without a gap.
 
-Pure; `kinds/security_group.py` turns the steps into calls. A group only allows, so a packet is cut exactly when the last
-rule that lets it through goes, and exposed exactly when a rule comes. From that:
+Pure; `kinds/security_group.py` turns the steps into calls. A group only allows, so a packet is cut exactly when the
+last rule that lets it through goes, and exposed exactly when a rule comes. From that:
 
 1. an undeclared rule that no missing rule could share a packet with protects nothing: it is revoked first (`closing`);
 2. the missing rules are authorized (`added`), in one call;
@@ -9,7 +9,8 @@ rule that lets it through goes, and exposed exactly when a rule comes. From that
    (`modified`): one step, and no place of the quota;
 4. what is left of the undeclared rules is revoked last (`removed`), once everything that could replace it is there.
 
-Peers that are groups or prefix lists stand for addresses nobody here knows, so they count as sharing packets with any peer.
+Peers that are groups or prefix lists stand for addresses nobody here knows, so they count as sharing packets with any
+peer.
 """
 
 from __future__ import annotations
@@ -75,10 +76,13 @@ def _short(live: set[RuleKey], kept: set[RuleKey], added: tuple[RuleKey, ...]) -
         room = max(QUOTA, _count(live, other))
         peak = _count(kept, other) + _count(added, other)
         if added and peak > room:
-            return f"{peak} {family} rules would stand at once where AWS takes {room}: none is revoked before its successor is there"
+            held = "none is revoked before its successor is there"
+            return f"{peak} {family} rules would stand at once where AWS takes {room}: {held}"
     return ""
 
 
 def _count(rules: Iterable[RuleKey], other_family: str) -> int:
-    """Rules that count against one family: a group or prefix list counts in both (whether it does in AWS is not documented)."""
+    """Rules that count against one family: a group or prefix list counts in both (whether it does in AWS is not
+    documented).
+    """
     return sum(peer_sort(rule) != other_family for rule in rules)

@@ -1,8 +1,8 @@
 """One run: observe, diff, plan, gate, apply, look again, report. Every door calls `run`; nothing else decides anything.
 
-A run that writes looks again, and goes round once more where its own work made that necessary: what came into being with
-a VPC, what an answer was lost of, what was left because the look had become too old. Such a further round does nothing
-that the first plan did not hold, except to what this very run has made.
+A run that writes looks again, and goes round once more where its own work made that necessary: what came into being
+with a VPC, what an answer was lost of, what was left because the look had become too old. Such a further round does
+nothing that the first plan did not hold, except to what this very run has made.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ def run(
 ) -> Report:
     """Bring the live network to the document, or with `write=False` only say what would be done.
 
-    `only` narrows the run to some addresses. `expected` is the fingerprint of the plan somebody has seen; another plan is
-    refused with `StalePlanError`. `approved` releases the blast-radius limits for the plan of that fingerprint. Raises
-    `ObserveError` where nothing could be seen.
+    `only` narrows the run to some addresses. `expected` is the fingerprint of the plan somebody has seen; another
+    plan is refused with `StalePlanError`. `approved` releases the blast-radius limits for the plan of that
+    fingerprint. Raises `ObserveError` where nothing could be seen.
     """
     started = world.now()
     sight = first = _look(document, world, policy, only)
@@ -93,12 +93,13 @@ def _look_again(
     """The look after the writes; repeated while AWS has taken a call and still shows what was before it."""
     done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.mends}
     undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.mends}
-    for pause in (*PATIENCE, 0.0):
-        sight = _look(document, world, policy, only)
+    sight = _look(document, world, policy, only)
+    for pause in PATIENCE:
         mending = {one for action in sight.plan.actions for one in action.mends}
-        if not mending & (done - undone) or not pause or world.may_start():
+        if not mending & (done - undone) or world.may_start():
             break
         world.sleep(pause)
+        sight = _look(document, world, policy, only)
     return sight
 
 
@@ -107,15 +108,27 @@ def _hands(world: World, snapshot: Snapshot) -> Hands:
 
 
 def _further(
-    first: Plan, barred: Gate, sight: Sight, document: Document, policy: Policy, now: datetime, attempts: Iterable[Attempt]
+    first: Plan,
+    barred: Gate,
+    sight: Sight,
+    document: Document,
+    policy: Policy,
+    now: datetime,
+    attempts: Iterable[Attempt],
 ) -> Gate:
-    """What a further round may do: what the first plan held and was allowed, or what concerns things this run has made."""
+    """What a further round may do: what the first plan held and was allowed, or what concerns things this run has
+    made.
+    """
     tried = list(attempts)
-    made = {one.action.address for one in tried if one.action.operation.phase is Phase.CREATE and one.ended is Ended.DONE}
+    made = {
+        one.action.address for one in tried if one.action.operation.phase is Phase.CREATE and one.ended is Ended.DONE
+    }
     if document.vpc in made:
         made |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.WAITING, Ended.SKIPPED}}
-    lost = {one.action.address for one in tried if one.ended is Ended.UNKNOWN and one.action.operation.phase is Phase.CREATE}
+    lost = {
+        one.action.address for one in tried if one.ended is Ended.UNKNOWN and one.action.operation.phase is Phase.CREATE
+    }
     planned = {signature(action) for index, action in enumerate(first.actions) if index not in barred.held}
 
     def barred_now(action: Action) -> str:

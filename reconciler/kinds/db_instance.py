@@ -1,8 +1,8 @@
 """DB instances: three sorts of change, never mixed in one call, and never a deletion.
 
-Live state is what RDS does now together with what it has accepted and not yet done (`PendingModifiedValues`): comparing
-with the first alone would send the same change for ever. `ApplyImmediately=True` carries out everything that is pending,
-so it is only sent where nothing of somebody else's is (RDS user guide, Modifying a DB instance).
+Live state is what RDS does now together with what it has accepted and not yet done (`PendingModifiedValues`):
+comparing with the first alone would send the same change for ever. `ApplyImmediately=True` carries out everything
+that is pending, so it is only sent where nothing of somebody else's is (RDS user guide, Modifying a DB instance).
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ MODIFY = Operation(
 class Setting(NamedTuple):
     """A field that RDS changes: its parameter, where describe and pending show it, and what changing it costs.
 
-    `cost`: "none" takes effect at once whatever the flag; "window" waits for the maintenance window unless told otherwise,
-    without downtime; "downtime" restarts the instance or locks its users out.
+    `cost`: "none" takes effect at once whatever the flag; "window" waits for the maintenance window unless told
+    otherwise, without downtime; "downtime" restarts the instance or locks its users out.
     """
 
     parameter: str
@@ -92,7 +92,13 @@ IMMUTABLE = frozenset({"engine", "storage_encrypted", "db_name", "master_usernam
 
 _READY = frozenset({"available", "storage-optimization", "storage-full"})
 _STORAGE = frozenset({"allocated_storage", "storage_type"})
-_NEEDED_TO_CREATE = ("engine", "db_instance_class", "allocated_storage", "master_username", "manage_master_user_password")
+_NEEDED_TO_CREATE = (
+    "engine",
+    "db_instance_class",
+    "allocated_storage",
+    "master_username",
+    "manage_master_user_password",
+)
 
 
 def reads(sight: Sight) -> Iterable[Read]:
@@ -117,7 +123,9 @@ def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> boo
 
 
 def observed(item: Item, seen: Seen) -> Observed:
-    live_groups = (one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing")
+    live_groups = (
+        one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing"
+    )
     endpoint = item.get("Endpoint") or {}
     group = item.get("DBSubnetGroup", {}).get("DBSubnetGroupName")
     now = {
@@ -145,7 +153,9 @@ def observed(item: Item, seen: Seen) -> Observed:
     }
     waiting = item.get("PendingModifiedValues") or {}
     pending = {
-        field: waiting[one.pending] for field, one in SETTINGS.items() if one.pending and waiting.get(one.pending) is not None
+        field: waiting[one.pending]
+        for field, one in SETTINGS.items()
+        if one.pending and waiting.get(one.pending) is not None
     }
     spec = DbInstance.model_construct(master_username=item.get("MasterUsername"), **(now | pending))
     status = str(item.get("DBInstanceStatus", "available"))
@@ -233,7 +243,9 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             continue
         if problem := _impossible(one, have):
             yield Finding(address, Outcome.BLOCKED, problem, one.field)
-        elif have.status or (have.facts["status"] != "available" and one.field in _STORAGE and not _storage_ready(one, have)):
+        elif have.status or (
+            have.facts["status"] != "available" and one.field in _STORAGE and not _storage_ready(one, have)
+        ):
             yield Finding(address, Outcome.WAITING, f"the database is {have.facts['status']}", one.field)
         else:
             changed.setdefault(_cost(one, have), []).append(one)
@@ -256,7 +268,9 @@ def _impossible(one: Difference, have: Observed) -> str:
     if one.field == "allocated_storage" and one.want < have.facts["now"]["allocated_storage"]:
         return f"storage never shrinks: it has {one.have} GiB; declare at least that"
     if one.field == "allocated_storage" and one.want * 10 < have.facts["now"]["allocated_storage"] * 11:
-        return f"storage grows by a tenth or more at once: from {one.have} GiB declare at least {-(-one.have * 11 // 10)}"
+        return (
+            f"storage grows by a tenth or more at once: from {one.have} GiB declare at least {-(-one.have * 11 // 10)}"
+        )
     if one.field == "engine_version" and _release(one.want) < _release(str(have.facts["now"]["engine_version"])):
         return f"an engine is never downgraded: it runs {one.have}; declare that"
     if one.field == "manage_master_user_password" and not one.want:
@@ -310,7 +324,9 @@ def _modify(
     if "allocated_storage" in fields or "storage_type" in fields:
         params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)  # type: ignore[attr-defined]
     if "engine_version" in fields and change.have:
-        old, new = (_release(str(value))[:1] for value in (change.have.facts["now"]["engine_version"], want.engine_version))
+        old, new = (
+            _release(str(value))[:1] for value in (change.have.facts["now"]["engine_version"], want.engine_version)
+        )
         params |= {"AllowMajorVersionUpgrade": True} if old != new else {}
     opens = "publicly_accessible" in fields and want.publicly_accessible
     return MODIFY.on(

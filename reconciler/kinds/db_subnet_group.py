@@ -60,7 +60,9 @@ def _inside(answers: Answers) -> Iterator[Item]:
 def live(sight: Sight, answers: Answers) -> Iterable[Item]:
     found = {item["DBSubnetGroupName"]: item for item in (*_inside(answers), *answers.get(_GROUPS, ()))}
     wanted = {address.name for address in sight.declared}
-    return [item for name, item in found.items() if name in wanted or (sight.vpc_id and item.get("VpcId") == sight.vpc_id)]
+    return [
+        item for name, item in found.items() if name in wanted or (sight.vpc_id and item.get("VpcId") == sight.vpc_id)
+    ]
 
 
 def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
@@ -103,7 +105,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
     changed = sorted(change.fields & {"description", "subnets"})
     if changed:
         want, have = cast("DbSubnetGroup", change.want), cast("DbSubnetGroup", change.base)
-        subnets = sorted(want.subnets if "subnets" in changed else have.subnets or ())
+        subnets = sorted((want if "subnets" in changed else have).subnets or Subnets())
         params: dict[str, Any] = {"DBSubnetGroupDescription": want.description} if "description" in changed else {}
         yield MODIFY.on(
             change.address,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
@@ -110,7 +110,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")
         else:
             params: dict[str, Any] = {"InternetGatewayId": Ref(change.address), "VpcId": Ref(Address(one.want))}
-            yield ATTACH.on(change.address, f"attach it to {one.want}", "vpc", **params)
+            yield ATTACH.on(change.address, f"attach it to {one.want}", "vpc", opens=True, **params)
     yield from retag(change)
 
 

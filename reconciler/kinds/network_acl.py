@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
-from desired_state.fields import Address, AclEntry
+from desired_state.fields import AclEntry, Address
 from desired_state.members import EgressEntries, Entries, IngressEntries, Subnets
 from desired_state.network import NetworkAcl
 from desired_state.resource import Resource
@@ -48,9 +48,7 @@ DELETE_ENTRY = Operation(
     Risk.TRAFFIC,
     settled_by=frozenset({"InvalidNetworkAclEntry.NotFound"}),
 )
-REASSOCIATE = Operation(
-    "ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId"
-)
+REASSOCIATE = Operation("ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
 DELETE = Operation(
     "ec2", "DeleteNetworkAcl", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidNetworkAclID.NotFound"})
 )
@@ -59,7 +57,9 @@ ASSOCIATION = "network_acl_association"
 DEFAULT = "default_network_acl"
 TEMPORARY = "temporary"
 TEMPORARY_TAG = "setpoint:temporary"
-"""Carried by a temporary ACL, with the name of the ACL it stands in for; it has no `setpoint:name`, so it is never taken for it."""
+"""Carried by a temporary ACL, with the name of the ACL it stands in for; it has no `setpoint:name`, so it is never
+taken for it.
+"""
 
 _HIGHEST = 32766
 """Above are AWS's own `*` entries, which nobody can change (VPC user guide, Network ACL rules)."""
@@ -202,6 +202,7 @@ def _entries(change: Change, side: Side, sequence: Steps, chain: str = "") -> It
             f"{step.verb} {side.field} entry {step.number}{said}",
             side.field,
             closes=index < len(sequence.closing) and not chain,
+            opens=index >= len(sequence.closing),
             chain=chain or side.field,
             breaks=int(step.verb != "create"),
             NetworkAclId=Ref(change.address),
@@ -216,7 +217,9 @@ def _detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntr
     address, base = change.address, cast("NetworkAcl", change.base)
     spare = Ref(address, TEMPORARY)
     if scene.has(spare):
-        problem = "no order of single calls keeps its packets right, and its temporary ACL of an earlier run is still there"
+        problem = (
+            "no order of single calls keeps its packets right, and its temporary ACL of an earlier run is still there"
+        )
         for side in goals:
             yield Finding(address, Outcome.HELD, problem, side.field)
         return
@@ -260,7 +263,7 @@ def _move(address: Address, subnet: Address, to: Ref, why: str, fields: Iterable
     """A subnet is behind one ACL before this call and behind another after it, and behind none never."""
     association = Ref(subnet, ASSOCIATION)
     params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
-    return REASSOCIATE.on(address, why, *fields, breaks=1, gives=association, **how, **params)
+    return REASSOCIATE.on(address, why, *fields, breaks=1, moves=True, gives=association, **how, **params)
 
 
 def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
@@ -270,7 +273,9 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         why = f"{subnet} uses this ACL" + (f" instead of {min(left)}" if left else "")
         mends = frozenset((at, "subnets") for at in here | left)
-        yield _move(change.address, subnet, Ref(change.address), why, (), closes=True, after=here, before=left, mends=mends)
+        yield _move(
+            change.address, subnet, Ref(change.address), why, (), closes=True, after=here, before=left, mends=mends
+        )
     elif subnet not in scene.document.resources:
         problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
         yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)

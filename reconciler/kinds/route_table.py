@@ -1,4 +1,5 @@
-"""Route tables: routes, and which subnets use them. What order routes change in is decided in `reconciler/route_steps.py`.
+"""Route tables: routes, and which subnets use them. What order routes change in is decided in
+`reconciler/route_steps.py`.
 
 The local routes, propagated routes and those of gateway endpoints are AWS's own: neither compared nor touched, except a
 local route that somebody retargeted, which is set back.
@@ -40,7 +41,9 @@ CREATE = Operation(
 )
 CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE)
 REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC)
-DELETE_ROUTE = Operation("ec2", "DeleteRoute", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidRoute.NotFound"}))
+DELETE_ROUTE = Operation(
+    "ec2", "DeleteRoute", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidRoute.NotFound"})
+)
 ASSOCIATE = Operation("ec2", "AssociateRouteTable", Phase.BIND, Risk.TRAFFIC, yields="AssociationId")
 REASSOCIATE = Operation("ec2", "ReplaceRouteTableAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
 DISASSOCIATE = Operation(
@@ -132,7 +135,9 @@ def observed(item: Item, seen: Seen) -> Observed:
         for route in managed
         if route.get("State") == "blackhole" and _target(route) not in seen.names
     )
-    local = frozenset(_destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable")
+    local = frozenset(
+        _destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable"
+    )
     spec = RouteTable(main=_is_main(item), routes=routes, subnets=subnets, tags=tags_of(item))
     return Observed(item["RouteTableId"], spec, facts={"remarks": dead, "local": local})
 
@@ -175,6 +180,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             "make it the VPC's main table",
             "main",
             closes=True,
+            moves=True,
             breaks=1,
             after=frozenset({change.address}),
             gives=Ref(scene.document.vpc, MAIN),
@@ -197,7 +203,9 @@ def _routes(change: Change) -> Iterator[Action]:
         params = {"RouteTableId": Ref(change.address), **_to(step.destination)}
         if step.verb == "delete" and step.destination in local:
             why = f"send {step.destination} to the VPC itself again"
-            yield REPLACE_ROUTE.on(change.address, why, "routes", breaks=1, closes=step.free, LocalTarget=True, **params)
+            yield REPLACE_ROUTE.on(
+                change.address, why, "routes", breaks=1, closes=step.free, LocalTarget=True, **params
+            )
         elif step.verb == "delete":
             why = f"delete the route {step.destination} via {have[step.destination]}"
             chain = "" if step.free else "routes"
@@ -207,8 +215,9 @@ def _routes(change: Change) -> Iterator[Action]:
             operation = CREATE_ROUTE if step.verb == "create" else REPLACE_ROUTE
             why = f"route {step.destination} via {target}"
             breaks = int(step.verb == "replace")
+            gateway = frozenset({Address(target)}) if "/" in target else frozenset()
             params |= _via(target)
-            yield operation.on(change.address, why, "routes", breaks=breaks, chain="routes", **params)
+            yield operation.on(change.address, why, "routes", breaks=breaks, chain="routes", after=gateway, **params)
 
 
 def _to(destination: str) -> dict[str, str]:
@@ -236,6 +245,7 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
             change.address,
             f"{subnet} uses this table" + (f" instead of {min(left)}" if left else ""),
             closes=True,
+            moves=True,
             breaks=int(explicit),
             after=here,
             before=left,

@@ -26,7 +26,12 @@ from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observe
 from reconciler.rule_steps import rule_steps
 
 CREATE = Operation(
-    "ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE, also_needs=frozenset({"ec2:CreateTags"}), yields="GroupId"
+    "ec2",
+    "CreateSecurityGroup",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"ec2:CreateTags"}),
+    yields="GroupId",
 )
 MODIFY = Operation("ec2", "ModifySecurityGroupRules", Phase.BIND, Risk.TRAFFIC)
 DELETE = Operation(

@@ -13,7 +13,12 @@ from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
 
 CREATE = Operation(
-    "ec2", "CreateSubnet", Phase.CREATE, Risk.REVERSIBLE, also_needs=frozenset({"ec2:CreateTags"}), yields="Subnet.SubnetId"
+    "ec2",
+    "CreateSubnet",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"ec2:CreateTags"}),
+    yields="Subnet.SubnetId",
 )
 MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE)
 

@@ -8,7 +8,7 @@ from typing import cast
 from desired_state.fields import Address
 from desired_state.network import Vpc
 from desired_state.resource import Resource
-from reconciler.ec2 import CREATE_TAGS, canonical, name_tag, retag, tagged_as, tags_of
+from reconciler.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
 
@@ -27,8 +27,9 @@ def vpcs(sight: Sight) -> Read:
     All of them, since neither our tags nor the Name tag alone would find every candidate, and a candidate that is not
     seen would be created a second time.
     """
-    filters = {"Filters": [{"Name": "vpc-id", "Values": [sight.vpc_id]}]} if sight.vpc_id else {}
-    return read("ec2", "DescribeVpcs", "Vpcs", page=1000, **filters)
+    if not sight.vpc_id:
+        return read("ec2", "DescribeVpcs", "Vpcs", page=1000)
+    return in_vpc("DescribeVpcs", "Vpcs", sight)
 
 
 def attribute(sight: Sight, field: str) -> Read:

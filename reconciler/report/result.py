@@ -30,7 +30,8 @@ class Sight:
 @dataclass(frozen=True)
 class Line:
     """One drift. `field` is empty where the whole resource is missing. `outcome` is None where nothing was tried yet:
-    the plan would correct it."""
+    the plan would correct it.
+    """
 
     address: Address
     field: str
@@ -88,7 +89,8 @@ def judge(
     wrote: bool,
 ) -> Report:
     """The report of a run that began with the look `first` and ended with the look `last` (the same where nothing was
-    written). A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
+    written). A drift is `corrected` when the last look no longer shows it, whatever the answers were.
+    """
     tries = tuple(attempts)
     remaining = {_identity(one): one for one in _drifts(last.plan.changes)}
     lines = []
@@ -100,10 +102,17 @@ def judge(
             lines.append(_open(still or one, last.plan, barred, tries, wrote=wrote))
     for one in remaining.values():
         fate = _open(one, last.plan, barred, tries, wrote=wrote)
-        lines.append(fate if fate.outcome else _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it"))
+        lines.append(
+            fate
+            if fate.outcome
+            else _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it")
+        )
     told = {(line.address, line.field) for line in lines}
     findings = [
-        *(Finding(at, Outcome.FAILED, f"it could not be looked at: {why}") for at, why in last.snapshot.unreadable.items()),
+        *(
+            Finding(at, Outcome.FAILED, f"it could not be looked at: {why}")
+            for at, why in last.snapshot.unreadable.items()
+        ),
         *(Finding(at, Outcome.BLOCKED, why) for at, why in last.snapshot.ambiguous.items()),
         *(one for one in last.plan.findings if (one.address, one.field) not in told and (one.address, "") not in told),
         *barred.findings,
@@ -157,7 +166,11 @@ def _open(one: Difference, plan: Plan, barred: Gate, attempts: tuple[Attempt, ..
     for finding in plan.findings:
         if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
             return _line(one, finding.outcome, finding.message)
-    tried = {attempt.ended: attempt for attempt in reversed(attempts) if _concerns(attempt.action.mends, attempt.action.address, one)}
+    tried = {
+        attempt.ended: attempt
+        for attempt in reversed(attempts)
+        if _concerns(attempt.action.mends, attempt.action.address, one)
+    }
     for ended in _WORST:
         if ended in tried:
             return _line(one, _FATES[ended], tried[ended].message)

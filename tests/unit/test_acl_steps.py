@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from random import Random
 from time import perf_counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry
@@ -106,6 +107,66 @@ def check(before: Entries, after: Entries, capacity: int) -> Steps | None:
 @given(lists, lists, st.sampled_from((6, 7, 19)))
 def test_every_list_on_the_way_keeps_the_rule(before: Entries, after: Entries, capacity: int) -> None:
     check(before, after, capacity)
+
+
+def narrow_then_wide(before: Entries, after: Entries, rows: list[Entries]) -> bool | None:
+    """Whether these lists first only close and then only open (True), or just keep the rule (False), or not (None)."""
+    was, wanted = oracle.through_acl(before, WORLD), oracle.through_acl(after, WORLD)
+    passed = [oracle.through_acl(row, WORLD) for row in rows]
+    if not all(was & wanted <= now <= was | wanted for now in passed):
+        return None
+    closing = next((n for n, now in enumerate(passed) if not now <= was), len(passed))
+    return all(now <= wanted for now in passed[closing:])
+
+
+def check_best(before: Entries, after: Entries) -> None:
+    """Against every order there is of writing each differing number once."""
+    numbers = [number for number in sorted(before | after) if before.get(number) != after.get(number)]
+    orders = [
+        narrow_then_wide(before, after, [mixed(before, after, set(order[: n + 1])) for n in range(len(order))])
+        for order in permutations(numbers)
+    ]
+    found = steps(before, after)
+    direct = found is not None and len(found.closing) + len(found.rest) == len(numbers)
+    assert direct == any(order is not None for order in orders)
+    if found is not None and any(orders):
+        now, rows = dict(before), []
+        for _, number, entry in found.closing + found.rest:
+            now = {other: kept for other, kept in now.items() if other != number}
+            now |= {number: entry} if entry else {}
+            rows.append(now)
+        assert narrow_then_wide(before, after, rows)
+
+
+def mixed(before: Entries, after: Entries, written: set[int]) -> Entries:
+    return {n: e for n, e in before.items() if n not in written} | {n: e for n, e in after.items() if n in written}
+
+
+few = st.dictionaries(st.integers(1, 4), entries, max_size=4)
+
+
+@settings(max_examples=6)
+@given(few, few)
+@example(
+    {
+        1: AclEntry("allow", "tcp", 1, 2, "10.0.0.4/31"),
+        2: AclEntry("deny", "tcp", 1, 2, "10.0.0.4/30"),
+        3: AclEntry("allow", "all", -1, -1, "10.0.0.4/31"),
+    },
+    {
+        1: AclEntry("deny", "tcp", 2, 4, "10.0.0.4/31"),
+        2: AclEntry("allow", "tcp", 1, 2, "10.0.0.4/31"),
+        3: AclEntry("allow", "tcp", 1, 2, "10.0.0.4/30"),
+    },
+)
+def test_each_number_is_written_once_wherever_some_order_keeps_the_rule(before: Entries, after: Entries) -> None:
+    check_best(before, after)
+
+
+@pytest.mark.long
+@given(few, few)
+def test_each_number_is_written_once_at_length(before: Entries, after: Entries) -> None:
+    check_best(before, after)
 
 
 @pytest.mark.long
@@ -246,6 +307,36 @@ def test_a_shadow_behind_a_full_list_is_built_and_taken_away_piece_by_piece() ->
     assert [step.verb for step in roomy.closing] == ["create"] * 3 + ["replace"] * 6 + ["delete"] * 3
     assert [step.verb for step in tight.closing] == ["create", "replace", "replace", "delete"] * 3
     assert full is None
+
+
+def test_a_shadow_needs_as_many_numbers_in_front_as_it_has_entries() -> None:
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(acl_steps, "TRIES", 0)
+        for first in (3, 4):
+            swapped = {first + n: host(n ^ 1) for n in range(6)}
+            found[first] = steps({first + n: host(n) for n in range(6)}, swapped)
+    assert found[3] is None
+    assert found[4] is not None
+    assert [step.number for step in found[4].closing[:3]] == [1, 2, 3]
+
+
+def test_a_sequence_that_the_algebra_does_not_agree_to_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = {100: NO_SSH, 110: ALL}, {100: WEB, 105: NO_SSH, 110: ALL}
+    for calls in (
+        [(100, None), (105, NO_SSH), (100, WEB)],  # ssh passes for a while
+        [(110, None), (105, NO_SSH), (110, ALL), (100, WEB)],  # nothing passes for a while
+        [(105, NO_SSH)],  # not the whole way
+    ):
+        monkeypatch.setattr(acl_steps, "_shortest", lambda *_, calls=calls: calls)
+        assert steps(before, after) is None
+
+
+def test_what_closes_again_after_something_opened_is_no_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [(110, WEB), (110, None), (110, WEB)]
+    monkeypatch.setattr(acl_steps, "_shortest", lambda *_: calls)
+    found = steps({100: SSH}, {100: SSH, 110: WEB})
+    assert found == Steps((), (Step("create", 110, WEB), Step("delete", 110, None), Step("create", 110, WEB)))
 
 
 def test_ipv4_and_ipv6_entries_are_counted_apart() -> None:

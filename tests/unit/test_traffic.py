@@ -16,7 +16,7 @@ from tests.unit import oracle
 from tests.unit.oracle import WORLD, Packet
 
 ONE = {packet: of_rule(oracle.exactly(packet)) for packet in WORLD}
-quick = settings(max_examples=15)
+quick = settings(max_examples=8)
 
 rule_lists = st.lists(oracle.rules, max_size=6)
 
@@ -91,6 +91,25 @@ def test_rules_of_opaque_peers_may_meet_anybody_and_cidrs_meet_by_address(one: R
         here, there = here._replace(peer="0.0.0.0/0"), there._replace(peer="0.0.0.0/0")
     meet = oracle.through_rules([here], WORLD) & oracle.through_rules([there], WORLD)
     assert may_overlap(one, other) == may_overlap(other, one) == bool(meet)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        (RuleKey("tcp", 22, 22, "10.0.0.0/8"), RuleKey("all", -1, -1, "10.1.0.0/16"), True),
+        (RuleKey("tcp", 22, 22, "10.0.0.0/16"), RuleKey("tcp", 22, 22, "10.1.0.0/16"), False),
+        (RuleKey("tcp", 22, 22, "10.0.0.0/8"), RuleKey("tcp", 23, 80, "10.0.0.0/8"), False),
+        (RuleKey("tcp", 22, 22, "10.0.0.0/8"), RuleKey("udp", 22, 22, "10.0.0.0/8"), False),
+        (RuleKey("tcp", 22, 22, "0.0.0.0/0"), RuleKey("tcp", 22, 22, "::/0"), False),
+        (RuleKey("tcp", 22, 22, "security_group/app"), RuleKey("tcp", 20, 30, "10.0.0.1/32"), True),
+        (RuleKey("tcp", 22, 22, "security_group/app"), RuleKey("all", -1, -1, "pl-0a1b2c3d"), True),
+        (RuleKey("icmp", 8, -1, "::/0"), RuleKey("icmp", 8, 0, "security_group/app"), True),
+        (RuleKey("icmp", 8, 1, "::/0"), RuleKey("icmp", 8, 0, "security_group/app"), False),
+    ],
+)
+def test_two_rules_meet_where_traffic_and_peers_do(one: RuleKey, other: RuleKey, meet: bool) -> None:
+    assert may_overlap(one, other) is meet
+    assert may_overlap(other, one) is meet
 
 
 def test_a_range_is_the_ports_it_spells_out() -> None:

@@ -1,0 +1,106 @@
+"""The plan file: what `plan --out` writes, a person reads, and `apply --plan` does exactly or not at all.
+
+It is JSON for reading; what counts is the fingerprint, which `run` compares with the plan of the moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from desired_state.document import Document
+from desired_state.load import inert
+
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+class PlanFileError(Exception):
+    """A plan file that cannot be written, or that is none, or that is not for this document or place."""
+
+
+class _Of(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    revision: int
+    sha256: str
+
+
+class PlanFile(BaseModel):
+    """What `apply` needs of a plan file; the rest is for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format_version: Literal[1]
+    file: Literal["setpoint plan"]
+    account: str
+    region: str
+    document: _Of
+    only: tuple[str, ...] | None
+    policy: dict[str, Any]
+    fingerprint: str
+
+
+def content(report: Mapping[str, Any], only: frozenset[str] | None) -> str:
+    """The text of a plan file, from the report as `as_json` gives it."""
+    names = ("account", "region", "document", "policy", "started", "fingerprint", "counts", "actions")
+    head = {"format_version": 1, "file": "setpoint plan", "only": sorted(only) if only is not None else None}
+    return json.dumps(head | {name: report[name] for name in names}, indent=2) + "\n"
+
+
+def check_place(path: Path) -> None:
+    """Refuse, before any work, to write over something that is no plan file. Raises PlanFileError."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise PlanFileError(f"{inert(str(path))}: no file can be written there; name a file in a directory that exists")
+    if path.exists() and path.stat().st_size:
+        try:
+            read(path)
+        except PlanFileError:
+            raise PlanFileError(f"{inert(str(path))}: it exists and is no plan file; choose another name") from None
+
+
+def write(path: Path, text: str) -> None:
+    """Write a plan file. Raises PlanFileError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlanFileError(f"{inert(str(path))}: it cannot be written: {error.strerror}; check the path") from error
+
+
+def read(path: Path) -> PlanFile:
+    """The plan in a file. Raises PlanFileError."""
+    where = inert(str(path))
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise PlanFileError(f"{where}: it is too large to be a plan file")
+        return PlanFile.model_validate(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise PlanFileError(f"{where}: it cannot be read: {error.strerror}; check the path") from error
+    except ValidationError as error:
+        what = ", ".join(sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})) or "all of it"
+        raise PlanFileError(
+            f"{where}: it is no plan file of this version ({inert(what)}); make one with: setpoint plan --out"
+        ) from None
+    except (ValueError, RecursionError):
+        raise PlanFileError(f"{where}: it is no plan file; make one with: setpoint plan --out") from None
+
+
+def check(plan: PlanFile, path: Path, document: Document) -> None:
+    """Refuse a plan that is not for exactly this document. Raises PlanFileError."""
+    where, scope = inert(str(path)), document.scope
+    if plan.document.name != document.name:
+        raise PlanFileError(f"{where}: it is a plan for document {inert(plan.document.name)}, this is {document.name}")
+    if (plan.account, plan.region) != (scope.account_id, scope.region):
+        there = f"account {inert(plan.account)}, {inert(plan.region)}"
+        raise PlanFileError(
+            f"{where}: it is a plan for {there}, the document is for account {scope.account_id}, {scope.region}"
+        )
+    if plan.document.sha256 != document.sha256:
+        raise PlanFileError(
+            f"{where}: the document has changed since (it was revision {plan.document.revision}, sha256 "
+            f"{inert(plan.document.sha256)[:12]}, now revision {document.revision}, sha256 {document.sha256[:12]}); plan again"
+        )

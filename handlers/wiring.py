@@ -1,0 +1,106 @@
+"""The composition root: the only file that chooses implementations. The doors call `connect`, then `world`.
+
+It imports boto3, which takes most of a second: doors import this module when they are about to look at AWS, not before.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+)
+
+from desired_state.document import Document
+from desired_state.load import inert
+from reconciler.aws import Aws
+from reconciler.run import World
+
+_LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
+
+
+class NoEntry(Exception):
+    """AWS cannot be reached as the document needs it: no credentials, another account, another region."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How to get to AWS, as the caller asked; what is empty comes from the AWS_* variables and the profile."""
+
+    profile: str = ""
+    region: str = ""
+    endpoint_url: str = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where we are: a session of the account and region that the document is for."""
+
+    session: boto3.Session
+    region: str
+    endpoint_url: str = ""
+
+
+def connect(document: Document, entry: Entry) -> Place:
+    """The place the document is for. Raises NoEntry before anything of the network is read.
+
+    The one call made, sts:GetCallerIdentity, needs no permission and is not counted as a read of a run.
+    """
+    try:
+        session = boto3.Session(profile_name=entry.profile or None)
+        region = entry.region or os.environ.get("AWS_REGION") or session.region_name or document.scope.region
+        _check_region(document, region)
+        account = _account(session, region, entry.endpoint_url)
+    except ProfileNotFound as error:
+        raise NoEntry(f"{inert(str(error))}: `aws configure list-profiles` shows those there are") from error
+    except (NoCredentialsError, PartialCredentialsError, TokenRetrievalError) as error:
+        raise NoEntry(f"{inert(str(error))}: {_LOGIN}") from error
+    except (ClientError, BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        raise NoEntry(f"AWS does not say who we are: {inert(str(error))}; {_LOGIN}") from error
+    if account != document.scope.account_id:
+        mend = "use --profile with a profile of that account, or correct scope.account_id"
+        raise NoEntry(f"this is account {account}, the document is for {document.scope.account_id}: {mend}")
+    return Place(session, region, entry.endpoint_url)
+
+
+def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str], None]) -> World:
+    """The outside of one run, its counts at zero. `looking` is told of reads, `doing` of every write before it is made."""
+    aws = Aws(
+        place.session,
+        place.region,
+        endpoint_url=place.endpoint_url or None,
+        version=_version(),
+        notice=looking,
+    )
+    return World(aws, lambda: datetime.now(UTC), time.sleep, doing)
+
+
+def _check_region(document: Document, region: str) -> None:
+    if region != document.scope.region:
+        mend = f"use --region {document.scope.region}, or correct scope.region"
+        raise NoEntry(f"this is region {inert(region)}, the document is for {document.scope.region}: {mend}")
+
+
+def _account(session: boto3.Session, region: str, endpoint_url: str) -> str:
+    patience = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=15)
+    sts = session.client("sts", region_name=region, endpoint_url=endpoint_url or None, config=patience)
+    return sts.get_caller_identity()["Account"]
+
+
+def _version() -> str:
+    try:
+        return version("setpoint")
+    except PackageNotFoundError:  # run from a folder, as the Lambda artefact is
+        return "0"

@@ -1,0 +1,259 @@
+"""Route tables, routes and associations, row by row, against what AWS does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+Refused = Callable[[str], AbstractContextManager[None]]
+ANY = "0.0.0.0/0"
+
+
+@pytest.fixture
+def table(ec2: Any, vpc: str) -> str:
+    return make_table(ec2, vpc)
+
+
+@pytest.fixture
+def gateway(ec2: Any, vpc: str) -> str:
+    return make_gateway(ec2, vpc)
+
+
+def make_table(ec2: Any, vpc_id: str) -> str:
+    return str(ec2.create_route_table(VpcId=vpc_id)["RouteTable"]["RouteTableId"])
+
+
+def make_gateway(ec2: Any, vpc_id: str | None = None) -> str:
+    made = str(ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"])
+    if vpc_id:
+        ec2.attach_internet_gateway(InternetGatewayId=made, VpcId=vpc_id)
+    return made
+
+
+def shown(ec2: Any, table: str) -> dict[str, Any]:
+    return dict(ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0])
+
+
+def routes(ec2: Any, table: str) -> dict[str, tuple[str, str, str]]:
+    return {
+        route.get("DestinationCidrBlock") or route["DestinationIpv6CidrBlock"]: (
+            route.get("GatewayId") or route["NetworkInterfaceId"],
+            route["State"],
+            route["Origin"],
+        )
+        for route in shown(ec2, table)["Routes"]
+    }
+
+
+def main_table(ec2: Any, vpc_id: str) -> dict[str, Any]:
+    filters = [{"Name": "vpc-id", "Values": [vpc_id]}, {"Name": "association.main", "Values": ["true"]}]
+    return dict(ec2.describe_route_tables(Filters=filters)["RouteTables"][0])
+
+
+LOCAL = {"10.0.0.0/16": ("local", "active", "CreateRouteTable")}
+
+
+def test_a_destination_is_kept_canonical_and_its_twin_exists_already(
+    ec2: Any, table: str, gateway: str, refused: Refused
+) -> None:
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.68.0.18/18", GatewayId=gateway)
+    assert routes(ec2, table) == LOCAL | {"100.68.0.0/18": (gateway, "active", "CreateRoute")}
+    with refused("RouteAlreadyExists"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.68.0.0/18", GatewayId=gateway)
+
+
+def test_an_ipv6_destination_is_kept_canonical_and_can_be_deleted(ec2: Any, table: str, gateway: str) -> None:
+    ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="2001:DB8::1/32", GatewayId=gateway)
+    assert routes(ec2, table)["2001:db8::/32"] == (gateway, "active", "CreateRoute")
+    ec2.delete_route(RouteTableId=table, DestinationIpv6CidrBlock="2001:db8:0::/32")
+    assert routes(ec2, table) == LOCAL
+
+
+def test_the_local_route_cannot_be_made(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
+    with refused("InvalidGatewayID.NotFound"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.1.0.0/16", GatewayId="local")
+    with refused("RouteAlreadyExists"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.0.0.0/16", GatewayId=gateway)
+
+
+def test_the_local_route_cannot_be_deleted(ec2: Any, table: str, refused: Refused) -> None:
+    with refused("InvalidParameterValue"):
+        ec2.delete_route(RouteTableId=table, DestinationCidrBlock="10.0.0.0/16")
+    assert routes(ec2, table) == LOCAL
+
+
+def test_the_local_route_goes_to_an_interface_and_back(
+    ec2: Any, table: str, subnets: list[str], gateway: str, refused: Refused
+) -> None:
+    eni = ec2.create_network_interface(SubnetId=subnets[0])["NetworkInterface"]["NetworkInterfaceId"]
+    place = {"RouteTableId": table, "DestinationCidrBlock": "10.0.0.0/16"}
+    ec2.replace_route(**place, NetworkInterfaceId=eni)
+    assert routes(ec2, table) == {"10.0.0.0/16": (eni, "active", "CreateRouteTable")}
+    with refused("InvalidParameterValue"):
+        ec2.delete_route(**place)
+    ec2.replace_route(**place, LocalTarget=True)
+    assert routes(ec2, table) == LOCAL
+    with refused("InvalidParameterValue"):
+        ec2.replace_route(**place, GatewayId=gateway)
+
+
+def test_local_target_is_for_local_routes_only(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
+    with refused("InvalidParameterValue"):
+        ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, LocalTarget=True)
+
+
+def test_replacing_a_missing_route_is_an_invalid_value(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
+    with refused("InvalidParameterValue"):
+        ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
+    assert routes(ec2, table) == LOCAL
+
+
+def test_a_replace_takes_the_new_target(ec2: Any, table: str, gateway: str, subnets: list[str]) -> None:
+    eni = ec2.create_network_interface(SubnetId=subnets[0])["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, NetworkInterfaceId=eni)
+    ec2.replace_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    assert routes(ec2, table)[ANY] == (gateway, "active", "CreateRoute")
+
+
+def test_deleting_a_missing_route_is_not_found(ec2: Any, table: str, refused: Refused) -> None:
+    with refused("InvalidRoute.NotFound"):
+        ec2.delete_route(RouteTableId=table, DestinationCidrBlock=ANY)
+    with refused("InvalidRoute.NotFound"):
+        ec2.delete_route(RouteTableId="rtb-0123456789abcdef0", DestinationCidrBlock=ANY)
+
+
+def test_a_gateway_must_exist(ec2: Any, table: str, refused: Refused) -> None:
+    with refused("InvalidGatewayID.NotFound"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId="igw-0123456789abcdef0")
+
+
+@pytest.mark.parametrize("where", ["nowhere", "elsewhere"])
+def test_a_gateway_must_be_attached_to_the_tables_vpc(
+    ec2: Any, table: str, gateway: str, other_vpc: str, where: str, refused: Refused
+) -> None:
+    stranger = make_gateway(ec2, other_vpc if where == "elsewhere" else None)
+    with refused("InvalidParameterValue"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=stranger)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
+    with refused("InvalidParameterValue"):
+        ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=stranger)
+    assert routes(ec2, table)[ANY][0] == gateway
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ({"DestinationCidrBlock": ANY}, "MissingParameter"),
+        ({"NetworkInterfaceId": "eni-1"}, "MissingParameter"),
+        ({"DestinationCidrBlock": ANY, "DestinationIpv6CidrBlock": "::/0"}, "InvalidParameterCombination"),
+        ({"DestinationCidrBlock": "10.0.0.0/33", "NetworkInterfaceId": "eni-1"}, "InvalidParameterValue"),
+        ({"DestinationCidrBlock": ANY, "NatGatewayId": "nat-0123456789abcdef0"}, "InvalidNatGatewayID.NotFound"),
+        ({"DestinationCidrBlock": ANY, "TransitGatewayId": "tgw-1"}, "InvalidTransitGatewayID.NotFound"),
+    ],
+)
+def test_a_route_aws_would_refuse_is_refused(
+    ec2: Any, table: str, params: dict[str, str], code: str, refused: Refused
+) -> None:
+    with refused(code):
+        ec2.create_route(RouteTableId=table, **params)
+    assert routes(ec2, table) == LOCAL
+
+
+def test_fifty_routes_a_table_and_family(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
+    for number in range(50):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=f"100.{number}.0.0/16", GatewayId=gateway)
+    with refused("RouteLimitExceeded"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.50.0.0/16", GatewayId=gateway)
+    ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", GatewayId=gateway)
+    assert len(routes(ec2, table)) == 52
+
+
+def test_a_route_is_a_blackhole_while_its_gateway_is_away(ec2: Any, vpc: str, table: str, gateway: str) -> None:
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert routes(ec2, table)[ANY] == (gateway, "blackhole", "CreateRoute")
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert routes(ec2, table)[ANY] == (gateway, "active", "CreateRoute")
+
+
+def test_a_route_stays_a_blackhole_when_its_gateway_is_deleted(ec2: Any, vpc: str, table: str, gateway: str) -> None:
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+    make_gateway(ec2, vpc)
+    assert routes(ec2, table)[ANY] == (gateway, "blackhole", "CreateRoute")
+
+
+# Associations
+
+
+def test_a_subnet_has_one_explicit_association(
+    ec2: Any, vpc: str, table: str, subnets: list[str], refused: Refused
+) -> None:
+    held = ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[0])["AssociationId"]
+    other = make_table(ec2, vpc)
+    with refused("Resource.AlreadyAssociated"):
+        ec2.associate_route_table(RouteTableId=other, SubnetId=subnets[0])
+    assert [a["RouteTableAssociationId"] for a in shown(ec2, table)["Associations"]] == [held]
+    assert shown(ec2, other)["Associations"] == []
+
+
+def test_a_replaced_association_has_a_new_id_and_the_old_one_is_dead(
+    ec2: Any, vpc: str, table: str, subnets: list[str], refused: Refused
+) -> None:
+    old = ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[0])["AssociationId"]
+    other = make_table(ec2, vpc)
+    new = ec2.replace_route_table_association(AssociationId=old, RouteTableId=other)["NewAssociationId"]
+    assert [(a["RouteTableAssociationId"], a["SubnetId"]) for a in shown(ec2, other)["Associations"]] == [
+        (new, subnets[0])
+    ]
+    with refused("InvalidAssociationID.NotFound"):
+        ec2.replace_route_table_association(AssociationId=old, RouteTableId=table)
+    with refused("InvalidAssociationID.NotFound"):
+        ec2.disassociate_route_table(AssociationId=old)
+
+
+def test_a_subnet_of_another_vpc_cannot_be_associated(
+    ec2: Any, subnets: list[str], table: str, other_vpc: str, refused: Refused
+) -> None:
+    stranger = make_table(ec2, other_vpc)
+    with refused("InvalidParameterValue"):
+        ec2.associate_route_table(RouteTableId=stranger, SubnetId=subnets[0])
+    held = ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[0])["AssociationId"]
+    with refused("InvalidParameterValue"):
+        ec2.replace_route_table_association(AssociationId=held, RouteTableId=stranger)
+    with refused("InvalidSubnetID.NotFound"):
+        ec2.associate_route_table(RouteTableId=table, SubnetId="subnet-0123456789abcdef0")
+
+
+def test_the_main_association_is_replaced_but_never_removed(ec2: Any, vpc: str, table: str, refused: Refused) -> None:
+    main = main_table(ec2, vpc)
+    held = main["Associations"][0]["RouteTableAssociationId"]
+    with refused("InvalidParameterValue"):
+        ec2.disassociate_route_table(AssociationId=held)
+    with refused("DependencyViolation"):
+        ec2.delete_route_table(RouteTableId=main["RouteTableId"])
+    ec2.replace_route_table_association(AssociationId=held, RouteTableId=table)
+    assert main_table(ec2, vpc)["RouteTableId"] == table
+    ec2.delete_route_table(RouteTableId=main["RouteTableId"])
+    with refused("InvalidRouteTableID.NotFound"):
+        ec2.describe_route_tables(RouteTableIds=[main["RouteTableId"]])
+
+
+def test_a_table_with_subnets_cannot_be_deleted(ec2: Any, table: str, subnets: list[str], refused: Refused) -> None:
+    held = ec2.associate_route_table(RouteTableId=table, SubnetId=subnets[0])["AssociationId"]
+    with refused("DependencyViolation"):
+        ec2.delete_route_table(RouteTableId=table)
+    ec2.disassociate_route_table(AssociationId=held)
+    ec2.delete_route_table(RouteTableId=table)
+
+
+def test_a_client_token_makes_one_table(ec2: Any, vpc: str, other_vpc: str, refused: Refused) -> None:
+    first = ec2.create_route_table(VpcId=vpc, ClientToken="t")["RouteTable"]["RouteTableId"]
+    assert ec2.create_route_table(VpcId=vpc, ClientToken="t")["RouteTable"]["RouteTableId"] == first
+    with refused("IdempotentParameterMismatch"):
+        ec2.create_route_table(VpcId=other_vpc, ClientToken="t")

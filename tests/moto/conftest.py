@@ -1,0 +1,29 @@
+"""The worlds that the tests of whole runs start from: the reference network, built by the product itself, kept and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.strict_aws import StrictAws, laboratory
+from tests.moto.runs import Network, build
+
+
+@pytest.fixture(scope="session")
+def _built() -> Iterator[tuple[StrictAws, Network]]:
+    with laboratory() as lab:
+        yield lab, build(lab)
+
+
+@pytest.fixture
+def net(_built: tuple[StrictAws, Network]) -> Iterator[Network]:
+    """The reference network, in sync, as it was built; whatever a test does to it is undone for the next."""
+    lab, network = _built
+    lab.restore(network.clean)
+    lab.faults.clear()
+    lab.calls.clear()
+    lab.after_write = None
+    yield network
+    lab.after_write = None
+    lab.faults.clear()

@@ -1,0 +1,266 @@
+"""The packet oracle: what a live network lets through, in the plainest way, to hold corrections to their rule.
+
+Written apart from `reconciler/traffic.py` on purpose: no algebra, no classes of the product, only AWS's answers and every
+packet of a finite world tried one by one. The world is made of one address, port and type on either side of every edge that
+any rule, entry or route seen in the run has, so that two packets in the same cell are treated alike by all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address, ip_network
+from itertools import product
+from typing import Any, NamedTuple
+
+import boto3
+
+INTERNET = "203.0.113.9"
+
+
+class Packet(NamedTuple):
+    """One packet as an endpoint sees it: the other side's address and group, and what it carries."""
+
+    peer: str
+    group: str
+    protocol: str
+    port: int
+
+
+class Rule(NamedTuple):
+    protocol: str
+    first: int
+    last: int
+    peer: str
+
+
+class Entry(NamedTuple):
+    number: int
+    action: str
+    protocol: str
+    first: int
+    last: int
+    peer: str
+
+
+@dataclass(frozen=True)
+class State:
+    """A network at one moment, ids kept as they are. Every part is hashable, so that its packets are worked out once."""
+
+    network: str
+    subnets: tuple[tuple[str, str], ...]
+    groups: tuple[tuple[str, tuple[frozenset[Rule], frozenset[Rule]]], ...]
+    acls: tuple[tuple[str, tuple[tuple[Entry, ...], tuple[Entry, ...]]], ...]
+    routes: tuple[tuple[str, frozenset[tuple[str, str]]], ...]
+    databases: tuple[tuple[str, frozenset[str], bool], ...]
+
+
+def look(session: boto3.Session, vpc_id: str) -> State:
+    """The state of a VPC, by plain describes."""
+    ec2: Any = session.client("ec2")
+    rds: Any = session.client("rds")
+    here = [{"Name": "vpc-id", "Values": [vpc_id]}]
+    network = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]["CidrBlock"]
+    subnets = {one["SubnetId"]: one["CidrBlock"] for one in ec2.describe_subnets(Filters=here)["Subnets"]}
+    groups = {
+        one["GroupId"]: (_rules(one["IpPermissions"]), _rules(one["IpPermissionsEgress"]))
+        for one in ec2.describe_security_groups(Filters=here)["SecurityGroups"]
+    }
+    acls = {}
+    for one in ec2.describe_network_acls(Filters=here)["NetworkAcls"]:
+        sides = tuple(
+            tuple(sorted(_entry(entry) for entry in one["Entries"] if entry["Egress"] is egress)) for egress in (False, True)
+        )
+        acls |= {association["SubnetId"]: sides for association in one["Associations"]}
+    tables = ec2.describe_route_tables(Filters=here)["RouteTables"]
+    by_subnet = {
+        association["SubnetId"]: table
+        for table in tables
+        for association in table["Associations"]
+        if association.get("SubnetId")
+    }
+    main = next(table for table in tables for association in table["Associations"] if association["Main"])
+    routes = {subnet: _routes(by_subnet.get(subnet, main)) for subnet in subnets}
+    databases = tuple(
+        (
+            one["DBInstanceIdentifier"],
+            frozenset(group["VpcSecurityGroupId"] for group in one["VpcSecurityGroups"]),
+            one["PubliclyAccessible"],
+        )
+        for one in rds.describe_db_instances()["DBInstances"]
+    )
+    return State(
+        network,
+        tuple(sorted(subnets.items())),
+        tuple(sorted(groups.items())),
+        tuple(sorted(acls.items())),  # type: ignore[arg-type]
+        tuple(sorted(routes.items())),
+        databases,
+    )
+
+
+def _rules(permissions: list[dict[str, Any]]) -> frozenset[Rule]:
+    rules = set()
+    for one in permissions:
+        what = (one["IpProtocol"], one.get("FromPort", -1), one.get("ToPort", -1))
+        rules |= {Rule(*what, peer["CidrIp"]) for peer in one.get("IpRanges", ())}
+        rules |= {Rule(*what, peer["CidrIpv6"]) for peer in one.get("Ipv6Ranges", ())}
+        rules |= {Rule(*what, peer["GroupId"]) for peer in one.get("UserIdGroupPairs", ())}
+    return frozenset(rules)
+
+
+def _entry(one: dict[str, Any]) -> Entry:
+    span = one.get("PortRange", {})
+    kind = one.get("IcmpTypeCode", {})
+    first = span.get("From", kind.get("Type", -1))
+    last = span.get("To", kind.get("Type", -1))
+    name = {"6": "tcp", "17": "udp", "1": "icmp"}.get(one["Protocol"], one["Protocol"])
+    return Entry(one["RuleNumber"], one["RuleAction"], name, first, last, one.get("CidrBlock") or one["Ipv6CidrBlock"])
+
+
+def _routes(table: dict[str, Any]) -> frozenset[tuple[str, str]]:
+    found = set()
+    for route in table["Routes"]:
+        to = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
+        via = route.get("GatewayId") or route.get("NatGatewayId") or "other"
+        found.add((to, via if route.get("State", "active") == "active" else "blackhole"))
+    return frozenset(found)
+
+
+class World(NamedTuple):
+    """The finite world of packets that tells the given states apart."""
+
+    packets: tuple[Packet, ...]
+
+
+def world_of(states: list[State]) -> World:
+    """One packet for every cell that the edges of all rules, entries and routes in `states` cut out."""
+    edges: set[str] = {f"{INTERNET}/32"}
+    ports = {0, 65535}
+    groups: set[str] = set()
+    for state in states:
+        edges |= {cidr for _, cidr in state.subnets} | {state.network}
+        groups |= {group for group, _ in state.groups}
+        rules = [rule for _, sides in state.groups for side in sides for rule in side]
+        entries = [entry for _, sides in state.acls for side in sides for entry in side]
+        for one in (*rules, *entries):
+            if "/" in one.peer and ":" not in one.peer:
+                edges.add(one.peer)
+            ports |= {port for edge in (one.first, one.last) for port in (edge - 1, edge, edge + 1)}
+        edges |= {to for _, routes in state.routes for to, _ in routes if to and ":" not in to}
+    ports = {port for port in ports if 0 <= port <= 65535}
+    addresses: set[str] = set()
+    for cidr in edges:
+        net = ip_network(cidr)
+        for number in (int(net[0]) - 1, int(net[0]), int(net[-1]), int(net[-1]) + 1):
+            if 0 < number < 2**32 - 1:
+                addresses.add(str(ip_address(number)))
+    inside = {a for a in addresses if any(ip_address(a) in ip_network(state.network) for state in states)}
+    packets = [
+        Packet(peer, group, protocol, port)
+        for peer in sorted(addresses)
+        for group in ["", *sorted(groups)]
+        if not group or peer in inside
+        for protocol, port in [*product(["tcp", "udp"], sorted(ports)), ("icmp", 8), ("47", -1)]
+    ]
+    return World(tuple(packets))
+
+
+@cache
+def _in_network(peer: str, cidr: str) -> bool:
+    return ip_address(peer) in ip_network(cidr)
+
+
+@cache
+def _carries(protocol: str, port: int, rule: str, first: int, last: int) -> bool:
+    if rule == "-1":
+        return True
+    if rule != protocol:
+        return False
+    return protocol not in {"tcp", "udp", "icmp"} or first == -1 or first <= port <= last
+
+
+@cache
+def through_group(rules: frozenset[Rule], world: World) -> frozenset[Packet]:
+    return frozenset(
+        packet
+        for packet in world.packets
+        if any(
+            _carries(packet.protocol, packet.port, rule.protocol, rule.first, rule.last)
+            and (_in_network(packet.peer, rule.peer) if "/" in rule.peer else packet.group == rule.peer)
+            for rule in rules
+        )
+    )
+
+
+@cache
+def through_acl(entries: tuple[Entry, ...], world: World) -> frozenset[Packet]:
+    passed = set()
+    for packet in world.packets:
+        for entry in entries:
+            if _carries(packet.protocol, packet.port, entry.protocol, entry.first, entry.last) and _in_network(
+                packet.peer, entry.peer
+            ):
+                if entry.action == "allow":
+                    passed.add(packet)
+                break
+    return frozenset(passed)
+
+
+@cache
+def through_routes(routes: frozenset[tuple[str, str]], world: World) -> frozenset[Packet]:
+    """Packets to whose peer there is a way: the longest prefix decides, and a black hole is none."""
+    passed = set()
+    for packet in world.packets:
+        fitting = [(ip_network(to).prefixlen, via) for to, via in routes if to and _in_network(packet.peer, to)]
+        if fitting and max(fitting)[1] != "blackhole":
+            passed.add(packet)
+    return frozenset(passed)
+
+
+def layers(state: State, world: World) -> dict[str, frozenset[Packet]]:
+    """What each layer lets through by itself, by a name of the place."""
+    found = {}
+    for group, sides in state.groups:
+        for side, rules in zip(("in", "out"), sides, strict=True):
+            found[f"{group} {side}"] = through_group(rules, world)
+    for subnet, sides in state.acls:
+        for side, entries in zip(("in", "out"), sides, strict=True):
+            found[f"acl of {subnet} {side}"] = through_acl(entries, world)
+    for subnet, routes in state.routes:
+        found[f"routes of {subnet}"] = through_routes(routes, world)
+    return found
+
+
+def places(state: State, world: World) -> dict[str, frozenset[Packet]]:
+    """What all layers together let through: to and from a machine of each group in each subnet, and each database."""
+    alone = layers(state, world)
+    found = {}
+    for (subnet, _), (group, _), side in product(state.subnets, state.groups, ("in", "out")):
+        way = alone[f"acl of {subnet} {side}"] & alone[f"routes of {subnet}"]
+        found[f"{group} in {subnet} {side}"] = alone[f"{group} {side}"] & way
+    for name, groups, public in state.databases:
+        for subnet, _ in state.subnets:
+            way = alone[f"acl of {subnet} in"] & alone[f"routes of {subnet}"]
+            inbound = frozenset().union(*(alone[f"{group} in"] for group in groups)) & way
+            if not public:
+                inbound = frozenset(one for one in inbound if _in_network(one.peer, state.network))
+            found[f"database {name} in {subnet}"] = inbound
+    return found
+
+
+def violations(before: State, after: State, states: list[State]) -> list[str]:
+    """Every breach of the rule in any of `states`: what neither `before` nor `after` lets through and passes, and what
+    both let through and does not. Checked layer by layer and for all layers together."""
+    world = world_of([before, after, *states])
+    told = []
+    for view in (layers, places):
+        old, new = view(before, world), view(after, world)
+        for index, state in enumerate(states):
+            for place, now in view(state, world).items():
+                if place not in old or place not in new:
+                    continue
+                exposed = now - (old[place] | new[place])
+                cut = (old[place] & new[place]) - now
+                told += [f"after write {index + 1}, {place}: {what} {min(some)}" for what, some in (("exposed", exposed), ("cut", cut)) if some]
+    return told

@@ -1,0 +1,119 @@
+"""Runs on the laboratory: the reference network, a run against it, and a watch over its packets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from desired_state.load import load
+from lab.network import Network as Live
+from lab.network import find_network
+from lab.strict_aws import Call, StrictAws
+from lab.world import World as Saved
+from reconciler.aws import Aws
+from reconciler.model import Outcome, Policy
+from reconciler.report.result import Report
+from reconciler.run import World, run
+from tests.moto.packets import State, look
+
+EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"
+REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text())
+MORNING = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+def document(change: Callable[[dict[str, Any]], object] | None = None, base: dict[str, Any] = REFERENCE) -> Document:
+    """The reference document, changed in place by `change`."""
+    written = deepcopy(base)
+    if change:
+        change(written)
+    return load(json.dumps(written).encode(), "test.json")
+
+
+@dataclass
+class Clock:
+    """A clock that only sleeping moves."""
+
+    at: datetime = MORNING
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class Network:
+    """The reference network in the laboratory."""
+
+    lab: StrictAws
+    live: Live
+    clean: Saved
+    clock: Clock = field(default_factory=Clock)
+
+    def run(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
+        """One run with a session of its own, as the doors make it."""
+        aws = Aws(self.lab.session(), self.lab.region, sleep=self.clock.sleep)
+        world = World(aws, self.clock.now, self.clock.sleep)
+        return run(wanted or document(), world, policy or Policy(), **how)
+
+    def plan(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
+        return self.run(wanted, policy, write=False, **how)
+
+    def outsider(self, service: str) -> Any:
+        """A client in somebody else's hands."""
+        return self.lab.outsider().client(service)  # type: ignore[call-overload]
+
+    def id(self, address: str) -> str:
+        return self.live[address]
+
+    def state(self) -> State:
+        return look(self.lab.outsider(), self.live["vpc/MyVPC"])
+
+    @contextmanager
+    def watched(self) -> Iterator[list[State]]:
+        """The states after every write that is made meanwhile."""
+        states: list[State] = []
+
+        def keep(call: Call) -> None:
+            states.append(self.state())
+
+        self.lab.after_write = keep
+        yield states
+        self.lab.after_write = None
+
+
+def build(lab: StrictAws) -> Network:
+    """The reference network, built from nothing by the product."""
+    network = Network(lab, live=None, clean=None)  # type: ignore[arg-type]
+    report = network.run(policy=Policy(create_databases=True))
+    lab.settle()
+    assert report.in_sync or _only_waits(report), [line for line in report.lines if line.outcome is not Outcome.CORRECTED]
+    network.live = find_network(lab.outsider(), "test-server")
+    network.clean = lab.save()
+    return network
+
+
+def _only_waits(report: Report) -> bool:
+    return not (report.count(Outcome.FAILED) or report.count(Outcome.BLOCKED) or report.count(Outcome.HELD))
+
+
+def drifted(report: Report) -> set[tuple[str, str]]:
+    """The (address, field) pairs that a report names."""
+    return {(str(line.address), line.field) for line in report.lines}
+
+
+def outcomes(report: Report) -> dict[tuple[str, str], Outcome | None]:
+    return {(str(line.address), line.field): line.outcome for line in report.lines}
+
+
+def address(text: str) -> Address:
+    return Address(text)

@@ -1,0 +1,701 @@
+"""What parts of a document may not say of each other, and what AWS would refuse: each with its place and its mend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import desired_state
+from desired_state.fields import Address
+from desired_state.load import DocumentError, load
+
+DOCUMENT = """\
+{
+  "version": 1,
+  "name": "shop",
+  "revision": 3,
+  "scope": { "account_id": "123456789012", "region": "ap-northeast-2" },
+  "resources": {
+    "vpc": {
+      "main": { "cidr_block": "10.0.0.0/16", "enable_dns_support": true, "enable_dns_hostnames": true }
+    },
+    "internet_gateway": { "door": {} },
+    "subnet": {
+      "a": { "cidr_block": "10.0.1.0/24", "availability_zone": "ap-northeast-2a" },
+      "c": { "cidr_block": "10.0.2.0/24", "availability_zone": "ap-northeast-2c" }
+    },
+    "route_table": {
+      "out": { "routes": { "0.0.0.0/0": "internet_gateway/door" }, "subnets": ["subnet/a"] },
+      "in": { "routes": {}, "subnets": ["subnet/c"] }
+    },
+    "security_group": {
+      "web": {
+        "description": "The front door",
+        "ingress": [{ "protocol": "tcp", "ports": 443, "source": "0.0.0.0/0", "description": "HTTPS" }],
+        "egress": [{ "protocol": "all", "destination": "0.0.0.0/0" }]
+      },
+      "db": {
+        "ingress": [{ "protocol": "tcp", "ports": 5432, "source": "security_group/web" }],
+        "tags": { "team": "shop" }
+      }
+    },
+    "network_acl": {
+      "front": {
+        "subnets": ["subnet/a", "subnet/c"],
+        "ingress": { "100": { "action": "allow", "protocol": "tcp", "ports": 443, "source": "0.0.0.0/0" } },
+        "egress": { "100": { "action": "allow", "protocol": "all", "destination": "0.0.0.0/0" } }
+      }
+    },
+    "db_subnet_group": { "data": { "description": "Two zones", "subnets": ["subnet/a", "subnet/c"] } },
+    "db_instance": {
+      "orders": {
+        "engine": "postgres",
+        "engine_version": "16",
+        "storage_type": "gp3",
+        "allocated_storage": 20,
+        "master_username": "postgres",
+        "manage_master_user_password": true,
+        "publicly_accessible": false,
+        "db_subnet_group": "db_subnet_group/data",
+        "vpc_security_groups": ["security_group/db"],
+        "preferred_backup_window": "17:00-17:30",
+        "preferred_maintenance_window": "sun:18:00-sun:18:30"
+      }
+    }
+  },
+  "intents": [
+    { "name": "open", "from": "internet", "to": "api", "protocol": "tcp", "ports": 443, "expect": "reachable" },
+    { "name": "shut", "from": "192.0.2.0/24", "to": "db_instance/orders", "expect": "blocked" }
+  ],
+  "workloads": { "api": { "subnets": ["subnet/a"], "security_groups": ["security_group/web"] } },
+  "exceptions": [
+    {
+      "address": "security_group/web",
+      "field": "ingress",
+      "value": { "protocol": "tcp", "ports": 22, "source": "192.0.2.7/32" },
+      "until": "2027-01-31",
+      "reason": "the migration"
+    }
+  ]
+}
+"""
+
+
+def said_of(text: str | bytes) -> list[str]:
+    """What `load` says of a document, a line for each problem, without the file's name."""
+    with pytest.raises(DocumentError) as refused:
+        load(text if isinstance(text, bytes) else text.encode(), "shop.json")
+    lines = str(refused.value).split("\n")
+    assert len(lines) == len(refused.value.problems)
+    return [line.removeprefix("shop.json:") for line in lines]
+
+
+def edited(edits: dict[str, str]) -> str:
+    """The document with every text replaced; each stands in it once."""
+    text = DOCUMENT
+    for old, new in edits.items():
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    return text
+
+
+REFUSED: list[tuple[str, dict[str, str], list[str]]] = [
+    (
+        "a second VPC",
+        {'"main": { "cidr': '"other": { "cidr_block": "10.9.0.0/16" },\n      "main": { "cidr'},
+        [
+            (
+                "9:15: a second VPC beside 'vpc/other' (resources.vpc.main); one document describes one "
+                "VPC: write a document for each"
+            ),
+        ],
+    ),
+    (
+        "no VPC",
+        {
+            (
+                '"vpc": {\n      "main": { "cidr_block": "10.0.0.0/16", "enable_dns_support": '
+                'true, "enable_dns_hostnames": true }\n    },'
+            ): ""
+        },
+        [
+            ('6:16: the document has no VPC (resources); declare one under "vpc", or name it in scope.vpc_id'),
+        ],
+    ),
+    (
+        "a second default network ACL",
+        {'"front": {': '"other": { "is_default": true }, "front": { "is_default": true,'},
+        [
+            (
+                "31:65: a second default network ACL beside 'network_acl/other' "
+                "(resources.network_acl.front.is_default); a VPC has one: keep is_default in one"
+            ),
+        ],
+    ),
+    (
+        "two network ACLs for one subnet",
+        {'"network_acl": {': '"network_acl": { "back": { "subnets": ["subnet/c"] },'},
+        [
+            (
+                "32:33: 'subnet/c' has a network ACL already, 'network_acl/back' "
+                "(resources.network_acl.front.subnets[1]); a subnet has one: keep it in one"
+            ),
+        ],
+    ),
+    (
+        "a second internet gateway",
+        {'"door": {}': '"door": {}, "window": {}'},
+        [
+            (
+                "10:39: a second internet gateway beside 'internet_gateway/door' "
+                "(resources.internet_gateway.window); a VPC has one: keep one"
+            ),
+        ],
+    ),
+    (
+        "a second main route table",
+        {
+            '"subnets": ["subnet/a"] },\n      "in": {': '"subnets": ["subnet/a"], "main": true },\n      "in": { "main": true,'
+        },
+        [
+            (
+                "17:23: a second main route table beside 'route_table/out' "
+                "(resources.route_table.in.main); a VPC has one: keep main in one"
+            ),
+        ],
+    ),
+    (
+        "a route to a gateway that nobody declares",
+        {'"internet_gateway/door"': '"internet_gateway/dor"'},
+        [
+            (
+                "16:41: 'internet_gateway/dor' is not declared in this document "
+                "(resources.route_table.out.routes['0.0.0.0/0']); did you mean 'internet_gateway/door'?"
+            ),
+        ],
+    ),
+    (
+        "a rule from a group that nobody declares",
+        {'"source": "security_group/web"': '"source": "security_group/wep"'},
+        [
+            (
+                "26:67: 'security_group/wep' is not declared in this document "
+                "(resources.security_group.db.ingress[0].source); did you mean 'security_group/web'?"
+            ),
+        ],
+    ),
+    (
+        "a route table of a subnet that nobody declares",
+        {'"subnets": ["subnet/c"]': '"subnets": ["subnet/a", "subnet/z"]'},
+        [
+            (
+                "17:41: 'subnet/a' has a route table already, 'route_table/out' "
+                "(resources.route_table.in.subnets[0]); a subnet has one: keep it in one"
+            ),
+            (
+                "17:53: 'subnet/z' is not declared in this document "
+                "(resources.route_table.in.subnets[1]); did you mean 'subnet/c'?"
+            ),
+        ],
+    ),
+    (
+        "an instance in a group that nobody declares",
+        {'"db_subnet_group/data"': '"db_subnet_group/date"'},
+        [
+            (
+                "47:28: 'db_subnet_group/date' is not declared in this document "
+                "(resources.db_instance.orders.db_subnet_group); did you mean 'db_subnet_group/data'?"
+            ),
+        ],
+    ),
+    (
+        "an instance behind a group that nobody declares",
+        {'["security_group/db"]': '["security_group/dba"]'},
+        [
+            (
+                "48:33: 'security_group/dba' is not declared in this document "
+                "(resources.db_instance.orders.vpc_security_groups[0]); did you mean 'security_group/db'?"
+            ),
+        ],
+    ),
+    (
+        "a workload in a subnet that nobody declares",
+        {'{ "subnets": ["subnet/a"], "sec': '{ "subnets": ["subnet/b"], "sec'},
+        [
+            ("58:39: 'subnet/b' is not declared in this document (workloads.api.subnets[0]); did you mean 'subnet/c'?"),
+        ],
+    ),
+    (
+        "a tolerated rule from a group that nobody declares",
+        {'"source": "192.0.2.7/32"': '"source": "security_group/ops"'},
+        [
+            (
+                "63:16: 'security_group/ops' is not declared in this document (exceptions[0].value); did "
+                "you mean 'security_group/db'?"
+            ),
+        ],
+    ),
+    (
+        "an internet gateway of another VPC",
+        {'"door": {}': '"door": { "vpc": "vpc/other" }'},
+        [
+            (
+                "10:44: 'vpc/other' is not declared in this document "
+                "(resources.internet_gateway.door.vpc); write one of vpc/main"
+            ),
+        ],
+    ),
+    (
+        "a subnet outside the VPC",
+        {'"10.0.2.0/24"': '"10.1.2.0/24"'},
+        [
+            (
+                "13:28: 10.1.2.0/24 is outside the VPC's network (resources.subnet.c.cidr_block); choose "
+                "a network inside 10.0.0.0/16"
+            ),
+        ],
+    ),
+    (
+        "a subnet over another",
+        {'"10.0.2.0/24"': '"10.0.0.0/20"'},
+        [
+            (
+                "13:28: 10.0.0.0/20 overlaps 'subnet/a' (10.0.1.0/24) (resources.subnet.c.cidr_block); "
+                "give every subnet addresses of its own"
+            ),
+        ],
+    ),
+    (
+        "a zone of another region",
+        {'"ap-northeast-2c"': '"us-east-1c"'},
+        [
+            (
+                "13:64: 'us-east-1c' is no zone of ap-northeast-2 "
+                '(resources.subnet.c.availability_zone); write a zone such as "ap-northeast-2a"'
+            ),
+        ],
+    ),
+    (
+        "a zone of a region with a longer number",
+        {'"region": "ap-northeast-2"': '"region": "ap-northeast-1"'},
+        [
+            (
+                "12:64: 'ap-northeast-2a' is no zone of ap-northeast-1 "
+                '(resources.subnet.a.availability_zone); write a zone such as "ap-northeast-1a"'
+            ),
+            (
+                "13:64: 'ap-northeast-2c' is no zone of ap-northeast-1 "
+                '(resources.subnet.c.availability_zone); write a zone such as "ap-northeast-1a"'
+            ),
+        ],
+    ),
+    (
+        "two route tables for one subnet",
+        {'"subnets": ["subnet/c"]': '"subnets": ["subnet/c", "subnet/a"]'},
+        [
+            (
+                "17:53: 'subnet/a' has a route table already, 'route_table/out' "
+                "(resources.route_table.in.subnets[1]); a subnet has one: keep it in one"
+            ),
+        ],
+    ),
+    (
+        "a route for the VPC's own network",
+        {'"routes": {}': '"routes": { "10.0.0.0/16": "internet_gateway/door" }'},
+        [
+            (
+                "17:27: a route for the VPC's own network cannot be created "
+                "(resources.route_table.in.routes['10.0.0.0/16']); leave it out: the local route is "
+                "AWS's own"
+            ),
+        ],
+    ),
+    (
+        "two groups of one name",
+        {'"db": {\n': '"WEB": {\n'},
+        [
+            (
+                "25:7: 'WEB' and 'web' are one name to AWS (resources.security_group.WEB); choose names "
+                "that differ in more than case"
+            ),
+            (
+                "48:33: 'security_group/db' is not declared in this document "
+                "(resources.db_instance.orders.vpc_security_groups[0]); did you mean "
+                "'security_group/web'?"
+            ),
+        ],
+    ),
+    (
+        "a subnet group in one zone",
+        {'"ap-northeast-2c"': '"ap-northeast-2a"'},
+        [
+            (
+                "37:75: the subnet group covers only ap-northeast-2a, RDS asks for two zones or more "
+                "(resources.db_subnet_group.data.subnets); add a subnet in another availability zone"
+            ),
+        ],
+    ),
+    (
+        "a subnet group of nothing",
+        {'"subnets": ["subnet/a", "subnet/c"] } }': '"subnets": [] } }'},
+        [
+            (
+                "37:75: the subnet group covers no availability zone, RDS asks for two zones or more "
+                "(resources.db_subnet_group.data.subnets); add a subnet in another availability zone"
+            ),
+        ],
+    ),
+    (
+        "windows that meet",
+        {'"sun:18:00-sun:18:30"': '"sun:17:29-sun:18:00"'},
+        [
+            (
+                "50:41: the maintenance window sun:17:29-sun:18:00 meets the backup window 17:00-17:30 "
+                "(resources.db_instance.orders.preferred_maintenance_window); choose windows that share "
+                "no minute"
+            ),
+        ],
+    ),
+    (
+        "storage that cannot grow",
+        {'"allocated_storage": 20,': '"allocated_storage": 20, "max_allocated_storage": 20,'},
+        [
+            (
+                "43:59: 20 is no more than the 20 GiB it starts with "
+                "(resources.db_instance.orders.max_allocated_storage); write more than 20, or leave it "
+                "out for no autoscaling"
+            ),
+        ],
+    ),
+    (
+        "provisioned storage too small",
+        {'"gp3"': '"io1"'},
+        [
+            (
+                "43:30: 20 GiB is too small for io1 (resources.db_instance.orders.allocated_storage); "
+                "write 100 or more, or choose gp3"
+            ),
+        ],
+    ),
+    (
+        "magnetic storage too large",
+        {
+            '"storage_type": "gp3",\n        "allocated_storage": 20,': '"storage_type": "standard",\n        "allocated_storage": 4000,'
+        },
+        [
+            (
+                "43:30: 4000 GiB is too large for magnetic storage "
+                "(resources.db_instance.orders.allocated_storage); write 3072 or less, or choose gp3"
+            ),
+        ],
+    ),
+    (
+        "a password that nobody keeps",
+        {'"manage_master_user_password": true': '"manage_master_user_password": false'},
+        [
+            (
+                "45:40: nobody would know the master password "
+                "(resources.db_instance.orders.manage_master_user_password); leave it out where somebody "
+                "keeps the password elsewhere: a password never stands in a document"
+            ),
+        ],
+    ),
+    (
+        "an instance behind nothing",
+        {'["security_group/db"]': "[]"},
+        [
+            (
+                "48:32: an instance without security groups "
+                "(resources.db_instance.orders.vpc_security_groups); write one at least, or leave the "
+                "field out"
+            ),
+        ],
+    ),
+    (
+        "a public instance without DNS hostnames",
+        {
+            '"publicly_accessible": false': '"publicly_accessible": true',
+            '"enable_dns_hostnames": true': '"enable_dns_hostnames": false',
+        },
+        [
+            (
+                "46:32: a public instance in a VPC without DNS hostnames "
+                "(resources.db_instance.orders.publicly_accessible); write enable_dns_support and "
+                "enable_dns_hostnames true in the VPC, or publicly_accessible false"
+            ),
+        ],
+    ),
+    (
+        "a public instance without a gateway",
+        {
+            '"publicly_accessible": false': '"publicly_accessible": true',
+            '"internet_gateway": { "door": {} },': "",
+            '"0.0.0.0/0": "internet_gateway/door"': "",
+        },
+        [
+            (
+                "46:32: a public instance in a VPC without internet gateway "
+                "(resources.db_instance.orders.publicly_accessible); declare the internet gateway, or "
+                "write publicly_accessible false"
+            ),
+        ],
+    ),
+    (
+        "hostnames without DNS",
+        {'"enable_dns_support": true': '"enable_dns_support": false'},
+        [
+            (
+                "8:99: DNS hostnames need DNS support (resources.vpc.main.enable_dns_hostnames); write "
+                "enable_dns_support true, or enable_dns_hostnames false"
+            ),
+        ],
+    ),
+    (
+        "a tag that RDS refuses",
+        {'"engine": "postgres",': '"engine": "postgres", "tags": { "owner": "a&b" },'},
+        [
+            (
+                "40:50: RDS refuses a sign in this tag (resources.db_instance.orders.tags.owner); use "
+                "letters, digits, spaces and _.:/=+-@"
+            ),
+        ],
+    ),
+    (
+        "two intents of one name",
+        {'"name": "shut"': '"name": "open"'},
+        [
+            "56:15: a second intent called 'open' (intents[1].name); give every intent its own name",
+        ],
+    ),
+    (
+        "an intent from a workload that nobody declares",
+        {'"to": "api"': '"to": "apis"'},
+        [
+            (
+                "55:49: 'apis' is no workload, no address of this document and no CIDR (intents[0].to); "
+                "did you mean 'api'?"
+            ),
+        ],
+    ),
+    (
+        "an intent to a database that nobody declares",
+        {'"to": "db_instance/orders"': '"to": "db_instance/order"'},
+        [
+            (
+                "56:53: 'db_instance/order' is not declared in this document (intents[1].to); did you "
+                "mean 'db_instance/orders'?"
+            ),
+        ],
+    ),
+    (
+        "an intent from a network with host bits",
+        {'"192.0.2.0/24"': '"192.0.2.1/24"'},
+        [
+            "56:31: '192.0.2.1/24' is not written canonically (intents[1].from); write \"192.0.2.0/24\"",
+        ],
+    ),
+    (
+        "an intent from the internet to itself",
+        {'"to": "api"': '"to": "internet"'},
+        [
+            ("55:49: the internet's way to itself is not ours (intents[0].to); write one end inside the VPC"),
+        ],
+    ),
+    (
+        "ports of no protocol",
+        {'"protocol": "tcp", "ports": 443, "expect"': '"ports": 443, "expect"'},
+        [
+            ('55:65: ports without tcp or udp (intents[0].ports); add "protocol": "tcp" or "udp", or leave ports out'),
+        ],
+    ),
+    (
+        "ports backwards",
+        {'"ports": 443, "expect"': '"ports": "443-80", "expect"'},
+        [
+            ("55:84: ports '443-80' do not exist (intents[0].ports); ports go from 0 to 65535, the lower one first"),
+        ],
+    ),
+    (
+        "a workload called internet",
+        {
+            '"workloads": { "api"': (
+                '"workloads": { "internet": { "subnets": ["subnet/c"], "security_groups": [] }, "api"'
+            )
+        },
+        [
+            (
+                "58:18: a workload cannot be called 'internet' (workloads.internet); choose a word "
+                'without a slash, and not "internet"'
+            ),
+        ],
+    ),
+    (
+        "a workload nowhere",
+        {'{ "subnets": ["subnet/a"], "sec': '{ "subnets": [], "sec'},
+        [
+            ("58:38: a workload in no subnet is nowhere (workloads.api.subnets); write the subnets that it runs in"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("edits", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
+def test_a_document_is_refused_with_place_and_mend(edits: dict[str, str], said: list[str]) -> None:
+    assert said_of(edited(edits)) == said
+
+
+def changed(kind: str, name: str, **fields: Any) -> str:
+    """The document with fields of one resource written otherwise, on one line."""
+    document = json.loads(DOCUMENT)
+    document["resources"][kind].setdefault(name, {}).update(fields)
+    return json.dumps(document)
+
+
+def rules(count: int, *peers: str) -> list[dict[str, Any]]:
+    return [{"protocol": "tcp", "ports": port, "source": peer} for port in range(1, count + 1) for peer in peers]
+
+
+def entries(count: int, network: str) -> dict[str, Any]:
+    return {str(n): {"action": "deny", "protocol": "all", "source": network} for n in range(1, count + 1)}
+
+
+def problems_of(text: str) -> list[str]:
+    with pytest.raises(DocumentError) as refused:
+        load(text.encode(), "shop.json")
+    return [f"{one.path}: {one.problem}" for one in refused.value.problems]
+
+
+def test_a_group_holds_sixty_rules_of_each_family() -> None:
+    load(changed("security_group", "db", ingress=rules(60, "10.0.0.0/8", "2001:db8::/32")).encode(), "shop.json")
+
+
+def test_a_group_with_sixty_one_rules_of_one_family_is_refused() -> None:
+    said = problems_of(changed("security_group", "db", ingress=rules(61, "10.0.0.0/8")))
+    assert said == ["resources.security_group.db.ingress: 61 ingress rules for IPv4, AWS takes 60"]
+
+
+def test_a_group_as_peer_counts_in_both_families() -> None:
+    said = problems_of(changed("security_group", "db", ingress=rules(31, "security_group/web", "pl-0123456789abcdef0")))
+    assert said == [
+        "resources.security_group.db.ingress: 62 ingress rules for IPv4, AWS takes 60",
+        "resources.security_group.db.ingress: 62 ingress rules for IPv6, AWS takes 60",
+    ]
+
+
+def test_an_acl_holds_nineteen_entries_of_each_family_because_the_last_is_aws_own() -> None:
+    load(changed("network_acl", "front", ingress=entries(19, "0.0.0.0/0")).encode(), "shop.json")
+    said = problems_of(changed("network_acl", "front", ingress=entries(20, "::/0")))
+    assert said == ["resources.network_acl.front.ingress: 20 ingress entries for IPv6, AWS takes 19"]
+
+
+def test_a_route_table_holds_fifty_routes_of_each_family() -> None:
+    routes = {f"172.16.{n}.0/24": "internet_gateway/door" for n in range(50)}
+    load(changed("route_table", "out", routes=routes).encode(), "shop.json")
+    said = problems_of(changed("route_table", "out", routes=routes | {"0.0.0.0/0": "internet_gateway/door"}))
+    assert said == ["resources.route_table.out.routes: 51 routes for IPv4, AWS takes 50"]
+
+
+def test_a_route_inside_the_vpc_is_allowed() -> None:
+    routes = {"10.0.2.0/24": "eni-0123456789abcdef0", "64:ff9b::/96": "nat-0123456789abcdef0"}
+    load(changed("route_table", "out", routes=routes).encode(), "shop.json")
+
+
+def test_an_instance_stands_behind_five_groups_at_most() -> None:
+    groups = [f"sg-{n:08x}" for n in range(6)]
+    load(changed("db_instance", "orders", vpc_security_groups=groups[:5]).encode(), "shop.json")
+    said = problems_of(changed("db_instance", "orders", vpc_security_groups=groups))
+    assert said == ["resources.db_instance.orders.vpc_security_groups: 6 security groups on an instance, AWS takes 5"]
+
+
+def test_a_subnet_group_holds_twenty_subnets() -> None:
+    document = json.loads(DOCUMENT)
+    for n in range(21):
+        zone = "ap-northeast-2a" if n % 2 else "ap-northeast-2c"
+        document["resources"]["subnet"][f"x{n}"] = {"cidr_block": f"10.0.{n + 10}.0/24", "availability_zone": zone}
+    subnets = [f"subnet/x{n}" for n in range(21)]
+    document["resources"]["db_subnet_group"]["data"]["subnets"] = subnets[:20]
+    load(json.dumps(document).encode(), "shop.json")
+    document["resources"]["db_subnet_group"]["data"]["subnets"] = subnets
+    assert problems_of(json.dumps(document)) == [
+        "resources.db_subnet_group.data.subnets: 21 subnets in a group, RDS takes 20"
+    ]
+
+
+def test_a_public_instance_is_fine_with_a_gateway_and_dns_hostnames() -> None:
+    load(changed("db_instance", "orders", publicly_accessible=True).encode(), "shop.json")
+
+
+def test_windows_that_only_touch_do_not_meet() -> None:
+    load(changed("db_instance", "orders", preferred_maintenance_window="sun:17:30-sun:18:00").encode(), "shop.json")
+
+
+def test_windows_meet_over_midnight_and_over_the_end_of_the_week() -> None:
+    windows = {"preferred_backup_window": "23:45-00:15", "preferred_maintenance_window": "sun:23:30-mon:00:00"}
+    assert problems_of(changed("db_instance", "orders", **windows)) == [
+        (
+            "resources.db_instance.orders.preferred_maintenance_window: "
+            "the maintenance window sun:23:30-mon:00:00 meets the backup window 23:45-00:15"
+        )
+    ]
+    windows["preferred_maintenance_window"] = "mon:00:00-mon:00:30"
+    assert len(problems_of(changed("db_instance", "orders", **windows))) == 1
+    windows["preferred_maintenance_window"] = "mon:00:15-mon:00:45"
+    load(changed("db_instance", "orders", **windows).encode(), "shop.json")
+
+
+def test_every_pair_of_overlapping_subnets_names_the_later_one() -> None:
+    document = json.loads(DOCUMENT)
+    for name, block in (("x", "10.0.16.0/20"), ("y", "10.0.17.0/24"), ("z", "10.0.18.0/24")):
+        document["resources"]["subnet"][name] = {"cidr_block": block, "availability_zone": "ap-northeast-2a"}
+    assert problems_of(json.dumps(document)) == [
+        "resources.subnet.y.cidr_block: 10.0.17.0/24 overlaps 'subnet/x' (10.0.16.0/20)",
+        "resources.subnet.z.cidr_block: 10.0.18.0/24 overlaps 'subnet/x' (10.0.16.0/20)",
+    ]
+
+
+def test_a_resource_that_failed_to_load_is_not_missing_to_others() -> None:
+    text = edited({'"10.0.1.0/24"': '"10.0.1.1/24"'})
+    assert said_of(text) == [
+        "12:28: '10.0.1.1/24' is not written canonically (resources.subnet.a.cidr_block); write \"10.0.1.0/24\""
+    ]
+
+
+def test_a_group_may_refer_to_itself_and_to_groups_of_others() -> None:
+    peers = ["security_group/db", "sg-0123456789abcdef0", "111122223333/sg-0123456789abcdef0", "pl-0123456789abcdef0"]
+    load(changed("security_group", "db", ingress=rules(1, *peers)).encode(), "shop.json")
+
+
+def test_without_a_vpc_the_one_named_in_the_scope_is_there_and_nothing_of_it_is_managed() -> None:
+    document = json.loads(DOCUMENT)
+    del document["resources"]["vpc"]
+    document["scope"]["vpc_id"] = "vpc-0123456789abcdef0"
+    loaded = load(json.dumps(document).encode(), "shop.json")
+    assert loaded.vpc == Address("vpc/vpc-0123456789abcdef0")
+    assert loaded.resources[loaded.vpc].enforcement == "ignore"
+    assert loaded.resources[Address("internet_gateway/door")].model_dump(exclude_none=True) == {
+        "enforcement": "correct",
+        "vpc": "vpc/vpc-0123456789abcdef0",
+    }
+
+
+def test_the_example_as_written_is_refused_for_its_three_mistakes_and_nothing_else() -> None:
+    examples = Path(desired_state.__file__).parent / "examples"
+    with pytest.raises(DocumentError) as refused:
+        load((examples / "as-written.json").read_bytes(), "as-written.json")
+    assert str(refused.value).split("\n") == [
+        (
+            "as-written.json:184:20: the subnet group covers only ap-northeast-2a, RDS asks for two zones or more "
+            "(resources.db_subnet_group.mydbsubnetgroup.subnets); add a subnet in another availability zone"
+        ),
+        (
+            "as-written.json:190:7: the identifier 'MyPostgreSQLDB' is not lower case "
+            "(resources.db_instance.MyPostgreSQLDB); RDS stores it in lower case: write 'mypostgresqldb'"
+        ),
+        (
+            "as-written.json:196:28: 'admin' is a reserved master user name for PostgreSQL "
+            '(resources.db_instance.MyPostgreSQLDB.master_username); choose another, such as "postgres"'
+        ),
+    ]

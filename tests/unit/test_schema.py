@@ -1,0 +1,57 @@
+"""The schema is the models': its file is fresh, and what `load` takes it takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+import desired_state
+from desired_state.resource import SECTIONS
+from desired_state.schema import FILE, schema, written
+
+EXAMPLES = sorted((Path(desired_state.__file__).parent / "examples").glob("*.json"))
+
+
+def test_the_schema_in_the_package_is_the_one_of_the_models() -> None:
+    assert FILE.name == "schema.v1.json"
+    assert FILE.read_text(encoding="utf-8") == written(), "run: python -m desired_state.schema"
+
+
+def test_it_is_a_schema() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_have_the_shape(example: Path) -> None:
+    assert [error.message for error in validator().iter_errors(json.loads(example.read_text(encoding="utf-8")))] == []
+
+
+def test_every_kind_has_its_section() -> None:
+    assert schema()["properties"]["resources"]["properties"].keys() == SECTIONS.keys()
+
+
+def test_null_is_nowhere_a_value() -> None:
+    assert '"null"' not in written()
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ({"vpc": {"a": {"cidr": "10.0.0.0/16"}}}, "'cidr_block' is a required property"),
+        ({"vpc": {"a": {"cidr_block": None}}}, "None is not of type 'string'"),
+        ({"security_group": {"a": {"ingress": [{"protocol": "tcp"}]}}}, "'source' is a required property"),
+        ({"security_group": {"a": {"ingress": {}}}}, "{} is not of type 'array'"),
+        ({"network_acl": {"a": {"egress": []}}}, "[] is not of type 'object'"),
+        ({"vpcs": {}}, "Additional properties are not allowed ('vpcs' was unexpected)"),
+    ],
+)
+def test_a_wrong_shape_is_seen_by_an_editor_too(resources: object, message: str) -> None:
+    document = json.loads(EXAMPLES[0].read_text(encoding="utf-8")) | {"resources": resources}
+    assert message in [error.message for error in validator().iter_errors(document)]
+
+
+def validator() -> Draft202012Validator:
+    return Draft202012Validator(schema())
