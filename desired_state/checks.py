@@ -6,7 +6,7 @@ of single resources and their sums stands in `limits.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state import limits
@@ -92,19 +92,20 @@ def _one_of_each(parts: Parts) -> Iterator[Finding]:
 
 
 def _dangling(parts: Parts) -> Iterator[Finding]:
+    names = _by_kind(parts)
     for address, resource in parts.resources.items():
         for below, target in references(resource):
             if target not in parts.declared:
-                yield _not_declared((*_at(address), *below), target, parts.declared)
+                yield _not_declared((*_at(address), *below), target, names)
     for at, workload in parts.workloads.items():
         for field in ("subnets", "security_groups"):
             for member in getattr(workload, field):
                 if "/" in member and member not in parts.declared:
-                    yield _not_declared((*at, field, member), member, parts.declared)
+                    yield _not_declared((*at, field, member), member, names)
     for at, tolerance in parts.exceptions.items():
         for target in _referred(tolerance.value):
             if target not in parts.declared:
-                yield _not_declared((*at, "value"), target, parts.declared)
+                yield _not_declared((*at, "value"), target, names)
 
 
 def _referred(value: Any) -> Iterator[str]:
@@ -117,10 +118,16 @@ def _referred(value: Any) -> Iterator[str]:
         yield from (one for one in value if isinstance(one, Address))
 
 
-def _not_declared(path: Path, target: str, declared: Iterable[Address]) -> Finding:
+def _by_kind(parts: Parts) -> dict[str, list[Address]]:
+    names: dict[str, list[Address]] = {}
+    for address in parts.declared:
+        names.setdefault(address.kind, []).append(address)
+    return names
+
+
+def _not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -> Finding:
     kind = target.partition("/")[0]
-    alike = [address for address in declared if address.kind == kind]
-    mend = nearest(target, alike) if alike else f'declare it under "{kind}"'
+    mend = nearest(target, names[kind]) if kind in names else f'declare it under "{kind}"'
     return Finding(path, f"{shown(target)} is not declared in this document", mend)
 
 
@@ -148,13 +155,14 @@ def _workloads(parts: Parts) -> Iterator[Finding]:
 
 def _intents(parts: Parts) -> Iterator[Finding]:
     names: dict[str, Path] = {}
+    declared = _by_kind(parts)
     for at, intent in parts.intents.items():
         if names.setdefault(intent.name, at) != at:
             yield Finding(
                 (*at, "name"), f"a second intent called {shown(intent.name)}", "give every intent its own name"
             )
         for field, end in (("from", intent.source), ("to", intent.to)):
-            if problem := _end_problem(end, parts):
+            if problem := _end_problem(end, parts, declared):
                 yield Finding((*at, field), *problem)
         if intent.source == intent.to == INTERNET:
             yield Finding((*at, "to"), "the internet's way to itself is not ours", "write one end inside the VPC")
@@ -168,11 +176,11 @@ def _intents(parts: Parts) -> Iterator[Finding]:
                 yield Finding((*at, "ports"), error.problem, error.mend)
 
 
-def _end_problem(end: str, parts: Parts) -> tuple[str, str] | None:
+def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) -> tuple[str, str] | None:
     if end == INTERNET or end in parts.declared or end in (parts.named or ()):
         return None
     if Address(end).kind in SECTIONS and "/" in end:
-        finding = _not_declared((), end, parts.declared)
+        finding = _not_declared((), end, declared)
         return finding.problem, finding.mend
     problem = cidr_problem(end)
     if problem and (not end[:1].isdigit() or "/" not in end):

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import shown
-from desired_state.reading import Reading
+from desired_state.reading import ENOUGH, Reading
 from desired_state.strict_json import (
     Fault,
     Path,
@@ -54,10 +54,18 @@ class Problem(NamedTuple):
 
 
 class DocumentError(Exception):
-    """The bytes are no document. `problems` holds all that is wrong, by place; the text has a line for each."""
+    """The bytes are no document. `problems` holds all that is wrong, by place; the text has a line for each.
+
+    Where there are more than ENOUGH, the first of them, and a last line that says so.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
+        ordered = sorted(problems)
+        if len(ordered) > ENOUGH:
+            last = ordered[ENOUGH - 1]
+            more = last._replace(path="", problem="there are more problems than these", mend="mend these first")
+            ordered = [*ordered[:ENOUGH], more]
+        self.problems = tuple(ordered)
         super().__init__("\n".join(map(str, self.problems)))
 
 
@@ -74,7 +82,7 @@ def load(data: bytes, origin: str) -> Document:
     except json.JSONDecodeError as error:
         raise DocumentError(_problems(origin, text, [syntax_fault(error)])) from None
     found = survey(text) if suspicious else None
-    if found and found.too_deep:
+    if found and (found.too_deep or len(found.faults) > ENOUGH):
         raise DocumentError(_problems(origin, text, found.faults))
     reading = Reading(written)
     document = reading.document(hashlib.sha256(data).hexdigest(), origin)
@@ -98,7 +106,7 @@ def _placed(finding: Finding, written: Any, spots: Mapping[Path, Spot]) -> Fault
     there = path
     while there not in spots:
         there = there[:-1]
-    offset = spots[there].key if finding.on_key else spots[there].value
+    offset = spots[there][0 if finding.on_key else 1]
     return Fault(offset, path, finding.problem, finding.mend)
 
 
@@ -117,7 +125,9 @@ def _resolved(path: Path, written: Any) -> Path:
 
 
 def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
+    """The first of the faults, as many as a DocumentError holds and one, so that it can tell that there are more."""
     starts = line_starts(text)
+    first = sorted(faults, key=lambda fault: fault.offset)[: ENOUGH + 1]
     return [
         Problem(
             inert(origin),
@@ -126,7 +136,7 @@ def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
             inert(fault.problem),
             inert(fault.mend),
         )
-        for fault in faults
+        for fault in first
     ]
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Strict, TypeAdapter, ValidationError
@@ -44,6 +45,8 @@ _TOP: dict[str, TypeAdapter[Any]] = {
     "scope": TypeAdapter(Scope),
     "enforcement": TypeAdapter(Enforcement),
 }
+ENOUGH = 500
+"""Problems that a person is told of at once; a hostile document could hold a hundred thousand."""
 _REQUIRED = ("version", "name", "revision", "scope", "resources")
 _KNOWN = (*_TOP, "resources", "intents", "workloads", "exceptions")
 _UNTIL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
@@ -70,12 +73,18 @@ class Reading:
         scope: Scope | None = top.get("scope")
         enforcement: Enforcement = top.get("enforcement") or "correct"
         for kind, section in self._members("resources", dict).items():
+            if len(self.findings) > ENOUGH:
+                break
             self._section(kind, section, enforcement)
         vpc = self._vpc(scope)
         intents = self._each(Intent, "intents", list)
         workloads = self._each(Workload, "workloads", dict)
         tolerances = self._each(WrittenTolerance, "exceptions", list)
-        exceptions = {at: read for at, one in tolerances.items() if (read := self._tolerance(one, at))}
+        exceptions = {
+            at: read
+            for at, one in tolerances.items()
+            if len(self.findings) <= ENOUGH and (read := self._tolerance(one, at))
+        }
         named = self._written.get("workloads", {})
         parts = Parts(
             scope=scope,
@@ -86,7 +95,8 @@ class Reading:
             named=frozenset(named) if isinstance(named, dict) and self._written.keys() <= set(_KNOWN) else None,
             exceptions=exceptions,
         )
-        self.findings += checks.findings(parts)
+        if len(self.findings) <= ENOUGH:  # more of them, and not everything was read that others may refer to
+            self.findings += islice(checks.findings(parts), ENOUGH + 1)
         if self.findings or scope is None:
             return None
         return Document(
@@ -122,9 +132,8 @@ class Reading:
         while type(version) is int and version < FORMAT:
             document = UPGRADES[version](document)
             version += 1
-        for key in document:
-            if key not in _KNOWN:
-                self._refuse((key,), f"unknown field {shown(key)}", nearest(key, _KNOWN), on_key=True)
+        for key in islice((key for key in document if key not in _KNOWN), ENOUGH + 1):
+            self._refuse((key,), f"unknown field {shown(key)}", nearest(key, _KNOWN), on_key=True)
         for key in _REQUIRED:
             if key not in document:
                 self._refuse((key,), f'"{key}" is missing', f'add "{key}"')
@@ -136,7 +145,7 @@ class Reading:
         try:
             return validate(value)
         except ValidationError as error:
-            self.findings += findings_of(error, value, at, model)
+            self.findings += islice(findings_of(error, value, at, model), ENOUGH + 1)
             return None
 
     def _members(self, part: str, shape: type[Any]) -> Any:
@@ -151,8 +160,13 @@ class Reading:
         """The members that load, by their paths."""
         members = self._members(part, shape)
         pairs = members.items() if isinstance(members, dict) else enumerate(members)
-        read = (((part, key), self._read(model.model_validate, value, (part, key), model)) for key, value in pairs)
-        return {at: value for at, value in read if value is not None}
+        found: dict[Path, M] = {}
+        for key, value in pairs:
+            if len(self.findings) > ENOUGH:
+                break
+            if (read := self._read(model.model_validate, value, (part, key), model)) is not None:
+                found[part, key] = read
+        return found
 
     def _section(self, kind: str, section: Any, enforcement: Enforcement) -> None:
         """All resources of a kind, into those that are declared and those that load."""
@@ -167,6 +181,8 @@ class Reading:
             self._refuse_shape(at, section, 'an object of the form { "<name>": { ... } }')
         else:
             for name, fields in section.items():
+                if len(self.findings) > ENOUGH:
+                    break
                 address = Address.of(kind, name)
                 self._declared[address] = (*at, name)
                 if refused := model.name_problem(name):
@@ -184,7 +200,7 @@ class Reading:
         try:
             resource = model.model_validate({"enforcement": enforcement, **fields})
         except ValidationError as error:
-            self.findings += findings_of(error, fields, at, model)
+            self.findings += islice(findings_of(error, fields, at, model), ENOUGH + 1)
             return None
         return None if missing else resource
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -46,6 +47,7 @@ class Resource(BaseModel):
             SECTIONS[cls.kind] = cls
 
     @classmethod
+    @cache
     def described(cls) -> tuple[str, ...]:
         """The fields that describe the resource itself: what is compared, and what an exception may name."""
         return tuple(name for name in cls.model_fields if name != "enforcement")

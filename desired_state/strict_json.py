@@ -11,6 +11,7 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 MAX_BYTES = 1_000_000
@@ -19,7 +20,7 @@ MAX_DEPTH = 20
 Path = tuple[int | str, ...]
 """The keys and indices that lead to a value."""
 
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]|[^\s\[\]{}:,"]++', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[^\s\[\]{}:,"]++', re.DOTALL)
 _HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 """Half a character, or one of the two halves of one: the walk tells them apart."""
@@ -48,11 +49,8 @@ class Fault(NamedTuple):
     mend: str
 
 
-class Spot(NamedTuple):
-    """Where a member stands: the offset of its key (of itself in a list) and of its value."""
-
-    key: int
-    value: int
+Spot = tuple[int, int]
+"""Where a member stands: the offset of its key (of itself in a list) and of its value."""
 
 
 class Survey(NamedTuple):
@@ -61,6 +59,16 @@ class Survey(NamedTuple):
     spots: dict[Path, Spot]
     faults: list[Fault]
     too_deep: bool
+
+
+@dataclass
+class _Open:
+    """A container that the walk is in: its path, the keys so far (None: a list), what comes next in it."""
+
+    path: Path
+    keys: set[str] | None
+    has_key: bool = False
+    index: int = 0
 
 
 def decode(data: bytes) -> str | Fault:
@@ -117,39 +125,34 @@ def survey(text: str) -> Survey:
     """
     spots: dict[Path, Spot] = {}
     faults: list[Fault] = []
-    around: list[tuple[Path, set[str] | None]] = []  # the open containers: path, and the keys so far of an object
+    around: list[_Open] = []  # the containers around the place that the walk has come to
     path: Path = ()
-    key_at = -1
-    wants_key = False
+    key_at = 0
+    here: _Open | None = None
     for match in _TOKEN.finditer(text):
         token, at = match[0], match.start()
-        if token == ":":
-            continue
         if token in {"]", "}"}:
-            path = around.pop()[0] if around else ()
-            wants_key = False
-        elif token == ",":
-            parent, keys = around[-1] if around else ((), None)
-            wants_key = keys is not None
-            if keys is None and path:
-                path, key_at = (*parent, int(path[-1]) + 1), -1
-        elif wants_key:
-            parent, keys = around[-1]
+            around.pop()
+            here = around[-1] if around else None
+        elif here and here.keys is not None and not here.has_key:
             key = _string(token)
-            path, key_at, wants_key = (*parent, key), at, False
-            faults += (Fault(at, path, *problem) for problem in _key_problems(key, keys or set()))
-            if keys is not None:
-                keys.add(key)
+            path, key_at, here.has_key = (*here.path, key), at, True
+            faults += (Fault(at, path, *problem) for problem in _key_problems(key, here.keys))
+            here.keys.add(key)
         else:
-            spots[path] = Spot(at if key_at < 0 else key_at, at)
+            if here and here.keys is None:
+                path, key_at = (*here.path, here.index), at
+                here.index += 1
+            elif here:
+                here.has_key = False
+            spots[path] = (key_at, at)
             if token in {"[", "{"}:
-                around.append((path, set() if token == "{" else None))
+                here = _Open(path, set() if token == "{" else None)
+                around.append(here)
                 if len(around) > MAX_DEPTH:
                     mend = "a document of this format needs fewer than ten"
                     faults.append(Fault(at, (), f"more than {MAX_DEPTH} levels of lists and objects", mend))
                     return Survey(spots, faults, too_deep=True)
-                wants_key = token == "{"
-                path, key_at = ((*path, 0), -1) if token == "[" else (path, -1)
             elif problem := _scalar_problem(token):
                 faults.append(Fault(at, path, *problem))
     return Survey(spots, faults, too_deep=False)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from desired_state.document import Document
 from desired_state.load import inert
@@ -42,7 +42,7 @@ class PlanFile(BaseModel):
     document: _Of
     only: tuple[str, ...] | None
     policy: dict[str, Any]
-    fingerprint: str
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 def content(report: Mapping[str, Any], only: frozenset[str] | None) -> str:
@@ -100,7 +100,6 @@ def check(plan: PlanFile, path: Path, document: Document) -> None:
             f"{where}: it is a plan for {there}, the document is for account {scope.account_id}, {scope.region}"
         )
     if plan.document.sha256 != document.sha256:
-        raise PlanFileError(
-            f"{where}: the document has changed since (it was revision {plan.document.revision}, sha256 "
-            f"{inert(plan.document.sha256)[:12]}, now revision {document.revision}, sha256 {document.sha256[:12]}); plan again"
-        )
+        was = f"revision {plan.document.revision}, sha256 {inert(plan.document.sha256)[:12]}"
+        now = f"revision {document.revision}, sha256 {document.sha256[:12]}"
+        raise PlanFileError(f"{where}: the document has changed since: it was {was}, it is {now}; plan again")

@@ -38,25 +38,25 @@ class Progress:
     def doing(self, text: str) -> None:
         """A write is about to be sent."""
         with self._lock:
-            self._end_of_look()
+            self._end_of_look(told=self._looks == 1)  # later ones are of a single id
             self.in_flight = inert(text)
             self._line(text)
 
     def close(self) -> None:
         """The run is over: nothing is in flight any more."""
         with self._lock:
-            self._end_of_look()
+            self._end_of_look(told=True)
             self.in_flight = ""
 
     def _summary(self) -> str:
-        return f"{'looking' if self._looks == 1 else 'looking again'}: {self._reads} reads"
+        what = "looking" if self._looks == 1 else "looking again"
+        return f"{what}: {self._reads} read{'' if self._reads == 1 else 's'}"
 
-    def _end_of_look(self) -> None:
-        if self._reads:
-            if self._live:
-                self._rewrite("")
-            else:
-                self._line(self._summary())
+    def _end_of_look(self, *, told: bool) -> None:
+        if self._reads and self._live:
+            self._rewrite("")
+        elif self._reads and told:
+            self._line(self._summary())
         self._reads = 0
 
     def _line(self, text: str) -> None:

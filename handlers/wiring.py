@@ -22,13 +22,17 @@ from botocore.exceptions import (
     ProfileNotFound,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from desired_state.document import Document
 from desired_state.load import inert
-from reconciler.aws import Aws
+from reconciler.aws import Aws, AwsError
 from reconciler.run import World
 
 _LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
+
+FAILURES = (AwsError, BotoCoreError, ResponseParserError)
+"""What a run may still raise when AWS cannot be spoken to at all: no such endpoint, an answer that is no answer."""
 
 
 class NoEntry(Exception):
@@ -59,7 +63,7 @@ def connect(document: Document, entry: Entry) -> Place:
     The one call made, sts:GetCallerIdentity, needs no permission and is not counted as a read of a run.
     """
     try:
-        session = boto3.Session(profile_name=entry.profile or None)
+        session = open_session(entry)
         region = entry.region or os.environ.get("AWS_REGION") or session.region_name or document.scope.region
         _check_region(document, region)
         account = _account(session, region, entry.endpoint_url)
@@ -67,16 +71,25 @@ def connect(document: Document, entry: Entry) -> Place:
         raise NoEntry(f"{inert(str(error))}: `aws configure list-profiles` shows those there are") from error
     except (NoCredentialsError, PartialCredentialsError, TokenRetrievalError) as error:
         raise NoEntry(f"{inert(str(error))}: {_LOGIN}") from error
-    except (ClientError, BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+    except ClientError as error:
         raise NoEntry(f"AWS does not say who we are: {inert(str(error))}; {_LOGIN}") from error
+    except (BotoCoreError, ResponseParserError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        raise NoEntry(
+            f"AWS cannot be reached: {inert(str(error))}; check the region, the endpoint, the network"
+        ) from error
     if account != document.scope.account_id:
         mend = "use --profile with a profile of that account, or correct scope.account_id"
         raise NoEntry(f"this is account {account}, the document is for {document.scope.account_id}: {mend}")
     return Place(session, region, entry.endpoint_url)
 
 
+def open_session(entry: Entry) -> boto3.Session:
+    """The session of a profile, or of what the AWS_* variables say."""
+    return boto3.Session(profile_name=entry.profile or None)
+
+
 def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str], None]) -> World:
-    """The outside of one run, its counts at zero. `looking` is told of reads, `doing` of every write before it is made."""
+    """The outside of one run, its counts at zero. `looking` is told of reads, `doing` of every write before it."""
     aws = Aws(
         place.session,
         place.region,

@@ -83,6 +83,7 @@ class Faults:
         """Disarm everything."""
         self._armed.clear()
         self._stop = None
+        self.lost = 0
 
     def take(self, operation: str, kind: str) -> Fault | None:
         """The fault this call meets, counted down; stale ones only for reads."""

@@ -15,6 +15,7 @@ InvalidParameterValue.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from lab.live import Live, Params
@@ -24,6 +25,7 @@ from lab.strict_vpc import dns_is_on
 NEWEST_MINOR = {"12": 22, "13": 20, "14": 13, "15": 8, "16": 4, "17": 2}
 STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 GP3_IOPS_FROM = 400
+MOST_TAGS = 50
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = 7 * 24 * 60
 _CLOCK = r"([01]\d|2[0-3]):([0-5]\d)"
@@ -67,6 +69,16 @@ def check_new_password(params: Params) -> None:
         message = "The parameter MasterUserPassword must be provided and must not be blank."
         raise Refusal("InvalidParameterValue", message)
     check_password(password)
+
+
+def check_tags(keys: Iterable[str]) -> None:
+    """Refuse reserved keys and more than 50 tags in one call."""
+    named = list(keys)
+    for key in named:
+        if key.lower().startswith(("aws:", "rds:")):
+            raise Refusal("InvalidParameterValue", f"Tag keys starting with 'aws:' or 'rds:' are reserved: {key}")
+    if len(named) > MOST_TAGS:
+        raise Refusal("InvalidParameterValue", f"A resource holds at most {MOST_TAGS} tags.")
 
 
 def check_class(name: str) -> None:

@@ -89,16 +89,20 @@ class _Status(NamedTuple):
 
 
 class StrictAws:
-    """One emulated account and Region. Calls may come from several threads; moto is entered by one at a time."""
+    """One emulated account and Region. Calls may come from several threads; moto is entered by one at a time.
 
-    def __init__(self, region: str = REGION, account: str = ACCOUNT) -> None:
+    `calls` holds every call of session() in order; `after_write` is called after each of its writes that was applied,
+    outside the lock, so that it may look around with as many threads as it likes.
+    """
+
+    def __init__(self, region: str = REGION) -> None:
         self.region = region
-        self.account = account
+        self.account = ACCOUNT
         self.faults = Faults()
         self.calls: list[Call] = []
         self.after_write: Callable[[Call], None] | None = None
         self.keep_past = True  # off: writes cost no copy of the world, which tells when it holds thousands of rules
-        self._live = Live(region, account)
+        self._live = Live(region, ACCOUNT)
         self._lock = threading.RLock()
         strict_groups.let_itself_in(self._live, self._live.ec2.default_vpc.id)
         self._before_last_write = world.save(self._live)
@@ -247,14 +251,17 @@ def _is_plain(params: Params) -> bool:
 
 @contextmanager
 def laboratory(region: str = REGION) -> Iterator[StrictAws]:
-    """moto started in this process, with made-up credentials and no port; the environment is put back afterwards."""
+    """moto started in this process, with made-up credentials and no port; the environment is put back afterwards.
+
+    A laboratory within another one starts with a fresh world of its own; the outer one's is put back at the end.
+    """
     changed = (*_FAKE_ENVIRONMENT, *_NO_SUCH_ENVIRONMENT, "AWS_DEFAULT_REGION", "AWS_REGION")
     before = {name: os.environ.get(name) for name in changed}
     for name in _NO_SUCH_ENVIRONMENT:
         os.environ.pop(name, None)
     os.environ.update(_FAKE_ENVIRONMENT, AWS_DEFAULT_REGION=region, AWS_REGION=region)
     try:
-        with mock_aws():
+        with mock_aws(), world.fresh(Live(region, ACCOUNT)):
             yield StrictAws(region)
     finally:
         for name, value in before.items():

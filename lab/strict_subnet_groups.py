@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.live import Answer, Live, Params
+from lab.rds_limits import check_tags
 from lab.refusal import Refusal
 
 MOST_SUBNETS = 20
@@ -27,6 +28,7 @@ def create(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterValue", f"The parameter DBSubnetGroupName is not a valid identifier: {name}")
     if name in live.rds.subnet_groups:
         raise Refusal("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
+    check_tags(tag["Key"] for tag in params.get("Tags", []))
     subnets = _subnets(live, params["SubnetIds"])
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         raise Refusal("InvalidSubnet", "The requested subnets are not all in a common VPC.")

@@ -1,4 +1,5 @@
-"""Saving and putting back the emulated world: a deep copy of moto's EC2 and RDS backends, a few milliseconds each.
+"""Saving and putting back the emulated world: a deep copy of moto's EC2, RDS and Secrets Manager backends, a few
+milliseconds each.
 
 Used by StrictAws.save and .restore (exhaustive crash tests start every case from the same world), and before each
 write, so that a stale read can answer from the past.
@@ -21,42 +22,60 @@ class World:
 
     ec2: dict[str, Any]
     rds: dict[str, Any]
+    secrets: dict[str, Any]
     tokens: dict[Any, Any]
 
 
 def save(live: Live) -> World:
     """A copy of the world that later calls do not touch."""
-    return World(*_copied(live, (vars(live.ec2), vars(live.rds), live.tokens)))
+    return _copied(live, _present(live))
 
 
 def restore(live: Live, world: World) -> None:
     """Put the world back; the saved one stays good for another time."""
-    ec2, rds, tokens = _copied(live, (world.ec2, world.rds, world.tokens))
-    _replace(live.ec2, ec2)
-    _replace(live.rds, rds)
-    live.tokens = tokens
+    _put(live, _copied(live, world))
 
 
 @contextmanager
 def looking_back(live: Live, world: World) -> Iterator[None]:
     """Within the block the live state is that of `world`; whatever the block changes is thrown away."""
-    present = (dict(vars(live.ec2)), dict(vars(live.rds)), live.tokens)
+    present = _present(live)
+    held = World(dict(present.ec2), dict(present.rds), dict(present.secrets), present.tokens)
     restore(live, world)
     try:
         yield
     finally:
-        _replace(live.ec2, present[0])
-        _replace(live.rds, present[1])
-        live.tokens = present[2]
+        _put(live, held)
 
 
-def _copied(live: Live, state: tuple[Any, ...]) -> tuple[Any, ...]:
+@contextmanager
+def fresh(live: Live) -> Iterator[None]:
+    """Within the block the account is as new, whatever an outer mock_aws() already holds; that is put back."""
+    outer = save(live)
+    live.rds.secretsmanager.reset()
+    live.ec2.reset()
+    live.rds.reset()
+    try:
+        yield
+    finally:
+        restore(live, outer)
+
+
+def _present(live: Live) -> World:
+    # The secrets of managed passwords belong to their instances: one must not come back without the other.
+    return World(vars(live.ec2), vars(live.rds), vars(live.rds.secretsmanager), live.tokens)
+
+
+def _copied(live: Live, world: World) -> World:
     # moto's objects point back at their backends (and the RDS ones at KMS and Secrets Manager): those stay themselves,
     # or every copy would drag whole backends along and later write into a backend nobody reads.
-    stay = [live.ec2, live.rds, live.rds.kms, live.rds.secretsmanager]
-    return copy.deepcopy(state, {id(backend): backend for backend in stay})
+    stay = (live.ec2, live.rds, live.rds.kms, live.rds.secretsmanager)
+    return copy.deepcopy(world, {id(backend): backend for backend in stay})
 
 
-def _replace(backend: Any, state: dict[str, Any]) -> None:
-    vars(backend).clear()
-    vars(backend).update(state)
+def _put(live: Live, world: World) -> None:
+    secrets = live.rds.secretsmanager
+    for backend, state in ((live.ec2, world.ec2), (secrets, world.secrets), (live.rds, world.rds)):
+        vars(backend).clear()
+        vars(backend).update(state)
+    live.tokens = world.tokens

@@ -8,7 +8,7 @@ at its address ended well. One failure stops what depends on it and nothing else
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -66,6 +66,7 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
     writer = _Writer(document, hands, dict(snapshot.handles))
     attempts: list[Attempt] = []
     spoiled: set[Address] = set()
+    unclosed: list[Action] = []
     halted = ""
     for index, action in enumerate(plan.actions):
         unmet = [
@@ -74,12 +75,16 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
         takes_away = action.operation.phase >= Phase.UNBIND or action.breaks > 0
         if index in gate.held:
             attempt = Attempt(action, Ended.HELD, gate.held[index])
+        elif index in gate.left:
+            attempt = Attempt(action, Ended.SKIPPED, gate.left[index])
         elif halted:
             attempt = Attempt(action, Ended.SKIPPED, halted)
         elif unmet:
             attempt = Attempt(action, Ended.SKIPPED, f"it comes after: {unmet[0].action.why}, which {_fate(unmet[0])}")
         elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
             attempt = Attempt(action, Ended.SKIPPED, "nothing is taken away where something could not be made")
+        elif gap := _gap(action, unclosed):
+            attempt = Attempt(action, Ended.SKIPPED, f"it would open a way to what is still to be closed: {gap.why}")
         elif reason := hands.may_start():
             attempt = Attempt(action, Ended.WAITING, reason)
         elif takes_away and hands.stale():
@@ -89,8 +94,24 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
             attempt, halted = writer.perform(action)
         if attempt.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
             spoiled.add(action.address)
+        if (
+            attempt.ended not in {Ended.DONE, Ended.HELD}
+            and action.touches_traffic
+            and (action.closes or action.breaks)
+        ):
+            unclosed.append(action)
         attempts.append(attempt)
     return tuple(attempts)
+
+
+def _gap(action: Action, unclosed: Iterable[Action]) -> Action | None:
+    """What could not be closed and would be reached through `action`.
+
+    A packet passes groups, ACLs and routes together, so what one of them still lets through by mistake must not be
+    opened at another. What is held on purpose is no mistake: there the state of now is the one that somebody wants.
+    """
+    others = (one for one in unclosed if one.address.kind != action.address.kind)
+    return next(others, None) if action.lets_through else None
 
 
 def _fate(attempt: Attempt) -> str:

@@ -49,7 +49,7 @@ def differences(address: Address, want: Resource, have: Resource) -> Iterator[Di
         wish, fact = getattr(want, name), getattr(have, name)
         if wish is None or fact is None:
             continue
-        if isinstance(wish, Mapping):
+        if isinstance(wish, dict):
             yield from _members(address, name, wish, fact)
         elif isinstance(wish, frozenset):
             yield from (Difference(address, name, one, one, ABSENT) for one in sorted(wish - fact))
@@ -62,12 +62,13 @@ def _members(address: Address, name: str, wish: Mapping[Any, Any], fact: Mapping
     """Missing, then changed, then extra members. A member whose value is None is owned, its value is not."""
     if wish == fact:
         return
-    for key in sorted(wish.keys() - fact.keys()):
+    missing = [key for key in wish if key not in fact]
+    for key in sorted(missing):
         yield Difference(address, name, key, wish[key], ABSENT)
-    for key in sorted(wish.keys() & fact.keys()):
-        if wish[key] is not None and wish[key] != fact[key]:
-            yield Difference(address, name, key, wish[key], fact[key])
-    if not isinstance(wish, Tags):
+    changed = [key for key, value in wish.items() if value is not None and fact.get(key, value) != value]
+    for key in sorted(changed):
+        yield Difference(address, name, key, wish[key], fact[key])
+    if not isinstance(wish, Tags) and len(fact) > len(wish) - len(missing):
         for key in sorted(fact.keys() - wish.keys()):
             yield Difference(address, name, key, ABSENT, fact[key])
 

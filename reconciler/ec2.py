@@ -85,21 +85,29 @@ def traffic_of(protocol: str, first: int | None, last: int | None) -> tuple[str,
 
 
 def rules_of(
-    permissions: list[Mapping[str, Any]], account: str, names: Mapping[str, Address]
-) -> Iterator[tuple[RuleKey, str]]:
-    """(key, description) of every rule in `IpPermissions`, which merges all peers of equal protocol and ports."""
+    permissions: Iterable[Mapping[str, Any]], account: str, names: Mapping[str, Address]
+) -> dict[RuleKey, str]:
+    """Key -> description of every rule in `IpPermissions`, which merges all peers of equal protocol and ports."""
+    rules: dict[RuleKey, str] = {}
     for permission in permissions:
-        what = traffic_of(permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort"))
+        what = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
         for one in permission.get("IpRanges", ()):
-            yield RuleKey(*what, canonical(one["CidrIp"])), one.get("Description", "")
+            rules[_rule(*what, canonical(one["CidrIp"]))] = one.get("Description", "")
         for one in permission.get("Ipv6Ranges", ()):
-            yield RuleKey(*what, canonical(one["CidrIpv6"])), one.get("Description", "")
+            rules[_rule(*what, canonical(one["CidrIpv6"]))] = one.get("Description", "")
         for one in permission.get("PrefixListIds", ()):
-            yield RuleKey(*what, one["PrefixListId"]), one.get("Description", "")
+            rules[_rule(*what, one["PrefixListId"])] = one.get("Description", "")
         for one in permission.get("UserIdGroupPairs", ()):
             group, owner = one["GroupId"], one.get("UserId") or account
             peer = names.get(group) or (group if owner == account else f"{owner}/{group}")
-            yield RuleKey(*what, peer), one.get("Description", "")
+            rules[_rule(*what, peer)] = one.get("Description", "")
+    return rules
+
+
+@lru_cache(maxsize=32768)
+def _rule(protocol: str, first: int | None, last: int | None, peer: str) -> RuleKey:
+    """Memoised: a run sees the rules that the run before has seen."""
+    return RuleKey(*traffic_of(protocol, first, last), peer)
 
 
 def aws_protocol(protocol: str) -> str:

@@ -21,11 +21,13 @@ LEAST_LIMIT = 20
 
 @dataclass(frozen=True)
 class Gate:
-    """`held[i]` says why the i-th action of the plan is not to be done; `whole` why no action is. Findings are holds
-    that count for nothing.
+    """`held[i]` says why the i-th action of the plan is not to be done; `whole` why no action is. `left[i]` says why
+    the caller leaves it for another run, which is no decision to keep things as they are. Findings are holds that
+    count for nothing.
     """
 
     held: Mapping[int, str]
+    left: Mapping[int, str]
     whole: str
     findings: tuple[Finding, ...]
 
@@ -46,32 +48,36 @@ def gate(
     whole = "" if approved == plan.fingerprint else _too_much(plan, document, snapshot, policy)
     holds, findings = _holds(snapshot, policy, now)
     held: dict[int, str] = {}
+    left: dict[int, str] = {}
     unmade: set[Address] = set()
     for index, action in enumerate(plan.actions):
-        declared = document.resources.get(action.address)
-        touched = sorted({action.address} | {at for at, _ in action.mends})
         if reason := barred(action):
-            pass
-        elif policy.mode == "report":
-            reason = "this deployment only reports"
-        elif declared and declared.enforcement == "report":
-            reason = "the document says report for it"
-        elif whole:
-            reason = whole
-        elif until := next((holds[at] for at in touched if at in holds), None):
-            reason = f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}"
-        elif action.risk is Risk.DOWNTIME and policy.downtime == "never":
-            reason = "it costs downtime: allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
-        elif before := sorted(plan.needs[index] & held.keys()):
-            reason = f"it comes after something that is held: {plan.actions[before[0]].why}"
-        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
-            reason = "nothing is taken away where something that is to be made is held"
-        else:
+            left[index] = reason
             continue
-        held[index] = reason
-        if action.operation.phase <= Phase.BIND:
-            unmade.add(action.address)
-    return Gate(held, whole, findings)
+        reason = _barrier(action, document, policy, holds) or whole
+        if before := sorted(plan.needs[index] & held.keys()):
+            reason = reason or f"it comes after something that is held: {plan.actions[before[0]].why}"
+        if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
+            reason = reason or "nothing is taken away where something that is to be made is held"
+        if reason:
+            held[index] = reason
+            unmade |= {action.address} if action.operation.phase <= Phase.BIND else set()
+    return Gate(held, left, whole, findings)
+
+
+def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[Address, datetime]) -> str:
+    """Why this action alone is held, whatever else is in the plan; empty if it is not."""
+    if policy.mode == "report":
+        return "this deployment only reports"
+    declared = document.resources.get(action.address)
+    if declared and declared.enforcement == "report":
+        return "the document says report for it"
+    touched = sorted({action.address} | {address for address, _ in action.mends})
+    if until := next((holds[address] for address in touched if address in holds), None):
+        return f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}"
+    if action.risk is Risk.DOWNTIME and policy.downtime == "never":
+        return "it costs downtime: allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
+    return ""
 
 
 def owned_members(document: Document) -> int:

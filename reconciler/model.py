@@ -88,6 +88,7 @@ class Operation:
     settled_by: frozenset[str] = frozenset()
     also_needs: frozenset[str] = frozenset()
     yields: str = ""
+    reaches: bool = False
 
     @property
     def permission(self) -> str:
@@ -131,6 +132,11 @@ class Action:
     before: frozenset[Address] = frozenset()
     gives: Ref | None = None
     parts: tuple[Action, ...] = ()
+
+    @property
+    def lets_through(self) -> bool:
+        """Whether packets may pass after this call that did not before it."""
+        return self.operation.reaches and (self.moves or not self.closes)
 
     @property
     def touches_traffic(self) -> bool:

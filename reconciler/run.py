@@ -74,7 +74,7 @@ def run(
             attempts += apply(sight.plan, tries, sight.snapshot, document, _hands(world, sight.snapshot))
             sight = _look_again(document, world, policy, only, attempts)
             tries = _further(first.plan, barred, sight, document, policy, world.now(), attempts)
-            if len(tries.held) == len(sight.plan.actions) or world.may_start():
+            if len(tries.held) + len(tries.left) == len(sight.plan.actions) or world.may_start():
                 break
     return judge(document, policy, started, world, first, barred, attempts, sight, wrote=write)
 
@@ -135,6 +135,6 @@ def _further(
         name = signature(action)
         if action.address in made | lost or (name in planned and name in unsure):
             return ""
-        return "it was no part of the plan that this run began with"
+        return "this run does not try it again, or did not begin with it: the next run does"
 
     return gate(sight.plan, document, sight.snapshot, policy, now, approved=sight.plan.fingerprint, barred=barred_now)

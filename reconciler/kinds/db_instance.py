@@ -136,7 +136,8 @@ def observed(item: Item, seen: Seen) -> Observed:
         "allocated_storage": item["AllocatedStorage"],
         "max_allocated_storage": item.get("MaxAllocatedStorage") or item["AllocatedStorage"],
         "storage_encrypted": item.get("StorageEncrypted", False),
-        "db_name": item.get("DBName"),
+        # None would mean unknown: an instance made without a first database shows no DBName, and never will.
+        "db_name": item.get("DBName") or "",
         "manage_master_user_password": bool(item.get("MasterUserSecret")),
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
         "multi_az": item.get("MultiAZ", False),

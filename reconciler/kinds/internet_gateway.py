@@ -32,7 +32,7 @@ CREATE = Operation(
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="InternetGateway.InternetGatewayId",
 )
-ATTACH = Operation("ec2", "AttachInternetGateway", Phase.BIND, Risk.REVERSIBLE)
+ATTACH = Operation("ec2", "AttachInternetGateway", Phase.BIND, Risk.REVERSIBLE, reaches=True)
 DELETE = Operation("ec2", "DeleteInternetGateway", Phase.DELETE, Risk.TRAFFIC)
 
 ATTACHED = "internet_gateway"

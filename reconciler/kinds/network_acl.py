@@ -39,16 +39,19 @@ CREATE = Operation(
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="NetworkAcl.NetworkAclId",
 )
-CREATE_ENTRY = Operation("ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC)
-REPLACE_ENTRY = Operation("ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC)
+CREATE_ENTRY = Operation("ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True)
+REPLACE_ENTRY = Operation("ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True)
 DELETE_ENTRY = Operation(
     "ec2",
     "DeleteNetworkAclEntry",
     Phase.UNBIND,
     Risk.TRAFFIC,
+    reaches=True,
     settled_by=frozenset({"InvalidNetworkAclEntry.NotFound"}),
 )
-REASSOCIATE = Operation("ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
+REASSOCIATE = Operation(
+    "ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId", reaches=True
+)
 DELETE = Operation(
     "ec2", "DeleteNetworkAcl", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidNetworkAclID.NotFound"})
 )

@@ -39,15 +39,22 @@ CREATE = Operation(
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="RouteTable.RouteTableId",
 )
-CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE)
-REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC)
+CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, reaches=True)
+REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC, reaches=True)
 DELETE_ROUTE = Operation(
     "ec2", "DeleteRoute", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidRoute.NotFound"})
 )
-ASSOCIATE = Operation("ec2", "AssociateRouteTable", Phase.BIND, Risk.TRAFFIC, yields="AssociationId")
-REASSOCIATE = Operation("ec2", "ReplaceRouteTableAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
+ASSOCIATE = Operation("ec2", "AssociateRouteTable", Phase.BIND, Risk.TRAFFIC, yields="AssociationId", reaches=True)
+REASSOCIATE = Operation(
+    "ec2", "ReplaceRouteTableAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId", reaches=True
+)
 DISASSOCIATE = Operation(
-    "ec2", "DisassociateRouteTable", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidAssociationID.NotFound"})
+    "ec2",
+    "DisassociateRouteTable",
+    Phase.UNBIND,
+    Risk.TRAFFIC,
+    reaches=True,
+    settled_by=frozenset({"InvalidAssociationID.NotFound"}),
 )
 DELETE = Operation("ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC)
 

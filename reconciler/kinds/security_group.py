@@ -33,7 +33,7 @@ CREATE = Operation(
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="GroupId",
 )
-MODIFY = Operation("ec2", "ModifySecurityGroupRules", Phase.BIND, Risk.TRAFFIC)
+MODIFY = Operation("ec2", "ModifySecurityGroupRules", Phase.BIND, Risk.TRAFFIC, reaches=True)
 DELETE = Operation(
     "ec2", "DeleteSecurityGroup", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidGroup.NotFound"})
 )
@@ -54,7 +54,9 @@ def _direction(field: str, end: str, suffix: str) -> Direction:
     return Direction(
         field,
         end,
-        Operation("ec2", f"AuthorizeSecurityGroup{suffix}", Phase.BIND, Risk.REVERSIBLE, settled_by=there),
+        Operation(
+            "ec2", f"AuthorizeSecurityGroup{suffix}", Phase.BIND, Risk.REVERSIBLE, settled_by=there, reaches=True
+        ),
         Operation("ec2", f"RevokeSecurityGroup{suffix}", Phase.UNBIND, Risk.TRAFFIC, settled_by=gone),
         Operation("ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC),
     )

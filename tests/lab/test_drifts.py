@@ -103,18 +103,23 @@ def build(session: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(one_laboratory: tuple[StrictAws, World, Any, Any, Any]) -> World:
-    aws, first_world, *_ = one_laboratory
+def reference(one_laboratory: tuple[StrictAws, World, Any, Any, Any]) -> tuple[World, Network, Any, Any]:
+    aws, first_world, *_, session = one_laboratory
     aws.restore(first_world)
-    build(aws.outsider())
+    build(session)
     aws.settle()
-    return aws.save()
+    return aws.save(), find_network(session, "test-server"), session.client("ec2"), session.client("rds")
 
 
 @pytest.fixture
-def network(aws: StrictAws, built: World, outsider: Any) -> Network:
-    aws.restore(built)
-    return find_network(outsider, "test-server")
+def network(aws: StrictAws, reference: tuple[World, Network, Any, Any]) -> Network:
+    aws.restore(reference[0])
+    return reference[1]
+
+
+@pytest.fixture
+def look(network: Network, reference: tuple[World, Network, Any, Any]) -> Callable[[], dict[tuple[str, str], Any]]:
+    return lambda: state(reference[2], reference[3], network)
 
 
 @pytest.fixture
@@ -122,9 +127,8 @@ def outsider(one_laboratory: tuple[StrictAws, World, Any, Any, Any]) -> Any:
     return one_laboratory[4]
 
 
-def state(session: Any, network: Network) -> dict[tuple[str, str], Any]:
+def state(ec2: Any, rds: Any, network: Network) -> dict[tuple[str, str], Any]:
     """Every field a drift may touch, read plainly from the live network, by (address, field)."""
-    ec2, rds = session.client("ec2"), session.client("rds")
     read: dict[tuple[str, str], Any] = {}
     for address, live_id in network.ids.items():
         kind = address.split("/")[0]
@@ -165,18 +169,22 @@ def changed(before: dict[tuple[str, str], Any], after: dict[tuple[str, str], Any
 
 
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.name)
-def test_a_drift_changes_exactly_the_fields_it_names(network: Network, outsider: Any, drift: Drift) -> None:
-    before = state(outsider, network)
+def test_a_drift_changes_exactly_the_fields_it_names(
+    network: Network, outsider: Any, look: Callable[[], dict[tuple[str, str], Any]], drift: Drift
+) -> None:
+    before = look()
     drift.apply(outsider, network)
-    assert changed(before, state(outsider, network)) == drift.addresses
+    assert changed(before, look()) == drift.addresses
 
 
-def test_all_drifts_together_change_all_their_fields(network: Network, outsider: Any) -> None:
-    before = state(outsider, network)
+def test_all_drifts_together_change_all_their_fields(
+    network: Network, outsider: Any, look: Callable[[], dict[tuple[str, str], Any]]
+) -> None:
+    before = look()
     for drift in DRIFTS:
         drift.apply(outsider, network)
     expected = {place for drift in DRIFTS for place in drift.addresses}
-    assert changed(before, state(outsider, network)) == expected
+    assert changed(before, look()) == expected
 
 
 def test_every_drift_has_a_name_a_story_and_fields_of_its_kind() -> None:

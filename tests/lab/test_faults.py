@@ -70,7 +70,6 @@ def test_any_code_can_be_failed_with(aws: StrictAws, ec2: Any) -> None:
 
 
 def test_a_lost_answer_was_applied(aws: StrictAws, ec2: Any) -> None:
-    aws.faults.lost = 0
     aws.faults.lose_answer("CreateVpc", times=2)
     with pytest.raises(ReadTimeoutError):
         make(ec2, 1)
@@ -199,7 +198,6 @@ def test_after_write_sees_every_write_that_was_applied(aws: StrictAws, ec2: Any,
 
     aws.after_write = watch
     make(ec2, 1)
-    aws.faults.lost = 0
     aws.faults.lose_answer("CreateVpc")
     with pytest.raises(ReadTimeoutError):
         make(ec2, 2)
@@ -274,6 +272,31 @@ def test_a_busy_instance_is_saved_busy(aws: StrictAws, rds: Any, subnets: list[s
         aws.restore(before)
 
 
+def test_a_deleted_instance_comes_back_with_its_secret_and_can_be_deleted_again(
+    aws: StrictAws, rds: Any, subnets: list[str]
+) -> None:
+    rds.create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="d", SubnetIds=subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier="main",
+        DBInstanceClass="db.t3.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="postgres",
+        ManageMasterUserPassword=True,
+        DBSubnetGroupName="g",
+    )
+    aws.settle()
+    secret = rds.describe_db_instances()["DBInstances"][0]["MasterUserSecret"]["SecretArn"]
+    store = aws.outsider().client("secretsmanager")
+    before = aws.save()
+    for _ in range(2):
+        rds.delete_db_instance(DBInstanceIdentifier="main", SkipFinalSnapshot=True)
+        aws.settle()
+        assert rds.describe_db_instances()["DBInstances"] == []
+        aws.restore(before)
+        assert "SecretString" in store.get_secret_value(SecretId=secret)
+
+
 def test_writes_work_without_keeping_the_past(aws: StrictAws, ec2: Any) -> None:
     aws.keep_past = False
     try:
@@ -284,6 +307,15 @@ def test_writes_work_without_keeping_the_past(aws: StrictAws, ec2: Any) -> None:
 
 
 # The laboratory
+
+
+def test_a_laboratory_within_another_has_a_world_of_its_own(aws: StrictAws, ec2: Any) -> None:
+    make(ec2, 1)
+    with laboratory() as inner:
+        there = inner.session().client("ec2")
+        assert vpcs(there) == [HOME]
+        make(there, 2)
+    assert vpcs(ec2) == ["10.1.0.0/16", HOME]
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

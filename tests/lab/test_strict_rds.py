@@ -249,6 +249,8 @@ def test_every_instance_has_its_own_resource_id(rds: Any, group: str) -> None:
         ({"PreferredBackupWindow": "17:00-17:10"}, "InvalidParameterValue"),
         ({"PreferredBackupWindow": "17:00"}, "InvalidParameterValue"),
         ({"PreferredMaintenanceWindow": "someday"}, "InvalidParameterValue"),
+        ({"Tags": [{"Key": "aws:x", "Value": ""}]}, "InvalidParameterValue"),
+        ({"Tags": [{"Key": f"k{n}", "Value": ""} for n in range(51)]}, "InvalidParameterValue"),
         ({"DBSubnetGroupName": "nowhere"}, "DBSubnetGroupNotFoundFault"),
         ({"VpcSecurityGroupIds": ["sg-0123456789abcdef0"]}, "InvalidParameterValue"),
         ({"PubliclyAccessible": True}, "InvalidVPCNetworkStateFault"),

@@ -184,6 +184,20 @@ def test_an_attached_gateway_cannot_be_deleted(ec2: Any, vpc: str, gateway: str,
         ec2.describe_internet_gateways(InternetGatewayIds=[gateway])
 
 
+def test_a_gateway_with_mapped_addresses_is_not_detached(
+    ec2: Any, vpc: str, gateway: str, subnets: list[str], refused: Refused
+) -> None:
+    eni = ec2.create_network_interface(SubnetId=subnets[0])["NetworkInterface"]["NetworkInterfaceId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    held = ec2.associate_address(AllocationId=address, NetworkInterfaceId=eni)["AssociationId"]
+    with refused("DependencyViolation"):
+        ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert attached(ec2, gateway) == [vpc]
+    ec2.disassociate_address(AssociationId=held)
+    ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert attached(ec2, gateway) == []
+
+
 # Tags and dry runs
 
 
@@ -211,6 +225,24 @@ def test_fifty_tags_a_resource(ec2: Any, vpc: str, refused: Refused) -> None:
         ec2.create_tags(Resources=[vpc], Tags=[{"Key": "one-more", "Value": ""}])
     ec2.create_tags(Resources=[vpc], Tags=[{"Key": "k0", "Value": "overwritten"}])
     assert (len(tags(ec2, vpc)), tags(ec2, vpc)["k0"]) == (50, "overwritten")
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        ([{"Key": "aws:k", "Value": "v"}], "InvalidParameterValue"),
+        ([{"Key": "k", "Value": "v"}, {"Key": "k", "Value": "w"}], "InvalidParameterValue"),
+        ([{"Key": f"k{n}", "Value": ""} for n in range(51)], "TagLimitExceeded"),
+    ],
+)
+def test_tags_aws_would_refuse_make_nothing(
+    ec2: Any, vpc: str, tags: list[dict[str, str]], code: str, refused: Refused
+) -> None:
+    with refused(code):
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock="10.0.1.0/24", TagSpecifications=[{"ResourceType": "subnet", "Tags": tags}]
+        )
+    assert ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"] == []
 
 
 def test_a_specification_must_name_the_type_that_is_made(ec2: Any, refused: Refused) -> None:

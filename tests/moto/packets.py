@@ -13,18 +13,7 @@ from ipaddress import ip_address, ip_network
 from itertools import product
 from typing import Any, NamedTuple
 
-import boto3
-
 INTERNET = "203.0.113.9"
-
-
-class Packet(NamedTuple):
-    """One packet as an endpoint sees it: the other side's address and group, and what it carries."""
-
-    peer: str
-    group: str
-    protocol: str
-    port: int
 
 
 class Rule(NamedTuple):
@@ -55,10 +44,8 @@ class State:
     databases: tuple[tuple[str, frozenset[str], bool], ...]
 
 
-def look(session: boto3.Session, vpc_id: str) -> State:
-    """The state of a VPC, by plain describes."""
-    ec2: Any = session.client("ec2")
-    rds: Any = session.client("rds")
+def look(ec2: Any, rds: Any, vpc_id: str) -> State:
+    """The state of a VPC, by plain describes of two boto3 clients."""
     here = [{"Name": "vpc-id", "Values": [vpc_id]}]
     network = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]["CidrBlock"]
     subnets = {one["SubnetId"]: one["CidrBlock"] for one in ec2.describe_subnets(Filters=here)["Subnets"]}
@@ -128,9 +115,21 @@ def _routes(table: dict[str, Any]) -> frozenset[tuple[str, str]]:
 
 
 class World(NamedTuple):
-    """The finite world of packets that tells the given states apart."""
+    """The finite world of packets that tells the given states apart.
 
-    packets: tuple[Packet, ...]
+    A set of packets is a number: the bit of a packet is that of its peer times the number of traffics, plus its traffic.
+    """
+
+    peers: tuple[tuple[str, str], ...]
+    traffics: tuple[tuple[str, int], ...]
+
+    def packet(self, bit: int) -> str:
+        peer, traffic = divmod(bit, len(self.traffics))
+        return f"{self.traffics[traffic]} of {self.peers[peer]}"
+
+    @property
+    def everything(self) -> int:
+        return (1 << len(self.peers) * len(self.traffics)) - 1
 
 
 def world_of(states: list[State]) -> World:
@@ -148,7 +147,6 @@ def world_of(states: list[State]) -> World:
                 edges.add(one.peer)
             ports |= {port for edge in (one.first, one.last) for port in (edge - 1, edge, edge + 1)}
         edges |= {to for _, routes in state.routes for to, _ in routes if to and ":" not in to}
-    ports = {port for port in ports if 0 <= port <= 65535}
     addresses: set[str] = set()
     for cidr in edges:
         net = ip_network(cidr)
@@ -156,14 +154,9 @@ def world_of(states: list[State]) -> World:
             if 0 < number < 2**32 - 1:
                 addresses.add(str(ip_address(number)))
     inside = {a for a in addresses if any(ip_address(a) in ip_network(state.network) for state in states)}
-    packets = [
-        Packet(peer, group, protocol, port)
-        for peer in sorted(addresses)
-        for group in ["", *sorted(groups)]
-        if not group or peer in inside
-        for protocol, port in [*product(["tcp", "udp"], sorted(ports)), ("icmp", 8), ("47", -1)]
-    ]
-    return World(tuple(packets))
+    peers = [(peer, group) for peer in sorted(addresses) for group in ["", *sorted(groups)] if not group or peer in inside]
+    known = sorted(port for port in ports if 0 <= port <= 65535)
+    return World(tuple(peers), (*product(["tcp", "udp"], known), ("icmp", 8), ("47", -1)))
 
 
 @cache
@@ -171,8 +164,8 @@ def _in_network(peer: str, cidr: str) -> bool:
     return ip_address(peer) in ip_network(cidr)
 
 
-@cache
-def _carries(protocol: str, port: int, rule: str, first: int, last: int) -> bool:
+def _carries(traffic: tuple[str, int], rule: str, first: int, last: int) -> bool:
+    protocol, port = traffic
     if rule == "-1":
         return True
     if rule != protocol:
@@ -181,71 +174,76 @@ def _carries(protocol: str, port: int, rule: str, first: int, last: int) -> bool
 
 
 @cache
-def through_group(rules: frozenset[Rule], world: World) -> frozenset[Packet]:
-    return frozenset(
-        packet
-        for packet in world.packets
-        if any(
-            _carries(packet.protocol, packet.port, rule.protocol, rule.first, rule.last)
-            and (_in_network(packet.peer, rule.peer) if "/" in rule.peer else packet.group == rule.peer)
-            for rule in rules
-        )
+def _matched(world: World, protocol: str, first: int, last: int, peer: str) -> int:
+    """The packets that one rule or entry is about."""
+    traffics = sum(1 << bit for bit, one in enumerate(world.traffics) if _carries(one, protocol, first, last))
+    width = len(world.traffics)
+    return sum(
+        traffics << bit * width
+        for bit, (address, group) in enumerate(world.peers)
+        if (_in_network(address, peer) if "/" in peer else group == peer)
     )
 
 
 @cache
-def through_acl(entries: tuple[Entry, ...], world: World) -> frozenset[Packet]:
-    passed = set()
-    for packet in world.packets:
-        for entry in entries:
-            if _carries(packet.protocol, packet.port, entry.protocol, entry.first, entry.last) and _in_network(
-                packet.peer, entry.peer
-            ):
-                if entry.action == "allow":
-                    passed.add(packet)
-                break
-    return frozenset(passed)
+def through_group(rules: frozenset[Rule], world: World) -> int:
+    passed = 0
+    for rule in rules:
+        passed |= _matched(world, rule.protocol, rule.first, rule.last, rule.peer)
+    return passed
 
 
 @cache
-def through_routes(routes: frozenset[tuple[str, str]], world: World) -> frozenset[Packet]:
+def through_acl(entries: tuple[Entry, ...], world: World) -> int:
+    passed = met = 0
+    for entry in entries:
+        hit = _matched(world, entry.protocol, entry.first, entry.last, entry.peer) & ~met
+        met |= hit
+        passed |= hit if entry.action == "allow" else 0
+    return passed
+
+
+@cache
+def through_routes(routes: frozenset[tuple[str, str]], world: World) -> int:
     """Packets to whose peer there is a way: the longest prefix decides, and a black hole is none."""
-    passed = set()
-    for packet in world.packets:
-        fitting = [(ip_network(to).prefixlen, via) for to, via in routes if to and _in_network(packet.peer, to)]
+    passed = 0
+    width = len(world.traffics)
+    for bit, (address, _) in enumerate(world.peers):
+        fitting = [(ip_network(to).prefixlen, via) for to, via in routes if to and ":" not in to and _in_network(address, to)]
         if fitting and max(fitting)[1] != "blackhole":
-            passed.add(packet)
-    return frozenset(passed)
+            passed |= ((1 << width) - 1) << bit * width
+    return passed
 
 
-def layers(state: State, world: World) -> dict[str, frozenset[Packet]]:
+def layers(state: State, world: World) -> dict[str, int]:
     """What each layer lets through by itself, by a name of the place."""
     found = {}
     for group, sides in state.groups:
         for side, rules in zip(("in", "out"), sides, strict=True):
             found[f"{group} {side}"] = through_group(rules, world)
-    for subnet, sides in state.acls:
-        for side, entries in zip(("in", "out"), sides, strict=True):
+    for subnet, lists in state.acls:
+        for side, entries in zip(("in", "out"), lists, strict=True):
             found[f"acl of {subnet} {side}"] = through_acl(entries, world)
     for subnet, routes in state.routes:
         found[f"routes of {subnet}"] = through_routes(routes, world)
     return found
 
 
-def places(state: State, world: World) -> dict[str, frozenset[Packet]]:
+def places(state: State, world: World) -> dict[str, int]:
     """What all layers together let through: to and from a machine of each group in each subnet, and each database."""
     alone = layers(state, world)
     found = {}
     for (subnet, _), (group, _), side in product(state.subnets, state.groups, ("in", "out")):
         way = alone[f"acl of {subnet} {side}"] & alone[f"routes of {subnet}"]
         found[f"{group} in {subnet} {side}"] = alone[f"{group} {side}"] & way
+    inside = _matched(world, "-1", -1, -1, state.network)
     for name, groups, public in state.databases:
+        open_to = 0
+        for group in groups:
+            open_to |= alone[f"{group} in"]
         for subnet, _ in state.subnets:
             way = alone[f"acl of {subnet} in"] & alone[f"routes of {subnet}"]
-            inbound = frozenset().union(*(alone[f"{group} in"] for group in groups)) & way
-            if not public:
-                inbound = frozenset(one for one in inbound if _in_network(one.peer, state.network))
-            found[f"database {name} in {subnet}"] = inbound
+            found[f"database {name} in {subnet}"] = open_to & way & (world.everything if public else inside)
     return found
 
 
@@ -260,7 +258,10 @@ def violations(before: State, after: State, states: list[State]) -> list[str]:
             for place, now in view(state, world).items():
                 if place not in old or place not in new:
                     continue
-                exposed = now - (old[place] | new[place])
-                cut = (old[place] & new[place]) - now
-                told += [f"after write {index + 1}, {place}: {what} {min(some)}" for what, some in (("exposed", exposed), ("cut", cut)) if some]
+                exposed = now & ~(old[place] | new[place])
+                cut = old[place] & new[place] & ~now
+                for what, some in (("exposed", exposed), ("cut", cut)):
+                    if some:
+                        packet = world.packet(some.bit_length() - 1)
+                        told.append(f"after write {index + 1}, {place}: {what} {packet}")
     return told

@@ -57,11 +57,20 @@ class Network:
     lab: StrictAws
     live: Live
     clean: Saved
+    empty: Saved
     clock: Clock = field(default_factory=Clock)
 
+    def __post_init__(self) -> None:
+        """Sessions are kept: making one and its clients costs more than a whole run."""
+        self.started = self.clock.at
+        self.document = document()
+        self.hands = self.lab.outsider()
+        self._ours = self.lab.session()
+        self._clients: dict[str, Any] = {name: self.hands.client(name) for name in ("ec2", "rds")}  # type: ignore[call-overload]
+
     def run(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
-        """One run with a session of its own, as the doors make it."""
-        aws = Aws(self.lab.session(), self.lab.region, sleep=self.clock.sleep)
+        """One run, as the doors make it."""
+        aws = Aws(self._ours, self.lab.region, sleep=self.clock.sleep)
         world = World(aws, self.clock.now, self.clock.sleep)
         return run(wanted or document(), world, policy or Policy(), **how)
 
@@ -70,13 +79,13 @@ class Network:
 
     def outsider(self, service: str) -> Any:
         """A client in somebody else's hands."""
-        return self.lab.outsider().client(service)  # type: ignore[call-overload]
+        return self._clients[service]
 
     def id(self, address: str) -> str:
         return self.live[address]
 
     def state(self) -> State:
-        return look(self.lab.outsider(), self.live["vpc/MyVPC"])
+        return look(self.outsider("ec2"), self.outsider("rds"), self.live["vpc/MyVPC"])
 
     @contextmanager
     def watched(self) -> Iterator[list[State]]:
@@ -93,11 +102,11 @@ class Network:
 
 def build(lab: StrictAws) -> Network:
     """The reference network, built from nothing by the product."""
-    network = Network(lab, live=None, clean=None)  # type: ignore[arg-type]
+    network = Network(lab, live=None, clean=None, empty=lab.save())  # type: ignore[arg-type]
     report = network.run(policy=Policy(create_databases=True))
     lab.settle()
     assert report.in_sync or _only_waits(report), [line for line in report.lines if line.outcome is not Outcome.CORRECTED]
-    network.live = find_network(lab.outsider(), "test-server")
+    network.live = find_network(network.hands, "test-server")
     network.clean = lab.save()
     return network
 

@@ -1,0 +1,98 @@
+"""AWS's answers, replayed: an HTTP server on 127.0.0.1 in a process of its own.
+
+`python -m bench.server FOLDER` serves the worlds in FOLDER (`worlds.py`), each under its folder's name, says its port on
+stdout, and ends with its standard input, so that it does not outlive who started it. Every POST is answered after
+LATENCY seconds and counted; GET /<world>/calls tells the counts and sets them to zero.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+LATENCY = 0.05
+"""Seconds that AWS takes for an answer; an assumption, the same for both sides of every ratio."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    worlds: dict[str, dict[str, bytes]]
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    lock = threading.Lock()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        asked = parse_qs(body.decode())
+        world, operation = self.path.strip("/"), asked["Action"][0]
+        with self.lock:
+            self.counts[world][operation] += 1
+        name = f"{operation}.{asked['Attribute'][0]}" if operation == "DescribeVpcAttribute" else operation
+        time.sleep(LATENCY)
+        answer = self.worlds[world].get(name)
+        self._send(200, "text/xml", answer) if answer is not None else self._send(400, "text/xml", b"<Response/>")
+
+    def do_GET(self) -> None:
+        with self.lock:
+            counts = self.counts.pop(self.path.strip("/").partition("/")[0], Counter())
+        self._send(200, "application/json", json.dumps(counts).encode())
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        head = f"HTTP/1.1 {status} Replayed\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.wfile.write(head.encode() + body)  # in one piece: a second packet would wait for the first one's receipt
+
+    def log_message(self, *_: object) -> None:
+        """Quiet: the table is all that is printed."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+@contextmanager
+def replaying(folder: Path) -> Iterator[str]:
+    """The URL under which the worlds in `folder` are replayed by a process of its own, which is ended at the end."""
+    command = [sys.executable, "-m", "bench.server", str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def counted(url: str) -> dict[str, int]:
+    """The calls that the world at `url` has answered since it was last asked, by operation."""
+    assert url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(f"{url}/calls") as answer:  # noqa: S310 (the server above)
+        counts: dict[str, int] = json.load(answer)
+    return counts
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    _Handler.worlds = {
+        world.name: {file.stem: file.read_bytes() for file in world.glob("*.xml")} for world in folder.iterdir()
+    }
+    server = _Server(("127.0.0.1", 0), _Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.server_port, flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""The networks that are measured: a document, and AWS's nine answers about the network it describes, as XML.
+
+The reference network is built in the laboratory by the product itself and read back. To it come N generated security
+groups of 20 rules, written here once as a document has them and once as EC2 answers them, apart from all code of the
+product: a run that is not in sync with such a world is a mistake on one side. `figures.py` makes the worlds, the server
+and the processes measured read them from a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from bench.calls import ACCOUNT, REGION, Call, calls, made, service_model
+from desired_state.load import load
+from lab import laboratory
+from reconciler.aws import Aws
+from reconciler.model import Policy
+from reconciler.run import World as Outside
+from reconciler.run import run
+
+if TYPE_CHECKING:
+    from botocore.model import Shape
+
+RULES = 20
+"""Rules of a generated group: 19 in, 1 out."""
+_PORTS = (22, 80, 443, 5432, 6379, 8080, 8443, 9092, (8000, 8010), (30000, 32767))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The reference network as it is in the laboratory: its document and the nine answers, as boto3 gives them."""
+
+    written: Mapping[str, Any]
+    vpc_id: str
+    answers: Mapping[str, Mapping[str, Any]]
+
+
+def reference() -> Reference:
+    """The example of the documentation, built and read back; its document names the VPC by id."""
+    data = (files("desired_state") / "examples" / "test-server.json").read_bytes()
+    document = load(data, "test-server.json")
+    with laboratory(region=REGION) as lab:
+        outside = Outside(Aws(lab.session(), lab.region), _noon, lambda seconds: None)
+        run(document, outside, Policy(create_databases=True))
+        lab.settle()
+        assert run(document, outside, Policy(create_databases=True)).in_sync
+        hands = lab.outsider()
+        clients: dict[str, Any] = {"ec2": hands.client("ec2"), "rds": hands.client("rds")}
+        filters = [{"Name": "tag:setpoint:document", "Values": [document.name]}]
+        vpc_id = clients["ec2"].describe_vpcs(Filters=filters)["Vpcs"][0]["VpcId"]
+        answers = {one.name: made(clients[one.service], one) for one in calls(vpc_id)}
+    written = json.loads(data)
+    written["scope"]["vpc_id"] = vpc_id
+    return Reference(written, vpc_id, answers)
+
+
+def _noon() -> datetime:
+    return datetime.fromisoformat("2026-11-22T12:00:00+00:00")
+
+
+def write(folder: Path, like: Reference, groups: int) -> None:
+    """The world of the reference network and `groups` more groups, as files in `folder`."""
+    seeded = random.Random(groups)
+    rules = {f"group-{index}": list(_rules(seeded, index, groups)) for index in range(groups)}
+    written = dict(like.written, resources=dict(like.written["resources"]))
+    declared = {name: _declared(some) for name, some in rules.items()}
+    written["resources"]["security_group"] = like.written["resources"]["security_group"] | declared
+    answers = dict(like.answers)
+    live = [_live(name, some, like) for name, some in rules.items()]
+    known = like.answers["DescribeSecurityGroups"]["SecurityGroups"]
+    answers["DescribeSecurityGroups"] = {"SecurityGroups": [*known, *live]}
+    folder.mkdir(parents=True)
+    (folder / "document.json").write_text(json.dumps(written, separators=(",", ":")))
+    (folder / "vpc_id").write_text(like.vpc_id)
+    for one in calls(like.vpc_id):
+        (folder / f"{one.name}.xml").write_bytes(as_xml(one, answers[one.name]))
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One inbound rule; `peer` is a CIDR or the index of a generated group."""
+
+    ports: tuple[int, int]
+    peer: str | int
+    description: str
+
+
+def _rules(seeded: random.Random, index: int, groups: int) -> Iterator[_Rule]:
+    """19 rules over 10 ports, one or two peers each; a tenth of the peers are groups, a twentieth IPv6 networks."""
+    for number in range(RULES - 1):
+        port = _PORTS[number % len(_PORTS)]
+        ports = port if isinstance(port, tuple) else (port, port)
+        chance = seeded.random()
+        peer: str | int
+        if chance < 0.10:  # two rules of one port never have the same peer: even and odd
+            peer = (seeded.randrange(groups) // 2 * 2 + number // len(_PORTS)) % max(groups // 2 * 2, 1)
+        elif chance < 0.15:
+            peer = f"2001:db8:{index + 1:x}:{number + 1:x}::/64"
+        else:
+            peer = f"10.{seeded.randrange(256)}.{seeded.randrange(128) * 2 + number // len(_PORTS)}.0/24"
+        yield _Rule(ports, peer, f"for client {index}-{number}" if seeded.random() < 0.5 else "")
+
+
+def _declared(rules: list[_Rule]) -> dict[str, Any]:
+    def written(rule: _Rule) -> dict[str, Any]:
+        first, last = rule.ports
+        peer = f"security_group/group-{rule.peer}" if isinstance(rule.peer, int) else rule.peer
+        wanted = {"protocol": "tcp", "ports": first if first == last else f"{first}-{last}", "source": peer}
+        return wanted | ({"description": rule.description} if rule.description else {})
+
+    everywhere = {"protocol": "all", "destination": "0.0.0.0/0"}
+    return {"description": "A generated group", "ingress": [written(rule) for rule in rules], "egress": [everywhere]}
+
+
+def _live(name: str, rules: list[_Rule], like: Reference) -> dict[str, Any]:
+    """The group as DescribeSecurityGroups shows it: all peers of equal protocol and ports in one permission."""
+    permissions: dict[tuple[int, int], dict[str, Any]] = {}
+    for rule in rules:
+        first, last = rule.ports
+        empty: dict[str, Any] = {"IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
+        merged = permissions.setdefault(rule.ports, {"IpProtocol": "tcp", "FromPort": first, "ToPort": last, **empty})
+        said = {"Description": rule.description} if rule.description else {}
+        if isinstance(rule.peer, int):
+            merged["UserIdGroupPairs"].append({**said, "UserId": ACCOUNT, "GroupId": _group_id(rule.peer)})
+        elif ":" in rule.peer:
+            merged["Ipv6Ranges"].append({**said, "CidrIpv6": rule.peer})
+        else:
+            merged["IpRanges"].append({**said, "CidrIp": rule.peer})
+    group_id = _group_id(int(name.partition("-")[2]))
+    tags = {"setpoint:document": like.written["name"], "setpoint:name": name}
+    return {
+        "GroupId": group_id,
+        "GroupName": name,
+        "Description": "A generated group",
+        "OwnerId": ACCOUNT,
+        "VpcId": like.vpc_id,
+        "SecurityGroupArn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:security-group/{group_id}",
+        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        "IpPermissions": list(permissions.values()),
+        "IpPermissionsEgress": [
+            {
+                "IpProtocol": "-1",
+                "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+                "Ipv6Ranges": [],
+                "PrefixListIds": [],
+                "UserIdGroupPairs": [],
+            }
+        ],
+    }
+
+
+def _group_id(index: int) -> str:
+    return f"sg-{index + 0x1000:017x}"
+
+
+def as_xml(call: Call, answer: Mapping[str, Any]) -> bytes:
+    """The answer as AWS sends it, by botocore's own description of the service (protocols `ec2` and `query`)."""
+    model = service_model(call.service)
+    root = ET.Element(f"{call.operation}Response", xmlns=str(model.metadata.get("xmlNamespace", "")))
+    shape: Any = model.operation_model(call.operation).output_shape
+    wrapper = shape.serialization.get("resultWrapper")
+    _fill(ET.SubElement(root, wrapper) if wrapper else root, shape, answer)
+    around = ET.SubElement(root, "ResponseMetadata") if wrapper else root
+    ET.SubElement(around, "RequestId" if wrapper else "requestId").text = "00000000-0000-4000-8000-000000000000"
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root)
+
+
+def _fill(element: ET.Element, shape: Shape, value: Any) -> None:
+    kind: Any = shape
+    if shape.type_name == "structure":
+        for name, member in kind.members.items():
+            if value.get(name) is not None:
+                _fill(ET.SubElement(element, str(member.serialization.get("name", name))), member, value[name])
+    elif shape.type_name == "list":
+        for one in value:
+            _fill(ET.SubElement(element, str(kind.member.serialization.get("name", "member"))), kind.member, one)
+    elif isinstance(value, bool):
+        element.text = str(value).lower()
+    elif isinstance(value, datetime):
+        element.text = value.isoformat()
+    else:
+        element.text = str(value)

@@ -1,0 +1,316 @@
+"""The terminal's door: `setpoint demo | validate | plan | apply | schema | operations`.
+
+Data goes to stdout, everything else to stderr. Exit codes: 0 valid, in sync; 2 drift, or something left for later or
+for a person; 1 an error, usage errors too; 130 interrupted. Nothing that a user can cause ends in a traceback. What a
+command does not need is not imported for it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from handlers import terminal
+
+if TYPE_CHECKING:
+    from desired_state.document import Document
+    from desired_state.fields import Address
+    from handlers.wiring import Place
+    from reconciler.model import Policy
+    from reconciler.report.result import Report
+
+IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Refused(Exception):
+    """The command cannot be carried out; the text has a line for each reason, which begins with where it is."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C while a run was going on; the text says what was in flight. Not click's Abort, which has no text."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script: runs one command and exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its code
+    logging.getLogger().addHandler(logging.NullHandler())  # all that is logged stands in the report, and there inert
+    sys.exit(run_command(arguments))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of one command; every error that a user can cause has been told on stderr."""
+    try:
+        return int(cli.main(arguments, prog_name="setpoint", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+    except Refused as error:
+        click.echo(str(error), err=True)
+    except Interrupted as stop:
+        click.echo(f"\nInterrupted {stop}.", err=True)
+        return INTERRUPTED
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted: nothing was in flight.", err=True)
+        return INTERRUPTED
+    return ERROR
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="setpoint", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep an AWS network and its database at the state written in a versioned JSON document."""
+
+
+_DOC = click.argument("doc", type=click.Path(path_type=Path))
+_FORM = click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
+)
+_COLOUR = click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment says the same.")
+
+
+def _run_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """The options that `plan` and `apply` share; those of the policy have `SETPOINT_<NAME>` beside them."""
+    options = (
+        click.option("--only", multiple=True, metavar="ADDRESS", help="Only this resource; may be given again."),
+        _FORM,
+        click.option("--profile", default="", help="A profile of the AWS configuration."),
+        click.option("--region", default="", help="The region; it must be the document's."),
+        click.option("--endpoint-url", default="", help="Another endpoint than AWS's, such as an emulator's."),
+        _COLOUR,
+        click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct, or only report."),
+        click.option("--create-databases/--no-create-databases", default=None, help="Missing databases are made."),
+        click.option(
+            "--downtime", type=click.Choice(["never", "window", "now"]), help="When a database may be interrupted."
+        ),
+        click.option("--max-breaks", metavar="N", help="At most so many live members are taken away in one run."),
+        click.option("--prune/--no-prune", default=None, help="What is ours and no longer declared is deleted."),
+        click.option("--max-hold-hours", metavar="N", help="A setpoint:hold tag counts for at most so long."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@_DOC
+def validate(doc: Path) -> int:
+    """Check a document without looking at AWS."""
+    document = _document(doc)
+    scope, count = document.scope, len(document.resources)
+    click.echo(
+        f"{_shown(doc)}: valid; document {document.name}, revision {document.revision}, "
+        f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
+    )
+    if document.intents:
+        click.echo(f"Its intents ({len(document.intents)}) are parsed and not yet judged.")
+    return IN_SYNC
+
+
+@cli.command()
+@_DOC
+@click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file, for `apply --plan`.")
+@_run_options
+def plan(doc: Path, out: Path | None, only: tuple[str, ...], form: str, **options: Any) -> int:
+    """Show what differs and what would be done. Nothing is changed.
+
+    Exit code 0: in sync. 2: drift. 1: an error.
+    """
+    from handlers import plan_file
+
+    document = _document(doc)
+    chosen = _chosen(document, only)
+    policy = _policy(options)
+    if out:
+        _refusing(plan_file.PlanFileError, lambda: plan_file.check_place(out))
+    report = _run(document, _place(document, options), policy, write=False, only=chosen)
+    terminal.show(report, form, no_color=options["no_color"])
+    if out:
+        from reconciler.report.as_json import as_json
+
+        _refusing(plan_file.PlanFileError, lambda: plan_file.write(out, plan_file.content(as_json(report), chosen)))
+    doable = len(report.plan.actions) > len(report.gate.held)
+    if form == "text" and (doable or (out and report.plan.actions)):
+        again = [f"--plan={out}"] if out else [f"--only={one}" for one in only]
+        click.echo(f"To do it: {terminal.command('apply', doc, again, options)}", err=True)
+    return _exit_code(report)
+
+
+@cli.command()
+@_DOC
+@click.option("--plan", "planned", type=click.Path(path_type=Path), help="Do exactly what this plan file says.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@_run_options
+def apply(
+    doc: Path, *, planned: Path | None, auto_approve: bool, only: tuple[str, ...], form: str, **options: Any
+) -> int:
+    """Correct what differs, and look again.
+
+    Exit code 0: the second look is in sync. 2: something is held, waiting or blocked. 1: an error.
+    """
+    document = _document(doc)
+    chosen = _chosen(document, only)
+    policy = _policy(options)
+    expected = approved = ""
+    if planned:
+        chosen, approved = _approved(planned, document, chosen)
+        expected = approved
+    elif not auto_approve and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refused("there is no terminal to ask on: look at the plan, then give --auto-approve or --plan FILE")
+    place = _place(document, options)
+    if not expected and not auto_approve:
+        seen = _run(document, place, policy, write=False, only=chosen)
+        if len(seen.gate.held) == len(seen.plan.actions):
+            terminal.show(seen, form, no_color=options["no_color"])
+            return _exit_code(seen)
+        if not terminal.agreed(seen, no_color=options["no_color"]):
+            raise Refused("it was not approved; nothing was changed")
+        expected = seen.plan.fingerprint
+    report = _run(document, place, policy, only=chosen, expected=expected, approved=approved)
+    terminal.show(report, form, no_color=options["no_color"])
+    return _exit_code(report)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of a document, for editors."""
+    from desired_state.schema import FILE
+
+    click.echo(FILE.read_text(encoding="utf-8"), nl=False)
+    return IN_SYNC
+
+
+@cli.command()
+@_FORM
+def operations(form: str) -> int:
+    """List every call this tool can make that changes AWS, with phase, risk and permissions."""
+    from handlers.operations import as_table, rows
+
+    click.echo(json.dumps(rows(), indent=2) if form == "json" else as_table(rows()))
+    return IN_SYNC
+
+
+@cli.command()
+@_COLOUR
+def demo(*, no_color: bool) -> int:
+    """Build the example network on an embedded emulator, break it as people do, put it right, show it.
+
+    Needs no AWS account, reads no credentials and opens no port.
+    """
+    try:
+        from handlers.demo import demonstrate
+    except ModuleNotFoundError as error:
+        if error.name and error.name.partition(".")[0] in {"moto", "rich", "lab"}:
+            raise Refused(f"the demo needs {error.name}: install it with `pip install 'setpoint[cli,demo]'`") from error
+        raise
+    return demonstrate(no_color=no_color or bool(os.environ.get("NO_COLOR")))
+
+
+def _document(doc: Path) -> Document:
+    from desired_state.load import DocumentError, load
+    from desired_state.sources import read_file
+
+    try:
+        return load(read_file(doc), str(doc))
+    except DocumentError as error:
+        raise Refused(str(error)) from error
+
+
+def _chosen(document: Document, only: Iterable[str]) -> frozenset[Address] | None:
+    from desired_state.fields import Address, nearest, shown
+
+    for one in only:
+        if one not in document.resources:
+            raise Refused(f"--only: {shown(one)} is not declared in this document; {nearest(one, document.resources)}")
+    return frozenset(map(Address, only)) or None
+
+
+def _policy(options: Mapping[str, Any]) -> Policy:
+    from handlers.settings import Settings, SettingsError, settings
+
+    try:
+        return settings(os.environ, {name: options[name] for name in Settings.model_fields}).policy()
+    except SettingsError as error:
+        raise Refused(str(error)) from error
+
+
+def _approved(
+    path: Path, document: Document, chosen: frozenset[Address] | None
+) -> tuple[frozenset[Address] | None, str]:
+    """What a plan file narrows the run to, and the fingerprint it releases."""
+    from handlers import plan_file
+
+    def checked() -> plan_file.PlanFile:
+        plan = plan_file.read(path)
+        plan_file.check(plan, path, document)
+        return plan
+
+    plan = _refusing(plan_file.PlanFileError, checked)
+    of_plan = _chosen(document, plan.only) if plan.only is not None else None
+    if chosen is not None and chosen != of_plan:
+        raise Refused("--only: the plan file says which resources it is for; leave --only out")
+    return of_plan, plan.fingerprint
+
+
+def _refusing[Answer](error: type[Exception], act: Callable[[], Answer]) -> Answer:
+    try:
+        return act()
+    except error as told:
+        raise Refused(str(told)) from told
+
+
+def _place(document: Document, options: Mapping[str, Any]) -> Place:
+    from handlers import wiring
+
+    entry = wiring.Entry(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    return _refusing(wiring.NoEntry, lambda: wiring.connect(document, entry))
+
+
+def _run(document: Document, place: Place, policy: Policy, **how: Any) -> Report:
+    """One run, told on stderr while it goes on."""
+    from desired_state.load import inert
+    from handlers import wiring
+    from handlers.progress import Progress
+    from reconciler.observe import ObserveError
+    from reconciler.run import StalePlanError, run
+
+    progress = Progress(live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
+    try:
+        return run(document, wiring.world(place, looking=progress.looking, doing=progress.doing), policy, **how)
+    except StalePlanError as error:
+        mend = "nothing was changed; plan again, with the same options, and look at it"
+        raise Refused(f"{inert(str(error))}: {mend}") from error
+    except (ObserveError, *wiring.FAILURES) as error:
+        raise Refused(f"AWS could not be looked at: {inert(str(error))}") from error
+    except KeyboardInterrupt:
+        raise Interrupted(_interrupted(progress.in_flight)) from None
+    finally:
+        progress.close()
+
+
+def _interrupted(in_flight: str) -> str:
+    if not in_flight:
+        return "while looking: nothing was changed"
+    mend = "a further run looks first and goes on from what it finds"
+    return f"during or after this write: {in_flight}; whether AWS carried it out is not known, {mend}"
+
+
+def _exit_code(report: Report) -> int:
+    from reconciler.report.lines import outcomes, settled
+
+    if outcomes(report)["failed"]:
+        return ERROR
+    return IN_SYNC if settled(report) else DRIFT
+
+
+def _shown(path: Path) -> str:
+    from desired_state.load import inert
+
+    return inert(str(path))

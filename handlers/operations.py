@@ -1,0 +1,46 @@
+"""What `setpoint operations` lists: every call this tool can make that changes something, from the kinds' own tables.
+
+Reads are not in the tables: they are Describe and List calls, which change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.kinds import REGISTRY
+
+_COLUMNS = ("permission", "phase", "risk", "kinds", "also_needs")
+
+
+def rows() -> list[dict[str, Any]]:
+    """A row for each operation in the order of phases; `kinds` are those that make it, `also_needs` permissions that
+    AWS asks for beyond the operation's own.
+    """
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for kind in REGISTRY.values():
+        for one in kind.operations:
+            row = {
+                "service": one.service,
+                "operation": one.name,
+                "phase": one.phase.name.lower(),
+                "risk": one.risk.name.lower(),
+                "permission": one.permission,
+                "also_needs": sorted(one.also_needs),
+                "kinds": [],
+            }
+            same = (one.phase, one.permission, one.risk, *row["also_needs"])
+            found.setdefault(same, row)["kinds"].append(kind.name)
+    return [found[key] for key in sorted(found)]
+
+
+def as_table(listed: Iterable[Mapping[str, Any]]) -> str:
+    """The rows for people, in columns."""
+    lines = [[name.replace("_", " ").upper() for name in _COLUMNS]]
+    lines += [[_cell(row[name]) for name in _COLUMNS] for row in listed]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def _cell(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else " ".join(value)

@@ -1,0 +1,62 @@
+"""How the command line speaks to a person: reports, the question before a write, commands to copy.
+
+A report is data and goes to stdout; a plan that is shown for approval is a question and goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from reconciler.report.result import Report
+
+
+def show(report: Report, form: str, *, no_color: bool) -> None:
+    """Print a report on stdout, as `text` or `json`."""
+    if form == "json":
+        from reconciler.report.as_json import as_json
+
+        click.echo(json.dumps(as_json(report), indent=2))
+    else:
+        from reconciler.report.text import text
+
+        coloured = sys.stdout.isatty() and not _colourless(no_color)
+        click.echo(text(report, style) if coloured else text(report), color=coloured)
+
+
+def agreed(report: Report, *, no_color: bool) -> bool:
+    """Whether the person at the terminal wants the plan done: only `yes` says so, the end of input does not."""
+    from reconciler.report.text import text
+
+    click.echo(text(report) if _colourless(no_color) else text(report, style), err=True)
+    click.echo("\nDo this now? Only `yes` counts as a yes: ", err=True, nl=False)
+    return sys.stdin.readline().strip() == "yes"
+
+
+def style(words: str, colour: str) -> str:
+    """The style of a report on a terminal (`reconciler/report/text.py`, Style)."""
+    return click.style(words, bold=True) if colour == "bold" else click.style(words, fg=colour)
+
+
+def command(name: str, doc: Path, more: Iterable[str], options: Mapping[str, Any]) -> str:
+    """A command that a person may copy, with the options of this one and everything quoted for a shell."""
+    words = ["setpoint", name, str(doc), *more]
+    for option, value in options.items():
+        flag = f"--{option.replace('_', '-')}"
+        if isinstance(value, bool) and option != "no_color":
+            words.append(flag if value else f"--no-{flag[2:]}")
+        elif isinstance(value, str) and value:
+            words.append(f"{flag}={value}")
+    return shlex.join(words)
+
+
+def _colourless(no_color: bool) -> bool:  # noqa: FBT001 (the option, as it was given)
+    return no_color or bool(os.environ.get("NO_COLOR"))

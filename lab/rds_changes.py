@@ -1,0 +1,197 @@
+"""One ModifyDBInstance: what it may change, what goes at once, what waits.
+
+Called by strict_rds; the limits are rds_limits', carrying out is rds_clock's.
+
+Facts encoded (RDS API reference, ModifyDBInstance; RDS User Guide, "Modifying a DB instance"): a modify needs an
+available instance (storage-full lets storage grow, storage-optimization refuses storage changes only); some settings
+take effect at once whatever ApplyImmediately says, the others wait in PendingModifiedValues or, with it, go together
+with all that waits; setting a value back takes it out of the queue; one bad field refuses the whole call; moving
+within the VPC to another subnet group is refused. A modify that names nothing is refused (AWS may also answer 200).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lab import rds_clock, rds_limits
+from lab.live import Live, Params, without
+from lab.refusal import Refusal
+
+_AT_ONCE = frozenset(
+    {
+        "VpcSecurityGroupIds", "PubliclyAccessible", "PreferredBackupWindow", "PreferredMaintenanceWindow",
+        "DeletionProtection", "CopyTagsToSnapshot", "MaxAllocatedStorage", "AutoMinorVersionUpgrade", "DBPortNumber",
+        "MonitoringInterval", "MonitoringRoleArn", "CloudwatchLogsExportConfiguration", "EnablePerformanceInsights",
+        "MasterUserPassword", "ManageMasterUserPassword", "DBParameterGroupName", "DatabaseInsightsMode",
+    }
+)  # fmt: skip
+_STORAGE = frozenset({"AllocatedStorage", "StorageType", "Iops", "StorageThroughput"})
+_NO_SETTING = ("DBInstanceIdentifier", "ApplyImmediately", "AllowMajorVersionUpgrade")
+_ATTRIBUTES = {
+    "DBPortNumber": "port",
+    "VpcSecurityGroupIds": "vpc_security_group_ids",
+    "DBInstanceClass": "db_instance_class",
+    "EnableIAMDatabaseAuthentication": "enable_iam_database_authentication",
+    "CACertificateIdentifier": "ca_certificate_identifier",
+    "MultiAZ": "multi_az",
+    **{
+        name: name
+        for name in (
+            "EngineVersion", "AllocatedStorage", "StorageType", "Iops", "StorageThroughput", "PubliclyAccessible",
+            "BackupRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow", "DeletionProtection",
+            "CopyTagsToSnapshot", "AutoMinorVersionUpgrade", "MonitoringInterval", "LicenseModel",
+        )
+    },
+}  # fmt: skip
+
+
+def change(live: Live, instance: Any, params: Params) -> None:
+    """Take one ModifyDBInstance: check it whole, then put its changes in hand or in the queue."""
+    changes = without(params, *_NO_SETTING)
+    if not changes:
+        raise Refusal("InvalidParameterCombination", "No modifications were requested")
+    _check_status(instance, changes)
+    _check_changes(live, instance, params, changes)
+    held = rds_clock.intentions(instance)
+    for name in [name for name, value in changes.items() if _is_held(instance, name, value)]:
+        held.waiting.pop(name, None)
+        changes.pop(name)
+    at_once = {name: value for name, value in changes.items() if _is_at_once(instance, name, value)}
+    deferred = {name: value for name, value in changes.items() if name not in at_once}
+    for name in at_once:
+        held.waiting.pop(name, None)
+    held.waiting.update(deferred)
+    held.queued.update(at_once)
+    if params.get("ApplyImmediately"):
+        held.queued.update(held.waiting)
+        held.waiting = {}
+    if held.queued:
+        rds_clock.start(instance, "modifying")
+
+
+def _is_held(instance: Any, name: str, value: Any) -> bool:
+    if name == "MaxAllocatedStorage":
+        return bool((instance.max_allocated_storage or instance.allocated_storage) == value)
+    attribute = _ATTRIBUTES.get(name)
+    if attribute is None:
+        return False
+    live_value = getattr(instance, _snake(attribute))
+    if name == "VpcSecurityGroupIds":
+        return set(live_value) == set(value)
+    return bool(live_value == value)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def _is_at_once(instance: Any, name: str, value: Any) -> bool:
+    if name == "BackupRetentionPeriod":
+        return bool(instance.backup_retention_period and value)
+    return name in _AT_ONCE
+
+
+def _check_status(instance: Any, changes: Params) -> None:
+    status = instance.status
+    if status == "available" or (status == "storage-full" and set(changes) <= _STORAGE | {"MaxAllocatedStorage"}):
+        return
+    if status == "storage-optimization":
+        if set(changes) & _STORAGE:
+            message = (
+                "You can't currently modify the storage of this DB instance because the previous "
+                "storage change is being optimized."
+            )
+            raise Refusal("InvalidParameterCombination", message)
+        return
+    if status == "deleting":
+        message = f"Instance {instance.db_instance_identifier} is already being deleted."
+    else:
+        message = f"Database instance {instance.db_instance_identifier} is not in available state."
+    raise Refusal("InvalidDBInstanceState", message)
+
+
+def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -> None:
+    """Check one modify as a whole: one bad field refuses all. Spells `changes` as RDS keeps them."""
+    vpc_id = _vpc_of(live, instance)
+    if "DBSubnetGroupName" in changes:
+        _check_move(live, instance, changes)
+    if "VpcSecurityGroupIds" in changes:
+        rds_limits.check_groups(live, changes["VpcSecurityGroupIds"], vpc_id)
+    if changes.get("PubliclyAccessible"):
+        rds_limits.check_public(live, vpc_id)
+    if "EngineVersion" in changes:
+        _check_version(instance, params, changes)
+    if "PreferredMaintenanceWindow" in changes:
+        changes["PreferredMaintenanceWindow"] = changes["PreferredMaintenanceWindow"].lower()
+    windows = ("PreferredBackupWindow", "PreferredMaintenanceWindow")
+    if any(name in changes for name in windows):
+        held = (instance.preferred_backup_window, instance.preferred_maintenance_window)
+        backup, maintenance = (changes.get(name, now) for name, now in zip(windows, held, strict=True))
+        rds_limits.check_windows(backup, maintenance)
+    if set(changes) & (_STORAGE | {"MaxAllocatedStorage"}):
+        _check_storage(instance, changes)
+    simple: dict[str, Callable[[Any], None]] = {
+        "DBInstanceClass": rds_limits.check_class,
+        "BackupRetentionPeriod": rds_limits.check_retention,
+        "DBPortNumber": rds_limits.check_port,
+        "MasterUserPassword": rds_limits.check_password,
+    }
+    for name, check in simple.items():
+        if name in changes:
+            check(changes[name])
+    exports = changes.get("CloudwatchLogsExportConfiguration") or {}
+    rds_limits.check_log_exports([*exports.get("EnableLogTypes", []), *exports.get("DisableLogTypes", [])])
+    _check_managed_password(instance, changes)
+
+
+def _vpc_of(live: Live, instance: Any) -> str:
+    group = live.subnet_group_of(instance)
+    return str(group.vpc_id if group is not None else live.ec2.default_vpc.id)
+
+
+def _check_move(live: Live, instance: Any, changes: Params) -> None:
+    wanted = live.subnet_group(changes["DBSubnetGroupName"])
+    held = live.subnet_group_of(instance)
+    if held is not None and held.name == wanted.name:
+        changes.pop("DBSubnetGroupName")
+    elif wanted.vpc_id == _vpc_of(live, instance):
+        message = (
+            f"You cannot move DB instance {instance.db_instance_identifier} to subnet group {wanted.name}. "
+            "The specified DB subnet group and DB instance are in the same VPC."
+        )
+        raise Refusal("InvalidVPCNetworkStateFault", message)
+    else:
+        changes["DBSubnetGroupName"] = wanted.name
+
+
+def _check_version(instance: Any, params: Params, changes: Params) -> None:
+    wanted, held = changes["EngineVersion"], instance.engine_version
+    if held == wanted or held.startswith(f"{wanted}."):
+        changes["EngineVersion"] = held
+        return
+    changes["EngineVersion"] = rds_limits.full_version(wanted)
+    rds_limits.check_upgrade(held, changes["EngineVersion"], bool(params.get("AllowMajorVersionUpgrade")))
+
+
+def _check_storage(instance: Any, changes: Params) -> None:
+    size = changes.get("AllocatedStorage", instance.allocated_storage)
+    rds_limits.check_growth(instance.allocated_storage, size)
+    storage_type = changes.get("StorageType", instance.storage_type)
+    iops = changes.get("Iops", instance.iops if storage_type in ("io1", "io2") else None)
+    rds_limits.check_storage(storage_type, size, iops, changes.get("StorageThroughput"))
+    if changes.get("MaxAllocatedStorage", size) < size:
+        raise Refusal("InvalidParameterCombination", "Max storage size must be greater than storage size")
+
+
+def _check_managed_password(instance: Any, changes: Params) -> None:
+    manage, password = changes.get("ManageMasterUserPassword"), changes.get("MasterUserPassword")
+    managed = instance.manage_master_user_password if manage is None else manage
+    if managed and password is not None:
+        message = "You can't specify MasterUserPassword while RDS manages the password."
+        raise Refusal("InvalidParameterCombination", message)
+    if manage is False and instance.manage_master_user_password and password is None:
+        message = "You must specify MasterUserPassword when RDS no longer manages the password."
+        raise Refusal("InvalidParameterCombination", message)
+    if manage is not None and bool(manage) == bool(instance.manage_master_user_password):
+        changes.pop("ManageMasterUserPassword")

@@ -1,0 +1,125 @@
+"""The command line in this process, over one laboratory: put back to the built example network before every test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+
+import desired_state
+from handlers import cli, wiring
+from lab import StrictAws, World, laboratory
+from lab.drifts import DRIFTS, Network, find_network
+
+EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
+
+
+class Ran(NamedTuple):
+    """One command: its exit code, and what it wrote where."""
+
+    code: int
+    out: str
+    err: str
+
+    def report(self) -> dict[str, Any]:
+        """The data of `-o json`, which must be all that stands on stdout."""
+        told: dict[str, Any] = json.loads(self.out)
+        return told
+
+
+Setpoint = Callable[..., Ran]
+
+
+class Laboratory(NamedTuple):
+    """The laboratory and its two worlds: nothing, and the example network as built by `apply`."""
+
+    aws: StrictAws
+    empty: World
+    built: World
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for field in ("MODE", "CREATE_DATABASES", "DOWNTIME", "MAX_BREAKS", "PRUNE", "MAX_HOLD_HOURS"):
+        monkeypatch.delenv(f"SETPOINT_{field}", raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def setpoint(capsys: pytest.CaptureFixture[str]) -> Setpoint:
+    def run(*words: object) -> Ran:
+        capsys.readouterr()
+        code = cli.run_command([str(word) for word in words])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def one_laboratory() -> Iterator[Laboratory]:
+    with laboratory() as aws, pytest.MonkeyPatch.context() as patch:
+        empty = aws.save()
+        patch.setattr(wiring, "open_session", lambda entry: aws.session())
+        patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
+        assert cli.run_command(["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]) == 0
+        aws.settle()
+        yield Laboratory(aws, empty, aws.save())
+
+
+@pytest.fixture
+def lab(one_laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> StrictAws:
+    """The laboratory with the example network built and in sync; the command line works in it."""
+    aws = one_laboratory.aws
+    aws.restore(one_laboratory.built)
+    aws.faults.clear()
+    aws.calls.clear()
+    aws.after_write = None
+    monkeypatch.setattr(wiring, "open_session", lambda entry: aws.session())
+    monkeypatch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
+    return aws
+
+
+@pytest.fixture
+def nothing(lab: StrictAws, one_laboratory: Laboratory) -> StrictAws:
+    """The laboratory before anything was built."""
+    lab.restore(one_laboratory.empty)
+    return lab
+
+
+@pytest.fixture
+def network(lab: StrictAws) -> Network:
+    return find_network(lab.outsider(), "test-server")
+
+
+@pytest.fixture
+def drift(lab: StrictAws, network: Network) -> Callable[[str], None]:
+    """Do the drift of that name."""
+    by_name = {one.name: one for one in DRIFTS}
+    return lambda name: by_name[name].apply(lab.outsider(), network)
+
+
+@pytest.fixture
+def variant(tmp_path: Path) -> Callable[..., Path]:
+    """The example document with some of the envelope or of its resources changed, in a file."""
+
+    def write(name: str = "variant.json", **changes: Any) -> Path:
+        document = json.loads(EXAMPLE.read_text())
+        document |= changes
+        path = tmp_path / name
+        path.write_text(json.dumps(document))
+        return path
+
+    return write
+
+
+def writes(lab: StrictAws) -> list[str]:
+    """The writes that the command line made."""
+    return [call.operation for call in lab.calls if call.kind == "write"]

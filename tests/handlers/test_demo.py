@@ -1,0 +1,61 @@
+"""The demo, as a person without an AWS account runs it: in a process of its own, without credentials or a terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers import demo
+from lab.drifts import DRIFTS, Drift
+
+_SILENT = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_COLOR": "1"}
+
+
+def test_the_demo_builds_breaks_corrects_and_rests_without_credentials_or_sockets(tmp_path: Path) -> None:
+    guard = """
+import socket, sys
+def no_socket(*_, **__): raise AssertionError("the demo opened a socket")
+socket.socket.connect = socket.socket.bind = no_socket
+from handlers.cli import main
+main(["demo"])
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SETPOINT_"))}
+    ran = subprocess.run(
+        [sys.executable, "-c", guard],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment | _SILENT | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "\x1b" not in ran.stdout
+    assert [drift.name for drift in DRIFTS if drift.story not in ran.stdout] == []
+    assert len(DRIFTS) >= 10
+    assert "In sync: 14 resources are as declared; 9 reads, no write. (9 API calls, 0 of them writes)" in ran.stdout
+    assert ran.stdout.splitlines()[-1].startswith("  All 15 were found, put right, and proven by a second look: ")
+
+
+def test_the_demo_fails_when_an_accident_is_not_found(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    harmless = Drift("harmless", "Nobody did anything.", lambda *_: None, frozenset({("vpc/MyVPC", "tags")}))
+    monkeypatch.setattr(demo, "DRIFTS", (harmless,))
+    ran = setpoint("demo", "--no-color")
+    assert ran.code == 1
+    assert "Not found: harmless" in ran.out
+    assert ran.out.splitlines()[-1] == "  The demo failed to find: this is a fault in Setpoint."
+
+
+def test_without_the_emulator_the_demo_says_what_to_install(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "handlers.demo", raising=False)
+    monkeypatch.setitem(sys.modules, "moto", None)
+    for name in [name for name in sys.modules if name == "lab" or name.startswith("lab.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("handlers.demo", raising=False)
+    ran = setpoint("demo")
+    assert ran.code == 1
+    assert ran.err == "the demo needs moto: install it with `pip install 'setpoint[cli,demo]'`\n"

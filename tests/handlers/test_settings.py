@@ -1,0 +1,84 @@
+"""Environment variables and options become one Policy, or an error that says what, where and the mend."""
+
+from __future__ import annotations
+
+import pytest
+
+from handlers.settings import SettingsError, settings
+from reconciler.model import Policy
+
+
+def test_without_any_setting_the_policy_is_the_careful_one() -> None:
+    assert settings({}).policy() == Policy()
+
+
+def test_every_setting_has_a_variable() -> None:
+    environment = {
+        "SETPOINT_MODE": "report",
+        "SETPOINT_CREATE_DATABASES": "1",
+        "SETPOINT_DOWNTIME": "window",
+        "SETPOINT_MAX_BREAKS": "7",
+        "SETPOINT_PRUNE": "true",
+        "SETPOINT_MAX_HOLD_HOURS": "3",
+    }
+    assert settings(environment).policy() == Policy(
+        mode="report", create_databases=True, downtime="window", max_breaks=7, prune=True, max_hold_hours=3
+    )
+
+
+def test_an_option_wins_over_the_variable_and_none_is_no_option() -> None:
+    environment = {"SETPOINT_PRUNE": "1", "SETPOINT_DOWNTIME": "now"}
+    assert settings(environment, {"prune": False, "downtime": None}).policy() == Policy(downtime="now")
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert settings({"SETPOINT_MAX_BREAKS": "", "SETPOINT_MODE": ""}).policy() == Policy()
+
+
+@pytest.mark.parametrize(
+    ("environment", "chosen", "told"),
+    [
+        ({"SETPOINT_MODE": "off"}, {}, "SETPOINT_MODE: 'off' cannot be used; write correct or report"),
+        ({"SETPOINT_PRUNE": "maybe"}, {}, "SETPOINT_PRUNE: 'maybe' cannot be used; write 1 or 0"),
+        (
+            {"SETPOINT_MAX_HOLD_HOURS": "-1"},
+            {},
+            "SETPOINT_MAX_HOLD_HOURS: '-1' cannot be used; write a whole number of hours from 0 to 8760",
+        ),
+        (
+            {"SETPOINT_MAX_BREAKS": "5"},
+            {"max_breaks": "lots"},
+            "--max-breaks: 'lots' cannot be used; write a whole number from 0, "
+            "or leave it out for the limit that goes with the document's size",
+        ),
+    ],
+)
+def test_a_bad_value_is_told_with_its_place_and_its_mend(
+    environment: dict[str, str], chosen: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings(environment, chosen)
+    assert str(error.value) == told
+
+
+def test_all_bad_values_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as error:
+        settings({"SETPOINT_MODE": "off", "SETPOINT_PRUNE": "maybe"})
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_a_misspelt_limit_is_refused_rather_than_being_no_limit() -> None:
+    with pytest.raises(SettingsError) as error:
+        settings({"SETPOINT_MAX_BREAK": "0"})
+    assert str(error.value) == "SETPOINT_MAX_BREAK: there is no such setting; did you mean SETPOINT_MAX_BREAKS?"
+
+
+def test_variables_of_other_parts_are_left_alone() -> None:
+    assert settings({"SETPOINT_QUEUE_URL": "x", "SETPOINT_TABLE": "y"}).policy() == Policy()
+
+
+def test_a_hostile_value_is_told_on_one_line() -> None:
+    with pytest.raises(SettingsError) as error:
+        settings({"SETPOINT_MODE": "\x1b[2J\nIn sync."})
+    assert len(str(error.value).splitlines()) == 1
+    assert str(error.value).isprintable()

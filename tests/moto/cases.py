@@ -1,0 +1,498 @@
+"""Every property that a document may give, how it drifts, and how that ends: one table for `test_every_property.py`.
+
+Beside it the few words that the tests of every kind share: editing a document, building it, breaking it, and what a
+repair must show. A property may have several cases; one without any fails `test_every_property.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from desired_state.document import Document
+from reconciler.model import Outcome, Policy
+from reconciler.report.result import Report
+from tests.moto.packets import violations
+from tests.moto.runs import Network, document
+
+ANYWHERE = "0.0.0.0/0"
+DATABASE = "mypostgresqldb"
+
+Edit = Callable[[dict[str, Any]], object]
+Deed = Callable[[Network], object]
+
+
+def edit(address: str, **fields: Any) -> Edit:
+    """An edit of one resource of a document; `...` takes a field out, a new address puts a resource in."""
+    kind, _, name = address.partition("/")
+
+    def change(written: dict[str, Any]) -> None:
+        resource = written["resources"].setdefault(kind, {}).setdefault(name, {})
+        for field, value in fields.items():
+            if value is ...:
+                resource.pop(field, None)
+            else:
+                resource[field] = value
+
+    return change
+
+
+def removed(address: str) -> Edit:
+    """An edit that takes a resource out of a document."""
+    kind, _, name = address.partition("/")
+    return lambda written: written["resources"][kind].pop(name)
+
+
+def both(*edits: Edit) -> Edit:
+    """Edits one after the other."""
+
+    def change(written: dict[str, Any]) -> None:
+        for one in edits:
+            one(written)
+
+    return change
+
+
+def rule(
+    ports: int | str, peer: str, protocol: str | int = "tcp", *, egress: bool = False, **more: Any
+) -> dict[str, Any]:
+    """A rule as written in a document."""
+    with_ports = {} if ports == "" else {"ports": ports}
+    return {"protocol": protocol, **with_ports, "destination" if egress else "source": peer, **more}
+
+
+def entry(
+    action: str, ports: int | str, peer: str, protocol: str | int = "tcp", *, egress: bool = False, **more: Any
+) -> Any:
+    """An ACL entry as written in a document."""
+    return {"action": action, **rule(ports, peer, protocol, egress=egress, **more)}
+
+
+def permission(first: int, peer: str, last: int | None = None, protocol: str = "tcp", **more: Any) -> Any:
+    """One rule of a security group as boto3 takes it."""
+    what: dict[str, Any] = {"IpProtocol": protocol}
+    if protocol != "-1":
+        what |= {"FromPort": first, "ToPort": first if last is None else last}
+    if peer.startswith("sg-"):
+        what["UserIdGroupPairs"] = [{"GroupId": peer, **more}]
+    elif peer.startswith("pl-"):
+        what["PrefixListIds"] = [{"PrefixListId": peer, **more}]
+    elif ":" in peer:
+        what["Ipv6Ranges"] = [{"CidrIpv6": peer, **more}]
+    else:
+        what["IpRanges"] = [{"CidrIp": peer, **more}]
+    return what
+
+
+def built(net: Network, change: Edit | None = None, policy: Policy | None = None) -> Document:
+    """The document with that change, and the live network brought to it."""
+    wanted = document(change)
+    if change:
+        net.run(wanted, policy or Policy(create_databases=True, downtime="now"))
+        net.lab.settle()
+        report = net.run(wanted)
+        assert report.in_sync, told(report)
+    net.lab.calls.clear()
+    return wanted
+
+
+def told(report: Report) -> list[tuple[str, str, Outcome | None, str]]:
+    """What a report says that is not well, for a failing assertion."""
+    lines = [(str(one.address), one.field, one.outcome, one.message) for one in report.lines if one.message]
+    return lines + [(str(one.address), one.field, one.outcome, one.message) for one in report.findings]
+
+
+def ended(report: Report, address: str, field: str = "") -> set[Outcome | None]:
+    """How the drifts of that property ended (of the missing resource, where no field is given)."""
+    return {one.outcome for one in report.lines if (str(one.address), one.field) == (address, field)}
+
+
+def said(report: Report, address: str, field: str = "") -> str:
+    """What the report says about that property."""
+    return " | ".join(one.message for one in report.lines if (str(one.address), one.field) == (address, field))
+
+
+def writes(net: Network) -> list[str]:
+    """The names of the writes that went well since the calls were last cleared, in their order."""
+    return [call.operation for call in net.lab.calls if call.kind == "write" and call.error is None]
+
+
+def calm(net: Network, wanted: Document | None = None, policy: Policy | None = None) -> None:
+    """One more run finds nothing and writes nothing."""
+    again = net.run(wanted, policy)
+    assert (again.in_sync, again.writes, again.lines) == (True, 0, ()), told(again)
+
+
+def mended(
+    net: Network, deed: Deed, wanted: Document | None = None, policy: Policy | None = None, *, anew: bool = False
+) -> Report:
+    """What a repair must show: after `deed` one run puts everything back, no packet is cut or let in on the way, and
+    the next run writes nothing. `anew`: something is made again, so that ids are others than before.
+    """
+    clean = net.state()
+    deed(net)
+    before = net.state()
+    net.lab.calls.clear()
+    with net.watched() as states:
+        report = net.run(wanted, policy)
+    net.lab.settle()
+    assert report.lines, "the drift was not seen"
+    assert report.in_sync, told(report)
+    assert anew or net.state() == clean
+    assert violations(before, net.state(), states) == []
+    calm(net, wanted, policy)
+    return report
+
+
+def left(
+    net: Network,
+    address: str,
+    field: str,
+    outcome: Outcome,
+    why: str,
+    wanted: Document | None = None,
+    policy: Policy | None = None,
+) -> Report:
+    """What a drift that is not corrected must show: its outcome and why, and that the next run writes nothing."""
+    report = net.run(wanted, policy)
+    assert ended(report, address, field) == {outcome}, told(report)
+    assert why in said(report, address, field)
+    assert not report.in_sync
+    before = net.state()
+    again = net.run(wanted, policy)
+    assert again.writes == 0
+    assert ended(again, address, field) == {outcome}
+    assert net.state() == before
+    return report
+
+
+DEFAULT = Policy()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way in which one property of one resource comes to differ, and how a run ends for it.
+
+    The network is first brought to the document changed by `start`; then `deed` is done, or the document itself is
+    changed by `wanted`. `why` is a part of what the report must say where the property is not corrected.
+    """
+
+    address: str
+    field: str
+    outcome: Outcome
+    deed: Deed = lambda net: None
+    start: Edit | None = None
+    wanted: Edit | None = None
+    policy: Policy = DEFAULT
+    why: str = ""
+
+    @property
+    def kind(self) -> str:
+        return self.address.partition("/")[0]
+
+    def __str__(self) -> str:
+        policy = "" if self.policy.downtime == "never" else f" downtime={self.policy.downtime}"
+        return f"{self.kind}.{self.field} {self.outcome.value}{policy}"
+
+
+def retagged(address: str) -> Case:
+    """A declared tag that somebody wrote over; every kind of EC2 has the same call for it."""
+    deed = lambda net: net.outsider("ec2").create_tags(  # noqa: E731
+        Resources=[net.id(address)], Tags=[{"Key": "team", "Value": "nobody"}]
+    )
+    return Case(address, "tags", Outcome.CORRECTED, deed, start=edit(address, tags={"team": "shop"}))
+
+
+def vpc_attribute(**attributes: bool) -> Deed:
+    def deed(net: Network) -> None:
+        for name, value in attributes.items():
+            net.outsider("ec2").modify_vpc_attribute(VpcId=net.id("vpc/MyVPC"), **{name: {"Value": value}})
+
+    return deed
+
+
+def association(net: Network, subnet: str) -> Any:
+    """The explicit route table association of a subnet."""
+    filters = [{"Name": "association.subnet-id", "Values": [net.id(subnet)]}]
+    (table,) = net.outsider("ec2").describe_route_tables(Filters=filters)["RouteTables"]
+    (found,) = [one for one in table["Associations"] if one.get("SubnetId") == net.id(subnet)]
+    return found
+
+
+def main_table(net: Network) -> tuple[str, str]:
+    """(table, association) of the VPC's main route table."""
+    filters = [{"Name": "vpc-id", "Values": [net.id("vpc/MyVPC")]}, {"Name": "association.main", "Values": ["true"]}]
+    (table,) = net.outsider("ec2").describe_route_tables(Filters=filters)["RouteTables"]
+    (found,) = [one for one in table["Associations"] if one["Main"]]
+    return table["RouteTableId"], found["RouteTableAssociationId"]
+
+
+def default_acl(net: Network) -> str:
+    filters = [{"Name": "vpc-id", "Values": [net.id("vpc/MyVPC")]}, {"Name": "default", "Values": ["true"]}]
+    (acl,) = net.outsider("ec2").describe_network_acls(Filters=filters)["NetworkAcls"]
+    return str(acl["NetworkAclId"])
+
+
+def move_acl(net: Network, subnet: str, acl_id: str) -> None:
+    """Somebody puts a subnet behind another ACL."""
+    ec2 = net.outsider("ec2")
+    filters = [{"Name": "association.subnet-id", "Values": [net.id(subnet)]}]
+    (acl,) = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
+    (held,) = [one for one in acl["Associations"] if one["SubnetId"] == net.id(subnet)]
+    ec2.replace_network_acl_association(AssociationId=held["NetworkAclAssociationId"], NetworkAclId=acl_id)
+
+
+def other_main(net: Network) -> None:
+    """Somebody makes a table of their own the main one."""
+    ec2 = net.outsider("ec2")
+    table = ec2.create_route_table(VpcId=net.id("vpc/MyVPC"))["RouteTable"]["RouteTableId"]
+    ec2.replace_route_table_association(AssociationId=main_table(net)[1], RouteTableId=table)
+
+
+def database(**changes: Any) -> Deed:
+    """Somebody modifies the database, and RDS finishes doing so."""
+
+    def deed(net: Network) -> None:
+        net.outsider("rds").modify_db_instance(DBInstanceIdentifier=DATABASE, ApplyImmediately=True, **changes)
+        net.lab.settle()
+
+    return deed
+
+
+def live_database(net: Network) -> Any:
+    """The database as the laboratory holds it."""
+    return net.lab._live.instance(DATABASE)
+
+
+def _db(field: str, outcome: Outcome, deed: Deed = lambda net: None, **how: Any) -> Case:
+    return Case(f"db_instance/{DATABASE}", field, outcome, deed, **how)
+
+
+def _wanted(**fields: Any) -> Edit:
+    return edit(f"db_instance/{DATABASE}", **fields)
+
+
+def _tag_database(net: Network) -> None:
+    arn = f"arn:aws:rds:ap-northeast-2:123456789012:db:{DATABASE}"
+    net.outsider("rds").add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "nobody"}])
+
+
+def _tag_subnet_group(net: Network) -> None:
+    arn = "arn:aws:rds:ap-northeast-2:123456789012:subgrp:mydbsubnetgroup"
+    net.outsider("rds").add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "nobody"}])
+
+
+def _subnet_group(*subnets: str, **more: Any) -> Deed:
+    return lambda net: net.outsider("rds").modify_db_subnet_group(
+        DBSubnetGroupName="mydbsubnetgroup", SubnetIds=[net.id(one) for one in subnets], **more
+    )
+
+
+_BOTH_PRIVATE = ("subnet/PrivateSubnet1", "subnet/PrivateSubnet2")
+_NOW, _WINDOW = Policy(downtime="now"), Policy(downtime="window")
+_ACL = "network_acl/PrivateSubnetACL"
+_OTHER_GROUP = edit("db_subnet_group/other", subnets=["subnet/PrivateSubnet1", "subnet/PrivateSubnet2"])
+
+CASES: tuple[Case, ...] = (
+    Case(
+        "vpc/MyVPC", "cidr_block", Outcome.BLOCKED, wanted=edit("vpc/MyVPC", cidr_block="10.0.0.0/17"), why="AWS never"
+    ),
+    Case("vpc/MyVPC", "enable_dns_hostnames", Outcome.CORRECTED, vpc_attribute(EnableDnsHostnames=False)),
+    Case(
+        "vpc/MyVPC",
+        "enable_dns_support",
+        Outcome.CORRECTED,
+        vpc_attribute(EnableDnsHostnames=False, EnableDnsSupport=False),
+    ),
+    retagged("vpc/MyVPC"),
+    Case(
+        "internet_gateway/MyInternetGateway",
+        "vpc",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").detach_internet_gateway(
+            InternetGatewayId=net.id("internet_gateway/MyInternetGateway"), VpcId=net.id("vpc/MyVPC")
+        ),
+    ),
+    retagged("internet_gateway/MyInternetGateway"),
+    Case(
+        "subnet/PrivateSubnet1",
+        "cidr_block",
+        Outcome.BLOCKED,
+        wanted=edit("subnet/PrivateSubnet1", cidr_block="10.0.9.0/24"),
+        why="AWS never changes it",
+    ),
+    Case(
+        "subnet/PublicSubnet1",
+        "availability_zone",
+        Outcome.BLOCKED,
+        wanted=edit("subnet/PublicSubnet1", availability_zone="ap-northeast-2b"),
+        why="AWS never changes it",
+    ),
+    Case(
+        "subnet/PrivateSubnet2",
+        "map_public_ip_on_launch",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").modify_subnet_attribute(
+            SubnetId=net.id("subnet/PrivateSubnet2"), MapPublicIpOnLaunch={"Value": True}
+        ),
+    ),
+    retagged("subnet/PrivateSubnet1"),
+    Case(
+        "route_table/PrivateRouteTable",
+        "main",
+        Outcome.CORRECTED,
+        other_main,
+        start=edit("route_table/PrivateRouteTable", main=True),
+    ),
+    Case(
+        "route_table/PrivateRouteTable",
+        "main",
+        Outcome.BLOCKED,
+        start=edit("route_table/PrivateRouteTable", main=True),
+        wanted=edit("route_table/PrivateRouteTable", main=False),
+        why="a VPC always has a main table",
+    ),
+    Case(
+        "route_table/PublicRouteTable",
+        "routes",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").delete_route(
+            RouteTableId=net.id("route_table/PublicRouteTable"), DestinationCidrBlock=ANYWHERE
+        ),
+    ),
+    Case(
+        "route_table/PrivateRouteTable",
+        "subnets",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").disassociate_route_table(
+            AssociationId=association(net, "subnet/PrivateSubnet1")["RouteTableAssociationId"]
+        ),
+    ),
+    retagged("route_table/PublicRouteTable"),
+    Case(
+        "security_group/DBSG",
+        "description",
+        Outcome.BLOCKED,
+        wanted=edit("security_group/DBSG", description="something else"),
+        why="AWS never changes it",
+    ),
+    Case(
+        "security_group/DBSG",
+        "ingress",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").authorize_security_group_ingress(
+            GroupId=net.id("security_group/DBSG"), IpPermissions=[permission(22, ANYWHERE)]
+        ),
+    ),
+    Case(
+        "security_group/DBSG",
+        "egress",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").revoke_security_group_egress(
+            GroupId=net.id("security_group/DBSG"), IpPermissions=[permission(-1, ANYWHERE, protocol="-1")]
+        ),
+    ),
+    retagged("security_group/DBSG"),
+    Case(_ACL, "is_default", Outcome.BLOCKED, wanted=edit(_ACL, is_default=True), why="AWS decides which ACL"),
+    Case(
+        _ACL,
+        "ingress",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").delete_network_acl_entry(
+            NetworkAclId=net.id(_ACL), RuleNumber=110, Egress=False
+        ),
+    ),
+    Case(
+        _ACL,
+        "egress",
+        Outcome.CORRECTED,
+        lambda net: net.outsider("ec2").delete_network_acl_entry(
+            NetworkAclId=net.id(_ACL), RuleNumber=110, Egress=True
+        ),
+    ),
+    Case(_ACL, "subnets", Outcome.CORRECTED, lambda net: move_acl(net, "subnet/PrivateSubnet1", default_acl(net))),
+    retagged(_ACL),
+    Case(
+        "db_subnet_group/mydbsubnetgroup",
+        "description",
+        Outcome.CORRECTED,
+        _subnet_group(*_BOTH_PRIVATE, DBSubnetGroupDescription="nobody knows"),
+    ),
+    Case(
+        "db_subnet_group/mydbsubnetgroup",
+        "subnets",
+        Outcome.CORRECTED,
+        _subnet_group(*_BOTH_PRIVATE, "subnet/PublicSubnet1"),
+    ),
+    Case(
+        "db_subnet_group/mydbsubnetgroup",
+        "tags",
+        Outcome.CORRECTED,
+        _tag_subnet_group,
+        start=edit("db_subnet_group/mydbsubnetgroup", tags={"team": "shop"}),
+    ),
+    _db(
+        "vpc_security_groups",
+        Outcome.CORRECTED,
+        lambda net: database(VpcSecurityGroupIds=[net.id("security_group/APIGatewaySG")])(net),
+    ),
+    _db("publicly_accessible", Outcome.CORRECTED, database(PubliclyAccessible=True)),
+    _db("deletion_protection", Outcome.CORRECTED, database(DeletionProtection=False)),
+    _db("copy_tags_to_snapshot", Outcome.CORRECTED, database(CopyTagsToSnapshot=False)),
+    _db("auto_minor_version_upgrade", Outcome.CORRECTED, database(AutoMinorVersionUpgrade=False)),
+    _db(
+        "max_allocated_storage",
+        Outcome.CORRECTED,
+        database(MaxAllocatedStorage=1000),
+        start=_wanted(max_allocated_storage=100),
+    ),
+    _db("preferred_backup_window", Outcome.CORRECTED, database(PreferredBackupWindow="10:00-10:30")),
+    _db("preferred_maintenance_window", Outcome.CORRECTED, database(PreferredMaintenanceWindow="mon:10:00-mon:10:30")),
+    _db("backup_retention_period", Outcome.CORRECTED, database(BackupRetentionPeriod=1)),
+    _db("backup_retention_period", Outcome.HELD, database(BackupRetentionPeriod=0), why="costs downtime"),
+    _db("backup_retention_period", Outcome.CORRECTED, database(BackupRetentionPeriod=0), policy=_NOW),
+    _db("allocated_storage", Outcome.CORRECTED, wanted=_wanted(allocated_storage=30)),
+    _db("allocated_storage", Outcome.BLOCKED, database(AllocatedStorage=40), why="storage never shrinks"),
+    _db("allocated_storage", Outcome.BLOCKED, wanted=_wanted(allocated_storage=21), why="declare at least 22"),
+    _db("storage_type", Outcome.CORRECTED, database(StorageType="gp2")),
+    _db("storage_type", Outcome.HELD, database(StorageType="standard"), why="costs downtime"),
+    _db("multi_az", Outcome.CORRECTED, database(MultiAZ=True)),
+    _db("port", Outcome.HELD, database(DBPortNumber=5433), start=_wanted(port=5432), why="costs downtime"),
+    _db("port", Outcome.CORRECTED, database(DBPortNumber=5433), start=_wanted(port=5432), policy=_NOW),
+    _db("db_instance_class", Outcome.HELD, database(DBInstanceClass="db.t3.large"), why="costs downtime"),
+    _db("db_instance_class", Outcome.CORRECTED, database(DBInstanceClass="db.t3.large"), policy=_NOW),
+    _db("db_instance_class", Outcome.CORRECTED, database(DBInstanceClass="db.t3.large"), policy=_WINDOW),
+    _db("engine_version", Outcome.HELD, wanted=_wanted(engine_version="17"), why="costs downtime"),
+    _db("engine_version", Outcome.CORRECTED, wanted=_wanted(engine_version="17"), policy=_NOW),
+    _db("engine_version", Outcome.CORRECTED, wanted=_wanted(engine_version="17.2"), policy=_WINDOW),
+    _db("engine_version", Outcome.BLOCKED, wanted=_wanted(engine_version="15"), why="never downgraded"),
+    _db(
+        "manage_master_user_password",
+        Outcome.HELD,
+        database(ManageMasterUserPassword=False, MasterUserPassword="known-to-somebody"),
+        why="costs downtime",
+    ),
+    _db(
+        "manage_master_user_password",
+        Outcome.CORRECTED,
+        database(ManageMasterUserPassword=False, MasterUserPassword="known-to-somebody"),
+        policy=_NOW,
+    ),
+    _db(
+        "engine",
+        Outcome.BLOCKED,
+        lambda net: setattr(live_database(net), "engine", "mysql"),
+        why="it is 'mysql' and declared is 'postgres'",
+    ),
+    _db("storage_encrypted", Outcome.BLOCKED, wanted=_wanted(storage_encrypted=False), why="AWS never changes it"),
+    _db("db_name", Outcome.BLOCKED, wanted=_wanted(db_name="orders"), why="AWS never changes it"),
+    _db("master_username", Outcome.BLOCKED, wanted=_wanted(master_username="keeper"), why="AWS never changes it"),
+    _db(
+        "db_subnet_group",
+        Outcome.BLOCKED,
+        wanted=both(_OTHER_GROUP, _wanted(db_subnet_group="db_subnet_group/other")),
+        why="AWS never changes it",
+    ),
+    _db("tags", Outcome.CORRECTED, _tag_database, start=_wanted(tags={"team": "shop"})),
+)

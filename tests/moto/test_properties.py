@@ -1,0 +1,407 @@
+"""Whatever people do to the reference network, one after another: it comes back, and no packet pays for the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, example, given, note, settings
+from hypothesis import strategies as st
+
+from lab.world import World
+from reconciler.model import Outcome
+from reconciler.report.result import Report
+from tests.moto.packets import violations
+from tests.moto.runs import Network
+
+GROUPS = ("APIGatewaySG", "TestServerSG", "DBSG")
+ACLS = ("PublicSubnetACL", "PrivateSubnetACL")
+TABLES = ("PublicRouteTable", "PrivateRouteTable")
+SUBNETS = ("PublicSubnet1", "PrivateSubnet1", "PrivateSubnet2")
+PEERS = (
+    "0.0.0.0/0",
+    "0.0.0.0/1",
+    "10.0.0.0/8",
+    "10.0.0.0/16",
+    "10.0.1.0/24",
+    "10.0.2.0/24",
+    "10.0.2.128/25",
+    "203.0.113.0/24",
+    "::/0",
+)
+TRAFFIC = (
+    ("-1", -1, -1),
+    ("tcp", 0, 65535),
+    ("tcp", 22, 22),
+    ("tcp", 80, 80),
+    ("tcp", 80, 443),
+    ("tcp", 443, 443),
+    ("tcp", 5432, 5432),
+    ("tcp", 8000, 8000),
+    ("tcp", 1024, 65535),
+    ("udp", 53, 53),
+    ("icmp", -1, -1),
+    ("47", -1, -1),
+)
+NUMBERS = (1, 2, 50, 99, 100, 101, 105, 110, 111, 115, 120, 121, 130, 200, 32766)
+DESTINATIONS = ("0.0.0.0/0", "0.0.0.0/1", "10.1.0.0/16", "203.0.113.0/24", "203.0.113.0/25")
+TARGETS = ("gateway", "nat")
+ROUNDS = 3
+NUMBER_OF = {"tcp": "6", "udp": "17", "icmp": "1"}
+
+
+class Rule(NamedTuple):
+    protocol: str
+    first: int
+    last: int
+    peer: str
+
+
+@dataclass
+class Outsider:
+    """Somebody else's hands. What AWS refuses them is no drift."""
+
+    net: Network
+    nat: str
+
+    @property
+    def ec2(self) -> Any:
+        return self.net.outsider("ec2")
+
+    def rules(self, group: str, *, egress: bool) -> list[dict[str, Any]]:
+        found = self.ec2.describe_security_groups(GroupIds=[self.net.id(f"security_group/{group}")])["SecurityGroups"][0]
+        listed = found["IpPermissionsEgress" if egress else "IpPermissions"]
+        return [
+            {key: one[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in one} | {sort: [peer]}
+            for one in listed
+            for sort in ("IpRanges", "Ipv6Ranges", "UserIdGroupPairs", "PrefixListIds")
+            for peer in one.get(sort, ())
+        ]
+
+    def permission(self, rule: Rule) -> dict[str, Any]:
+        what: dict[str, Any] = {"IpProtocol": rule.protocol}
+        if rule.protocol in NUMBER_OF:
+            what |= {"FromPort": rule.first, "ToPort": rule.last}
+        if rule.peer in GROUPS:
+            return what | {"UserIdGroupPairs": [{"GroupId": self.net.id(f"security_group/{rule.peer}")}]}
+        if ":" in rule.peer:
+            return what | {"Ipv6Ranges": [{"CidrIpv6": rule.peer, "Description": "somebody else's"}]}
+        return what | {"IpRanges": [{"CidrIp": rule.peer}]}
+
+
+class AddRule(NamedTuple):
+    group: str
+    egress: bool
+    rule: Rule
+
+    def done(self, by: Outsider) -> None:
+        call = by.ec2.authorize_security_group_egress if self.egress else by.ec2.authorize_security_group_ingress
+        call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[by.permission(self.rule)])
+
+
+class RemoveRule(NamedTuple):
+    group: str
+    egress: bool
+    index: int
+
+    def done(self, by: Outsider) -> None:
+        if listed := by.rules(self.group, egress=self.egress):
+            call = by.ec2.revoke_security_group_egress if self.egress else by.ec2.revoke_security_group_ingress
+            gone = listed[self.index % len(listed)]
+            call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[gone])
+
+
+class ChangeRule(NamedTuple):
+    group: str
+    egress: bool
+    index: int
+    rule: Rule
+
+    def done(self, by: Outsider) -> None:
+        AddRule(self.group, self.egress, self.rule).done(by)
+        listed = by.rules(self.group, egress=self.egress)
+        added = by.permission(self.rule)
+        others = [one for one in listed if (one["IpProtocol"], one.get("FromPort")) != (added["IpProtocol"], added.get("FromPort"))]
+        if others:
+            call = by.ec2.revoke_security_group_egress if self.egress else by.ec2.revoke_security_group_ingress
+            call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[others[self.index % len(others)]])
+
+
+class PutEntry(NamedTuple):
+    acl: str
+    egress: bool
+    number: int
+    action: str
+    rule: Rule
+
+    def done(self, by: Outsider) -> None:
+        params: dict[str, Any] = {
+            "NetworkAclId": by.net.id(f"network_acl/{self.acl}"),
+            "Egress": self.egress,
+            "RuleNumber": self.number,
+            "RuleAction": self.action,
+            "Protocol": NUMBER_OF.get(self.rule.protocol, self.rule.protocol),
+            "Ipv6CidrBlock" if ":" in self.rule.peer else "CidrBlock": self.rule.peer,
+        }
+        if self.rule.protocol in {"tcp", "udp"}:
+            params["PortRange"] = {"From": self.rule.first, "To": self.rule.last}
+        if self.rule.protocol == "icmp":
+            params["IcmpTypeCode"] = {"Type": self.rule.first, "Code": self.rule.last}
+        acl = by.ec2.describe_network_acls(NetworkAclIds=[params["NetworkAclId"]])["NetworkAcls"][0]
+        taken = {(one["RuleNumber"], one["Egress"]) for one in acl["Entries"]}
+        replace = (self.number, self.egress) in taken
+        (by.ec2.replace_network_acl_entry if replace else by.ec2.create_network_acl_entry)(**params)
+
+
+class DeleteEntry(NamedTuple):
+    acl: str
+    egress: bool
+    number: int
+
+    def done(self, by: Outsider) -> None:
+        acl = by.net.id(f"network_acl/{self.acl}")
+        by.ec2.delete_network_acl_entry(NetworkAclId=acl, Egress=self.egress, RuleNumber=self.number)
+
+
+class PutRoute(NamedTuple):
+    table: str
+    destination: str
+    target: str
+
+    def done(self, by: Outsider) -> None:
+        via = (
+            {"GatewayId": by.net.id("internet_gateway/MyInternetGateway")}
+            if self.target == "gateway"
+            else {"NatGatewayId": by.nat}
+        )
+        table = by.net.id(f"route_table/{self.table}")
+        held = by.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+        there = any(one.get("DestinationCidrBlock") == self.destination for one in held)
+        call = by.ec2.replace_route if there else by.ec2.create_route
+        call(RouteTableId=table, DestinationCidrBlock=self.destination, **via)
+
+
+class DeleteRoute(NamedTuple):
+    table: str
+    destination: str
+
+    def done(self, by: Outsider) -> None:
+        by.ec2.delete_route(RouteTableId=by.net.id(f"route_table/{self.table}"), DestinationCidrBlock=self.destination)
+
+
+class UseTable(NamedTuple):
+    """`table` is empty for the main one."""
+
+    subnet: str
+    table: str
+
+    def done(self, by: Outsider) -> None:
+        subnet = by.net.id(f"subnet/{self.subnet}")
+        tables = by.ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])
+        held = [
+            one["RouteTableAssociationId"]
+            for table in tables["RouteTables"]
+            for one in table["Associations"]
+            if one.get("SubnetId") == subnet
+        ]
+        if not self.table:
+            by.ec2.disassociate_route_table(AssociationId=held[0])
+        elif held:
+            by.ec2.replace_route_table_association(
+                AssociationId=held[0], RouteTableId=by.net.id(f"route_table/{self.table}")
+            )
+        else:
+            by.ec2.associate_route_table(SubnetId=subnet, RouteTableId=by.net.id(f"route_table/{self.table}"))
+
+
+class UseAcl(NamedTuple):
+    """`acl` is empty for the default one."""
+
+    subnet: str
+    acl: str
+
+    def done(self, by: Outsider) -> None:
+        subnet = by.net.id(f"subnet/{self.subnet}")
+        acls = by.ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [by.net.live.vpc_id]}])["NetworkAcls"]
+        default = next(one["NetworkAclId"] for one in acls if one["IsDefault"])
+        held = next(one for acl in acls for one in acl["Associations"] if one["SubnetId"] == subnet)
+        to = by.net.id(f"network_acl/{self.acl}") if self.acl else default
+        by.ec2.replace_network_acl_association(AssociationId=held["NetworkAclAssociationId"], NetworkAclId=to)
+
+
+class Retag(NamedTuple):
+    address: str
+
+    def done(self, by: Outsider) -> None:
+        tags = [{"Key": "Name", "Value": "old-do-not-use"}, {"Key": "owner", "Value": "nobody"}]
+        by.ec2.create_tags(Resources=[by.net.id(self.address)], Tags=tags)
+
+
+class SwitchDns(NamedTuple):
+    attribute: str
+    on: bool
+
+    def done(self, by: Outsider) -> None:
+        by.ec2.modify_vpc_attribute(VpcId=by.net.live.vpc_id, **{self.attribute: {"Value": self.on}})
+
+
+class DetachGateway(NamedTuple):
+    def done(self, by: Outsider) -> None:
+        gateway = by.net.id("internet_gateway/MyInternetGateway")
+        by.ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=by.net.live.vpc_id)
+
+
+class GivePublicAddresses(NamedTuple):
+    subnet: str
+    on: bool
+
+    def done(self, by: Outsider) -> None:
+        subnet = by.net.id(f"subnet/{self.subnet}")
+        by.ec2.modify_subnet_attribute(SubnetId=subnet, MapPublicIpOnLaunch={"Value": self.on})
+
+
+class ChangeDatabase(NamedTuple):
+    field: str
+    value: Any
+
+    def done(self, by: Outsider) -> None:
+        value = self.value
+        if self.field == "VpcSecurityGroupIds":
+            value = [by.net.id(f"security_group/{group}") for group in value]
+        by.net.outsider("rds").modify_db_instance(
+            DBInstanceIdentifier="mypostgresqldb", ApplyImmediately=True, **{self.field: value}
+        )
+        by.net.lab.settle()
+
+
+type Deed = (
+    AddRule
+    | RemoveRule
+    | ChangeRule
+    | PutEntry
+    | DeleteEntry
+    | PutRoute
+    | DeleteRoute
+    | UseTable
+    | UseAcl
+    | Retag
+    | SwitchDns
+    | DetachGateway
+    | GivePublicAddresses
+    | ChangeDatabase
+)
+
+traffics = st.sampled_from(TRAFFIC)
+group_rules = st.builds(lambda what, peer: Rule(*what, peer), traffics, st.sampled_from(PEERS + GROUPS))
+acl_rules = st.builds(lambda what, peer: Rule(*what, peer), traffics, st.sampled_from(PEERS)).filter(
+    lambda rule: rule.protocol != "icmp" or ":" not in rule.peer
+)
+groups, acls, subnets = st.sampled_from(GROUPS), st.sampled_from(ACLS), st.sampled_from(SUBNETS)
+numbers, sides = st.sampled_from(NUMBERS), st.booleans()
+database = st.sampled_from(
+    (
+        ("PubliclyAccessible", True),
+        ("VpcSecurityGroupIds", ("APIGatewaySG",)),
+        ("VpcSecurityGroupIds", ("APIGatewaySG", "DBSG")),
+        ("VpcSecurityGroupIds", ("TestServerSG", "APIGatewaySG")),
+        ("DeletionProtection", False),
+        ("BackupRetentionPeriod", 1),
+        ("PreferredBackupWindow", "03:00-03:30"),
+        ("CopyTagsToSnapshot", False),
+    )
+)
+deeds: st.SearchStrategy[Deed] = st.one_of(
+    st.builds(AddRule, groups, sides, group_rules),
+    st.builds(AddRule, groups, sides, group_rules),
+    st.builds(RemoveRule, groups, sides, st.integers(0, 3)),
+    st.builds(ChangeRule, groups, sides, st.integers(0, 3), group_rules),
+    st.builds(PutEntry, acls, sides, numbers, st.sampled_from(("allow", "deny")), acl_rules),
+    st.builds(PutEntry, acls, sides, numbers, st.sampled_from(("allow", "deny")), acl_rules),
+    st.builds(DeleteEntry, acls, sides, st.sampled_from((100, 110, 120))),
+    st.builds(PutRoute, st.sampled_from(TABLES), st.sampled_from(DESTINATIONS), st.sampled_from(TARGETS)),
+    st.builds(DeleteRoute, st.sampled_from(TABLES), st.sampled_from(DESTINATIONS)),
+    st.builds(UseTable, subnets, st.sampled_from((*TABLES, ""))),
+    st.builds(UseAcl, subnets, st.sampled_from((*ACLS, ""))),
+    st.builds(Retag, st.sampled_from(("vpc/MyVPC", "subnet/PublicSubnet1", "security_group/DBSG"))),
+    st.builds(SwitchDns, st.sampled_from(("EnableDnsSupport", "EnableDnsHostnames")), st.just(False)),  # noqa: FBT003
+    st.builds(DetachGateway),
+    st.builds(GivePublicAddresses, subnets, sides),
+    database.map(lambda pair: ChangeDatabase(*pair)),
+)
+sequences = st.lists(deeds, min_size=1, max_size=6)
+
+
+@pytest.fixture
+def outsider(net: Network) -> Outsider:
+    """The reference network with a NAT gateway in it that nobody declared, for routes to go astray through."""
+    nat = net.outsider("ec2").create_nat_gateway(
+        SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private"
+    )["NatGateway"]["NatGatewayId"]
+    return Outsider(net, nat)
+
+
+def left(report: Report) -> list[tuple[str, str, Outcome | None, str]]:
+    """What a report leaves open."""
+    good = {Outcome.IN_SYNC, Outcome.CORRECTED}
+    return [
+        (str(one.address), one.field, one.outcome, one.message)
+        for one in (*report.lines, *report.findings)
+        if one.outcome not in good
+    ]
+
+
+def check(outsider: Outsider, deeds: list[Deed]) -> None:
+    """Deeds are done, the product puts the network right, and somebody watches the packets after every call."""
+    net = outsider.net
+    saved = net.lab.save()
+    try:
+        clean = net.state()
+        for deed in deeds:
+            try:
+                deed.done(outsider)
+            except ClientError as refused:
+                note(f"{deed} is refused: {refused}")
+        before = net.state()
+        open_after: list[tuple[str, str, Outcome | None, str]] = []
+        with net.watched() as states:
+            for _ in range(ROUNDS):
+                report = net.run()
+                net.lab.settle()
+                open_after = left(report)
+                if not open_after:
+                    break
+        calls = [f"{index}: {call.operation} {call.params}" for index, call in enumerate(writes(net), 1)]
+        note("\n".join(calls))
+        assert violations(before, clean, states) == []
+        assert all(outcome in {Outcome.HELD, Outcome.BLOCKED} and why for _, _, outcome, why in open_after), open_after
+        again = net.run()
+        assert left(again) == open_after
+        assert again.writes == 0
+        if not open_after:
+            assert net.state() == clean
+    finally:
+        net.lab.restore(saved)
+        net.lab.calls.clear()
+
+
+def writes(net: Network) -> list[Any]:
+    return [call for call in net.lab.calls if call.kind == "write"]
+
+
+often = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
+@often
+@given(deeds=sequences)
+def test_whatever_was_done_is_put_right_without_a_gap(outsider: Outsider, deeds: list[Deed]) -> None:
+    check(outsider, deeds)
+
+
+@pytest.mark.long
+@settings(max_examples=1_000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(deeds=st.lists(deeds, min_size=1, max_size=12))
+def test_whatever_was_done_is_put_right_without_a_gap_at_length(outsider: Outsider, deeds: list[Deed]) -> None:
+    check(outsider, deeds)

@@ -1,0 +1,258 @@
+"""Documents and looks made by hand: what the tests of the pure core are fed with. No AWS and no emulator.
+
+`written` draws a whole document from a `Random`, so that one generator serves seeded samples and hypothesis alike;
+`seen` is the look at a network that is exactly as a document says, under made-up ids.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+
+import desired_state
+from desired_state.database import DbInstance
+from desired_state.document import Document
+from desired_state.fields import Address
+from desired_state.load import load
+from desired_state.resource import Resource
+from reconciler.diff import diff, wanted
+from reconciler.kind import Scene
+from reconciler.kinds import REGISTRY
+from reconciler.model import Change, Neighbour, Observed, Policy, Ref, Snapshot
+from reconciler.plan import Plan, make_plan
+
+EXAMPLES = Path(desired_state.__file__).parent / "examples"
+REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text(encoding="utf-8"))
+MORNING = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+VPC = Address("vpc/MyVPC")
+GATEWAY = Address("internet_gateway/MyInternetGateway")
+WEB, APP, DB = (Address(f"security_group/{name}") for name in ("APIGatewaySG", "TestServerSG", "DBSG"))
+OUTSIDE, INSIDE = Address("network_acl/PublicSubnetACL"), Address("network_acl/PrivateSubnetACL")
+OUT, IN = Address("route_table/PublicRouteTable"), Address("route_table/PrivateRouteTable")
+FRONT, BACK1, BACK2 = (Address(f"subnet/{name}") for name in ("PublicSubnet1", "PrivateSubnet1", "PrivateSubnet2"))
+DATABASE, SUBNET_GROUP = Address("db_instance/mypostgresqldb"), Address("db_subnet_group/mydbsubnetgroup")
+
+_PREFIXES = {
+    "vpc": "vpc",
+    "internet_gateway": "igw",
+    "subnet": "subnet",
+    "route_table": "rtb",
+    "security_group": "sg",
+    "network_acl": "acl",
+}
+
+
+def document(written: dict[str, Any] | None = None, **sections: Any) -> Document:
+    """The document of a dict, or the reference with some of its sections replaced (None: left out)."""
+    whole = deepcopy(written or REFERENCE)
+    for kind, section in sections.items():
+        if section is None:
+            del whole["resources"][kind]
+        else:
+            whole["resources"][kind] = section
+    if sections:
+        whole.pop("intents", None)
+        whole.pop("workloads", None)
+    return load(json.dumps(whole).encode(), "test.json")
+
+
+def of_groups(**groups: Any) -> Document:
+    """A document of one VPC and some security groups."""
+    return document(
+        {
+            "version": 1,
+            "name": "shop",
+            "revision": 1,
+            "scope": {"account_id": "123456789012", "region": "ap-northeast-2"},
+            "resources": {"vpc": {"MyVPC": {"cidr_block": "10.0.0.0/16"}}, "security_group": groups},
+        }
+    )
+
+
+def aws_id(address: Address) -> str:
+    """A made-up id, always the same for an address; databases are called by their names."""
+    prefix = _PREFIXES.get(address.kind)
+    return f"{prefix}-{zlib.crc32(address.encode()):017x}" if prefix else address.name
+
+
+def seen(wish: Document, *, only: Iterable[Address] | None = None, vpc: Address = VPC) -> Snapshot:
+    """The look at a network that is as `wish` says; with `only`, nothing else is there."""
+    found = set(wish.resources if only is None else only)
+    resources = {at: Observed(aws_id(at), _live(wish, at), facts=_facts(wish, at, vpc)) for at in wish.resources if at in found}
+    handles = {Ref(at): aws_id(at) for at in resources}
+    if vpc in resources:
+        handles |= {Ref(vpc, "main_route_table_association"): "rtbassoc-0", Ref(vpc, "default_network_acl"): "acl-0"}
+    for at, one in resources.items():
+        if at.kind == "internet_gateway" and getattr(one.spec, "vpc", None) == vpc:
+            handles[Ref(vpc, "internet_gateway")] = one.id
+        if at.kind in {"route_table", "network_acl"}:
+            for subnet in getattr(one.spec, "subnets", None) or ():
+                handles[Ref(subnet, f"{at.kind}_association")] = f"assoc-{zlib.crc32((at + subnet).encode()):08x}"
+        if at.kind == "subnet":
+            handles.setdefault(Ref(at, "network_acl_association"), f"aclassoc-{zlib.crc32(at.encode()):08x}")
+    return Snapshot(resources, handles, {}, {}, (), MORNING)
+
+
+def _live(wish: Document, at: Address) -> Resource:
+    """What AWS would show of a resource that is as declared: nothing is left out."""
+    spec = wanted(wish, at, REGISTRY[at.kind])
+    empty = {"route_table": {"main": False}, "network_acl": {"is_default": False}}.get(at.kind, {})
+    known: dict[str, Any] = {name: value for name, value in empty.items() if getattr(spec, name) is None}
+    return spec.but(**known)
+
+
+def _facts(wish: Document, at: Address, vpc: Address) -> dict[str, Any]:
+    spec = wish.resources[at]
+    here = {"vpc": aws_id(vpc), "our_vpc": aws_id(vpc)}
+    if isinstance(spec, DbInstance):
+        now = {name: getattr(spec, name) for name in spec.described()}
+        return here | {"status": "available", "now": now, "pending": frozenset()}
+    return {
+        "db_subnet_group": here,
+        "route_table": {"remarks": (), "local": frozenset({"10.0.0.0/16"})},
+        "vpc": {"networks": frozenset({"10.0.0.0/16"}), "ipv6": False},
+    }.get(at.kind, {})
+
+
+def drifted(snapshot: Snapshot, address: Address, **fields: Any) -> Snapshot:
+    """The same look with other live values in one resource; `status`, `facts` and `tags` may be among them."""
+    one = snapshot.resources[address]
+    status, facts = fields.pop("status", one.status), fields.pop("facts", {})
+    changed = replace(one, spec=one.spec.but(**fields), status=status, facts={**one.facts, **facts})
+    return replace(snapshot, resources={**snapshot.resources, address: changed})
+
+
+def missing(snapshot: Snapshot, *addresses: Address) -> Snapshot:
+    """The same look without some resources, and without their handles."""
+    resources = {at: one for at, one in snapshot.resources.items() if at not in addresses}
+    handles = {ref: one for ref, one in snapshot.handles.items() if ref.to not in addresses}
+    return replace(snapshot, resources=resources, handles=handles)
+
+
+def beside(snapshot: Snapshot, *neighbours: Neighbour) -> Snapshot:
+    """The same look with neighbours; those that are ours have handles."""
+    handles = {**snapshot.handles, **{Ref(one.address): one.id for one in neighbours if one.ours}}
+    return replace(snapshot, neighbours=neighbours, handles=handles)
+
+
+def scene(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> Scene:
+    return Scene(wish, snapshot, policy or Policy())
+
+
+def changes(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> tuple[Change, ...]:
+    return diff(wish, snapshot, scene(wish, snapshot, policy), REGISTRY)
+
+
+def plan(
+    wish: Document, snapshot: Snapshot, policy: Policy | None = None, only: frozenset[Address] | None = None
+) -> Plan:
+    """The plan from a look to a document."""
+    return make_plan(changes(wish, snapshot, policy), scene(wish, snapshot, policy), only)
+
+
+_CIDRS = ("0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/16", "10.0.1.0/24", "10.0.2.128/25", "203.0.113.0/24")
+_PEERS = (
+    *_CIDRS,
+    "::/0",
+    "2001:db8::/32",
+    "security_group/APIGatewaySG",
+    "security_group/DBSG",
+    "sg-0a1b2c3d4e5f60718",
+    "111122223333/sg-0a1b2c3d",
+    "pl-0a1b2c3d",
+)
+_TRAFFIC: tuple[dict[str, Any], ...] = (
+    {"protocol": "all"},
+    {"protocol": "tcp", "ports": "0-65535"},
+    {"protocol": "tcp", "ports": 22},
+    {"protocol": "tcp", "ports": 443},
+    {"protocol": "tcp", "ports": "1024-65535"},
+    {"protocol": "udp", "ports": 53},
+    {"protocol": 47},
+)
+_PING: tuple[dict[str, Any], ...] = (
+    {"protocol": "icmp"},
+    {"protocol": "icmp", "icmp_type": 8},
+    {"protocol": "icmp", "icmp_type": 3, "icmp_code": 4},
+)
+_TARGETS = ("internet_gateway/MyInternetGateway", "nat-0a1b2c3d", "pcx-0a1b2c3d", "tgw-0a1b2c3d", "eni-0a1b2c3d")
+_DESTINATIONS = (*_CIDRS[:2], "10.1.0.0/16", "203.0.113.0/24", "pl-0a1b2c3d", "::/0")
+
+
+def written(random: Random) -> dict[str, Any]:
+    """A document about the addresses of the reference, with everything in them that can be changed changed."""
+    whole = deepcopy(REFERENCE)
+    whole.pop("intents")
+    whole.pop("workloads")
+    parts: dict[str, Any] = whole["resources"]
+    support = random.random() < 0.8
+    parts["vpc"]["MyVPC"] |= {"enable_dns_support": support, "enable_dns_hostnames": support and random.random() < 0.5}
+    for section in parts.values():
+        for one in section.values():
+            if random.random() < 0.3:
+                one["tags"] = {"team": random.choice(("shop", "ops"))}
+    for subnet in parts["subnet"].values():
+        subnet["map_public_ip_on_launch"] = random.random() < 0.5
+    for group in parts["security_group"].values():
+        for side, end in (("ingress", "source"), ("egress", "destination")):
+            group[side] = _rules(random, end)
+    for kind, names in (("route_table", ("", *parts["route_table"])), ("network_acl", ("", *parts["network_acl"]))):
+        homes = {f"subnet/{subnet}": random.choice(names) for subnet in parts["subnet"]}
+        for name, one in parts[kind].items():
+            one["subnets"] = [subnet for subnet, home in homes.items() if home == name]
+    for table in parts["route_table"].values():
+        chosen = random.sample(_DESTINATIONS, random.randint(0, 3))
+        table["routes"] = {destination: random.choice(_TARGETS) for destination in chosen}
+    for acl in parts["network_acl"].values():
+        for side, end in (("ingress", "source"), ("egress", "destination")):
+            acl[side] = _entries(random, end)
+    _databases(random, parts)
+    return whole
+
+
+def _rules(random: Random, end: str) -> list[dict[str, Any]]:
+    rules: dict[str, dict[str, Any]] = {}
+    for _ in range(random.randint(0, 4)):
+        rule = {**random.choice((*_TRAFFIC, *_PING)), end: random.choice(_PEERS)}
+        said = {"description": random.choice(("a", "b"))} if random.random() < 0.7 else {}
+        rules[json.dumps(rule, sort_keys=True)] = rule | said
+    return list(rules.values())
+
+
+def _entries(random: Random, end: str) -> dict[str, dict[str, Any]]:
+    entries = {}
+    for number in random.sample((50, 100, 101, 110, 120, 130), random.randint(0, 4)):
+        cidr = random.choice((*_CIDRS, "::/0"))
+        what = random.choice(_TRAFFIC if ":" in cidr else (*_TRAFFIC, *_PING))
+        entries[str(number)] = {"action": random.choice(("allow", "allow", "deny")), **what, end: cidr}
+    return entries
+
+
+def _databases(random: Random, parts: dict[str, Any]) -> None:
+    database = parts["db_instance"]["mypostgresqldb"]
+    groups = [f"security_group/{name}" for name in parts["security_group"]]
+    database |= {
+        "vpc_security_groups": random.sample(groups, random.randint(1, 2)),
+        "multi_az": random.random() < 0.5,
+        "backup_retention_period": random.choice((1, 7)),
+        "deletion_protection": random.random() < 0.5,
+        "db_instance_class": random.choice(("db.t3.micro", "db.t3.small")),
+        "allocated_storage": random.choice((20, 40)),
+        "port": random.choice((5432, 5433)),
+    }
+    parts["db_subnet_group"]["mydbsubnetgroup"]["description"] = random.choice(("Two", "Private subnets"))
+
+
+documents = st.randoms(use_true_random=False).map(lambda random: document(written(random)))
+"""Documents about the same addresses; hypothesis shrinks the choices that `written` makes."""
+
