@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -29,9 +29,12 @@ from reconciler.run import run
 if TYPE_CHECKING:
     from botocore.model import Shape
 
+Ports = int | tuple[int, int]
+
 RULES = 20
 """Rules of a generated group: 19 in, 1 out."""
 _PORTS = (22, 80, 443, 5432, 6379, 8080, 8443, 9092, (8000, 8010), (30000, 32767))
+_MORE_PORTS = (21, 25, 53, 110, 389, 636, 1433, 1521, 3306)
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,14 @@ def _noon() -> datetime:
     return datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 
 
-def write(folder: Path, like: Reference, groups: int) -> None:
-    """The world of the reference network and `groups` more groups, as files in `folder`."""
+def write(folder: Path, like: Reference, groups: int, *, merged: bool = False) -> None:
+    """The world of the reference network and `groups` more groups, as files in `folder`.
+
+    `merged`: every two rules share protocol and ports, which EC2 answers as one permission, so that botocore has less
+    to parse; else each rule has ports of its own.
+    """
     seeded = random.Random(groups)
-    rules = {f"group-{index}": list(_rules(seeded, index, groups)) for index in range(groups)}
+    rules = {f"group-{index}": list(_rules(seeded, index, groups, _PORTS if merged else (*_PORTS, *_MORE_PORTS))) for index in range(groups)}
     written = dict(like.written, resources=dict(like.written["resources"]))
     declared = {name: _declared(some) for name, some in rules.items()}
     written["resources"]["security_group"] = like.written["resources"]["security_group"] | declared
@@ -93,20 +100,20 @@ class _Rule:
     description: str
 
 
-def _rules(seeded: random.Random, index: int, groups: int) -> Iterator[_Rule]:
-    """19 rules over 10 ports, one or two peers each; a tenth of the peers are groups, a twentieth IPv6 networks."""
+def _rules(seeded: random.Random, index: int, groups: int, ports: Sequence[Ports]) -> Iterator[_Rule]:
+    """19 rules, in turns over `ports`; a tenth of their peers are groups, a twentieth IPv6 networks."""
     for number in range(RULES - 1):
-        port = _PORTS[number % len(_PORTS)]
-        ports = port if isinstance(port, tuple) else (port, port)
+        span, turn = ports[number % len(ports)], number // len(ports)
         chance = seeded.random()
         peer: str | int
-        if chance < 0.10:  # two rules of one port never have the same peer: even and odd
-            peer = (seeded.randrange(groups) // 2 * 2 + number // len(_PORTS)) % max(groups // 2 * 2, 1)
+        if chance < 0.10:  # in the two turns never the same peer: two rules would be one
+            peer = seeded.randrange(groups // 2) * 2 + turn
         elif chance < 0.15:
             peer = f"2001:db8:{index + 1:x}:{number + 1:x}::/64"
         else:
-            peer = f"10.{seeded.randrange(256)}.{seeded.randrange(128) * 2 + number // len(_PORTS)}.0/24"
-        yield _Rule(ports, peer, f"for client {index}-{number}" if seeded.random() < 0.5 else "")
+            peer = f"10.{seeded.randrange(256)}.{seeded.randrange(128) * 2 + turn}.0/24"
+        described = f"for client {index}-{number}" if seeded.random() < 0.5 else ""
+        yield _Rule(span if isinstance(span, tuple) else (span, span), peer, described)
 
 
 def _declared(rules: list[_Rule]) -> dict[str, Any]:

@@ -314,3 +314,7 @@ def _shown(path: Path) -> str:
     from desired_state.load import inert
 
     return inert(str(path))
+
+
+if __name__ == "__main__":
+    main()

@@ -29,12 +29,13 @@ NEWBORN_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 class Ended(Enum):
-    """How one action ended. DONE is AWS's word only."""
+    """How one action ended. DONE is AWS's word only; STALE needs only a fresh look to be tried."""
 
     DONE = "done"
     HELD = "held"
     SKIPPED = "skipped"
     WAITING = "waiting"
+    STALE = "stale"
     UNKNOWN = "unknown"
     FAILED = "failed"
 
@@ -88,17 +89,14 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
         elif reason := hands.may_start():
             attempt = Attempt(action, Ended.WAITING, reason)
         elif takes_away and hands.stale():
-            attempt = Attempt(action, Ended.WAITING, "the last look is too old to take anything away on")
+            attempt = Attempt(action, Ended.STALE, "the last look is too old to take anything away on")
         else:
             hands.notice(f"{action.address}: {action.why}")
             attempt, halted = writer.perform(action)
         if attempt.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
             spoiled.add(action.address)
-        if (
-            attempt.ended not in {Ended.DONE, Ended.HELD}
-            and action.touches_traffic
-            and (action.closes or action.breaks)
-        ):
+        closing = action.touches_traffic and (action.closes or action.breaks > 0)
+        if closing and attempt.ended not in {Ended.DONE, Ended.HELD}:
             unclosed.append(action)
         attempts.append(attempt)
     return tuple(attempts)
@@ -134,7 +132,7 @@ class _Writer:
                 return self._one_by_one(action), ""
             return self._judge(action, error), str(error) if error.verdict is Verdict.STOP else ""
         except LookupError as error:
-            return Attempt(action, Ended.WAITING, f"{error} is not there any more: the world has changed"), ""
+            return Attempt(action, Ended.STALE, f"{error} is not there any more: the world has changed"), ""
         return Attempt(action, Ended.DONE), ""
 
     def _one_by_one(self, action: Action) -> Attempt:

@@ -29,7 +29,7 @@ def wanted(document: Document, address: Address, kind: Kind) -> Resource:
 
 
 def diff(document: Document, snapshot: Snapshot, scene: Scene, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
-    """Every resource that differs, in the document's order; what could not be seen, or is to be ignored, is left out."""
+    """Every resource that differs, in the document's order, but for what could not be seen or is to be ignored."""
     changes = []
     for address, resource in document.resources.items():
         if resource.enforcement == "ignore" or address in snapshot.unreadable or address in snapshot.ambiguous:

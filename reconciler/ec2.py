@@ -6,7 +6,7 @@ What AWS answers is brought to the canonical form of `desired_state/fields.py` h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import Any

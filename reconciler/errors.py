@@ -62,7 +62,7 @@ _TABLE: dict[Verdict, str] = {
         SecurityGroupLimitExceeded SecurityGroupsPerInterfaceLimitExceeded NetworkAclEntryLimitExceeded
         NetworkAclLimitExceeded RouteLimitExceeded RouteTableLimitExceeded VpcLimitExceeded
         SubnetLimitExceeded InternetGatewayLimitExceeded TagLimitExceeded InvalidTagKey.Malformed
-        TagPolicyViolation InvalidVpcRange InvalidSubnet.Range InvalidGroup.Reserved CannotDelete
+        TagPolicyViolation InvalidVpcRange InvalidVpc.Range InvalidSubnet.Range InvalidGroup.Reserved CannotDelete
         InvalidPermission.Malformed InvalidCidr.InUse ResourceLimitExceeded FilterLimitExceeded
         InvalidNextToken StorageQuotaExceeded InstanceQuotaExceeded StorageTypeNotSupported
         DBParameterGroupNotFound InvalidDBParameterGroupState DBSubnetGroupDoesNotCoverEnoughAZs

@@ -110,9 +110,10 @@ def _holds(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[dict[Addr
     findings: list[Finding] = []
     furthest = now + timedelta(hours=policy.max_hold_hours)
     for address, observed in snapshot.resources.items():
-        text = (observed.spec.tags or {}).get(HOLD_TAG)
-        if text is None:
+        tags = observed.spec.tags
+        if not tags or HOLD_TAG not in tags:
             continue
+        text = tags[HOLD_TAG]
         until, problem = _hold(text, furthest)
         if problem or not until:
             message = f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}"
@@ -127,11 +128,12 @@ def _holds(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[dict[Addr
 def _hold(text: str, furthest: datetime) -> tuple[datetime | None, str]:
     """The end of a hold in UTC, and why it does not count (empty: it does)."""
     try:
-        until = datetime.fromisoformat(text)
-    except ValueError:
+        written = datetime.fromisoformat(text)
+        until = written.astimezone(UTC) if written.tzinfo else None
+    except (ValueError, OverflowError):  # in UTC the first or last day of the calendar may lie outside of it
         return None, f"that is no time; write one such as {furthest:%Y-%m-%dT%H:%M:%SZ}"
-    if until.tzinfo is None:
+    if until is None:
         return None, "it has no time zone; add Z for UTC"
     if until > furthest:
         return until, f"it lies beyond {furthest:%Y-%m-%dT%H:%MZ}, the furthest that this deployment allows"
-    return until.astimezone(UTC), ""
+    return until, ""

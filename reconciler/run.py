@@ -22,7 +22,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Phase, Policy, Snapshot
 from reconciler.observe import Look, observe
 from reconciler.plan import Plan, make_plan, signature
-from reconciler.report.result import Report, Sight, judge
+from reconciler.report.result import Course, Meter, Report, Sight, judge
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
@@ -76,7 +76,8 @@ def run(
             tries = _further(first.plan, barred, sight, document, policy, world.now(), attempts)
             if len(tries.held) + len(tries.left) == len(sight.plan.actions) or world.may_start():
                 break
-    return judge(document, policy, started, world, first, barred, attempts, sight, wrote=write)
+    meter = Meter(started, (world.now() - started).total_seconds(), world.aws.reads, world.aws.writes)
+    return judge(document, policy, Course(first, barred, tuple(attempts), sight, write), meter)
 
 
 def _look(document: Document, world: World, policy: Policy, only: frozenset[Address] | None) -> Sight:
@@ -125,7 +126,8 @@ def _further(
     }
     if document.vpc in made:
         made |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
-    unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.WAITING, Ended.SKIPPED}}
+    unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
+    unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
     lost = {
         one.action.address for one in tried if one.ended is Ended.UNKNOWN and one.action.operation.phase is Phase.CREATE
     }

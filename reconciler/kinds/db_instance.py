@@ -284,7 +284,7 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def _storage_ready(one: Difference, have: Observed) -> bool:
-    """A full disk may grow; one that is being rearranged may not change at all (RDS user guide, Working with storage)."""
+    """A full disk may grow; one that is being rearranged may not change at all (RDS user guide, Storage)."""
     return have.facts["status"] == "storage-full" and one.field == "allocated_storage"
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from desired_state.document import Document, Tolerance
 from desired_state.fields import Address
 from reconciler.apply import Attempt, Ended
 from reconciler.gate import Gate
-from reconciler.model import ABSENT, Change, Difference, Finding, Neighbour, Outcome, Policy, Snapshot
-from reconciler.plan import Plan
-
-if TYPE_CHECKING:
-    from reconciler.run import World
+from reconciler.model import ABSENT, Action, Change, Difference, Finding, Neighbour, Outcome, Policy, Snapshot
+from reconciler.plan import Plan, signature
 
 
 @dataclass(frozen=True)
@@ -76,22 +73,32 @@ class Report:
         return bool(self.count(Outcome.FAILED))
 
 
-def judge(
-    document: Document,
-    policy: Policy,
-    started: datetime,
-    world: World,
-    first: Sight,
-    barred: Gate,
-    attempts: Iterable[Attempt],
-    last: Sight,
-    *,
-    wrote: bool,
-) -> Report:
-    """The report of a run that began with the look `first` and ended with the look `last` (the same where nothing was
-    written). A drift is `corrected` when the last look no longer shows it, whatever the answers were.
+@dataclass(frozen=True)
+class Course:
+    """What happened in a run: the look it began with, what the gate held of it, what was tried, and the last look (the
+    first one where nothing was written).
     """
-    tries = tuple(attempts)
+
+    first: Sight
+    gate: Gate
+    attempts: tuple[Attempt, ...]
+    last: Sight
+    wrote: bool
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What a run cost: wall time in seconds since `started`, and counted calls."""
+
+    started: datetime
+    seconds: float
+    reads: int
+    writes: int
+
+
+def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> Report:
+    """The report of a run. A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
+    first, last = course.first, course.last
     remaining = {_identity(one): one for one in _drifts(last.plan.changes)}
     lines = []
     for one in _drifts(first.plan.changes):
@@ -99,9 +106,9 @@ def judge(
         if still is None and last is not first:
             lines.append(_line(one, Outcome.CORRECTED))
         else:
-            lines.append(_open(still or one, last.plan, barred, tries, wrote=wrote))
+            lines.append(_open(still or one, course))
     for one in remaining.values():
-        fate = _open(one, last.plan, barred, tries, wrote=wrote)
+        fate = _open(one, course)
         lines.append(
             fate
             if fate.outcome
@@ -115,23 +122,23 @@ def judge(
         ),
         *(Finding(at, Outcome.BLOCKED, why) for at, why in last.snapshot.ambiguous.items()),
         *(one for one in last.plan.findings if (one.address, one.field) not in told and (one.address, "") not in told),
-        *barred.findings,
+        *course.gate.findings,
     ]
     return Report(
         document=document,
         policy=policy,
-        started=started,
-        seconds=(world.now() - started).total_seconds(),
-        wrote=wrote,
+        started=meter.started,
+        seconds=meter.seconds,
+        wrote=course.wrote,
         plan=first.plan,
-        gate=barred,
+        gate=course.gate,
         lines=tuple(lines),
-        attempts=tries,
+        attempts=course.attempts,
         findings=tuple(findings),
         tolerated=last.covered,
         neighbours=last.snapshot.neighbours,
-        reads=world.aws.reads,
-        writes=world.aws.writes,
+        reads=meter.reads,
+        writes=meter.writes,
     )
 
 
@@ -156,33 +163,30 @@ _FATES = {
     Ended.FAILED: Outcome.FAILED,
     Ended.UNKNOWN: Outcome.WAITING,
     Ended.WAITING: Outcome.WAITING,
+    Ended.STALE: Outcome.WAITING,
     Ended.SKIPPED: Outcome.WAITING,
 }
-_WORST = (Ended.FAILED, Ended.HELD, Ended.UNKNOWN, Ended.WAITING, Ended.SKIPPED)
+_WORST = (Ended.FAILED, Ended.HELD, Ended.WAITING, Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED)
 
 
-def _open(one: Difference, plan: Plan, barred: Gate, attempts: tuple[Attempt, ...], *, wrote: bool) -> Line:
-    """A drift that is still there: what the planner, the gate, or AWS had to say to it."""
+def _open(one: Difference, course: Course) -> Line:
+    """A drift that is still there: what the planner, AWS or the gate had to say to it."""
+    plan, held = course.last.plan, course.gate.held
     for finding in plan.findings:
         if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
             return _line(one, finding.outcome, finding.message)
-    tried = {
-        attempt.ended: attempt
-        for attempt in reversed(attempts)
-        if _concerns(attempt.action.mends, attempt.action.address, one)
-    }
+    last_tries = {signature(attempt.action): attempt for attempt in course.attempts if _concerns(attempt.action, one)}
+    tried = {attempt.ended: attempt for attempt in last_tries.values()}
     for ended in _WORST:
         if ended in tried:
             return _line(one, _FATES[ended], tried[ended].message)
     if tried:
         return _line(one, Outcome.WAITING, "AWS took the call and still shows the old value: the next run looks again")
-    for index, action in enumerate(plan.actions):
-        if _concerns(action.mends, action.address, one) and index in barred.held and not wrote:
-            return _line(one, Outcome.HELD, barred.held[index])
-    if wrote:
+    if course.wrote:
         return _line(one, Outcome.WAITING, "nothing was tried: the next run looks at it")
-    return _line(one, None)
+    barriers = [held[index] for index, action in enumerate(plan.actions) if index in held and _concerns(action, one)]
+    return _line(one, Outcome.HELD, barriers[0]) if barriers else _line(one, None)
 
 
-def _concerns(mends: frozenset[tuple[Address, str]], address: Address, one: Difference) -> bool:
-    return (one.address, one.field) in mends or (not one.field and address == one.address)
+def _concerns(action: Action, one: Difference) -> bool:
+    return (one.address, one.field) in action.mends or (not one.field and action.address == one.address)

@@ -110,10 +110,10 @@ def drift(lab: StrictAws, network: Network) -> Callable[[str], None]:
 def variant(tmp_path: Path) -> Callable[..., Path]:
     """The example document with some of the envelope or of its resources changed, in a file."""
 
-    def write(name: str = "variant.json", **changes: Any) -> Path:
+    def write(*, file: str = "variant.json", **changes: Any) -> Path:
         document = json.loads(EXAMPLE.read_text())
         document |= changes
-        path = tmp_path / name
+        path = tmp_path / file
         path.write_text(json.dumps(document))
         return path
 

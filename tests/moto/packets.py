@@ -56,7 +56,8 @@ def look(ec2: Any, rds: Any, vpc_id: str) -> State:
     acls = {}
     for one in ec2.describe_network_acls(Filters=here)["NetworkAcls"]:
         sides = tuple(
-            tuple(sorted(_entry(entry) for entry in one["Entries"] if entry["Egress"] is egress)) for egress in (False, True)
+            tuple(sorted(_entry(entry) for entry in one["Entries"] if entry["Egress"] is egress))
+            for egress in (False, True)
         )
         acls |= {association["SubnetId"]: sides for association in one["Associations"]}
     tables = ec2.describe_route_tables(Filters=here)["RouteTables"]
@@ -154,7 +155,9 @@ def world_of(states: list[State]) -> World:
             if 0 < number < 2**32 - 1:
                 addresses.add(str(ip_address(number)))
     inside = {a for a in addresses if any(ip_address(a) in ip_network(state.network) for state in states)}
-    peers = [(peer, group) for peer in sorted(addresses) for group in ["", *sorted(groups)] if not group or peer in inside]
+    peers = [
+        (peer, group) for peer in sorted(addresses) for group in ["", *sorted(groups)] if not group or peer in inside
+    ]
     known = sorted(port for port in ports if 0 <= port <= 65535)
     return World(tuple(peers), (*product(["tcp", "udp"], known), ("icmp", 8), ("47", -1)))
 
@@ -209,7 +212,9 @@ def through_routes(routes: frozenset[tuple[str, str]], world: World) -> int:
     passed = 0
     width = len(world.traffics)
     for bit, (address, _) in enumerate(world.peers):
-        fitting = [(ip_network(to).prefixlen, via) for to, via in routes if to and ":" not in to and _in_network(address, to)]
+        fitting = [
+            (ip_network(to).prefixlen, via) for to, via in routes if to and ":" not in to and _in_network(address, to)
+        ]
         if fitting and max(fitting)[1] != "blackhole":
             passed |= ((1 << width) - 1) << bit * width
     return passed

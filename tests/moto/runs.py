@@ -105,7 +105,9 @@ def build(lab: StrictAws) -> Network:
     network = Network(lab, live=None, clean=None, empty=lab.save())  # type: ignore[arg-type]
     report = network.run(policy=Policy(create_databases=True))
     lab.settle()
-    assert report.in_sync or _only_waits(report), [line for line in report.lines if line.outcome is not Outcome.CORRECTED]
+    assert report.in_sync or _only_waits(report), [
+        line for line in report.lines if line.outcome is not Outcome.CORRECTED
+    ]
     network.live = find_network(network.hands, "test-server")
     network.clean = lab.save()
     return network

@@ -41,7 +41,9 @@ def test_every_write_of_the_correction_is_tried(broken: Network) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("write", range(1, MOST_WRITES + 1))
-def test_a_run_that_dies_at_a_write_is_finished_by_at_most_two_more(net: Network, broken: Network, write: int, when: str) -> None:
+def test_a_run_that_dies_at_a_write_is_finished_by_at_most_two_more(
+    net: Network, broken: Network, write: int, when: str
+) -> None:
     drifted = broken.lab.save()
     before = broken.state()
     broken.lab.restore(net.clean)

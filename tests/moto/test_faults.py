@@ -10,6 +10,7 @@ from lab.drifts import DRIFTS
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome, Policy
 from reconciler.observe import ObserveError
+from reconciler.report.result import Report
 from tests.moto.packets import violations
 from tests.moto.runs import Network
 
@@ -32,6 +33,13 @@ def break_everything(net: Network) -> None:
     net.lab.calls.clear()
 
 
+def mend(net: Network) -> Report:
+    """Runs until nothing is left, at most two: the first may end with the database still being changed."""
+    report = net.run()
+    net.lab.settle()
+    return report if report.in_sync else net.run()
+
+
 @pytest.mark.parametrize("operation", WRITES)
 def test_a_write_that_is_refused_costs_nothing_else(net: Network, operation: str) -> None:
     clean = net.state()
@@ -43,8 +51,13 @@ def test_a_write_that_is_refused_costs_nothing_else(net: Network, operation: str
         net.lab.faults.clear()
         met = [call for call in net.lab.calls if call.operation == operation and call.error]
         assert bool(report.count(Outcome.FAILED)) == bool(met)
-        assert all("Unauthorized" in line.message or "AccessDenied" in line.message for line in report.lines if line.outcome is Outcome.FAILED)
-        mended = net.run()
+        assert all(
+            "Unauthorized" in line.message or "AccessDenied" in line.message
+            for line in report.lines
+            if line.outcome is Outcome.FAILED
+        )
+        net.lab.settle()
+        mended = mend(net)
     assert mended.in_sync, [line for line in mended.lines if line.message]
     assert violations(before, clean, states) == []
 
@@ -67,9 +80,14 @@ def test_a_read_that_is_refused_never_counts_as_absent(net: Network, operation: 
     net.lab.faults.refuse(operation)
     report = net.run()
     assert report.failed
-    assert not any(call.operation.startswith("Create") and call.kind == "write" and call.operation not in {"CreateTags", "CreateRoute"} for call in net.lab.calls)
+    assert not any(
+        call.operation.startswith("Create")
+        and call.kind == "write"
+        and call.operation not in {"CreateTags", "CreateRoute"}
+        for call in net.lab.calls
+    )
     net.lab.faults.clear()
-    assert net.run().in_sync
+    assert mend(net).in_sync
 
 
 def test_when_the_vpc_cannot_be_read_nothing_is_written(net: Network) -> None:
@@ -97,7 +115,9 @@ def test_a_lost_answer_is_judged_by_looking_again(net: Network, operation: str) 
     assert net.run().writes == 0
 
 
-@pytest.mark.parametrize("operation", [row for row in WRITES if row.startswith("Create") and row not in {"CreateTags", "CreateRoute"}])
+@pytest.mark.parametrize(
+    "operation", [row for row in WRITES if row.startswith("Create") and row not in {"CreateTags", "CreateRoute"}]
+)
 def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operation: str) -> None:
     net.lab.restore(net.empty)
     net.lab.faults.lose_answer(operation)
@@ -106,7 +126,11 @@ def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operatio
         report = net.run(policy=policy)
         net.lab.settle()
     assert report.in_sync, [line for line in report.lines if line.message]
-    made = Counter(call.operation for call in net.lab.calls if call.kind == "write" and (call.error is None or "Error" in call.error))
+    made = Counter(
+        call.operation
+        for call in net.lab.calls
+        if call.kind == "write" and (call.error is None or "Error" in call.error)
+    )
     kinds = {"CreateVpc": "vpc", "CreateInternetGateway": "internet_gateway", "CreateSubnet": "subnet"}
     for name, kind in kinds.items():
         assert made[name] == len(net.document.of_kind(kind)), made
@@ -115,8 +139,7 @@ def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operatio
 def test_throttled_writes_are_sent_again_and_end_well(net: Network) -> None:
     break_everything(net)
     net.lab.faults.throttle("RevokeSecurityGroupIngress", times=2)
-    report = net.run()
-    assert report.in_sync
+    assert mend(net).in_sync
     assert net.clock.at > net.started
 
 
@@ -125,10 +148,10 @@ def test_a_storm_of_throttles_ends_clean_and_says_so(net: Network) -> None:
     net.lab.faults.throttle("RevokeSecurityGroupIngress", times=1000)
     report = net.run()
     sent = Counter(call.operation for call in net.lab.calls)["RevokeSecurityGroupIngress"]
-    assert sent <= 3 * 3
+    assert sent <= 2 * 3
     assert {line.outcome for line in report.lines} == {Outcome.CORRECTED, Outcome.WAITING}
     net.lab.faults.clear()
-    assert net.run().in_sync
+    assert mend(net).in_sync
 
 
 @pytest.mark.parametrize("operation", [*READS, "DescribeVpcs"])
@@ -153,8 +176,9 @@ def test_a_stale_read_after_the_writes_causes_no_second_write(net: Network, oper
         report = net.run()
         net.lab.after_write = keep
         net.lab.faults.clear()
+        net.lab.settle()
         if not report.in_sync:
-            report = net.run()
+            report = mend(net)
     assert report.in_sync, [line for line in report.lines if line.message]
     assert violations(before, clean, states) == []
     writes = [(call.operation, str(call.params)) for call in net.lab.calls if call.kind == "write"]

@@ -72,7 +72,9 @@ class Outsider:
         return self.net.outsider("ec2")
 
     def rules(self, group: str, *, egress: bool) -> list[dict[str, Any]]:
-        found = self.ec2.describe_security_groups(GroupIds=[self.net.id(f"security_group/{group}")])["SecurityGroups"][0]
+        found = self.ec2.describe_security_groups(GroupIds=[self.net.id(f"security_group/{group}")])["SecurityGroups"][
+            0
+        ]
         listed = found["IpPermissionsEgress" if egress else "IpPermissions"]
         return [
             {key: one[key] for key in ("IpProtocol", "FromPort", "ToPort") if key in one} | {sort: [peer]}
@@ -124,7 +126,11 @@ class ChangeRule(NamedTuple):
         AddRule(self.group, self.egress, self.rule).done(by)
         listed = by.rules(self.group, egress=self.egress)
         added = by.permission(self.rule)
-        others = [one for one in listed if (one["IpProtocol"], one.get("FromPort")) != (added["IpProtocol"], added.get("FromPort"))]
+        others = [
+            one
+            for one in listed
+            if (one["IpProtocol"], one.get("FromPort")) != (added["IpProtocol"], added.get("FromPort"))
+        ]
         if others:
             call = by.ec2.revoke_security_group_egress if self.egress else by.ec2.revoke_security_group_ingress
             call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[others[self.index % len(others)]])
@@ -337,9 +343,9 @@ sequences = st.lists(deeds, min_size=1, max_size=6)
 @pytest.fixture
 def outsider(net: Network) -> Outsider:
     """The reference network with a NAT gateway in it that nobody declared, for routes to go astray through."""
-    nat = net.outsider("ec2").create_nat_gateway(
-        SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private"
-    )["NatGateway"]["NatGatewayId"]
+    nat = net.outsider("ec2").create_nat_gateway(SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private")[
+        "NatGateway"
+    ]["NatGatewayId"]
     return Outsider(net, nat)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model import Outcome, Policy
-from tests.moto.cases import calm, edit, ended, left, mended, removed, told, writes
+from tests.moto.cases import calm, edit, ended, left, mended, removed, said, told, writes
 from tests.moto.runs import Network, document
 
 PUBLIC, PRIVATE = "subnet/PublicSubnet1", "subnet/PrivateSubnet1"
@@ -76,14 +76,14 @@ def test_a_subnet_that_left_the_document_is_never_deleted(net: Network) -> None:
     assert writes(net) == []
 
 
-def test_an_undeclared_subnet_on_the_declared_network_s_place_blocks_making_it(net: Network) -> None:
-    """AWS refuses two overlapping subnets: the one that is in the way is somebody's, so a person must look."""
+def test_an_undeclared_subnet_on_the_declared_network_s_place_is_told_and_never_removed(net: Network) -> None:
+    """AWS refuses two overlapping subnets, and the one that is in the way is somebody's."""
     ec2 = net.outsider("ec2")
     ec2.delete_subnet(SubnetId=net.id(PUBLIC))
     squatter = ec2.create_subnet(VpcId=net.id("vpc/MyVPC"), CidrBlock="10.0.1.0/25")["Subnet"]["SubnetId"]
     report = net.run()
-    assert ended(report, PUBLIC) <= {Outcome.BLOCKED, Outcome.FAILED, Outcome.WAITING}, told(report)
-    assert not report.in_sync
+    assert ended(report, PUBLIC) == {Outcome.WAITING}, told(report)
+    assert "InvalidSubnet.Conflict" in said(report, PUBLIC)
     assert {one.id for one in report.neighbours} >= {squatter}
     assert [cidr for cidr in _subnets(net) if cidr.startswith("10.0.1.")] == ["10.0.1.0/25"]
     calls = len(writes(net))

@@ -1,0 +1,416 @@
+"""Carrying out a plan, one call at a time: how each call may end, and what that means for the calls after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from desired_state.fields import Address, RuleKey
+from desired_state.members import Ingress
+from reconciler.apply import NEWBORN_PAUSES, Attempt, Ended, Hands, apply
+from reconciler.aws import AwsError
+from reconciler.errors import LOST
+from reconciler.gate import Gate
+from reconciler.kind import Read
+from reconciler.model import Action, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.plan import Plan
+from tests.unit import worlds
+from tests.unit.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
+
+if TYPE_CHECKING:
+    from reconciler.aws import Aws
+
+WISH = document()
+LOOK = seen(WISH)
+
+MAKE = Operation("ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE, yields="GroupId")
+ALLOW = Operation(
+    "ec2",
+    "AuthorizeSecurityGroupIngress",
+    Phase.BIND,
+    Risk.REVERSIBLE,
+    settled_by=frozenset({"InvalidPermission.Duplicate"}),
+)
+REVOKE = Operation(
+    "ec2",
+    "RevokeSecurityGroupIngress",
+    Phase.UNBIND,
+    Risk.TRAFFIC,
+    settled_by=frozenset({"InvalidPermission.NotFound"}),
+)
+MOVE = Operation("ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
+
+
+@dataclass
+class Script:
+    """AWS as a test tells it: for each call, by operation, what comes back; nothing told is an empty answer."""
+
+    answers: dict[str, list[Mapping[str, Any] | str]] = field(default_factory=dict)
+    shown: list[Any] = field(default_factory=list)
+    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    looks: list[Read] = field(default_factory=list)
+    naps: list[float] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def write(self, operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.calls.append((operation.name, params))
+        queue = self.answers.get(operation.name, [])
+        answer = queue.pop(0) if queue else {}
+        if isinstance(answer, str):
+            raise AwsError(operation.name, answer, "told so")
+        return answer
+
+    def read(self, read: Read) -> list[Any]:
+        self.looks.append(read)
+        return self.shown
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+
+def by_hand(*actions: Action, needs: dict[int, set[int]] | None = None) -> Plan:
+    wanted = needs or {}
+    return Plan((), actions, tuple(frozenset(wanted.get(index, ())) for index in range(len(actions))), (), "f" * 16)
+
+
+FREE = Gate({}, {}, "", ())
+
+
+def done(
+    plan: Plan, aws: Script, look: Snapshot = LOOK, gate: Gate = FREE, *, may_start: str = "", stale: bool = False
+) -> tuple[Attempt, ...]:
+    hands = Hands(cast("Aws", aws), aws.naps.append, lambda: may_start, lambda: stale, aws.notices.append)
+    return apply(plan, gate, look, WISH, hands)
+
+
+def ends(attempts: tuple[Attempt, ...]) -> list[Ended]:
+    return [attempt.ended for attempt in attempts]
+
+
+def only(code: str, action: Action | None = None) -> tuple[Attempt, Script]:
+    one = action or ALLOW.on(WEB, "allow it", GroupId=Ref(WEB))
+    aws = Script({one.operation.name: [code] * 9})
+    (attempt,) = done(by_hand(one), aws)
+    return attempt, aws
+
+
+def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
+    aws = Script()
+    rule = {"UserIdGroupPairs": [{"GroupId": Ref(APP)}]}
+    attempts = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=Ref(WEB), IpPermissions=[rule])), aws)
+    web, app = LOOK.handles[Ref(WEB)], LOOK.handles[Ref(APP)]
+    assert ends(attempts) == [Ended.DONE]
+    assert aws.calls == [
+        (
+            "AuthorizeSecurityGroupIngress",
+            {"GroupId": web, "IpPermissions": [{"UserIdGroupPairs": [{"GroupId": app}]}]},
+        )
+    ]
+    assert aws.notices == ["security_group/APIGatewaySG: allow it"]
+
+
+@pytest.mark.parametrize(
+    ("code", "ended"),
+    [
+        ("UnauthorizedOperation", Ended.FAILED),
+        ("InvalidParameterValue", Ended.FAILED),
+        ("RulesPerSecurityGroupLimitExceeded", Ended.FAILED),
+        ("SomethingNobodyListed", Ended.FAILED),
+        ("RequestLimitExceeded", Ended.WAITING),
+        ("DependencyViolation", Ended.WAITING),
+        ("InvalidDBInstanceStateFault", Ended.WAITING),
+        ("InvalidGroup.NotFound", Ended.UNKNOWN),
+        ("InternalError", Ended.UNKNOWN),
+        ("InvalidPermission.Duplicate", Ended.DONE),
+    ],
+)
+def test_an_error_ends_a_call_as_the_table_of_errors_says(code: str, ended: Ended) -> None:
+    attempt, aws = only(code)
+    assert attempt.ended is ended
+    assert len(aws.calls) == 1
+    assert attempt.message == ("" if ended is Ended.DONE else f"AuthorizeSecurityGroupIngress: {code}: told so")
+
+
+def test_a_lost_answer_is_neither_done_nor_failed_and_not_sent_again() -> None:
+    attempt, aws = only(LOST)
+    assert attempt.ended is Ended.UNKNOWN
+    assert attempt.message == "AWS's answer was lost: only another look tells whether it was done"
+    assert len(aws.calls) == 1
+
+
+def batch(*ports: int) -> Action:
+    def rules(some: tuple[int, ...]) -> dict[str, Any]:
+        return {"GroupId": Ref(WEB), "IpPermissions": [{"FromPort": port} for port in some]}
+
+    parts = tuple(ALLOW.on(WEB, f"allow {port}", **rules((port,))) for port in ports)
+    return ALLOW.on(WEB, "allow all", parts=parts, **rules(ports))
+
+
+def ports_of(aws: Script) -> list[list[int]]:
+    return [[one["FromPort"] for one in params["IpPermissions"]] for _, params in aws.calls]
+
+
+def test_a_batch_with_one_duplicate_is_sent_again_rule_by_rule() -> None:
+    aws = Script({ALLOW.name: ["InvalidPermission.Duplicate", {}, "InvalidPermission.Duplicate", {}]})
+    attempts = done(by_hand(batch(22, 80, 443)), aws)
+    assert ends(attempts) == [Ended.DONE]
+    assert ports_of(aws) == [[22, 80, 443], [22], [80], [443]]
+
+
+def test_a_batch_of_which_one_rule_cannot_be_had_has_the_others() -> None:
+    aws = Script({ALLOW.name: [LOST, {}, "InvalidGroup.NotFound", "InvalidParameterValue"]})
+    (attempt,) = done(by_hand(batch(22, 80, 443)), aws)
+    assert attempt.ended is Ended.UNKNOWN
+    assert attempt.message == (
+        "AuthorizeSecurityGroupIngress: InvalidGroup.NotFound: told so; "
+        "AuthorizeSecurityGroupIngress: InvalidParameterValue: told so"
+    )
+    assert ports_of(aws) == [[22, 80, 443], [22], [80], [443]]
+
+
+def test_a_batch_that_is_forbidden_is_not_taken_apart() -> None:
+    aws = Script({ALLOW.name: ["UnauthorizedOperation"]})
+    attempts = done(by_hand(batch(22, 80)), aws)
+    assert ends(attempts) == [Ended.FAILED]
+    assert ports_of(aws) == [[22, 80]]
+
+
+def test_credentials_that_end_within_a_batch_end_the_run_there() -> None:
+    aws = Script({ALLOW.name: [LOST, {}, "ExpiredToken"]})
+    attempts = done(by_hand(batch(22, 80, 443), ALLOW.on(DB, "next", GroupId=Ref(DB))), aws)
+    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED]
+    assert ports_of(aws) == [[22, 80, 443], [22], [80]]
+
+
+def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
+    attempt, _ = only("InvalidPermission.NotFound", REVOKE.on(WEB, "revoke it", GroupId=Ref(WEB)))
+    assert attempt.ended is Ended.DONE
+    attempt, _ = only("InvalidPermission.NotFound", ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
+    assert attempt.ended is Ended.UNKNOWN
+
+
+def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
+    aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 2 + [{}]})
+    look = missing(LOOK, WEB)
+    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)), needs={1: {0}})
+    assert ends(done(plan, aws, look)) == [Ended.DONE, Ended.DONE]
+    assert aws.names == [MAKE.name, ALLOW.name, ALLOW.name, ALLOW.name]
+    assert aws.calls[-1][1] == {"GroupId": "sg-new"}
+    assert aws.naps == [1.0, 2.0]
+
+
+def test_patience_with_the_newborn_ends() -> None:
+    aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
+    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
+    assert ends(done(plan, aws, missing(LOOK, WEB))) == [Ended.DONE, Ended.UNKNOWN]
+    assert aws.naps == list(NEWBORN_PAUSES)
+
+
+def test_nobody_is_patient_with_what_was_there_before_or_with_another_error() -> None:
+    attempt, aws = only("InvalidGroup.NotFound")
+    assert (attempt.ended, aws.naps, len(aws.calls)) == (Ended.UNKNOWN, [], 1)
+    script = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidParameterValue"]})
+    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
+    assert ends(done(plan, script, missing(LOOK, WEB))) == [Ended.DONE, Ended.FAILED]
+    assert script.naps == []
+
+
+def test_a_new_association_id_is_used_by_the_next_move() -> None:
+    subnet = Ref(BACK1, "network_acl_association")
+    first = MOVE.on(INSIDE, "there", gives=subnet, AssociationId=subnet)
+    second = MOVE.on(OUTSIDE, "and back", gives=subnet, AssociationId=subnet)
+    aws = Script({MOVE.name: [{"NewAssociationId": "aclassoc-2"}, {"NewAssociationId": "aclassoc-3"}]})
+    assert ends(done(by_hand(first, second), aws)) == [Ended.DONE, Ended.DONE]
+    old = LOOK.handles[subnet]
+    assert [params["AssociationId"] for _, params in aws.calls] == [old, "aclassoc-2"]
+
+
+def test_what_comes_after_something_that_did_not_end_well_is_skipped() -> None:
+    aws = Script({ALLOW.name: ["InvalidParameterValue"]})
+    plan = by_hand(
+        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
+        REVOKE.on(DB, "revoke it", GroupId=Ref(DB)),
+        REVOKE.on(APP, "and that", GroupId=Ref(APP)),
+        needs={1: {0}, 2: {1}},
+    )
+    attempts = done(plan, aws)
+    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
+    assert attempts[1].message == "it comes after: allow it, which did not end well"
+    assert attempts[2].message == "it comes after: revoke it, which is skipped"
+    assert aws.names == [ALLOW.name]
+
+
+def test_where_something_could_not_be_made_nothing_is_taken_away_and_elsewhere_it_is() -> None:
+    aws = Script({ALLOW.name: ["InvalidParameterValue"]})
+    plan = by_hand(
+        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
+        REVOKE.on(WEB, "break", GroupId=Ref(WEB)),
+        REVOKE.on(WEB, "close", closes=True, GroupId=Ref(WEB)),
+        REVOKE.on(DB, "break elsewhere", GroupId=Ref(DB)),
+    )
+    attempts = done(plan, aws)
+    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE, Ended.DONE]
+    assert attempts[1].message == "nothing is taken away where something could not be made"
+
+
+def test_what_the_gate_holds_or_leaves_is_not_done_and_nothing_is_taken_away_there() -> None:
+    plan = by_hand(
+        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
+        REVOKE.on(WEB, "break", GroupId=Ref(WEB)),
+        ALLOW.on(DB, "allow that", GroupId=Ref(DB)),
+    )
+    aws = Script()
+    attempts = done(plan, aws, gate=Gate({0: "somebody holds it"}, {2: "another run"}, "", ()))
+    assert ends(attempts) == [Ended.HELD, Ended.SKIPPED, Ended.SKIPPED]
+    assert [one.message for one in attempts][::2] == ["somebody holds it", "another run"]
+    assert aws.calls == []
+
+
+def test_no_call_is_started_when_there_is_no_time_left() -> None:
+    aws = Script()
+    attempts = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=Ref(WEB))), aws, may_start="the lease is lost")
+    assert [(one.ended, one.message) for one in attempts] == [(Ended.WAITING, "the lease is lost")]
+    assert aws.calls == []
+
+
+def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> None:
+    aws = Script()
+    plan = by_hand(
+        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
+        REVOKE.on(DB, "revoke it", GroupId=Ref(DB)),
+        MOVE.on(INSIDE, "move it", breaks=1),
+    )
+    attempts = done(plan, aws, stale=True)
+    assert ends(attempts) == [Ended.DONE, Ended.WAITING, Ended.WAITING]
+    assert attempts[1].message == "the last look is too old to take anything away on"
+    assert aws.names == [ALLOW.name]
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "AuthFailure", "NoCredentials"])
+def test_without_credentials_nothing_more_is_tried(code: str) -> None:
+    aws = Script({ALLOW.name: [code]})
+    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP, DB)))
+    attempts = done(plan, aws)
+    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
+    assert attempts[2].message == f"AuthorizeSecurityGroupIngress: {code}: told so"
+    assert len(aws.calls) == 1
+
+
+def test_a_failure_stops_nothing_that_does_not_depend_on_it() -> None:
+    aws = Script({ALLOW.name: ["UnauthorizedOperation", {}]})
+    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP)))
+    assert ends(done(plan, aws)) == [Ended.FAILED, Ended.DONE]
+
+
+CHANGED = drifted(
+    LOOK,
+    DB,
+    ingress=Ingress({RuleKey("tcp", 5433, 5433, APP): ""}),
+)
+CHANGED_2 = drifted(
+    LOOK,
+    WEB,
+    ingress=Ingress(
+        {
+            RuleKey("tcp", 80, 80, "203.0.113.0/24"): "",
+            RuleKey("tcp", 443, 443, "0.0.0.0/0"): "HTTPS from anywhere",
+        }
+    ),
+)
+
+
+def shown_rule(peer: str, port: int, rule_id: str) -> dict[str, Any]:
+    return {
+        "SecurityGroupRuleId": rule_id,
+        "IsEgress": False,
+        "IpProtocol": "tcp",
+        "FromPort": port,
+        "ToPort": port,
+        "CidrIpv4": peer,
+    }
+
+
+def test_the_id_of_a_rule_is_looked_up_when_it_is_needed() -> None:
+    plan = worlds.plan(WISH, CHANGED_2)
+    assert [action.operation.name for action in plan.actions] == ["ModifySecurityGroupRules"]
+    aws = Script(shown=[shown_rule("203.0.113.0/24", 80, "sgr-80"), shown_rule("0.0.0.0/0", 443, "sgr-443")])
+    assert ends(done(plan, aws, CHANGED_2)) == [Ended.DONE]
+    assert [look.operation for look in aws.looks] == ["DescribeSecurityGroupRules"]
+    assert LOOK.handles[Ref(WEB)] in aws.looks[0].params
+    assert [one["SecurityGroupRuleId"] for one in aws.calls[0][1]["SecurityGroupRules"]] == ["sgr-80"]
+
+
+def test_a_rule_that_is_gone_meanwhile_means_that_the_world_has_changed() -> None:
+    aws = Script(shown=[shown_rule("0.0.0.0/0", 443, "sgr-443")])
+    (attempt,) = done(worlds.plan(WISH, CHANGED_2), aws, CHANGED_2)
+    assert attempt.ended not in {Ended.DONE, Ended.FAILED}
+    assert attempt.message == (
+        "<security_group/APIGatewaySG ingress tcp 80 203.0.113.0/24> is not there any more: the world has changed"
+    )
+    assert aws.calls == []
+
+
+def test_a_rule_that_protects_nothing_is_replaced_without_looking_for_its_id() -> None:
+    plan = worlds.plan(WISH, CHANGED)
+    aws = Script()
+    assert set(ends(done(plan, aws, CHANGED))) == {Ended.DONE}
+    assert aws.names == ["RevokeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"]
+    assert aws.looks == []
+
+
+def test_everything_from_nothing_uses_the_ids_as_they_come() -> None:
+    wish = worlds.of_groups(web={"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]})
+    look = seen(wish, only=[])
+    aws = Script({"CreateVpc": [{"Vpc": {"VpcId": "vpc-new"}}], "CreateSecurityGroup": [{"GroupId": "sg-new"}]})
+    hands = Hands(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
+    plan = worlds.plan(wish, look)
+    assert set(ends(apply(plan, FREE, look, wish, hands))) == {Ended.DONE}
+    assert aws.names == ["CreateVpc", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress"]
+    assert aws.calls[1][1]["VpcId"] == "vpc-new"
+    assert aws.calls[2][1]["GroupId"] == "sg-new"
+
+
+def test_a_failed_make_leaves_its_children_and_its_siblings_are_made() -> None:
+    wish = worlds.of_groups(web={"ingress": []}, app={"ingress": []})
+    look = seen(wish, only=[VPC])
+    plan = worlds.plan(wish, look)
+    assert [action.address.name for action in plan.actions] == ["app", "web"]
+    aws = Script({"CreateSecurityGroup": ["SecurityGroupLimitExceeded", {"GroupId": "sg-web"}]})
+    hands = Hands(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
+    assert ends(apply(plan, FREE, look, wish, hands)) == [Ended.FAILED, Ended.DONE]
+
+
+OPEN_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, reaches=True)
+
+
+def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
+    aws = Script({REVOKE.name: ["RequestLimitExceeded"]})
+    plan = by_hand(
+        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, GroupId=Ref(WEB)),
+        OPEN_ROUTE.on(IN, "open it", RouteTableId=Ref(IN)),
+        ALLOW.on(DB, "allow it", GroupId=Ref(DB)),
+    )
+    attempts = done(plan, aws)
+    assert ends(attempts) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
+    assert attempts[1].message == "it would open a way to what is still to be closed: revoke it"
+
+
+def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
+    plan = by_hand(
+        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, GroupId=Ref(WEB)),
+        OPEN_ROUTE.on(IN, "open it", RouteTableId=Ref(IN)),
+    )
+    attempts = done(plan, Script(), gate=Gate({0: "somebody holds it"}, {}, "", ()))
+    assert ends(attempts) == [Ended.HELD, Ended.DONE]
+
+
+def test_an_address_is_not_an_id() -> None:
+    ghost = Ref(Address("security_group/ghost"))
+    aws = Script()
+    (attempt,) = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=ghost)), aws)
+    assert attempt.message == "<security_group/ghost> is not there any more: the world has changed"
+    assert aws.calls == []

@@ -1,0 +1,265 @@
+"""What of a plan may be done now: each reason to hold an action, and what is held together with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from desired_state.document import Document
+from desired_state.fields import Address, RuleKey
+from desired_state.members import Egress, Ingress, Routes, Tags
+from reconciler.gate import Gate, gate, owned_members
+from reconciler.model import Action, Neighbour, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot
+from reconciler.plan import Plan
+from tests.unit.worlds import (
+    BACK1,
+    DATABASE,
+    DB,
+    FRONT,
+    MORNING,
+    OUT,
+    OUTSIDE,
+    VPC,
+    WEB,
+    beside,
+    document,
+    drifted,
+    missing,
+    of_groups,
+    plan,
+    seen,
+)
+
+SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
+WISH = document()
+LOOK = seen(WISH)
+OPEN = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, SSH: ""}))  # type: ignore[attr-defined]
+HOLD = "setpoint:hold"
+
+
+def judged(
+    look: Snapshot, policy: Policy | None = None, wish: Document = WISH, approved: str = ""
+) -> tuple[Plan, Gate]:
+    allowed = policy or Policy()
+    found = plan(wish, look, allowed)
+    return found, gate(found, wish, look, allowed, MORNING, approved=approved)
+
+
+def reasons(look: Snapshot, policy: Policy | None = None, wish: Document = WISH) -> list[str]:
+    found, barred = judged(look, policy, wish)
+    return [barred.held.get(index, "") for index in range(len(found.actions))]
+
+
+def tagged(look: Snapshot, at: Address, text: str) -> Snapshot:
+    tags = look.resources[at].spec.tags or {}
+    return drifted(look, at, tags=Tags({**tags, HOLD: text}))
+
+
+def rules(count: int) -> Ingress:
+    return Ingress({RuleKey("udp", port, port, "203.0.113.0/24"): "" for port in range(1000, 1000 + count)})
+
+
+def test_an_ordinary_correction_is_not_held() -> None:
+    _, barred = judged(OPEN)
+    assert barred == Gate({}, {}, "", ())
+
+
+def test_a_deployment_that_only_reports_holds_everything() -> None:
+    assert reasons(OPEN, Policy(mode="report")) == ["this deployment only reports"]
+
+
+def test_a_document_may_ask_for_a_report_only() -> None:
+    wish = replace(WISH, resources={**WISH.resources, WEB: WISH.resources[WEB].but(enforcement="report")})
+    look = drifted(OPEN, DB, egress=Egress())
+    assert reasons(look, wish=wish) == ["the document says report for it", ""]
+
+
+@pytest.mark.parametrize(
+    ("text", "until"),
+    [
+        ("2026-11-22T18:00:00Z", "2026-11-22T18:00Z"),
+        ("2026-11-23T02:59:00+09:00", "2026-11-22T17:59Z"),
+        ("2026-11-23T09:00:00Z", "2026-11-23T09:00Z"),
+    ],
+)
+def test_somebody_may_hold_a_resource_for_a_while(text: str, until: str) -> None:
+    found, barred = judged(tagged(OPEN, WEB, text))
+    assert len(found.actions) == 1
+    assert barred.held == {0: f"somebody holds it until {until}"}
+    (finding,) = barred.findings
+    assert (finding.address, finding.outcome, finding.key) == (WEB, Outcome.HELD, HOLD)
+    assert finding.message == f"somebody holds it until {until}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("for ever", "that is no time; write one such as 2026-11-23T09:00:00Z"),
+        ("", "that is no time; write one such as 2026-11-23T09:00:00Z"),
+        ("2026-11-22T18:00:00", "it has no time zone; add Z for UTC"),
+        ("2026-11-22", "it has no time zone; add Z for UTC"),
+        (
+            "2026-11-23T09:00:01Z",
+            "it lies beyond 2026-11-23T09:00Z, the furthest that this deployment allows",
+        ),
+        ("0001-01-01T00:00:00+23:59", "that is no time; write one such as 2026-11-23T09:00:00Z"),
+        ("9999-12-31T23:59:59-23:59", "that is no time; write one such as 2026-11-23T09:00:00Z"),
+        (
+            "9999-12-31T23:59:59Z",
+            "it lies beyond 2026-11-23T09:00Z, the furthest that this deployment allows",
+        ),
+    ],
+)
+def test_a_hold_that_is_no_hold_holds_nothing_and_is_told(text: str, problem: str) -> None:
+    _, barred = judged(tagged(OPEN, WEB, text))
+    assert barred.held == {}
+    (finding,) = barred.findings
+    assert (finding.address, finding.outcome) == (WEB, Outcome.BLOCKED)
+    assert finding.message == f"its tag {HOLD}={text!r} holds nothing: {problem}"
+
+
+def test_a_hold_that_is_over_is_not_worth_a_word() -> None:
+    _, barred = judged(tagged(OPEN, WEB, "2026-11-22T09:00:00Z"))
+    assert barred == Gate({}, {}, "", ())
+
+
+def test_a_hold_on_what_a_move_would_leave_holds_the_move() -> None:
+    subnets = WISH.resources[OUT].subnets - {FRONT}  # type: ignore[attr-defined]
+    wrong = WISH.resources[Address("route_table/PrivateRouteTable")].subnets | {FRONT}  # type: ignore[attr-defined]
+    look = drifted(LOOK, OUT, subnets=subnets)
+    look = drifted(look, Address("route_table/PrivateRouteTable"), subnets=wrong)
+    look = replace(look, handles={**look.handles, Ref(FRONT, "route_table_association"): "rtbassoc-1"})
+    held = tagged(look, Address("route_table/PrivateRouteTable"), "2026-11-22T10:00:00Z")
+    assert reasons(look) == [""]
+    assert reasons(held) == ["somebody holds it until 2026-11-22T10:00Z"]
+
+
+def test_downtime_needs_leave() -> None:
+    look = drifted(LOOK, DATABASE, port=5433)
+    wish = document()
+    database = wish.resources[DATABASE].but(port=5432)
+    wish = replace(wish, resources={**wish.resources, DATABASE: database})
+    held = "it costs downtime: allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
+    assert reasons(look, wish=wish) == [held]
+    assert reasons(look, Policy(downtime="window"), wish) == [""]
+    assert reasons(look, Policy(downtime="now"), wish) == [""]
+
+
+def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
+    look = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, **rules(21)}))  # type: ignore[attr-defined]
+    look = drifted(look, DB, egress=Egress())
+    found, barred = judged(look)
+    assert (found.breaks, len(found.actions)) == (21, 2)
+    assert barred.whole == (
+        "the plan takes away 21 live members, and 20 is the limit of one run: look at the plan, "
+        "then release it with: setpoint plan --out FILE, setpoint apply --plan FILE"
+    )
+    assert set(barred.held.values()) == {barred.whole}
+    assert sorted(barred.held) == [0, 1]
+
+
+def test_a_plan_within_the_limit_is_not_held() -> None:
+    look = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, **rules(20)}))  # type: ignore[attr-defined]
+    assert judged(look)[1].whole == ""
+
+
+def test_the_limit_grows_with_the_document_and_a_deployment_may_set_it() -> None:
+    groups = {
+        f"g{n}": {"ingress": [{"protocol": "tcp", "ports": 1000 + m, "source": "10.0.0.0/16"} for m in range(20)]}
+        for n in range(6)
+    }
+    wish = of_groups(**groups)
+    assert owned_members(wish) == 1 + 6 + 6 * 20
+    at = Address("security_group/g0")
+    look = seen(wish)
+    for extra, whole in ((31, False), (32, True)):
+        more = drifted(look, at, ingress=Ingress({**wish.resources[at].ingress, **rules(extra)}))  # type: ignore[attr-defined]
+        assert bool(judged(more, wish=wish)[1].whole) is whole
+    one = drifted(look, at, ingress=Ingress({**wish.resources[at].ingress, **rules(1)}))  # type: ignore[attr-defined]
+    assert "0 is the limit" in judged(one, Policy(max_breaks=0), wish)[1].whole
+    assert judged(one, Policy(max_breaks=1), wish)[1].whole == ""
+
+
+def test_tags_are_no_members_that_a_run_could_take_away() -> None:
+    assert owned_members(of_groups(web={"tags": {"a": "b", "c": "d"}})) == 2
+
+
+def test_a_document_that_lost_a_whole_section_is_held_whole() -> None:
+    wish = document(network_acl=None)
+    left = Neighbour(OUTSIDE, "acl-0a1b2c3d", ours=True)
+    theirs = Neighbour(Address("network_acl/acl-1"), "acl-0a1b2c3e")
+    look = beside(drifted(seen(wish), DB, egress=Egress()), theirs, left)
+    _, barred = judged(look, wish=wish)
+    assert barred.whole.startswith("the document has lost its whole section network_acl, yet acl-0a1b2c3d is ours: ")
+    assert judged(beside(look, theirs), wish=wish)[1].whole == ""
+
+
+def test_a_released_plan_passes_the_limits_and_nothing_else() -> None:
+    look = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, **rules(30)}))  # type: ignore[attr-defined]
+    look = tagged(drifted(look, DB, egress=Egress()), DB, "2026-11-22T10:00:00Z")
+    found, _ = judged(look)
+    _, released = judged(look, approved=found.fingerprint)
+    assert [found.actions[index].address for index in released.held] == [DB]
+    _, another = judged(look, approved="0123456789abcdef")
+    assert len(another.held) == len(found.actions)
+    assert gate(found, WISH, look, Policy(mode="report"), MORNING, approved=found.fingerprint).held.keys() == {0, 1}
+
+
+def test_what_comes_after_something_held_is_held_with_it() -> None:
+    look = drifted(missing(LOOK, DB), DATABASE, vpc_security_groups=WISH.resources[DATABASE].vpc_security_groups)  # type: ignore[attr-defined]
+    found = plan(WISH, look)
+    make = next(index for index, action in enumerate(found.actions) if action.operation.phase is Phase.CREATE)
+    barred = gate(found, WISH, look, Policy(max_breaks=0), MORNING)
+    assert barred.held == {}
+    wish = replace(WISH, resources={**WISH.resources, DB: WISH.resources[DB].but(enforcement="report")})
+    assert reasons(look, wish=wish)[make] == "the document says report for it"
+    assert all(reasons(look, wish=wish))
+
+
+REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
+AUTHORIZE = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)
+DETACH = Operation("ec2", "DisassociateRouteTable", Phase.UNBIND, Risk.TRAFFIC)
+
+
+def by_hand(*actions: Action, needs: dict[int, set[int]] | None = None) -> Plan:
+    wanted = needs or {}
+    return Plan((), actions, tuple(frozenset(wanted.get(index, ())) for index in range(len(actions))), (), "f" * 16)
+
+
+def test_nothing_is_taken_away_where_what_is_to_be_made_is_held_except_what_only_closes() -> None:
+    found = by_hand(
+        REVOKE.on(WEB, "close", closes=True),
+        AUTHORIZE.on(WEB, "dear", risk=Risk.DOWNTIME),
+        DETACH.on(WEB, "take away"),
+        DETACH.on(DB, "elsewhere"),
+    )
+    held = gate(found, WISH, LOOK, Policy(), MORNING).held
+    assert list(held) == [1, 2]
+    assert held[2] == "nothing is taken away where something that is to be made is held"
+
+
+def test_a_hold_cascades_along_what_actions_need() -> None:
+    found = by_hand(
+        AUTHORIZE.on(WEB, "dear", risk=Risk.DOWNTIME),
+        AUTHORIZE.on(DB, "next"),
+        AUTHORIZE.on(VPC, "last"),
+        AUTHORIZE.on(BACK1, "apart"),
+        needs={1: {0}, 2: {1}},
+    )
+    held = gate(found, WISH, LOOK, Policy(), MORNING).held
+    assert {index: reason for index, reason in held.items() if index} == {
+        1: "it comes after something that is held: dear",
+        2: "it comes after something that is held: next",
+    }
+
+
+def test_what_the_caller_bars_is_left_and_holds_nothing_else() -> None:
+    found = by_hand(AUTHORIZE.on(WEB, "mine"), AUTHORIZE.on(DB, "next"), needs={1: {0}})
+    barred = gate(found, WISH, LOOK, Policy(), MORNING, barred=lambda one: "later" if one.address == WEB else "")
+    assert (barred.held, barred.left) == ({}, {0: "later"})
+
+
+def test_a_route_through_a_table_that_is_held_is_held() -> None:
+    look = tagged(drifted(LOOK, OUT, routes=Routes()), OUT, "2026-11-22T10:00:00Z")
+    assert reasons(look) == ["somebody holds it until 2026-11-22T10:00Z"]

@@ -1,0 +1,202 @@
+"""A report as data: every kind, every field and every value must come out as the document writes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import desired_state
+from desired_state.document import Tolerance
+from desired_state.fields import AclEntry, Address, RuleKey
+from desired_state.load import load
+from desired_state.members import members
+from reconciler.apply import Attempt, Ended
+from reconciler.gate import Gate
+from reconciler.model import ABSENT, Difference, Finding, Neighbour, Outcome, Ref
+from reconciler.report.as_json import as_json
+from reconciler.report.result import Line
+from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
+
+EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
+SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
+
+
+def test_the_whole_of_a_calm_plan() -> None:
+    told = as_json(report())
+    assert json.loads(json.dumps(told)) == {
+        "format_version": 1,
+        "account": "123456789012",
+        "region": "ap-northeast-2",
+        "document": {"name": "small", "revision": 7, "sha256": document().sha256, "origin": "small.json"},
+        "policy": {
+            "mode": "correct",
+            "create_databases": False,
+            "downtime": "never",
+            "max_breaks": None,
+            "prune": False,
+            "max_hold_hours": 24,
+        },
+        "started": "2026-03-01T12:00:00Z",
+        "seconds": 0.25,
+        "wrote": False,
+        "in_sync": True,
+        "fingerprint": "0123456789abcdef",
+        "held_as_a_whole": None,
+        "drifted": [],
+        "actions": [],
+        "findings": [],
+        "unmanaged": [],
+        "exceptions": [],
+        "counts": {
+            "planned": 0,
+            "in_sync": 0,
+            "corrected": 0,
+            "held": 0,
+            "waiting": 0,
+            "blocked": 0,
+            "failed": 0,
+            "drifted": 0,
+            "unmanaged": 0,
+            "breaks": 0,
+            "reads": 9,
+            "writes": 0,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("drift", "sign", "key", "want", "have"),
+    [
+        (
+            line("egress", SSH, ABSENT, "x"),
+            "remove",
+            {"protocol": "tcp", "ports": 22, "destination": "0.0.0.0/0"},
+            None,
+            {"protocol": "tcp", "ports": 22, "destination": "0.0.0.0/0", "description": "x"},
+        ),
+        (
+            line("ingress", SSH, None, ABSENT),
+            "add",
+            {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
+            {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
+            None,
+        ),
+        (
+            line("ingress", 100, ABSENT, AclEntry("deny", "icmp", 8, 0, "10.0.0.0/8"), at="network_acl/A"),
+            "remove",
+            "100",
+            None,
+            {"action": "deny", "protocol": "icmp", "icmp_type": 8, "icmp_code": 0, "source": "10.0.0.0/8"},
+        ),
+        (line("routes", "0.0.0.0/0", "igw", "nat", at="route_table/P"), "change", "0.0.0.0/0", "igw", "nat"),
+        (
+            line("subnets", Address("subnet/A"), ABSENT, Address("subnet/A"), at="network_acl/A"),
+            "remove",
+            "subnet/A",
+            None,
+            "subnet/A",
+        ),
+        (line("tags", "Name", "a", ABSENT, at=VPC), "add", "Name", "a", None),
+        (line("enable_dns_support", None, True, False, at=VPC), "change", None, True, False),
+    ],
+)
+def test_a_drift_stands_as_the_document_writes_it(drift: Line, sign: str, key: Any, want: Any, have: Any) -> None:
+    (told,) = json.loads(json.dumps(as_json(report(drift))))["drifted"]
+    assert told == {
+        "address": drift.address,
+        "field": drift.field,
+        "key": key,
+        "sign": sign,
+        "want": want,
+        "have": have,
+        "outcome": None,
+        "message": "",
+    }
+
+
+def test_every_value_of_every_kind_comes_out_as_it_went_in() -> None:
+    written = json.loads(EXAMPLE.read_text())["resources"]
+    loaded = load(EXAMPLE.read_bytes(), "x").resources
+    told = as_json(report(*(Line(at, "", None, one, ABSENT, None) for at, one in loaded.items())))
+    for drift in json.loads(json.dumps(told))["drifted"]:
+        address = Address(drift["address"])
+        assert drift["want"] == written[address.kind][address.name] | (
+            {"vpc": "vpc/MyVPC"} if address.kind == "internet_gateway" else {}
+        )
+
+
+def test_every_field_of_every_kind_can_be_a_drift() -> None:
+    loaded = load(EXAMPLE.read_bytes(), "x").resources
+    drifts = []
+    for address, resource in loaded.items():
+        for field in resource.described():
+            held = getattr(resource, field)
+            if held is not None and not list(members(held)):
+                drifts.append(Line(address, field, None, held, held, None))
+            for key in members(held):
+                inner = held[key] if isinstance(held, dict) else key
+                drifts.append(Line(address, field, key, inner, ABSENT, None))
+    told = json.loads(json.dumps(as_json(report(*drifts))))["drifted"]
+    assert len(told) == len(drifts) > 60
+    assert all(one["have"] is None for one, drift in zip(told, drifts, strict=True) if drift.have is ABSENT)
+
+
+def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> None:
+    one = action(GroupId=Ref(GROUP), Flags=(True, None, 3), breaks=1)
+    held = Gate(held={0: "this deployment only reports"}, left={}, whole="", findings=())
+    (told,) = json.loads(json.dumps(as_json(report(plan=planned(one), gate=held))))["actions"]
+    assert told == {
+        "operation": "ec2:DeleteSecurityGroup",
+        "address": "security_group/Old",
+        "why": "it is ours and no longer declared",
+        "phase": "delete",
+        "risk": "traffic",
+        "breaks": 1,
+        "mends": [],
+        "params": {"GroupId": "<security_group/Web>", "Flags": [True, None, 3]},
+        "ended": "held",
+        "message": "this deployment only reports",
+    }
+
+
+def test_after_a_run_the_actions_are_what_was_tried() -> None:
+    tries = (Attempt(action(), Ended.UNKNOWN, "lost"), Attempt(action(), Ended.DONE))
+    told = as_json(report(plan=planned(action()), wrote=True, writes=2, attempts=tries))
+    assert [(one["ended"], one["message"]) for one in told["actions"]] == [("unknown", "lost"), ("done", "")]
+    assert told["in_sync"] is True
+    assert told["counts"]["corrected"] == 1
+
+
+def test_findings_neighbours_and_exceptions_are_told() -> None:
+    holding = Tolerance(Address("network_acl/A"), "ingress", (50, AclEntry("allow", "all", -1, -1, "::/0")), NOW, "a")
+    rule = Tolerance(GROUP, "egress", SSH, NOW + timedelta(hours=1), "b")
+    scalar = Tolerance(VPC, "enable_dns_support", False, NOW, "c")
+    seen = report(
+        document=replace(document(), exceptions=(holding, rule, scalar)),
+        findings=(Finding(VPC, Outcome.BLOCKED, "two candidates", "tags", "Name"),),
+        neighbours=(Neighbour(Address("subnet/x"), "subnet-1", ours=True),),
+        tolerated=((Difference(GROUP, "egress", SSH, ABSENT, None), rule),),
+    )
+    told = json.loads(json.dumps(as_json(seen)))
+    assert told["findings"] == [
+        {"address": "vpc/Main", "field": "tags", "key": "Name", "outcome": "blocked", "message": "two candidates"}
+    ]
+    assert told["unmanaged"] == [{"address": "subnet/x", "id": "subnet-1", "ours": True}]
+    assert [(one["value"], one["until"], one["active"]) for one in told["exceptions"]] == [
+        ({"protocol": "tcp", "ports": 22, "destination": "0.0.0.0/0"}, "2026-03-01T13:00:00Z", True),
+        ({"50": {"action": "allow", "protocol": "all", "source": "::/0"}}, "2026-03-01T12:00:00Z", False),
+        (False, "2026-03-01T12:00:00Z", False),
+    ]
+    assert told["in_sync"] is False
+
+
+def test_hostile_text_is_plain_ascii_in_the_bytes() -> None:
+    told = json.dumps(as_json(report(line("tags", "Name", "x", "\x1b[2J\u202e\x9b", at=VPC))))
+    assert told.isascii()
+    assert told.isprintable()
+    assert json.loads(told)["drifted"][0]["have"] == "\x1b[2J\u202e\x9b"

@@ -1,0 +1,279 @@
+"""A report as text: signs, members, outcomes, reasons, the closing sentence; and nobody's words can forge any of it."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desired_state.document import Tolerance
+from desired_state.fields import ANY, AclEntry, Address, RuleKey
+from desired_state.members import Tags
+from reconciler.apply import Attempt, Ended
+from reconciler.gate import Gate
+from reconciler.model import ABSENT, Difference, Finding, Neighbour, Outcome
+from reconciler.report.lines import outcomes, settled
+from reconciler.report.result import Line
+from reconciler.report.text import difference, sentence, text, value
+from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
+
+SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
+WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")
+ACL = "network_acl/Public"
+HTTPS = AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0")
+
+
+@pytest.mark.parametrize(
+    ("drift", "told"),
+    [
+        (line("ingress", SSH, ABSENT, None), "ingress: tcp 22 from 0.0.0.0/0"),
+        (line("ingress", SSH, ABSENT, "for a day"), 'ingress: tcp 22 from 0.0.0.0/0 "for a day"'),
+        (line("egress", SSH, "out", ABSENT), 'egress: tcp 22 to 0.0.0.0/0 "out"'),
+        (line("ingress", SSH, "new", "old"), 'ingress: tcp 22 from 0.0.0.0/0 "old" -> "new"'),
+        (line("ingress", SSH, "new", None), 'ingress: tcp 22 from 0.0.0.0/0 no description -> "new"'),
+        (
+            line("ingress", RuleKey("icmp", 3, 4, "security_group/Web"), None, ABSENT),
+            "ingress: icmp type 3 code 4 from security_group/Web",
+        ),
+        (line("ingress", RuleKey("all", ANY, ANY, "pl-12345678"), None, ABSENT), "ingress: all from pl-12345678"),
+        (line("ingress", 100, HTTPS, ABSENT, at=ACL), "ingress: 100 allow tcp 443 from 0.0.0.0/0"),
+        (line("egress", 100, ABSENT, HTTPS, at=ACL), "egress: 100 allow tcp 443 to 0.0.0.0/0"),
+        (
+            line("ingress", 100, HTTPS, HTTPS._replace(action="deny"), at=ACL),
+            "ingress: 100 deny tcp 443 from 0.0.0.0/0 -> allow tcp 443 from 0.0.0.0/0",
+        ),
+        (
+            line("routes", "0.0.0.0/0", "internet_gateway/Main", "nat-12345678", at="route_table/Public"),
+            "routes: 0.0.0.0/0 via nat-12345678 -> internet_gateway/Main",
+        ),
+        (line("routes", "10.9.0.0/16", ABSENT, "pcx-1", at="route_table/P"), "routes: 10.9.0.0/16 via pcx-1"),
+        (line("subnets", Address("subnet/A"), Address("subnet/A"), ABSENT, at=ACL), "subnets: subnet/A"),
+        (line("tags", "Name", "Main", "an old name", at=VPC), 'tags: Name = "an old name" -> Main'),
+        (line("tags", "Name", "Main", ABSENT, at=VPC), "tags: Name = Main"),
+        (line("enable_dns_support", None, True, False, at=VPC), "enable_dns_support: false -> true"),
+        (line("engine_version", None, "16", "15.4", at="db_instance/db"), "engine_version: 15.4 -> 16"),
+        (line("allocated_storage", None, 20, 10, at="db_instance/db"), "allocated_storage: 10 -> 20"),
+    ],
+)
+def test_a_drift_is_one_line_from_what_is_to_what_should_be(drift: Line, told: str) -> None:
+    assert difference(drift) == told
+
+
+def test_the_whole_text_of_a_plan() -> None:
+    drifts = (
+        line("enable_dns_support", None, True, False, at=VPC),
+        line("ingress", WEB, None, ABSENT),
+        line("ingress", SSH, ABSENT, "x", Outcome.HELD, "the document says report for it"),
+    )
+    seen = report(*drifts, neighbours=(Neighbour(Address("security_group/wizard-1"), "sg-1"),))
+    assert text(seen) == (
+        "Account 123456789012, ap-northeast-2: document small, revision 7 (small.json)\n"
+        "\n"
+        "  ~ vpc/Main\n"
+        "      ~ enable_dns_support: false -> true\n"
+        "\n"
+        "  ~ security_group/Web\n"
+        "      + ingress: tcp 443 from 0.0.0.0/0\n"
+        '    ! - ingress: tcp 22 from 0.0.0.0/0 "x"\n'
+        "          held: the document says report for it\n"
+        "\n"
+        "Live and declared by nobody:\n"
+        "    security_group/wizard-1 (sg-1)\n"
+        "\n"
+        "Plan: 1 to add, 1 to change; 1 held. Nothing was changed."
+    )
+
+
+def test_a_new_resource_shows_what_it_will_hold_without_our_own_tags() -> None:
+    group = document().resources[GROUP].but(tags=Tags({"setpoint:document": "small", "Name": "Web"}))
+    lines = text(report(Line(GROUP, "", None, group, ABSENT, None))).splitlines()
+    assert lines[2:5] == [
+        "  + security_group/Web",
+        "      + ingress: tcp 443 from 0.0.0.0/0",
+        "      + tags: Name = Web",
+    ]
+    assert lines[-1] == "Plan: 1 to add. Nothing was changed."
+
+
+def test_one_reason_of_several_drifts_stands_once_below_them() -> None:
+    busy = (Outcome.WAITING, "the database is modifying")
+    drifts = (
+        line("multi_az", None, True, False, *busy, at="db_instance/db"),
+        line("backup_retention_period", None, 7, 1, Outcome.CORRECTED, at="db_instance/db"),
+        line("deletion_protection", None, True, False, *busy, at="db_instance/db"),
+    )
+    told = text(report(*drifts, wrote=True, writes=1)).splitlines()
+    assert told[2:7] == [
+        "  ~ db_instance/db",
+        "    ! ~ multi_az: false -> true",
+        "      ~ backup_retention_period: 1 -> 7 (corrected)",
+        "    ! ~ deletion_protection: false -> true",
+        "          waiting: the database is modifying",
+    ]
+    assert told[-1] == "Corrected 1 of 3 differences with 1 write; 2 waiting."
+
+
+def test_what_holds_the_whole_plan_is_told_once() -> None:
+    why = "the plan takes away 30 live members, and 20 is the limit of one run"
+    drifts = [line("ingress", SSH._replace(first=n, last=n), ABSENT, None, Outcome.HELD, why) for n in range(30)]
+    told = text(report(*drifts, gate=Gate(held={}, left={}, whole=why, findings=())))
+    assert told.count(why) == 1
+    assert f"! The whole plan is held: {why}" in told.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "In sync: 2 resources are as declared; 9 reads, no write."),
+        ({"reads": 1}, "In sync: 2 resources are as declared; 1 read, no write."),
+        ({"wrote": True}, "In sync: 2 resources are as declared; 9 reads, no write."),
+        (
+            {"lines": (line("ingress", SSH, ABSENT, None), line("ingress", WEB, ABSENT, None))},
+            "Plan: 2 to remove. Nothing was changed.",
+        ),
+        (
+            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.BLOCKED, "x"),)},
+            "Plan: nothing to do; 1 blocked. Nothing was changed.",
+        ),
+        (
+            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),), "wrote": True, "writes": 2},
+            "Corrected 1 difference with 2 writes; the second look is in sync.",
+        ),
+        (
+            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.FAILED, "x"),), "wrote": True, "writes": 1},
+            "Corrected 0 of 1 difference with 1 write; 1 failed.",
+        ),
+        (
+            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.HELD, "x"),), "wrote": True},
+            "Nothing was changed: 1 held.",
+        ),
+        (
+            {"findings": (Finding(VPC, Outcome.FAILED, "it could not be looked at"),)},
+            "Plan: nothing to do; 1 failed. Nothing was changed.",
+        ),
+        (
+            {"findings": (Finding(VPC, Outcome.FAILED, "it could not be looked at"),), "wrote": True},
+            "Nothing was changed: 1 failed.",
+        ),
+    ],
+)
+def test_the_last_line_is_one_true_sentence(changes: dict[str, Any], told: str) -> None:
+    assert sentence(report(**changes)) == told
+    assert text(report(**changes)).splitlines()[-1] == told
+
+
+def test_something_ours_that_nobody_declares_any_more_is_a_removal_though_no_drift() -> None:
+    seen = report(plan=planned(action(breaks=1)))
+    assert not settled(seen)
+    assert "    security_group/Old\n      - it is ours and no longer declared" in text(seen)
+    assert sentence(seen) == "Plan: 1 to remove. Nothing was changed."
+    done = replace(seen, wrote=True, writes=1, attempts=(Attempt(action(breaks=1), Ended.DONE),))
+    assert settled(done)
+    assert sentence(done) == "Corrected 1 difference with 1 write; the second look is in sync."
+    failed = replace(done, attempts=(Attempt(action(breaks=1), Ended.FAILED, "DependencyViolation"),))
+    assert not settled(failed)
+    assert outcomes(failed)["failed"] == 1
+    assert "          failed: DependencyViolation" in text(failed).splitlines()
+
+
+def test_how_an_attempt_ended_last_is_what_counts() -> None:
+    tries = (Attempt(action(), Ended.WAITING, "busy"), Attempt(action(), Ended.DONE))
+    assert settled(report(plan=planned(action()), wrote=True, writes=2, attempts=tries))
+
+
+def test_a_finding_without_a_drift_has_a_place_of_its_own() -> None:
+    seen = report(findings=(Finding(VPC, Outcome.HELD, "somebody holds it until 2026-03-02T00:00Z", "tags"),))
+    assert "    vpc/Main\n    ! tags: held: somebody holds it until 2026-03-02T00:00Z" in text(seen)
+
+
+def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
+    one = Tolerance(GROUP, "ingress", SSH, NOW + timedelta(days=1), "pen test")
+    two = Tolerance(VPC, "tags", ("Name", "x y"), NOW, "renaming")
+    seen = report(
+        document=replace(document(), exceptions=(one, two)),
+        tolerated=((Difference(GROUP, "ingress", SSH, ABSENT, None), one),),
+    )
+    assert (
+        "Exceptions that hold:\n"
+        '    security_group/Web ingress: tcp 22 from 0.0.0.0/0, until 2026-03-02 12:00 UTC: "pen test"\n'
+        "\n"
+        "Exceptions that have expired:\n"
+        '    vpc/Main tags: Name = "x y", until 2026-03-01 12:00 UTC: "renaming"\n'
+    ) in text(seen)
+    assert settled(seen)
+
+
+def test_a_neighbour_that_carries_our_tags_is_told_apart() -> None:
+    seen = report(neighbours=(Neighbour(Address("subnet/Old"), "subnet-1", ours=True),))
+    told = "    subnet/Old (subnet-1); it carries this document's tags: declare it, or let --prune delete it"
+    assert told in text(seen).splitlines()
+
+
+def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:
+    assert "The plan takes away 2 live members." in text(report(plan=planned(action(breaks=2)))).splitlines()
+
+
+def test_colours_are_those_of_the_signs_and_change_no_word() -> None:
+    drifts = (
+        line("enable_dns_support", None, True, False, at=VPC),
+        line("ingress", WEB, None, ABSENT),
+        line("ingress", SSH, ABSENT, None, Outcome.HELD, "x"),
+    )
+    used = []
+
+    def note(words: str, colour: str) -> str:
+        used.append((words, colour))
+        return words
+
+    assert text(report(*drifts), note) == text(report(*drifts))
+    assert {("+", "green"), ("~", "yellow"), ("-", "red"), ("!", "yellow"), ("held", "yellow")} <= set(used)
+
+
+HOSTILE = "\x1b[2J\x1b]0;x\x07\r\n\nIn sync: all is well.\u2028\u202e\u2066\x9b1m\x00\u200b"
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        report(line("ingress", SSH, ABSENT, HOSTILE)),
+        report(line("ingress", SSH, HOSTILE, "x")),
+        report(line("ingress", RuleKey("tcp", 1, 1, HOSTILE), None, ABSENT)),
+        report(line("tags", "Name", "x", HOSTILE, at=VPC)),
+        report(line("tags", HOSTILE, "x", ABSENT, at=VPC)),
+        report(line("routes", "0.0.0.0/0", ABSENT, HOSTILE, at="route_table/P")),
+        report(line("ingress", 100, ABSENT, HTTPS._replace(cidr=HOSTILE), at=ACL)),
+        report(line("subnets", Address(HOSTILE), ABSENT, Address(HOSTILE), at=ACL)),
+        report(line("description", None, "x", HOSTILE)),
+        report(line("ingress", SSH, ABSENT, None, Outcome.FAILED, HOSTILE)),
+        report(line("ingress", SSH, ABSENT, None, at=f"security_group/{HOSTILE}")),
+        report(findings=(Finding(Address(f"vpc/{HOSTILE}"), Outcome.BLOCKED, HOSTILE),)),
+        report(neighbours=(Neighbour(Address(f"subnet/{HOSTILE}"), HOSTILE),)),
+        report(plan=planned(action(HOSTILE, at=f"security_group/{HOSTILE}"))),
+        report(gate=Gate(held={}, left={}, whole=HOSTILE, findings=())),
+        report(document=document(origin=HOSTILE)),
+        report(document=replace(document(), exceptions=(Tolerance(VPC, "tags", (HOSTILE, HOSTILE), NOW, HOSTILE),))),
+    ],
+)
+def test_other_peoples_words_stay_words_on_one_line(seen: Any) -> None:
+    told = text(seen)
+    odd = {char for char in told if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Cs"}}
+    assert odd == set()
+    forged = [one for one in told.splitlines()[:-1] if one.strip().startswith("In sync")]
+    assert forged == []
+
+
+@given(st.text())
+def test_any_text_as_a_value_is_printable_and_says_which_characters_it_has(words: str) -> None:
+    told = value(words)
+    assert told.isprintable()
+    assert value(words + "x") != told or len(told) >= 500
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_two_texts_look_alike_only_if_they_are_the_same(one: str, other: str) -> None:
+    assert (value(one) == value(other)) == (one == other)
