@@ -11,7 +11,7 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from reconciler.model import Observed, Snapshot
     from reconciler.report.result import Report
 
-KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": REGION}
-
 
 def plainly(world: Path, url: str) -> Callable[[], object]:
     """The baseline: nine plain boto3 calls in nine threads; clients, connections and threads are kept."""
     import boto3
 
-    session = boto3.Session(**KEYS)
+    session = boto3.Session("testing", "testing", region_name=REGION)
     clients: dict[str, Any] = {name: session.client(name, endpoint_url=url) for name in ("ec2", "rds")}  # type: ignore[call-overload]
     nine = calls((world / "vpc_id").read_text())
     pool = ThreadPoolExecutor(len(nine))
@@ -54,7 +52,7 @@ def ours(world: Path, url: str, *, vpc_known: bool = True) -> Callable[[], Repor
         written = json.loads(data)
         del written["scope"]["vpc_id"]
         data = json.dumps(written).encode()
-    session = boto3.Session(**KEYS)
+    session = boto3.Session("testing", "testing", region_name=REGION)
     aws = Aws(session, REGION, endpoint_url=url)
 
     def once() -> Report:
@@ -106,8 +104,10 @@ class _Replay:
 def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     """Processor seconds of each step, in turns: botocore's parse of the nine answers, and what we do with them.
 
-    `observe` contains `normalise`, which is measured once more by itself. The first repetition meets empty memories of
-    CIDRs and rules, the others what the one before has left there, as in a warm worker.
+    `load` is of a document that is new to this process though its rules are not, `reload` of the one it had before.
+    `observe` contains `normalise`, which is measured once more by itself; `rest` is the difference. The first
+    repetition meets empty memories of CIDRs and rules, the others what the one before has left there, as in a warm
+    worker.
     """
     from desired_state.load import load
     from reconciler.diff import diff
@@ -123,27 +123,33 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     bodies = [(one.name, parser(one), (world / f"{one.name}.xml").read_bytes()) for one in nine]
     taken: dict[str, list[float]] = {}
 
-    def step[T](name: str, act: Callable[[], T]) -> T:
+    def step[**P, T](name: str, act: Callable[P, T], *args: P.args, **how: P.kwargs) -> T:
         begun = time.process_time()
-        result = act()
+        result = act(*args, **how)
         taken.setdefault(name, []).append(time.process_time() - begun)
         return result
 
-    for _ in range(repetitions):
+    look = Look(lambda: datetime.now(UTC), lambda: None)
+    for number in range(repetitions):
         gc.collect()
         answers = step("parse", lambda: {name: parse(body) for name, parse, body in bodies})
-        document = step("load", lambda: load(data, "document.json"))
+        step("load", load, data, f"document-{number}.json")
+        document = step("reload", load, data, f"document-{number}.json")
         aws = cast("Aws", _Replay(answers))
-        snapshot = step("observe", lambda: observe(document, aws, Look(lambda: datetime.now(UTC), lambda: None)))
-        live = list(_live(document, aws, snapshot))
-        step("normalise", lambda: [observed() for observed in live])
+        snapshot = step("observe", observe, document, aws, look)
+        step("normalise", _made, list(_live(document, aws, snapshot)))
         scene = Scene(document, snapshot, Policy())
-        changes = step("diff", lambda: diff(document, snapshot, scene, REGISTRY))
-        plan = step("plan", lambda: make_plan(changes, scene))
+        changes = step("diff", diff, document, snapshot, scene, REGISTRY)
+        plan = step("plan", make_plan, changes, scene)
         assert not changes
         assert not plan.actions
         assert len(snapshot.resources) == len(document.resources)
-    return taken
+    observed = zip(taken["observe"], taken["normalise"], strict=True)
+    return taken | {"rest": [whole - part for whole, part in observed]}
+
+
+def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
+    return [make() for make in makers]
 
 
 def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[], Observed]]:

@@ -1,7 +1,7 @@
 """AWS's answers, replayed: an HTTP server on 127.0.0.1 in a process of its own.
 
-`python -m bench.server FOLDER` serves the worlds in FOLDER (`worlds.py`), each under its folder's name, says its port on
-stdout, and ends with its standard input, so that it does not outlive who started it. Every POST is answered after
+`python -m bench.server FOLDER` serves the worlds in FOLDER (`worlds.py`), each under its folder's name, says its port
+on stdout, and ends with its standard input, so that it does not outlive who started it. Every POST is answered after
 LATENCY seconds and counted; GET /<world>/calls tells the counts and sets them to zero.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs
 
 LATENCY = 0.05
@@ -29,9 +30,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    worlds: dict[str, dict[str, bytes]]
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    lock = threading.Lock()
+    worlds: ClassVar[dict[str, dict[str, bytes]]] = {}
+    counts: ClassVar[defaultdict[str, Counter[str]]] = defaultdict(Counter)
+    lock: ClassVar = threading.Lock()
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -76,7 +76,10 @@ def write(folder: Path, like: Reference, groups: int, *, merged: bool = False) -
     to parse; else each rule has ports of its own.
     """
     seeded = random.Random(groups)
-    rules = {f"group-{index}": list(_rules(seeded, index, groups, _PORTS if merged else (*_PORTS, *_MORE_PORTS))) for index in range(groups)}
+    rules = {
+        f"group-{index}": list(_rules(seeded, index, groups, _PORTS if merged else (*_PORTS, *_MORE_PORTS)))
+        for index in range(groups)
+    }
     written = dict(like.written, resources=dict(like.written["resources"]))
     declared = {name: _declared(some) for name, some in rules.items()}
     written["resources"]["security_group"] = like.written["resources"]["security_group"] | declared

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import shown
@@ -74,6 +75,12 @@ def load(data: bytes, origin: str) -> Document:
 
     Raises DocumentError, and nothing else, whatever the bytes.
     """
+    return _loaded(data, origin)
+
+
+@lru_cache(maxsize=4)
+def _loaded(data: bytes, origin: str) -> Document:
+    """Memoised: a warm worker is handed the same bytes run after run, and a document never changes."""
     text = decode(data)
     if isinstance(text, Fault):
         raise DocumentError(_problems(origin, data.decode(errors="replace"), [text]))

@@ -92,22 +92,22 @@ def rules_of(
     for permission in permissions:
         what = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
         for one in permission.get("IpRanges", ()):
-            rules[_rule(*what, canonical(one["CidrIp"]))] = one.get("Description", "")
+            rules[_network_rule(*what, one["CidrIp"])] = one.get("Description", "")
         for one in permission.get("Ipv6Ranges", ()):
-            rules[_rule(*what, canonical(one["CidrIpv6"]))] = one.get("Description", "")
+            rules[_network_rule(*what, one["CidrIpv6"])] = one.get("Description", "")
         for one in permission.get("PrefixListIds", ()):
-            rules[_rule(*what, one["PrefixListId"])] = one.get("Description", "")
+            rules[RuleKey(*traffic_of(*what), one["PrefixListId"])] = one.get("Description", "")
         for one in permission.get("UserIdGroupPairs", ()):
             group, owner = one["GroupId"], one.get("UserId") or account
             peer = names.get(group) or (group if owner == account else f"{owner}/{group}")
-            rules[_rule(*what, peer)] = one.get("Description", "")
+            rules[RuleKey(*traffic_of(*what), peer)] = one.get("Description", "")
     return rules
 
 
 @lru_cache(maxsize=32768)
-def _rule(protocol: str, first: int | None, last: int | None, peer: str) -> RuleKey:
+def _network_rule(protocol: str, first: int | None, last: int | None, cidr: str) -> RuleKey:
     """Memoised: a run sees the rules that the run before has seen."""
-    return RuleKey(*traffic_of(protocol, first, last), peer)
+    return RuleKey(*traffic_of(protocol, first, last), canonical(cidr))
 
 
 def aws_protocol(protocol: str) -> str:

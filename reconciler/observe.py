@@ -68,6 +68,7 @@ class _Found:
     answers: Mapping[Read, list[Any]]
     items: tuple[Item, ...]
     matched: Mapping[Address, tuple[Item, ...]]
+    claimed: Mapping[Address, str]
     problem: str = ""
 
 
@@ -108,6 +109,8 @@ def _find_vpc(sight: Sight, reader: _Reader, look: Look) -> Sight:
         if found.problem:
             raise ObserveError(f"the VPC could not be looked for: {found.problem}")
         items = found.matched[sight.document.vpc]
+        if why := found.claimed.get(sight.document.vpc):
+            raise ObserveError(f"{sight.document.vpc}: {why}")
         if len(items) > 1:
             ids = ", ".join(sorted(kind.id(item) for item in items))
             mend = "name the one you mean in scope.vpc_id"
@@ -135,32 +138,44 @@ def _look(sight: Sight, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str,
 def _found(kind: Kind, sight: Sight, reads: list[Read], reader: _Reader) -> _Found:
     if problems := [str(reader.problems[one]) for one in reads if one in reader.problems]:
         log.warning("%s could not be read: %s", kind.name, "; ".join(problems))
-        return _Found(kind, sight, {}, (), {}, "; ".join(problems))
+        return _Found(kind, sight, {}, (), {}, {}, "; ".join(problems))
     answers = {one: reader.answers[one] for one in reads}
     items = tuple(kind.live(sight, answers))
-    return _Found(kind, sight, answers, items, _identify(kind, sight, items))
+    matched, claimed = _identify(kind, sight, items)
+    return _Found(kind, sight, answers, items, matched, claimed)
 
 
-def _identify(kind: Kind, sight: Sight, items: Iterable[Item]) -> dict[Address, tuple[Item, ...]]:
+def _identify(
+    kind: Kind, sight: Sight, items: Iterable[Item]
+) -> tuple[dict[Address, tuple[Item, ...]], dict[Address, str]]:
     """Which items each declared resource could be: those with our tags, else those with its natural key.
 
-    An item that carries the tags of another declared resource is that one and no candidate for this.
+    Beside them, for each resource that nothing is, why an item with its natural key is not it after all: the item
+    carries the tags of another resource, or of another document. Making the resource a second time would be a guess.
     """
     tagged: dict[str, list[Item]] = defaultdict(list)
     free: list[Item] = []
+    others: list[tuple[Item, str]] = []
     for item in items:
         tags = kind.tags(item) or {}
-        ours = tags.get(DOCUMENT_TAG) == sight.document.name
-        if ours and Address.of(kind.name, tags.get(NAME_TAG, "")) in sight.declared:
-            tagged[tags[NAME_TAG]].append(item)
-        elif DOCUMENT_TAG not in tags or ours:
+        owner, name = tags.get(DOCUMENT_TAG, sight.document.name), tags.get(NAME_TAG, "")
+        if owner != sight.document.name:
+            others.append((item, f"it belongs to the document {owner!r}"))
+        elif DOCUMENT_TAG in tags and Address.of(kind.name, name) in sight.declared:
+            tagged[name].append(item)
+            others.append((item, f"its tag {NAME_TAG} says {name!r}"))
+        else:
             free.append(item)
-    return {
-        address: tuple(
-            tagged.get(address.name) or (item for item in free if kind.is_it(address, resource, item, sight))
-        )
-        for address, resource in sight.declared.items()
-    }
+    matched: dict[Address, tuple[Item, ...]] = {}
+    claimed: dict[Address, str] = {}
+    for address, resource in sight.declared.items():
+        natural = (item for item in free if kind.is_it(address, resource, item, sight))
+        matched[address] = tuple(tagged.get(address.name) or natural)
+        doubts = [(item, why) for item, why in others if kind.is_it(address, resource, item, sight)]
+        if doubts and not matched[address]:
+            item, why = doubts[0]
+            claimed[address] = f"{kind.id(item)} could be it, but {why}: mend its tags, or declare something else"
+    return matched, claimed
 
 
 def _kinds_with_missing(found: Mapping[str, _Found]) -> list[str]:
@@ -168,8 +183,12 @@ def _kinds_with_missing(found: Mapping[str, _Found]) -> list[str]:
     return [
         name
         for name, one in found.items()
-        if not one.problem and one.sight.vpc_id and any(not items for items in one.matched.values())
+        if not one.problem and one.sight.vpc_id and one.matched.keys() - one.claimed.keys() - _seen(one)
     ]
+
+
+def _seen(one: _Found) -> set[Address]:
+    return {address for address, items in one.matched.items() if items}
 
 
 def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> Snapshot:
@@ -188,13 +207,14 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
         )
         if problem:
             broken[name] = problem
-            unreadable |= dict.fromkeys(document.of_kind(name), problem)
+            unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
             continue
         seen = Seen(one.sight, one.answers, names)
         handles |= dict(one.kind.handles(one.items, seen))
-        claimed: set[str] = set()
+        ambiguous |= one.claimed
+        known: set[str] = set()
         for address, items in one.matched.items():
-            claimed |= {one.kind.id(item) for item in items}
+            known |= {one.kind.id(item) for item in items}
             if len(items) > 1:
                 ids = ", ".join(sorted(one.kind.id(item) for item in items))
                 ambiguous[address] = (
@@ -203,7 +223,7 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
             elif items:
                 handles[Ref(address)] = one.kind.id(items[0])
                 _observe(one.kind, address, items[0], seen, resources, unreadable)
-        rest = (item for item in one.items if one.kind.id(item) not in claimed)
+        rest = (item for item in one.items if one.kind.after and one.kind.id(item) not in known)
         for neighbour in (_neighbour(one.kind, document, item) for item in rest):
             neighbours.append(neighbour)
             if neighbour.ours:

@@ -77,6 +77,19 @@ def test_drift_is_corrected_and_proven_and_exits_0(
     assert _ports(lab, network) == [80, 443]
 
 
+def test_a_changed_description_is_put_back_in_place(
+    setpoint: Any, lab: StrictAws, drift: Callable[[str], None]
+) -> None:
+    drift("description-changed")
+    ran = setpoint("apply", EXAMPLE, "--auto-approve")
+    assert ran.code == 0
+    assert (
+        "      ~ ingress: tcp 5432 from security_group/TestServerSG "
+        '"ask Kim before touching" -> "PostgreSQL from the back end" (corrected)'
+    ) in ran.out.splitlines()
+    assert _writes(lab) == ["UpdateSecurityGroupRuleDescriptionsIngress"]
+
+
 def test_without_a_terminal_nothing_is_even_read_unless_approved(
     setpoint: Any, lab: StrictAws, drift: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

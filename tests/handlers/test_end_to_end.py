@@ -93,7 +93,11 @@ def test_an_apply_after_the_build_writes_nothing(setpoint: Any, endpoint: str, o
     assert ran.out.splitlines()[-1] == "In sync: 14 resources are as declared; 9 reads, no write."
 
 
-@pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.name)
+# Plain moto answers UpdateSecurityGroupRuleDescriptions by rule id and changes nothing; test_cli_apply.py has that one.
+_CARRIED_OUT = [drift for drift in DRIFTS if drift.name != "description-changed"]
+
+
+@pytest.mark.parametrize("drift", _CARRIED_OUT, ids=lambda drift: drift.name)
 def test_a_drift_is_named_exactly_then_corrected_then_gone(
     setpoint: Any, endpoint: str, others: boto3.Session, drift: Drift
 ) -> None:

@@ -182,11 +182,12 @@ def test_the_order_of_rules_is_no_drift(net: Network) -> None:
 
 def test_an_empty_list_means_that_no_rule_may_be_there(net: Network) -> None:
     wanted = built(net, edit(SERVER, ingress=[], egress=[]))
-    deed = lambda net: (  # noqa: E731
-        _add(net, SERVER, permission(22, ANYWHERE)),
-        _add(net, SERVER, permission(443, ANYWHERE), egress=True),
-    )
-    mended(net, deed, wanted)
+
+    def open_both(net: Network) -> None:
+        _add(net, SERVER, permission(22, ANYWHERE))
+        _add(net, SERVER, permission(443, ANYWHERE), egress=True)
+
+    mended(net, open_both, wanted)
     (group,) = net.outsider("ec2").describe_security_groups(GroupIds=[net.id(SERVER)])["SecurityGroups"]
     assert (group["IpPermissions"], group["IpPermissionsEgress"]) == ([], [])
 
@@ -277,28 +278,26 @@ def test_groups_that_name_each_other_are_both_made_anew(net: Network) -> None:
     assert ended(report, API) == ended(report, SERVER) == {Outcome.CORRECTED}, told(report)
 
 
-def _sixty(**first: Any) -> Edit:
-    """A group with as many IPv4 rules as AWS lets it have."""
-    rules = [rule(port, "10.0.2.0/24") for port in range(8001, 8060)]
-    return edit(SERVER, ingress=[{**rule(8000, "10.0.2.0/24"), **first}, *rules])
+FULL = edit(SERVER, ingress=[rule(8000, API), *(rule(port, "10.0.2.0/24") for port in range(8001, 8060))])
+"""As many IPv4 rules as AWS lets a group have."""
 
 
 def test_a_full_group_with_one_changed_rule_is_changed_in_place(net: Network) -> None:
-    wanted = built(net, _sixty())
+    wanted = built(net, FULL)
 
     def widen(net: Network) -> None:
-        _take(net, SERVER, permission(8000, "10.0.2.0/24"))
-        _add(net, SERVER, permission(8000, ANYWHERE))
+        _take(net, SERVER, permission(8001, "10.0.2.0/24"))
+        _add(net, SERVER, permission(8001, ANYWHERE))
 
     mended(net, widen, wanted)
     assert writes(net) == ["ModifySecurityGroupRules"]
 
 
 def test_a_full_group_with_an_opening_in_place_of_a_rule_is_closed_first(net: Network) -> None:
-    wanted = built(net, _sixty())
+    wanted = built(net, FULL)
 
     def swap(net: Network) -> None:
-        _take(net, SERVER, permission(8000, "10.0.2.0/24"))
+        _take(net, SERVER, permission(8001, "10.0.2.0/24"))
         _add(net, SERVER, permission(22, ANYWHERE))
 
     mended(net, swap, wanted)
@@ -307,16 +306,16 @@ def test_a_full_group_with_an_opening_in_place_of_a_rule_is_closed_first(net: Ne
 
 def test_a_full_group_with_another_sort_of_peer_is_held_and_nothing_is_revoked(net: Network) -> None:
     """Its successor would be the 61st rule, and revoking first would cut what both sides let through."""
-    wanted = built(net, _sixty())
-    _take(net, SERVER, permission(8000, "10.0.2.0/24"))
-    _add(net, SERVER, permission(8000, net.id(API)))
+    wanted = built(net, FULL)
+    _take(net, SERVER, permission(8001, "10.0.2.0/24"))
+    _add(net, SERVER, permission(8001, net.id(API)))
     left(net, SERVER, "ingress", Outcome.HELD, "61 IPv4 rules would stand at once where AWS takes 60", wanted)
     assert writes(net) == []
 
 
 def test_ipv6_rules_have_a_quota_of_their_own(net: Network) -> None:
     def with_ipv6(written: dict[str, Any]) -> None:
-        _sixty()(written)
+        FULL(written)
         written["resources"]["security_group"]["TestServerSG"]["ingress"].append(rule(8000, "2001:db8::/32"))
 
     wanted = built(net, with_ipv6)

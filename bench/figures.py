@@ -1,0 +1,259 @@
+"""The figures: each is a function that measures and answers the rows of the table.
+
+Times are medians of the ratios of pairs taken in turns, one of ours beside one of the baseline, so that what else the
+machine does meets both alike.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bench.server import counted
+
+if TYPE_CHECKING:
+    from lab.strict_aws import Call
+
+ROOT = Path(__file__).parents[1]
+SIZES = (10, 100, 500)
+WRITES = frozenset({"Authorize", "Revoke", "Create", "Delete", "Replace", "Modify", "Attach", "Associate"})
+
+
+class Row(NamedTuple):
+    """One line of the table: what was measured, ours, the baseline, the target, and whether it is met (None: no
+    target, for information).
+    """
+
+    figure: str
+    ours: str
+    baseline: str
+    target: str
+    good: bool | None
+
+
+def _ratio(pairs: Sequence[Sequence[float]]) -> float:
+    return median(ours / plain for ours, plain in pairs)
+
+
+def _alone(what: str, world: Path, *more: object) -> Any:
+    """What a process of its own measured."""
+    command = [sys.executable, "-m", "bench.alone", what, str(world), *map(str, more)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, timeout=170)
+    return json.loads(told.stdout)
+
+
+def calls_of_a_calm_run(worlds: Path, url: str) -> Iterator[Row]:
+    """What the server was asked during one run of a fresh process."""
+    for size in SIZES:
+        counted(f"{url}/{size}")
+        _alone("one-run", worlds / str(size), f"{url}/{size}")
+        asked = counted(f"{url}/{size}")
+        reads = sum(number for name, number in asked.items() if name.startswith("Describe"))
+        writes = sum(asked.values()) - reads
+        name = f"calls of a calm run, {size} groups of 20 rules"
+        yield Row(name, f"{reads} reads, {writes} writes", "9 plain calls", "9 and 0", (reads, writes) == (9, 0))
+
+
+def writes_of_a_correction() -> Iterator[Row]:
+    """Every drift of the demo by itself, in the laboratory: which calls mend it."""
+    calls: Counter[str] = Counter()
+    most_of_a_group = most_of_a_member = drifts = 0
+    for made in _corrections():
+        drifts += 1
+        calls.update(call.operation for call in made)
+        groups = Counter(_group(call) for call in made)
+        members = Counter(_member(call) for call in made)
+        most_of_a_group = max([most_of_a_group, *(number for key, number in groups.items() if key)])
+        most_of_a_member = max([most_of_a_member, *(number for key, number in members.items() if key)])
+    name = f"writes that correct the demo's {drifts} drifts, one run each"
+    listed = ", ".join(f"{number} {call}" for call, number in sorted(calls.items()))
+    yield Row(name, f"{calls.total()} calls", "", "", None)
+    yield Row(f"  {listed}", "", "", "", None)
+    for what, most in (("group, direction, verb", most_of_a_group), ("ACL entry or route", most_of_a_member)):
+        yield Row(f"  most writes of one run for one ({what})", str(most), "EC2's own form", "1", most <= 1)
+
+
+def _corrections() -> Iterator[list[Call]]:
+    """The successful writes of the run that corrects each drift."""
+    from datetime import UTC, datetime
+
+    from bench.calls import REGION
+    from desired_state.load import load
+    from lab import laboratory
+    from lab.drifts import DRIFTS, find_network
+    from reconciler.aws import Aws
+    from reconciler.model import Policy
+    from reconciler.run import World, run
+
+    document = load((files("desired_state") / "examples" / "test-server.json").read_bytes(), "test-server.json")
+    with laboratory(region=REGION) as lab:
+        world = World(Aws(lab.session(), REGION), lambda: datetime.now(UTC), lambda seconds: None)
+        run(document, world, Policy(create_databases=True))
+        lab.settle()
+        clean = lab.save()
+        network = find_network(lab.outsider(), document.name)
+        for drift in DRIFTS:
+            lab.restore(clean)
+            drift.apply(lab.outsider(), network)
+            lab.calls.clear()
+            run(document, world, Policy())
+            made = [call for call in lab.calls if call.kind == "write"]
+            lab.settle()
+            assert run(document, world, Policy()).in_sync, drift.name
+            yield made
+
+
+def _group(call: Call) -> tuple[str, str] | None:
+    """(verb and direction, group) of a write of security group rules."""
+    named = call.operation.endswith(("SecurityGroupIngress", "SecurityGroupEgress"))
+    return (call.operation, call.params["GroupId"]) if named else None
+
+
+def _member(call: Call) -> tuple[str, ...] | None:
+    """The entry or route that a write is about, apart from those of ACLs that the run itself makes and unmakes."""
+    params = call.params
+    if call.operation.endswith("NetworkAclEntry"):
+        return "entry", params["NetworkAclId"], str(params["RuleNumber"]), str(params["Egress"])
+    if call.operation.endswith("Route"):
+        to = [value for key, value in sorted(params.items()) if key.startswith("Destination")]
+        return "route", params["RouteTableId"], *map(str, to)
+    return None
+
+
+def warm_runs(worlds: Path, url: str) -> Iterator[Row]:
+    """Wall time of a calm run, document loaded in it, beside nine plain calls in nine threads on the same server."""
+    for size, repetitions in zip(SIZES, (25, 21, 15), strict=True):
+        pairs = _alone("calm", worlds / str(size), f"{url}/{size}", repetitions)
+        yield _warm(f"warm calm run, {size} groups, wall", pairs, "<= 1.15x")
+    pairs = _alone("calm-finding", worlds / "10", f"{url}/10", 9)
+    yield _warm("  the same, 10 groups, document without scope.vpc_id", pairs, "")
+
+
+def _warm(name: str, pairs: Sequence[Sequence[float]], target: str) -> Row:
+    ratio, plain = _ratio(pairs), median(one for _, one in pairs)
+    return Row(
+        f"{name} (n={len(pairs)})", f"{ratio:.2f}x", f"{plain * 1000:.0f} ms", target, ratio <= 1.15 if target else None
+    )
+
+
+def own_cpu(worlds: Path) -> Iterator[Row]:
+    """Processor time of our steps over the parsed answers, beside botocore's parse of them."""
+    for world, target in (("500", "<= 10 %"), ("500-merged", "")):
+        taken: dict[str, list[float]] = _alone("cpu", worlds / world, "", 13)
+        parse = taken["parse"]
+        warm = len(parse) - 1
+
+        def share(*steps: str, first: bool = False, taken: dict[str, list[float]] = taken) -> float:
+            sums = [sum(one) for one in zip(*(taken[step] for step in steps), strict=True)]
+            shares: list[float] = [ours / plain for ours, plain in zip(sums, taken["parse"], strict=True)]
+            return 100 * (shares[0] if first else median(shares[1:]))
+
+        whole = share("reload", "observe", "diff", "plan")
+        baseline = f"parse: {median(parse) * 1000:.0f} ms"
+        what = "own CPU, 10,000 rules" if target else "  the same, every two rules in one permission"
+        yield Row(f"{what} (n={warm})", f"{whole:.1f} %", baseline, target, whole <= 10 if target else None)
+        if target:
+            for step, said in _STEPS.items():
+                yield Row(f"    {said}", f"{share(step):.1f} %", baseline, "", None)
+            again = share("load", "observe", "diff", "plan")
+            yield Row("  the same, a document that is new to this process", f"{again:.1f} %", baseline, "", None)
+            cold = share("load", "observe", "diff", "plan", first=True)
+            yield Row("  the same, the first run of a process (n=1)", f"{cold:.1f} %", baseline, "", None)
+
+
+_STEPS = {
+    "reload": "load the document that the last run had",
+    "load": "load a document that is new, its rules known",
+    "normalise": "normalise live state",
+    "rest": "the rest of observing: identify, name, neighbours",
+    "diff": "diff",
+    "plan": "plan",
+}
+
+
+def start_up() -> Iterator[Row]:
+    """Whole fresh processes, wall time."""
+    pairs = _processes(["-c", _OURS], ["-c", "import boto3"], 13)
+    yield _started("start-up: imports, ec2 and rds clients, models, Logger", pairs, "import boto3", 2.2)
+
+
+_OURS = """
+import gc
+gc.disable()
+from aws_lambda_powertools import Logger
+logger = Logger(service="setpoint")
+import boto3
+from desired_state.load import load
+from handlers.settings import settings
+from handlers.wiring import world
+from reconciler.run import run
+session = boto3.Session(region_name="ap-northeast-2")
+for service in ("ec2", "rds"):
+    session.client(service)
+gc.freeze()
+gc.enable()
+"""
+"""What a function does before its first event. Collecting garbage is put off: imports make none worth finding."""
+
+
+def command_line() -> Iterator[Row]:
+    """`setpoint --help` and `validate`, beside an interpreter that imports click."""
+    example = str(files("desired_state") / "examples" / "test-server.json")
+    for arguments in (["--help"], ["validate", example]):
+        pairs = _processes(["-m", "handlers.cli", *arguments], ["-c", "import click"], 7)
+        yield _started(f"start-up: setpoint {arguments[0]}", pairs, "import click", None)
+
+
+def _started(name: str, pairs: Sequence[Sequence[float]], beside: str, target: float | None) -> Row:
+    ratio, plain = _ratio(pairs), median(one for _, one in pairs)
+    wanted = f"<= {target}x" if target else ""
+    good = ratio <= target if target else None
+    return Row(f"{name} (n={len(pairs)})", f"{ratio:.2f}x", f"{beside}: {plain * 1000:.0f} ms", wanted, good)
+
+
+def _processes(ours: list[str], plain: list[str], repetitions: int) -> list[tuple[float, float]]:
+    """(ours, plain) wall seconds of whole processes, in turns; the first pair is thrown away."""
+
+    def once(arguments: list[str]) -> float:
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT, timeout=60)
+        return time.perf_counter() - begun
+
+    pairs = []
+    for number in range(repetitions + 1):
+        if number % 2:
+            pairs.append((once(ours), once(plain)))
+        else:
+            pairs.append((once(plain), once(ours))[::-1])
+    return pairs[1:]
+
+
+def memory(worlds: Path, url: str) -> Iterator[Row]:
+    """The most memory that a fresh process ever took for one calm run."""
+    for size, target in ((10, 80), (500, 128)):
+        world, where = worlds / str(size), f"{url}/{size}"
+        ours = median(_alone("peak", world, where) for _ in range(3))
+        plain = median(_alone("peak-plain", world, where) for _ in range(3))
+        beside = f"9 plain calls: {plain:.0f} MiB"
+        yield Row(f"peak memory, {size} groups (n=3)", f"{ours:.0f} MiB", beside, f"<= {target} MiB", ours <= target)
+
+
+def figures(worlds: Path, url: str) -> tuple[Callable[[], Iterator[Row]], ...]:
+    """Every figure, in the order of the table."""
+    return (
+        lambda: calls_of_a_calm_run(worlds, url),
+        writes_of_a_correction,
+        lambda: warm_runs(worlds, url),
+        lambda: own_cpu(worlds),
+        start_up,
+        lambda: memory(worlds, url),
+        command_line,
+    )
