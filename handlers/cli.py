@@ -190,7 +190,7 @@ def schema() -> int:
 @cli.command()
 @_FORM
 def operations(form: str) -> int:
-    """List every call this tool can make that changes AWS, with phase, risk and permissions."""
+    """List every call this tool can make, with phase, risk and permissions."""
     from handlers.operations import as_table, rows
 
     click.echo(json.dumps(rows(), indent=2) if form == "json" else as_table(rows()))

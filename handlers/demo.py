@@ -47,6 +47,8 @@ class _Show:
 
     def __init__(self, console: Console, document: Document, lab: StrictAws) -> None:
         self._console, self._document, self._lab = console, document, lab
+        self._others = lab.outsider()
+        self._place = Place(lab.session(), lab.region)
 
     def play(self) -> int:
         self._heading("Build", "The document describes a three-tier network. Nothing of it exists yet.")
@@ -61,9 +63,9 @@ class _Show:
 
     def _break(self) -> bool:
         self._heading("Break", "Then people and other tools do what they do, out of band:")
-        network = find_network(self._lab.outsider(), self._document.name)
+        network = find_network(self._others, self._document.name)
         for number, drift in enumerate(DRIFTS, start=1):
-            drift.apply(self._lab.outsider(), network)
+            drift.apply(self._others, network)
             self._say(f"{number:>2}  {drift.story}", hanging=4)
         self._heading("See", "setpoint plan looks, compares member by member, and changes nothing:")
         plan = self._run(write=False)
@@ -114,8 +116,7 @@ class _Show:
             if aloud:
                 self._say(action, hanging=2)
 
-        place = Place(self._lab.session(), self._lab.region)
-        outside = world(place, looking=lambda told: None, doing=doing)
+        outside = world(self._place, looking=lambda told: None, doing=doing)
         timeless = replace(outside, sleep=lambda seconds: None)
         return run(self._document, timeless, Policy(create_databases=True), write=write)
 

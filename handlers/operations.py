@@ -1,7 +1,4 @@
-"""What `setpoint operations` lists: every call this tool can make that changes something, from the kinds' own tables.
-
-Reads are not in the tables: they are Describe and List calls, which change nothing.
-"""
+"""What `setpoint operations` lists: every call this tool can make, from the kinds' own tables; the reads come first."""
 
 from __future__ import annotations
 
@@ -19,6 +16,18 @@ def rows() -> list[dict[str, Any]]:
     """
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for kind in REGISTRY.values():
+        for permission in kind.looks:
+            service, _, operation = permission.partition(":")
+            row = {
+                "service": service,
+                "operation": operation,
+                "phase": "read",
+                "risk": "none",
+                "permission": permission,
+                "also_needs": [],
+                "kinds": [],
+            }
+            found.setdefault((-1, permission, -1), row)["kinds"].append(kind.name)
         for one in kind.operations:
             row = {
                 "service": one.service,

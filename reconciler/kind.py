@@ -86,19 +86,26 @@ def _nothing(*_: Any) -> tuple[()]:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of resource.
+    """One kind of resource. Where a function has a default, most kinds do without it.
 
-    `after`: kinds that must exist first, and whose ids appear in its state. `immutable`: fields AWS never changes.
-    `reads` can all be made at once when the VPC's id is known; `more` are those that depend on the first answers.
-    `live` picks the kind's items out of the answers. `is_it` tells whether an item without our tags is the declared
-    resource, and `named_by_tag` whether it does so by the Name tag, which is then kept. `handles` are ids beside the
-    resources' own. `newborn` is what AWS makes of a new resource before anything is bound to it; `create` the calls
-    that make it. `plan` mends the differences of one resource, in the order it must be. `delete` unmakes a neighbour
-    that carries our tags; left out, the kind is never deleted. `late` is the read that shows a handle which only a
-    correction needs (given the id of what it is a handle of), and `late_handles` finds it there (given that handle,
-    the items, our account and all names). `comes_with` tells what AWS makes together with the VPC (the main table,
-    the default ACL and group), so that we never do. `tidy` removes scaffolding that an interrupted run of ours left
-    behind.
+    What it is and what it may do:
+    - `after`: kinds that must exist first, and whose ids appear in its state; `immutable`: fields AWS never changes;
+    - `operations`: every call that changes something; `looks`: the permissions of its reads.
+
+    How it is seen:
+    - `reads` can all be made at once when the VPC's id is known, `more` are those that depend on the first answers;
+    - `live` picks the kind's items out of the answers, `observed` makes the model of one, `handles` are further ids;
+    - `is_it`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says so.
+
+    How it is made and mended:
+    - `newborn`: what AWS makes of a new one before anything is bound to it; `create`: the calls that make it;
+    - `comes_with`: whether AWS makes it together with the VPC (the main table, the default ACL and group), so that we
+      never do;
+    - `plan`: the calls that mend the differences of one resource, in the order it must be;
+    - `late`: the read that shows a handle which only a correction needs (given the id of what it is a handle of), and
+      `late_handles` finds it there (given that handle, the items, our account and all names);
+    - `tidy`: the calls that remove scaffolding which an interrupted run of ours left behind;
+    - `delete`: the calls that unmake a neighbour with our tags; without it the kind is never deleted.
     """
 
     name: str
@@ -115,6 +122,7 @@ class Kind:
     newborn: Callable[[Resource, Scene], Resource]
     create: Callable[[Address, Resource, Scene], Iterable[Action | Finding]]
     plan: Callable[[Change, Scene], Iterator[Action | Finding]]
+    looks: tuple[str, ...] = ()
     immutable: frozenset[str] = frozenset()
     named_by_tag: Callable[[Resource, Document], bool] = lambda resource, document: False
     more: Callable[[Sight, Answers], Iterable[Read]] = _nothing

@@ -361,6 +361,7 @@ KIND = Kind(
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
     immutable=IMMUTABLE,
     operations=(CREATE, MODIFY, ADD_TAGS),
+    looks=("rds:DescribeDBInstances",),
     reads=reads,
     live=live,
     id=lambda item: str(item["DBInstanceIdentifier"]),

@@ -124,6 +124,7 @@ KIND = Kind(
     DbSubnetGroup,
     after=frozenset({"vpc", "subnet"}),
     operations=(CREATE, MODIFY, ADD_TAGS),
+    looks=("rds:DescribeDBInstances", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"),
     reads=reads,
     more=more,
     live=live,

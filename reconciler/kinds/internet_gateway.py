@@ -124,6 +124,7 @@ KIND = Kind(
     InternetGateway,
     after=frozenset({"vpc"}),
     operations=(CREATE, ATTACH, DELETE, CREATE_TAGS),
+    looks=("ec2:DescribeInternetGateways",),
     reads=reads,
     more=more,
     live=live,

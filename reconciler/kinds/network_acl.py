@@ -309,6 +309,7 @@ KIND = Kind(
     NetworkAcl,
     after=frozenset({"vpc", "subnet"}),
     operations=(CREATE, CREATE_ENTRY, REPLACE_ENTRY, DELETE_ENTRY, REASSOCIATE, DELETE, CREATE_TAGS),
+    looks=("ec2:DescribeNetworkAcls",),
     reads=reads,
     live=live,
     id=lambda item: str(item["NetworkAclId"]),

@@ -292,6 +292,7 @@ KIND = Kind(
         DELETE,
         CREATE_TAGS,
     ),
+    looks=("ec2:DescribeRouteTables",),
     reads=reads,
     live=live,
     id=lambda item: str(item["RouteTableId"]),

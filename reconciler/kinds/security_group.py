@@ -271,6 +271,7 @@ KIND = Kind(
     after=frozenset({"vpc"}),
     immutable=frozenset({"description"}),
     operations=(CREATE, MODIFY, DELETE, CREATE_TAGS, *(row for one in DIRECTIONS for row in one[2:])),
+    looks=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
     reads=reads,
     live=live,
     id=lambda item: str(item["GroupId"]),

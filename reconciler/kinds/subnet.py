@@ -85,6 +85,7 @@ KIND = Kind(
     after=frozenset({"vpc"}),
     immutable=frozenset({"cidr_block", "availability_zone"}),
     operations=(CREATE, MODIFY, CREATE_TAGS),
+    looks=("ec2:DescribeSubnets",),
     reads=reads,
     live=live,
     id=lambda item: str(item["SubnetId"]),

@@ -107,6 +107,7 @@ KIND = Kind(
     after=frozenset(),
     immutable=frozenset({"cidr_block"}),
     operations=(CREATE, MODIFY, CREATE_TAGS),
+    looks=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
     reads=reads,
     live=live,
     id=lambda item: str(item["VpcId"]),

@@ -35,9 +35,13 @@ Setpoint = Callable[..., Ran]
 
 
 class Laboratory(NamedTuple):
-    """The laboratory and its two worlds: nothing, and the example network as built by `apply`."""
+    """The laboratory and its two worlds: nothing, and the example network as built by `apply`.
+
+    One session for all, since the first clients of a session are dear.
+    """
 
     aws: StrictAws
+    session: Any
     empty: World
     built: World
 
@@ -66,12 +70,12 @@ def setpoint(capsys: pytest.CaptureFixture[str]) -> Setpoint:
 @pytest.fixture(scope="module")
 def one_laboratory() -> Iterator[Laboratory]:
     with laboratory() as aws, pytest.MonkeyPatch.context() as patch:
-        empty = aws.save()
-        patch.setattr(wiring, "open_session", lambda entry: aws.session())
+        empty, session = aws.save(), aws.session()
+        patch.setattr(wiring, "open_session", lambda entry: session)
         patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
         assert cli.run_command(["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]) == 0
         aws.settle()
-        yield Laboratory(aws, empty, aws.save())
+        yield Laboratory(aws, session, empty, aws.save())
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ def lab(one_laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> StrictAw
     aws.faults.clear()
     aws.calls.clear()
     aws.after_write = None
-    monkeypatch.setattr(wiring, "open_session", lambda entry: aws.session())
+    monkeypatch.setattr(wiring, "open_session", lambda entry: one_laboratory.session)
     monkeypatch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
     return aws
 
@@ -118,8 +122,3 @@ def variant(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-def writes(lab: StrictAws) -> list[str]:
-    """The writes that the command line made."""
-    return [call.operation for call in lab.calls if call.kind == "write"]

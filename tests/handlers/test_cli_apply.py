@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handlers import cli
+from handlers import terminal
 from lab import StrictAws
 from lab.drifts import Network
 
@@ -153,7 +153,7 @@ def test_what_changes_between_the_question_and_the_answer_stops_it(
         drift("intruder-acl-allow")
         return True
 
-    monkeypatch.setattr(cli.terminal, "agreed", slow_yes)
+    monkeypatch.setattr(terminal, "agreed", slow_yes)
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
     assert "what it rests on has changed" in ran.err

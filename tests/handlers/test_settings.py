@@ -7,6 +7,8 @@ import pytest
 from handlers.settings import SettingsError, settings
 from reconciler.model import Policy
 
+BREAKS = "write a whole number from 0, or leave it out for the limit that goes with the document's size"
+
 
 def test_without_any_setting_the_policy_is_the_careful_one() -> None:
     assert settings({}).policy() == Policy()
@@ -48,8 +50,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         (
             {"SETPOINT_MAX_BREAKS": "5"},
             {"max_breaks": "lots"},
-            "--max-breaks: 'lots' cannot be used; write a whole number from 0, "
-            "or leave it out for the limit that goes with the document's size",
+            "--max-breaks: 'lots' cannot be used; " + BREAKS,
         ),
     ],
 )

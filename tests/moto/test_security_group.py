@@ -104,7 +104,8 @@ DRIFTS: list[tuple[str, Edit | None, Deed, set[str]]] = [
     ("a way out added", BOTH_WAYS, _becomes(SERVER, [], [(-1, ANYWHERE, -1, "-1")], egress=True), {REVOKE}),
     ("a way out deleted", BOTH_WAYS, _becomes(SERVER, [(443, ANYWHERE)], [], egress=True), {AUTHORIZE}),
     ("a way out narrowed", BOTH_WAYS,
-     _becomes(SERVER, [(1024, "10.0.0.0/16", 2048, "udp")], [(1024, "10.0.0.0/16", 1024, "udp")], egress=True), {MODIFY}),
+     _becomes(SERVER, [(1024, "10.0.0.0/16", 2048, "udp")], [(1024, "10.0.0.0/16", 1024, "udp")], egress=True),
+     {MODIFY}),
     ("a way out to a group", BOTH_WAYS, _becomes(SERVER, [(443, ANYWHERE)], [(443, DB)], egress=True),
      {AUTHORIZE, REVOKE}),
 ]  # fmt: skip
