@@ -129,21 +129,23 @@ class _Writer:
             self._call(action)
         except AwsError as error:
             if action.parts and error.verdict is Verdict.LOOK_AGAIN:
-                return self._one_by_one(action), ""
+                return self._one_by_one(action)
             return self._judge(action, error), str(error) if error.verdict is Verdict.STOP else ""
         except LookupError as error:
             return Attempt(action, Ended.STALE, f"{error} is not there any more: the world has changed"), ""
         return Attempt(action, Ended.DONE), ""
 
-    def _one_by_one(self, action: Action) -> Attempt:
+    def _one_by_one(self, action: Action) -> tuple[Attempt, str]:
         """A batch states many facts, so an error of it says nothing about each: every fact gets a call of its own."""
-        parts = [self.perform(part)[0] for part in action.parts]
-        bad = [part for part in parts if part.ended is not Ended.DONE]
-        return (
-            Attempt(action, bad[0].ended, "; ".join(part.message for part in bad))
-            if bad
-            else Attempt(action, Ended.DONE)
-        )
+        bad: list[Attempt] = []
+        halted = ""
+        for part in action.parts:
+            if not halted:
+                attempt, halted = self.perform(part)
+                bad += [attempt] if attempt.ended is not Ended.DONE else []
+        if not bad:
+            return Attempt(action, Ended.DONE), ""
+        return Attempt(action, bad[0].ended, "; ".join(one.message for one in bad)), halted
 
     def _judge(self, action: Action, error: AwsError) -> Attempt:
         settled = {bare(code) for code in action.operation.settled_by}

@@ -18,7 +18,7 @@ from desired_state.fields import AclEntry, Address, RuleKey, traffic
 from desired_state.load import inert
 from desired_state.members import References, Routes
 from desired_state.resource import SECTIONS, Resource
-from reconciler.model import ABSENT, Finding, Outcome
+from reconciler.model import ABSENT, Finding, Neighbour, Outcome
 from reconciler.report.lines import Loose, expired, loose, outcomes, settled, sign
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
         lines = [line for line in report.lines if line.address == address]
         others = [one for one in extra if one.action.address == address]
         findings = [one for one in report.findings if one.address == address]
-        yield list(_block(address, lines, others, findings, report.gate.whole, style))
+        if not lines and address not in report.document.resources:
+            yield list(_undeclared(address, others, findings, report.gate.whole, style))
+        else:
+            yield list(_block(address, lines, others, findings, report.gate.whole, style))
 
 
 def _together(blocks: Iterable[list[str]]) -> list[list[str]]:
@@ -138,9 +141,26 @@ def _block(
     for one in extra:
         yield f"    {_signs(one.outcome, 'remove', style)} {inert(one.action.why)}{_ending(one.outcome, style)}"
         yield from _why(one.outcome, one.message, whole, style)
-    for finding in findings:
-        where = f"{finding.field}: " if finding.field else ""
-        yield f"    {style('!', 'yellow')} {where}{_outcome(finding.outcome, style)}: {inert(finding.message)}"
+    yield from (_finding(one, style) for one in findings)
+
+
+def _undeclared(
+    address: Address, extra: list[Loose], findings: list[Finding], whole: str, style: Style
+) -> Iterator[str]:
+    """What goes because nobody declares it any more."""
+    name = style(inert(address), "bold")
+    for one in extra:
+        told = f"{name}: {inert(one.action.why)}{_ending(one.outcome, style)}"
+        yield f"{_signs(one.outcome, 'remove', style)} {told}"
+        yield from _why(one.outcome, one.message, whole, style)
+    if findings and not extra:
+        yield f"    {name}"
+    yield from (_finding(one, style) for one in findings)
+
+
+def _finding(one: Finding, style: Style) -> str:
+    where = f"{one.field}: " if one.field else ""
+    return f"    {style('!', 'yellow')}   {where}{_outcome(one.outcome, style)}: {inert(one.message)}"
 
 
 def _why(outcome: Outcome | None, message: str, whole: str, style: Style) -> Iterator[str]:
@@ -249,8 +269,9 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         yield ["Exceptions that hold:", *dict.fromkeys(told)]
     if ended := expired(report):
         yield ["Exceptions that have expired:", *(_exception(one) for one in ended)]
-    if report.neighbours:
-        yield ["Live and declared by nobody:", *_neighbours(report)]
+    going = {one.action.address for one in loose(report)}
+    if staying := [one for one in report.neighbours if one.address not in going]:
+        yield ["Live and declared by nobody:", *map(_neighbour, staying)]
 
 
 def _exception(one: Tolerance) -> str:
@@ -267,8 +288,7 @@ def _tolerated(one: Tolerance) -> str:
     return value(held)
 
 
-def _neighbours(report: Report) -> Iterable[str]:
-    for one in report.neighbours:
-        ours = "; it carries this document's tags: declare it, or let --prune delete it" if one.ours else ""
-        shown = inert(one.address) if one.address.name == one.id else f"{inert(one.address)} ({inert(one.id)})"
-        yield f"    {shown}{ours}"
+def _neighbour(one: Neighbour) -> str:
+    ours = "; it carries this document's tags: declare it, or let --prune delete it" if one.ours else ""
+    shown = inert(one.address) if one.address.name == one.id else f"{inert(one.address)} ({inert(one.id)})"
+    return f"    {shown}{ours}"

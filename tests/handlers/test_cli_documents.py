@@ -80,16 +80,19 @@ def test_the_schema_is_the_file(setpoint: Any) -> None:
 
 def test_operations_as_json_are_those_of_the_registry_and_no_others(setpoint: Any) -> None:
     ran = setpoint("operations", "-o", "json")
-    rows = json.loads(ran.out)
+    assert ran.code == 0
+    listed = {
+        (kind, row["permission"], row["phase"], row["risk"], tuple(row["also_needs"]))
+        for row in json.loads(ran.out)
+        for kind in row["kinds"]
+    }
     writes = {
-        (one.permission, one.phase.name.lower(), one.risk.name.lower(), kind.name)
+        (kind.name, one.permission, one.phase.name.lower(), one.risk.name.lower(), tuple(sorted(one.also_needs)))
         for kind in REGISTRY.values()
         for one in kind.operations
     }
-    reads = {(permission, "read", "none", kind.name) for kind in REGISTRY.values() for permission in kind.looks}
-    assert {
-        (row["permission"], row["phase"], row["risk"], kind) for row in rows for kind in row["kinds"]
-    } == writes | reads
+    reads = {(kind.name, look, "read", "none", ()) for kind in REGISTRY.values() for look in kind.looks}
+    assert listed == writes | reads
 
 
 def test_operations_as_text_have_a_line_for_every_row(setpoint: Any) -> None:

@@ -170,7 +170,7 @@ def test_the_last_line_is_one_true_sentence(changes: dict[str, Any], told: str) 
 def test_something_ours_that_nobody_declares_any_more_is_a_removal_though_no_drift() -> None:
     seen = report(plan=planned(action(breaks=1)))
     assert not settled(seen)
-    assert "    security_group/Old\n      - it is ours and no longer declared" in text(seen)
+    assert "  - security_group/Old: it is ours and no longer declared" in text(seen).splitlines()
     assert sentence(seen) == "Plan: 1 to remove. Nothing was changed."
     done = replace(seen, wrote=True, writes=1, attempts=(Attempt(action(breaks=1), Ended.DONE),))
     assert settled(done)
@@ -188,7 +188,7 @@ def test_how_an_attempt_ended_last_is_what_counts() -> None:
 
 def test_a_finding_without_a_drift_has_a_place_of_its_own() -> None:
     seen = report(findings=(Finding(VPC, Outcome.HELD, "somebody holds it until 2026-03-02T00:00Z", "tags"),))
-    assert "    vpc/Main\n    ! tags: held: somebody holds it until 2026-03-02T00:00Z" in text(seen)
+    assert "    vpc/Main\n    !   tags: held: somebody holds it until 2026-03-02T00:00Z" in text(seen)
 
 
 def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
@@ -212,6 +212,11 @@ def test_a_neighbour_that_carries_our_tags_is_told_apart() -> None:
     seen = report(neighbours=(Neighbour(Address("subnet/Old"), "subnet-1", ours=True),))
     told = "    subnet/Old (subnet-1); it carries this document's tags: declare it, or let --prune delete it"
     assert told in text(seen).splitlines()
+
+
+def test_a_neighbour_that_is_to_go_is_told_once() -> None:
+    seen = report(plan=planned(action()), neighbours=(Neighbour(Address("security_group/Old"), "sg-1", ours=True),))
+    assert text(seen).count("security_group/Old") == 1
 
 
 def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:
