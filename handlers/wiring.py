@@ -17,9 +17,11 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSOError,
     TokenRetrievalError,
 )
 from botocore.parsers import ResponseParserError
@@ -31,6 +33,13 @@ from reconciler.run import World
 
 _LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
 
+_NOT_LOGGED_IN = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 FAILURES = (AwsError, BotoCoreError, ResponseParserError)
 """What a run may still raise when AWS cannot be spoken to at all: no such endpoint, an answer that is no answer."""
 
@@ -69,7 +78,7 @@ def connect(document: Document, entry: Entry) -> Place:
         account = _account(session, region, entry.endpoint_url)
     except ProfileNotFound as error:
         raise NoEntry(f"{inert(str(error))}: `aws configure list-profiles` shows those there are") from error
-    except (NoCredentialsError, PartialCredentialsError, TokenRetrievalError) as error:
+    except _NOT_LOGGED_IN as error:
         raise NoEntry(f"{inert(str(error))}: {_LOGIN}") from error
     except ClientError as error:
         raise NoEntry(f"AWS does not say who we are: {inert(str(error))}; {_LOGIN}") from error

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from desired_state.document import Document
@@ -171,9 +172,10 @@ def _identify(
     for address, resource in sight.declared.items():
         natural = (item for item in free if kind.is_it(address, resource, item, sight))
         matched[address] = tuple(tagged.get(address.name) or natural)
-        doubts = [(item, why) for item, why in others if kind.is_it(address, resource, item, sight)]
-        if doubts and not matched[address]:
-            item, why = doubts[0]
+        if matched[address]:
+            continue
+        doubts = ((item, why) for item, why in others if kind.is_it(address, resource, item, sight))
+        for item, why in islice(doubts, 1):
             claimed[address] = f"{kind.id(item)} could be it, but {why}: mend its tags, or declare something else"
     return matched, claimed
 

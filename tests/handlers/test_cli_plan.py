@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ProfileNotFound, SSOTokenLoadError
 
 from handlers import wiring
 from lab import StrictAws
@@ -169,6 +169,7 @@ def test_another_region_is_refused_before_anything_is_asked(
     ("error", "told"),
     [
         (NoCredentialsError(), "Unable to locate credentials: log in, set AWS_PROFILE or "),
+        (SSOTokenLoadError(profile_name="x", error_msg="gone"), "Error loading SSO Token: "),
         (ProfileNotFound(profile="a\x1bb"), "The config profile (a\\x1bb) could not be found: `aws configure"),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:9/"), "AWS cannot be reached: Could not connect"),
         (ValueError("Invalid endpoint: foo"), "AWS cannot be reached: Invalid endpoint: foo; check"),
