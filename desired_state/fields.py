@@ -162,6 +162,12 @@ class RuleKey(NamedTuple):
         return f"{traffic(self.protocol, self.first, self.last)} {self.peer}"
 
 
+@lru_cache(maxsize=32768)
+def rule_key(protocol: str, first: int, last: int, peer: str) -> RuleKey:
+    """The RuleKey of these values, the same object every time: so the differ mostly need not look inside."""
+    return RuleKey(protocol, first, last, peer)
+
+
 class AclEntry(NamedTuple):
     """One entry of a network ACL under its number; the fields as in `RuleKey`, and `cidr` a canonical CIDR."""
 

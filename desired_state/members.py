@@ -26,6 +26,7 @@ from desired_state.fields import (
     cidr_problem,
     is_ipv6,
     ports_of,
+    rule_key,
     shown,
     written_entry,
     written_rule,
@@ -340,7 +341,7 @@ def _rule(
     problem = _peer_problem(peer)
     refused = ((True, problem),) if problem else ()
     try:
-        return RuleKey(*ports_of(protocol, ports, icmp_type, icmp_code), peer), refused
+        return rule_key(*ports_of(protocol, ports, icmp_type, icmp_code), peer), refused
     except TrafficError as error:
         return None, (*refused, (False, (error.problem, error.mend)))
 

@@ -25,6 +25,7 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as NotConnectedError,
 )
+from botocore.parsers import ResponseParserError
 
 from reconciler.errors import LOST, NO_CREDENTIALS, Verdict, verdict
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
     from reconciler.kind import Read
     from reconciler.model import Operation
+
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+"""Everything botocore raises for a call; an answer that was cut short or is no XML is no `BotoCoreError` to it."""
 
 READ_ATTEMPTS = 4
 WRITE_ATTEMPTS = 3
@@ -74,10 +78,10 @@ class Aws:
     def read(self, read: Read) -> list[Any]:
         """Every item of `read`, all pages. Raises `AwsError`; never answers with a part."""
         self._notice(f"reading {read.operation}")
-        client = self._client(read.service, READ_ATTEMPTS)
         params = json.loads(read.params)
         items: list[Any] = []
         try:
+            client = self._client(read.service, READ_ATTEMPTS)
             if read.page:
                 pages = client.get_paginator(xform_name(read.operation)).paginate(
                     **params, PaginationConfig={"PageSize": read.page}
@@ -92,7 +96,7 @@ class Aws:
                 for step in read.result.split("."):
                     value = value[step]
                 items = value if isinstance(value, list) else [value]
-        except (ClientError, BotoCoreError) as error:
+        except _FAILURES as error:
             failure = _failure(read.operation, error)
             if failure.code in read.absent:
                 return []
@@ -111,7 +115,7 @@ class Aws:
                 self.writes += 1
             try:
                 answer: Mapping[str, Any] = getattr(client, xform_name(operation.name))(**params)
-            except (ClientError, BotoCoreError) as error:
+            except _FAILURES as error:
                 failure = _failure(operation.name, error)
                 if failure.verdict is not Verdict.RETRY or attempt == WRITE_ATTEMPTS:
                     raise failure from error
@@ -144,13 +148,13 @@ class Aws:
             return self._clients[service, attempts]
 
 
-def _failure(operation: str, error: ClientError | BotoCoreError) -> AwsError:
+def _failure(operation: str, error: Exception) -> AwsError:
     if isinstance(error, ClientError):
         told = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         return AwsError(operation, told.get("Code", "Unknown"), told.get("Message", ""), status)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)):
         return AwsError(operation, NO_CREDENTIALS, str(error))
-    if isinstance(error, (HTTPClientError, NotConnectedError)):
+    if isinstance(error, (HTTPClientError, NotConnectedError, ResponseParserError)):
         return AwsError(operation, LOST, str(error), 503)
     return AwsError(operation, type(error).__name__, str(error))

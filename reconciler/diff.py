@@ -62,10 +62,15 @@ def _members(address: Address, name: str, wish: Mapping[Any, Any], fact: Mapping
     """Missing, then changed, then extra members. A member whose value is None is owned, its value is not."""
     if wish == fact:
         return
-    missing = [key for key in wish if key not in fact]
+    missing, changed = [], []
+    for key, value in wish.items():
+        found = fact.get(key, ABSENT)
+        if found is ABSENT:
+            missing.append(key)
+        elif value is not None and found != value:
+            changed.append(key)
     for key in sorted(missing):
         yield Difference(address, name, key, wish[key], ABSENT)
-    changed = [key for key, value in wish.items() if value is not None and fact.get(key, value) != value]
     for key in sorted(changed):
         yield Difference(address, name, key, wish[key], fact[key])
     if not isinstance(wish, Tags) and len(fact) > len(wish) - len(missing):

@@ -22,6 +22,7 @@ from desired_state.fields import (
     cidr_problem,
     is_cidr,
     is_ipv6,
+    rule_key,
 )
 from desired_state.members import Tags
 from reconciler.kind import Item, Read, Sight, read
@@ -90,24 +91,25 @@ def rules_of(
     """Key -> description of every rule in `IpPermissions`, which merges all peers of equal protocol and ports."""
     rules: dict[RuleKey, str] = {}
     for permission in permissions:
-        what = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
+        protocol, first, last = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
         for one in permission.get("IpRanges", ()):
-            rules[_network_rule(*what, one["CidrIp"])] = one.get("Description", "")
+            rules[_network_rule(protocol, first, last, one["CidrIp"])] = one.get("Description", "")
         for one in permission.get("Ipv6Ranges", ()):
-            rules[_network_rule(*what, one["CidrIpv6"])] = one.get("Description", "")
+            rules[_network_rule(protocol, first, last, one["CidrIpv6"])] = one.get("Description", "")
         for one in permission.get("PrefixListIds", ()):
-            rules[RuleKey(*traffic_of(*what), one["PrefixListId"])] = one.get("Description", "")
+            key = rule_key(*traffic_of(protocol, first, last), one["PrefixListId"])
+            rules[key] = one.get("Description", "")
         for one in permission.get("UserIdGroupPairs", ()):
             group, owner = one["GroupId"], one.get("UserId") or account
             peer = names.get(group) or (group if owner == account else f"{owner}/{group}")
-            rules[RuleKey(*traffic_of(*what), peer)] = one.get("Description", "")
+            rules[rule_key(*traffic_of(protocol, first, last), peer)] = one.get("Description", "")
     return rules
 
 
 @lru_cache(maxsize=32768)
 def _network_rule(protocol: str, first: int | None, last: int | None, cidr: str) -> RuleKey:
     """Memoised: a run sees the rules that the run before has seen."""
-    return RuleKey(*traffic_of(protocol, first, last), canonical(cidr))
+    return rule_key(*traffic_of(protocol, first, last), canonical(cidr))
 
 
 def aws_protocol(protocol: str) -> str:

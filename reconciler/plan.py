@@ -35,6 +35,11 @@ class Plan:
     needs: tuple[frozenset[int], ...]
     findings: tuple[Finding, ...]
     fingerprint: str
+    only: frozenset[Address] | None = None
+
+    def covers(self, address: Address) -> bool:
+        """Whether the plan was to look after this address."""
+        return self.only is None or address in self.only
 
     @property
     def breaks(self) -> int:
@@ -60,7 +65,8 @@ def make_plan(changes: Iterable[Change], scene: Scene, only: frozenset[Address] 
     place = {index: position for position, index in enumerate(order)}
     ordered = tuple(actions[index] for index in order)
     needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
-    return Plan(chosen, ordered, needs, (*findings, *stranded), fingerprint(scene.document.sha256, ordered))
+    name = fingerprint(scene.document.sha256, ordered)
+    return Plan(chosen, ordered, needs, (*findings, *stranded), name, only)
 
 
 def fingerprint(sha256: str, actions: Iterable[Action]) -> str:
@@ -208,22 +214,44 @@ def _order(actions: list[Action], edges: list[set[int]]) -> tuple[list[int], lis
 
 
 class Tier(IntEnum):
-    """The coarse order of a plan, before `Phase`."""
+    """The coarse order of a plan, before `Phase`.
+
+    A packet passes groups, ACLs and routes together, so one layer may let through what another still lets through by
+    mistake. What only closes comes before all else, then what takes away and lets through in one go, then what only
+    lets through.
+    """
 
     CLOSE = 0
     TAKE_AWAY = 1
-    ADD = 2
-    UNMAKE = 3
+    EXCHANGE = 2
+    ADD = 3
+    UNMAKE = 4
 
 
 def _tiers(actions: list[Action], edges: list[set[int]]) -> list[Tier]:
-    """Each action's tier; what something else needs is no later than that, but never before what closes by itself."""
+    """Each action's tier. What closes and needs something that lets through is an exchange; what something else needs
+    is no later than that, but never before what closes by itself.
+    """
     tiers = [_tier(action) for action in actions]
-    urgent = [index for index, tier in enumerate(tiers) if tier <= Tier.TAKE_AWAY]
+    later: list[list[int]] = [[] for _ in actions]
+    for index, needed in enumerate(edges):
+        for earlier in needed:
+            later[earlier].append(index)
+    opening = [index for index, tier in enumerate(tiers) if tier >= Tier.EXCHANGE and actions[index].lets_through]
+    behind = set(opening)
+    while opening:
+        for index in later[opening.pop()]:
+            if index not in behind:
+                behind.add(index)
+                opening.append(index)
+                tiers[index] = max(tiers[index], Tier.EXCHANGE)
+    urgent = [index for index, tier in enumerate(tiers) if tier <= Tier.EXCHANGE]
     while urgent:
-        for earlier in edges[urgent.pop()]:
-            if tiers[earlier] > Tier.TAKE_AWAY:
-                tiers[earlier] = Tier.TAKE_AWAY
+        index = urgent.pop()
+        for earlier in edges[index]:
+            wanted = max(tiers[index], Tier.TAKE_AWAY)
+            if tiers[earlier] > wanted:
+                tiers[earlier] = wanted
                 urgent.append(earlier)
     return tiers
 
@@ -233,4 +261,6 @@ def _tier(action: Action) -> Tier:
         return Tier.CLOSE
     if action.operation.phase is Phase.DELETE:
         return Tier.UNMAKE
-    return Tier.TAKE_AWAY if action.breaks and not action.opens else Tier.ADD
+    if action.opens or not (action.breaks or action.moves):
+        return Tier.ADD
+    return Tier.EXCHANGE if action.lets_through else Tier.TAKE_AWAY

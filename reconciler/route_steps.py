@@ -28,15 +28,20 @@ class RouteStep(NamedTuple):
     free: bool = False
 
 
-def route_order(before: Mapping[str, str], after: Mapping[str, str]) -> list[RouteStep]:
-    """The calls from `before` to `after`, both destination -> target; verbs `create`, `replace`, `delete`."""
+def route_order(
+    before: Mapping[str, str], after: Mapping[str, str], asleep: frozenset[str] = frozenset()
+) -> list[RouteStep]:
+    """The calls from `before` to `after`, both destination -> target; verbs `create`, `replace`, `delete`.
+
+    `asleep` are destinations of `after` whose target carries nothing yet: they count as still to be written.
+    """
     created = sorted(after.keys() - before.keys(), key=_most_specific_first)
     replaced = sorted(each for each in after.keys() & before.keys() if after[each] != before[each])
     deleted = sorted(before.keys() - after.keys(), key=_most_specific_first, reverse=True)
     return [
         *(RouteStep("create", each) for each in created),
         *(RouteStep("replace", each) for each in replaced),
-        *(RouteStep("delete", each, each in _free(deleted, created + replaced)) for each in deleted),
+        *(RouteStep("delete", each, each in _free(deleted, [*created, *replaced, *asleep])) for each in deleted),
     ]
 
 

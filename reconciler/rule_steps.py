@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from desired_state.fields import RuleKey
 from reconciler.ec2 import peer_sort
-from reconciler.traffic import may_overlap
+from reconciler.traffic import may_overlap, of_rule, of_rules
 
 QUOTA = 60
 """Rules of one direction a group may have, for IPv4 and for IPv6 each (VPC user guide, Amazon VPC quotas)."""
@@ -47,6 +47,19 @@ def rule_steps(before: Iterable[RuleKey], after: Iterable[RuleKey]) -> RuleSteps
     added = tuple(sorted(missing - changed))
     removed = tuple(old for old in extra if meets[old] and old not in {pair[0] for pair in modified})
     return RuleSteps(closing, added, modified, removed, _short(live, live - set(closing), added))
+
+
+def within(rules: Iterable[RuleKey], others: Iterable[RuleKey], *, ipv6: bool) -> bool:
+    """Whether every packet that `rules` let through passes `others` too, whatever addresses stand behind a group or
+    a prefix list: those of IPv4, and of IPv6 where the VPC has it.
+    """
+    passed = of_rules(others)
+    anywhere = ("0.0.0.0/0", "::/0") if ipv6 else ("0.0.0.0/0",)
+    return all(
+        of_rule(rule) <= passed
+        or (not rule.is_cidr and of_rules(rule._replace(peer=peer) for peer in anywhere) <= passed)
+        for rule in rules
+    )
 
 
 def _pairs(meets: Mapping[RuleKey, list[RuleKey]]) -> tuple[tuple[RuleKey, RuleKey], ...]:

@@ -20,7 +20,7 @@ from reconciler.gate import Gate, gate
 from reconciler.kind import Scene
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Phase, Policy, Snapshot
-from reconciler.observe import Look, observe
+from reconciler.observe import Look, ObserveError, observe
 from reconciler.plan import Plan, make_plan, signature
 from reconciler.report.result import Course, Meter, Report, Sight, judge
 
@@ -94,14 +94,23 @@ def _look_again(
     """The look after the writes; repeated while AWS has taken a call and still shows what was before it."""
     done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.mends}
     undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.mends}
-    sight = _look(document, world, policy, only)
-    for pause in PATIENCE:
-        mending = {one for action in sight.plan.actions for one in action.mends}
-        if not mending & (done - undone) or world.may_start():
-            break
-        world.sleep(pause)
+    try:
         sight = _look(document, world, policy, only)
+        for pause in PATIENCE:
+            mending = {one for action in sight.plan.actions for one in action.mends}
+            if not mending & (done - undone) or world.may_start():
+                break
+            world.sleep(pause)
+            sight = _look(document, world, policy, only)
+    except ObserveError as error:
+        return _blind(document, world, policy, only, str(error))
     return sight
+
+
+def _blind(document: Document, world: World, policy: Policy, only: frozenset[Address] | None, why: str) -> Sight:
+    """The sight of a look that saw nothing: after writes that is a finding, not the end of the report."""
+    snapshot = Snapshot({}, {}, dict.fromkeys(document.resources, why), {}, (), world.now())
+    return Sight(snapshot, make_plan((), Scene(document, snapshot, policy), only), ())
 
 
 def _hands(world: World, snapshot: Snapshot) -> Hands:

@@ -332,7 +332,7 @@ def _modify(
     opens = "publicly_accessible" in fields and want.publicly_accessible
     return MODIFY.on(
         change.address,
-        "; ".join(f"{name}: {_value(want, change, name)}" for name in sorted(set(fields))),
+        "set " + ", ".join(f"{name} to {_value(want, change, name)}" for name in sorted(set(fields))),
         *fields,
         risk=risk,
         closes=risk is Risk.TRAFFIC and not opens,
@@ -352,7 +352,10 @@ def _goal(change: Change) -> SecurityGroups:
 
 
 def _value(want: DbInstance, change: Change, name: str) -> str:
-    return ", ".join(sorted(_goal(change))) if name == "vpc_security_groups" else str(getattr(want, name))
+    if name == "vpc_security_groups":
+        return " and ".join(sorted(_goal(change)))
+    value = getattr(want, name)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 KIND = Kind(

@@ -116,7 +116,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
 
 def delete(neighbour: Neighbour) -> Iterable[Action]:
     gateway: dict[str, Any] = {"InternetGatewayId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **gateway)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **gateway)
 
 
 KIND = Kind(

@@ -30,6 +30,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.traffic import of_acl
 
 CREATE = Operation(
     "ec2",
@@ -98,15 +99,40 @@ def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> boo
 
 
 def observed(item: Item, seen: Seen) -> Observed:
-    found = [one for one in item.get("Entries", ()) if one["RuleNumber"] <= _HIGHEST]
     spec = NetworkAcl(
         is_default=item["IsDefault"],
-        ingress=IngressEntries({one["RuleNumber"]: entry_of(one) for one in found if not one["Egress"]}),
-        egress=EgressEntries({one["RuleNumber"]: entry_of(one) for one in found if one["Egress"]}),
+        ingress=IngressEntries(_entries_of(item, egress=False)),
+        egress=EgressEntries(_entries_of(item, egress=True)),
         subnets=Subnets(seen.address(one["SubnetId"]) for one in item.get("Associations", ()) if one.get("SubnetId")),
         tags=tags_of(item),
     )
-    return Observed(item["NetworkAclId"], spec)
+    return Observed(
+        item["NetworkAclId"], spec, facts={"spare": _spare(item, seen), "elsewhere": dict(_elsewhere(item, spec, seen))}
+    )
+
+
+def _elsewhere(item: Item, spec: NetworkAcl, seen: Seen) -> Iterator[tuple[Address, dict[str, dict[int, AclEntry]]]]:
+    """The lists that declared subnets of this ACL are behind now, where that is another ACL."""
+    declared = seen.sight.declared.get(seen.address(item["NetworkAclId"]))
+    strays = (cast("NetworkAcl", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
+    for other in live(seen.sight, seen.answers) if strays else ():
+        for one in other.get("Associations", ()):
+            if (subnet := seen.address(one.get("SubnetId", ""))) in strays:
+                yield subnet, {side.field: _entries_of(other, egress=side.egress) for side in SIDES}
+
+
+def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
+    found = (one for one in item.get("Entries", ()) if one["RuleNumber"] <= _HIGHEST and one["Egress"] is egress)
+    return {one["RuleNumber"]: entry_of(one) for one in found}
+
+
+def _spare(item: Item, seen: Seen) -> NetworkAcl | None:
+    """The temporary ACL that a stopped run left standing in for this one."""
+    mine = {DOCUMENT_TAG: seen.sight.document.name, TEMPORARY_TAG: seen.address(item["NetworkAclId"]).name}
+    for one in seen.answers.get(_acls(seen.sight), ()):
+        if one is not item and mine.items() <= tags_of(one).items():
+            return cast("NetworkAcl", observed(one, seen).spec)
+    return None
 
 
 def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
@@ -161,6 +187,11 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
         for side, sequence in found.items():
             if sequence:
                 yield from _entries(change, side, sequence)
+    elif problem := _no_detour(change, scene, goals):
+        # A subnet that came now would come to entries that are not yet right.
+        for field in sorted(change.fields & {"ingress", "egress", "subnets"}):
+            yield Finding(change.address, Outcome.HELD, problem, field)
+        return
     else:
         yield from _detour(change, scene, goals)
     for one in change.of("subnets"):
@@ -215,25 +246,54 @@ def _entries(change: Change, side: Side, sequence: Steps, chain: str = "") -> It
         )
 
 
-def _detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action | Finding]:
+def _no_detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
+    """Why the way through a temporary ACL is barred; empty if it is open.
+
+    One that a stopped run left serves again where subnets are behind it: it is whole, or none would be. One without is
+    deleted, and the next run makes its own.
+    """
+    spare = change.have.facts.get("spare") if change.have else None
+    if spare is None and not scene.has(Ref(change.address, TEMPORARY)):
+        return ""
+    if spare is None or not spare.subnets:
+        return "no order of single calls keeps its packets right, and a temporary ACL of an earlier run goes first"
+    if all(getattr(spare, side.field) == goals.get(side, _live(change, side)) for side in SIDES):
+        return ""
+    return "its temporary ACL of an earlier run is in use and not as declared: move its subnets by hand, then delete it"
+
+
+def _detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
     """Through a temporary ACL that holds the declared entries, subnet by subnet, and back."""
     address, base = change.address, cast("NetworkAcl", change.base)
     spare = Ref(address, TEMPORARY)
-    if scene.has(spare):
-        problem = (
-            "no order of single calls keeps its packets right, and its temporary ACL of an earlier run is still there"
-        )
-        for side in goals:
-            yield Finding(address, Outcome.HELD, problem, side.field)
-        return
     fields = sorted(side.field for side in goals)
     chain = TEMPORARY
+    if not scene.has(spare):
+        yield from _temporary(change, scene, goals, fields)
+    staying = sorted(base.subnets or ())
+    for subnet in staying:
+        yield _move(address, subnet, spare, f"{subnet} uses the temporary ACL", fields, chain=chain)
+    for side, goal in goals.items():
+        order = _order(_live(change, side), goal, in_use=False)
+        if order:
+            yield from _entries(change, side, order, chain=chain)
+    for subnet in staying:
+        yield _move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain)
+    if not scene.has(spare):
+        yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, NetworkAclId=spare)
+
+
+def _temporary(
+    change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
+) -> Iterator[Action]:
+    """The temporary ACL, made whole before any subnet is behind it."""
+    address, spare = change.address, Ref(change.address, TEMPORARY)
     tags = {DOCUMENT_TAG: scene.document.name, TEMPORARY_TAG: address.name, "Name": f"{address.name} (temporary)"}
     yield CREATE.on(
         address,
         "make a temporary ACL: no order of single calls keeps its packets right",
         *fields,
-        chain=chain,
+        chain=TEMPORARY,
         gives=spare,
         VpcId=Ref(scene.document.vpc),
         TagSpecifications=tagged_as("network-acl", tags),
@@ -244,22 +304,12 @@ def _detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntr
                 address,
                 f"create {side.field} entry {number} {entry} in the temporary ACL",
                 *fields,
-                chain=chain,
+                chain=TEMPORARY,
                 NetworkAclId=spare,
                 Egress=side.egress,
                 RuleNumber=number,
                 **entry_params(entry),
             )
-    staying = sorted(base.subnets or ())
-    for subnet in staying:
-        yield _move(address, subnet, spare, f"{subnet} uses the temporary ACL", fields, chain=chain)
-    for side, goal in goals.items():
-        order = _order(_live(change, side), goal, in_use=False)
-        if order:
-            yield from _entries(change, side, order, chain=chain)
-    for subnet in staying:
-        yield _move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain)
-    yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, NetworkAclId=spare)
 
 
 def _move(address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **how: Any) -> Action:
@@ -276,8 +326,9 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         why = f"{subnet} uses this ACL" + (f" instead of {min(left)}" if left else "")
         mends = frozenset((at, "subnets") for at in here | left)
+        effect = _effect(change, scene, subnet, left)
         yield _move(
-            change.address, subnet, Ref(change.address), why, (), closes=True, after=here, before=left, mends=mends
+            change.address, subnet, Ref(change.address), why, (), after=here, before=left, mends=mends, **effect
         )
     elif subnet not in scene.document.resources:
         problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
@@ -287,21 +338,44 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
         yield _move(change.address, subnet, to, f"{subnet} uses the VPC's default ACL", ("subnets",))
 
 
+def _effect(change: Change, scene: Scene, subnet: Address, left: frozenset[Address]) -> dict[str, bool]:
+    """Whether a subnet that moves to this ACL only loses packets by it, or only gains some."""
+    old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
+    if left:
+        acl = scene.snapshot.resources[min(left)].spec
+        old = {side.field: getattr(acl, side.field) for side in SIDES}
+    if old is None:
+        return {}
+    pairs = [(of_acl(old[side.field]), of_acl(_goal(change, side))) for side in SIDES]
+    closes = all(new <= was for was, new in pairs)
+    return {"closes": closes, "opens": not closes and all(was <= new for was, new in pairs)}
+
+
 def _lists(acl: Resource, subnet: Address) -> bool:
     return subnet in (cast("NetworkAcl", acl).subnets or ())
 
 
 def tidy(address: Address, scene: Scene) -> Iterable[Action]:
-    """A temporary ACL that a stopped run left behind goes once its subnets are back."""
+    """A temporary ACL that a stopped run left behind goes once its subnets are back; `plan` brings the declared ones.
+
+    It counts as a move, so that no subnet waits for its end. AWS refuses to delete it while it has one.
+    """
     spare = Ref(address, TEMPORARY)
-    if scene.has(spare):
-        acl: dict[str, Any] = {"NetworkAclId": spare}
-        yield DELETE.on(address, "delete the temporary ACL of an earlier run", after=frozenset({address}), **acl)
+    observed = scene.snapshot.resources.get(address)
+    left = observed.facts.get("spare") if observed else None
+    if not scene.has(spare):
+        return
+    declared = cast("NetworkAcl", scene.document.resources[address]).subnets or Subnets()
+    here = frozenset({address})
+    for subnet in sorted((left.subnets if left else Subnets()) - declared):
+        yield _move(address, subnet, Ref(address), f"{subnet} uses this ACL again", (), after=here)
+    acl: dict[str, Any] = {"NetworkAclId": spare}
+    yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=here, **acl)
 
 
 def delete(neighbour: Neighbour) -> Iterable[Action]:
     acl: dict[str, Any] = {"NetworkAclId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **acl)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **acl)
 
 
 KIND = Kind(

@@ -146,7 +146,20 @@ def observed(item: Item, seen: Seen) -> Observed:
         _destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable"
     )
     spec = RouteTable(main=_is_main(item), routes=routes, subnets=subnets, tags=tags_of(item))
-    return Observed(item["RouteTableId"], spec, facts={"remarks": dead, "local": local})
+    elsewhere = dict(_elsewhere(item, spec, seen))
+    return Observed(item["RouteTableId"], spec, facts={"remarks": dead, "local": local, "elsewhere": elsewhere})
+
+
+def _elsewhere(item: Item, spec: RouteTable, seen: Seen) -> Iterator[tuple[Address, dict[str, str]]]:
+    """The routes that declared subnets of this table have now, where they use another one."""
+    declared = seen.sight.declared.get(seen.address(item["RouteTableId"]))
+    strays = (cast("RouteTable", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
+    for other in sorted(live(seen.sight, seen.answers), key=_is_main, reverse=True) if strays else ():
+        routes = {
+            _destination(one): str(seen.address(_target(one))) for one in other.get("Routes", ()) if _managed(one)
+        }
+        users = {seen.address(subnet) for subnet, _ in _associated(other)}
+        yield from ((subnet, routes) for subnet in strays if _is_main(other) or subnet in users)
 
 
 def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
@@ -174,7 +187,7 @@ def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | 
 
 def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
     if change.of("routes"):
-        yield from _routes(change)
+        yield from _routes(change, scene)
     for one in change.of("subnets"):
         yield from _subnet(change, scene, one.key, wanted=one.have is ABSENT)
     for one in change.of("main"):
@@ -197,16 +210,24 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
-def _routes(change: Change) -> Iterator[Action]:
-    have: dict[str, str] = cast("RouteTable", change.base).routes or {}
-    goal = dict(have)
+def _goal(change: Change) -> dict[str, str]:
+    """The declared routes, with the undeclared ones that an exception tolerates."""
+    goal: dict[str, str] = dict(cast("RouteTable", change.base).routes or {})
     for one in change.of("routes"):
         if one.want is ABSENT:
             del goal[one.key]
         else:
             goal[one.key] = one.want
+    return goal
+
+
+def _routes(change: Change, scene: Scene) -> Iterator[Action]:
+    have: dict[str, str] = cast("RouteTable", change.base).routes or {}
+    goal = _goal(change)
+    detached = _detached(scene)
+    asleep = frozenset(to for to, via in goal.items() if via in detached)
     local = change.have.facts["local"] if change.have else frozenset()
-    for step in route_order(have, goal):
+    for step in route_order(have, goal, asleep):
         params = {"RouteTableId": Ref(change.address), **_to(step.destination)}
         if step.verb == "delete" and step.destination in local:
             why = f"send {step.destination} to the VPC itself again"
@@ -215,8 +236,10 @@ def _routes(change: Change) -> Iterator[Action]:
             )
         elif step.verb == "delete":
             why = f"delete the route {step.destination} via {have[step.destination]}"
-            chain = "" if step.free else "routes"
-            yield DELETE_ROUTE.on(change.address, why, "routes", breaks=1, closes=step.free, chain=chain, **params)
+            waits: dict[str, Any] = (
+                {} if step.free else {"chain": "routes", "after": detached if asleep else frozenset()}
+            )
+            yield DELETE_ROUTE.on(change.address, why, "routes", breaks=1, closes=step.free, **waits, **params)
         else:
             target = goal[step.destination]
             operation = CREATE_ROUTE if step.verb == "create" else REPLACE_ROUTE
@@ -225,6 +248,16 @@ def _routes(change: Change) -> Iterator[Action]:
             gateway = frozenset({Address(target)}) if "/" in target else frozenset()
             params |= _via(target)
             yield operation.on(change.address, why, "routes", breaks=breaks, chain="routes", after=gateway, **params)
+
+
+def _detached(scene: Scene) -> frozenset[Address]:
+    """The declared gateways that are not attached yet: until then a route through one is a black hole."""
+    seen = scene.snapshot.resources
+    return frozenset(
+        at
+        for at in scene.document.of_kind("internet_gateway")
+        if at not in seen or getattr(seen[at].spec, "vpc", None) != scene.document.vpc
+    )
 
 
 def _to(destination: str) -> dict[str, str]:
@@ -251,9 +284,9 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
         yield (REASSOCIATE if explicit else ASSOCIATE).on(
             change.address,
             f"{subnet} uses this table" + (f" instead of {min(left)}" if left else ""),
-            closes=True,
             moves=True,
             breaks=int(explicit),
+            **_effect(change, scene, subnet, left),
             after=here,
             before=left,
             gives=Ref(subnet, ASSOCIATION),
@@ -268,13 +301,24 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
         yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, **params)
 
 
+def _effect(change: Change, scene: Scene, subnet: Address, left: frozenset[Address]) -> dict[str, bool]:
+    """Whether a subnet that moves to this table only loses routes by it, or only gains some."""
+    old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
+    if left:
+        old = cast("RouteTable", scene.snapshot.resources[min(left)].spec).routes or {}
+    if old is None:
+        return {}
+    was, new = set(old.items()), set(_goal(change).items())
+    return {"closes": new <= was, "opens": was < new}
+
+
 def _lists(table: Resource, subnet: Address) -> bool:
     return subnet in (cast("RouteTable", table).subnets or ())
 
 
 def delete(neighbour: Neighbour) -> Iterable[Action]:
     table: dict[str, Any] = {"RouteTableId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **table)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **table)
 
 
 KIND = Kind(

@@ -23,7 +23,7 @@ from reconciler.ec2 import (
 )
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observed, Operation, Outcome, Phase, Ref, Risk
-from reconciler.rule_steps import rule_steps
+from reconciler.rule_steps import rule_steps, within
 
 CREATE = Operation(
     "ec2",
@@ -116,16 +116,20 @@ def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | 
 def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
     for direction in DIRECTIONS:
         if change.of(direction.field):
-            yield from _mend(change, direction)
+            yield from _mend(change, scene, direction)
     yield from retag(change)
 
 
-def _mend(change: Change, direction: Direction) -> Iterator[Action | Finding]:
+def _mend(change: Change, scene: Scene, direction: Direction) -> Iterator[Action | Finding]:
     want: dict[RuleKey, str | None] = getattr(change.want, direction.field)
     differences = change.of(direction.field)
     have = set(getattr(change.base, direction.field))
     tolerated = have - set(want) - {one.key for one in differences if one.want is ABSENT}
-    steps = rule_steps(have, set(want) | tolerated)
+    goal = set(want) | tolerated
+    steps = rule_steps(have, goal)
+    vpc = scene.snapshot.resources.get(scene.document.vpc)
+    ipv6 = bool(vpc and vpc.facts.get("ipv6"))
+    effect = {"closes": within(goal, have, ipv6=ipv6), "opens": within(have - set(steps.closing), goal, ipv6=ipv6)}
     described = [one.key for one in differences if one.want is not ABSENT and one.have is not ABSENT]
     if steps.closing:
         yield _revoke(change.address, direction, steps.closing, closes=True)
@@ -133,11 +137,11 @@ def _mend(change: Change, direction: Direction) -> Iterator[Action | Finding]:
         yield Finding(change.address, Outcome.HELD, steps.short, direction.field)
     else:
         if steps.added:
-            yield _authorize(change.address, direction, steps.added, want)
+            yield _authorize(change.address, direction, steps.added, want, **effect)
         if steps.modified:
-            yield _modify(change.address, direction, steps.modified, want)
+            yield _modify(change.address, direction, steps.modified, want, **effect)
         if steps.removed:
-            yield _revoke(change.address, direction, steps.removed, closes=False)
+            yield _revoke(change.address, direction, steps.removed, closes=False, opens=effect["opens"])
     if described:
         yield _call(
             direction.describe,
@@ -150,7 +154,11 @@ def _mend(change: Change, direction: Direction) -> Iterator[Action | Finding]:
 
 
 def _authorize(
-    address: Address, direction: Direction, added: tuple[RuleKey, ...], want: dict[RuleKey, str | None]
+    address: Address,
+    direction: Direction,
+    added: tuple[RuleKey, ...],
+    want: dict[RuleKey, str | None],
+    **effect: bool,
 ) -> Action:
     return _call(
         direction.authorize,
@@ -160,10 +168,13 @@ def _authorize(
         lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
         f"allow {_listed(added, direction)}",
         chain=direction.field,
+        **effect,
     )
 
 
-def _revoke(address: Address, direction: Direction, keys: tuple[RuleKey, ...], *, closes: bool) -> Action:
+def _revoke(
+    address: Address, direction: Direction, keys: tuple[RuleKey, ...], *, closes: bool, opens: bool = False
+) -> Action:
     return _call(
         direction.revoke,
         address,
@@ -173,6 +184,7 @@ def _revoke(address: Address, direction: Direction, keys: tuple[RuleKey, ...], *
         f"revoke {_listed(keys, direction)}",
         breaks=True,
         closes=closes,
+        opens=opens,
         chain="" if closes else direction.field,
     )
 
@@ -182,6 +194,7 @@ def _modify(
     direction: Direction,
     pairs: tuple[tuple[RuleKey, RuleKey], ...],
     want: dict[RuleKey, str | None],
+    **effect: bool,
 ) -> Action:
     becomes = dict(pairs)
 
@@ -197,7 +210,7 @@ def _modify(
         }
 
     why = ", ".join(f"{_said(old, direction)} becomes {_said(new, direction)}" for old, new in pairs)
-    return _call(MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=direction.field)
+    return _call(MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=direction.field, **effect)
 
 
 def _call(
@@ -262,7 +275,7 @@ def late_handles(
 
 def delete(neighbour: Neighbour) -> Iterable[Action]:
     group: dict[str, Any] = {"GroupId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "it is ours and no longer declared", breaks=1, **group)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **group)
 
 
 KIND = Kind(

@@ -99,31 +99,24 @@ class Meter:
 def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> Report:
     """The report of a run. A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
     first, last = course.first, course.last
+    unseen = last.snapshot.unreadable.keys() | last.snapshot.ambiguous.keys()
     remaining = {_identity(one): one for one in _drifts(last.plan.changes)}
     lines = []
     for one in _drifts(first.plan.changes):
         still = remaining.pop(_identity(one), None)
-        if still is None and last is not first:
+        if last is not first and one.address in unseen:
+            lines.append(
+                _line(one, Outcome.WAITING, "whether it is corrected could not be seen: the next run looks again")
+            )
+        elif last is not first and still is None:
             lines.append(_line(one, Outcome.CORRECTED))
         else:
             lines.append(_open(still or one, course))
     for one in remaining.values():
         fate = _open(one, course)
-        lines.append(
-            fate
-            if fate.outcome
-            else _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it")
-        )
-    told = {(line.address, line.field) for line in lines}
-    findings = [
-        *(
-            Finding(at, Outcome.FAILED, f"it could not be looked at: {why}")
-            for at, why in last.snapshot.unreadable.items()
-        ),
-        *(Finding(at, Outcome.BLOCKED, why) for at, why in last.snapshot.ambiguous.items()),
-        *(one for one in last.plan.findings if (one.address, one.field) not in told and (one.address, "") not in told),
-        *course.gate.findings,
-    ]
+        late = _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it")
+        lines.append(fate if fate.outcome else late)
+    findings = tuple(_findings(course, lines))
     return Report(
         document=document,
         policy=policy,
@@ -134,12 +127,31 @@ def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> R
         gate=course.gate,
         lines=tuple(lines),
         attempts=course.attempts,
-        findings=tuple(findings),
+        findings=findings,
         tolerated=last.covered,
         neighbours=last.snapshot.neighbours,
         reads=meter.reads,
         writes=meter.writes,
     )
+
+
+def _findings(course: Course, lines: Iterable[Line]) -> Iterable[Finding]:
+    """What a person should know beyond the drifts, as far as the run was to go."""
+    snapshot, plan, gate = course.last.snapshot, course.last.plan, course.gate
+    told = {(line.address, line.field) for line in lines}
+    held = {line.address for line in lines if line.outcome is Outcome.HELD}
+    for address, why in snapshot.unreadable.items():
+        if plan.covers(address):
+            yield Finding(address, Outcome.FAILED, f"it could not be looked at: {why}")
+    for address, why in snapshot.ambiguous.items():
+        if plan.covers(address):
+            yield Finding(address, Outcome.BLOCKED, why)
+    for one in plan.findings:
+        if (one.address, one.field) not in told and (one.address, "") not in told:
+            yield one
+    for one in gate.findings:
+        if plan.covers(one.address) and not (one.outcome is Outcome.HELD and one.address in held):
+            yield one
 
 
 def _drifts(changes: Iterable[Change]) -> Iterable[Difference]:

@@ -198,7 +198,7 @@ def difference(line: Line) -> str:
 
 def _changed(address: Address, field: str, key: Any, want: Any, have: Any) -> str:
     if isinstance(key, RuleKey):
-        notes = ("no description" if one is None else _quoted(one) for one in (have, want))
+        notes = (_quoted(one) if one else "no description" for one in (have, want))
         return f"{_member(address, field, key, None)} {' -> '.join(notes)}"
     if isinstance(have, AclEntry):
         return f"{_member(address, field, key, have)} -> {_entry(want, _preposition(address, field))}"
@@ -209,7 +209,7 @@ def _member(address: Address, field: str, key: Any, inner: Any) -> str:
     """A member of a set or mapping: its key and what stands under it."""
     if isinstance(key, RuleKey):
         rule = f"{traffic(key.protocol, key.first, key.last)} {_preposition(address, field)} {value(key.peer)}"
-        return rule if inner is None else f"{rule} {_quoted(inner)}"
+        return f"{rule} {_quoted(inner)}" if inner else rule
     if isinstance(inner, AclEntry):
         return f"{key} {_entry(inner, _preposition(address, field))}"
     collection = SECTIONS[address.kind].collection(field)

@@ -1,4 +1,6 @@
-"""The worlds that the tests of whole runs start from: the reference network, built by the product itself, kept and restored."""
+"""The worlds that the tests of whole runs start from: the reference network, built by the product itself, kept and
+restored.
+"""
 
 from __future__ import annotations
 

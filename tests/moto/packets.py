@@ -1,8 +1,9 @@
 """The packet oracle: what a live network lets through, in the plainest way, to hold corrections to their rule.
 
-Written apart from `reconciler/traffic.py` on purpose: no algebra, no classes of the product, only AWS's answers and every
-packet of a finite world tried one by one. The world is made of one address, port and type on either side of every edge that
-any rule, entry or route seen in the run has, so that two packets in the same cell are treated alike by all of them.
+Written apart from `reconciler/traffic.py` on purpose: no algebra, no classes of the product, only AWS's answers and
+every packet of a finite world tried one by one. The world is made of one address, port and type on either side of
+every edge that any rule, entry or route seen in the run has, so that two packets in the same cell are treated alike
+by all of them.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ def _routes(table: dict[str, Any]) -> frozenset[tuple[str, str]]:
 class World(NamedTuple):
     """The finite world of packets that tells the given states apart.
 
-    A set of packets is a number: the bit of a packet is that of its peer times the number of traffics, plus its traffic.
+    A set of packets is a number: the bit of a packet is that of its peer times the number of traffics, plus its
+    traffic.
     """
 
     peers: tuple[tuple[str, str], ...]

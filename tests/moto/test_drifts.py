@@ -1,4 +1,6 @@
-"""What people and other tools really do to the reference network: named exactly, put right, and never at the packets' cost."""
+"""What people and other tools really do to the reference network: named exactly, put right, and never at the packets'
+cost.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""What goes wrong between us and AWS: refused, throttled, lost, stale. Nothing is lost, nothing is guessed, the rest is served."""
+"""What goes wrong between us and AWS: refused, throttled, lost, stale. Nothing is lost, nothing is guessed, the rest
+is served.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
+from botocore.parsers import ResponseParserError
 
 from lab.drifts import DRIFTS
 from reconciler.kinds import REGISTRY
@@ -184,3 +187,26 @@ def test_a_stale_read_after_the_writes_causes_no_second_write(net: Network, oper
     writes = [(call.operation, str(call.params)) for call in net.lab.calls if call.kind == "write"]
     repeated = [one for one, times in Counter(writes).items() if times > 1]
     assert repeated == []
+
+
+@pytest.mark.parametrize("operation", ["DescribeSecurityGroups", "DescribeVpcs"])
+def test_nothing_counts_as_corrected_that_the_second_look_could_not_see(net: Network, operation: str) -> None:
+    DRIFTS[0].apply(net.hands, net.live)
+    net.lab.calls.clear()
+    net.lab.after_write = lambda call: net.lab.faults.refuse(operation)
+    report = net.run()
+    assert [call.operation for call in net.lab.calls if call.kind == "write"] == ["RevokeSecurityGroupIngress"]
+    assert [line.outcome for line in report.lines] == [Outcome.WAITING]
+    assert report.failed
+    assert [attempt.ended.value for attempt in report.attempts][:1] == ["done"]
+
+
+def test_an_answer_that_is_no_xml_is_a_failed_read_and_nothing_is_made_for_it(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def garbled(*_: object, **__: object) -> None:
+        raise ResponseParserError("invalid XML received")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", garbled)
+    with pytest.raises(ObserveError, match="AnswerLost"):
+        net.run()

@@ -1,4 +1,4 @@
-"""Network ACLs: lists whose order decides, put right one entry at a time, or behind a temporary ACL where that fails."""
+"""Network ACLs: lists whose order decides, put right one entry at a time, or else behind a temporary ACL."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_a_full_list_shifted_by_one_number_is_put_right(net: Network) -> None:
 exchanged = _deeds(
     _put(PRIVATE, 100, "allow", (8002, 8002), "10.0.0.0/16"), _put(PRIVATE, 110, "allow", (8001, 8001), "10.0.0.0/16")
 )
-"""Two entries of the full list change places: with no number to spare, no order of single calls keeps both ports open."""
+"""Two entries of the full list change places: with no entry to spare, no order of single calls keeps both open."""
 
 
 def _acls(net: Network) -> list[Any]:
@@ -297,7 +297,7 @@ DEFAULT = edit("network_acl/default", is_default=True, ingress={}, egress={}, su
 def test_the_default_acl_is_adopted_and_emptied_when_it_is_declared_empty(net: Network) -> None:
     wanted = document(DEFAULT)
     assert net.run(wanted).in_sync
-    assert writes(net) == ["DeleteNetworkAclEntry", "DeleteNetworkAclEntry", "CreateTags"]
+    assert writes(net) == ["CreateTags", "DeleteNetworkAclEntry", "DeleteNetworkAclEntry"]
     calm(net, wanted)
 
 

@@ -332,7 +332,7 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.builds(UseTable, subnets, st.sampled_from((*TABLES, ""))),
     st.builds(UseAcl, subnets, st.sampled_from((*ACLS, ""))),
     st.builds(Retag, st.sampled_from(("vpc/MyVPC", "subnet/PublicSubnet1", "security_group/DBSG"))),
-    st.builds(SwitchDns, st.sampled_from(("EnableDnsSupport", "EnableDnsHostnames")), st.just(False)),  # noqa: FBT003
+    st.builds(SwitchDns, st.sampled_from(("EnableDnsSupport", "EnableDnsHostnames")), st.just(False)),
     st.builds(DetachGateway),
     st.builds(GivePublicAddresses, subnets, sides),
     database.map(lambda pair: ChangeDatabase(*pair)),

@@ -17,7 +17,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Egress, Ingress, IngressEntries, Routes, Subnets, Tags
 from desired_state.network import SecurityGroup
 from desired_state.resource import Resource
-from reconciler.diff import differences, diff, tolerated, wanted
+from reconciler.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Change, Difference
 from tests.unit import worlds

@@ -32,6 +32,7 @@ HTTPS = AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0")
     ("drift", "told"),
     [
         (line("ingress", SSH, ABSENT, None), "ingress: tcp 22 from 0.0.0.0/0"),
+        (line("ingress", SSH, ABSENT, ""), "ingress: tcp 22 from 0.0.0.0/0"),
         (line("ingress", SSH, ABSENT, "for a day"), 'ingress: tcp 22 from 0.0.0.0/0 "for a day"'),
         (line("egress", SSH, "out", ABSENT), 'egress: tcp 22 to 0.0.0.0/0 "out"'),
         (line("ingress", SSH, "new", "old"), 'ingress: tcp 22 from 0.0.0.0/0 "old" -> "new"'),
