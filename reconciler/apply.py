@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from desired_state.document import Document
@@ -19,34 +18,13 @@ from reconciler.aws import Aws, AwsError
 from reconciler.errors import LOST, Verdict, bare
 from reconciler.gate import Gate
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Phase, Ref, Snapshot, refs
+from reconciler.model import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
 from reconciler.plan import Plan, printable
 
 log = logging.getLogger(__name__)
 
 NEWBORN_PAUSES = (1.0, 2.0, 4.0, 8.0)
 """How long a thing made a moment ago may be unknown to the next call: EC2 is eventually consistent."""
-
-
-class Ended(Enum):
-    """How one action ended. DONE is AWS's word only; STALE needs only a fresh look to be tried."""
-
-    DONE = "done"
-    HELD = "held"
-    SKIPPED = "skipped"
-    WAITING = "waiting"
-    STALE = "stale"
-    UNKNOWN = "unknown"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An action and how it ended; `message` says why where it is not DONE."""
-
-    action: Action
-    ended: Ended
-    message: str = ""
 
 
 @dataclass(frozen=True)

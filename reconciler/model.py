@@ -239,6 +239,27 @@ class Finding:
     key: Any = None
 
 
+class Ended(Enum):
+    """How one action ended. DONE is AWS's word only; STALE needs only a fresh look to be tried."""
+
+    DONE = "done"
+    HELD = "held"
+    SKIPPED = "skipped"
+    WAITING = "waiting"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An action and how it ended; `message` says why where it is not DONE."""
+
+    action: Action
+    ended: Ended
+    message: str = ""
+
+
 @dataclass(frozen=True)
 class Policy:
     """How far the deployment lets the tool go; no document can raise it. Hours and counts as named."""

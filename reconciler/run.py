@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.apply import Attempt, Ended, Hands, apply
+from reconciler.apply import Hands, apply
 from reconciler.aws import Aws
 from reconciler.diff import diff, tolerated
 from reconciler.gate import Gate, gate
 from reconciler.kind import Scene
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Phase, Policy, Snapshot
+from reconciler.model import Action, Attempt, Ended, Phase, Policy, Snapshot
 from reconciler.observe import Look, ObserveError, observe
 from reconciler.plan import Plan, make_plan, signature
 from reconciler.report.result import Course, Meter, Report, Sight, judge

@@ -9,9 +9,20 @@ from typing import Any
 
 from desired_state.document import Document, Tolerance
 from desired_state.fields import Address
-from reconciler.apply import Attempt, Ended
 from reconciler.gate import Gate
-from reconciler.model import ABSENT, Action, Change, Difference, Finding, Neighbour, Outcome, Policy, Snapshot
+from reconciler.model import (
+    ABSENT,
+    Action,
+    Attempt,
+    Change,
+    Difference,
+    Ended,
+    Finding,
+    Neighbour,
+    Outcome,
+    Policy,
+    Snapshot,
+)
 from reconciler.plan import Plan, signature
 
 

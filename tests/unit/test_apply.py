@@ -10,12 +10,12 @@ import pytest
 
 from desired_state.fields import Address, RuleKey
 from desired_state.members import Ingress
-from reconciler.apply import NEWBORN_PAUSES, Attempt, Ended, Hands, apply
+from reconciler.apply import NEWBORN_PAUSES, Hands, apply
 from reconciler.aws import AwsError
 from reconciler.errors import LOST
 from reconciler.gate import Gate
 from reconciler.kind import Read
-from reconciler.model import Action, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.model import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
 from reconciler.plan import Plan
 from tests.unit import worlds
 from tests.unit.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen

@@ -15,9 +15,8 @@ from desired_state.document import Tolerance
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import load
 from desired_state.members import members
-from reconciler.apply import Attempt, Ended
 from reconciler.gate import Gate
-from reconciler.model import ABSENT, Difference, Finding, Neighbour, Outcome, Ref
+from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome, Ref
 from reconciler.report.as_json import as_json
 from reconciler.report.result import Line
 from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report

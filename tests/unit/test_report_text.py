@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from desired_state.document import Tolerance
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
-from reconciler.apply import Attempt, Ended
 from reconciler.gate import Gate
-from reconciler.model import ABSENT, Difference, Finding, Neighbour, Outcome
+from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome
 from reconciler.report.lines import outcomes, settled
 from reconciler.report.result import Line
 from reconciler.report.text import difference, sentence, text, value
