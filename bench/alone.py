@@ -32,7 +32,7 @@ def plainly(world: Path, url: str) -> Callable[[], object]:
     import boto3
 
     session = boto3.Session("testing", "testing", region_name=REGION)
-    clients: dict[str, Any] = {name: session.client(name, endpoint_url=url) for name in ("ec2", "rds")}  # type: ignore[call-overload]
+    clients: dict[str, Any] = {name: session.client(name, endpoint_url=url) for name in ("ec2", "rds")}
     nine = calls((world / "vpc_id").read_text())
     pool = ThreadPoolExecutor(len(nine))
     return lambda: list(pool.map(lambda one: made(clients[one.service], one), nine))

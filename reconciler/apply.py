@@ -175,7 +175,9 @@ class _Writer:
 
     def _id(self, ref: Ref) -> str:
         if ref not in self._handles and Ref(ref.to) in self._handles:
-            names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle}
+            # As the look named them: by address what is declared, by id all else, also what is ours and to be pruned.
+            declared = self._document.resources
+            names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle and one.to in declared}
             for kind in REGISTRY.values():
                 if read := kind.late(ref, self._handles[Ref(ref.to)]):
                     items = self._hands.aws.read(read)

@@ -62,7 +62,7 @@ def run(
     plan is refused with `StalePlanError`. `approved` releases the blast-radius limits for the plan of that
     fingerprint. Raises `ObserveError` where nothing could be seen.
     """
-    started = world.now()
+    started, reads, writes = world.now(), world.aws.reads, world.aws.writes
     sight = first = _look(document, world, policy, only)
     if expected and expected != first.plan.fingerprint:
         raise StalePlanError(f"the plan is {first.plan.fingerprint} now, not {expected}: what it rests on has changed")
@@ -76,7 +76,8 @@ def run(
             tries = _further(first.plan, barred, sight, document, policy, world.now(), attempts)
             if len(tries.held) + len(tries.left) == len(sight.plan.actions) or world.may_start():
                 break
-    meter = Meter(started, (world.now() - started).total_seconds(), world.aws.reads, world.aws.writes)
+    seconds = (world.now() - started).total_seconds()
+    meter = Meter(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
     return judge(document, policy, Course(first, barred, tuple(attempts), sight, write), meter)
 
 
@@ -142,8 +143,13 @@ def _further(
     }
     planned = {signature(action) for index, action in enumerate(first.actions) if index not in barred.held}
 
+    done = [one.action for one in tried if one.ended is Ended.DONE]
+    once = {signature(action) for action in done if action.operation.phase is Phase.CREATE}
+
     def barred_now(action: Action) -> str:
         name = signature(action)
+        if name in once:
+            return "it was made a moment ago and AWS does not show it yet: the next run looks again"
         if action.address in made | lost or (name in planned and name in unsure):
             return ""
         return "this run does not try it again, or did not begin with it: the next run does"

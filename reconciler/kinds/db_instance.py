@@ -188,6 +188,10 @@ def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | 
         problem = f"it cannot be made from this document: add {', '.join(missing)}"
         yield Finding(address, Outcome.BLOCKED, problem)
         return
+    if db.storage_type in {"io1", "io2"}:
+        problem = f"RDS asks for IOPS with {db.storage_type}, and a document has none: make it by hand, then it is kept"
+        yield Finding(address, Outcome.BLOCKED, problem)
+        return
     plain = {
         "Engine": db.engine,
         "EngineVersion": db.engine_version,
@@ -266,17 +270,25 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
 
 def _impossible(one: Difference, have: Observed) -> str:
     """Why RDS would never carry the change out; empty if it would."""
-    if one.field == "allocated_storage" and one.want < have.facts["now"]["allocated_storage"]:
-        return f"storage never shrinks: it has {one.have} GiB; declare at least that"
-    if one.field == "allocated_storage" and one.want * 10 < have.facts["now"]["allocated_storage"] * 11:
-        return (
-            f"storage grows by a tenth or more at once: from {one.have} GiB declare at least {-(-one.have * 11 // 10)}"
-        )
-    if one.field == "engine_version" and _release(one.want) < _release(str(have.facts["now"]["engine_version"])):
-        return f"an engine is never downgraded: it runs {one.have}; declare that"
+    now = have.facts["now"].get(one.field)
+    if _takes_back(one, have):
+        return ""
+    if one.field == "allocated_storage" and one.want < now:
+        return f"storage never shrinks: it has {now} GiB; declare at least that"
+    if one.field == "allocated_storage" and one.want * 10 < now * 11:
+        return f"storage grows by a tenth or more at once: from {now} GiB declare at least {-(-now * 11 // 10)}"
+    if one.field == "engine_version" and _release(one.want) < _release(str(now)):
+        return f"an engine is never downgraded: it runs {now}; declare that"
     if one.field == "manage_master_user_password" and not one.want:
         return "switching this off needs a password, and none stands in a document: do it by hand"
     return ""
+
+
+def _takes_back(one: Difference, have: Observed) -> bool:
+    """Whether what is declared is what RDS does now, so that the change only takes back one that is pending."""
+    now = have.facts["now"].get(one.field)
+    runs = one.field == "engine_version" and str(now).startswith(f"{one.want}.")
+    return SETTINGS[one.field].pending in have.facts["pending"] and (one.want == now or runs)
 
 
 def _release(version: str) -> tuple[int, ...]:
@@ -289,12 +301,13 @@ def _storage_ready(one: Difference, have: Observed) -> bool:
 
 
 def _cost(one: Difference, have: Observed) -> str:
+    if _takes_back(one, have):
+        return "none"
     if one.field == "backup_retention_period" and 0 in {one.want, have.facts["now"][one.field]}:
         return "downtime"
     if one.field == "storage_type" and "standard" in {one.want, one.have}:
         return "downtime"
-    same_as_now = one.want == have.facts["now"].get(one.field)
-    return "none" if same_as_now and SETTINGS[one.field].pending else SETTINGS[one.field].cost
+    return SETTINGS[one.field].cost
 
 
 def _only_ours(differences: Iterable[Difference], have: Observed) -> bool:
@@ -325,10 +338,12 @@ def _modify(
     if "allocated_storage" in fields or "storage_type" in fields:
         params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)  # type: ignore[attr-defined]
     if "engine_version" in fields and change.have:
-        old, new = (
-            _release(str(value))[:1] for value in (change.have.facts["now"]["engine_version"], want.engine_version)
-        )
-        params |= {"AllowMajorVersionUpgrade": True} if old != new else {}
+        runs = str(change.have.facts["now"]["engine_version"])
+        if runs.startswith(f"{want.engine_version}."):
+            # Only the very version that runs takes a pending one back: "16" could be read as the newest 16.x.
+            params["EngineVersion"] = runs
+        elif _release(runs)[:1] != _release(str(want.engine_version))[:1]:
+            params["AllowMajorVersionUpgrade"] = True
     opens = "publicly_accessible" in fields and want.publicly_accessible
     return MODIFY.on(
         change.address,

@@ -10,7 +10,6 @@ from reconciler.model import Outcome, Policy
 from tests.moto.cases import (
     DATABASE,
     Edit,
-    both,
     built,
     calm,
     database,
@@ -20,7 +19,6 @@ from tests.moto.cases import (
     live_database,
     mended,
     permission,
-    said,
     told,
     writes,
 )
@@ -52,7 +50,7 @@ def test_what_takes_effect_at_once_goes_in_one_call_that_flushes_nothing(net: Ne
         CopyTagsToSnapshot=False,
         AutoMinorVersionUpgrade=False,
         PreferredBackupWindow="10:00-10:30",
-        PreferredMaintenanceWindow="mon:10:00-mon:10:30",
+        PreferredMaintenanceWindow="mon:12:00-mon:12:30",
         BackupRetentionPeriod=1,
     )
     mended(net, deed)
@@ -120,10 +118,13 @@ def test_downtime_now_is_carried_out_at_once(net: Network) -> None:
 
 def test_what_costs_downtime_never_holds_up_what_costs_none(net: Network) -> None:
     database(DBInstanceClass="db.t3.large", DeletionProtection=False)(net)
-    report = net.run()
-    assert ended(report, DB, "db_instance_class") == {Outcome.HELD}
-    assert ended(report, DB, "deletion_protection") == {Outcome.CORRECTED}
+    net.run()
     assert _modifications(net) == [{"ApplyImmediately": False, "DeletionProtection": True}]
+    net.lab.settle()
+    again = net.run()
+    assert drifted(again) == {(DB, "db_instance_class")}
+    assert ended(again, DB, "db_instance_class") == {Outcome.HELD}
+    assert (again.writes, _instance(net)["DeletionProtection"]) == (0, True)
 
 
 def test_backups_switched_off_come_back_only_with_leave_for_downtime(net: Network) -> None:
@@ -232,7 +233,7 @@ def test_a_database_that_is_busy_waits(net: Network, status: str) -> None:
         left(net, DB, "deletion_protection", Outcome.WAITING, f"the database is {status}")
         assert writes(net) == []
     finally:
-        net.lab.settle_after = 2
+        net.lab.settle_after = 1
 
 
 def test_a_full_disk_may_grow(net: Network) -> None:
@@ -244,14 +245,19 @@ def test_a_full_disk_may_grow(net: Network) -> None:
     assert _instance(net)["AllocatedStorage"] == 30
 
 
-def test_storage_that_is_being_rearranged_waits_and_all_else_goes_on(net: Network) -> None:
+def test_storage_that_is_being_rearranged_waits(net: Network) -> None:
+    wanted = document(_wanted(allocated_storage=30))
+    net.lab.rds_state(DATABASE, status="storage-optimization")
+    left(net, DB, "allocated_storage", Outcome.WAITING, "the database is storage-optimization", wanted)
+    assert writes(net) == []
+
+
+def test_all_else_goes_on_while_storage_is_being_rearranged(net: Network) -> None:
     wanted = document(_wanted(allocated_storage=30))
     database(DeletionProtection=False)(net)
     net.lab.rds_state(DATABASE, status="storage-optimization")
-    report = net.run(wanted)
-    assert ended(report, DB, "allocated_storage") == {Outcome.WAITING}, told(report)
-    assert "storage-optimization" in said(report, DB, "allocated_storage")
-    assert ended(report, DB, "deletion_protection") == {Outcome.CORRECTED}
+    net.run(wanted)
+    assert _modifications(net) == [{"ApplyImmediately": False, "DeletionProtection": True}]
 
 
 def test_storage_that_rds_let_grow_by_itself_is_no_drift(net: Network) -> None:
@@ -347,7 +353,7 @@ def test_a_database_that_is_being_deleted_waits(net: Network) -> None:
         net.outsider("rds").delete_db_instance(DBInstanceIdentifier=DATABASE, SkipFinalSnapshot=True)
         left(net, DB, "deletion_protection", Outcome.WAITING, "the database is deleting")
     finally:
-        net.lab.settle_after = 2
+        net.lab.settle_after = 1
 
 
 def test_a_database_of_that_name_in_another_vpc_is_not_touched(net: Network) -> None:
@@ -384,12 +390,25 @@ def test_a_tag_that_nobody_declared_stays(net: Network) -> None:
 
 
 def test_a_private_database_is_made_public_only_once_the_gateway_is_attached(net: Network) -> None:
-    wanted = document(both(_wanted(publicly_accessible=True), _wanted(deletion_protection=True)))
+    wanted = document(_wanted(publicly_accessible=True))
     net.outsider("ec2").detach_internet_gateway(
         InternetGatewayId=net.id("internet_gateway/MyInternetGateway"), VpcId=net.id("vpc/MyVPC")
     )
     report = net.run(wanted)
-    net.lab.settle()
-    assert report.in_sync, told(report)
     assert writes(net) == ["AttachInternetGateway", "ModifyDBInstance"]
+    assert ended(report, DB, "publicly_accessible") == {Outcome.WAITING}, told(report)
+    net.lab.settle()
     calm(net, wanted)
+
+
+def test_a_change_that_rds_is_still_carrying_out_is_called_waiting_and_not_corrected(net: Network) -> None:
+    database(PubliclyAccessible=True)(net)
+    net.lab.settle_after = 1000
+    try:
+        report = net.run()
+        assert ended(report, DB, "publicly_accessible") == {Outcome.WAITING}, told(report)
+        assert net.run().writes == 0
+    finally:
+        net.lab.settle_after = 1
+    net.lab.settle()
+    calm(net)

@@ -415,15 +415,51 @@ ANYBODY = "0.0.0.0/0"
             ],
             id="b",
         ),
-        pytest.param([ChangeRule(*OUT_WEB, 0, Rule("tcp", 5432, 5432, "APIGatewaySG")), UseAcl("PrivateSubnet2", "")], id="b2"),
-        pytest.param([AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)), UseAcl("PublicSubnet1", "PrivateSubnetACL")], id="c"),
-        pytest.param([ChangeRule(*IN_WEB, 0, Rule("tcp", 80, 8000, ANYBODY)), UseAcl("PublicSubnet1", "PrivateSubnetACL")], id="c2"),
+        pytest.param(
+            [ChangeRule(*OUT_WEB, 0, Rule("tcp", 5432, 5432, "APIGatewaySG")), UseAcl("PrivateSubnet2", "")], id="b2"
+        ),
+        pytest.param(
+            [AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)), UseAcl("PublicSubnet1", "PrivateSubnetACL")], id="c"
+        ),
+        pytest.param(
+            [ChangeRule(*IN_WEB, 0, Rule("tcp", 80, 8000, ANYBODY)), UseAcl("PublicSubnet1", "PrivateSubnetACL")],
+            id="c2",
+        ),
         pytest.param([DetachGateway(), ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY))], id="d"),
-        pytest.param([DeleteRoute("PublicRouteTable", ANYBODY), PutRoute("PublicRouteTable", "0.0.0.0/1", "nat"), ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY))], id="e"),
-        pytest.param([DeleteEntry("PublicSubnetACL", False, 110), UseTable("PublicSubnet1", "PrivateRouteTable"), AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY))], id="f"),
-        pytest.param([UseTable("PublicSubnet1", "PrivateRouteTable"), AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY))], id="g"),
-        pytest.param([UseTable("PublicSubnet1", "PrivateRouteTable"), AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)), UseAcl("PrivateSubnet2", "")], id="h"),
-        pytest.param([ChangeDatabase("VpcSecurityGroupIds", ("APIGatewaySG",)), AddRule("DBSG", False, Rule("tcp", 22, 22, ANYBODY))], id="i"),
+        pytest.param(
+            [
+                DeleteRoute("PublicRouteTable", ANYBODY),
+                PutRoute("PublicRouteTable", "0.0.0.0/1", "nat"),
+                ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY)),
+            ],
+            id="e",
+        ),
+        pytest.param(
+            [
+                DeleteEntry("PublicSubnetACL", False, 110),
+                UseTable("PublicSubnet1", "PrivateRouteTable"),
+                AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
+            ],
+            id="f",
+        ),
+        pytest.param(
+            [UseTable("PublicSubnet1", "PrivateRouteTable"), AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY))], id="g"
+        ),
+        pytest.param(
+            [
+                UseTable("PublicSubnet1", "PrivateRouteTable"),
+                AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
+                UseAcl("PrivateSubnet2", ""),
+            ],
+            id="h",
+        ),
+        pytest.param(
+            [
+                ChangeDatabase("VpcSecurityGroupIds", ("APIGatewaySG",)),
+                AddRule("DBSG", False, Rule("tcp", 22, 22, ANYBODY)),
+            ],
+            id="i",
+        ),
     ],
 )
 def test_deeds_that_meet_on_one_way_are_put_right_without_a_gap(outsider: Outsider, deeds: list[Deed]) -> None:

@@ -160,7 +160,9 @@ def test_what_refers_to_something_that_could_not_be_seen_is_blocked_and_so_is_wh
     found = plan(WISH, look)
     assert told(found) == [("CreateSecurityGroup", "security_group/DBSG")]
     assert said(found) == [("security_group/DBSG", "ingress", Outcome.BLOCKED)]
-    assert found.findings[0].message == "it needs <security_group/TestServerSG>, which does not exist and is not made now"
+    assert (
+        found.findings[0].message == "it needs <security_group/TestServerSG>, which does not exist and is not made now"
+    )
 
 
 def test_a_handle_that_only_a_later_look_shows_does_not_block() -> None:
@@ -298,7 +300,10 @@ def test_with_leave_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> 
 
 
 def test_a_table_goes_before_the_gateway_it_routes_through() -> None:
-    ours = [Neighbour(Address(at), f"{at[:3]}-0000000000000001", ours=True) for at in ("internet_gateway/old", "route_table/old")]
+    ours = [
+        Neighbour(Address(at), f"{at[:3]}-0000000000000001", ours=True)
+        for at in ("internet_gateway/old", "route_table/old")
+    ]
     assert told(plan(WISH, beside(LOOK, *ours), Policy(prune=True))) == [
         ("DeleteRouteTable", "route_table/old"),
         ("DeleteInternetGateway", "internet_gateway/old"),
@@ -343,7 +348,7 @@ def test_a_gateway_is_attached_after_all_that_closes() -> None:
 
 
 def test_tiers_run_from_closing_to_unmaking() -> None:
-    assert [tier.name for tier in sorted(Tier)] == ["CLOSE", "TAKE_AWAY", "ADD", "UNMAKE"]
+    assert [tier.name for tier in sorted(Tier)] == ["CLOSE", "TAKE_AWAY", "EXCHANGE", "ADD", "UNMAKE"]
 
 
 @pytest.mark.parametrize("status", ["modifying", "backing-up"])

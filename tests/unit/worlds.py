@@ -88,7 +88,9 @@ def aws_id(address: Address) -> str:
 def seen(wish: Document, *, only: Iterable[Address] | None = None, vpc: Address = VPC) -> Snapshot:
     """The look at a network that is as `wish` says; with `only`, nothing else is there."""
     found = set(wish.resources if only is None else only)
-    resources = {at: Observed(aws_id(at), _live(wish, at), facts=_facts(wish, at, vpc)) for at in wish.resources if at in found}
+    resources = {
+        at: Observed(aws_id(at), _live(wish, at), facts=_facts(wish, at, vpc)) for at in wish.resources if at in found
+    }
     handles = {Ref(at): aws_id(at) for at in resources}
     if vpc in resources:
         handles |= {Ref(vpc, "main_route_table_association"): "rtbassoc-0", Ref(vpc, "default_network_acl"): "acl-0"}
@@ -255,4 +257,3 @@ def _databases(random: Random, parts: dict[str, Any]) -> None:
 
 documents = st.randoms(use_true_random=False).map(lambda random: document(written(random)))
 """Documents about the same addresses; hypothesis shrinks the choices that `written` makes."""
-

@@ -1,0 +1,195 @@
+"""The one way to AWS: what is sent again, what is not, what is counted, and what an error becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
+
+from reconciler.aws import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
+from reconciler.errors import LOST, NO_CREDENTIALS, Verdict
+from reconciler.kind import read
+from reconciler.model import Operation, Phase, Risk
+
+ALLOW = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)
+VPCS = read("ec2", "DescribeVpcs", "Vpcs", page=1000)
+DNS = read(
+    "ec2",
+    "DescribeVpcAttribute",
+    "EnableDnsSupport.Value",
+    absent=("InvalidVpcID.NotFound",),
+    VpcId="vpc-1",
+    Attribute="enableDnsSupport",
+)
+OK = "<ok><return>true</return></ok>"
+
+
+def error(code: str) -> str:
+    return f"<Response><Errors><Error><Code>{code}</Code><Message>told so</Message></Error></Errors></Response>"
+
+
+_WIRES: list[Wire] = []
+
+
+def _answer(request: Any, **_: object) -> AWSResponse:
+    return _WIRES[0].answer(request)
+
+
+@cache
+def session() -> boto3.Session:
+    """One for all tests: a session's first client costs more than all of them together."""
+    one = boto3.Session("x", "x", region_name="ap-northeast-2")
+    one.events.register("before-send.*.*", _answer)
+    return one
+
+
+class Body:
+    """The body of an answer, as botocore reads it off the wire."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text.encode()
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._text
+
+
+@dataclass
+class Wire:
+    """What comes back for each request that botocore would send: (status, body), or an exception."""
+
+    answers: list[tuple[int, str] | Exception]
+    sent: list[Any] = field(default_factory=list)
+    naps: list[float] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def answer(self, request: Any, **_: object) -> AWSResponse:
+        self.sent.append(request)
+        told = self.answers.pop(0)
+        if isinstance(told, Exception):
+            raise told
+        return AWSResponse(request.url, told[0], {}, Body(told[1]))  # type: ignore[arg-type]
+
+    def aws(self) -> Aws:
+        _WIRES[:] = [self]
+        return Aws(session(), "ap-northeast-2", sleep=self.naps.append, notice=self.notices.append, version="1.2")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore pauses between its own attempts; how long is its affair."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+
+
+def failed(wire: Wire, aws: Aws | None = None) -> AwsError:
+    with pytest.raises(AwsError) as caught:
+        (aws or wire.aws()).write(ALLOW, {"GroupId": "sg-1"})
+    return caught.value
+
+
+def test_a_write_that_is_throttled_is_sent_again_by_us() -> None:
+    wire = Wire([(503, error("RequestLimitExceeded")), (503, error("RequestLimitExceeded")), (200, OK)])
+    aws = wire.aws()
+    aws.write(ALLOW, {"GroupId": "sg-1"})
+    assert (len(wire.sent), aws.writes, aws.reads) == (3, 3, 0)
+    assert 1.0 <= wire.naps[0] <= 2.0 <= wire.naps[1] <= 4.0
+    assert len(wire.notices) == 2
+
+
+def test_throttling_is_waited_out_only_so_often() -> None:
+    wire = Wire([(503, error("RequestLimitExceeded"))] * 9)
+    told = failed(wire)
+    assert told.verdict is Verdict.RETRY
+    assert len(wire.sent) == WRITE_ATTEMPTS == len(wire.naps) + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "verdict"),
+    [
+        (500, "InternalError", Verdict.LOOK_AGAIN),
+        (503, "ServiceUnavailable", Verdict.LOOK_AGAIN),
+        (400, "InvalidPermission.Duplicate", Verdict.LOOK_AGAIN),
+        (403, "UnauthorizedOperation", Verdict.SKIP),
+        (401, "AuthFailure", Verdict.STOP),
+    ],
+)
+def test_a_write_with_any_other_error_is_sent_once(status: int, code: str, verdict: Verdict) -> None:
+    wire = Wire([(status, error(code)), (200, OK)])
+    aws = wire.aws()
+    told = failed(wire, aws)
+    assert (told.code, told.message, told.verdict) == (code, "told so", verdict)
+    assert (len(wire.sent), aws.writes, wire.naps) == (1, 1, [])
+
+
+@pytest.mark.parametrize(
+    "lost", [ReadTimeoutError(endpoint_url="https://x.invalid"), ConnectTimeoutError(endpoint_url="https://x.invalid")]
+)
+def test_a_write_whose_answer_is_lost_is_sent_once(lost: Exception) -> None:
+    wire = Wire([lost, (200, OK)])
+    told = failed(wire)
+    assert (told.code, told.verdict, len(wire.sent)) == (LOST, Verdict.LOOK_AGAIN, 1)
+
+
+def test_without_credentials_the_verdict_is_to_stop() -> None:
+    told = failed(Wire([NoCredentialsError()]))
+    assert (told.code, told.verdict) == (NO_CREDENTIALS, Verdict.STOP)
+
+
+def test_parameters_that_the_library_refuses_fail_that_call_and_are_not_sent() -> None:
+    wire = Wire([])
+    with pytest.raises(AwsError) as caught:
+        wire.aws().write(ALLOW, {"GroupId": 7})
+    assert (caught.value.code, caught.value.verdict, wire.sent) == ("ParamValidationError", Verdict.SKIP, [])
+
+
+def test_a_read_may_be_repeated_by_the_library() -> None:
+    body = "<r><vpcSet><item><vpcId>vpc-1</vpcId></item></vpcSet></r>"
+    wire = Wire([(503, error("RequestLimitExceeded"))] * (READ_ATTEMPTS - 1) + [(200, body)])
+    assert [one["VpcId"] for one in wire.aws().read(VPCS)] == ["vpc-1"]
+    assert len(wire.sent) == READ_ATTEMPTS
+    assert wire.naps == []
+
+
+def test_every_page_is_read_and_counted() -> None:
+    pages = [
+        (
+            200,
+            f"<r><vpcSet><item><vpcId>vpc-{n}</vpcId></item></vpcSet>{f'<nextToken>t{n}</nextToken>' if n < 3 else ''}</r>",
+        )
+        for n in (1, 2, 3)
+    ]
+    wire = Wire(list(pages))
+    aws = wire.aws()
+    assert [one["VpcId"] for one in aws.read(VPCS)] == ["vpc-1", "vpc-2", "vpc-3"]
+    assert (aws.reads, aws.writes) == (3, 0)
+
+
+def test_a_read_that_is_cut_short_answers_with_nothing_at_all() -> None:
+    wire = Wire(
+        [(200, "<r><vpcSet><item/></vpcSet><nextToken>t</nextToken></r>"), (403, error("UnauthorizedOperation"))]
+    )
+    with pytest.raises(AwsError) as caught:
+        wire.aws().read(VPCS)
+    assert caught.value.verdict is Verdict.SKIP
+
+
+def test_a_value_within_an_answer_is_a_list_of_one() -> None:
+    wire = Wire([(200, "<r><vpcId>vpc-1</vpcId><enableDnsSupport><value>true</value></enableDnsSupport></r>")])
+    assert wire.aws().read(DNS) == [True]
+
+
+def test_a_read_may_say_that_there_is_none_and_only_with_the_codes_it_names() -> None:
+    assert Wire([(400, error("InvalidVpcID.NotFound"))]).aws().read(DNS) == []
+    with pytest.raises(AwsError, match="UnauthorizedOperation"):
+        Wire([(403, error("UnauthorizedOperation"))]).aws().read(DNS)
+
+
+def test_our_calls_say_whose_they_are() -> None:
+    wire = Wire([(200, OK)])
+    wire.aws().write(ALLOW, {"GroupId": "sg-1"})
+    assert b"app/setpoint-1.2" in wire.sent[0].headers["User-Agent"]

@@ -1,0 +1,96 @@
+"""The table of AWS's error codes: complete, one verdict each, indifferent to AWS's two spellings."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import _TABLE, LOST, NO_CREDENTIALS, VERDICTS, Verdict, bare, verdict
+
+EC2 = {
+    Verdict.RETRY: "RequestLimitExceeded Throttling ThrottlingException EC2ThrottledException ConcurrentTagAccess",
+    Verdict.LOOK_AGAIN: """
+        InternalError InternalFailure ServiceUnavailable Unavailable InvalidVpcID.NotFound InvalidSubnetID.NotFound
+        InvalidSubnetId.NotFound InvalidRouteTableID.NotFound InvalidRouteTableId.NotFound
+        InvalidNetworkAclID.NotFound InvalidInternetGatewayID.NotFound InvalidInternetGateway.NotFound
+        InvalidGatewayID.NotFound InvalidGroup.NotFound InvalidSecurityGroupID.NotFound InvalidGroupId.Malformed
+        InvalidSecurityGroupRuleId.NotFound InvalidAssociationID.NotFound InvalidPrefixListID.NotFound
+        InvalidPrefixListId.NotFound InvalidTransitGatewayID.NotFound InvalidPermission.Duplicate
+        InvalidPermission.NotFound InvalidGroup.Duplicate NetworkAclEntryAlreadyExists
+        InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
+        Gateway.NotAttached InvalidSubnet.Conflict IncorrectState IdempotentParameterMismatch
+    """,
+    Verdict.WAIT: "DependencyViolation InvalidGroup.InUse",
+    Verdict.SKIP: """
+        UnauthorizedOperation OperationNotPermitted UnsupportedOperation InvalidParameterValue
+        InvalidParameterCombination InvalidParameterException MissingParameter RulesPerSecurityGroupLimitExceeded
+        SecurityGroupLimitExceeded SecurityGroupsPerInterfaceLimitExceeded InvalidGroup.Reserved CannotDelete
+        NetworkAclEntryLimitExceeded NetworkAclLimitExceeded RouteLimitExceeded RouteTableLimitExceeded
+        InvalidSubnet.Range InvalidVpcRange TagLimitExceeded InvalidTagKey.Malformed TagPolicyViolation
+        FilterLimitExceeded
+    """,
+    Verdict.STOP: "AuthFailure ExpiredToken InvalidClientTokenId SignatureDoesNotMatch OptInRequired",
+}
+"""EC2 API reference, "Error codes", as far as the calls in use can meet them."""
+
+RDS = {
+    Verdict.RETRY: "Throttling ThrottlingException",
+    Verdict.LOOK_AGAIN: """
+        DBInstanceNotFound DBInstanceAlreadyExists DBSubnetGroupAlreadyExists InvalidSubnet
+        DBSubnetGroupNotFoundFault ResourceNotFoundFault
+    """,
+    Verdict.WAIT: """
+        InvalidDBInstanceState InsufficientDBInstanceCapacity DBUpgradeDependencyFailure
+        InvalidDBSubnetGroupStateFault InvalidDBSubnetStateFault
+    """,
+    Verdict.SKIP: """
+        AccessDenied StorageQuotaExceeded InstanceQuotaExceeded StorageTypeNotSupported DBParameterGroupNotFound
+        InvalidDBParameterGroupState DBSubnetGroupDoesNotCoverEnoughAZs DBSubnetGroupQuotaExceeded
+        SubnetAlreadyInUse CertificateNotFound AuthorizationNotFound InvalidDBSecurityGroupState
+        DBSnapshotAlreadyExists SnapshotQuotaExceeded NetworkTypeNotSupported InvalidDBSubnetGroupFault
+        DBSubnetQuotaExceededFault InvalidVPCNetworkStateFault KMSKeyNotAccessibleFault
+        ProvisionedIopsNotAvailableInAZFault OptionGroupNotFoundFault
+    """,
+}
+"""Wire codes of the RDS API, of which some end in Fault and some do not."""
+
+CASES = [(code, wanted) for table in (EC2, RDS) for wanted, codes in table.items() for code in codes.split()]
+
+
+@pytest.mark.parametrize(("code", "wanted"), CASES)
+def test_every_code_that_the_calls_can_meet_has_its_verdict(code: str, wanted: Verdict) -> None:
+    assert bare(code) in VERDICTS
+    assert verdict(code) is wanted
+
+
+@pytest.mark.parametrize("code", sorted({code for codes in RDS.values() for code in codes.split()}))
+def test_rds_codes_are_the_same_with_and_without_fault(code: str) -> None:
+    name = code.removesuffix("Fault")
+    assert verdict(name) is verdict(f"{name}Fault") is verdict(name.upper())
+
+
+def test_no_code_has_two_verdicts() -> None:
+    listed = [bare(code) for codes in _TABLE.values() for code in codes.split()]
+    twice = {code for code in listed if listed.count(code) > 1}
+    assert {
+        code for code in twice if len({v for v, codes in _TABLE.items() if code in map(bare, codes.split())}) > 1
+    } == set()
+    assert len(VERDICTS) == len(set(listed))
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [(400, Verdict.SKIP), (403, Verdict.SKIP), (500, Verdict.LOOK_AGAIN), (503, Verdict.LOOK_AGAIN)],
+)
+def test_of_a_code_that_nobody_listed_the_outcome_is_unknown_only_after_a_server_error(
+    status: int, wanted: Verdict
+) -> None:
+    assert verdict("SomethingNew", status) is wanted
+
+
+def test_a_known_code_means_the_same_whatever_the_status() -> None:
+    assert verdict("RequestLimitExceeded", 503) is Verdict.RETRY
+    assert verdict("Client.UnauthorizedOperation") is Verdict.SKIP
+
+
+def test_our_own_codes_have_verdicts_too() -> None:
+    assert (verdict(LOST), verdict(NO_CREDENTIALS)) == (Verdict.LOOK_AGAIN, Verdict.STOP)

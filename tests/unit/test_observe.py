@@ -1,0 +1,281 @@
+"""One look: what is read how often, what may count as missing, and what is never guessed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.aws import AwsError
+from reconciler.kind import Read
+from reconciler.model import Neighbour, Ref, Snapshot
+from reconciler.observe import Look, ObserveError, observe
+from tests.unit.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
+
+if TYPE_CHECKING:
+    from reconciler.aws import Aws
+
+WISH = of_groups(DBSG={"ingress": []}, TestServerSG={"ingress": []})
+WIDE = 8
+"""Seconds after which a test that waits for another thread gives up."""
+
+
+def tags(name: str = "", document_name: str = "shop", **more: str) -> list[dict[str, str]]:
+    ours = {"setpoint:document": document_name, "setpoint:name": name} if name else {}
+    return [{"Key": key, "Value": value} for key, value in (ours | more).items()]
+
+
+def group(name: str, number: int, tagged: list[dict[str, str]] | None = None) -> dict[str, Any]:
+    return {
+        "GroupId": f"sg-{number:017x}",
+        "GroupName": name,
+        "Description": name,
+        "IpPermissions": [],
+        "IpPermissionsEgress": [],
+        "Tags": tags() if tagged is None else tagged,
+    }
+
+
+NETWORK: dict[str, list[Any]] = {
+    "DescribeVpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "Tags": tags("MyVPC", Name="MyVPC")}],
+    "DescribeVpcAttribute": [True],
+    "DescribeSecurityGroups": [group("DBSG", 1, tags("DBSG")), group("TestServerSG", 2, tags("TestServerSG"))],
+}
+
+
+@dataclass
+class Shown:
+    """AWS as a test tells it: the answer to each read, by operation; `later` from its second look on."""
+
+    answers: dict[str, list[Any]] = field(default_factory=lambda: deepcopy(NETWORK))
+    errors: dict[str, str] = field(default_factory=dict)
+    later: dict[str, list[Any]] = field(default_factory=dict)
+    asked: list[Read] = field(default_factory=list)
+    pauses: int = 0
+    barrier: threading.Barrier | None = None
+
+    def read(self, read: Read) -> list[Any]:
+        self.asked.append(read)
+        if self.barrier and read.operation != "DescribeVpcs":
+            self.barrier.wait(WIDE)
+        if code := self.errors.get(read.operation):
+            raise AwsError(read.operation, code, "told so")
+        answers = self.answers | (self.later if self.pauses else {})
+        return answers.get(read.operation, [])
+
+    def pause(self) -> None:
+        self.pauses += 1
+
+    def look(self, wish: Document = WISH) -> Snapshot:
+        return observe(wish, cast("Aws", self), Look(lambda: MORNING, self.pause))
+
+
+def names(look: Snapshot) -> set[str]:
+    return {str(at) for at in look.resources}
+
+
+def test_everything_declared_is_found_with_its_ids() -> None:
+    aws = Shown()
+    look = aws.look()
+    assert names(look) == {"vpc/MyVPC", "security_group/DBSG", "security_group/TestServerSG"}
+    assert look.handles[Ref(DB)] == "sg-00000000000000001"
+    assert (look.unreadable, look.ambiguous, look.neighbours, look.at) == ({}, {}, (), MORNING)
+    assert aws.pauses == 0
+
+
+def test_each_read_is_made_once_although_kinds_share_some() -> None:
+    aws = Shown()
+    aws.look()
+    assert set(Counter(aws.asked).values()) == {1}
+    assert [one.operation for one in aws.asked].count("DescribeDBInstances") == 1
+
+
+def test_the_reads_of_all_kinds_are_made_at_once() -> None:
+    aws = Shown(barrier=threading.Barrier(8))
+    aws.look(WISH)
+    operations = [one.operation for one in aws.asked]
+    assert operations[0] == "DescribeVpcs"
+    assert sorted(operations[1:]) == [
+        "DescribeDBInstances",
+        "DescribeInternetGateways",
+        "DescribeNetworkAcls",
+        "DescribeRouteTables",
+        "DescribeSecurityGroups",
+        "DescribeSubnets",
+        "DescribeVpcAttribute",
+        "DescribeVpcAttribute",
+    ]
+
+
+def test_what_is_missing_is_looked_for_once_more_before_it_counts() -> None:
+    aws = Shown()
+    whole = aws.answers.pop("DescribeSecurityGroups")
+    aws.later["DescribeSecurityGroups"] = whole
+    look = aws.look()
+    assert aws.pauses == 1
+    assert look.unreadable == {}
+    assert not any(look.absent(at) for at in (DB, APP))
+
+
+def test_what_is_missing_twice_is_absent() -> None:
+    aws = Shown()
+    del aws.answers["DescribeSecurityGroups"][0]
+    look = aws.look()
+    assert (aws.pauses, look.absent(DB), look.absent(APP)) == (1, True, False)
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "RequestLimitExceeded", "PaginationError", "InternalError"])
+def test_a_read_that_failed_makes_its_kind_unreadable_and_never_absent(code: str) -> None:
+    aws = Shown(errors={"DescribeSecurityGroups": code})
+    look = aws.look()
+    assert names(look) == {"vpc/MyVPC"}
+    told = f"DescribeSecurityGroups: {code}: told so"
+    assert {at: why for at, why in look.unreadable.items() if at in WISH.resources} == {DB: told, APP: told}
+    assert aws.pauses == 0
+
+
+def test_what_shows_the_ids_of_an_unreadable_kind_is_unreadable_too() -> None:
+    aws = Shown(errors={"DescribeSubnets": "UnauthorizedOperation"})
+    aws.answers["DescribeVpcs"][0]["Tags"] = tags("MyVPC", "test-server")
+    look = aws.look(document())
+    kinds = {at.kind for at in look.unreadable}
+    assert kinds == {"subnet", "route_table", "network_acl", "db_subnet_group", "db_instance"}
+    told = look.unreadable[Address("route_table/PublicRouteTable")]
+    assert told == "it depends on subnet, which could not be read: DescribeSubnets: UnauthorizedOperation: told so"
+    assert not look.absent(Address("db_instance/mypostgresqldb"))
+
+
+def test_one_attribute_of_the_vpc_that_cannot_be_read_makes_everything_unreadable() -> None:
+    look = Shown(errors={"DescribeVpcAttribute": "UnauthorizedOperation"}).look()
+    assert look.resources == {}
+    assert set(WISH.resources) <= set(look.unreadable)
+
+
+def test_without_credentials_there_is_no_look() -> None:
+    with pytest.raises(ObserveError, match="check the credentials, the profile and the region"):
+        Shown(errors={"DescribeSecurityGroups": "ExpiredToken"}).look()
+
+
+def test_a_vpc_that_cannot_be_looked_for_is_not_made_anew() -> None:
+    with pytest.raises(ObserveError, match="the VPC could not be looked for: DescribeVpcs: UnauthorizedOperation"):
+        Shown(errors={"DescribeVpcs": "UnauthorizedOperation"}).look()
+
+
+def test_two_vpcs_that_could_be_it_are_told_by_their_ids() -> None:
+    aws = Shown()
+    aws.answers["DescribeVpcs"].append(aws.answers["DescribeVpcs"][0] | {"VpcId": "vpc-2"})
+    with pytest.raises(ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-1, vpc-2; name the one you mean"):
+        aws.look()
+
+
+def test_a_vpc_that_is_not_there_leaves_everything_absent_after_two_looks() -> None:
+    aws = Shown({})
+    look = aws.look()
+    assert all(look.absent(at) for at in WISH.resources)
+    assert [one.operation for one in aws.asked].count("DescribeVpcs") >= 2
+    assert aws.pauses >= 1
+
+
+def test_a_vpc_named_by_its_id_that_is_not_there_is_an_error() -> None:
+    written = json.loads(json.dumps({"version": 1, "name": "shop", "revision": 1}))
+    written["scope"] = {"account_id": "123456789012", "region": "ap-northeast-2", "vpc_id": "vpc-0a1b2c3d"}
+    written["resources"] = {"security_group": {"DBSG": {"ingress": []}}}
+    with pytest.raises(ObserveError, match="vpc-0a1b2c3d does not exist in account 123456789012, ap-northeast-2"):
+        Shown({}).look(document(written))
+
+
+def test_a_live_value_that_nobody_knows_makes_its_resource_unreadable_and_is_told() -> None:
+    aws = Shown()
+    strange = {"IpProtocol": "quic", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    aws.answers["DescribeSecurityGroups"][0]["IpPermissions"] = [strange]
+    look = aws.look()
+    assert look.unreadable == {
+        DB: "sg-00000000000000001 has something this tool does not know: ValueError: the protocol 'quic'"
+    }
+    assert APP in look.resources
+
+
+def test_two_things_that_could_be_it_are_ambiguous() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"].append(group("copy", 3, tags("DBSG")))
+    look = aws.look()
+    assert DB not in look.resources
+    assert look.ambiguous == {
+        DB: "2 live resources could be it: sg-00000000000000001, sg-00000000000000003; "
+        "take the tags or the name off all but one"
+    }
+    assert Ref(DB) not in look.handles
+
+
+def test_our_tag_decides_and_the_natural_key_where_there_is_none() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"] = [group("renamed", 1, tags("DBSG")), group("testserversg", 2)]
+    look = aws.look()
+    assert (look.handles[Ref(DB)], look.handles[Ref(APP)]) == ("sg-00000000000000001", "sg-00000000000000002")
+
+
+def test_what_carries_the_name_of_another_declared_resource_is_that_one() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"] = [group("DBSG", 1, tags("TestServerSG"))]
+    look = aws.look()
+    assert look.handles[Ref(APP)] == "sg-00000000000000001"
+    assert look.ambiguous == {
+        DB: "sg-00000000000000001 could be it, but its tag setpoint:name says 'TestServerSG': "
+        "mend its tags, or declare something else"
+    }
+
+
+def test_what_belongs_to_another_document_is_never_taken_for_ours() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"][0] = group("DBSG", 1, tags("DBSG", "another"))
+    look = aws.look()
+    assert (DB in look.resources, look.absent(DB), Ref(DB) in look.handles) == (False, False, False)
+    assert look.ambiguous[DB].startswith("sg-00000000000000001 could be it, but it belongs to the document 'another': ")
+
+
+def test_what_nobody_declared_is_a_neighbour_and_ours_only_with_our_tag() -> None:
+    aws = Shown()
+    theirs, ours, other = (
+        group("theirs", 3),
+        group("was-ours", 4, tags("old")),
+        group("default", 5, tags("old", "another")),
+    )
+    aws.answers["DescribeSecurityGroups"] += [theirs, ours, other]
+    look = aws.look()
+    assert set(look.neighbours) == {
+        Neighbour(Address("security_group/theirs"), "sg-00000000000000003"),
+        Neighbour(Address("security_group/old"), "sg-00000000000000004", ours=True),
+        Neighbour(Address("security_group/default"), "sg-00000000000000005"),
+    }
+    assert look.handles[Ref(Address("security_group/old"))] == "sg-00000000000000004"
+    assert Ref(Address("security_group/theirs")) not in look.handles
+
+
+def test_ids_in_live_state_become_addresses_where_somebody_declared_the_thing() -> None:
+    aws = Shown()
+    peers = [{"GroupId": f"sg-{number:017x}", "UserId": "123456789012"} for number in (2, 9)]
+    rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": peers}
+    aws.answers["DescribeSecurityGroups"][0]["IpPermissions"] = [rule]
+    live = aws.look().resources[DB].spec
+    assert {str(key) for key in live.ingress} == {  # type: ignore[attr-defined]
+        "tcp 22 security_group/TestServerSG",
+        "tcp 22 sg-00000000000000009",
+    }
+
+
+def test_the_second_look_asks_only_the_kinds_of_which_something_is_missing() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"] = []
+    aws.look()
+    asked = Counter(one.operation for one in aws.asked)
+    assert asked["DescribeSecurityGroups"] == 2
+    assert asked["DescribeSubnets"] == 1
+    assert WEB not in WISH.resources
+    assert VPC in WISH.resources
