@@ -362,12 +362,14 @@ def tidy(address: Address, scene: Scene) -> Iterable[Action]:
     """
     spare = Ref(address, TEMPORARY)
     observed = scene.snapshot.resources.get(address)
-    left = observed.facts.get("spare") if observed else None
-    if not scene.has(spare):
+    if not scene.has(spare) or not observed:
         return
-    declared = cast("NetworkAcl", scene.document.resources[address]).subnets or Subnets()
+    left, declared = observed.facts.get("spare") or NetworkAcl(), cast("NetworkAcl", scene.document.resources[address])
+    changed = any(getattr(declared, side.field) not in [None, getattr(left, side.field)] for side in SIDES)
+    if changed and left.subnets and cast("NetworkAcl", observed.spec).subnets:
+        return  # the entries may be held for it (`_no_detour`): its subnets stay, and a person decides
     here = frozenset({address})
-    for subnet in sorted((left.subnets if left else Subnets()) - declared):
+    for subnet in sorted((left.subnets or Subnets()) - (declared.subnets or Subnets())):
         yield _move(address, subnet, Ref(address), f"{subnet} uses this ACL again", (), after=here)
     acl: dict[str, Any] = {"NetworkAclId": spare}
     yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=here, **acl)

@@ -195,11 +195,19 @@ _WORST = (Ended.FAILED, Ended.HELD, Ended.WAITING, Ended.UNKNOWN, Ended.STALE, E
 def _open(one: Difference, course: Course) -> Line:
     """A drift that is still there: what the planner, AWS or the gate had to say to it."""
     plan, held = course.last.plan, course.gate.held
+    last_tries: dict[str, Attempt] = {}
+    for attempt in course.attempts:
+        # A later round bars what AWS refused in an earlier one: how it ended is then what AWS said.
+        if _concerns(attempt.action, one) and (
+            attempt.ended not in {Ended.HELD, Ended.SKIPPED} or signature(attempt.action) not in last_tries
+        ):
+            last_tries[signature(attempt.action)] = attempt
+    tried = {attempt.ended: attempt for attempt in last_tries.values()}
     for finding in plan.findings:
         if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
+            if finding.outcome is Outcome.WAITING and Ended.HELD in tried:
+                break  # it waits only for what this run began beside it, and would be held again after that
             return _line(one, finding.outcome, finding.message)
-    last_tries = {signature(attempt.action): attempt for attempt in course.attempts if _concerns(attempt.action, one)}
-    tried = {attempt.ended: attempt for attempt in last_tries.values()}
     for ended in _WORST:
         if ended in tried:
             return _line(one, _FATES[ended], tried[ended].message)

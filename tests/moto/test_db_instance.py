@@ -118,7 +118,8 @@ def test_downtime_now_is_carried_out_at_once(net: Network) -> None:
 
 def test_what_costs_downtime_never_holds_up_what_costs_none(net: Network) -> None:
     database(DBInstanceClass="db.t3.large", DeletionProtection=False)(net)
-    net.run()
+    report = net.run()
+    assert ended(report, DB, "db_instance_class") == {Outcome.HELD}, told(report)
     assert _modifications(net) == [{"ApplyImmediately": False, "DeletionProtection": True}]
     net.lab.settle()
     again = net.run()

@@ -31,7 +31,7 @@ def test_no_case_is_about_a_property_that_no_document_can_give() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_drifted_property_ends_as_the_table_says(net: Network, case: Case) -> None:
-    wanted = built(net, case.start)
+    wanted = built(net, case.start, from_clean=True)
     if case.wanted:
         wanted = document(case.wanted)
     if case.outcome is Outcome.CORRECTED:

@@ -106,19 +106,19 @@ class AddRule(NamedTuple):
 class RemoveRule(NamedTuple):
     group: str
     egress: bool
-    index: int
+    place: int
 
     def done(self, by: Outsider) -> None:
         if listed := by.rules(self.group, egress=self.egress):
             call = by.ec2.revoke_security_group_egress if self.egress else by.ec2.revoke_security_group_ingress
-            gone = listed[self.index % len(listed)]
+            gone = listed[self.place % len(listed)]
             call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[gone])
 
 
 class ChangeRule(NamedTuple):
     group: str
     egress: bool
-    index: int
+    place: int
     rule: Rule
 
     def done(self, by: Outsider) -> None:
@@ -132,7 +132,7 @@ class ChangeRule(NamedTuple):
         ]
         if others:
             call = by.ec2.revoke_security_group_egress if self.egress else by.ec2.revoke_security_group_ingress
-            call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[others[self.index % len(others)]])
+            call(GroupId=by.net.id(f"security_group/{self.group}"), IpPermissions=[others[self.place % len(others)]])
 
 
 class PutEntry(NamedTuple):
@@ -300,9 +300,14 @@ type Deed = (
     | ChangeDatabase
 )
 
+
+def a_rule(what: tuple[str, int, int], peer: str) -> Rule:
+    return Rule(what[0], what[1], what[2], peer)
+
+
 traffics = st.sampled_from(TRAFFIC)
-group_rules = st.builds(lambda what, peer: Rule(*what, peer), traffics, st.sampled_from(PEERS + GROUPS))
-acl_rules = st.builds(lambda what, peer: Rule(*what, peer), traffics, st.sampled_from(PEERS)).filter(
+group_rules = st.builds(a_rule, traffics, st.sampled_from(PEERS + GROUPS))
+acl_rules = st.builds(a_rule, traffics, st.sampled_from(PEERS)).filter(
     lambda rule: rule.protocol != "icmp" or ":" not in rule.peer
 )
 groups, acls, subnets = st.sampled_from(GROUPS), st.sampled_from(ACLS), st.sampled_from(SUBNETS)
@@ -351,12 +356,9 @@ def outsider(net: Network) -> Outsider:
 
 def left(report: Report) -> list[tuple[str, str, Outcome | None, str]]:
     """What a report leaves open."""
-    good = {Outcome.IN_SYNC, Outcome.CORRECTED}
-    return [
-        (str(one.address), one.field, one.outcome, one.message)
-        for one in (*report.lines, *report.findings)
-        if one.outcome not in good
-    ]
+    told = [(str(one.address), one.field, one.outcome, one.message) for one in report.lines]
+    told += [(str(one.address), one.field, one.outcome, one.message) for one in report.findings]
+    return [one for one in told if one[2] not in {Outcome.IN_SYNC, Outcome.CORRECTED}]
 
 
 def writes(net: Network) -> list[Call]:
@@ -388,7 +390,8 @@ def check(outsider: Outsider, deeds: list[Deed]) -> None:
         calls = "\n".join(f"{index}: {call.operation} {call.params}" for index, call in enumerate(writes(net), 1))
         broken = violations(before, clean, states)
         assert not broken, f"{broken[0]}, and {len(broken) - 1} more, of\n{calls}"
-        assert all(outcome in {Outcome.HELD, Outcome.BLOCKED} and why for _, _, outcome, why in open_after), open_after
+        explained = {Outcome.HELD, Outcome.BLOCKED}
+        assert all(outcome in explained and why for _, _, outcome, why in open_after), open_after
         again = net.run()
         assert left(again) == open_after
         assert again.writes == 0
@@ -403,70 +406,61 @@ IN_WEB, OUT_WEB = ("APIGatewaySG", False), ("APIGatewaySG", True)
 ANYBODY = "0.0.0.0/0"
 
 
-@pytest.mark.parametrize(
-    "deeds",
-    [
-        pytest.param([DetachGateway(), PutRoute("PublicRouteTable", "0.0.0.0/1", "nat")], id="a"),
-        pytest.param(
-            [
-                ChangeRule(*OUT_WEB, 0, Rule("tcp", 5432, 5432, "APIGatewaySG")),
-                PutEntry("PrivateSubnetACL", True, 100, "deny", Rule("tcp", 22, 22, "10.0.2.0/24")),
-                UseAcl("PrivateSubnet2", ""),
-            ],
-            id="b",
-        ),
-        pytest.param(
-            [ChangeRule(*OUT_WEB, 0, Rule("tcp", 5432, 5432, "APIGatewaySG")), UseAcl("PrivateSubnet2", "")], id="b2"
-        ),
-        pytest.param(
-            [AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)), UseAcl("PublicSubnet1", "PrivateSubnetACL")], id="c"
-        ),
-        pytest.param(
-            [ChangeRule(*IN_WEB, 0, Rule("tcp", 80, 8000, ANYBODY)), UseAcl("PublicSubnet1", "PrivateSubnetACL")],
-            id="c2",
-        ),
-        pytest.param([DetachGateway(), ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY))], id="d"),
-        pytest.param(
-            [
-                DeleteRoute("PublicRouteTable", ANYBODY),
-                PutRoute("PublicRouteTable", "0.0.0.0/1", "nat"),
-                ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY)),
-            ],
-            id="e",
-        ),
-        pytest.param(
-            [
-                DeleteEntry("PublicSubnetACL", False, 110),
-                UseTable("PublicSubnet1", "PrivateRouteTable"),
-                AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
-            ],
-            id="f",
-        ),
-        pytest.param(
-            [UseTable("PublicSubnet1", "PrivateRouteTable"), AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY))], id="g"
-        ),
-        pytest.param(
-            [
-                UseTable("PublicSubnet1", "PrivateRouteTable"),
-                AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
-                UseAcl("PrivateSubnet2", ""),
-            ],
-            id="h",
-        ),
-        pytest.param(
-            [
-                ChangeDatabase("VpcSecurityGroupIds", ("APIGatewaySG",)),
-                AddRule("DBSG", False, Rule("tcp", 22, 22, ANYBODY)),
-            ],
-            id="i",
-        ),
+MEETINGS: dict[str, list[Deed]] = {
+    "a route goes while the one behind it waits for its gateway": [
+        DetachGateway(),
+        PutRoute("PublicRouteTable", "0.0.0.0/1", "nat"),
     ],
-)
+    "a group is widened again while a subnet is behind the open default list": [
+        ChangeRule(*OUT_WEB, 0, Rule("tcp", 5432, 5432, "APIGatewaySG")),
+        PutEntry("PrivateSubnetACL", True, 100, "deny", Rule("tcp", 22, 22, "10.0.2.0/24")),
+        UseAcl("PrivateSubnet2", ""),
+    ],
+    "a subnet moves to a wider list while a group lets too much in": [
+        AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
+        UseAcl("PublicSubnet1", "PrivateSubnetACL"),
+    ],
+    "a subnet moves to a wider list while a rule is to be narrowed": [
+        ChangeRule(*IN_WEB, 0, Rule("tcp", 80, 8000, ANYBODY)),
+        UseAcl("PublicSubnet1", "PrivateSubnetACL"),
+    ],
+    "a gateway is attached while the database is open to everybody": [
+        DetachGateway(),
+        ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY)),
+    ],
+    "a route is made while the database is open to everybody": [
+        DeleteRoute("PublicRouteTable", ANYBODY),
+        PutRoute("PublicRouteTable", "0.0.0.0/1", "nat"),
+        ChangeRule("DBSG", False, 0, Rule("tcp", 1024, 65535, ANYBODY)),
+    ],
+    "a subnet comes back to the way out while a group lets too much in": [
+        UseTable("PublicSubnet1", "PrivateRouteTable"),
+        AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
+    ],
+    "the same with a list that lacks an entry": [
+        DeleteEntry("PublicSubnetACL", False, 110),
+        UseTable("PublicSubnet1", "PrivateRouteTable"),
+        AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
+    ],
+    "the same with another subnet behind the default list": [
+        UseTable("PublicSubnet1", "PrivateRouteTable"),
+        AddRule(*IN_WEB, Rule("tcp", 8000, 8000, ANYBODY)),
+        UseAcl("PrivateSubnet2", ""),
+    ],
+    "the database gets a group back that lets too much in": [
+        ChangeDatabase("VpcSecurityGroupIds", ("APIGatewaySG",)),
+        AddRule("DBSG", False, Rule("tcp", 22, 22, ANYBODY)),
+    ],
+}
+"""Drifts of several layers that meet on one way of a packet: each was found by a search, or is close to one."""
+
+
+@pytest.mark.parametrize("deeds", MEETINGS.values(), ids=MEETINGS.keys())
 def test_deeds_that_meet_on_one_way_are_put_right_without_a_gap(outsider: Outsider, deeds: list[Deed]) -> None:
     check(outsider, deeds)
 
 
-often = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+often = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @often

@@ -115,7 +115,7 @@ DRIFTS: list[tuple[str, Edit | None, Deed, set[str]]] = [
 def test_rules_that_differ_are_put_right_in_at_most_one_call_of_a_sort(
     net: Network, start: Edit | None, deed: Deed, calls: set[str]
 ) -> None:
-    wanted = built(net, start)
+    wanted = built(net, start, from_clean=True)
     mended(net, deed, wanted)
     made = Counter((call.operation, call.params.get("GroupId")) for call in net.lab.calls if call.kind == "write")
     assert {name.removesuffix("Ingress").removesuffix("Egress") for name, _ in made} <= calls
@@ -284,7 +284,7 @@ FULL = edit(SERVER, ingress=[rule(8000, API), *(rule(port, "10.0.2.0/24") for po
 
 
 def test_a_full_group_with_one_changed_rule_is_changed_in_place(net: Network) -> None:
-    wanted = built(net, FULL)
+    wanted = built(net, FULL, from_clean=True)
 
     def widen(net: Network) -> None:
         _take(net, SERVER, permission(8001, "10.0.2.0/24"))
@@ -295,7 +295,7 @@ def test_a_full_group_with_one_changed_rule_is_changed_in_place(net: Network) ->
 
 
 def test_a_full_group_with_an_opening_in_place_of_a_rule_is_closed_first(net: Network) -> None:
-    wanted = built(net, FULL)
+    wanted = built(net, FULL, from_clean=True)
 
     def swap(net: Network) -> None:
         _take(net, SERVER, permission(8001, "10.0.2.0/24"))
@@ -307,7 +307,7 @@ def test_a_full_group_with_an_opening_in_place_of_a_rule_is_closed_first(net: Ne
 
 def test_a_full_group_with_another_sort_of_peer_is_held_and_nothing_is_revoked(net: Network) -> None:
     """Its successor would be the 61st rule, and revoking first would cut what both sides let through."""
-    wanted = built(net, FULL)
+    wanted = built(net, FULL, from_clean=True)
     _take(net, SERVER, permission(8001, "10.0.2.0/24"))
     _add(net, SERVER, permission(8001, net.id(API)))
     left(net, SERVER, "ingress", Outcome.HELD, "61 IPv4 rules would stand at once where AWS takes 60", wanted)

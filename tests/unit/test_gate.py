@@ -52,7 +52,7 @@ def reasons(look: Snapshot, policy: Policy | None = None, wish: Document = WISH)
 
 
 def tagged(look: Snapshot, at: Address, text: str) -> Snapshot:
-    tags = look.resources[at].spec.tags or {}
+    tags = look.resources[at].spec.tags or Tags()
     return drifted(look, at, tags=Tags({**tags, HOLD: text}))
 
 

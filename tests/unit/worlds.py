@@ -119,11 +119,12 @@ def _facts(wish: Document, at: Address, vpc: Address) -> dict[str, Any]:
     if isinstance(spec, DbInstance):
         now = {name: getattr(spec, name) for name in spec.described()}
         return here | {"status": "available", "now": now, "pending": frozenset()}
-    return {
+    known: dict[str, dict[str, Any]] = {
         "db_subnet_group": here,
         "route_table": {"remarks": (), "local": frozenset({"10.0.0.0/16"})},
         "vpc": {"networks": frozenset({"10.0.0.0/16"}), "ipv6": False},
-    }.get(at.kind, {})
+    }
+    return known.get(at.kind, {})
 
 
 def drifted(snapshot: Snapshot, address: Address, **fields: Any) -> Snapshot:

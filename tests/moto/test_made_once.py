@@ -1,0 +1,28 @@
+"""AWS may be slow to show what was made: nothing is made a second time within a run for that."""
+
+from __future__ import annotations
+
+from lab.strict_aws import laboratory
+from reconciler.aws import Aws
+from reconciler.model import Outcome, Policy
+from reconciler.run import World, run
+from tests.moto.runs import Clock, document
+
+
+def test_a_vpc_that_does_not_show_yet_is_not_made_again() -> None:
+    def alone(written: dict[str, object]) -> None:
+        written["resources"] = {"vpc": {"MyVPC": {"cidr_block": "10.0.0.0/16"}}}
+        written.pop("intents")
+        written.pop("workloads")
+
+    wish, clock = document(alone), Clock()
+    with laboratory() as lab:
+        world = World(Aws(lab.session(), lab.region, sleep=clock.sleep), clock.now, clock.sleep)
+        lab.faults.stale("DescribeVpcs", reads=40)
+        first = run(wish, world, Policy())
+        assert [(line.outcome is Outcome.WAITING) for line in first.lines] == [True]
+        assert [call.operation for call in lab.calls if call.kind == "write"] == ["CreateVpc"]
+        lab.faults.clear()
+        second = run(wish, world, Policy())
+        assert second.in_sync
+        assert [call.operation for call in lab.calls if call.kind == "write"] == ["CreateVpc"]
