@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from desired_state import limits
 from desired_state.explain import Finding
 from desired_state.fields import PORTED, Address, RuleKey, TrafficError, cidr_problem, nearest, port_range, shown
-from desired_state.members import References, Routes, Rules
+from desired_state.members import References
 from desired_state.network import NetworkAcl, RouteTable
 from desired_state.resource import SECTIONS, Resource
+from desired_state.rules import Routes, Rules
 
 if TYPE_CHECKING:
     from desired_state.document import Intent, Scope, Tolerance, Workload

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from desired_state.database import DbInstance, DbSubnetGroup, windows_overlap
 from desired_state.explain import Finding
 from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, shown
-from desired_state.members import Routes, Subnets
+from desired_state.members import Subnets
 from desired_state.network import InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
+from desired_state.rules import Routes
 
 if TYPE_CHECKING:
     from desired_state.resource import Resource

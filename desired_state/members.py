@@ -1,4 +1,6 @@
-"""The sets and mappings of a document: rules, entries, routes, references, tags.
+"""The sets and mappings of a document: what they have in common, and the plain ones, references and tags.
+
+`rules.py` has the others: rules, entries and routes.
 
 Written as JSON lists and objects, kept as mappings and sets with hashable canonical members, so that the differ
 compares them member by member and never cares for their order. Each accepts its written form (a document) or itself
@@ -9,44 +11,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict, cast
+from typing import Any, ClassVar, Self, cast
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from desired_state.fields import (
-    ICMP,
-    NAMED_PROTOCOLS,
-    AclEntry,
     Address,
-    RuleKey,
-    TrafficError,
-    cidr_problem,
-    is_ipv6,
-    ports_of,
-    rule_key,
     shown,
-    written_entry,
-    written_rule,
 )
 
 Below = tuple[int | str, ...]
 MemberProblem = tuple[Below, str, str]
 """(path below the collection, what is wrong, what to write instead)"""
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
-
-RULE_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
-"""What EC2 takes in the description of a group or rule (EC2 API reference, IpRange), less `&`: some doors refuse it."""
-
-_PEER = re.compile(r"security_group/.+|([0-9]{12}/)?sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}", re.DOTALL)
-_PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8,17}")
-_TARGET = re.compile(r"(nat|pcx|tgw|vgw|eni|vpce|eigw)-[0-9a-f]{8,17}")
-_RULE_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
-HIGHEST_RULE_NUMBER = 32766
-"""Those above are AWS's own (VPC user guide, network ACLs)."""
+STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 def refused_members(problems: list[MemberProblem]) -> PydanticCustomError:
@@ -83,184 +63,6 @@ class Collection:
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         written: JsonSchemaValue = handler(cast("Any", schema)["schema"])
         return written
-
-
-_Protocol = Annotated[
-    str | int,
-    WithJsonSchema(
-        {"anyOf": [{"enum": sorted(NAMED_PROTOCOLS)}, {"type": "integer", "minimum": 0, "maximum": 255}]},
-    ),
-]
-_Ports = Annotated[
-    int | str,
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 0, "maximum": 65535},
-                {"type": "string", "pattern": "^[0-9]{1,5}-[0-9]{1,5}$"},
-            ]
-        },
-    ),
-]
-
-
-class _Traffic(TypedDict):
-    protocol: _Protocol
-    ports: NotRequired[_Ports]
-    icmp_type: NotRequired[int]
-    icmp_code: NotRequired[int]
-
-
-class IngressRule(_Traffic):
-    """One inbound rule of a security group, as written."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-    source: str
-    description: NotRequired[str]
-
-
-class EgressRule(_Traffic):
-    """One outbound rule of a security group, as written."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-    destination: str
-    description: NotRequired[str]
-
-
-class IngressEntry(_Traffic):
-    """One inbound entry of a network ACL, as written."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-    action: Literal["allow", "deny"]
-    source: str
-
-
-class EgressEntry(_Traffic):
-    """One outbound entry of a network ACL, as written."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-    action: Literal["allow", "deny"]
-    destination: str
-
-
-class Rules(Collection, dict[RuleKey, str | None]):
-    """Rules of a security group in one direction: key -> description (None: left out)."""
-
-    end: ClassVar[str]
-
-    @classmethod
-    def read(cls, written: list[dict[str, Any]]) -> Self:
-        rules, problems = cls(), list[MemberProblem]()
-        for index, rule in enumerate(written):
-            description, get = rule.get("description"), rule.get
-            key, refused = _rule(rule["protocol"], get("ports"), get("icmp_type"), get("icmp_code"), rule[cls.end])
-            if refused:
-                problems += (((index, cls.end) if at_peer else (index,), *why) for at_peer, why in refused)
-            if description is not None and (problem := description_problem(description)):
-                problems.append(((index, "description"), *problem))
-            if key is None:
-                continue
-            if key in rules:
-                again = f"the rule {key} is stated twice"
-                problems.append(((index,), again, "state it once; a description makes no second rule"))
-            rules[key] = description
-        if problems:
-            raise refused_members(problems)
-        return rules
-
-    def as_written(self) -> list[dict[str, Any]]:
-        return [
-            written_rule(key, self.end) | ({} if description is None else {"description": description})
-            for key, description in sorted(self.items())
-        ]
-
-
-class Ingress(Rules):
-    """Inbound rules; the peer is the `source`."""
-
-    written = list[IngressRule]
-    end = "source"
-
-
-class Egress(Rules):
-    """Outbound rules; the peer is the `destination`."""
-
-    written = list[EgressRule]
-    end = "destination"
-
-
-class Entries(Collection, dict[int, AclEntry]):
-    """Entries of a network ACL in one direction: rule number -> entry. AWS's own `*` entries are no part of it."""
-
-    end: ClassVar[str]
-
-    @classmethod
-    def read(cls, written: dict[str, dict[str, Any]]) -> Self:
-        entries, problems = cls(), list[MemberProblem]()
-        for number, entry in written.items():
-            cidr, get = entry[cls.end], entry.get
-            if not _RULE_NUMBER.fullmatch(number) or int(number) > HIGHEST_RULE_NUMBER:
-                mend = f"number entries from 1 to {HIGHEST_RULE_NUMBER}, without zeros in front"
-                problems.append(((number,), f"{shown(number)} is no rule number", mend))
-                continue
-            if problem := cidr_problem(cidr):
-                problems.append(((number, cls.end), *problem))
-            try:
-                traffic = ports_of(entry["protocol"], get("ports"), get("icmp_type"), get("icmp_code"))
-            except TrafficError as error:
-                problems.append(((number,), error.problem, error.mend))
-                continue
-            entries[int(number)] = AclEntry(entry["action"], *traffic, cidr)
-            if traffic[0] in ICMP and (traffic[0] == "icmpv6") != is_ipv6(cidr):
-                mend = "write icmp with an IPv4 network, icmpv6 with an IPv6 network"
-                problems.append(((number,), f"{traffic[0]} does not travel in {shown(cidr)}", mend))
-        if problems:
-            raise refused_members(problems)
-        return entries
-
-    def as_written(self) -> dict[str, dict[str, Any]]:
-        return {str(number): written_entry(entry, self.end) for number, entry in sorted(self.items())}
-
-
-class IngressEntries(Entries):
-    """Inbound entries; the network is the `source`."""
-
-    written = dict[str, IngressEntry]
-    end = "source"
-
-
-class EgressEntries(Entries):
-    """Outbound entries; the network is the `destination`."""
-
-    written = dict[str, EgressEntry]
-    end = "destination"
-
-
-class Routes(Collection, dict[str, str]):
-    """Routes of a table: destination (CIDR or prefix list) -> target (a declared gateway's address, or an AWS id)."""
-
-    written = dict[str, str]
-
-    @classmethod
-    def read(cls, written: dict[str, str]) -> Self:
-        problems = list[MemberProblem]()
-        for destination, target in written.items():
-            if not _PREFIX_LIST.fullmatch(destination) and (problem := cidr_problem(destination)):
-                problems.append(((destination,), *problem))
-            if not target.startswith("internet_gateway/") and not _TARGET.fullmatch(target):
-                mend = (
-                    "write internet_gateway/<name>, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
-                )
-                problems.append(((destination,), f"{shown(target)} is no route target", mend))
-            if target.startswith("eigw-") and not is_ipv6(destination):
-                mend = "write an IPv6 destination, or another target"
-                problems.append(((destination,), "an egress-only internet gateway carries IPv6 only", mend))
-        if problems:
-            raise refused_members(problems)
-        return cls({to: Address(via) if "/" in via else via for to, via in written.items()})
-
-    def as_written(self) -> dict[str, str]:
-        return dict(sorted(self.items()))
 
 
 class References(Collection, frozenset[Address]):
@@ -328,42 +130,6 @@ class Tags(Collection, dict[str, str]):
 
     def as_written(self) -> dict[str, str]:
         return dict(sorted(self.items()))
-
-
-@lru_cache(maxsize=32768)
-def _rule(
-    protocol: str | int, ports: int | str | None, icmp_type: int | None, icmp_code: int | None, peer: str
-) -> tuple[RuleKey | None, tuple[tuple[bool, tuple[str, str]], ...]]:
-    """(the rule, what is wrong with it: whether with its peer, and what).
-
-    Memoised: a warm worker loads the same document run after run.
-    """
-    problem = _peer_problem(peer)
-    refused = ((True, problem),) if problem else ()
-    try:
-        return rule_key(*ports_of(protocol, ports, icmp_type, icmp_code), peer), refused
-    except TrafficError as error:
-        return None, (*refused, (False, (error.problem, error.mend)))
-
-
-def description_problem(text: str) -> tuple[str, str] | None:
-    """Why EC2 would refuse the description of a rule or group, or not keep it as it is; None if it is fine."""
-    if not text:
-        return "the description is empty", "leave it out, or write a word on what this is for"
-    if not RULE_DESCRIPTION.fullmatch(text):
-        mend = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=;{}!$*"
-        return f"AWS refuses the description {shown(text)}", mend
-    return None
-
-
-def _peer_problem(peer: str) -> tuple[str, str] | None:
-    problem = cidr_problem(peer)
-    if problem is None or _PEER.fullmatch(peer):
-        return None
-    if (peer[:1].isdigit() or ":" in peer) and "sg-" not in peer:
-        return problem
-    mend = "write a CIDR, security_group/<name>, an id sg-... or a prefix list pl-..."
-    return f"{shown(peer)} is no peer of a rule", mend
 
 
 def members(value: Any) -> Iterable[Any]:

@@ -11,16 +11,9 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator
 
 from desired_state.fields import Address, cidr_problem, is_ipv6, refusal, shown
-from desired_state.members import (
-    Egress,
-    EgressEntries,
-    Ingress,
-    IngressEntries,
-    Routes,
-    Subnets,
-    description_problem,
-)
+from desired_state.members import Subnets
 from desired_state.resource import Refusal, Resource
+from desired_state.rules import Egress, EgressEntries, Ingress, IngressEntries, Routes, description_problem
 
 _ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+[a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+-[a-z]+-[0-9]+[a-z]")
 

@@ -29,9 +29,10 @@ from desired_state.document import (
 )
 from desired_state.explain import Finding, findings_of
 from desired_state.fields import Address, nearest, shown
-from desired_state.members import Entries, References, Routes, Rules, Tags
+from desired_state.members import References, Tags
 from desired_state.network import InternetGateway, Vpc
 from desired_state.resource import SECTIONS, Enforcement, Resource
+from desired_state.rules import Entries, Routes, Rules
 from desired_state.strict_json import Path
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}

@@ -136,7 +136,7 @@ class _Writer:
         ended = {
             Verdict.RETRY: Ended.WAITING,
             Verdict.WAIT: Ended.WAITING,
-            Verdict.LOOK_AGAIN: Ended.UNKNOWN,
+            Verdict.LOOK_AGAIN: Ended.UNKNOWN if error.unsure else Ended.STALE,
         }.get(error.verdict, Ended.FAILED)
         return Attempt(action, ended, str(error))
 
@@ -147,7 +147,9 @@ class _Writer:
         if action.gives and action.operation.yields:
             value: Any = answer
             for step in action.operation.yields.split("."):
-                value = value[step]
+                value = value.get(step, {})
+            if not value:
+                raise AwsError(action.operation.name, LOST, f"the answer has no {action.operation.yields}")
             self._handles[action.gives] = value
             if action.operation.phase is Phase.CREATE:
                 self._made.add(action.gives)

@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -46,11 +47,14 @@ THREADS = 9
 
 
 class AwsError(Exception):
-    """A call that did not end well. `code` is AWS's own, or one of ours where AWS never answered."""
+    """A call that did not end well. `code` is AWS's own, or one of ours where AWS never answered. `unsure`: AWS may
+    have carried it out all the same (unless it was throttled).
+    """
 
     def __init__(self, operation: str, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{operation}: {code}: {message}")
         self.operation, self.code, self.message = operation, code, message
+        self.unsure = code == LOST or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         self.verdict: Verdict = verdict(code, status)
 
 

@@ -180,6 +180,55 @@ def entry_of(item: Item) -> AclEntry:
     return AclEntry(item["RuleAction"], *what, canonical(item.get("CidrBlock") or item["Ipv6CidrBlock"]))
 
 
+_TARGETS = (
+    ("internet_gateway/", "GatewayId"),
+    ("igw-", "GatewayId"),
+    ("vgw-", "GatewayId"),
+    ("nat-", "NatGatewayId"),
+    ("pcx-", "VpcPeeringConnectionId"),
+    ("tgw-", "TransitGatewayId"),
+    ("eni-", "NetworkInterfaceId"),
+    ("vpce-", "VpcEndpointId"),
+    ("eigw-", "EgressOnlyInternetGatewayId"),
+)
+_LIVE_TARGETS = (
+    "GatewayId",
+    "NatGatewayId",
+    "VpcPeeringConnectionId",
+    "TransitGatewayId",
+    "NetworkInterfaceId",
+    "EgressOnlyInternetGatewayId",
+    "CarrierGatewayId",
+    "LocalGatewayId",
+    "CoreNetworkArn",
+    "InstanceId",
+)
+
+
+def route_target(route: Item) -> str:
+    """The id of what a live route leads to, `local` for the VPC itself; empty where AWS shows none."""
+    return next((str(route[name]) for name in _LIVE_TARGETS if route.get(name)), "")
+
+
+def route_destination(route: Item) -> str:
+    """The canonical network, or the prefix list, of a live route."""
+    cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
+    return canonical(cidr) if cidr else str(route["DestinationPrefixListId"])
+
+
+def route_to(destination: str) -> dict[str, str]:
+    """A destination as the parameter of a call; EC2 has one for each sort."""
+    if not is_cidr(destination):
+        return {"DestinationPrefixListId": destination}
+    return {"DestinationIpv6CidrBlock" if is_ipv6(destination) else "DestinationCidrBlock": destination}
+
+
+def route_via(target: str) -> dict[str, Any]:
+    """A target as the parameter of a call; EC2 has one for each sort, told by the id's beginning."""
+    parameter = next(name for prefix, name in _TARGETS if target.startswith(prefix))
+    return {parameter: Ref(Address(target)) if "/" in target else target}
+
+
 def _protocol_name(protocol: str) -> str:
     return "-1" if protocol == "all" else protocol
 

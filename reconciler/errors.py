@@ -46,9 +46,9 @@ _TABLE: dict[Verdict, str] = {
         InvalidAssociationID.NotFound InvalidPrefixListID.NotFound InvalidTransitGatewayID.NotFound
         InvalidPermission.Duplicate InvalidPermission.NotFound NetworkAclEntryAlreadyExists
         InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
-        Gateway.NotAttached InvalidSubnet.Conflict InvalidGroup.Duplicate IncorrectState
-        IdempotentParameterMismatch DBInstanceNotFound DBSubnetGroupNotFound DBInstanceAlreadyExists
-        DBSubnetGroupAlreadyExists InvalidSubnet ResourceNotFound
+        Gateway.NotAttached InvalidGroup.Duplicate IncorrectState IdempotentParameterMismatch
+        DBInstanceNotFound DBSubnetGroupNotFound DBInstanceAlreadyExists DBSubnetGroupAlreadyExists
+        InvalidSubnet ResourceNotFound
     """,
     Verdict.WAIT: """
         InvalidDBInstanceState InvalidDBSubnetGroupState InsufficientDBInstanceCapacity DependencyViolation
@@ -62,14 +62,14 @@ _TABLE: dict[Verdict, str] = {
         SecurityGroupLimitExceeded SecurityGroupsPerInterfaceLimitExceeded NetworkAclEntryLimitExceeded
         NetworkAclLimitExceeded RouteLimitExceeded RouteTableLimitExceeded VpcLimitExceeded
         SubnetLimitExceeded InternetGatewayLimitExceeded TagLimitExceeded InvalidTagKey.Malformed
-        TagPolicyViolation InvalidVpcRange InvalidVpc.Range InvalidSubnet.Range InvalidGroup.Reserved CannotDelete
-        InvalidPermission.Malformed InvalidCidr.InUse ResourceLimitExceeded FilterLimitExceeded
-        InvalidNextToken StorageQuotaExceeded InstanceQuotaExceeded StorageTypeNotSupported
-        DBParameterGroupNotFound InvalidDBParameterGroupState DBSubnetGroupDoesNotCoverEnoughAZs
-        DBSubnetGroupQuotaExceeded DBSubnetQuotaExceeded SubnetAlreadyInUse InvalidVPCNetworkState
-        KMSKeyNotAccessible ProvisionedIopsNotAvailableInAZ OptionGroupNotFound CertificateNotFound
-        AuthorizationNotFound InvalidDBSecurityGroupState DBSnapshotAlreadyExists SnapshotQuotaExceeded
-        NetworkTypeNotSupported InvalidDBSubnetGroup
+        TagPolicyViolation InvalidVpcRange InvalidVpc.Range InvalidSubnet.Range InvalidSubnet.Conflict
+        InvalidGroup.Reserved CannotDelete InvalidPermission.Malformed InvalidCidr.InUse
+        ResourceLimitExceeded FilterLimitExceeded InvalidNextToken StorageQuotaExceeded
+        InstanceQuotaExceeded StorageTypeNotSupported DBParameterGroupNotFound InvalidDBParameterGroupState
+        DBSubnetGroupDoesNotCoverEnoughAZs DBSubnetGroupQuotaExceeded DBSubnetQuotaExceeded
+        SubnetAlreadyInUse InvalidVPCNetworkState KMSKeyNotAccessible ProvisionedIopsNotAvailableInAZ
+        OptionGroupNotFound CertificateNotFound AuthorizationNotFound InvalidDBSecurityGroupState
+        DBSnapshotAlreadyExists SnapshotQuotaExceeded NetworkTypeNotSupported InvalidDBSubnetGroup
     """,
     Verdict.STOP: """
         NoCredentials AuthFailure ExpiredToken ExpiredTokenException InvalidClientTokenId

@@ -69,10 +69,10 @@ def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[
     """Why this action alone is held, whatever else is in the plan; empty if it is not."""
     if policy.mode == "report":
         return "this deployment only reports"
-    declared = document.resources.get(action.address)
-    if declared and declared.enforcement == "report":
-        return "the document says report for it"
     touched = sorted({action.address} | {address for address, _ in action.mends})
+    for address in touched:
+        if address in document.resources and document.resources[address].enforcement == "report":
+            return f"the document says report for {address}"
     if until := next((holds[address] for address in touched if address in holds), None):
         return f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}"
     if action.risk is Risk.DOWNTIME and policy.downtime == "never":

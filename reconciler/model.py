@@ -110,11 +110,12 @@ class Action:
     """One call to make. `params` hold `Ref`s, never AWS ids, so that plans compare, print and fingerprint alike.
 
     `mends` are the (address, field) pairs it brings nearer to the document. `breaks` counts the live members it takes
-    away. `closes`: it only closes what nobody declared, so it goes first. `opens`: it lets something through, so it
-    goes after all that takes something away, unless that needs it. `chain`: the actions of one address and chain run
-    in the order given, each only after the one before ended well. `after` and `before` are addresses all of whose
-    traffic must have been put right before this call, or must not be touched until after it. `gives` names the id
-    that the answer yields. `parts` are the same facts one call each, for when a batch is refused.
+    away. `closes`: no packet passes after it that did not before, so it goes first. `opens`: none is stopped that
+    passed before, so it goes after all that takes something away, unless that needs it. `moves`: it takes something
+    from one place to another and changes neither place. `chain`: the actions of one address and chain run in the
+    order given, each only after the one before ended well. `after` and `before` are addresses all of whose traffic
+    must have been put right before this call, or must not be touched until after it. `gives` names the id that the
+    answer yields. `parts` are the same facts one call each, for when a batch is refused.
     """
 
     operation: Operation

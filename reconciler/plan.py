@@ -100,7 +100,8 @@ def _wishes(changes: Iterable[Change], scene: Scene, only: frozenset[Address] | 
         if not ignored and (only is None or address in only):
             yield from REGISTRY[address.kind].tidy(address, scene)
             for field, key, remark in observed.facts.get("remarks", ()):
-                yield Finding(address, Outcome.BLOCKED, remark, field, key)
+                if key in (getattr(scene.document.resources[address], field) or ()):
+                    yield Finding(address, Outcome.BLOCKED, remark, field, key)
     for neighbour in scene.snapshot.neighbours:
         delete = REGISTRY[neighbour.address.kind].delete
         if scene.policy.prune and neighbour.ours and delete and only is None:

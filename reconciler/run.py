@@ -71,10 +71,13 @@ def run(
     if write and first.plan.actions:
         tries = barred
         for _ in range(ROUNDS):
-            attempts += apply(sight.plan, tries, sight.snapshot, document, _hands(world, sight.snapshot))
+            tried = apply(sight.plan, tries, sight.snapshot, document, _hands(world, sight.snapshot))
+            attempts += tried
             sight = _look_again(document, world, policy, only, attempts)
             tries = _further(first.plan, barred, sight, document, policy, world.now(), attempts)
-            if len(tries.held) + len(tries.left) == len(sight.plan.actions) or world.may_start():
+            moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
+            over = len(tries.held) + len(tries.left) == len(sight.plan.actions)
+            if over or not moved or world.may_start():
                 break
     seconds = (world.now() - started).total_seconds()
     meter = Meter(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
@@ -143,13 +146,13 @@ def _further(
     }
     planned = {signature(action) for index, action in enumerate(first.actions) if index not in barred.held}
 
-    done = [one.action for one in tried if one.ended is Ended.DONE]
-    once = {signature(action) for action in done if action.operation.phase is Phase.CREATE}
+    sent = [one.action for one in tried if one.ended in {Ended.DONE, Ended.UNKNOWN}]
+    once = {signature(action) for action in sent if action.operation.phase is Phase.CREATE}
 
     def barred_now(action: Action) -> str:
         name = signature(action)
         if name in once:
-            return "it was made a moment ago and AWS does not show it yet: the next run looks again"
+            return "AWS may have made it a moment ago and not show it yet: the next run looks again"
         if action.address in made | lost or (name in planned and name in unsure):
             return ""
         return "this run does not try it again, or did not begin with it: the next run does"

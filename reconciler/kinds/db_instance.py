@@ -1,19 +1,15 @@
-"""DB instances: three sorts of change, never mixed in one call, and never a deletion.
-
-Live state is what RDS does now together with what it has accepted and not yet done (`PendingModifiedValues`):
-comparing with the first alone would send the same change for ever. `ApplyImmediately=True` carries out everything
-that is pending, so it is only sent where nothing of somebody else's is (RDS user guide, Modifying a DB instance).
-"""
+"""DB instances: three sorts of change, never mixed in one call, and never a deletion (`reconciler/db_settings.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from desired_state.resource import Resource
+from reconciler.db_settings import IMMUTABLE, READY, SETTINGS, busy, cancels, cost_of, impossible, only_ours, release
 from reconciler.ec2 import tag_list
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.model import (
@@ -55,43 +51,6 @@ MODIFY = Operation(
 )
 
 
-class Setting(NamedTuple):
-    """A field that RDS changes: its parameter, where describe and pending show it, and what changing it costs.
-
-    `cost`: "none" takes effect at once whatever the flag; "window" waits for the maintenance window unless told
-    otherwise, without downtime; "downtime" restarts the instance or locks its users out.
-    """
-
-    parameter: str
-    cost: str
-    pending: str = ""
-
-
-SETTINGS: Mapping[str, Setting] = {
-    "vpc_security_groups": Setting("VpcSecurityGroupIds", "none"),
-    "publicly_accessible": Setting("PubliclyAccessible", "none"),
-    "deletion_protection": Setting("DeletionProtection", "none"),
-    "copy_tags_to_snapshot": Setting("CopyTagsToSnapshot", "none"),
-    "auto_minor_version_upgrade": Setting("AutoMinorVersionUpgrade", "none"),
-    "max_allocated_storage": Setting("MaxAllocatedStorage", "none"),
-    "preferred_backup_window": Setting("PreferredBackupWindow", "none"),
-    "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none"),
-    "backup_retention_period": Setting("BackupRetentionPeriod", "none", "BackupRetentionPeriod"),
-    "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage"),
-    "storage_type": Setting("StorageType", "window", "StorageType"),
-    "multi_az": Setting("MultiAZ", "window", "MultiAZ"),
-    "port": Setting("DBPortNumber", "downtime", "Port"),
-    "db_instance_class": Setting("DBInstanceClass", "downtime", "DBInstanceClass"),
-    "engine_version": Setting("EngineVersion", "downtime", "EngineVersion"),
-    "manage_master_user_password": Setting("ManageMasterUserPassword", "downtime"),
-}
-"""Sources: RDS user guide, Settings for DB instances; a managed password replaces the one that applications hold."""
-
-IMMUTABLE = frozenset({"engine", "storage_encrypted", "db_name", "master_username", "db_subnet_group"})
-"""`db_subnet_group`: RDS refuses to move an instance to another group of the same VPC."""
-
-_READY = frozenset({"available", "storage-optimization", "storage-full"})
-_STORAGE = frozenset({"allocated_storage", "storage_type"})
 _NEEDED_TO_CREATE = (
     "engine",
     "db_instance_class",
@@ -167,7 +126,7 @@ def observed(item: Item, seen: Seen) -> Observed:
         "vpc": _vpc(item),
         "our_vpc": seen.sight.vpc_id,
     }
-    return Observed(item["DBInstanceIdentifier"], spec, "" if status in _READY else status, facts)
+    return Observed(item["DBInstanceIdentifier"], spec, "" if status in READY else status, facts)
 
 
 def newborn(want: Resource, scene: Scene) -> Resource:
@@ -246,78 +205,24 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
     for one in change.differences:
         if one.field not in SETTINGS:
             continue
-        if problem := _impossible(one, have):
+        if problem := impossible(one, have):
             yield Finding(address, Outcome.BLOCKED, problem, one.field)
-        elif have.status or (
-            have.facts["status"] != "available" and one.field in _STORAGE and not _storage_ready(one, have)
-        ):
+        elif busy(one, have):
             yield Finding(address, Outcome.WAITING, f"the database is {have.facts['status']}", one.field)
         else:
-            changed.setdefault(_cost(one, have), []).append(one)
+            changed.setdefault(cost_of(one, have), []).append(one)
     if mild := changed.get("none"):
-        yield _modify(change, scene, mild, immediately=_only_ours(mild, have) and _cancels(mild, have))
+        yield _modify(change, scene, mild, immediately=only_ours(mild, have) and cancels(mild, have))
     if slow := changed.get("window"):
-        yield _modify(change, scene, slow, immediately=_only_ours(slow, have))
+        yield _modify(change, scene, slow, immediately=only_ours(slow, have))
     if hard := changed.get("downtime"):
         now = scene.policy.downtime == "now"
-        if now and not _only_ours(hard, have):
+        if now and not only_ours(hard, have):
             problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts['pending']))}"
             yield from (Finding(address, Outcome.HELD, problem, one.field) for one in hard)
         else:
             yield _modify(change, scene, hard, immediately=now, risk=Risk.DOWNTIME)
     yield from retag(change, arn(scene.document, f"db:{address.name}"))
-
-
-def _impossible(one: Difference, have: Observed) -> str:
-    """Why RDS would never carry the change out; empty if it would."""
-    now = have.facts["now"].get(one.field)
-    if _takes_back(one, have):
-        return ""
-    if one.field == "allocated_storage" and one.want < now:
-        return f"storage never shrinks: it has {now} GiB; declare at least that"
-    if one.field == "allocated_storage" and one.want * 10 < now * 11:
-        return f"storage grows by a tenth or more at once: from {now} GiB declare at least {-(-now * 11 // 10)}"
-    if one.field == "engine_version" and _release(one.want) < _release(str(now)):
-        return f"an engine is never downgraded: it runs {now}; declare that"
-    if one.field == "manage_master_user_password" and not one.want:
-        return "switching this off needs a password, and none stands in a document: do it by hand"
-    return ""
-
-
-def _takes_back(one: Difference, have: Observed) -> bool:
-    """Whether what is declared is what RDS does now, so that the change only takes back one that is pending."""
-    now = have.facts["now"].get(one.field)
-    runs = one.field == "engine_version" and str(now).startswith(f"{one.want}.")
-    return SETTINGS[one.field].pending in have.facts["pending"] and (one.want == now or runs)
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
-
-
-def _storage_ready(one: Difference, have: Observed) -> bool:
-    """A full disk may grow; one that is being rearranged may not change at all (RDS user guide, Storage)."""
-    return have.facts["status"] == "storage-full" and one.field == "allocated_storage"
-
-
-def _cost(one: Difference, have: Observed) -> str:
-    if _takes_back(one, have):
-        return "none"
-    if one.field == "backup_retention_period" and 0 in {one.want, have.facts["now"][one.field]}:
-        return "downtime"
-    if one.field == "storage_type" and "standard" in {one.want, one.have}:
-        return "downtime"
-    return SETTINGS[one.field].cost
-
-
-def _only_ours(differences: Iterable[Difference], have: Observed) -> bool:
-    """Whether `ApplyImmediately` would carry out nothing but these changes."""
-    return bool(have.facts["pending"] <= {SETTINGS[one.field].pending for one in differences})
-
-
-def _cancels(differences: Iterable[Difference], have: Observed) -> bool:
-    """Whether a change takes back something pending, which RDS only does at once (RDS user guide, Modifying)."""
-    return any(SETTINGS[one.field].pending in have.facts["pending"] for one in differences)
 
 
 def _modify(
@@ -342,7 +247,7 @@ def _modify(
         if runs.startswith(f"{want.engine_version}."):
             # Only the very version that runs takes a pending one back: "16" could be read as the newest 16.x.
             params["EngineVersion"] = runs
-        elif _release(runs)[:1] != _release(str(want.engine_version))[:1]:
+        elif release(runs)[:1] != release(str(want.engine_version))[:1]:
             params["AllowMajorVersionUpgrade"] = True
     opens = "publicly_accessible" in fields and want.publicly_accessible
     return MODIFY.on(

@@ -10,11 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from desired_state.fields import Address, is_cidr, is_ipv6
-from desired_state.members import Routes, Subnets
+from desired_state.fields import Address
+from desired_state.members import Subnets
 from desired_state.network import RouteTable
 from desired_state.resource import Resource
-from reconciler.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
+from desired_state.rules import Routes
+from reconciler.ec2 import (
+    CREATE_TAGS,
+    in_vpc,
+    name_tag,
+    retag,
+    route_destination,
+    route_target,
+    route_to,
+    route_via,
+    tagged_as,
+    tags_of,
+)
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.model import (
     ABSENT,
@@ -61,30 +73,6 @@ DELETE = Operation("ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC)
 ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
 
-_TARGETS = (
-    ("internet_gateway/", "GatewayId"),
-    ("igw-", "GatewayId"),
-    ("vgw-", "GatewayId"),
-    ("nat-", "NatGatewayId"),
-    ("pcx-", "VpcPeeringConnectionId"),
-    ("tgw-", "TransitGatewayId"),
-    ("eni-", "NetworkInterfaceId"),
-    ("vpce-", "VpcEndpointId"),
-    ("eigw-", "EgressOnlyInternetGatewayId"),
-)
-_LIVE_TARGETS = (
-    "GatewayId",
-    "NatGatewayId",
-    "VpcPeeringConnectionId",
-    "TransitGatewayId",
-    "NetworkInterfaceId",
-    "EgressOnlyInternetGatewayId",
-    "CarrierGatewayId",
-    "LocalGatewayId",
-    "CoreNetworkArn",
-    "InstanceId",
-)
-
 
 def _tables(sight: Sight) -> Read:
     """DescribeRouteTables gives at most 100 a page, the others 1000 (EC2 API reference)."""
@@ -117,17 +105,8 @@ def _associated(item: Item) -> Iterator[tuple[str, str]]:
             yield one["SubnetId"], one["RouteTableAssociationId"]
 
 
-def _target(route: Item) -> str:
-    return next((str(route[name]) for name in _LIVE_TARGETS if route.get(name)), "")
-
-
-def _destination(route: Item) -> str:
-    cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
-    return canonical(cidr) if cidr else str(route["DestinationPrefixListId"])
-
-
 def _managed(route: Item) -> bool:
-    target, origin = _target(route), route.get("Origin", "CreateRoute")
+    target, origin = route_target(route), route.get("Origin", "CreateRoute")
     if target == "local" or (target.startswith("vpce-") and "DestinationPrefixListId" in route):
         return False
     return origin in {"CreateRoute", "CreateRouteTable"}
@@ -135,15 +114,19 @@ def _managed(route: Item) -> bool:
 
 def observed(item: Item, seen: Seen) -> Observed:
     managed = [route for route in item.get("Routes", ()) if _managed(route)]
-    routes = Routes({_destination(route): seen.address(_target(route)) for route in managed})
+    routes = Routes({route_destination(route): seen.address(route_target(route)) for route in managed})
     subnets = Subnets(seen.address(subnet) for subnet, _ in _associated(item))
     dead = tuple(
-        ("routes", _destination(route), f"its target {_target(route)} is gone: make it anew, or declare another target")
+        (
+            "routes",
+            route_destination(route),
+            f"its target {route_target(route)} is gone: make it anew, or declare another target",
+        )
         for route in managed
-        if route.get("State") == "blackhole" and _target(route) not in seen.names
+        if route.get("State") == "blackhole" and route_target(route) not in seen.names
     )
     local = frozenset(
-        _destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable"
+        route_destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable"
     )
     spec = RouteTable(main=_is_main(item), routes=routes, subnets=subnets, tags=tags_of(item))
     elsewhere = dict(_elsewhere(item, spec, seen))
@@ -156,7 +139,9 @@ def _elsewhere(item: Item, spec: RouteTable, seen: Seen) -> Iterator[tuple[Addre
     strays = (cast("RouteTable", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
     for other in sorted(live(seen.sight, seen.answers), key=_is_main, reverse=True) if strays else ():
         routes = {
-            _destination(one): str(seen.address(_target(one))) for one in other.get("Routes", ()) if _managed(one)
+            route_destination(one): str(seen.address(route_target(one)))
+            for one in other.get("Routes", ())
+            if _managed(one)
         }
         users = {seen.address(subnet) for subnet, _ in _associated(other)}
         yield from ((subnet, routes) for subnet in strays if _is_main(other) or subnet in users)
@@ -228,7 +213,7 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
     asleep = frozenset(to for to, via in goal.items() if via in detached)
     local = change.have.facts["local"] if change.have else frozenset()
     for step in route_order(have, goal, asleep):
-        params = {"RouteTableId": Ref(change.address), **_to(step.destination)}
+        params = {"RouteTableId": Ref(change.address), **route_to(step.destination)}
         if step.verb == "delete" and step.destination in local:
             why = f"send {step.destination} to the VPC itself again"
             yield REPLACE_ROUTE.on(
@@ -246,7 +231,7 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
             why = f"route {step.destination} via {target}"
             breaks = int(step.verb == "replace")
             gateway = frozenset({Address(target)}) if "/" in target else frozenset()
-            params |= _via(target)
+            params |= route_via(target)
             yield operation.on(change.address, why, "routes", breaks=breaks, chain="routes", after=gateway, **params)
 
 
@@ -258,17 +243,6 @@ def _detached(scene: Scene) -> frozenset[Address]:
         for at in scene.document.of_kind("internet_gateway")
         if at not in seen or getattr(seen[at].spec, "vpc", None) != scene.document.vpc
     )
-
-
-def _to(destination: str) -> dict[str, str]:
-    if not is_cidr(destination):
-        return {"DestinationPrefixListId": destination}
-    return {"DestinationIpv6CidrBlock" if is_ipv6(destination) else "DestinationCidrBlock": destination}
-
-
-def _via(target: str) -> dict[str, Any]:
-    parameter = next(name for prefix, name in _TARGETS if target.startswith(prefix))
-    return {parameter: Ref(Address(target)) if "/" in target else target}
 
 
 def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:

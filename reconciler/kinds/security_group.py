@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from desired_state.fields import Address, RuleKey
-from desired_state.members import Egress, Ingress
 from desired_state.network import SecurityGroup
 from desired_state.resource import Resource
+from desired_state.rules import Egress, Ingress
 from reconciler.ec2 import (
     CREATE_TAGS,
     canonical,

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
 from desired_state.load import inert
-from desired_state.members import References, Routes
+from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
+from desired_state.rules import Routes
 from reconciler.model import ABSENT, Finding, Neighbour, Outcome
 from reconciler.report.lines import Loose, expired, loose, outcomes, settled, sign
 

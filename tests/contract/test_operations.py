@@ -17,7 +17,8 @@ from botocore.validate import ParamValidator
 
 from desired_state.document import Document
 from desired_state.fields import AclEntry, Address
-from desired_state.members import IngressEntries, Subnets
+from desired_state.members import Subnets
+from desired_state.rules import IngressEntries
 from reconciler.errors import VERDICTS, bare
 from reconciler.kind import Read, Sight
 from reconciler.kinds import REGISTRY

@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """A network at one moment, ids kept as they are. Every part is hashable, so that its packets are worked out once."""
+    """A network at one moment, ids kept as they are. Every part is hashable: its packets are worked out once."""
 
     network: str
     subnets: tuple[tuple[str, str], ...]
@@ -54,7 +54,7 @@ def look(ec2: Any, rds: Any, vpc_id: str) -> State:
         one["GroupId"]: (_rules(one["IpPermissions"]), _rules(one["IpPermissionsEgress"]))
         for one in ec2.describe_security_groups(Filters=here)["SecurityGroups"]
     }
-    acls = {}
+    acls: dict[str, tuple[tuple[Entry, ...], ...]] = {}
     for one in ec2.describe_network_acls(Filters=here)["NetworkAcls"]:
         sides = tuple(
             tuple(sorted(_entry(entry) for entry in one["Entries"] if entry["Egress"] is egress))
@@ -145,10 +145,12 @@ def world_of(states: list[State]) -> World:
         groups |= {group for group, _ in state.groups}
         rules = [rule for _, sides in state.groups for side in sides for rule in side]
         entries = [entry for _, sides in state.acls for side in sides for entry in side]
-        for one in (*rules, *entries):
-            if "/" in one.peer and ":" not in one.peer:
-                edges.add(one.peer)
-            ports |= {port for edge in (one.first, one.last) for port in (edge - 1, edge, edge + 1)}
+        clauses = [(one.peer, one.first, one.last) for one in rules]
+        clauses += [(one.peer, one.first, one.last) for one in entries]
+        for peer, first, last in clauses:
+            if "/" in peer and ":" not in peer:
+                edges.add(peer)
+            ports |= {port for edge in (first, last) for port in (edge - 1, edge, edge + 1)}
         edges |= {to for _, routes in state.routes for to, _ in routes if to and ":" not in to}
     addresses: set[str] = set()
     for cidr in edges:

@@ -66,7 +66,7 @@ class Network:
         self.document = document()
         self.hands = self.lab.outsider()
         self._ours = self.lab.session()
-        self._clients: dict[str, Any] = {name: self.hands.client(name) for name in ("ec2", "rds")}  # type: ignore[call-overload]
+        self._clients: dict[str, Any] = {name: self.hands.client(name) for name in ("ec2", "rds")}
 
     def run(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
         """One run, as the doors make it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from desired_state.members import IngressEntries
+from desired_state.rules import IngressEntries
 from lab.faults import Stopped
 from reconciler.acl_steps import steps
 from reconciler.model import Outcome

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from desired_state.fields import Address, RuleKey
-from desired_state.members import Ingress
+from desired_state.rules import Ingress
 from reconciler.apply import NEWBORN_PAUSES, Hands, apply
 from reconciler.aws import AwsError
 from reconciler.errors import LOST

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from desired_state.document import Document, Tolerance
 from desired_state.fields import AclEntry, Address, RuleKey
-from desired_state.members import Egress, Ingress, IngressEntries, Routes, Subnets, Tags
+from desired_state.members import Subnets, Tags
 from desired_state.network import SecurityGroup
 from desired_state.resource import Resource
+from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Difference

@@ -8,7 +8,8 @@ import pytest
 
 from desired_state.document import Document
 from desired_state.fields import Address, RuleKey
-from desired_state.members import Egress, Ingress, Routes, Tags
+from desired_state.members import Tags
+from desired_state.rules import Egress, Ingress, Routes
 from reconciler.gate import Gate, gate, owned_members
 from reconciler.model import Action, Neighbour, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot
 from reconciler.plan import Plan

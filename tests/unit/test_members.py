@@ -9,8 +9,9 @@ import pytest
 
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import DocumentError, load
-from desired_state.members import Egress, EgressEntries, Ingress, IngressEntries, Routes, SecurityGroups, Subnets, Tags
+from desired_state.members import SecurityGroups, Subnets, Tags
 from desired_state.network import NetworkAcl, RouteTable, SecurityGroup
+from desired_state.rules import Egress, EgressEntries, Ingress, IngressEntries, Routes
 
 DOCUMENT = """\
 {

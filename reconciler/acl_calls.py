@@ -1,0 +1,106 @@
+"""The calls that change a network ACL, and the two building blocks of its plans: entries in an order, a subnet's move.
+
+`kinds/network_acl.py` and its way round (`acl_detour.py`) use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+from desired_state.fields import AclEntry, Address
+from desired_state.rules import Entries
+from reconciler.acl_steps import Step, Steps, steps
+from reconciler.ec2 import entry_params
+from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
+
+CREATE = Operation(
+    "ec2",
+    "CreateNetworkAcl",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"ec2:CreateTags"}),
+    yields="NetworkAcl.NetworkAclId",
+)
+CREATE_ENTRY = Operation("ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True)
+REPLACE_ENTRY = Operation("ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True)
+DELETE_ENTRY = Operation(
+    "ec2",
+    "DeleteNetworkAclEntry",
+    Phase.UNBIND,
+    Risk.TRAFFIC,
+    reaches=True,
+    settled_by=frozenset({"InvalidNetworkAclEntry.NotFound"}),
+)
+REASSOCIATE = Operation(
+    "ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId", reaches=True
+)
+DELETE = Operation(
+    "ec2", "DeleteNetworkAcl", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidNetworkAclID.NotFound"})
+)
+
+ASSOCIATION = "network_acl_association"
+
+
+class Side(NamedTuple):
+    """One direction, as the model and as EC2 call it."""
+
+    field: str
+    egress: bool
+
+
+SIDES = (Side("ingress", egress=False), Side("egress", egress=True))
+
+
+def live_entries(change: Change, side: Side) -> Entries:
+    """The entries that stand there now."""
+    return cast("Entries", getattr(change.base, side.field))
+
+
+def goal_of(change: Change, side: Side) -> dict[int, AclEntry]:
+    """The declared entries, with the undeclared ones that an exception tolerates left as they are."""
+    goal = dict(live_entries(change, side))
+    for one in change.of(side.field):
+        if one.want is ABSENT:
+            del goal[one.key]
+        else:
+            goal[one.key] = one.want
+    return goal
+
+
+def order_of(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], *, in_use: bool) -> Steps | None:
+    """The single calls from `before` to `after`; in any order where no subnet is behind the ACL."""
+    if in_use:
+        return steps(before, after)
+    gone = [Step("delete", number, None) for number in sorted(before.keys() - after.keys())]
+    made = [Step("create", number, after[number]) for number in sorted(after.keys() - before.keys())]
+    both = sorted(number for number in before.keys() & after.keys() if before[number] != after[number])
+    return Steps((), (*gone, *(Step("replace", number, after[number]) for number in both), *made))
+
+
+def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") -> Iterator[Action]:
+    """The calls of a sequence; within a longer chain, or in a chain of their own whose beginning only closes."""
+    for index, step in enumerate((*sequence.closing, *sequence.rest)):
+        operation = {"create": CREATE_ENTRY, "replace": REPLACE_ENTRY, "delete": DELETE_ENTRY}[step.verb]
+        said = f" {step.entry}" if step.entry else ""
+        yield operation.on(
+            change.address,
+            f"{step.verb} {side.field} entry {step.number}{said}",
+            side.field,
+            closes=index < len(sequence.closing) and not chain,
+            opens=index >= len(sequence.closing),
+            chain=chain or side.field,
+            breaks=int(step.verb != "create"),
+            NetworkAclId=Ref(change.address),
+            Egress=side.egress,
+            RuleNumber=step.number,
+            **(entry_params(step.entry) if step.entry else {}),
+        )
+
+
+def move(address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **how: Any) -> Action:
+    """A subnet is behind one ACL before this call and behind another after it, and behind none never."""
+    association = Ref(subnet, ASSOCIATION)
+    params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
+    how.setdefault("breaks", 1)
+    return REASSOCIATE.on(address, why, *fields, moves=True, gives=association, **how, **params)
