@@ -28,7 +28,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.errors import LOST, NO_CREDENTIALS, Verdict, verdict
+from reconciler.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, verdict
 
 if TYPE_CHECKING:
     import boto3
@@ -54,7 +54,7 @@ class AwsError(Exception):
     def __init__(self, operation: str, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{operation}: {code}: {message}")
         self.operation, self.code, self.message = operation, code, message
-        self.unsure = code == LOST or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         self.verdict: Verdict = verdict(code, status)
 
 

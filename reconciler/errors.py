@@ -31,6 +31,20 @@ LOST = "AnswerLost"
 NO_CREDENTIALS = "NoCredentials"
 """Our own code for botocore having found none, or none that it could use."""
 
+UNSURE = frozenset(
+    {
+        "answerlost",
+        "internalerror",
+        "internalfailure",
+        "internalservererror",
+        "serviceunavailable",
+        "unavailable",
+        "requesttimeout",
+        "requesttimeoutexception",
+    }
+)
+"""Codes (as `bare` gives them) after which AWS may have carried the call out all the same."""
+
 _TABLE: dict[Verdict, str] = {
     Verdict.RETRY: """
         RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException

@@ -200,7 +200,7 @@ def test_a_resource_that_the_document_only_reports_is_told_and_left(net: Network
     wanted = document(edit(DB, enforcement="report"))
     _open_ssh(net)
     _open_ssh(net, SERVER)
-    report = left(net, DB, "ingress", Outcome.HELD, "the document says report for it", wanted)
+    report = left(net, DB, "ingress", Outcome.HELD, f"the document says report for {DB}", wanted)
     assert ended(report, SERVER, "ingress") == {Outcome.CORRECTED}
 
 

@@ -82,7 +82,7 @@ def test_an_undeclared_subnet_on_the_declared_network_s_place_is_told_and_never_
     ec2.delete_subnet(SubnetId=net.id(PUBLIC))
     squatter = ec2.create_subnet(VpcId=net.id("vpc/MyVPC"), CidrBlock="10.0.1.0/25")["Subnet"]["SubnetId"]
     report = net.run()
-    assert ended(report, PUBLIC) == {Outcome.WAITING}, told(report)
+    assert ended(report, PUBLIC) == {Outcome.FAILED}, told(report)
     assert "InvalidSubnet.Conflict" in said(report, PUBLIC)
     assert {one.id for one in report.neighbours} >= {squatter}
     assert [cidr for cidr in _subnets(net) if cidr.startswith("10.0.1.")] == ["10.0.1.0/25"]

@@ -123,7 +123,7 @@ def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
         ("RequestLimitExceeded", Ended.WAITING),
         ("DependencyViolation", Ended.WAITING),
         ("InvalidDBInstanceStateFault", Ended.WAITING),
-        ("InvalidGroup.NotFound", Ended.UNKNOWN),
+        ("InvalidGroup.NotFound", Ended.STALE),
         ("InternalError", Ended.UNKNOWN),
         ("InvalidPermission.Duplicate", Ended.DONE),
     ],
@@ -164,7 +164,7 @@ def test_a_batch_with_one_duplicate_is_sent_again_rule_by_rule() -> None:
 def test_a_batch_of_which_one_rule_cannot_be_had_has_the_others() -> None:
     aws = Script({ALLOW.name: [LOST, {}, "InvalidGroup.NotFound", "InvalidParameterValue"]})
     (attempt,) = done(by_hand(batch(22, 80, 443)), aws)
-    assert attempt.ended is Ended.UNKNOWN
+    assert attempt.ended is Ended.STALE
     assert attempt.message == (
         "AuthorizeSecurityGroupIngress: InvalidGroup.NotFound: told so; "
         "AuthorizeSecurityGroupIngress: InvalidParameterValue: told so"
@@ -190,7 +190,7 @@ def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
     attempt, _ = only("InvalidPermission.NotFound", REVOKE.on(WEB, "revoke it", GroupId=Ref(WEB)))
     assert attempt.ended is Ended.DONE
     attempt, _ = only("InvalidPermission.NotFound", ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
-    assert attempt.ended is Ended.UNKNOWN
+    assert attempt.ended is Ended.STALE
 
 
 def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
@@ -206,13 +206,13 @@ def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
 def test_patience_with_the_newborn_ends() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
     plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
-    assert ends(done(plan, aws, missing(LOOK, WEB))) == [Ended.DONE, Ended.UNKNOWN]
+    assert ends(done(plan, aws, missing(LOOK, WEB))) == [Ended.DONE, Ended.STALE]
     assert aws.naps == list(NEWBORN_PAUSES)
 
 
 def test_nobody_is_patient_with_what_was_there_before_or_with_another_error() -> None:
     attempt, aws = only("InvalidGroup.NotFound")
-    assert (attempt.ended, aws.naps, len(aws.calls)) == (Ended.UNKNOWN, [], 1)
+    assert (attempt.ended, aws.naps, len(aws.calls)) == (Ended.STALE, [], 1)
     script = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidParameterValue"]})
     plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
     assert ends(done(plan, script, missing(LOOK, WEB))) == [Ended.DONE, Ended.FAILED]

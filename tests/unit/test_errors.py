@@ -17,10 +17,11 @@ EC2 = {
         InvalidPrefixListId.NotFound InvalidTransitGatewayID.NotFound InvalidPermission.Duplicate
         InvalidPermission.NotFound InvalidGroup.Duplicate NetworkAclEntryAlreadyExists
         InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
-        Gateway.NotAttached InvalidSubnet.Conflict IncorrectState IdempotentParameterMismatch
+        Gateway.NotAttached IncorrectState IdempotentParameterMismatch
     """,
     Verdict.WAIT: "DependencyViolation InvalidGroup.InUse",
     Verdict.SKIP: """
+        InvalidSubnet.Conflict
         UnauthorizedOperation OperationNotPermitted UnsupportedOperation InvalidParameterValue
         InvalidParameterCombination InvalidParameterException MissingParameter RulesPerSecurityGroupLimitExceeded
         SecurityGroupLimitExceeded SecurityGroupsPerInterfaceLimitExceeded InvalidGroup.Reserved CannotDelete

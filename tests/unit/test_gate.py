@@ -73,7 +73,7 @@ def test_a_deployment_that_only_reports_holds_everything() -> None:
 def test_a_document_may_ask_for_a_report_only() -> None:
     wish = replace(WISH, resources={**WISH.resources, WEB: WISH.resources[WEB].but(enforcement="report")})
     look = drifted(OPEN, DB, egress=Egress())
-    assert reasons(look, wish=wish) == ["the document says report for it", ""]
+    assert reasons(look, wish=wish) == [f"the document says report for {WEB}", ""]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_what_comes_after_something_held_is_held_with_it() -> None:
     barred = gate(found, WISH, look, Policy(max_breaks=0), MORNING)
     assert barred.held == {}
     wish = replace(WISH, resources={**WISH.resources, DB: WISH.resources[DB].but(enforcement="report")})
-    assert reasons(look, wish=wish)[make] == "the document says report for it"
+    assert reasons(look, wish=wish)[make] == f"the document says report for {DB}"
     assert all(reasons(look, wish=wish))
 
 
