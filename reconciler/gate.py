@@ -5,7 +5,7 @@ Nothing here looks at AWS or at a document's wishes for more power: how far the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +45,8 @@ def gate(
     """What is held, and why. `approved` is the fingerprint a person released: it lifts the blast-radius limits only.
     `barred` says why an action is not to be done for a reason of the caller's (empty: there is none).
     """
-    whole = "" if approved == plan.fingerprint else _too_much(plan, document, snapshot, policy)
+    lost = tuple(_lost_sections(document, snapshot))
+    whole = "" if approved == plan.fingerprint else _too_much(plan, lost, document, policy)
     holds, findings = _holds(snapshot, policy, now)
     held: dict[int, str] = {}
     left: dict[int, str] = {}
@@ -62,7 +63,7 @@ def gate(
         if reason:
             held[index] = reason
             unmade |= {action.address} if action.operation.phase <= Phase.BIND else set()
-    return Gate(held, left, whole, findings)
+    return Gate(held, left, whole, (*lost, *findings))
 
 
 def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[Address, datetime]) -> str:
@@ -91,17 +92,26 @@ def owned_members(document: Document) -> int:
     return len(document.resources) + inside
 
 
-def _too_much(plan: Plan, document: Document, snapshot: Snapshot, policy: Policy) -> str:
+_RELEASE = "look at the plan, then release it with: setpoint plan --out FILE, setpoint apply --plan FILE"
+
+
+def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: Policy) -> str:
+    """Why nothing at all is to be written before a person has looked; empty if there is no such reason."""
     limit = policy.max_breaks if policy.max_breaks is not None else max(LEAST_LIMIT, owned_members(document) // 4)
-    release = "look at the plan, then release it with: setpoint plan --out FILE, setpoint apply --plan FILE"
     if plan.breaks > limit:
-        return f"the plan takes away {plan.breaks} live members, and {limit} is the limit of one run: {release}"
+        return f"the plan takes away {plan.breaks} live members, and {limit} is the limit of one run: {_RELEASE}"
+    return next((f"{one.address}: {one.message}; until then {_RELEASE}" for one in lost), "")
+
+
+def _lost_sections(document: Document, snapshot: Snapshot) -> Iterator[Finding]:
+    """A finding for every kind of which live resources are ours and the document has none any more."""
     declared = {address.kind for address in document.resources}
-    for neighbour in snapshot.neighbours:
-        if neighbour.ours and neighbour.address.kind not in declared:
-            lost = f"the document has lost its whole section {neighbour.address.kind}"
-            return f"{lost}, yet {neighbour.id} is ours: {release}"
-    return ""
+    ours = sorted((one.address.kind, one.id) for one in snapshot.neighbours if one.ours)
+    for kind in sorted({kind for kind, _ in ours} - declared):
+        ids = ", ".join(aws_id for each, aws_id in ours if each == kind)
+        message = f"the document has lost its whole section, yet these are ours: {ids}"
+        mend = "put the section back, or take the tag setpoint:document off them"
+        yield Finding(Address.of(kind, "*"), Outcome.HELD, f"{message}: {mend}")
 
 
 def _holds(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[dict[Address, datetime], tuple[Finding, ...]]:

@@ -334,7 +334,7 @@ def test_a_document_that_lost_a_whole_section_writes_nothing_at_all(net: Network
     _open_ssh(net)
     report = net.run(wanted, Policy(prune=True))
     assert ended(report, DB, "ingress") == {Outcome.HELD}
-    assert "the document has lost its whole section network_acl" in said(report, DB, "ingress")
+    assert "network_acl/*: the document has lost its whole section" in said(report, DB, "ingress")
     assert writes(net) == []
     released = net.run(wanted, approved=net.plan(wanted).plan.fingerprint)
     assert ended(released, DB, "ingress") == {Outcome.CORRECTED}
@@ -400,3 +400,10 @@ def test_a_resource_taken_out_of_the_document_and_of_all_that_names_it_is_left_a
     assert report.in_sync, told(report)
     assert writes(net) == ["RevokeSecurityGroupIngress"]
     assert API in _orphans(net, report)
+
+
+def test_a_document_that_lost_a_whole_section_is_not_in_sync_though_nothing_else_differs(net: Network) -> None:
+    wanted = document(lambda it: it["resources"].pop("network_acl"))
+    report = net.run(wanted)
+    assert (report.lines, report.in_sync, writes(net)) == ((), False, [])
+    assert [(str(one.address), one.outcome) for one in report.findings] == [("network_acl/*", Outcome.HELD)]
