@@ -139,7 +139,9 @@ def _mend(change: Change, scene: Scene, direction: Direction) -> Iterator[Action
         if steps.added:
             yield _authorize(change.address, direction, steps.added, want, **effect)
         if steps.modified:
-            yield _modify(change.address, direction, steps.modified, want, **effect)
+            kept = {new: getattr(change.base, direction.field)[old] for old, new in steps.modified}
+            said = {new: text if (text := want[new]) is not None else kept[new] for new in kept}
+            yield _modify(change.address, direction, steps.modified, said, **effect)
         if steps.removed:
             yield _revoke(change.address, direction, steps.removed, closes=False, opens=effect["opens"])
     if described:
@@ -193,9 +195,10 @@ def _modify(
     address: Address,
     direction: Direction,
     pairs: tuple[tuple[RuleKey, RuleKey], ...],
-    want: dict[RuleKey, str | None],
+    said: Mapping[RuleKey, str | None],
     **effect: bool,
 ) -> Action:
+    """Every field of a rule is replaced, its description too: one that the document leaves out stays as it is."""
     becomes = dict(pairs)
 
     def params(keys: Iterable[RuleKey]) -> dict[str, Any]:
@@ -203,7 +206,7 @@ def _modify(
             "SecurityGroupRules": [
                 {
                     "SecurityGroupRuleId": Ref(address, rule_handle(direction.field, old)),
-                    "SecurityGroupRule": rule_request(becomes[old], want[becomes[old]]),
+                    "SecurityGroupRule": rule_request(becomes[old], said[becomes[old]]),
                 }
                 for old in keys
             ]

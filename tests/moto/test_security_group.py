@@ -283,6 +283,22 @@ FULL = edit(SERVER, ingress=[rule(8000, API), *(rule(port, "10.0.2.0/24") for po
 """As many IPv4 rules as AWS lets a group have."""
 
 
+def test_a_rule_that_is_changed_in_place_keeps_a_description_that_the_document_leaves_out(net: Network) -> None:
+    wanted = built(net, edit(DB, ingress=[rule(5432, "10.0.2.0/24")]), from_clean=True)
+
+    def widen(net: Network) -> None:
+        described = permission(5432, ANYWHERE)
+        described["IpRanges"][0]["Description"] = "kept by hand"
+        _take(net, DB, permission(5432, "10.0.2.0/24"))
+        _add(net, DB, described)
+
+    widen(net)
+    net.run(wanted)
+    assert writes(net) == ["ModifySecurityGroupRules"]
+    groups = net.outsider("ec2").describe_security_groups(GroupIds=[net.id(DB)])["SecurityGroups"]
+    assert groups[0]["IpPermissions"][0]["IpRanges"] == [{"CidrIp": "10.0.2.0/24", "Description": "kept by hand"}]
+
+
 def test_a_full_group_with_one_changed_rule_is_changed_in_place(net: Network) -> None:
     wanted = built(net, FULL, from_clean=True)
 
