@@ -13,6 +13,7 @@ from desired_state.rules import Entries
 from reconciler.acl_steps import Step, Steps, steps
 from reconciler.ec2 import entry_params
 from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
+from reconciler.traffic import of_acl
 
 CREATE = Operation(
     "ec2",
@@ -80,7 +81,13 @@ def order_of(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], *, i
 
 def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") -> Iterator[Action]:
     """The calls of a sequence; within a longer chain, or in a chain of their own whose beginning only closes."""
+    now = dict(live_entries(change, side))
     for index, step in enumerate((*sequence.closing, *sequence.rest)):
+        passed = of_acl(now)
+        if step.entry:
+            now[step.number] = step.entry
+        else:
+            del now[step.number]
         operation = {"create": CREATE_ENTRY, "replace": REPLACE_ENTRY, "delete": DELETE_ENTRY}[step.verb]
         said = f" {step.entry}" if step.entry else ""
         yield operation.on(
@@ -88,7 +95,7 @@ def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") 
             f"{step.verb} {side.field} entry {step.number}{said}",
             side.field,
             closes=index < len(sequence.closing) and not chain,
-            opens=index >= len(sequence.closing),
+            opens=index >= len(sequence.closing) and passed <= of_acl(now),
             chain=chain or side.field,
             breaks=int(step.verb != "create"),
             NetworkAclId=Ref(change.address),

@@ -345,7 +345,7 @@ DEFAULT = edit("network_acl/default", is_default=True, ingress={}, egress={}, su
 def test_the_default_acl_is_adopted_and_emptied_when_it_is_declared_empty(net: Network) -> None:
     wanted = document(DEFAULT)
     assert net.run(wanted).in_sync
-    assert writes(net) == ["CreateTags", "DeleteNetworkAclEntry", "DeleteNetworkAclEntry"]
+    assert writes(net) == ["DeleteNetworkAclEntry", "DeleteNetworkAclEntry", "CreateTags"]
     calm(net, wanted)
 
 

@@ -407,6 +407,10 @@ ANYBODY = "0.0.0.0/0"
 
 
 MEETINGS: dict[str, list[Deed]] = {
+    "a group is widened again while an entry that lets other packets out is put right": [
+        ChangeRule(*OUT_WEB, 0, Rule("47", -1, -1, ANYBODY)),
+        PutEntry("PublicSubnetACL", True, 120, "allow", Rule("-1", -1, -1, "10.0.2.0/24")),
+    ],
     "a route goes while the one behind it waits for its gateway": [
         DetachGateway(),
         PutRoute("PublicRouteTable", "0.0.0.0/1", "nat"),

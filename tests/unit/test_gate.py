@@ -192,7 +192,9 @@ def test_a_document_that_lost_a_whole_section_is_held_whole() -> None:
     theirs = Neighbour(Address("network_acl/acl-1"), "acl-0a1b2c3e")
     look = beside(drifted(seen(wish), DB, egress=Egress()), theirs, left)
     _, barred = judged(look, wish=wish)
-    assert barred.whole.startswith("network_acl/*: the document has lost its whole section, yet these are ours: acl-0a1b2c3d: ")
+    assert barred.whole.startswith(
+        "network_acl/*: the document has lost its whole section, yet these are ours: acl-0a1b2c3d: "
+    )
     assert judged(beside(look, theirs), wish=wish)[1].whole == ""
 
 
