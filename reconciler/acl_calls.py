@@ -14,6 +14,7 @@ from reconciler.acl_steps import Step, Steps, steps
 from reconciler.ec2 import entry_params
 from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
 from reconciler.traffic import of_acl
+from reconciler.ways import ACL_OF, cell
 
 CREATE = Operation(
     "ec2",
@@ -97,6 +98,7 @@ def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") 
             closes=index < len(sequence.closing) and not chain,
             opens=index >= len(sequence.closing) and passed <= of_acl(now),
             chain=chain or side.field,
+            effect=((cell(change.address, side.field), step.number, step.entry),),
             breaks=int(step.verb != "create"),
             NetworkAclId=Ref(change.address),
             Egress=side.egress,
@@ -110,4 +112,6 @@ def move(address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[
     association = Ref(subnet, ASSOCIATION)
     params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
     how.setdefault("breaks", 1)
+    if not to.handle:
+        how["effect"] = ((ACL_OF, subnet, to.to),)
     return REASSOCIATE.on(address, why, *fields, moves=True, gives=association, **how, **params)

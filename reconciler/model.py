@@ -115,7 +115,8 @@ class Action:
     from one place to another and changes neither place. `chain`: the actions of one address and chain run in the
     order given, each only after the one before ended well. `after` and `before` are addresses all of whose traffic
     must have been put right before this call, or must not be touched until after it. `gives` names the id that the
-    answer yields. `parts` are the same facts one call each, for when a batch is refused.
+    answer yields. `parts` are the same facts one call each, for when a batch is refused. `effect` is what it does to
+    the packets' ways (`ways.py`).
     """
 
     operation: Operation
@@ -133,6 +134,7 @@ class Action:
     before: frozenset[Address] = frozenset()
     gives: Ref | None = None
     parts: tuple[Action, ...] = ()
+    effect: tuple[tuple[str, Any, Any], ...] = ()
 
     @property
     def lets_through(self) -> bool:

@@ -22,6 +22,7 @@ from desired_state.fields import Address
 from reconciler.kind import Kind, Scene
 from reconciler.kinds import REGISTRY, ranked
 from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
+from reconciler.ways import Ways
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def make_plan(changes: Iterable[Change], scene: Scene, only: frozenset[Address] 
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
     actions, stranded = _executable(actions, scene)
     edges = _edges(actions, scene)
-    order, circle = _order(actions, edges)
+    order, circle = _order(actions, edges, Ways(scene.snapshot, scene.document.vpc, actions))
     if circle:
         message = (
             "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
@@ -185,8 +186,12 @@ def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
     return edges
 
 
-def _order(actions: list[Action], edges: list[set[int]]) -> tuple[list[int], list[int]]:
-    """The indices in order, and those that wait for one another in a circle."""
+def _order(actions: list[Action], edges: list[set[int]], ways: Ways) -> tuple[list[int], list[int]]:
+    """The indices in order, and those that wait for one another in a circle.
+
+    The key gives the order; of the actions that may come next, one that would let a packet through a mixture of old and
+    new gives way to one that would not.
+    """
     ranks = {name: rank for rank, name in enumerate(ranked())}
     tiers = _tiers(actions, edges)
 
@@ -205,13 +210,24 @@ def _order(actions: list[Action], edges: list[set[int]]) -> tuple[list[int], lis
     heapify(ready)
     order: list[int] = []
     while ready:
-        index = heappop(ready)[-1]
+        index = _next(ready, actions, ways)
         order.append(index)
+        ways.take(actions[index])
         for one in later[index]:
             waiting[one].discard(index)
             if not waiting[one]:
                 heappush(ready, key(one))
     return order, sorted(set(range(len(actions))) - set(order))
+
+
+def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], ways: Ways) -> int:
+    if ways.worth_it and len(ready) > 1:
+        for candidate in sorted(ready):
+            if ways.allow(actions[candidate[-1]]):
+                ready.remove(candidate)
+                heapify(ready)
+                return candidate[-1]
+    return heappop(ready)[-1]
 
 
 class Tier(IntEnum):

@@ -23,6 +23,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.ways import ATTACHED as ATTACHED_GATEWAYS
 
 CREATE = Operation(
     "ec2",
@@ -110,7 +111,14 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")
         else:
             params: dict[str, Any] = {"InternetGatewayId": Ref(change.address), "VpcId": Ref(Address(one.want))}
-            yield ATTACH.on(change.address, f"attach it to {one.want}", "vpc", opens=True, **params)
+            yield ATTACH.on(
+                change.address,
+                f"attach it to {one.want}",
+                "vpc",
+                opens=True,
+                effect=((ATTACHED_GATEWAYS, change.address, True),),
+                **params,
+            )
     yield from retag(change)
 
 

@@ -42,6 +42,7 @@ from reconciler.model import (
     Risk,
 )
 from reconciler.route_steps import route_order
+from reconciler.ways import TABLE_OF, cell
 
 CREATE = Operation(
     "ec2",
@@ -214,17 +215,20 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
     local = change.have.facts["local"] if change.have else frozenset()
     for step in route_order(have, goal, asleep):
         params = {"RouteTableId": Ref(change.address), **route_to(step.destination)}
+        gone = ((cell(change.address, "routes"), step.destination, None),)
         if step.verb == "delete" and step.destination in local:
             why = f"send {step.destination} to the VPC itself again"
             yield REPLACE_ROUTE.on(
-                change.address, why, "routes", breaks=1, closes=step.free, LocalTarget=True, **params
+                change.address, why, "routes", breaks=1, closes=step.free, effect=gone, LocalTarget=True, **params
             )
         elif step.verb == "delete":
             why = f"delete the route {step.destination} via {have[step.destination]}"
             waits: dict[str, Any] = (
                 {} if step.free else {"chain": "routes", "after": detached if asleep else frozenset()}
             )
-            yield DELETE_ROUTE.on(change.address, why, "routes", breaks=1, closes=step.free, **waits, **params)
+            yield DELETE_ROUTE.on(
+                change.address, why, "routes", breaks=1, closes=step.free, effect=gone, **waits, **params
+            )
         else:
             target = goal[step.destination]
             operation = CREATE_ROUTE if step.verb == "create" else REPLACE_ROUTE
@@ -232,7 +236,10 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
             breaks = int(step.verb == "replace")
             gateway = frozenset({Address(target)}) if "/" in target else frozenset()
             params |= route_via(target)
-            yield operation.on(change.address, why, "routes", breaks=breaks, chain="routes", after=gateway, **params)
+            effect = ((cell(change.address, "routes"), step.destination, target),)
+            yield operation.on(
+                change.address, why, "routes", breaks=breaks, chain="routes", after=gateway, effect=effect, **params
+            )
 
 
 def _detached(scene: Scene) -> frozenset[Address]:
@@ -261,6 +268,7 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
             moves=True,
             breaks=int(explicit),
             **_effect(change, scene, subnet, left),
+            effect=((TABLE_OF, subnet, change.address),),
             after=here,
             before=left,
             gives=Ref(subnet, ASSOCIATION),

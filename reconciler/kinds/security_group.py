@@ -24,6 +24,7 @@ from reconciler.ec2 import (
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observed, Operation, Outcome, Phase, Ref, Risk
 from reconciler.rule_steps import rule_steps, within
+from reconciler.ways import Effect, cell
 
 CREATE = Operation(
     "ec2",
@@ -160,7 +161,7 @@ def _authorize(
     direction: Direction,
     added: tuple[RuleKey, ...],
     want: dict[RuleKey, str | None],
-    **effect: bool,
+    **tone: bool,
 ) -> Action:
     return _call(
         direction.authorize,
@@ -170,7 +171,8 @@ def _authorize(
         lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
         f"allow {_listed(added, direction)}",
         chain=direction.field,
-        **effect,
+        effect=_ways(address, direction, come=added),
+        **tone,
     )
 
 
@@ -185,6 +187,7 @@ def _revoke(
         lambda some: {"IpPermissions": [permission(key) for key in some]},
         f"revoke {_listed(keys, direction)}",
         breaks=True,
+        effect=_ways(address, direction, gone=keys),
         closes=closes,
         opens=opens,
         chain="" if closes else direction.field,
@@ -196,7 +199,7 @@ def _modify(
     direction: Direction,
     pairs: tuple[tuple[RuleKey, RuleKey], ...],
     said: Mapping[RuleKey, str | None],
-    **effect: bool,
+    **tone: bool,
 ) -> Action:
     """Every field of a rule is replaced, its description too: one that the document leaves out stays as it is."""
     becomes = dict(pairs)
@@ -213,7 +216,11 @@ def _modify(
         }
 
     why = ", ".join(f"{_said(old, direction)} becomes {_said(new, direction)}" for old, new in pairs)
-    return _call(MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=direction.field, **effect)
+    effect = _ways(address, direction, come=becomes.values(), gone=becomes)
+    chain = direction.field
+    return _call(
+        MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=chain, effect=effect, **tone
+    )
 
 
 def _call(
@@ -236,6 +243,14 @@ def _call(
     )
     count = len(rules) if breaks else 0
     return operation.on(address, why, direction.field, parts=parts, breaks=count, **how, **group, **params(rules))
+
+
+def _ways(
+    address: Address, direction: Direction, come: Iterable[RuleKey] = (), gone: Iterable[RuleKey] = ()
+) -> tuple[Effect, ...]:
+    """The rules that come and go, for the packets' ways."""
+    name = cell(address, direction.field)
+    return (*((name, key, None) for key in gone), *((name, key, True) for key in come))
 
 
 def _said(key: RuleKey, direction: Direction) -> str:

@@ -407,6 +407,12 @@ ANYBODY = "0.0.0.0/0"
 
 
 MEETINGS: dict[str, list[Deed]] = {
+    "a database moves to a group that is widened again while a subnet is behind the open default list": [
+        ChangeRule("DBSG", True, 0, Rule("tcp", 443, 443, ANYBODY)),
+        UseAcl("PrivateSubnet1", ""),
+        DeleteEntry("PrivateSubnetACL", True, 120),
+        ChangeDatabase("VpcSecurityGroupIds", ("APIGatewaySG",)),
+    ],
     "a group is widened again while an entry that lets other packets out is put right": [
         ChangeRule(*OUT_WEB, 0, Rule("47", -1, -1, ANYBODY)),
         PutEntry("PublicSubnetACL", True, 120, "allow", Rule("-1", -1, -1, "10.0.2.0/24")),
