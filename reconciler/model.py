@@ -112,7 +112,8 @@ class Action:
     `mends` are the (address, field) pairs it brings nearer to the document. `breaks` counts the live members it takes
     away. `closes`: no packet passes after it that did not before, so it goes first. `opens`: none is stopped that
     passed before, so it goes after all that takes something away, unless that needs it. `moves`: it takes something
-    from one place to another and changes neither place. `chain`: the actions of one address and chain run in the
+    from one place to another and changes neither place. `idle`: what it takes away carries no packet
+    now, so nobody has to leave before. `chain`: the actions of one address and chain run in the
     order given, each only after the one before ended well. `after` and `before` are addresses all of whose traffic
     must have been put right before this call, or must not be touched until after it. `gives` names the id that the
     answer yields. `parts` are the same facts one call each, for when a batch is refused. `effect` is what it does to
@@ -129,6 +130,7 @@ class Action:
     closes: bool = False
     opens: bool = False
     moves: bool = False
+    idle: bool = False
     chain: str = ""
     after: frozenset[Address] = frozenset()
     before: frozenset[Address] = frozenset()

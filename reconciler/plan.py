@@ -171,7 +171,7 @@ def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
     for index, action in enumerate(actions):
         if action.gives:
             givers.setdefault(action.gives, index)
-        if action.touches_traffic and not action.moves:
+        if action.touches_traffic and not action.moves and not action.idle:
             settled[action.address].append(index)
         if action.chain:
             edges[index].update({chains.get((action.address, action.chain), index)})

@@ -41,7 +41,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
-from reconciler.route_steps import route_order
+from reconciler.route_steps import overlap, route_order
 from reconciler.ways import TABLE_OF, cell
 
 CREATE = Operation(
@@ -226,8 +226,20 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
             waits: dict[str, Any] = (
                 {} if step.free else {"chain": "routes", "after": detached if asleep else frozenset()}
             )
+            # A route through a detached gateway is a black hole: it goes before the gateway opens it to whoever is
+            # here.
+            others = (to for to in have if to != step.destination)
+            idle = have[step.destination] in detached and not any(overlap(step.destination, to) for to in others)
             yield DELETE_ROUTE.on(
-                change.address, why, "routes", breaks=1, closes=step.free, effect=gone, **waits, **params
+                change.address,
+                why,
+                "routes",
+                breaks=1,
+                closes=step.free,
+                idle=step.free and idle,
+                effect=gone,
+                **waits,
+                **params,
             )
         else:
             target = goal[step.destination]

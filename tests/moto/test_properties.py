@@ -407,6 +407,12 @@ ANYBODY = "0.0.0.0/0"
 
 
 MEETINGS: dict[str, list[Deed]] = {
+    "a gateway comes back while the private table still has a route through it": [
+        PutRoute("PrivateRouteTable", ANYBODY, "gateway"),
+        UseTable("PublicSubnet1", "PrivateRouteTable"),
+        DetachGateway(),
+        PutRoute("PublicRouteTable", ANYBODY, "nat"),
+    ],
     "a database moves to a group that is widened again while a subnet is behind the open default list": [
         ChangeRule("DBSG", True, 0, Rule("tcp", 443, 443, ANYBODY)),
         UseAcl("PrivateSubnet1", ""),
