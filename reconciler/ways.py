@@ -42,6 +42,9 @@ class Ways:
 
     def __init__(self, snapshot: Snapshot, vpc: Address, actions: Iterable[Action]) -> None:
         effects = [effect for action in actions for effect in action.effect]
+        self.worth_it, self._now = False, State()
+        if not effects:
+            return  # a calm run pays nothing for what only a correction needs
         seen = snapshot.resources
         self._local = seen[vpc].facts.get("networks", frozenset()) if vpc in seen else frozenset()
         self._now = _state(snapshot, vpc)
