@@ -15,15 +15,12 @@ from desired_state.explain import Finding
 from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, shown
 from desired_state.members import Subnets
 from desired_state.network import InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
+from desired_state.quotas import ACL_ENTRIES, GROUP_RULES
 from desired_state.rules import Routes
 
 if TYPE_CHECKING:
     from desired_state.resource import Resource
 
-ACL_ENTRIES = 19
-"""Per direction and family: 20, of which AWS's own `*` entry is one (VPC user guide, quotas)."""
-GROUP_RULES = 60
-"""Per direction and family; a group or a prefix list as peer counts in both (VPC user guide, quotas)."""
 ROUTES = 50
 """Per route table and family (VPC user guide, quotas)."""
 SUBNETS_IN_GROUP = 20

@@ -24,6 +24,7 @@ from desired_state.fields import (
     written_rule,
 )
 from desired_state.members import STRICT, Collection, MemberProblem, refused_members
+from desired_state.quotas import HIGHEST_RULE_NUMBER
 
 RULE_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
 """What EC2 takes in the description of a group or rule (EC2 API reference, IpRange), less `&`: some doors refuse it."""
@@ -32,8 +33,6 @@ _PEER = re.compile(r"security_group/.+|([0-9]{12}/)?sg-[0-9a-f]{8,17}|pl-[0-9a-f
 _PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8,17}")
 _TARGET = re.compile(r"(nat|pcx|tgw|vgw|eni|vpce|eigw)-[0-9a-f]{8,17}")
 _RULE_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
-HIGHEST_RULE_NUMBER = 32766
-"""Those above are AWS's own (VPC user guide, network ACLs)."""
 
 
 _Protocol = Annotated[

@@ -22,16 +22,15 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.fields import AclEntry
+from desired_state.quotas import ACL_ENTRIES, HIGHEST_RULE_NUMBER
 from reconciler.acl_board import Board, Row, laid_out, writes
 from reconciler.traffic import of_acl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-NUMBERS = range(1, 32767)
+NUMBERS = range(1, HIGHEST_RULE_NUMBER + 1)
 """Rule numbers that entries may have (EC2 API reference, CreateNetworkAclEntry)."""
-QUOTA = 19
-"""Entries per direction and IP version: the default quota of 20 counts AWS's own `*` entry (VPC User Guide, quotas)."""
 TRIES = 8_000
 """Lists one search may look at: far more than a few changed numbers need, and a fraction of a second at worst."""
 SHADOWS = 8
@@ -61,7 +60,7 @@ passes any more that `after` denies), else MIXED."""
 CLOSING, OPENING, MIXED = range(3)
 
 
-def steps(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int = QUOTA) -> Steps | None:
+def steps(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int = ACL_ENTRIES) -> Steps | None:
     """The calls from `before` to `after`, both number -> entry of one direction; None if no sequence was found.
 
     `capacity` is the number of entries per IP version that the ACL may hold at any time. A list that holds more already

@@ -19,11 +19,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from desired_state.fields import RuleKey
+from desired_state.quotas import GROUP_RULES
 from reconciler.ec2 import peer_sort
 from reconciler.traffic import may_overlap, of_rule, of_rules
-
-QUOTA = 60
-"""Rules of one direction a group may have, for IPv4 and for IPv6 each (VPC user guide, Amazon VPC quotas)."""
 
 
 class RuleSteps(NamedTuple):
@@ -86,7 +84,7 @@ def _unlike(old: RuleKey, new: RuleKey) -> int:
 
 def _short(live: set[RuleKey], kept: set[RuleKey], added: tuple[RuleKey, ...]) -> str:
     for family, other in (("IPv4", "ipv6"), ("IPv6", "ipv4")):
-        room = max(QUOTA, _count(live, other))
+        room = max(GROUP_RULES, _count(live, other))
         peak = _count(kept, other) + _count(added, other)
         if added and peak > room:
             held = "none is revoked before its successor is there"

@@ -134,26 +134,20 @@ def _further(
     made.
     """
     tried = list(attempts)
-    made = {
-        one.action.address for one in tried if one.action.operation.phase is Phase.CREATE and one.ended is Ended.DONE
-    }
-    if document.vpc in made:
-        made |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
+    creates = [one for one in tried if one.action.operation.phase is Phase.CREATE]
+    sent = [one.action for one in creates if one.ended in {Ended.DONE, Ended.UNKNOWN}]
+    once, ours = {signature(action) for action in sent}, {action.address for action in sent}
+    if any(one.action.address == document.vpc and one.ended is Ended.DONE for one in creates):
+        ours |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
     unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
-    lost = {
-        one.action.address for one in tried if one.ended is Ended.UNKNOWN and one.action.operation.phase is Phase.CREATE
-    }
     planned = {signature(action) for index, action in enumerate(first.actions) if index not in barred.held}
-
-    sent = [one.action for one in tried if one.ended in {Ended.DONE, Ended.UNKNOWN}]
-    once = {signature(action) for action in sent if action.operation.phase is Phase.CREATE}
 
     def barred_now(action: Action) -> str:
         name = signature(action)
         if name in once:
             return "AWS may have made it a moment ago and not show it yet: the next run looks again"
-        if action.address in made | lost or (name in planned and name in unsure):
+        if action.address in ours or (name in planned and name in unsure):
             return ""
         return "this run does not try it again, or did not begin with it: the next run does"
 

@@ -24,8 +24,10 @@ from reconciler.traffic import Packets, keeps, of_acl, of_rules
 SIDES = ("ingress", "egress")
 ACL_OF, TABLE_OF, ATTACHED = "acl of", "table of", "attached"
 ANY_GROUP = Address("any group")
-MOST_WORK = 4000
-"""Places that are looked at for one plan; a larger plan keeps the order that its phases and tiers give it."""
+MOST_PLACES, MOST_LOOKS = 4_000, 80_000
+"""How many places one plan may have, and how often all its effects may look at them; a larger plan keeps the order that
+its phases and tiers give it.
+"""
 
 Effect = tuple[str, Any, Any]
 """(cell, member, what it becomes); None takes the member away."""
@@ -56,10 +58,10 @@ class Ways:
         self._subnets = [at for at in seen if isinstance(seen[at].spec, Subnet)]
         self._peers = sorted(
             {key.peer for name, key, _ in effects if isinstance(key, RuleKey) and not is_cidr(key.peer)}
-            | {key.peer for group in self._groups for key in self._rules(self._before, group) if not is_cidr(key.peer)}
+            | {key.peer for group in self._groups for key in _rules(self._before, group) if not is_cidr(key.peer)}
         )
         places = len(self._groups) * len(self._subnets) * len(SIDES) * (1 + len(self._peers))
-        self.worth_it = 0 < places * len(effects) <= MOST_WORK * 20 and places <= MOST_WORK
+        self.worth_it = 0 < places * len(effects) <= MOST_LOOKS and places <= MOST_PLACES
 
     def allow(self, action: Action) -> bool:
         """Whether the network keeps the rule when this action comes next."""
@@ -89,9 +91,6 @@ class Ways:
                 if whole or cell(group, side) in names:
                     yield from ((subnet, group, side, peer) for peer in ("", *self._peers))
 
-    def _rules(self, state: State, group: Address) -> Iterable[RuleKey]:
-        return (key for side in SIDES for key in state.get(cell(group, side), {}))
-
     def _through(self, state: State, subnet: Address, group: Address, side: str, peer: str) -> Packets:
         acl = state.get(ACL_OF, {}).get(subnet, NOWHERE)
         table = state.get(TABLE_OF, {}).get(subnet, NOWHERE)
@@ -102,6 +101,10 @@ class Ways:
         if group == ANY_GROUP:
             return way
         return way & _ruled(frozenset(state.get(cell(group, side), {})), peer)
+
+
+def _rules(state: State, group: Address) -> Iterable[RuleKey]:
+    return (key for side in SIDES for key in state.get(cell(group, side), {}))
 
 
 def _changes(address: Address, kind: str, touched: set[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.network import NetworkAcl
+from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.resource import Resource
 from desired_state.rules import EgressEntries, IngressEntries
 from reconciler.acl_calls import (
@@ -46,8 +47,6 @@ from reconciler.model import (
 from reconciler.traffic import of_acl
 
 DEFAULT = "default_network_acl"
-_HIGHEST = 32766
-"""Above are AWS's own `*` entries, which nobody can change (VPC user guide, Network ACL rules)."""
 
 
 def _acls(sight: Sight) -> Read:
@@ -93,7 +92,9 @@ def _elsewhere(item: Item, spec: NetworkAcl, seen: Seen) -> Iterator[tuple[Addre
 
 
 def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
-    found = (one for one in item.get("Entries", ()) if one["RuleNumber"] <= _HIGHEST and one["Egress"] is egress)
+    found = (
+        one for one in item.get("Entries", ()) if one["RuleNumber"] <= HIGHEST_RULE_NUMBER and one["Egress"] is egress
+    )
     return {one["RuleNumber"]: entry_of(one) for one in found}
 
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import RuleKey
+from desired_state.quotas import GROUP_RULES
 from reconciler.ec2 import peer_sort
-from reconciler.rule_steps import QUOTA, RuleSteps, rule_steps
+from reconciler.rule_steps import RuleSteps, rule_steps
 from reconciler.traffic import Packets, keeps, may_overlap, of_rules
 from tests.unit import oracle
 
@@ -72,33 +73,33 @@ def test_a_group_may_stand_for_any_address_so_its_rule_waits_for_its_successor()
 
 
 def test_a_full_group_is_changed_in_place_without_one_place_more() -> None:
-    full = many(QUOTA - 1) | {WIDE}
-    found = rule_steps(full, many(QUOTA - 1) | {NARROW})
+    full = many(GROUP_RULES - 1) | {WIDE}
+    found = rule_steps(full, many(GROUP_RULES - 1) | {NARROW})
     assert found == RuleSteps((), (), ((WIDE, NARROW),), (), "")
 
 
 def test_a_full_group_has_no_room_to_make_before_it_breaks() -> None:
-    full = many(QUOTA - 1) | {WIDE}
-    found = rule_steps(full, many(QUOTA - 1) | {OF_GROUP})
+    full = many(GROUP_RULES - 1) | {WIDE}
+    found = rule_steps(full, many(GROUP_RULES - 1) | {OF_GROUP})
     assert found.short == (
         "61 IPv4 rules would stand at once where AWS takes 60: none is revoked before its successor is there"
     )
 
 
 def test_what_only_closes_makes_room_for_what_is_to_come() -> None:
-    full = many(QUOTA - 1) | {SSH}
-    assert rule_steps(full, many(QUOTA - 1) | {OF_GROUP}).short == ""
+    full = many(GROUP_RULES - 1) | {SSH}
+    assert rule_steps(full, many(GROUP_RULES - 1) | {OF_GROUP}).short == ""
 
 
 def test_a_group_that_holds_more_than_the_default_has_a_higher_quota() -> None:
-    full = many(QUOTA + 9) | {WIDE}
-    assert "71 IPv4 rules" in rule_steps(full, many(QUOTA + 9) | {OF_GROUP}).short
-    assert rule_steps(full | {SSH}, many(QUOTA + 9) | {OF_GROUP}).short == ""
+    full = many(GROUP_RULES + 9) | {WIDE}
+    assert "71 IPv4 rules" in rule_steps(full, many(GROUP_RULES + 9) | {OF_GROUP}).short
+    assert rule_steps(full | {SSH}, many(GROUP_RULES + 9) | {OF_GROUP}).short == ""
 
 
 def test_ipv4_and_ipv6_have_a_quota_each() -> None:
-    assert rule_steps(many(QUOTA), many(QUOTA) | {WIDE_6}).short == ""
-    sixes = many(QUOTA, peer="::/0")
+    assert rule_steps(many(GROUP_RULES), many(GROUP_RULES) | {WIDE_6}).short == ""
+    sixes = many(GROUP_RULES, peer="::/0")
     assert "61 IPv6 rules" in rule_steps(sixes, sixes | {WIDE_6}).short
 
 
