@@ -64,7 +64,8 @@ class Live:
         except ClientError as error:
             code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise Refusal(RDS_WIRE_CODES.get(code, code), message, status) from error
+            beside = {name: value for name, value in error.response.items() if name == "Item"}
+            raise Refusal(RDS_WIRE_CODES.get(code, code), message, status, beside) from error
         answer.pop("ResponseMetadata", None)
         return answer
 

@@ -9,6 +9,7 @@ code).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 STATUS = {
@@ -35,17 +36,23 @@ RDS_WIRE_CODES = {
 
 
 class Refusal(Exception):
-    """An answer of AWS that is an error: `code` as in Error.Code, `status` the HTTP status."""
+    """An answer of AWS that is an error: `code` as in Error.Code, `status` the HTTP status, `beside` what else it says
+    (DynamoDB shows the item that did not meet a condition).
+    """
 
-    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+    def __init__(
+        self, code: str, message: str, status: int | None = None, beside: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status or STATUS.get(code, 400)
+        self.beside = beside or {}
 
     def parsed(self) -> dict[str, Any]:
         """The parsed response botocore raises ClientError from."""
         return {
+            **self.beside,
             "Error": {"Code": self.code, "Message": self.message},
             "ResponseMetadata": metadata(self.status),
         }

@@ -1,0 +1,331 @@
+"""The memory between runs and the turn to run: one DynamoDB item a document, with its Record and its lease.
+
+`keep.py` takes a document's lease, confirms it before every write to AWS, and gives it up with the new Record; the
+doors ask which documents there are. Every change is one UpdateItem under a condition, so that a run that was held up
+can neither go on nor overwrite what another has remembered since. The item's shape is in `ledger_item.py`.
+
+Needs dynamodb:UpdateItem and dynamodb:Scan on the table, whose key is `document` (S). The table must have no TTL: an
+item is the memory, not only the lease, and DynamoDB deletes expired items days late anyway (DynamoDB developer guide,
+"Time to Live"). So expiry is compared here, by our own clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnectedError
+from botocore.parsers import ResponseParserError
+
+from desired_state.load import inert
+from reconciler.ledger_item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
+from reconciler.record import Accepted, Record
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+TERM = timedelta(seconds=120)
+GRACE = timedelta(seconds=10)
+"""How long after its end the lease of another is left alone: two clocks may differ by as much."""
+
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+_NO_ANSWER = (HTTPClientError, NotConnectedError, ResponseParserError)
+_MENDS = {
+    "ResourceNotFoundException": "create it in this region, or name the right one in SETPOINT_TABLE",
+    "AccessDeniedException": "allow dynamodb:UpdateItem and dynamodb:Scan on it to this role",
+    "ValidationException": "its key must be `document` (text), and `fence` in an item a number",
+}
+_WAIT = "the next run tries again; if this goes on, see that DynamoDB can be reached and the table is not throttled"
+_NEXT = "the next run does what is left to do"
+_NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
+_log = logging.getLogger(__name__)
+
+
+class LedgerError(Exception):
+    """The table could not be read or written: what was to be done, which table, how to mend it.
+
+    It never means that a lease is free, or that nothing is remembered.
+    """
+
+    def __init__(self, what: str, table: str, mend: str) -> None:
+        super().__init__(f"{what} (table {table}): {mend}")
+        self.what, self.table, self.mend = what, table, mend
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Somebody else has the lease: `owner`, as they call themselves, until `until` (UTC) unless they renew it."""
+
+    owner: str
+    until: datetime
+
+
+class Ledger:
+    """The table `table`. `now` is the clock that leases are measured by, `term` how long one lasts unrenewed."""
+
+    def __init__(
+        self, client: DynamoDBClient, table: str, *, now: Callable[[], datetime], term: timedelta = TERM
+    ) -> None:
+        self._table, self._now, self._term = _Table(client, table), now, term
+
+    def take(self, document: str, owner: str) -> Lease | Taken:
+        """The lease of `document` together with its Record, by one call; or who has it. Raises LedgerError.
+
+        `owner` must be another for every attempt: who has the lease gets it again, since a call whose answer was lost
+        meets its own lease when it is sent again.
+        """
+        what, now = f"the lease of {inert(document)} could not be taken", self._now()
+        answer = self._table.update(
+            what,
+            document,
+            "SET #owner = :me, #expires = :until ADD #fence :one",
+            "attribute_not_exists(#owner) OR attribute_not_exists(#expires) OR #expires < :free OR #owner = :me",
+            {":me": owner, ":until": seconds(now + self._term), ":free": seconds(now - GRACE), ":one": 1},
+            returns="ALL_NEW",
+        )
+        if not answer.done:
+            return self._taken(what, answer.item, now)
+        try:
+            number, record = fence(answer.item), read(answer.item)
+        except MalformedItem as error:
+            problem = self._malformed(what, error)
+            try:
+                self._put_back(what, document, owner)
+            except LedgerError as unreachable:
+                raise problem from unreachable
+            raise problem from error
+        return Lease(document, owner, number, record, _Terms(self._table, self._now, self._term))
+
+    def documents(self, account: str, region: str) -> tuple[str, ...]:
+        """The documents whose last run was in that account and region, without deleted ones, sorted."""
+        found = self._table.scan(
+            "the documents of an account could not be listed",
+            f"#account = :account AND #region = :region AND ({_NOT_DELETED})",
+            {":account": account, ":region": region, ":true": True},
+        )
+        return tuple(sorted(found))
+
+    def names(self) -> tuple[str, ...]:
+        """All documents that are remembered, without deleted ones, sorted."""
+        return tuple(sorted(self._table.scan("the documents could not be listed", _NOT_DELETED, {":true": True})))
+
+    def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> Taken:
+        if not item:  # whatever stands between us and DynamoDB did not pass the holder on
+            return Taken("a run that is not named", now + self._term)
+        try:
+            return Taken(*holder(item, now))
+        except MalformedItem as error:
+            raise self._malformed(what, error) from error
+
+    def _put_back(self, what: str, document: str, owner: str) -> None:
+        """Nobody can use the lease of an item that cannot be read, and who mends it should not have to wait for it."""
+        self._table.update(what, document, "REMOVE #owner, #expires", "#owner = :me", {":me": owner})
+
+    def _malformed(self, what: str, error: MalformedItem) -> LedgerError:
+        problem = f"its item cannot be read, at {error.attribute}: {error.problem}"
+        return LedgerError(f"{what}, {problem}", self._table.name, error.mend)
+
+
+class Lease:
+    """The turn to run `document`, and its `record` as it was when the lease was taken, with what was accepted since.
+
+    `fence` is higher than that of every lease before. For one thread.
+    """
+
+    def __init__(self, document: str, owner: str, fence: int, record: Record, terms: _Terms) -> None:
+        self.document, self.owner, self.fence, self.record = document, owner, fence, record
+        self._table, self._now, self._term = terms
+        self._stop: LedgerError | None = None
+        self._over = False
+
+    def confirm(self) -> str:
+        """Renew the lease: empty, or why no further call to AWS may be made; then it says the same ever after.
+
+        One UpdateItem. It fails closed: a table that does not answer is a reason too.
+        """
+        if self._stop is None:
+            until = self._now() + self._term
+            try:
+                self._update("could not be confirmed", "SET #expires = :until", {":until": seconds(until)}, sendings=1)
+            except LedgerError as error:
+                self._stop = error
+            else:
+                if self._now() >= until:
+                    self._stop = self._ended("ran out while it was being confirmed")
+        return str(self._stop or "")
+
+    def accept(self, accepted: Accepted) -> None:
+        """Remember at once that `accepted` is the version to enforce. Raises LedgerError, also for a lost lease."""
+        if self._stop is not None:
+            raise self._stop
+        record = replace(self.record, accepted=accepted)
+        what, value = "could not be used to remember an accepted version", written(record)["accepted"]
+        self._update(what, "SET #accepted = :accepted", {":accepted": value})
+        self.record = record
+
+    def release(self, record: Record) -> str:
+        """Store `record` and give the lease up, by one call: empty, or why nothing was written.
+
+        What was learnt is kept even when the lease has run out meanwhile, as long as nobody has taken it since: the
+        fence says so.
+        """
+        if self._over:
+            return str(self._stop)
+        kept = bounded(record)
+        _tell_forgotten(self.document, record, kept)
+        values = written(kept)
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
+        update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *ATTRIBUTES) if name not in values)
+        try:
+            self._update(
+                "could not be given up, and nothing was remembered",
+                update,
+                {f":{name}": value for name, value in values.items()},
+                # Sent again after a lost answer it meets its own work: the fence is still ours, the owner gone.
+                condition="#fence = :fence AND (attribute_not_exists(#owner) OR #owner = :me)",
+            )
+        except LedgerError as error:
+            self._over = error is self._stop
+            return str(error)
+        self._stop, self._over = self._ended("was given up"), True
+        return ""
+
+    def _update(
+        self,
+        what: str,
+        update: str,
+        values: Mapping[str, Any],
+        *,
+        sendings: int = 2,
+        condition: str = "#fence = :fence AND #owner = :me AND #expires > :now",
+    ) -> None:
+        what, now = f"the lease of {inert(self.document)} {what}", self._now()
+        ours = {":fence": self.fence, ":me": self.owner} | ({":now": seconds(now)} if ":now" in condition else {})
+        answer = self._table.update(what, self.document, update, condition, {**values, **ours}, sendings=sendings)
+        if not answer.done:
+            self._stop = self._ended(f"was lost: {self._why_lost(answer.item)}")
+            raise self._stop
+
+    def _ended(self, how: str) -> LedgerError:
+        return LedgerError(f"the lease of {inert(self.document)} {how}", self._table.name, _NEXT)
+
+    def _why_lost(self, item: Mapping[str, Any]) -> str:
+        owner = item.get("owner")
+        if owner is None:
+            return "it is ours no longer"
+        if owner != self.owner:
+            return f"{inert(str(owner))} has taken it"
+        return "it has run out" if item.get("fence") == self.fence else "it was taken again under the same name"
+
+
+class _Terms(NamedTuple):
+    """What a lease has of its ledger."""
+
+    table: _Table
+    now: Callable[[], datetime]
+    term: timedelta
+
+
+class _Answer(NamedTuple):
+    """Whether the condition held, and the item: the new one if asked for, or the one that did not meet it."""
+
+    done: bool
+    item: Mapping[str, Any]
+
+
+class _Table:
+    """One table, its failures told as LedgerError. `#name` in an expression is the attribute of that name: attributes
+    such as `owner` and `region` are words of DynamoDB's own (developer guide, "Reserved words").
+    """
+
+    def __init__(self, client: DynamoDBClient, name: str) -> None:
+        self.name = name
+        self._client = client
+
+    def update(
+        self,
+        what: str,
+        document: str,
+        update: str,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        returns: str = "NONE",
+        sendings: int = 2,
+    ) -> _Answer:
+        """One UpdateItem, sent up to `sendings` times while its answer is lost. Raises LedgerError."""
+        params: dict[str, Any] = {
+            "TableName": self.name,
+            "Key": {"document": {"S": document}},
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": _names(update + condition),
+            "ExpressionAttributeValues": _values(values),
+            "ReturnValues": returns,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        while True:
+            sendings -= 1
+            try:
+                return _Answer(done=True, item=_plain(self._client.update_item(**params).get("Attributes", {})))
+            except _FAILURES as error:
+                if isinstance(error, ClientError) and _code(error) == "ConditionalCheckFailedException":
+                    return _Answer(done=False, item=_plain(error.response.get("Item", {})))  # type: ignore[arg-type]
+                if not (_lost(error) and sendings):
+                    raise self._error(what, error) from error
+
+    def scan(self, what: str, where: str, values: Mapping[str, Any]) -> Iterator[str]:
+        """The documents of all items that meet `where`, all pages. Raises LedgerError."""
+        try:
+            for page in self._client.get_paginator("scan").paginate(
+                TableName=self.name,
+                FilterExpression=where,
+                ProjectionExpression="#document",
+                ExpressionAttributeNames=_names(where + "#document"),
+                ExpressionAttributeValues=_values(values),
+                ConsistentRead=True,
+            ):
+                yield from (item["document"]["S"] for item in page["Items"])
+        except _FAILURES as error:
+            raise self._error(what, error) from error
+
+    def _error(self, what: str, error: Exception) -> LedgerError:
+        return LedgerError(f"{what}: {inert(str(error))}", self.name, _MENDS.get(_code(error), _WAIT))
+
+
+def _names(expression: str) -> dict[str, str]:
+    return {f"#{name}": name for name in re.findall(r"#(\w+)", expression)}
+
+
+def _values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeSerializer().serialize(value) for name, value in values.items()}
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
+
+
+def _code(error: Exception) -> str:
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the call may have been carried out all the same."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, _NO_ANSWER)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _tell_forgotten(document: str, record: Record, kept: Record) -> None:
+    for name in ("bouts", "told", "holds"):
+        before, after = len(getattr(record, name)), len(getattr(kept, name))
+        if after < before:
+            _log.warning("%s: %d of %d %s are too many to be remembered", inert(document), before - after, before, name)

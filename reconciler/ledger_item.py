@@ -1,0 +1,192 @@
+"""How a Record lies in an item of the ledger's table. Pure: `ledger.py` reads and writes the items.
+
+One item a document, made to be read in the console:
+
+    document  S  its name, the key                   expires   N  when that lease ends, seconds since 1970
+    owner     S  who has the lease; absent: nobody   fence     N  rises with every lease that is taken
+    account, region, vpc_id  S                       looked_at S  time
+    accepted  M  revision N, sha256 S, version_id S  deleted   BOOL
+    bouts     M  drift: {times L of times, pauses N, until time}
+    told      M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
+    holds     M  address: time
+
+A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
+version of this program and are left alone.
+
+An item holds at most 400 KB (DynamoDB developer guide, "Quotas"), and every renewal of a lease is charged by its size.
+So `bounded` forgets what there is too much of.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from desired_state.fields import Address, shown
+from desired_state.load import inert
+from reconciler.record import Bout, Record
+
+MOST_BOUTS = 200
+MOST_TOLD = 200
+MOST_HOLDS = 1000
+MOST_TIMES = 50
+"""How many are kept of each; `MOST_TIMES` is the corrections of one bout."""
+ROOM = 64 * 1024
+"""Bytes that `bouts`, `told` and `holds` may take, each."""
+LONGEST_TITLE = 200
+
+ATTRIBUTES = tuple(one.name for one in fields(Record))
+"""The attributes of an item that make its Record; the others are the key and the lease."""
+
+_LONGEST_LEASE = timedelta(days=1)
+_RECORD = TypeAdapter(Record)
+_TIME = "write a time such as 2026-11-22T09:00:00Z"
+_ANEW = "correct the entry or remove it: it is then remembered anew"
+_MENDS = {
+    "account": "write the account's twelve digits as text",
+    "region": "write the region's name as text",
+    "vpc_id": "write the VPC's id as text",
+    "accepted": "write revision (number), sha256 and version_id (text), or remove it: the next version that loads is "
+    "then accepted, whatever its revision",
+    "looked_at": f"{_TIME}, or remove it",
+    "deleted": "write a boolean",
+    "bouts": _ANEW,
+    "told": _ANEW,
+    "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
+    "owner": "remove owner and expires, once no run is under way",
+    "expires": "remove owner and expires, once no run is under way",
+    "fence": "write a number above every one it ever was",
+}
+
+
+class MalformedItem(Exception):
+    """An item that somebody else has written to: `attribute` is the path of what cannot be read, `mend` what to do."""
+
+    def __init__(self, attribute: str, problem: str) -> None:
+        super().__init__(f"{attribute}: {problem}")
+        self.attribute, self.problem = attribute, problem
+        self.mend = _MENDS.get(attribute.partition(".")[0], "correct it")
+
+
+def read(item: Mapping[str, Any]) -> Record:
+    """The Record of an item, its values as boto3's TypeDeserializer gives them. Raises MalformedItem.
+
+    An attribute that is not there is one that was never written. One that is there and cannot be read is never taken
+    for that.
+    """
+    known = {name: item[name] for name in ATTRIBUTES if name in item}
+    for name, value in known.items():
+        if value is None:  # we leave out what has no value: somebody else wrote this
+            raise MalformedItem(name, "it is null")
+    try:
+        # Strict JSON is what pydantic reads times from text by, and converts nothing else.
+        record = _RECORD.validate_json(json.dumps(known, default=_plain), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(inert(str(step)) for step in first["loc"])
+        raise MalformedItem(path, first["msg"]) from None
+    for path, time in _times(record):
+        if time.tzinfo is None:
+            raise MalformedItem(inert(path), "a time without an offset")
+    return record
+
+
+def written(record: Record) -> dict[str, Any]:
+    """The attributes of `record`, as boto3's TypeSerializer takes them; those of ATTRIBUTES that are not in it are to
+    be removed.
+    """
+    plain: dict[str, Any] = _RECORD.dump_python(record, mode="json", exclude_none=True)
+    return plain
+
+
+def holder(item: Mapping[str, Any], now: datetime) -> tuple[str, datetime]:
+    """Who has the lease of an item, and until when. Raises MalformedItem; also for an end that no lease of ours has,
+    since nobody would ever get past it.
+    """
+    owner, expires = item.get("owner"), item.get("expires")
+    if not isinstance(owner, str):
+        raise MalformedItem("owner", f"{shown(owner)} is no name")
+    if not isinstance(expires, Decimal):
+        raise MalformedItem("expires", f"{shown(expires)} is no number")
+    if not 0 <= expires <= seconds(now + _LONGEST_LEASE):
+        raise MalformedItem("expires", f"{shown(str(expires))} is no time within a day from now")
+    return owner, datetime.fromtimestamp(float(expires), UTC)
+
+
+def fence(item: Mapping[str, Any]) -> int:
+    """The fencing number of an item. Raises MalformedItem."""
+    number = item.get("fence")
+    if not isinstance(number, Decimal) or number != number.to_integral_value():
+        raise MalformedItem("fence", f"{shown(number if isinstance(number, str) else str(number))} is no whole number")
+    return int(number)
+
+
+def seconds(time: datetime) -> Decimal:
+    """A time as `expires` has it, to the millisecond."""
+    return Decimal(f"{time.timestamp():.3f}")
+
+
+def bounded(record: Record) -> Record:
+    """`record` with no more in it than an item should hold.
+
+    Forgotten first are concerns that are settled, then what is oldest: of `bouts` by the last correction or the end of
+    the pause, of `told` by the last alert, of `holds` by when they were first seen.
+    """
+    bouts = {key: replace(bout, times=tuple(sorted(bout.times)[-MOST_TIMES:])) for key, bout in record.bouts.items()}
+    told = {
+        key: replace(one, digest=_utf8(one.digest), title=_utf8(one.title)[:LONGEST_TITLE])
+        for key, one in record.told.items()
+    }
+    return replace(
+        record,
+        bouts=_newest(bouts, MOST_BOUTS, _last_moved),
+        told=_newest(told, MOST_TOLD, lambda one: (one.open, one.last_alerted)),
+        holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
+    )
+
+
+def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: Callable[[V], Any]) -> dict[str, V]:
+    # One entry with a monstrous name costs itself its place, not the others theirs.
+    room, kept = ROOM, dict[str, V]()
+    for name, value in sorted(entries.items(), key=lambda entry: (age(entry[1]), entry[0]), reverse=True):
+        key = _utf8(name)
+        size = len(to_json({key: value}))
+        if key and len(kept) < most and size <= room:
+            room -= size
+            kept[key] = value
+    return kept
+
+
+def _last_moved(bout: Bout) -> datetime:
+    return max((*bout.times, *([bout.until] if bout.until else [])), default=datetime.min.replace(tzinfo=UTC))
+
+
+def _utf8(text: str) -> str:
+    """Half a surrogate pair, which JSON can smuggle in, would make DynamoDB refuse the whole item."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: object) -> int | float:
+    """A number as JSON has it. Sets and bytes become one that no attribute of ours can be, to be refused by name."""
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else 0.5
+
+
+def _times(record: Record) -> Iterator[tuple[str, datetime]]:
+    if record.looked_at:
+        yield "looked_at", record.looked_at
+    for name, bout in record.bouts.items():
+        yield from ((f"bouts.{name}.times", time) for time in bout.times)
+        if bout.until:
+            yield f"bouts.{name}.until", bout.until
+    for name, one in record.told.items():
+        yield f"told.{name}.first_seen", one.first_seen
+        yield f"told.{name}.last_alerted", one.last_alerted
+    for address, since in record.holds.items():
+        yield f"holds.{address}", since

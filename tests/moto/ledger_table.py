@@ -1,0 +1,49 @@
+"""The ledger's table as a deployment makes it, and what may lie in it."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from desired_state.fields import Address
+from reconciler.record import Accepted, Bout, Record, Told
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def create_table(client: DynamoDBClient, name: str) -> None:
+    """An empty table `name`, ready for a Ledger: one text key, paid by the call, no TTL."""
+    client.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "document", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "document", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def records() -> st.SearchStrategy[Record]:
+    """Records of any content, within the bounds of an item."""
+    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+    times = st.datetimes(timezones=st.just(UTC))
+    bouts = st.builds(
+        Bout,
+        st.lists(times, max_size=4).map(lambda found: tuple(sorted(found))),
+        st.integers(0, 10**6),
+        st.none() | times,
+    )
+    return st.builds(
+        Record,
+        account=text,
+        region=text,
+        vpc_id=text,
+        accepted=st.none() | st.builds(Accepted, st.integers(1, 2**53 - 1), text, text),
+        looked_at=st.none() | times,
+        deleted=st.booleans(),
+        bouts=st.dictionaries(name, bouts, max_size=4),
+        told=st.dictionaries(name, st.builds(Told, text, text, times, times, st.booleans()), max_size=4),
+        holds=st.dictionaries(name.map(Address), times, max_size=4),
+    )

@@ -1,0 +1,283 @@
+"""How a Record lies in an item: nothing is lost, nothing is guessed, nothing grows without bounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desired_state.fields import Address
+from reconciler.ledger_item import (
+    ATTRIBUTES,
+    LONGEST_TITLE,
+    MOST_BOUTS,
+    MOST_HOLDS,
+    MOST_TIMES,
+    MOST_TOLD,
+    MalformedItem,
+    bounded,
+    fence,
+    holder,
+    read,
+    written,
+)
+from reconciler.record import Accepted, Bout, Record, Told
+from tests.moto.ledger_table import records
+
+NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
+FULL = Record(
+    account="123456789012",
+    region="ap-northeast-2",
+    vpc_id="vpc-0a1b2c3d",
+    accepted=Accepted(7, "ab12", "v.7"),
+    looked_at=NINE,
+    deleted=True,
+    bouts={"security_group/web ingress": Bout((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))},
+    told={"f1": Told("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
+    holds={Address("security_group/web"): NINE},
+)
+"""A record in which every field has a value other than its default."""
+
+
+def values() -> st.SearchStrategy[object]:
+    """What DynamoDB may hold, as boto3 reads it."""
+    leaves = st.none() | st.booleans() | st.text(max_size=20) | st.binary(max_size=3) | st.sets(st.text(), min_size=1)
+    numbers = st.decimals(allow_nan=False, allow_infinity=False)
+    words = st.sampled_from(["times", "until", "revision", "digest", "open", "2026-11-22T09:00:00Z", "x"])
+    return st.recursive(
+        leaves | numbers | words,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=5), inner, max_size=3),
+    )
+
+
+def through_the_wire(plain: dict[str, Any]) -> dict[str, Any]:
+    sent = {name: TypeSerializer().serialize(value) for name, value in plain.items()}
+    return {name: TypeDeserializer().deserialize(value) for name, value in sent.items()}
+
+
+def told(title: str = "t", minutes: int = 0, *, open: bool = True, digest: str = "d") -> Told:  # noqa: A002
+    return Told(digest, title, NINE, NINE + timedelta(minutes=minutes), open)
+
+
+def test_an_item_can_be_read_by_a_person() -> None:
+    assert written(FULL) == {
+        "account": "123456789012",
+        "region": "ap-northeast-2",
+        "vpc_id": "vpc-0a1b2c3d",
+        "accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"},
+        "looked_at": "2026-11-22T09:00:00Z",
+        "deleted": True,
+        "bouts": {
+            "security_group/web ingress": {
+                "times": ["2026-11-22T09:00:00Z", "2026-11-22T09:05:00Z"],
+                "pauses": 2,
+                "until": "2026-11-22T10:00:00Z",
+            }
+        },
+        "told": {
+            "f1": {
+                "digest": "d1",
+                "title": "somebody opened port 22",
+                "first_seen": "2026-11-22T09:00:00Z",
+                "last_alerted": "2026-11-22T11:00:00Z",
+                "open": False,
+            }
+        },
+        "holds": {"security_group/web": "2026-11-22T09:00:00Z"},
+    }
+
+
+def test_every_field_comes_back_from_the_wire() -> None:
+    back = read(through_the_wire(written(FULL)))
+    assert back == FULL
+    assert [type(address) for address in back.holds] == [Address]
+
+
+@given(records())
+def test_every_record_comes_back_from_the_wire(record: Record) -> None:
+    assert read(through_the_wire(written(bounded(record)))) == record
+
+
+def test_an_item_without_attributes_is_the_record_of_a_first_run() -> None:
+    assert read({"document": "a", "owner": "run-1", "expires": Decimal(1), "fence": Decimal(1)}) == Record()
+
+
+def test_what_a_newer_version_added_does_not_disturb() -> None:
+    item = written(FULL) | {"weather": {"rain": Decimal("0.5")}, "tags": {"a", "b"}}
+    item["told"] = {"f1": item["told"]["f1"] | {"severity": "high"}}
+    assert read(item) == FULL
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "path"),
+    [
+        ("account", Decimal(123456789012), "account"),
+        ("account", None, "account"),
+        ("accepted", "revision 7", "accepted"),
+        ("accepted", None, "accepted"),
+        ("looked_at", None, "looked_at"),
+        ("accepted", {}, "accepted.revision"),
+        ("accepted", {"revision": "7", "sha256": "", "version_id": ""}, "accepted.revision"),
+        ("accepted", {"revision": Decimal("7.5"), "sha256": "", "version_id": ""}, "accepted.revision"),
+        ("accepted", {"a", "b"}, "accepted"),
+        ("accepted", b"\x00", "accepted"),
+        ("looked_at", "yesterday", "looked_at"),
+        ("looked_at", "2026-11-22T09:00:00", "looked_at"),
+        ("looked_at", Decimal(1795338000), "looked_at"),
+        ("deleted", "true", "deleted"),
+        ("deleted", Decimal(0), "deleted"),
+        ("bouts", [], "bouts"),
+        ("bouts", {"x": {"times": ["9:00"]}}, "bouts.x.times.0"),
+        ("bouts", {"x": {"times": ["2026-11-22T09:00:00"]}}, "bouts.x.times"),
+        ("bouts", {"x": {"until": "2026-11-22T09:00:00"}}, "bouts.x.until"),
+        ("bouts", {"x": {"pauses": "many"}}, "bouts.x.pauses"),
+        ("told", {"f1": "told"}, "told.f1"),
+        ("told", {"\x1b[2J": {}}, "told.\\x1b[2J.digest"),
+        ("holds", {"vpc/a": True}, "holds.vpc/a"),
+        ("holds", {"vpc/a": "2026-11-22T09:00:00"}, "holds.vpc/a"),
+    ],
+)
+def test_an_attribute_that_somebody_broke_is_named_and_never_taken_for_an_empty_one(
+    attribute: str, value: object, path: str
+) -> None:
+    with pytest.raises(MalformedItem) as caught:
+        read(written(FULL) | {attribute: value})
+    assert caught.value.attribute == path
+    assert caught.value.mend
+
+
+def test_the_mend_says_what_it_costs_to_remove_the_accepted_version() -> None:
+    with pytest.raises(MalformedItem) as caught:
+        read({"accepted": {}})
+    assert caught.value.mend == (
+        "write revision (number), sha256 and version_id (text), or remove it: the next version that loads is then "
+        "accepted, whatever its revision"
+    )
+
+
+def test_a_holder_has_a_name_and_an_end() -> None:
+    assert holder({"owner": "run-1", "expires": Decimal("1795338000.5")}, NINE) == (
+        "run-1",
+        datetime(2026, 11, 22, 9, 0, 0, 500_000, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "attribute"),
+    [
+        ({"owner": Decimal(3), "expires": Decimal(1795338000)}, "owner"),
+        ({"owner": "run-1", "expires": "2026-11-22T09:00:00Z"}, "expires"),
+        ({"owner": "run-1", "expires": None}, "expires"),
+        ({"owner": "run-1", "expires": Decimal(1795338000000)}, "expires"),
+        ({"owner": "run-1", "expires": Decimal(-1)}, "expires"),
+        ({"owner": "run-1", "expires": Decimal("1E+120")}, "expires"),
+    ],
+)
+def test_a_lease_that_nobody_could_ever_get_past_is_named(item: dict[str, Any], attribute: str) -> None:
+    with pytest.raises(MalformedItem, match=attribute) as caught:
+        holder(item, NINE)
+    assert caught.value.mend == "remove owner and expires, once no run is under way"
+
+
+@pytest.mark.parametrize("value", [None, "7", Decimal("7.5"), True])
+def test_a_fence_is_a_whole_number(value: object) -> None:
+    with pytest.raises(MalformedItem, match="fence"):
+        fence({"fence": value})
+
+
+def test_the_newest_bouts_are_kept() -> None:
+    many = {f"drift {n}": Bout((NINE + timedelta(minutes=n),)) for n in range(MOST_BOUTS + 3)}
+    paused = {"paused": Bout((NINE - timedelta(days=1),), 4, NINE + timedelta(days=1)), "empty": Bout()}
+    kept = bounded(Record(bouts=paused | many)).bouts
+    assert len(kept) == MOST_BOUTS
+    assert set(paused | many) - set(kept) == {"empty", "drift 0", "drift 1", "drift 2", "drift 3"}
+
+
+def test_the_newest_corrections_of_a_bout_are_kept() -> None:
+    times = tuple(NINE + timedelta(seconds=n) for n in range(MOST_TIMES + 2))
+    assert bounded(Record(bouts={"x": Bout(times, 1)})).bouts == {"x": Bout(times[2:], 1)}
+
+
+def test_settled_concerns_are_forgotten_before_open_ones() -> None:
+    settled = {f"settled {n}": told(minutes=1000 + n, open=False) for n in range(3)}
+    still = {f"open {n}": told(minutes=n) for n in range(MOST_TOLD - 1)}
+    kept = bounded(Record(told=settled | still)).told
+    assert len(kept) == MOST_TOLD
+    assert set(settled | still) - set(kept) == {"settled 0", "settled 1"}
+
+
+def test_the_oldest_open_concerns_are_forgotten_next() -> None:
+    still = {f"open {n}": told(minutes=n) for n in range(MOST_TOLD + 2)}
+    assert set(still) - set(bounded(Record(told=still)).told) == {"open 0", "open 1"}
+
+
+def test_the_newest_holds_are_kept() -> None:
+    holds = {Address(f"vpc/{n}"): NINE + timedelta(seconds=n) for n in range(MOST_HOLDS + 1)}
+    kept = bounded(Record(holds=holds)).holds
+    assert set(holds) - set(kept) == {Address("vpc/0")}
+
+
+def test_a_long_title_is_cut() -> None:
+    assert bounded(Record(told={"f": told("x" * 5000)})).told["f"].title == "x" * LONGEST_TITLE
+
+
+def test_a_monstrous_name_costs_itself_its_place_and_no_other() -> None:
+    record = Record(told={"m" * 100_000: told(minutes=9), "f": told(), "": told(), "g": told(digest="d" * 70_000)})
+    assert list(bounded(record).told) == ["f"]
+
+
+def test_half_a_surrogate_pair_cannot_spoil_the_item() -> None:
+    kept = bounded(Record(told={"\ud800": told("a\udfffb")}, holds={Address("vpc/\ud800"): NINE}))
+    assert kept.told == {"?": told("a?b")}
+    assert kept.holds == {Address("vpc/?"): NINE}
+
+
+def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
+    wide = "\N{FIRE}" * 100
+    record = Record(
+        bouts={f"{n} {wide}": Bout((NINE,) * 500, 9, NINE) for n in range(2000)},
+        told={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
+        holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
+    )
+    item = written(bounded(record))
+    assert size(item) < 250_000
+    assert min(len(item[name]) for name in ("bouts", "told", "holds")) > 20
+
+
+def size(value: object) -> int:
+    """DynamoDB developer guide, "Item sizes and formats"."""
+    match value:
+        case dict():
+            return 3 + sum(len(key.encode()) + 1 + size(one) for key, one in value.items())
+        case list():
+            return 3 + sum(1 + size(one) for one in value)
+        case str():
+            return len(value.encode())
+        case bool():
+            return 1
+        case int():
+            return 21
+        case _:
+            raise AssertionError(value)
+
+
+@given(st.sampled_from(ATTRIBUTES), values())
+def test_whatever_somebody_writes_into_an_attribute_is_read_or_named(attribute: str, value: object) -> None:
+    found = named(written(FULL) | {attribute: value})
+    if isinstance(found, Record):
+        assert replace(found, **{attribute: getattr(FULL, attribute)}) == FULL
+    else:
+        assert found.startswith(attribute)
+
+
+def named(item: dict[str, Any]) -> Record | str:
+    try:
+        return read(item)
+    except MalformedItem as error:
+        return error.attribute
