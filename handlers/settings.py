@@ -1,7 +1,8 @@
-"""The deployment's settings: environment variables `SETPOINT_<NAME>`, read once into one frozen model.
+"""The deployment's settings: environment variables `SETPOINT_<NAME>`, read once into frozen models.
 
-Every door calls `settings`; the command line hands its options in as `chosen`, which win over the environment. No
-document can say any of this (`reconciler/model.py`, Policy).
+`settings` says how far the tool may go and is the same for every door; the command line hands its options in as
+`chosen`, which win over the environment. `deployment` says where a Lambda function finds its documents, its memory and
+its voice. No document can say any of this (`reconciler/model.py`, Policy).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from desired_state.load import inert
 from reconciler.model import Policy
@@ -23,29 +24,62 @@ class SettingsError(Exception):
 
 
 class Settings(BaseModel):
-    """How far this deployment lets the tool go; hours and counts as named."""
+    """How far this deployment lets the tool go; hours and counts as named. A field's description is its mend."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mode: Literal["correct", "report"] = "correct"
-    create_databases: bool = False
-    downtime: Literal["never", "window", "now"] = "never"
-    max_breaks: Annotated[int, Field(ge=0)] | None = None
-    prune: bool = False
-    max_hold_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+    mode: Literal["correct", "report"] = Field("correct", description="write correct or report")
+    create_databases: bool = Field(default=False, description="write 1 or 0")
+    downtime: Literal["never", "window", "now"] = Field("never", description="write never, window or now")
+    max_breaks: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="write a whole number from 0, or leave it out for the limit that goes with the document's size",
+    )
+    prune: bool = Field(default=False, description="write 1 or 0")
+    max_hold_hours: int = Field(24, ge=0, le=8760, description="write a whole number of hours from 0 to 8760")
 
     def policy(self) -> Policy:
-        return Policy(**{name: getattr(self, name) for name in _MENDS})
+        return Policy(**self.model_dump())
 
 
-_MENDS = {
-    "mode": "write correct or report",
-    "create_databases": "write 1 or 0",
-    "downtime": "write never, window or now",
-    "max_breaks": "write a whole number from 0, or leave it out for the limit that goes with the document's size",
-    "prune": "write 1 or 0",
-    "max_hold_hours": "write a whole number of hours from 0 to 8760",
-}
+def _listed(text: object) -> object:
+    return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+
+
+_ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=.@/-]+$"
+_Roles = Annotated[tuple[Annotated[str, Field(pattern=_ROLE)], ...], BeforeValidator(_listed)]
+_ROLES = "write ARNs of roles with commas between them: arn:aws:iam::111122223333:role/setpoint-target"
+
+
+def _one_an_account(arns: tuple[str, ...]) -> tuple[str, ...]:
+    if len({arn.split(":")[4] for arn in arns}) < len(arns):
+        raise ValueError("two roles in one account: which one to use would be a guess")
+    return arns
+
+
+class Deployment(BaseModel):
+    """Where the functions of one stack find what they work with; hours and seconds as named.
+
+    `role_arns` are the roles in other accounts that documents may be for, one for an account at most; `own_roles` are
+    the stack's own, by which the functions know their own calls again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bucket: str = Field(min_length=3, description="write the name of the bucket that holds the documents")
+    prefix: str = Field("documents/", pattern=r"^([a-zA-Z0-9_.-]+/)*$", description="write a prefix that ends in /")
+    table: str = Field(min_length=3, description="write the name of the DynamoDB table")
+    queue_url: str = Field(pattern=r"^https?://", description="write the URL of the queue")
+    topic_arn: str = Field("", pattern=r"^(arn:.+)?$", description="write the ARN of the SNS topic, or leave it out")
+    event_bus: str = Field("default", min_length=1, description="write the name of the event bus")
+    alert_form: Literal["text", "chat"] = Field("text", description="write text or chat")
+    alert_repeat_hours: int = Field(24, ge=1, le=8760, description="write a whole number of hours from 1 to 8760")
+    role_arns: Annotated[_Roles, AfterValidator(_one_an_account)] = Field(
+        (), description=f"{_ROLES}, one for an account at most"
+    )
+    external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the id that the roles ask for")
+    own_roles: _Roles = Field((), description=_ROLES)
+    reserve_seconds: int = Field(30, ge=5, le=300, description="write a whole number of seconds from 5 to 300")
 
 
 def settings(environment: Mapping[str, str], chosen: Mapping[str, Any] | None = None) -> Settings:
@@ -54,32 +88,47 @@ def settings(environment: Mapping[str, str], chosen: Mapping[str, Any] | None = 
     An empty variable counts as not set, since templates cannot leave one out. Raises SettingsError; also for a variable
     that is almost one of ours, since a misspelt limit would be no limit.
     """
-    names = {PREFIX + field.upper(): field for field in _MENDS}
+    return _read(Settings, environment, chosen or {})
+
+
+def deployment(environment: Mapping[str, str]) -> Deployment:
+    """The deployment that `environment` describes. Raises SettingsError, as `settings` does."""
+    return _read(Deployment, environment, {})
+
+
+_NAMES = {PREFIX + field.upper() for model in (Settings, Deployment) for field in model.model_fields}
+
+
+def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str], chosen: Mapping[str, Any]) -> Model:
+    names = {PREFIX + field.upper(): field for field in model.model_fields}
     given = {field: environment[name] for name, field in names.items() if environment.get(name)}
-    options = {field: value for field, value in (chosen or {}).items() if value is not None}
-    problems = [_misspelt(name, close[0]) for name in environment if (close := _close(name, names))]
+    options = {field: value for field, value in chosen.items() if value is not None}
+    problems = [_misspelt(name, close[0]) for name in environment if (close := _close(name))]
     try:
-        read = Settings.model_validate(given | options)
+        read = model.model_validate(given | options)
     except ValidationError as error:
         fields = dict.fromkeys(str(one["loc"][0]) for one in error.errors())
-        problems += [_refused(field, given, options) for field in fields]
+        problems += [_refused(model, field, given, options) for field in fields]
     else:
         if not problems:
             return read
     raise SettingsError("\n".join(problems)) from None
 
 
-def _close(name: str, names: Mapping[str, str]) -> list[str]:
-    if not name.startswith(PREFIX) or name in names:
+def _close(name: str) -> list[str]:
+    if not name.startswith(PREFIX) or name in _NAMES:
         return []
-    return get_close_matches(name, names, n=1, cutoff=0.85)
+    return get_close_matches(name, _NAMES, n=1, cutoff=0.85)
 
 
 def _misspelt(name: str, meant: str) -> str:
     return f"{inert(name)}: there is no such setting; did you mean {meant}?"
 
 
-def _refused(field: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def _refused(model: type[BaseModel], field: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
     where = f"--{field.replace('_', '-')}" if field in options else PREFIX + field.upper()
+    mend = model.model_fields[field].description
+    if field not in given and field not in options:
+        return f"{where}: it is not set; {mend}"
     value = options.get(field, given.get(field))
-    return f"{where}: {inert(repr(value))} cannot be used; {_MENDS[field]}"
+    return f"{where}: {inert(repr(value))} cannot be used; {mend}"

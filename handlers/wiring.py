@@ -1,6 +1,7 @@
-"""The composition root: the only file that chooses implementations. The doors call `connect`, then `world`.
+"""The composition root of the terminal: how it gets to AWS. The command line calls `connect`, then `world`.
 
-It imports boto3, which takes most of a second: doors import this module when they are about to look at AWS, not before.
+It imports boto3, which takes most of a second: the command line imports this module when it is about to look at AWS,
+not before. What the Lambda functions work with is put together in `stack.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 
 import boto3
 from botocore.config import Config
@@ -103,7 +104,7 @@ def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str]
         place.session,
         place.region,
         endpoint_url=place.endpoint_url or None,
-        version=_version(),
+        version=version(),
         notice=looking,
     )
     return World(aws, lambda: datetime.now(UTC), time.sleep, doing)
@@ -121,8 +122,9 @@ def _account(session: boto3.Session, region: str, endpoint_url: str) -> str:
     return sts.get_caller_identity()["Account"]
 
 
-def _version() -> str:
+def version() -> str:
+    """The version of this program, which CloudTrail shows in the user agent of our calls; 0 where it is not known."""
     try:
-        return version("setpoint")
-    except PackageNotFoundError:  # run from a folder, as the Lambda artefact is
+        return metadata.version("setpoint")
+    except metadata.PackageNotFoundError:  # run from a folder, as the Lambda artefact is
         return "0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handlers.settings import SettingsError, settings
+from handlers.settings import SettingsError, deployment, settings
 from reconciler.model import Policy
 
 BREAKS = "write a whole number from 0, or leave it out for the limit that goes with the document's size"
@@ -83,3 +83,51 @@ def test_a_hostile_value_is_told_on_one_line() -> None:
         settings({"SETPOINT_MODE": "\x1b[2J\nIn sync."})
     assert len(str(error.value).splitlines()) == 1
     assert str(error.value).isprintable()
+
+
+STACK = {
+    "SETPOINT_BUCKET": "setpoint-documents",
+    "SETPOINT_TABLE": "setpoint",
+    "SETPOINT_QUEUE_URL": "https://sqs.ap-northeast-2.amazonaws.com/123456789012/setpoint",
+}
+ROLES = "arn:aws:iam::111122223333:role/setpoint, arn:aws:iam::444455556666:role/x/setpoint"
+
+
+def test_a_deployment_says_where_its_parts_are_and_takes_the_careful_value_for_the_rest() -> None:
+    found = deployment(STACK | {"SETPOINT_ROLE_ARNS": ROLES, "SETPOINT_TOPIC_ARN": ""})
+    assert found.role_arns == ("arn:aws:iam::111122223333:role/setpoint", "arn:aws:iam::444455556666:role/x/setpoint")
+    assert (found.prefix, found.event_bus, found.topic_arn) == ("documents/", "default", "")
+    assert (found.alert_form, found.alert_repeat_hours, found.reserve_seconds) == ("text", 24, 30)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            {"SETPOINT_BUCKET": ""},
+            "SETPOINT_BUCKET: it is not set; write the name of the bucket that holds the documents",
+        ),
+        (
+            {"SETPOINT_PREFIX": "documents"},
+            "SETPOINT_PREFIX: 'documents' cannot be used; write a prefix that ends in /",
+        ),
+        ({"SETPOINT_ALERT_FORM": "fax"}, "SETPOINT_ALERT_FORM: 'fax' cannot be used; write text or chat"),
+        ({"SETPOINT_ROLE_ARNS": "setpoint"}, "SETPOINT_ROLE_ARNS: 'setpoint' cannot be used; write ARNs of roles"),
+        (
+            {"SETPOINT_ROLE_ARNS": "arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b"},
+            "one for an account at most",
+        ),
+        ({"SETPOINT_TABEL": "x"}, "SETPOINT_TABEL: there is no such setting; did you mean SETPOINT_TABLE?"),
+    ],
+)
+def test_a_deployment_that_cannot_be_used_says_which_variable_and_what_to_write(
+    change: dict[str, str], told: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        deployment(STACK | change)
+    assert told in str(error.value)
+
+
+def test_no_setting_of_one_model_is_taken_for_a_misspelling_of_the_other() -> None:
+    assert settings(STACK | {"SETPOINT_PREFIX": "documents/"}).mode == "correct"
+    assert deployment(STACK | {"SETPOINT_PRUNE": "1", "SETPOINT_MODE": "report"}).table == "setpoint"
