@@ -29,8 +29,9 @@ NEWBORN_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 @dataclass(frozen=True)
 class Hands:
-    """What applying works with. `may_start` is empty, or says why no further call may be started (time, a lost lease);
-    `stale` says whether the look that the plan rests on is too old to take anything away on.
+    """What applying works with. `may_start` is empty, or says why no further call may be started (time, a lost lease):
+    it is asked once right before every write, and after a reason nothing is written any more. `stale` says whether the
+    look that the plan rests on is too old to take anything away on.
     """
 
     aws: Aws
@@ -46,7 +47,7 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
     attempts: list[Attempt] = []
     spoiled: set[Address] = set()
     unclosed: list[Action] = []
-    halted = ""
+    halted: Attempt | None = None
     for index, action in enumerate(plan.actions):
         unmet = [
             attempts[earlier] for earlier in sorted(plan.needs[index]) if attempts[earlier].ended is not Ended.DONE
@@ -57,19 +58,16 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
         elif index in gate.left:
             attempt = Attempt(action, Ended.SKIPPED, gate.left[index])
         elif halted:
-            attempt = Attempt(action, Ended.SKIPPED, halted)
+            attempt = Attempt(action, halted.ended, halted.message)
         elif unmet:
             attempt = Attempt(action, Ended.SKIPPED, f"it comes after: {unmet[0].action.why}, which {_fate(unmet[0])}")
         elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
             attempt = Attempt(action, Ended.SKIPPED, "nothing is taken away where something could not be made")
         elif gap := _gap(action, unclosed):
             attempt = Attempt(action, Ended.SKIPPED, f"it would open a way to what is still to be closed: {gap.why}")
-        elif reason := hands.may_start():
-            attempt = Attempt(action, Ended.WAITING, reason)
         elif takes_away and hands.stale():
             attempt = Attempt(action, Ended.STALE, "the last look is too old to take anything away on")
         else:
-            hands.notice(f"{action.address}: {action.why}")
             attempt, halted = writer.perform(action)
         if attempt.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
             spoiled.add(action.address)
@@ -78,6 +76,10 @@ def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands:
             unclosed.append(action)
         attempts.append(attempt)
     return tuple(attempts)
+
+
+class _NotNowError(Exception):
+    """No further call may be started, and why."""
 
 
 def _gap(action: Action, unclosed: Iterable[Action]) -> Action | None:
@@ -101,28 +103,32 @@ class _Writer:
         self._document, self._hands, self._handles = document, hands, handles
         self._made: set[Ref] = set()
 
-    def perform(self, action: Action) -> tuple[Attempt, str]:
-        """The attempt, and why no further action may be tried (empty: go on)."""
+    def perform(self, action: Action) -> tuple[Attempt, Attempt | None]:
+        """The attempt, and how every further action ends where none may be tried any more (None: go on)."""
         try:
             self._call(action)
         except AwsError as error:
             if action.parts and error.verdict is Verdict.LOOK_AGAIN:
                 return self._one_by_one(action)
-            return self._judge(action, error), str(error) if error.verdict is Verdict.STOP else ""
+            over = Attempt(action, Ended.SKIPPED, str(error)) if error.verdict is Verdict.STOP else None
+            return self._judge(action, error), over
         except LookupError as error:
-            return Attempt(action, Ended.STALE, f"{error} is not there any more: the world has changed"), ""
-        return Attempt(action, Ended.DONE), ""
+            return Attempt(action, Ended.STALE, f"{error} is not there any more: the world has changed"), None
+        except _NotNowError as error:
+            waiting = Attempt(action, Ended.WAITING, str(error))
+            return waiting, waiting
+        return Attempt(action, Ended.DONE), None
 
-    def _one_by_one(self, action: Action) -> tuple[Attempt, str]:
+    def _one_by_one(self, action: Action) -> tuple[Attempt, Attempt | None]:
         """A batch states many facts, so an error of it says nothing about each: every fact gets a call of its own."""
         bad: list[Attempt] = []
-        halted = ""
+        halted: Attempt | None = None
         for part in action.parts:
             if not halted:
                 attempt, halted = self.perform(part)
                 bad += [attempt] if attempt.ended is not Ended.DONE else []
         if not bad:
-            return Attempt(action, Ended.DONE), ""
+            return Attempt(action, Ended.DONE), None
         return Attempt(action, bad[0].ended, "; ".join(one.message for one in bad)), halted
 
     def _judge(self, action: Action, error: AwsError) -> Attempt:
@@ -142,7 +148,6 @@ class _Writer:
 
     def _call(self, action: Action) -> None:
         params = self._resolved(action.params)
-        log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
         answer = self._patiently(action, params)
         if action.gives and action.operation.yields:
             value: Any = answer
@@ -158,12 +163,19 @@ class _Writer:
         """The answer; what was made a moment ago may be unknown at first, and only then is it worth asking again."""
         for pause in NEWBORN_PAUSES:
             try:
-                return self._hands.aws.write(action.operation, params)
+                return self._write(action, params)
             except AwsError as error:
                 newborn = any(ref in self._made for ref in refs(action.params))
                 if not (newborn and "notfound" in bare(error.code)):
                     raise
                 self._hands.sleep(pause)
+        return self._write(action, params)
+
+    def _write(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        if reason := self._hands.may_start():
+            raise _NotNowError(reason)
+        self._hands.notice(f"{action.address}: {action.why}")
+        log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
         return self._hands.aws.write(action.operation, params)
 
     def _resolved(self, value: Any) -> Any:

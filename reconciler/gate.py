@@ -6,8 +6,9 @@ Nothing here looks at AWS or at a document's wishes for more power: how far the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from desired_state.document import Document
 from desired_state.fields import Address
@@ -22,14 +23,48 @@ LEAST_LIMIT = 20
 @dataclass(frozen=True)
 class Gate:
     """`held[i]` says why the i-th action of the plan is not to be done; `whole` why no action is. `left[i]` says why
-    the caller leaves it for another run, which is no decision to keep things as they are. Findings are holds that
-    count for nothing.
+    the caller leaves it for another run, which is no decision to keep things as they are. Findings are the holds, those
+    that count and those that count for nothing. `tagged` carry a hold whose time is not over, `unseen` may do so.
     """
 
     held: Mapping[int, str]
     left: Mapping[int, str]
     whole: str
     findings: tuple[Finding, ...]
+    tagged: frozenset[Address] = frozenset()
+    unseen: frozenset[Address] = frozenset()
+
+
+class Gated(Protocol):
+    """What holds a gate's judgement, such as a report."""
+
+    @property
+    def gate(self) -> Gate: ...
+
+
+def seen_holds(report: Gated, since: Mapping[Address, datetime], now: datetime) -> dict[Address, datetime]:
+    """Since when each resource with a hold has been seen with it, out of what is remembered (`since`) and what the run
+    saw. A hold that is over or gone is forgotten; of what could not be seen everything is remembered.
+    """
+    gate = report.gate
+    return {at: since.get(at, now) for at in sorted(gate.tagged | (gate.unseen & since.keys()))}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the caller knows that the plan does not show.
+
+    `barred` says why an action is left for another run (empty: it is not). `guard` says why one is held for the sake of
+    what is left alone (`aside.py`); it is asked last, so that what it lets go is done. `held_since` says since when a
+    hold has been seen: one that is written anew every day counts no longer than one that is written once.
+    """
+
+    barred: Callable[[Action], str] = lambda action: ""
+    guard: Callable[[Action], str] = lambda action: ""
+    held_since: Mapping[Address, datetime] = field(default_factory=dict)
+
+
+NO_LIMITS = Limits()
 
 
 def gate(
@@ -40,19 +75,17 @@ def gate(
     now: datetime,
     *,
     approved: str = "",
-    barred: Callable[[Action], str] = lambda action: "",
+    limits: Limits = NO_LIMITS,
 ) -> Gate:
-    """What is held, and why. `approved` is the fingerprint a person released: it lifts the blast-radius limits only.
-    `barred` says why an action is not to be done for a reason of the caller's (empty: there is none).
-    """
+    """What is held, and why. `approved` is the fingerprint a person released: it lifts the blast-radius limits only."""
     lost = tuple(_lost_sections(document, snapshot))
     whole = "" if approved == plan.fingerprint else _too_much(plan, lost, document, policy)
-    holds, findings = _holds(snapshot, policy, now)
+    holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
     held: dict[int, str] = {}
     left: dict[int, str] = {}
     unmade: set[Address] = set()
     for index, action in enumerate(plan.actions):
-        if reason := barred(action):
+        if reason := limits.barred(action):
             left[index] = reason
             continue
         reason = _barrier(action, document, policy, holds) or whole
@@ -60,10 +93,12 @@ def gate(
             reason = reason or f"it comes after something that is held: {plan.actions[before[0]].why}"
         if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
             reason = reason or "nothing is taken away where something that is to be made is held"
+        reason = reason or limits.guard(action)
         if reason:
             held[index] = reason
             unmade |= {action.address} if action.operation.phase <= Phase.BIND else set()
-    return Gate(held, left, whole, (*lost, *findings))
+    unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
+    return Gate(held, left, whole, (*lost, *findings), tagged, unseen)
 
 
 def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[Address, datetime]) -> str:
@@ -114,25 +149,32 @@ def _lost_sections(document: Document, snapshot: Snapshot) -> Iterator[Finding]:
         yield Finding(Address.of(kind, "*"), Outcome.HELD, f"{message}: {mend}")
 
 
-def _holds(snapshot: Snapshot, policy: Policy, now: datetime) -> tuple[dict[Address, datetime], tuple[Finding, ...]]:
-    """The holds that count, by address; and a finding for each hold, whether it counts or not."""
+def _holds(
+    snapshot: Snapshot, policy: Policy, now: datetime, since: Mapping[Address, datetime]
+) -> tuple[dict[Address, datetime], tuple[Finding, ...], frozenset[Address]]:
+    """The holds that count, by address; a finding for each, whether it counts or not; and where one is not over."""
     holds: dict[Address, datetime] = {}
     findings: list[Finding] = []
-    furthest = now + timedelta(hours=policy.max_hold_hours)
+    tagged: set[Address] = set()
+    longest = timedelta(hours=policy.max_hold_hours)
     for address, observed in snapshot.resources.items():
         tags = observed.spec.tags
         if not tags or HOLD_TAG not in tags:
             continue
         text = tags[HOLD_TAG]
-        until, problem = _hold(text, furthest)
+        until, problem = _hold(text, now + longest)
+        tagged |= {address} if until and until > now else set()
+        last = since.get(address, now) + longest
+        if until and not problem and until > now >= last:
+            problem = f"it has been held since {since[address]:%Y-%m-%dT%H:%MZ}, longer than this deployment allows"
         if problem or not until:
             message = f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}"
             findings.append(Finding(address, Outcome.BLOCKED, message, "tags", HOLD_TAG))
         elif until > now:
-            holds[address] = until
-            message = f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}"
+            holds[address] = min(until, last)
+            message = f"somebody holds it until {holds[address]:%Y-%m-%dT%H:%MZ}"
             findings.append(Finding(address, Outcome.HELD, message, "tags", HOLD_TAG))
-    return holds, tuple(findings)
+    return holds, tuple(findings), frozenset(tagged)
 
 
 def _hold(text: str, furthest: datetime) -> tuple[datetime | None, str]:

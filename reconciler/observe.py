@@ -39,13 +39,18 @@ class Look:
     pause: Callable[[], None]
 
 
-def observe(document: Document, aws: Aws, look: Look) -> Snapshot:
-    """Everything of the document's VPC as it is now. Raises `ObserveError`."""
+def observe(document: Document, aws: Aws, look: Look, hint: str = "") -> Snapshot:
+    """Everything of the document's VPC as it is now. Raises `ObserveError`.
+
+    `hint` is the id that the VPC had when it was last seen: where it still is the one, all reads are made at once.
+    """
     at = look.now()
     sight = Sight(document, document.scope.vpc_id or "", {})
     with ThreadPoolExecutor(THREADS, thread_name_prefix="observe") as pool:
         reader = _Reader(aws, pool)
         if not sight.vpc_id:
+            if hint:
+                _guess(sight, hint, reader)
             sight = _find_vpc(sight, reader, look)
         found = _look(sight, reader, REGISTRY)
         if again := _kinds_with_missing(found):
@@ -101,6 +106,22 @@ class _Reader:
             return error
 
 
+def _guess(sight: Sight, hint: str, reader: _Reader) -> None:
+    """Make the reads of the VPC `hint` together with the one that looks for the VPC.
+
+    Only reading ahead: which VPC it is, and whether another one could be it too, is decided by what the search finds in
+    all VPCs of the region, and answers about any other VPC are never asked for.
+    """
+    known, vpc = replace(sight, vpc_id=hint), REGISTRY["vpc"]
+    _, *attributes = vpc.reads(known)  # the first would show the VPC itself, which the search does
+    ahead = [one for name, kind in REGISTRY.items() if name != vpc.name for one in _reads(kind, known)]
+    reader.read([*vpc.reads(sight), *attributes, *ahead])
+
+
+def _reads(kind: Kind, sight: Sight) -> Iterable[Read]:
+    return kind.reads(replace(sight, declared=sight.document.of_kind(kind.name)))
+
+
 def _find_vpc(sight: Sight, reader: _Reader, look: Look) -> Sight:
     """The sight with the id of the document's VPC; without one where it does not exist, after a second look."""
     kind = REGISTRY["vpc"]
@@ -128,7 +149,7 @@ def _find_vpc(sight: Sight, reader: _Reader, look: Look) -> Sight:
 
 def _look(sight: Sight, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Found]:
     sights = {name: replace(sight, declared=sight.document.of_kind(name)) for name in kinds}
-    reads = {name: list(kind.reads(sights[name])) for name, kind in kinds.items()}
+    reads = {name: list(_reads(kind, sight)) for name, kind in kinds.items()}
     reader.read(one for some in reads.values() for one in some)
     for name, kind in kinds.items():
         reads[name] += kind.more(sights[name], reader.answers)

@@ -7,21 +7,22 @@ nothing that the first plan did not hold, except to what this very run has made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.apply import Hands, apply
+from reconciler.aside import Aside, Guard, set_aside
 from reconciler.aws import Aws
 from reconciler.diff import diff, tolerated
-from reconciler.gate import Gate, gate
+from reconciler.gate import Gate, Limits, gate
 from reconciler.kind import Scene
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Attempt, Ended, Phase, Policy, Snapshot
+from reconciler.model import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
 from reconciler.observe import Look, ObserveError, observe
-from reconciler.plan import Plan, make_plan, signature
+from reconciler.plan import make_plan, signature
 from reconciler.report.result import Course, Meter, Report, Sight, judge
 
 ROUNDS = 4
@@ -37,7 +38,9 @@ class StalePlanError(Exception):
 
 @dataclass(frozen=True)
 class World:
-    """Everything outside that a run touches. `may_start` is empty, or says why no further call may be started."""
+    """Everything outside that a run touches. `may_start` is empty, or says why no further call may be started (time, a
+    lost lease): it is asked before every write, and never again once it gave a reason.
+    """
 
     aws: Aws
     now: Callable[[], datetime]
@@ -46,7 +49,22 @@ class World:
     may_start: Callable[[], str] = lambda: ""
 
 
-def run(
+@dataclass(frozen=True)
+class Memory:
+    """What is known from earlier runs. `vpc_id` is where the document's VPC was seen last; it is a hint only. `paused`
+    says why a difference is left alone for a while (empty: it is not). `held_since` says since when a resource has been
+    seen with a hold.
+    """
+
+    vpc_id: str = ""
+    paused: Callable[[Difference], str] | None = None
+    held_since: Mapping[Address, datetime] = field(default_factory=dict)
+
+
+NO_MEMORY = Memory()
+
+
+def run(  # noqa: PLR0913 (all that a door may ask of a run)
     document: Document,
     world: World,
     policy: Policy,
@@ -55,6 +73,7 @@ def run(
     only: frozenset[Address] | None = None,
     expected: str = "",
     approved: str = "",
+    memory: Memory = NO_MEMORY,
 ) -> Report:
     """Bring the live network to the document, or with `write=False` only say what would be done.
 
@@ -63,76 +82,109 @@ def run(
     fingerprint. Raises `ObserveError` where nothing could be seen.
     """
     started, reads, writes = world.now(), world.aws.reads, world.aws.writes
-    sight = first = _look(document, world, policy, only)
+    leave = _Leave(world.may_start)
+    task = _Task(document, replace(world, may_start=leave), policy, only, memory)
+    sight = first = _look(task, memory.vpc_id)
     if expected and expected != first.plan.fingerprint:
         raise StalePlanError(f"the plan is {first.plan.fingerprint} now, not {expected}: what it rests on has changed")
-    barred = gate(first.plan, document, first.snapshot, policy, world.now(), approved=approved)
+    barred = _gate(task, first, approved)
     attempts: list[Attempt] = []
     if write and first.plan.actions:
         tries = barred
         for _ in range(ROUNDS):
-            tried = apply(sight.plan, tries, sight.snapshot, document, _hands(world, sight.snapshot))
+            tried = apply(sight.plan, tries, sight.snapshot, document, _hands(task.world, sight.snapshot))
             attempts += tried
-            sight = _look_again(document, world, policy, only, attempts)
-            tries = _further(first.plan, barred, sight, document, policy, world.now(), attempts)
             moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
+            if leave.refused and not moved:
+                break
+            sight = _look_again(task, first, attempts, leave)
+            tries = _further(task, first, barred, sight, attempts)
             over = len(tries.held) + len(tries.left) == len(sight.plan.actions)
-            if over or not moved or world.may_start():
+            if over or not moved or leave.refused:
                 break
     seconds = (world.now() - started).total_seconds()
     meter = Meter(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
     return judge(document, policy, Course(first, barred, tuple(attempts), sight, write), meter)
 
 
-def _look(document: Document, world: World, policy: Policy, only: frozenset[Address] | None) -> Sight:
+@dataclass(frozen=True)
+class _Task:
+    """What a run was asked to do, and with what."""
+
+    document: Document
+    world: World
+    policy: Policy
+    only: frozenset[Address] | None
+    memory: Memory
+
+
+class _Leave:
+    """The leave to start a call. Asking costs a call of its own, so a reason once given is kept in `refused`."""
+
+    def __init__(self, may_start: Callable[[], str]) -> None:
+        self._may_start = may_start
+        self.refused = ""
+
+    def __call__(self) -> str:
+        self.refused = self.refused or self._may_start()
+        return self.refused
+
+
+def _look(task: _Task, vpc_id: str) -> Sight:
+    """One look, and the plan that follows from it. `vpc_id` is where the VPC was seen last."""
+    document, world = task.document, task.world
     look = Look(world.now, lambda: world.sleep(SECOND_LOOK_PAUSE))
-    snapshot = observe(document, world.aws, look)
-    scene = Scene(document, snapshot, policy)
+    snapshot = observe(document, world.aws, look, vpc_id)
+    scene = Scene(document, snapshot, task.policy)
     changes, covered = tolerated(diff(document, snapshot, scene, REGISTRY), document.exceptions, world.now())
-    return Sight(snapshot, make_plan(changes, scene, only), covered)
+    aside = set_aside(changes, task.memory.paused) if task.memory.paused else Aside(changes)
+    if aside.left:
+        aside = replace(aside, whole=make_plan(changes, scene, task.only).actions)
+    return Sight(snapshot, make_plan(aside.changes, scene, task.only), covered, aside)
 
 
-def _look_again(
-    document: Document, world: World, policy: Policy, only: frozenset[Address] | None, attempts: Iterable[Attempt]
-) -> Sight:
-    """The look after the writes; repeated while AWS has taken a call and still shows what was before it."""
+def _look_again(task: _Task, first: Sight, attempts: Iterable[Attempt], leave: _Leave) -> Sight:
+    """The look after the writes; repeated while AWS has taken a call and still shows what was before it, unless the
+    run may go on no longer.
+    """
     done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.mends}
     undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.mends}
+    vpc_id = first.snapshot.handles.get(Ref(task.document.vpc), "")
     try:
-        sight = _look(document, world, policy, only)
+        sight = _look(task, vpc_id)
         for pause in PATIENCE:
             mending = {one for action in sight.plan.actions for one in action.mends}
-            if not mending & (done - undone) or world.may_start():
+            if leave.refused or not mending & (done - undone) or leave():
                 break
-            world.sleep(pause)
-            sight = _look(document, world, policy, only)
+            task.world.sleep(pause)
+            sight = _look(task, vpc_id)
     except ObserveError as error:
-        return _blind(document, world, policy, only, str(error))
+        return _blind(task, str(error))
     return sight
 
 
-def _blind(document: Document, world: World, policy: Policy, only: frozenset[Address] | None, why: str) -> Sight:
+def _blind(task: _Task, why: str) -> Sight:
     """The sight of a look that saw nothing: after writes that is a finding, not the end of the report."""
-    snapshot = Snapshot({}, {}, dict.fromkeys(document.resources, why), {}, (), world.now())
-    return Sight(snapshot, make_plan((), Scene(document, snapshot, policy), only), ())
+    snapshot = Snapshot({}, {}, dict.fromkeys(task.document.resources, why), {}, (), task.world.now())
+    return Sight(snapshot, make_plan((), Scene(task.document, snapshot, task.policy), task.only), ())
 
 
 def _hands(world: World, snapshot: Snapshot) -> Hands:
     return Hands(world.aws, world.sleep, world.may_start, lambda: world.now() - snapshot.at > STALE_AFTER, world.notice)
 
 
-def _further(
-    first: Plan,
-    barred: Gate,
-    sight: Sight,
-    document: Document,
-    policy: Policy,
-    now: datetime,
-    attempts: Iterable[Attempt],
-) -> Gate:
+def _gate(task: _Task, sight: Sight, approved: str, barred: Callable[[Action], str] = lambda action: "") -> Gate:
+    document, policy = task.document, task.policy
+    guard = Guard(sight.aside, Scene(document, sight.snapshot, policy))
+    limits = Limits(barred, guard, task.memory.held_since)
+    return gate(sight.plan, document, sight.snapshot, policy, task.world.now(), approved=approved, limits=limits)
+
+
+def _further(task: _Task, first: Sight, barred: Gate, sight: Sight, attempts: Iterable[Attempt]) -> Gate:
     """What a further round may do: what the first plan held and was allowed, or what concerns things this run has
     made.
     """
+    document = task.document
     tried = list(attempts)
     creates = [one for one in tried if one.action.operation.phase is Phase.CREATE]
     sent = [one.action for one in creates if one.ended in {Ended.DONE, Ended.UNKNOWN}]
@@ -141,7 +193,7 @@ def _further(
         ours |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
     unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
-    planned = {signature(action) for index, action in enumerate(first.actions) if index not in barred.held}
+    planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in barred.held}
 
     def barred_now(action: Action) -> str:
         name = signature(action)
@@ -151,4 +203,4 @@ def _further(
             return ""
         return "this run does not try it again, or did not begin with it: the next run does"
 
-    return gate(sight.plan, document, sight.snapshot, policy, now, approved=sight.plan.fingerprint, barred=barred_now)
+    return _gate(task, sight, sight.plan.fingerprint, barred_now)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from desired_state.document import Document, Tolerance
 from desired_state.fields import Address
+from reconciler.aside import Aside, Left
 from reconciler.gate import Gate
 from reconciler.model import (
     ABSENT,
@@ -28,11 +29,12 @@ from reconciler.plan import Plan, signature
 
 @dataclass(frozen=True)
 class Sight:
-    """One look and what follows from it."""
+    """One look and what follows from it. `aside` is what is left alone for a while."""
 
     snapshot: Snapshot
     plan: Plan
     covered: tuple[tuple[Difference, Tolerance], ...]
+    aside: Aside = field(default_factory=Aside)
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a door may want to tell of one run; `seconds` of wall time, `reads` and `writes` counted calls."""
+    """Everything a door may want to tell of one run; `seconds` of wall time, `reads` and `writes` counted calls.
+
+    `ids` are the AWS ids of what was seen, by address; `vpc_id` is the VPC's (empty: there is none).
+    """
 
     document: Document
     policy: Policy
@@ -68,6 +73,8 @@ class Report:
     neighbours: tuple[Neighbour, ...]
     reads: int
     writes: int
+    vpc_id: str = ""
+    ids: Mapping[Address, str] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> int:
         told = [line.outcome for line in self.lines] + [one.outcome for one in self.findings]
@@ -111,10 +118,13 @@ def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> R
     """The report of a run. A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
     first, last = course.first, course.last
     unseen = last.snapshot.unreadable.keys() | last.snapshot.ambiguous.keys()
-    remaining = {_identity(one): one for one in _drifts(last.plan.changes)}
-    lines = []
+    left = {_identity(one): (one, why) for one, why in _left(course, unseen)}
+    remaining = {_identity(one): one for one in _drifts(last.plan.changes) if _identity(one) not in left}
+    lines = [_line(one, Outcome.HELD, why) for one, why in left.values() if last.plan.covers(one.address)]
     for one in _drifts(first.plan.changes):
         still = remaining.pop(_identity(one), None)
+        if _identity(one) in left:
+            continue
         if last is not first and one.address in unseen:
             lines.append(
                 _line(one, Outcome.WAITING, "whether it is corrected could not be seen: the next run looks again")
@@ -128,6 +138,7 @@ def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> R
         late = _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it")
         lines.append(fate if fate.outcome else late)
     findings = tuple(_findings(course, lines))
+    ids = _ids(first.snapshot) | _ids(last.snapshot)
     return Report(
         document=document,
         policy=policy,
@@ -143,7 +154,20 @@ def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> R
         neighbours=last.snapshot.neighbours,
         reads=meter.reads,
         writes=meter.writes,
+        vpc_id=ids.get(document.vpc, document.scope.vpc_id or ""),
+        ids={address: aws_id for address, aws_id in ids.items() if address in document.resources},
     )
+
+
+def _left(course: Course, unseen: Iterable[Address]) -> Iterable[Left]:
+    """What is left alone, as the last look shows it; the first look where the last one could not see."""
+    if course.last is not course.first:
+        yield from (one for one in course.first.aside.left if one[0].address in unseen)
+    yield from course.last.aside.left
+
+
+def _ids(snapshot: Snapshot) -> dict[Address, str]:
+    return {ref.to: aws_id for ref, aws_id in snapshot.handles.items() if not ref.handle}
 
 
 def _findings(course: Course, lines: Iterable[Line]) -> Iterable[Finding]:
@@ -198,7 +222,7 @@ def _open(one: Difference, course: Course) -> Line:
     last_tries: dict[str, Attempt] = {}
     for attempt in course.attempts:
         # A later round bars what AWS refused in an earlier one: how it ended is then what AWS said.
-        if _concerns(attempt.action, one) and (
+        if concerns(attempt.action, one) and (
             attempt.ended not in {Ended.HELD, Ended.SKIPPED} or signature(attempt.action) not in last_tries
         ):
             last_tries[signature(attempt.action)] = attempt
@@ -215,9 +239,10 @@ def _open(one: Difference, course: Course) -> Line:
         return _line(one, Outcome.WAITING, "AWS took the call and still shows the old value: the next run looks again")
     if course.wrote:
         return _line(one, Outcome.WAITING, "nothing was tried: the next run looks at it")
-    barriers = [held[index] for index, action in enumerate(plan.actions) if index in held and _concerns(action, one)]
+    barriers = [held[index] for index, action in enumerate(plan.actions) if index in held and concerns(action, one)]
     return _line(one, Outcome.HELD, barriers[0]) if barriers else _line(one, None)
 
 
-def _concerns(action: Action, one: Difference) -> bool:
+def concerns(action: Action, one: Difference | Line) -> bool:
+    """Whether an action is about a drift, at the grain of its field."""
     return (one.address, one.field) in action.mends or (not one.field and action.address == one.address)

@@ -414,3 +414,63 @@ def test_an_address_is_not_an_id() -> None:
     (attempt,) = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=ghost)), aws)
     assert attempt.message == "<security_group/ghost> is not there any more: the world has changed"
     assert aws.calls == []
+
+
+def asked(plan: Plan, aws: Script, *answers: str) -> tuple[tuple[Attempt, ...], list[int]]:
+    """The attempts where `may_start` gives these answers in turn, and how many calls were made each time it was asked.
+
+    It is asked no further than there are answers.
+    """
+    left, seen = list(answers), list[int]()
+
+    def may_start() -> str:
+        seen.append(len(aws.calls))
+        return left.pop(0)
+
+    hands = Hands(cast("Aws", aws), aws.naps.append, may_start, lambda: False, aws.notices.append)
+    return apply(plan, FREE, LOOK, WISH, hands), seen
+
+
+def test_leave_is_asked_once_before_each_write() -> None:
+    aws = Script()
+    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP, DB)))
+    attempts, seen = asked(plan, aws, "", "", "")
+    assert (ends(attempts), seen) == ([Ended.DONE] * 3, [0, 1, 2])
+
+
+def test_after_a_lost_lease_nothing_is_written_or_asked_any_more_and_all_the_rest_waits() -> None:
+    aws = Script()
+    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP, DB)))
+    attempts, seen = asked(plan, aws, "", "the lease is lost")
+    assert [(one.ended, one.message) for one in attempts] == [
+        (Ended.DONE, ""),
+        (Ended.WAITING, "the lease is lost"),
+        (Ended.WAITING, "the lease is lost"),
+    ]
+    assert (len(aws.calls), seen, len(aws.notices)) == (1, [0, 1], 1)
+
+
+def test_each_part_of_a_batch_needs_leave_of_its_own() -> None:
+    parts = tuple(ALLOW.on(WEB, f"allow {port}", GroupId=Ref(WEB), FromPort=port) for port in (1, 2, 3))
+    aws = Script({ALLOW.name: ["InvalidPermission.Duplicate"]})
+    batch = ALLOW.on(WEB, "allow them", GroupId=Ref(WEB), parts=parts)
+    attempts, seen = asked(by_hand(batch, ALLOW.on(DB, "allow that", GroupId=Ref(DB))), aws, "", "", "no time is left")
+    assert [(one.ended, one.message) for one in attempts] == [(Ended.WAITING, "no time is left")] * 2
+    assert [params.get("FromPort") for _, params in aws.calls] == [None, 1]
+    assert seen == [0, 1, 2]
+
+
+def test_patience_with_the_newborn_asks_leave_again_after_each_pause() -> None:
+    aws = Script({MAKE.name: [{"GroupId": "sg-1"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
+    made = Ref(Address("security_group/New"))
+    plan = by_hand(MAKE.on(made.to, "make it", gives=made), ALLOW.on(made.to, "allow it", GroupId=made))
+    attempts, seen = asked(plan, aws, "", "", "", "the lease is lost")
+    assert [(one.ended, one.message) for one in attempts] == [(Ended.DONE, ""), (Ended.WAITING, "the lease is lost")]
+    assert (aws.names, seen, aws.naps) == ([MAKE.name, ALLOW.name, ALLOW.name], [0, 1, 2, 3], [1.0, 2.0])
+
+
+def test_what_cannot_be_sent_asks_no_leave() -> None:
+    aws = Script()
+    gone = ALLOW.on(WEB, "allow it", GroupId=Ref(Address("security_group/Gone")))
+    attempts, seen = asked(by_hand(gone), aws)
+    assert (ends(attempts), seen) == ([Ended.STALE], [])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from desired_state.document import Document
 from desired_state.fields import Address, RuleKey
 from desired_state.members import Tags
 from desired_state.rules import Egress, Ingress, Routes
-from reconciler.gate import Gate, gate, owned_members
+from reconciler.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.model import Action, Neighbour, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot
 from reconciler.plan import Plan
 from tests.unit.worlds import (
@@ -259,10 +260,73 @@ def test_a_hold_cascades_along_what_actions_need() -> None:
 
 def test_what_the_caller_bars_is_left_and_holds_nothing_else() -> None:
     found = by_hand(AUTHORIZE.on(WEB, "mine"), AUTHORIZE.on(DB, "next"), needs={1: {0}})
-    barred = gate(found, WISH, LOOK, Policy(), MORNING, barred=lambda one: "later" if one.address == WEB else "")
+    barred = gate(
+        found, WISH, LOOK, Policy(), MORNING, limits=Limits(lambda one: "later" if one.address == WEB else "")
+    )
     assert (barred.held, barred.left) == ({}, {0: "later"})
 
 
 def test_a_route_through_a_table_that_is_held_is_held() -> None:
     look = tagged(drifted(LOOK, OUT, routes=Routes()), OUT, "2026-11-22T10:00:00Z")
     assert reasons(look) == ["somebody holds it until 2026-11-22T10:00Z"]
+
+
+def held_since(hours: float, until: str = "2026-11-22T18:00:00Z") -> Gate:
+    """What is held at nine in the morning where a hold has been seen for so many hours; 24 are allowed."""
+    look = tagged(OPEN, WEB, until)
+    found = plan(WISH, look)
+    limits = Limits(held_since={WEB: MORNING - timedelta(hours=hours)})
+    return gate(found, WISH, look, Policy(), MORNING, limits=limits)
+
+
+def test_a_hold_ends_a_day_after_it_was_first_seen_whatever_its_tag_says_by_now() -> None:
+    assert held_since(3).held == {0: "somebody holds it until 2026-11-22T18:00Z"}
+    assert held_since(23).held == {0: "somebody holds it until 2026-11-22T10:00Z"}
+    assert held_since(24).held == {}
+    (finding,) = held_since(24).findings
+    assert finding.outcome is Outcome.BLOCKED
+    told = "its tag setpoint:hold='2026-11-22T18:00:00Z' holds nothing: it has been held since 2026-11-21T09:00Z, "
+    assert finding.message == told + "longer than this deployment allows"
+
+
+@dataclass(frozen=True)
+class Judged:
+    gate: Gate
+
+
+def remembered(look: Snapshot, since: dict[Address, datetime]) -> dict[Address, datetime]:
+    return seen_holds(Judged(judged(look)[1]), since, MORNING)
+
+
+def test_a_hold_is_remembered_from_when_it_was_first_seen_until_it_is_over_or_gone() -> None:
+    early = MORNING - timedelta(hours=5)
+    live = tagged(LOOK, WEB, "2026-11-22T18:00:00Z")
+    assert remembered(live, {}) == {WEB: MORNING}
+    assert remembered(live, {WEB: early, DB: early}) == {WEB: early}
+    assert remembered(tagged(LOOK, WEB, "2026-11-22T08:00:00Z"), {WEB: early}) == {}
+    assert remembered(tagged(LOOK, WEB, "for ever"), {WEB: early}) == {}
+    assert remembered(LOOK, {WEB: early}) == {}
+
+
+def test_a_hold_that_lies_too_far_ahead_is_seen_all_the_same() -> None:
+    assert remembered(tagged(LOOK, WEB, "2027-01-01T00:00:00Z"), {}) == {WEB: MORNING}
+
+
+def test_of_what_could_not_be_seen_a_hold_is_remembered() -> None:
+    early = MORNING - timedelta(hours=5)
+    dark = replace(missing(LOOK, WEB, DB), unreadable={WEB: "refused"}, ambiguous={DB: "two of them"})
+    assert remembered(dark, {WEB: early, DB: early, VPC: early}) == {WEB: early, DB: early}
+
+
+def test_what_is_left_alone_is_asked_only_about_what_nothing_else_holds() -> None:
+    look = drifted(tagged(OPEN, WEB, "2026-11-22T18:00:00Z"), DB, egress=Egress())
+    found = plan(WISH, look)
+    asked: list[str] = []
+
+    def guard(action: Action) -> str:
+        asked.append(action.address)
+        return "it is left alone"
+
+    barred = gate(found, WISH, look, Policy(), MORNING, limits=Limits(guard=guard))
+    assert asked == [DB]
+    assert sorted(barred.held.values()) == ["it is left alone", "somebody holds it until 2026-11-22T18:00Z"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.aws import Aws
 
 WISH = of_groups(DBSG={"ingress": []}, TestServerSG={"ingress": []})
+ALL = 9
 WIDE = 8
 """Seconds after which a test that waits for another thread gives up."""
 
@@ -63,7 +64,7 @@ class Shown:
 
     def read(self, read: Read) -> list[Any]:
         self.asked.append(read)
-        if self.barrier and read.operation != "DescribeVpcs":
+        if self.barrier and (read.operation != "DescribeVpcs" or self.barrier.parties == ALL):
             self.barrier.wait(WIDE)
         if code := self.errors.get(read.operation):
             raise AwsError(read.operation, code, "told so")
@@ -73,8 +74,8 @@ class Shown:
     def pause(self) -> None:
         self.pauses += 1
 
-    def look(self, wish: Document = WISH) -> Snapshot:
-        return observe(wish, cast("Aws", self), Look(lambda: MORNING, self.pause))
+    def look(self, wish: Document = WISH, hint: str = "") -> Snapshot:
+        return observe(wish, cast("Aws", self), Look(lambda: MORNING, self.pause), hint)
 
 
 def names(look: Snapshot) -> set[str]:
@@ -279,3 +280,73 @@ def test_the_second_look_asks_only_the_kinds_of_which_something_is_missing() -> 
     assert asked["DescribeSubnets"] == 1
     assert WEB not in WISH.resources
     assert VPC in WISH.resources
+
+
+def wave(vpc_id: str) -> list[str]:
+    """The nine reads of a calm run, as (operation, the VPC it asks about)."""
+    here = f'"{vpc_id}"'
+    whole = ["DescribeDBInstances", "DescribeVpcs"]
+    about = [
+        "InternetGateways",
+        "NetworkAcls",
+        "RouteTables",
+        "SecurityGroups",
+        "Subnets",
+        "VpcAttribute",
+        "VpcAttribute",
+    ]
+    return sorted([*whole, *(f"Describe{one} {here}" for one in about)])
+
+
+def asked_about(aws: Shown, *ids: str) -> list[str]:
+    """The reads that were made, each with those of the VPCs that it asks about."""
+    return sorted(
+        " ".join([one.operation, *(f'"{each}"' for each in ids if f'"{each}"' in one.params)]) for one in aws.asked
+    )
+
+
+def test_with_a_hint_the_nine_reads_of_a_calm_look_are_one_wave() -> None:
+    """No read is answered before all nine were asked for."""
+    aws = Shown(barrier=threading.Barrier(ALL))
+    assert names(aws.look(hint="vpc-1")) == {"vpc/MyVPC", "security_group/DBSG", "security_group/TestServerSG"}
+    assert asked_about(aws, "vpc-1") == wave("vpc-1")
+    assert aws.pauses == 0
+
+
+def test_a_look_with_a_hint_sees_what_one_without_it_sees() -> None:
+    assert Shown().look(hint="vpc-1") == Shown().look()
+
+
+def test_a_hint_to_a_vpc_that_is_gone_costs_only_its_reads() -> None:
+    aws = Shown()
+    assert aws.look(hint="vpc-0") == Shown().look()
+    assert asked_about(aws, "vpc-0", "vpc-1") == sorted(
+        [*wave("vpc-0"), *(one for one in wave("vpc-1") if "vpc-1" in one)]
+    )
+
+
+def test_a_hint_to_a_vpc_of_another_document_is_not_believed() -> None:
+    aws = Shown()
+    theirs = {"VpcId": "vpc-2", "CidrBlock": "10.0.0.0/16", "Tags": tags("MyVPC", "another", Name="MyVPC")}
+    aws.answers["DescribeVpcs"].append(theirs)
+    assert aws.look(hint="vpc-2").handles[Ref(VPC)] == "vpc-1"
+    aws.answers["DescribeVpcs"] = [theirs]
+    with pytest.raises(ObserveError, match="vpc-2 could be it, but it belongs to the document 'another'"):
+        aws.look(hint="vpc-2")
+
+
+def test_a_hint_does_not_choose_between_two_vpcs_that_could_be_it() -> None:
+    aws = Shown()
+    aws.answers["DescribeVpcs"].append(aws.answers["DescribeVpcs"][0] | {"VpcId": "vpc-2"})
+    with pytest.raises(ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-1, vpc-2"):
+        aws.look(hint="vpc-2")
+
+
+def test_where_the_scope_names_the_vpc_a_hint_is_not_looked_at() -> None:
+    written = {"version": 1, "name": "shop", "revision": 1}
+    scope = {"account_id": "123456789012", "region": "ap-northeast-2", "vpc_id": "vpc-0a1b2c3d"}
+    wish = document(written | {"scope": scope, "resources": {"security_group": {"DBSG": {"ingress": []}}}})
+    aws = Shown()
+    aws.answers["DescribeVpcs"][0]["VpcId"] = "vpc-0a1b2c3d"
+    aws.look(wish, hint="vpc-1")
+    assert not any("vpc-1" in one.params for one in aws.asked)

@@ -1,0 +1,106 @@
+"""Corrections that somebody else keeps undoing: which they are, and how long each is left alone. Pure.
+
+`keep.py` asks `paused` before a run corrects anything and remembers what `after` answers when the run is over. Three
+corrections of one drift within an hour are a fight. It is left alone for an hour; after that one more correction is
+tried, and each time the pause from that try on is twice as long, a day at most. So no drift is ever written more than
+three times in any hour, and a fight that goes on is met once a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from desired_state.resource import Resource
+from reconciler.model import ABSENT, Attempt, Difference, Ended, Outcome
+from reconciler.record import Bout
+from reconciler.report.result import Line, Report, concerns
+
+BOUTS = 3
+"""Corrections of one drift that any hour may have."""
+HOUR = timedelta(hours=1)
+LONGEST_PAUSE = timedelta(hours=24)
+DAY = timedelta(hours=24)
+
+
+def name(one: Difference | Line) -> str:
+    """What the correction of a drift is called between runs: 16 hexadecimal digits.
+
+    It is the place and what the document wants there; what was found does not matter. So a rule that is added again, a
+    rule of ours that is taken away again, and a value that is set now to this and then to that are each one drift. A
+    document that wants something else there begins anew: a person decided so. A missing resource is one drift, however
+    it is declared.
+    """
+    want = "there" if isinstance(one.want, Resource) else _plain(one.want)
+    told = json.dumps([one.address, one.field, _plain(one.key), want], default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if value is ABSENT:
+        return {"absent": True}
+    return sorted(map(str, value)) if isinstance(value, frozenset) else value
+
+
+def paused(bouts: Mapping[str, Bout], one: Difference, now: datetime) -> str:
+    """Why a drift is left alone, and until when; empty where it may be corrected."""
+    bout = bouts.get(name(one)) if bouts else None
+    if bout is None or bout.until is None or now >= bout.until:
+        return ""
+    return f"a fight: it came back each time it was corrected, so it is left alone until {bout.until:%Y-%m-%dT%H:%MZ}"
+
+
+def after(bouts: Mapping[str, Bout], report: Report, now: datetime) -> dict[str, Bout]:
+    """What to remember after a run that ended at `now`. Times are those of the run's end, so never before the write."""
+    window = HOUR + timedelta(seconds=report.seconds)
+    complete = not report.gate.unseen and report.plan.only is None
+    lines = {name(line): line for line in report.lines}
+    kept: dict[str, Bout] = {}
+    for key in [*lines, *(one for one in bouts if one not in lines)]:
+        bout, line = bouts.get(key, Bout()), lines.get(key)
+        if line and _written(line, report):
+            bout = _corrected(bout, now, window)
+        elif line and bout.until:
+            bout = Bout(bout.times, bout.pauses, max(bout.until, now))  # it is right at the earliest from now on
+        if not _over(bout, now, window) or (bout.pauses and not complete):
+            kept[key] = bout
+    return kept
+
+
+def _written(line: Line, report: Report) -> bool:
+    """Whether this run wrote to correct the drift. What the last look does not show any more counts also where an
+    answer was lost or a batch was taken apart; what it still shows counts where all calls for it went well.
+    """
+    tried = [one for one in report.attempts if concerns(one.action, line)]
+    if line.outcome is Outcome.CORRECTED:
+        return any(map(_sent, tried))
+    sent = [one for one in tried if one.ended not in {Ended.HELD, Ended.SKIPPED}]
+    return line.outcome is Outcome.WAITING and bool(sent) and all(one.ended is Ended.DONE for one in sent)
+
+
+def _sent(attempt: Attempt) -> bool:
+    apart = bool(attempt.action.parts) and attempt.ended not in {Ended.HELD, Ended.SKIPPED}
+    return attempt.ended in {Ended.DONE, Ended.UNKNOWN} or apart
+
+
+def _corrected(bout: Bout, now: datetime, window: timedelta) -> Bout:
+    times = (*(one for one in bout.times if now - one < window), now)
+    if not bout.pauses and len(times) < BOUTS:
+        return Bout(times)
+    pauses = bout.pauses + 1
+    return Bout(times, pauses, now + _pause(pauses))
+
+
+def _pause(number: int) -> timedelta:
+    """How long the pause of this number is, from 1."""
+    return LONGEST_PAUSE if number > 5 else HOUR * 2 ** (number - 1)
+
+
+def _over(bout: Bout, now: datetime, window: timedelta) -> bool:
+    """Whether it has stayed right long enough to be forgotten."""
+    if not bout.until:
+        return all(now - one >= window for one in bout.times)
+    return now >= bout.until + max(_pause(bout.pauses), DAY)
