@@ -144,14 +144,35 @@ def _executable(actions: list[Action], scene: Scene) -> tuple[list[Action], list
     stranded: list[Finding] = []
     while True:
         known = scene.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
-        hanging = [(action, missing) for action in actions if (missing := _unresolved(action, known))]
+        hanging = {index: missing for index, action in enumerate(actions) if (missing := _unresolved(action, known))}
         if not hanging:
             return actions, stranded
-        for action, missing in hanging:
+        for index, missing in hanging.items():
             message = f"it needs {missing}, which does not exist and is not made now"
-            stranded.append(Finding(action.address, Outcome.BLOCKED, message, _field(action)))
-        gone = {id(action) for action, _ in hanging}
-        actions = [action for action in actions if id(action) not in gone]
+            stranded.append(Finding(actions[index].address, Outcome.BLOCKED, message, _field(actions[index])))
+        behind = _behind(actions, hanging)
+        for index, why in behind.items():
+            message = f"it comes after what cannot be done: {why}"
+            stranded.append(Finding(actions[index].address, Outcome.BLOCKED, message, _field(actions[index])))
+        actions = [action for index, action in enumerate(actions) if index not in hanging and index not in behind]
+
+
+def _behind(actions: list[Action], hanging: Mapping[int, Ref]) -> dict[int, str]:
+    """What must not be done where something hangs in the air, with what that is: the rest of its chain, and at its
+    address whatever takes away, which is done only where all that is to be made was made.
+    """
+    chains: dict[tuple[Address, str], str] = {}
+    unmade = {actions[i].address: actions[i].why for i in hanging if actions[i].operation.phase <= Phase.BIND}
+    behind: dict[int, str] = {}
+    for index, action in enumerate(actions):
+        link = action.address, action.chain
+        if index in hanging:
+            chains[link] = action.why
+        elif action.chain and link in chains:
+            behind[index] = chains[link]
+        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
+            behind[index] = unmade[action.address]
+    return behind
 
 
 def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:

@@ -25,7 +25,7 @@ from tests.moto.cases import (
     told,
     writes,
 )
-from tests.moto.runs import Network, document
+from tests.moto.runs import Network, address, document
 
 API, SERVER, DB = "security_group/APIGatewaySG", "security_group/TestServerSG", "security_group/DBSG"
 ALL_OUT = [{"protocol": "all", "destination": ANYWHERE}]
@@ -388,3 +388,23 @@ def test_a_group_in_use_that_left_the_document_is_reported_only(net: Network) ->
     report = net.run(wanted)
     assert [(one.id, one.ours) for one in report.neighbours if one.id == net.id(SERVER)] == [(net.id(SERVER), True)]
     assert "DeleteSecurityGroup" not in writes(net)
+
+
+def test_nothing_is_revoked_where_its_successor_needs_a_group_that_is_not_made_now(net: Network) -> None:
+    """Narrowed to one address, the run may not make the group that the new rule names: then the old rule stays."""
+    group = net.id("security_group/DBSG")
+    net.outsider("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[permission(5432, "0.0.0.0/0")])
+    wanted = document(
+        both(
+            edit("security_group/ReportSG", description="Reports", ingress=[], egress=[]),
+            edit(
+                "security_group/DBSG",
+                ingress=[rule(5432, "security_group/TestServerSG"), rule(5432, "security_group/ReportSG")],
+            ),
+        )
+    )
+    report = net.run(wanted, only=frozenset({address("security_group/DBSG")}))
+    assert [one.operation for one in net.lab.calls if one.operation.startswith(("Authorize", "Revoke"))] == []
+    open_ones = [line for line in report.lines if line.field == "ingress" and line.outcome is not Outcome.CORRECTED]
+    assert {line.outcome for line in open_ones} == {Outcome.BLOCKED}
+    assert net.run(wanted).in_sync
