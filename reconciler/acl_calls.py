@@ -23,9 +23,14 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="NetworkAcl.NetworkAclId",
+    checked=("network-acl", "vpc"),
 )
-CREATE_ENTRY = Operation("ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True)
-REPLACE_ENTRY = Operation("ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True)
+CREATE_ENTRY = Operation(
+    "ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True, checked=("network-acl",)
+)
+REPLACE_ENTRY = Operation(
+    "ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True, checked=("network-acl",)
+)
 DELETE_ENTRY = Operation(
     "ec2",
     "DeleteNetworkAclEntry",
@@ -33,12 +38,24 @@ DELETE_ENTRY = Operation(
     Risk.TRAFFIC,
     reaches=True,
     settled_by=frozenset({"InvalidNetworkAclEntry.NotFound"}),
+    checked=("network-acl",),
 )
 REASSOCIATE = Operation(
-    "ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId", reaches=True
+    "ec2",
+    "ReplaceNetworkAclAssociation",
+    Phase.BIND,
+    Risk.TRAFFIC,
+    yields="NewAssociationId",
+    reaches=True,
+    checked=("network-acl", "subnet"),
 )
 DELETE = Operation(
-    "ec2", "DeleteNetworkAcl", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidNetworkAclID.NotFound"})
+    "ec2",
+    "DeleteNetworkAcl",
+    Phase.DELETE,
+    Risk.TRAFFIC,
+    settled_by=frozenset({"InvalidNetworkAclID.NotFound"}),
+    checked=("network-acl",),
 )
 
 ASSOCIATION = "network_acl_association"

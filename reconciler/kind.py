@@ -90,7 +90,8 @@ class Kind:
 
     What it is and what it may do:
     - `after`: kinds that must exist first, and whose ids appear in its state; `immutable`: fields AWS never changes;
-    - `operations`: every call that changes something; `looks`: the permissions of its reads.
+    - `operations`: every call that changes something; `looks`: the permissions of its reads;
+    - `also_changed_by`: calls of the same service that change such a resource and that this tool never makes.
 
     How it is seen:
     - `reads` can all be made at once when the VPC's id is known, `more` are those that depend on the first answers;
@@ -132,3 +133,9 @@ class Kind:
     late_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
     comes_with: Callable[[Address, Resource], bool] = lambda address, resource: False
     tidy: Callable[[Address, Scene], Iterable[Action]] = _nothing
+    also_changed_by: frozenset[str] = frozenset()
+
+    @property
+    def changed_by(self) -> frozenset[str]:
+        """Every CloudTrail eventName that says that somebody has changed such a resource."""
+        return frozenset(row.name for row in self.operations) | self.also_changed_by

@@ -6,7 +6,7 @@ Pure values. No boto3, no clock, no environment. Everything in `reconciler` spea
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
 from typing import Any, Literal
@@ -79,6 +79,10 @@ class Operation:
     `name` is the API operation, the IAM action and the CloudTrail event name at once. `settled_by` are error codes
     that mean "already so"; they count only for a call that states one fact. `also_needs` are permissions beyond
     `permission`. `yields` is the dotted path of a new id in the answer.
+
+    What IAM makes of it: `checked` are the types of resource, as ARNs spell them, that it checks the call against
+    (Service Authorization Reference); a call that makes something names that first. `leave` is the setting without
+    which it is never made, so that the role needs no permission for it either.
     """
 
     service: Literal["ec2", "rds"]
@@ -89,10 +93,16 @@ class Operation:
     also_needs: frozenset[str] = frozenset()
     yields: str = ""
     reaches: bool = False
+    checked: tuple[str, ...] = field(default=(), compare=False)
+    leave: Literal["", "prune", "create_databases"] = field(default="", compare=False)
 
     @property
     def permission(self) -> str:
         return f"{self.service}:{self.name}"
+
+    def against(self, *checked: str) -> Operation:
+        """The same call as one kind makes it, for one that several share; it is equal to every other form of it."""
+        return replace(self, checked=checked)
 
     def on(self, address: Address, why: str, *fields: str, **how: Any) -> Action:
         """The call on `address` that mends `fields` there. Keys of `how` in lower case are fields of `Action`, the

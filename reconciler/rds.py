@@ -8,7 +8,7 @@ from desired_state.document import Document
 from desired_state.members import Tags
 from reconciler.ec2 import tag_list
 from reconciler.kind import Item, read
-from reconciler.model import Action, Change, Operation, Phase, Risk
+from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
 
 ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
 
@@ -30,7 +30,12 @@ def arn(document: Document, resource: str) -> str:
 
 
 def retag(change: Change, name: str) -> Iterator[Action]:
-    """The call that sets the tags that differ on the resource of that ARN."""
+    """The call that sets the tags that differ on the resource of that ARN.
+
+    Where our own are among them it goes before all else: a role whose powers are bound to them (IAM, aws:ResourceTag)
+    can correct nothing before.
+    """
     if changed := {one.key: one.want for one in change.of("tags")}:
         why = "set " + ", ".join(f"{key}={value!r}" for key, value in sorted(changed.items()))
-        yield ADD_TAGS.on(change.address, why, "tags", ResourceName=name, Tags=tag_list(changed))
+        ours = DOCUMENT_TAG in changed
+        yield ADD_TAGS.on(change.address, why, "tags", closes=ours, ResourceName=name, Tags=tag_list(changed))

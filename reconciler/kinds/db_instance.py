@@ -41,6 +41,8 @@ CREATE = Operation(
         }
     ),
     yields="DBInstance.DBInstanceIdentifier",
+    checked=("db", "subgrp", "og", "pg"),
+    leave="create_databases",
 )
 MODIFY = Operation(
     "rds",
@@ -48,6 +50,7 @@ MODIFY = Operation(
     Phase.BIND,
     Risk.TRAFFIC,
     also_needs=frozenset({"secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"}),
+    checked=("db", "og", "pg"),
 )
 
 
@@ -201,6 +204,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
         problem = f"a database of this name lies in another VPC, {have.facts['vpc']}: choose another identifier"
         yield Finding(address, Outcome.BLOCKED, problem)
         return
+    yield from retag(change, arn(scene.document, f"db:{address.name}"))
     changed: dict[str, list[Difference]] = {}
     for one in change.differences:
         if one.field not in SETTINGS:
@@ -222,7 +226,6 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             yield from (Finding(address, Outcome.HELD, problem, one.field) for one in hard)
         else:
             yield _modify(change, scene, hard, immediately=now, risk=Risk.DOWNTIME)
-    yield from retag(change, arn(scene.document, f"db:{address.name}"))
 
 
 def _modify(
@@ -283,7 +286,23 @@ KIND = Kind(
     DbInstance,
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
     immutable=IMMUTABLE,
-    operations=(CREATE, MODIFY, ADD_TAGS),
+    operations=(CREATE, MODIFY, ADD_TAGS.against("db")),
+    also_changed_by=frozenset(
+        {
+            "AddRoleToDBInstance",
+            "ApplyPendingMaintenanceAction",
+            "DeleteDBInstance",
+            "PromoteReadReplica",
+            "RebootDBInstance",
+            "RemoveRoleFromDBInstance",
+            "RemoveTagsFromResource",
+            "RestoreDBInstanceFromDBSnapshot",
+            "RestoreDBInstanceToPointInTime",
+            "StartDBInstance",
+            "StopDBInstance",
+            "SwitchoverReadReplica",
+        }
+    ),
     looks=("rds:DescribeDBInstances",),
     reads=reads,
     live=live,

@@ -25,8 +25,9 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"rds:AddTagsToResource"}),
     yields="DBSubnetGroup.DBSubnetGroupName",
+    checked=("subgrp",),
 )
-MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE)
+MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE, checked=("subgrp",))
 
 _GROUPS = read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", page=100)
 
@@ -123,7 +124,8 @@ KIND = Kind(
     "db_subnet_group",
     DbSubnetGroup,
     after=frozenset({"vpc", "subnet"}),
-    operations=(CREATE, MODIFY, ADD_TAGS),
+    operations=(CREATE, MODIFY, ADD_TAGS.against("subgrp")),
+    also_changed_by=frozenset({"DeleteDBSubnetGroup", "RemoveTagsFromResource"}),
     looks=("rds:DescribeDBInstances", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"),
     reads=reads,
     more=more,

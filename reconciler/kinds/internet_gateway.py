@@ -32,9 +32,19 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="InternetGateway.InternetGatewayId",
+    checked=("internet-gateway",),
 )
-ATTACH = Operation("ec2", "AttachInternetGateway", Phase.BIND, Risk.REVERSIBLE, reaches=True)
-DELETE = Operation("ec2", "DeleteInternetGateway", Phase.DELETE, Risk.TRAFFIC)
+ATTACH = Operation(
+    "ec2",
+    "AttachInternetGateway",
+    Phase.BIND,
+    Risk.REVERSIBLE,
+    reaches=True,
+    checked=("internet-gateway", "vpc"),
+)
+DELETE = Operation(
+    "ec2", "DeleteInternetGateway", Phase.DELETE, Risk.TRAFFIC, checked=("internet-gateway",), leave="prune"
+)
 
 ATTACHED = "internet_gateway"
 
@@ -131,7 +141,8 @@ KIND = Kind(
     "internet_gateway",
     InternetGateway,
     after=frozenset({"vpc"}),
-    operations=(CREATE, ATTACH, DELETE, CREATE_TAGS),
+    operations=(CREATE, ATTACH, DELETE, CREATE_TAGS.against("internet-gateway")),
+    also_changed_by=frozenset({"DeleteTags", "DetachInternetGateway"}),
     looks=("ec2:DescribeInternetGateways",),
     reads=reads,
     more=more,

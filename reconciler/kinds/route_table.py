@@ -51,15 +51,35 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="RouteTable.RouteTableId",
+    checked=("route-table", "vpc"),
 )
-CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, reaches=True)
-REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC, reaches=True)
+CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, reaches=True, checked=("route-table",))
+REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC, reaches=True, checked=("route-table",))
 DELETE_ROUTE = Operation(
-    "ec2", "DeleteRoute", Phase.UNBIND, Risk.TRAFFIC, settled_by=frozenset({"InvalidRoute.NotFound"})
+    "ec2",
+    "DeleteRoute",
+    Phase.UNBIND,
+    Risk.TRAFFIC,
+    settled_by=frozenset({"InvalidRoute.NotFound"}),
+    checked=("route-table",),
 )
-ASSOCIATE = Operation("ec2", "AssociateRouteTable", Phase.BIND, Risk.TRAFFIC, yields="AssociationId", reaches=True)
+ASSOCIATE = Operation(
+    "ec2",
+    "AssociateRouteTable",
+    Phase.BIND,
+    Risk.TRAFFIC,
+    yields="AssociationId",
+    reaches=True,
+    checked=("route-table", "subnet"),
+)
 REASSOCIATE = Operation(
-    "ec2", "ReplaceRouteTableAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId", reaches=True
+    "ec2",
+    "ReplaceRouteTableAssociation",
+    Phase.BIND,
+    Risk.TRAFFIC,
+    yields="NewAssociationId",
+    reaches=True,
+    checked=("route-table", "subnet"),
 )
 DISASSOCIATE = Operation(
     "ec2",
@@ -68,8 +88,9 @@ DISASSOCIATE = Operation(
     Risk.TRAFFIC,
     reaches=True,
     settled_by=frozenset({"InvalidAssociationID.NotFound"}),
+    checked=("route-table", "subnet"),
 )
-DELETE = Operation("ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC)
+DELETE = Operation("ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC, checked=("route-table",), leave="prune")
 
 ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
@@ -328,8 +349,9 @@ KIND = Kind(
         REASSOCIATE,
         DISASSOCIATE,
         DELETE,
-        CREATE_TAGS,
+        CREATE_TAGS.against("route-table"),
     ),
+    also_changed_by=frozenset({"DeleteTags", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation"}),
     looks=("ec2:DescribeRouteTables",),
     reads=reads,
     live=live,

@@ -33,10 +33,24 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="GroupId",
+    checked=("security-group", "vpc"),
 )
-MODIFY = Operation("ec2", "ModifySecurityGroupRules", Phase.BIND, Risk.TRAFFIC, reaches=True)
+MODIFY = Operation(
+    "ec2",
+    "ModifySecurityGroupRules",
+    Phase.BIND,
+    Risk.TRAFFIC,
+    reaches=True,
+    checked=("security-group", "security-group-rule", "prefix-list"),
+)
 DELETE = Operation(
-    "ec2", "DeleteSecurityGroup", Phase.DELETE, Risk.TRAFFIC, settled_by=frozenset({"InvalidGroup.NotFound"})
+    "ec2",
+    "DeleteSecurityGroup",
+    Phase.DELETE,
+    Risk.TRAFFIC,
+    settled_by=frozenset({"InvalidGroup.NotFound"}),
+    checked=("security-group",),
+    leave="prune",
 )
 
 
@@ -52,14 +66,21 @@ class Direction(NamedTuple):
 
 def _direction(field: str, end: str, suffix: str) -> Direction:
     there, gone = frozenset({"InvalidPermission.Duplicate"}), frozenset({"InvalidPermission.NotFound"})
+    group = ("security-group",)
     return Direction(
         field,
         end,
         Operation(
-            "ec2", f"AuthorizeSecurityGroup{suffix}", Phase.BIND, Risk.REVERSIBLE, settled_by=there, reaches=True
+            "ec2",
+            f"AuthorizeSecurityGroup{suffix}",
+            Phase.BIND,
+            Risk.REVERSIBLE,
+            settled_by=there,
+            reaches=True,
+            checked=group,
         ),
-        Operation("ec2", f"RevokeSecurityGroup{suffix}", Phase.UNBIND, Risk.TRAFFIC, settled_by=gone),
-        Operation("ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC),
+        Operation("ec2", f"RevokeSecurityGroup{suffix}", Phase.UNBIND, Risk.TRAFFIC, settled_by=gone, checked=group),
+        Operation("ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC, checked=group),
     )
 
 
@@ -301,7 +322,14 @@ KIND = Kind(
     SecurityGroup,
     after=frozenset({"vpc"}),
     immutable=frozenset({"description"}),
-    operations=(CREATE, MODIFY, DELETE, CREATE_TAGS, *(row for one in DIRECTIONS for row in one[2:])),
+    operations=(
+        CREATE,
+        MODIFY,
+        DELETE,
+        CREATE_TAGS.against("security-group"),
+        *(row for one in DIRECTIONS for row in one[2:]),
+    ),
+    also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
     looks=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
     reads=reads,
     live=live,

@@ -19,8 +19,9 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="Subnet.SubnetId",
+    checked=("subnet", "vpc"),
 )
-MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE)
+MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE, checked=("subnet",))
 
 
 def _subnets(sight: Sight) -> Read:
@@ -84,7 +85,10 @@ KIND = Kind(
     Subnet,
     after=frozenset({"vpc"}),
     immutable=frozenset({"cidr_block", "availability_zone"}),
-    operations=(CREATE, MODIFY, CREATE_TAGS),
+    operations=(CREATE, MODIFY, CREATE_TAGS.against("subnet")),
+    also_changed_by=frozenset(
+        {"AssociateSubnetCidrBlock", "DeleteSubnet", "DeleteTags", "DisassociateSubnetCidrBlock"}
+    ),
     looks=("ec2:DescribeSubnets",),
     reads=reads,
     live=live,

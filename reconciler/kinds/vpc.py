@@ -13,9 +13,15 @@ from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
 
 CREATE = Operation(
-    "ec2", "CreateVpc", Phase.CREATE, Risk.REVERSIBLE, also_needs=frozenset({"ec2:CreateTags"}), yields="Vpc.VpcId"
+    "ec2",
+    "CreateVpc",
+    Phase.CREATE,
+    Risk.REVERSIBLE,
+    also_needs=frozenset({"ec2:CreateTags"}),
+    yields="Vpc.VpcId",
+    checked=("vpc",),
 )
-MODIFY = Operation("ec2", "ModifyVpcAttribute", Phase.BIND, Risk.REVERSIBLE)
+MODIFY = Operation("ec2", "ModifyVpcAttribute", Phase.BIND, Risk.REVERSIBLE, checked=("vpc",))
 
 ATTRIBUTES = {"enable_dns_support": "EnableDnsSupport", "enable_dns_hostnames": "EnableDnsHostnames"}
 _GONE = ("InvalidVpcID.NotFound",)
@@ -106,7 +112,17 @@ KIND = Kind(
     Vpc,
     after=frozenset(),
     immutable=frozenset({"cidr_block"}),
-    operations=(CREATE, MODIFY, CREATE_TAGS),
+    operations=(CREATE, MODIFY, CREATE_TAGS.against("vpc")),
+    also_changed_by=frozenset(
+        {
+            "AssociateDhcpOptions",
+            "AssociateVpcCidrBlock",
+            "DeleteTags",
+            "DeleteVpc",
+            "DisassociateVpcCidrBlock",
+            "ModifyVpcTenancy",
+        }
+    ),
     looks=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
     reads=reads,
     live=live,

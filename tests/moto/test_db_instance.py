@@ -413,3 +413,14 @@ def test_a_change_that_rds_is_still_carrying_out_is_called_waiting_and_not_corre
         net.lab.settle_after = 1
     net.lab.settle()
     calm(net)
+
+
+def test_an_adopted_database_is_tagged_before_anything_else_since_powers_may_be_bound_to_the_tag(net: Network) -> None:
+    rds = net.outsider("rds")
+    arn = rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"][0]["DBInstanceArn"]
+    rds.remove_tags_from_resource(ResourceName=arn, TagKeys=["setpoint:document", "setpoint:name"])
+    rds.modify_db_instance(DBInstanceIdentifier=DATABASE, PubliclyAccessible=True, ApplyImmediately=True)
+    net.lab.settle()
+    net.run()
+    written = [one.operation for one in net.lab.calls if one.kind == "write"]
+    assert written == ["AddTagsToResource", "ModifyDBInstance"]
