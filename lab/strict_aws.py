@@ -39,11 +39,12 @@ from lab import (
 from lab.faults import Fault, Faults
 from lab.live import Answer, Live, Params, without
 from lab.refusal import Refusal, metadata
+from lab.trail import Trail
 from lab.world import World
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-2"
-_READS = ("Describe", "List", "Get")
+_READS = ("Describe", "List", "Get", "Lookup", "Scan", "Query")
 _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
     "ec2": {
         **strict_vpc.OPERATIONS,
@@ -73,6 +74,18 @@ _NO_SUCH_ENVIRONMENT = (
 )
 
 
+class Used(NamedTuple):
+    """A call that some session() of this process has made, and the names of the parameters that it had."""
+
+    service: str
+    operation: str
+    params: frozenset[str]
+
+
+used: set[Used] = set()
+"""All calls of every session() since this process began, whatever became of them; outsider()'s are not among them."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One API call of session(), as the caller made it. `error` is the code it ended in, None when it went well."""
@@ -91,15 +104,18 @@ class _Status(NamedTuple):
 class StrictAws:
     """One emulated account and Region. Calls may come from several threads; moto is entered by one at a time.
 
-    `calls` holds every call of session() in order; `after_write` is called after each of its writes that was applied,
-    outside the lock, so that it may look around with as many threads as it likes.
+    `calls` holds every call of session() in order. `before_call` is called before each of them with the session's name,
+    the service and the operation, `after_write` after each write that was applied; both outside the lock, so that they
+    may wait, or look around with as many threads as they like.
     """
 
     def __init__(self, region: str = REGION) -> None:
         self.region = region
         self.account = ACCOUNT
         self.faults = Faults()
+        self.trail = Trail(ACCOUNT, region)
         self.calls: list[Call] = []
+        self.before_call: Callable[[str, str, str], None] | None = None
         self.after_write: Callable[[Call], None] | None = None
         self.keep_past = True  # off: writes cost no copy of the world, which tells when it holds thousands of rules
         self._live = Live(region, ACCOUNT)
@@ -116,13 +132,13 @@ class StrictAws:
     def settle_after(self, looks: int) -> None:
         self._live.settle_after = looks
 
-    def session(self) -> boto3.Session:
-        """A strict session: its calls are recorded and meet the armed faults."""
-        return self._session(watched=True)
+    def session(self, name: str = "") -> boto3.Session:
+        """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
+        return self._session(None, name)
 
-    def outsider(self) -> boto3.Session:
-        """Somebody else's hands: the same strictness, no faults, no record."""
-        return self._session(watched=False)
+    def outsider(self, user: str = "somebody") -> boto3.Session:
+        """Somebody else's hands: the same strictness, no faults, not in `calls`; `trail` calls them `user`."""
+        return self._session(user)
 
     def settle(self) -> None:
         """RDS finishes what it is doing: creating and modifying become available, deleting ends."""
@@ -150,7 +166,7 @@ class StrictAws:
             world.restore(self._live, saved)
             self._before_last_write = saved
 
-    def _session(self, *, watched: bool) -> boto3.Session:
+    def _session(self, user: str | None, name: str = "") -> boto3.Session:
         session = boto3.Session(
             region_name=self.region,
             aws_access_key_id="testing",
@@ -162,15 +178,20 @@ class StrictAws:
 
         # The stubs know only handlers without an answer; before-call is documented to take one.
         def answer(model: Any, context: dict[str, Any], **_: object) -> Any:
-            return self._answer(model.service_model.service_name, model.name, context["laboratory"], watched)
+            if user is None and self.before_call is not None:
+                self.before_call(name, model.service_model.service_name, model.name)
+            return self._answer(model.service_model.service_name, model.name, context["laboratory"], user)
 
         session.events.register_first("provide-client-params", keep)
         session.events.register_first("before-call", answer)
         return session
 
-    def _answer(self, service: str, operation: str, params: Params, watched: bool) -> tuple[_Status, Answer]:
+    def _answer(self, service: str, operation: str, params: Params, user: str | None) -> tuple[_Status, Answer]:
+        watched = user is None
         kind: Literal["read", "write"] = "read" if operation.startswith(_READS) else "write"
         with self._lock:
+            if watched:
+                used.add(Used(service, operation, frozenset(params)))
             if watched and kind == "write":
                 self.faults.count_write()
             fault = self.faults.take(operation, kind) if watched else None
@@ -178,6 +199,8 @@ class StrictAws:
             lost = self._lost(fault)
             error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")
             call = Call(service, operation, params, kind, error)
+            if kind == "write":
+                self.trail.write(service, operation, params, parsed, user)
             if watched:
                 self.calls.append(call)
         if watched and kind == "write":
@@ -217,6 +240,8 @@ class StrictAws:
 
     def _strict(self, service: str, operation: str, params: Params) -> Answer:
         plain = without(params, "DryRun")
+        if service == "cloudtrail" and operation == "LookupEvents":
+            return {**self.trail.lookup(plain), "ResponseMetadata": metadata()}
         strict_tags.check_at_creation(operation, plain)
         pages = paging.pages_of(service, operation)
         act = _STRICT.get(service, {}).get(operation)

@@ -1,0 +1,184 @@
+"""What one CloudTrail record says: who made which call, about what, and whether it was us. Pure.
+
+`handlers/triggers.py` reads the `detail` of EventBridge events with it, `attribution.py` what LookupEvents answers as
+JSON text in `CloudTrailEvent`: the same shape (CloudTrail User Guide, "record contents" and "userIdentity element").
+Session names, user agents and names of things are text that anybody may choose: it is cut short and made inert here,
+and nothing of a record is kept but an `Actor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from desired_state.load import inert
+from reconciler.trigger import Actor
+
+Record = Mapping[str, Any]
+"""A CloudTrail record as its JSON has it; every part of it may be missing, or be something else than it should."""
+
+NAMES = 40
+"""How many ids and names of one call are kept; a call about more things than these is mentioned for the first."""
+_LONGEST_NAME = 128
+_LONGEST_WHO = 400
+_LONGEST_TEXT = {"call": 100, "source_ip": 100, "user_agent": 256, "event_id": 64}
+_VISITED = 5_000
+"""Values of one record that are looked at for names: a record may hold a quarter of a megabyte."""
+
+_ID = re.compile(r"[a-z]+(?:-[a-z]+)*-[0-9a-f]{8,17}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]*")
+_NAMING = frozenset(
+    {
+        "dbinstanceidentifier",
+        "newdbinstanceidentifier",
+        "targetdbinstanceidentifier",
+        "dbsubnetgroupname",
+        "groupname",
+        "resourceidentifier",
+        "resourcename",
+    }
+)
+"""Keys, in lower case, whose value names what a call is about where that is no id: RDS, and groups by their name."""
+_OTHER_END = frozenset({"ippermissions", "groups", "referencedgroupid", "referencedgroupinfo"})
+"""Keys, in lower case, under which a group stands as the other end of a rule: the call does not change that one."""
+
+
+def actor(record: object) -> Actor | None:
+    """Who made the call of a record; None where it does not say who, what or when."""
+    if not isinstance(record, Mapping):
+        return None
+    identity, call, at = record.get("userIdentity"), record.get("eventName"), _time(record.get("eventTime"))
+    if not isinstance(identity, Mapping) or not isinstance(call, str) or not call or at is None:
+        return None
+    return bounded(
+        Actor(
+            who=_who(identity),
+            call=call,
+            at=at,
+            source_ip=_text(record, "sourceIPAddress"),
+            user_agent=_text(record, "userAgent"),
+            event_id=_text(record, "eventID"),
+            names=frozenset(_names(record)),
+        )
+    )
+
+
+def bounded(one: Actor) -> Actor:
+    """An actor that is safe to store and to show: texts short and inert, names few and of the form of ids and names.
+    What is bounded already comes back as it is.
+    """
+    names = sorted(name for name in one.names if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name))
+    texts: dict[str, Any] = {field: _cut(getattr(one, field), longest) for field, longest in _LONGEST_TEXT.items()}
+    return replace(one, who=_short(one.who), names=frozenset(names[:NAMES]), **texts)
+
+
+def is_own(record: object, own_roles: Collection[str], own_sessions: Collection[str]) -> bool:
+    """Whether this deployment made the call: a session of one of its roles (ARNs), of a name that it gives.
+
+    Only a role's session has an issuer, so a user, root or a service is never taken for us, whatever its name.
+    """
+    identity = _part(record, "userIdentity")
+    issuer = _text(_part(_part(identity, "sessionContext"), "sessionIssuer"), "arn")
+    _, assumed, session = _text(identity, "arn").partition(":assumed-role/")
+    return (
+        identity.get("type") == "AssumedRole"
+        and bool(assumed)
+        and issuer in own_roles
+        and session.rpartition("/")[2] in own_sessions
+    )
+
+
+def no_change(record: object) -> str:
+    """Why the call of a record changed nothing; empty where it may have."""
+    if not isinstance(record, Mapping):
+        return "it is no record of a call"
+    if failed := record.get("errorCode") or record.get("errorMessage"):
+        return f"the call failed: {inert(str(failed)[:100])}"
+    if record.get("readOnly") in (True, "true"):
+        return "the call only reads"
+    return ""
+
+
+def _who(identity: Record) -> str:
+    """The ARN, or for identities that have none what CloudTrail gives in its place; then on whose behalf."""
+    service = _text(identity, "invokedBy")
+    behind = _part(identity, "onBehalfOf")
+    user, account = _text(identity, "userName"), _text(identity, "accountId")
+    if who := _text(identity, "arn"):
+        pass
+    elif identity.get("type") == "AWSService" and service:
+        return service
+    elif _text(behind, "userId"):
+        return f"{_text(behind, 'userId')} of {_text(behind, 'identityStoreArn') or 'IAM Identity Center'}"
+    elif user:
+        who = f"{user} of {_text(identity, 'identityProvider') or account or 'an unknown account'}"
+    else:
+        named = " of ".join(filter(None, (_text(identity, "type"), account)))
+        who = _text(identity, "principalId") or named or "unknown"
+    notes = {
+        "source identity": _text(_part(identity, "sessionContext"), "sourceIdentity"),
+        "on behalf of": _text(behind, "userId"),
+        "through": service,
+    }
+    return who + "".join(f" ({word} {text[:_LONGEST_NAME]})" for word, text in notes.items() if text)
+
+
+def _short(who: str) -> str:
+    """Shortened in the middle: a user's path may have 512 characters, and the name comes after it."""
+    safe = inert(who) if len(who) <= _LONGEST_WHO else f"{inert(who[:200])}...{inert(who[-197:])}"
+    return safe if len(safe) <= _LONGEST_WHO else f"{safe[:240]}...{safe[-157:]}"
+
+
+def _names(record: Record) -> Iterator[str]:
+    """The ids and names that the call is about; what stands at the top of the request first.
+
+    EC2 writes lowerCamel with lists under `items`, ModifySecurityGroupRules as its request has it, RDS with a first
+    small letter (`dBInstanceIdentifier`): so keys are compared without regard to case.
+    """
+    found: set[str] = set()
+    ahead: deque[tuple[str, Any]] = deque(("", record.get(part)) for part in ("requestParameters", "responseElements"))
+    for _ in range(_VISITED):
+        if not ahead or len(found) == NAMES:
+            return
+        key, value = ahead.popleft()
+        match value:
+            case Mapping():
+                inside = [(str(name).lower(), inner) for name, inner in value.items()]
+                inside.sort(key=lambda one: isinstance(one[1], (Mapping, list)))
+                ahead.extendleft(one for one in reversed(inside) if one[0] not in _OTHER_END)
+            case list():
+                ahead.extendleft((key, inner) for inner in reversed(value))
+            case str():
+                name = value.rpartition(":")[2] if value.startswith("arn:") else value
+                fits = _NAME if key in _NAMING else _ID
+                if len(name) <= _LONGEST_NAME and name not in found and fits.fullmatch(name):
+                    found.add(name)
+                    yield name
+            case _:
+                pass
+
+
+def _cut(text: str, longest: int) -> str:
+    return inert(text[:longest])[:longest]
+
+
+def _part(value: object, key: str) -> Record:
+    inner = value.get(key) if isinstance(value, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _text(value: Record, key: str) -> str:
+    text = value.get(key)
+    return text if isinstance(text, str) else ""
+
+
+def _time(text: object) -> datetime | None:
+    try:
+        read = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return read.astimezone(UTC) if read and read.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
