@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from desired_state.fields import AclEntry, Address, RuleKey, written_entry, written_rule
 from desired_state.members import Collection
 from desired_state.resource import SECTIONS
-from reconciler.model import ABSENT, Action
+from reconciler.model import ABSENT, Action, Finding
 from reconciler.plan import printable
 from reconciler.report.lines import expired, outcomes, settled, sign
 
@@ -39,24 +39,15 @@ def as_json(report: Report) -> dict[str, Any]:
             "origin": document.origin,
         },
         "policy": {name: getattr(report.policy, name) for name in report.policy.__dataclass_fields__},
-        "started": _time(report.started),
+        "started": time_as_json(report.started),
         "seconds": round(report.seconds, 3),
         "wrote": report.wrote,
         "in_sync": settled(report),
         "fingerprint": report.plan.fingerprint,
         "held_as_a_whole": report.gate.whole or None,
-        "drifted": [_drift(line) for line in report.lines],
+        "drifted": [line_as_json(line) for line in report.lines],
         "actions": _actions(report),
-        "findings": [
-            {
-                "address": one.address,
-                "field": one.field or None,
-                "key": None if one.key is None else _key(one.address, one.field, one.key),
-                "outcome": one.outcome.value,
-                "message": one.message,
-            }
-            for one in report.findings
-        ],
+        "findings": [finding_as_json(one) for one in report.findings],
         "unmanaged": [{"address": one.address, "id": one.id, "ours": one.ours} for one in report.neighbours],
         "exceptions": [
             *(_exception(tolerance, active=True) for _, tolerance in report.tolerated),
@@ -73,30 +64,45 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _drift(line: Line) -> dict[str, Any]:
+def line_as_json(line: Line) -> dict[str, Any]:
+    """One drift; the lines of the log are made of it too, as of the functions below (`records.py`)."""
     return {
         "address": line.address,
         "field": line.field or None,
         "key": None if line.key is None else _key(line.address, line.field, line.key),
         "sign": sign(line),
-        "want": _value(line.address, line.field, line.key, line.want),
-        "have": _value(line.address, line.field, line.key, line.have),
+        "want": value_as_json(line.address, line.field, line.key, line.want),
+        "have": value_as_json(line.address, line.field, line.key, line.have),
         "outcome": line.outcome.value if line.outcome else None,
         "message": line.message,
     }
 
 
+def finding_as_json(one: Finding) -> dict[str, Any]:
+    """One thing that a person should know."""
+    return {
+        "address": one.address,
+        "field": one.field or None,
+        "key": None if one.key is None else _key(one.address, one.field, one.key),
+        "outcome": one.outcome.value,
+        "message": one.message,
+    }
+
+
 def _actions(report: Report) -> list[dict[str, Any]]:
     if report.wrote:
-        return [_action(one.action) | {"ended": one.ended.value, "message": one.message} for one in report.attempts]
+        return [
+            action_as_json(one.action) | {"ended": one.ended.value, "message": one.message} for one in report.attempts
+        ]
     held = report.gate.held
     return [
-        _action(action) | {"ended": "held" if index in held else None, "message": held.get(index, "")}
+        action_as_json(action) | {"ended": "held" if index in held else None, "message": held.get(index, "")}
         for index, action in enumerate(report.plan.actions)
     ]
 
 
-def _action(action: Action) -> dict[str, Any]:
+def action_as_json(action: Action) -> dict[str, Any]:
+    """One call of a plan; its parameters name what they point at, never by an AWS id."""
     return {
         "operation": action.operation.permission,
         "address": action.address,
@@ -114,7 +120,7 @@ def _exception(one: Tolerance, *, active: bool) -> dict[str, Any]:
         "address": one.address,
         "field": one.field,
         "value": _tolerated(one),
-        "until": _time(one.until),
+        "until": time_as_json(one.until),
         "reason": one.reason,
         "active": active,
     }
@@ -127,8 +133,8 @@ def _tolerated(one: Tolerance) -> Any:
     if isinstance(one.value, tuple):
         key, value = one.value
         if isinstance(key, RuleKey):
-            return _value(one.address, one.field, key, value)
-        return {str(key): _value(one.address, one.field, key, value)}
+            return value_as_json(one.address, one.field, key, value)
+        return {str(key): value_as_json(one.address, one.field, key, value)}
     return _plain(one.value)
 
 
@@ -136,7 +142,8 @@ def _key(address: Address, field: str, key: Any) -> Any:
     return written_rule(key, _end(address, field)) if isinstance(key, RuleKey) else str(key)
 
 
-def _value(address: Address, field: str, key: Any, value: Any) -> Any:
+def value_as_json(address: Address, field: str, key: Any, value: Any) -> Any:
+    """The value of a field, or of its member `key`, as a document writes it; None where it is not there."""
     if value is ABSENT:
         return None
     if isinstance(key, RuleKey):
@@ -160,7 +167,7 @@ def _plain(value: Any) -> Any:
         case Collection():
             return value.as_written()
         case datetime():
-            return _time(value)
+            return time_as_json(value)
         case Mapping():
             return {str(key): _plain(inner) for key, inner in value.items()}
         case list() | tuple():
@@ -171,5 +178,6 @@ def _plain(value: Any) -> Any:
             return None if value is ABSENT else str(value)
 
 
-def _time(moment: datetime) -> str:
+def time_as_json(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,148 @@
+"""What looks like a secret, taken out of other people's text. Pure; the log, the metrics and the alerts call it.
+
+This tool reads no secret and keeps none. Yet an exception may carry a presigned URL, CloudTrail a request, and a person
+may have pasted a password into a description or a tag. What has a recognisable shape is replaced by `[redacted]`: keys
+and tokens of known form, what stands before the `@` of a URL, and whatever stands behind a name such as `password=`.
+
+What this cannot know: a secret without a shape and without a name before it (`hunter2` alone), the further words of an
+unquoted passphrase (`password: correct horse` keeps `horse`), a plain word behind `token:`, a name that is not English,
+and a secret that somebody has split, encoded or encrypted. It rather takes too much: then a reader loses a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from desired_state.load import inert
+
+REDACTED = "[redacted]"
+LOOKED_AT = 20_000
+"""Characters of one text that are read; what is longer is cut there, and a person is shown far less (`inert`)."""
+
+_I = re.IGNORECASE
+# Behind these names any word is a secret.
+_OF_ANY_WORD = r"pass(?:word|wd|phrase|code)|pwd|secret(?!smanager)"
+# Behind these a plain word is none: AWS's own codes end in them (`ExpiredToken: The security token ...`).
+_OF_NO_PLAIN_WORD = (
+    r"token|credentials?|signature|cookie|(?:api|access|account|auth|encryption|private|shared|signing)[-_ ]?key"
+)
+_PLAIN_WORD = r"(?![a-z]+[,.;:]?(?:\s|$)|[A-Z][a-z]+[,.;:]?(?:\s|$))"
+# The rest of the name, its closing quote, and `=`, `:` or `=>`. JSON that was put into JSON has backslashes before it.
+_SAYS = r"""[\w.-]{0,40}\\{0,15}["']?\s{0,3}(?::|=>?)\s{0,3}"""
+_UNLESS_EMPTY = r"""(?!["']?(?:true|false|null|none|yes|no|on|off|unknown)\b)"""
+
+
+def _named(names: str, word: str, unless: str = "") -> re.Pattern[str]:
+    """A name and the value behind it; where a report shows a change, `old -> new`, the new value too."""
+
+    def value(quote: str) -> str:
+        # In quotes, up to the same quote with as many backslashes before it and no more.
+        quoted = rf"""(?P<{quote}>\\{{0,15}}["'])(?:(?!(?<!\\)(?P={quote})).){{0,2000}}(?:(?P={quote}))?"""
+        return rf"(?-i:\[redacted\]|{quoted}|{unless}{word})"
+
+    new = rf"(?P<new>\s->\s{value('q2')})?"
+    return re.compile(rf"(?P<name>(?:{names}){_SAYS}){_UNLESS_EMPTY}{value('q1')}{new}", _I | re.DOTALL)
+
+
+_NAMED = (
+    _named(_OF_ANY_WORD, r"""[^\s"']{1,2000}"""),
+    _named(_OF_NO_PLAIN_WORD, r"""[^\s"'&;,]{1,2000}""", _PLAIN_WORD),
+)
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:(?!-----).){0,20000}(?:-----END [A-Z0-9 ]{0,40}-----)?",
+            re.DOTALL,
+        ),
+        REDACTED,
+    ),
+    (re.compile(r"""://[^\s'"<>@/:]{0,200}:[^\s'"<>]{1,300}@"""), f"://{REDACTED}@"),
+    (
+        re.compile(r"(arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{0,30}:\d{0,12}:secret:)[\w/+=.@!-]{1,600}"),
+        rf"\1{REDACTED}",
+    ),
+    # The whole header: its value is of several words.
+    (
+        re.compile(r"""(authorization\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?)[^\r\n"']{1,2000}""", _I),
+        rf"\1{REDACTED}",
+    ),
+    (re.compile(r"\b(Bearer|Basic) {1,3}(?=[^\s]{0,80}[0-9A-Z+/=])[\w.~+/=-]{8,2000}", _I), rf"\1 {REDACTED}"),
+    (re.compile(r"(hooks\.slack\.com/)[\w/-]{1,200}", _I), rf"\1{REDACTED}"),
+    # Access key ids (IAM user guide, Understanding unique ID prefixes) and the tokens of widespread services.
+    (re.compile(r"(?<![A-Za-z0-9])A(?:KIA|SIA)[A-Z0-9]{12,128}"), REDACTED),
+    (re.compile(r"\bgh[opsur]_[A-Za-z0-9]{16,255}|\bgithub_pat_\w{16,255}|\bglpat-[\w-]{16,255}"), REDACTED),
+    (
+        re.compile(r"\bxox[a-z]-[\w-]{8,255}|\b[rs]k_(?:live|test)_\w{8,255}|\bAIza[\w-]{30,60}|\bnpm_\w{20,255}"),
+        REDACTED,
+    ),
+    (re.compile(r"\beyJ[\w-]{5,2000}\.[\w-]{2,4000}(?:\.[\w-]{0,2000})?"), REDACTED),
+    # An AWS secret access key: 40 characters of base64, and no hexadecimal digest among them.
+    (
+        re.compile(
+            r"(?<![\w/+=.:-])(?=[^\s]{0,39}[a-z])(?=[^\s]{0,39}[A-Z])(?=[^\s]{0,39}[0-9])[A-Za-z0-9/+]{40}(?![\w/+=-])"
+        ),
+        REDACTED,
+    ),
+    # A session token, or any other long run of base64.
+    (re.compile(r"[A-Za-z0-9+/=_-]{100,}"), REDACTED),
+)
+_SECRET_NAME = re.compile(rf"{_OF_ANY_WORD}|{_OF_NO_PLAIN_WORD}|authorization", _I)
+
+
+def redacted(text: str) -> str:
+    """The text with all that looks like a secret replaced; nothing else of it changes, but for its cut at LOOKED_AT."""
+    if len(text) > LOOKED_AT:
+        whole, _, _ = text[:LOOKED_AT].rpartition(" ")  # a word that is cut in two would lose its shape
+        text = f"{whole} ..."
+    for shape, instead in _SHAPES:
+        text = shape.sub(instead, text)
+    for name in _NAMED:
+        text = name.sub(lambda found: f"{found['name']}{REDACTED}{f' -> {REDACTED}' if found['new'] else ''}", text)
+    return text
+
+
+def harmless(text: str) -> str:
+    """Anybody's text, fit to be shown: `redacted`, and `inert` as desired_state says."""
+    return inert(redacted(text))
+
+
+def is_secret_name(name: object) -> bool:
+    """Whether what stands under this key of a mapping, or this tag, is to be taken for a secret."""
+    return isinstance(name, str) and bool(_SECRET_NAME.search(name))
+
+
+def fit(value: Any, most: int, depth: int = 6) -> Any:
+    """A value as JSON takes it and people may see it: strings harmless, lists and mappings with at most `most` members
+    and a word on how many more there are, nothing deeper than `depth`.
+    """
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
+        case str():
+            return harmless(value)
+        case _ if depth == 0:
+            return "..."
+        case Mapping():
+            return _mapping(value, most, depth)
+        case list() | tuple() | set() | frozenset():
+            listed = sorted(map(str, value)) if isinstance(value, (set, frozenset)) else list(value)
+            told = [fit(inner, most, depth - 1) for inner in listed[:most]]
+            return [*told, f"{len(listed) - most} more"] if len(listed) > most else told
+        case _:
+            return harmless(str(value))
+
+
+def _mapping(value: Mapping[Any, Any], most: int, depth: int) -> dict[str, Any]:
+    tag_of_secret = is_secret_name(value.get("Key"))  # {"Key": "Password", "Value": ...} is how AWS writes a tag
+    told: dict[str, Any] = {}
+    for key, inner in list(value.items())[:most]:
+        secret = is_secret_name(key) or (tag_of_secret and key == "Value")
+        harmful = secret and inner is not None and not isinstance(inner, (bool, int, float))
+        told[harmless(str(key))] = REDACTED if harmful else fit(inner, most, depth - 1)
+    if len(value) > most:
+        told["..."] = f"{len(value) - most} more"
+    return told

@@ -1,0 +1,243 @@
+"""What happened to one document as flat records for the log, and as the figures of its metrics. Pure.
+
+`handlers/telemetry.py` writes each record as one line of JSON and the figures as one metric object. Values stand as a
+document writes them; what is not there is left out of a record. All text in a record is harmless (`redact.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from desired_state.fields import Address, RuleKey
+from reconciler.model import Action, Ended, Finding, Phase
+from reconciler.redact import REDACTED, fit, is_secret_name
+from reconciler.report.as_json import action_as_json, finding_as_json, line_as_json, time_as_json, value_as_json
+from reconciler.report.kept import Ending, Kept
+from reconciler.report.lines import loose, outcomes, settled
+from reconciler.report.text import difference, sentence
+from reconciler.trigger import Actor, Source
+
+if TYPE_CHECKING:
+    from reconciler.report.result import Line, Report
+
+Record = dict[str, Any]
+
+MOST = 2_000
+"""Drifts, and findings, of one run that get a line each; the run's own line says how many more there are."""
+WIDTH, WIDTH_OF_ACTION = 8_192, 32_768
+"""Bytes of one record as JSON. What was sent to AWS is worth more than what was seen."""
+_SHORT, _FIELDS = 60, 32
+"""Characters of a text, and fields, in a record that cannot be made narrow by cutting its lists."""
+_NOT_TRIED = frozenset({Ended.HELD, Ended.SKIPPED})
+
+UNITS: Mapping[str, str] = {
+    "Drifted": "Count",
+    "Corrected": "Count",
+    "Held": "Count",
+    "Waiting": "Count",
+    "Blocked": "Count",
+    "Failed": "Count",
+    "Unmanaged": "Count",
+    "ReadCalls": "Count",
+    "WriteCalls": "Count",
+    "RunDuration": "Milliseconds",
+    "ExposureSeconds": "Seconds",
+    "DocumentInvalid": "Count",
+    "RunSucceeded": "Count",
+    "AlertsLost": "Count",
+}
+"""Every metric there is, with CloudWatch's name of its unit."""
+
+
+def records(kept: Kept) -> list[Record]:
+    """One record for each drift, finding and call that was tried, in this order, and one for the run as the last.
+
+    A run that found nothing is that last one alone. `record` says which of the four it is, `message` is for people.
+    """
+    report = kept.report
+    told: list[Record] = []
+    if report:
+        told += [_drift(line, kept.actors) for line in report.lines[:MOST]]
+        told += [_finding(one, kept.actors) for one in report.findings[:MOST]]
+        told += _actions(report)
+    name = _full({"document": kept.document, "run_id": kept.run_id, "revision": report and report.document.revision})
+    return [one | _fitted(name, 1) for one in [*told, _run(kept)]]
+
+
+def metrics(kept: Kept) -> dict[str, float]:
+    """The figures of one run, by the names of UNITS; empty where nothing ran.
+
+    A wish that found the work done (COVERED) or somebody at it (BUSY) is no run, and counting it would hide that none
+    succeeds. A person's question (`mode: plan`) and a person's request that was refused are answered to that person:
+    counted, they would keep up a heartbeat that the schedule has lost, or break one that it has not. All else counts:
+    RunSucceeded is 1 exactly when the network was seen completely and nothing failed. What is held, blocked or waiting
+    was seen and told, and is no failure of the run. It is 0 for BLIND, which saw nothing; for REFUSED, which has no
+    document to enforce; and for DELETED, after which nobody enforces anything, on purpose or not.
+    """
+    report = kept.report
+    asked = kept.trigger.source is Source.MANUAL
+    if kept.ending in {Ending.COVERED, Ending.BUSY} or (report and not report.wrote):
+        return {}
+    if kept.ending is Ending.REFUSED and asked:
+        return {}
+    invalid = bool(kept.refusal) or kept.ending is Ending.REFUSED
+    told: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": kept.alerts_lost, "RunSucceeded": 0}
+    if kept.exposed:
+        told["ExposureSeconds"] = max(kept.exposed.values())
+    if report:
+        ended = outcomes(report)
+        told |= {
+            "Drifted": len(report.lines),
+            **{name.capitalize(): ended[name] for name in ("corrected", "held", "waiting", "blocked", "failed")},
+            "Unmanaged": len(report.neighbours),
+            "ReadCalls": report.reads,
+            "WriteCalls": report.writes,
+            "RunDuration": round(report.seconds * 1000, 1),
+            # What could not be looked at is a finding that failed (result.py): none failed, so all was seen.
+            "RunSucceeded": int(not ended["failed"]),
+        }
+    return told
+
+
+def bounded(record: Mapping[str, Any], width: int) -> Record:
+    """The record, harmless, and as JSON of at most `width` bytes (from 8,192): lists are cut, and say how many members
+    are left out; if that is not enough, what holds many goes altogether and texts are cut short.
+    """
+    told: Record = {}
+    for most in (64, 16, 4, 1):
+        told = _fitted(record, most)
+        if len(json.dumps(told, ensure_ascii=False).encode()) <= width:
+            return told
+    short = {name: value[:_SHORT] if isinstance(value, str) else value for name, value in list(told.items())[:_FIELDS]}
+    return {name: "left out" if isinstance(value, (dict, list)) else value for name, value in short.items()}
+
+
+def _fitted(record: Mapping[str, Any], most: int) -> Record:
+    """Field by field: of the record itself nothing is cut."""
+    told: Record = {}
+    for name, value in record.items():
+        told |= fit({name: value}, most)
+    return told
+
+
+def _drift(line: Line, actors: Mapping[Address, Actor]) -> Record:
+    told = line_as_json(line)
+    told |= {"record": "drift", "reason": told.pop("message"), "message": difference(line) if line.field else "missing"}
+    if line.field == "tags" and is_secret_name(line.key):
+        told |= {side: REDACTED for side in ("want", "have") if told[side] is not None}
+    return bounded(_full(told | {"who": _who(actors.get(line.address))}), WIDTH)
+
+
+def _finding(one: Finding, actors: Mapping[Address, Actor]) -> Record:
+    return bounded(_full({"record": "finding", **finding_as_json(one), "who": _who(actors.get(one.address))}), WIDTH)
+
+
+def _who(actor: Actor | None) -> Record:
+    """CloudTrail's word on who made a call that fits; `names` served to find it, and tell nothing more."""
+    if actor is None:
+        return {}
+    return _full(
+        {
+            "who": actor.who,
+            "call": actor.call,
+            "at": time_as_json(actor.at),
+            "source_ip": actor.source_ip,
+            "user_agent": actor.user_agent,
+            "event_id": actor.event_id,
+        }
+    )
+
+
+def _actions(report: Report) -> Iterator[Record]:
+    """The calls that were tried. What was held or left shows at its drift, or here if it has none."""
+    stray = {(one.action.address, one.action.why) for one in loose(report)}
+    lines: dict[tuple[Address, str], list[Line]] = defaultdict(list)
+    for line in report.lines:
+        lines[line.address, line.field].append(line)
+    ids = {one.address: one.id for one in report.neighbours}
+    for attempt in report.attempts:
+        action = attempt.action
+        if attempt.ended in _NOT_TRIED and (action.address, action.why) not in stray:
+            continue
+        told = action_as_json(action)
+        del told["mends"]
+        mended = _mended(action, lines)
+        told |= {
+            "record": "action",
+            "message": action.why,
+            "ended": attempt.ended.value,
+            "reason": attempt.message,
+            "before": _side(mended, "have") or ({"id": ids[action.address]} if action.address in ids else {}),
+            "after": _side(mended, "want"),
+        }
+        del told["why"]
+        yield bounded(_full(told), WIDTH_OF_ACTION)
+
+
+def _mended(action: Action, lines: Mapping[tuple[Address, str], list[Line]]) -> list[Line]:
+    """The drifts that a call is about. Several calls may mend one field: then the members it names are its own."""
+    made = [(action.address, "")] if action.operation.phase is Phase.CREATE else []
+    about = [line for place in (*made, *sorted(action.mends)) for line in lines.get(place, ())]
+    named = {member for _, member, _ in action.effect}
+    own = [line for line in about if line.key is not None and line.key in named]
+    return own or about
+
+
+def _side(lines: list[Line], side: str) -> Record:
+    """One side of some drifts, by field; a field of many members has a list of them, or a mapping by their keys."""
+    told: Record = {}
+    for line in lines:
+        value = value_as_json(line.address, line.field, line.key, getattr(line, side))
+        if value is None:
+            continue
+        name = line.field or "resource"
+        if line.key is None:
+            told[name] = value
+        elif isinstance(line.key, RuleKey):
+            told.setdefault(name, []).append(value)
+        else:
+            told.setdefault(name, {})[str(line.key)] = value
+    return told
+
+
+def _run(kept: Kept) -> Record:
+    told: Record = {
+        "record": "run",
+        "message": kept.problem or kept.ending.value,
+        "ending": kept.ending.value,
+        "source": kept.trigger.source.value,
+        "refusal": kept.refusal,
+    }
+    told |= {name: value for name, value in (("again", kept.again), ("alerts_lost", kept.alerts_lost)) if value}
+    if kept.exposed:
+        told["exposed_seconds"] = max(kept.exposed.values())
+    if report := kept.report:
+        told |= {
+            "message": sentence(report),
+            "problem": kept.problem,
+            "in_sync": settled(report),
+            "seconds": round(report.seconds, 3),
+            "reads": report.reads,
+            "writes": report.writes,
+            "wrote": report.wrote,
+            "counts": {name: count for name, count in _counts(report).items() if count},
+            "fingerprint": report.plan.fingerprint if report.plan.actions else "",
+            "sha256": report.document.sha256,
+            "origin": report.document.origin,
+            "held_as_a_whole": report.gate.whole,
+            "left_out": max(0, len(report.lines) - MOST) + max(0, len(report.findings) - MOST) or None,
+        }
+    return bounded(_full(told), WIDTH)
+
+
+def _counts(report: Report) -> Mapping[str, int]:
+    beyond = {"drifted": len(report.lines), "unmanaged": len(report.neighbours), "excepted": len(report.tolerated)}
+    return outcomes(report) | beyond | {"breaks": report.plan.breaks, "tried": len(report.attempts)}
+
+
+def _full(record: Record) -> Record:
+    """Without what is not there: a calm run is one short line."""
+    return {name: value for name, value in record.items() if value is not None and value not in ("", {}, [])}

@@ -1,0 +1,362 @@
+"""What happened, as records for the log and as figures: told once, as a document writes them, never without end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desired_state.fields import Address, RuleKey
+from reconciler.model import ABSENT, Action, Attempt, Ended, Finding, Neighbour, Operation, Outcome, Phase, Ref, Risk
+from reconciler.report.kept import Ending, Kept
+from reconciler.report.records import UNITS, bounded, metrics, records
+from reconciler.report.result import Report
+from reconciler.trigger import Actor, Source, Trigger
+from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
+
+SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
+WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")
+REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
+RUN: dict[str, Any] = {
+    "record": "run",
+    "message": "In sync: 2 resources are as declared; 9 reads, no write.",
+    "ending": "looked",
+    "source": "schedule",
+    "in_sync": True,
+    "seconds": 0.25,
+    "reads": 9,
+    "writes": 0,
+    "wrote": True,
+    "sha256": document().sha256,
+    "origin": "small.json",
+}
+NAME = {"document": "small", "run_id": "run-1", "revision": 7}
+
+
+def kept(
+    told: Report | None = None, ending: Ending = Ending.LOOKED, source: Source = Source.SCHEDULE, **how: Any
+) -> Kept:
+    return Kept("small", "run-1", ending, Trigger(source, "small"), told, **how)
+
+
+def revoke(*keys: RuleKey, **how: Any) -> Action:
+    effect = tuple(("ingress of Web", key, False) for key in keys)
+    return REVOKE.on(
+        Address(GROUP), "revoke it", "ingress", GroupId=Ref(Address(GROUP)), effect=effect, breaks=1, **how
+    )
+
+
+def test_a_calm_run_is_one_short_line() -> None:
+    told = records(kept(report(wrote=True)))
+    assert told == [RUN | NAME]
+    assert len(json.dumps(told[0])) < 500
+
+
+def test_neighbours_and_exceptions_are_counted_in_that_line() -> None:
+    neighbours = (Neighbour(Address("subnet/subnet-1"), "subnet-1"), Neighbour(Address("subnet/subnet-2"), "subnet-2"))
+    assert records(kept(report(wrote=True, neighbours=neighbours))) == [RUN | NAME | {"counts": {"unmanaged": 2}}]
+
+
+def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run() -> None:
+    actor = Actor(
+        "arn:aws:iam::123456789012:user/eve", "AuthorizeSecurityGroupIngress", NOW, "192.0.2.7", "aws-cli", "e-1"
+    )
+    opened = report(
+        line("ingress", SSH, ABSENT, "for a moment", Outcome.CORRECTED),
+        wrote=True,
+        writes=1,
+        plan=planned(revoke(SSH)),
+        attempts=(Attempt(revoke(SSH), Ended.DONE),),
+    )
+    rule = {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0", "description": "for a moment"}
+    who = {Address(GROUP): actor}
+    assert records(kept(opened, source=Source.CHANGE, actors=who, exposed={Address(GROUP): 12.5})) == [
+        {
+            "record": "drift",
+            "address": "security_group/Web",
+            "field": "ingress",
+            "key": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
+            "sign": "remove",
+            "have": rule,
+            "outcome": "corrected",
+            "message": 'ingress: tcp 22 from 0.0.0.0/0 "for a moment"',
+            "who": {
+                "who": "arn:aws:iam::123456789012:user/eve",
+                "call": "AuthorizeSecurityGroupIngress",
+                "at": "2026-03-01T12:00:00Z",
+                "source_ip": "192.0.2.7",
+                "user_agent": "aws-cli",
+                "event_id": "e-1",
+            },
+            **NAME,
+        },
+        {
+            "record": "action",
+            "operation": "ec2:RevokeSecurityGroupIngress",
+            "address": "security_group/Web",
+            "phase": "unbind",
+            "risk": "traffic",
+            "breaks": 1,
+            "params": {"GroupId": "<security_group/Web>"},
+            "ended": "done",
+            "message": "revoke it",
+            "before": {"ingress": [rule]},
+            **NAME,
+        },
+        RUN
+        | NAME
+        | {
+            "message": "Corrected 1 difference with 1 write; the second look is in sync.",
+            "source": "change",
+            "writes": 1,
+            "exposed_seconds": 12.5,
+            "counts": {"corrected": 1, "drifted": 1, "breaks": 1, "tried": 1},
+            "fingerprint": "0123456789abcdef",
+        },
+    ]
+
+
+def test_two_calls_on_one_field_each_tell_of_their_own_members() -> None:
+    opened = report(
+        line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
+        line("ingress", WEB, ABSENT, None, Outcome.CORRECTED),
+        wrote=True,
+        attempts=(Attempt(revoke(SSH), Ended.DONE), Attempt(revoke(WEB), Ended.DONE)),
+    )
+    _, _, first, second, _ = records(kept(opened))
+    assert first["before"] == {"ingress": [{"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}]}
+    assert second["before"] == {"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]}
+
+
+def test_a_call_tells_what_was_there_and_what_is_to_be_there() -> None:
+    modify = Operation("ec2", "ModifyVpcAttribute", Phase.BIND, Risk.COSMETIC)
+    create = Operation("ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE)
+    whole = document().resources[Address(GROUP)]
+    both = report(
+        line("enable_dns_hostnames", None, True, False, Outcome.CORRECTED, at=VPC),
+        line("tags", "Name", "new", "old", Outcome.CORRECTED, at=VPC),
+        line("", None, whole, ABSENT, Outcome.CORRECTED),
+        wrote=True,
+        attempts=(
+            Attempt(modify.on(Address(VPC), "dns", "enable_dns_hostnames", "tags"), Ended.DONE),
+            Attempt(create.on(Address(GROUP), "make it"), Ended.DONE),
+        ),
+    )
+    _, _, missing, first, second, _ = records(kept(both))
+    assert missing["message"] == "missing"
+    assert first["before"] == {"enable_dns_hostnames": False, "tags": {"Name": "old"}}
+    assert first["after"] == {"enable_dns_hostnames": True, "tags": {"Name": "new"}}
+    assert "before" not in second
+    assert second["after"]["resource"]["ingress"] == [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]
+
+
+def test_what_nobody_declares_is_told_with_its_id_before_it_goes() -> None:
+    ours = (Neighbour(Address("security_group/Old"), "sg-0123456789abcdef0", ours=True),)
+    told = records(kept(report(wrote=True, neighbours=ours, attempts=(Attempt(action(), Ended.DONE),))))
+    assert [(one["record"], one.get("before")) for one in told] == [
+        ("action", {"id": "sg-0123456789abcdef0"}),
+        ("run", None),
+    ]
+
+
+def test_what_was_not_tried_is_told_once_at_its_drift_or_by_itself_where_it_has_none() -> None:
+    held = report(
+        line("ingress", SSH, ABSENT, None, Outcome.HELD, "somebody holds it"),
+        wrote=True,
+        attempts=(
+            Attempt(revoke(SSH), Ended.HELD, "somebody holds it"),
+            Attempt(revoke(WEB), Ended.SKIPPED, "it comes after something"),
+            Attempt(action(), Ended.HELD, "this deployment only reports"),
+        ),
+    )
+    told = records(kept(held))
+    assert [(one["record"], one.get("outcome"), one.get("ended"), one.get("reason")) for one in told] == [
+        ("drift", "held", None, "somebody holds it"),
+        ("action", None, "held", "this deployment only reports"),
+        ("run", None, None, None),
+    ]
+
+
+def test_a_finding_is_told_with_its_place() -> None:
+    finding = Finding(Address(VPC), Outcome.BLOCKED, "its hold is no time", "tags", "setpoint:hold")
+    assert records(kept(report(wrote=True, findings=(finding,))))[0] == {
+        "record": "finding",
+        "address": "vpc/Main",
+        "field": "tags",
+        "key": "setpoint:hold",
+        "outcome": "blocked",
+        "message": "its hold is no time",
+        **NAME,
+    }
+
+
+def test_what_is_no_run_of_the_network_says_why_in_one_line() -> None:
+    told = records(kept(None, Ending.BLIND, problem="AWS did not answer", refusal="a.json:1:1: no", again=60))
+    assert told == [
+        {
+            "record": "run",
+            "message": "AWS did not answer",
+            "ending": "blind",
+            "source": "schedule",
+            "refusal": "a.json:1:1: no",
+            "again": 60,
+            "document": "small",
+            "run_id": "run-1",
+        }
+    ]
+
+
+def test_hostile_text_is_inert_and_what_looks_like_a_secret_is_gone_wherever_it_stands() -> None:
+    bad = "x\x1b[31m\r\n\u202epassword=hunter2"
+    told = report(
+        line("description", None, bad, bad, Outcome.FAILED, bad),
+        line("tags", "ApiKey", "one", "two", Outcome.HELD),
+        line("tags", bad, bad, bad, Outcome.HELD),
+        document=document(bad),
+        findings=(Finding(Address(GROUP), Outcome.BLOCKED, bad, "tags", bad),),
+        attempts=(Attempt(action(bad, Description=bad), Ended.FAILED, bad),),
+        wrote=True,
+    )
+    actor = Actor(bad, bad, NOW, bad, bad, bad, frozenset({bad}))
+    mess = kept(told, actors={Address(GROUP): actor}, problem=bad, refusal=bad)
+    text = json.dumps(records(replace(mess, document=bad, run_id=bad)), ensure_ascii=False)
+    assert text.isprintable()
+    assert "hunter2" not in text
+    assert '"one"' not in text
+    assert '"two"' not in text
+
+
+def test_a_correction_of_five_hundred_drifts_is_told_in_full_and_in_less_than_a_megabyte() -> None:
+    keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, 501)]
+    note = "d" * 255
+    opened = report(
+        *(line("ingress", key, ABSENT, note, Outcome.CORRECTED) for key in keys),
+        wrote=True,
+        attempts=tuple(Attempt(revoke(key), Ended.DONE) for key in keys),
+    )
+    told = records(kept(opened))
+    assert [one["record"] for one in told] == ["drift"] * 500 + ["action"] * 500 + ["run"]
+    assert len(json.dumps(told)) < 1_000_000
+
+
+def test_one_call_with_a_thousand_rules_is_told_in_one_line_that_says_how_many_are_left_out() -> None:
+    keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, 1001)]
+    many = revoke(
+        *keys, IpPermissions=[{"FromPort": key.first, "IpRanges": [{"Description": "d" * 255}]} for key in keys]
+    )
+    opened = report(
+        *(line("ingress", key, ABSENT, None, Outcome.CORRECTED) for key in keys),
+        wrote=True,
+        attempts=(Attempt(many, Ended.DONE),),
+    )
+    told = next(one for one in records(kept(opened)) if one["record"] == "action")
+    assert len(json.dumps(told)) < 33_000
+    assert told["params"]["IpPermissions"][-1] == "936 more"
+    assert told["before"]["ingress"][-1] == "936 more"
+
+
+def test_drifts_without_end_are_cut_and_the_run_says_so() -> None:
+    keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, 2_011)]
+    told = records(kept(report(*(line("ingress", key, ABSENT, None, Outcome.HELD) for key in keys), wrote=True)))
+    assert len(told) == 2_001
+    assert told[-1]["left_out"] == 10
+    assert told[-1]["counts"]["held"] == 2_010
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.text(), inner, max_size=9),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=9))
+@settings(max_examples=50)
+def test_whatever_stands_in_a_record_it_is_narrow_printable_json(record: dict[str, Any]) -> None:
+    text = json.dumps(bounded(record, 8_192), ensure_ascii=False, allow_nan=False)
+    assert len(text.encode()) <= 8_192
+    assert text.isprintable()
+
+
+def test_a_record_that_lists_cannot_make_narrow_is_cut_in_its_texts() -> None:
+    wide = {f"field {number}": "\U0001f40d" * 500 for number in range(100)} | {"many": [1] * 9}
+    told = bounded(wide, 8_192)
+    assert told["field 0"] == "\U0001f40d" * 60
+    assert len(json.dumps(told, ensure_ascii=False).encode()) <= 8_192
+
+
+def test_the_figures_of_a_run() -> None:
+    told = report(
+        line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
+        line("ingress", WEB, ABSENT, None, Outcome.HELD),
+        line("description", None, "a", "b", Outcome.WAITING),
+        wrote=True,
+        writes=3,
+        findings=(Finding(Address(VPC), Outcome.BLOCKED, "ambiguous"),),
+        neighbours=(Neighbour(Address("subnet/subnet-1"), "subnet-1"),),
+    )
+    exposed = {Address(GROUP): 12.5, Address(VPC): 3.0}
+    assert metrics(kept(told, exposed=exposed, alerts_lost=2, refusal="a.json:1:1: no")) == {
+        "Drifted": 3,
+        "Corrected": 1,
+        "Held": 1,
+        "Waiting": 1,
+        "Blocked": 1,
+        "Failed": 0,
+        "Unmanaged": 1,
+        "ReadCalls": 9,
+        "WriteCalls": 3,
+        "RunDuration": 250.0,
+        "ExposureSeconds": 12.5,
+        "DocumentInvalid": 1,
+        "RunSucceeded": 1,
+        "AlertsLost": 2,
+    }
+
+
+def test_every_figure_has_a_unit_and_every_unit_a_figure() -> None:
+    told = metrics(kept(report(wrote=True), exposed={Address(GROUP): 1.0}))
+    assert sorted(told) == sorted(UNITS)
+    assert "ExposureSeconds" not in metrics(kept(report(wrote=True)))
+
+
+FAILED = Finding(Address(VPC), Outcome.FAILED, "it could not be looked at: throttled")
+
+
+@pytest.mark.parametrize(
+    ("what", "invalid", "succeeded"),
+    [
+        (kept(report(wrote=True)), 0, 1),
+        (kept(report(wrote=True), refusal="the newest version is no document"), 1, 1),
+        (kept(report(wrote=True, findings=(FAILED,))), 0, 0),
+        (kept(report(line("description", None, "a", "b", Outcome.FAILED), wrote=True)), 0, 0),
+        (kept(report(wrote=True, attempts=(Attempt(action(), Ended.FAILED),))), 0, 0),
+        (kept(report(wrote=True), source=Source.MANUAL), 0, 1),
+        (kept(None, Ending.BLIND, problem="no answer"), 0, 0),
+        (kept(None, Ending.REFUSED, problem="no document"), 1, 0),
+        (kept(None, Ending.DELETED, problem="its object is gone"), 0, 0),
+        (kept(None, Ending.BLIND, Source.MANUAL), 0, 0),
+    ],
+)
+def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(what: Kept, invalid: int, succeeded: int) -> None:
+    told = metrics(what)
+    assert (told["DocumentInvalid"], told["RunSucceeded"]) == (invalid, succeeded)
+    assert ("ReadCalls" in told) == (what.report is not None)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        kept(None, Ending.COVERED),
+        kept(None, Ending.BUSY, problem="another run has the lease"),
+        kept(report(wrote=False), source=Source.MANUAL),
+        kept(None, Ending.REFUSED, Source.MANUAL, problem="only: no such address"),
+    ],
+)
+def test_what_is_no_run_of_the_deployment_has_no_figures_and_one_line(what: Kept) -> None:
+    assert metrics(what) == {}
+    assert [one["record"] for one in records(what)] == ["run"]
