@@ -1,0 +1,89 @@
+"""A message in the form of a chat: a custom notification of Amazon Q Developer in chat applications. Pure.
+
+The form is that of the administrator guide ("Custom notifications using Amazon Q Developer in chat applications"):
+version and source are fixed, the text is the chat's own markdown, and messages with one `threadId` make one thread.
+So what other people wrote stands in code spans, and what Slack or Teams would act on (a mention, a link, an end of
+the span) stands there in its full-width form, which every reader can read and no program obeys.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from reconciler.report.message import Place, details, facts, fitted, headline, sentence, shown, steps
+from reconciler.report.news import Message
+
+LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_STEP = 250, 8_000, 1_000
+"""Characters. The guide names no limit; what is published of the form keeps to 250 and 8,000."""
+
+_ACTIVE = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "<>&@|\\"} | {"`": "'"})
+_MARKUP = str.maketrans({char: chr(ord(char) + 0xFEE0) for char in "*~#[]!"})
+_EDGE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]+:)")
+
+
+def chat(message: Message, here: Place) -> str:
+    """The message as JSON text."""
+    concern = message.concern
+    topic = concern.topic.value if concern else message.kind.value
+    notification = {
+        "version": "1.0",
+        "source": "custom",
+        "id": plain(f"{here.run_id}-{message.fingerprint}"),
+        "content": {
+            "textType": "client-markdown",
+            "title": _cut(f"Setpoint {plain(headline(message))}", LONGEST_TITLE),
+            "description": _description(message, here),
+            "nextSteps": [_code(one) for one in steps(message, here) if len(one) < LONGEST_STEP],
+            "keywords": ["setpoint", message.severity.value, plain(here.document)],
+        },
+        "metadata": {
+            "threadId": message.fingerprint,
+            "summary": _cut(plain(sentence(message)), LONGEST_TITLE),
+            "eventType": f"setpoint-{topic}",
+            "relatedResources": [plain(concern.aws_id)] if concern and concern.aws_id else [],
+            "additionalContext": {
+                "severity": message.severity.value,
+                "kind": message.kind.value,
+                "document": plain(here.document),
+                "account": plain(here.account),
+                "region": plain(here.region),
+                "run": plain(here.run_id),
+            },
+        },
+    }
+    if not notification["content"]["nextSteps"]:  # type: ignore[index]
+        del notification["content"]["nextSteps"]  # type: ignore[attr-defined]
+    return json.dumps(notification, ensure_ascii=False)
+
+
+def _description(message: Message, here: Place) -> str:
+    """At most LONGEST_DESCRIPTION characters; what had to be left out is counted."""
+    head = [_code(shown(sentence(message)))]
+    tail = [f"{label}: {_code(value)}" for label, value in facts(message, here)]
+    tail = [line if len(line) <= LONGEST_STEP else f"{line[: LONGEST_STEP - 4]}...`" for line in tail]
+    room = LONGEST_DESCRIPTION - sum(len(line) + 1 for line in (*head, *tail)) - 60
+    body, left = fitted([_code(line.strip()) for line in details(message)], room)
+    if left:
+        body.append(f"... and {left} more {'line' if left == 1 else 'lines'}, left out here")
+    return "\n".join([*head, *body, *tail])
+
+
+def _code(words: str) -> str:
+    """Words that are fit to be shown, as code: no markup is obeyed in it, and nothing in it ends it."""
+    return f"`{_inactive(words)}`"
+
+
+def _inactive(words: str) -> str:
+    return words.translate(_ACTIVE)
+
+
+def plain(words: str) -> str:
+    """Anybody's words outside of a code span: no mention, no markup, no link, no emoji."""
+    told = _EMOJI.sub("\uff1a", _inactive(shown(words)).translate(_MARKUP))
+    return _EDGE.sub("\uff3f", told)
+
+
+def _cut(words: str, most: int) -> str:
+    return words if len(words) <= most else f"{words[: most - 3]}..."

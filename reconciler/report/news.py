@@ -1,0 +1,149 @@
+"""Which concerns are new, against what people were told before: quiet while nothing changes, never silent for good.
+
+Pure. `keep.py` asks after each attempt, `alerts.py` sends what comes of it, and what was really sent is remembered. A
+concern is told when it appears, when it becomes another one, again after a while, and when it is over; at most ten
+messages leave one run, and the last of ten sums up the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from reconciler.model import Outcome
+from reconciler.record import Told
+from reconciler.report.concern import Concern, Topic, fingerprint
+from reconciler.report.concerns import UNSURE
+from reconciler.report.exposure import Severity
+from reconciler.report.kept import Ending, Kept
+
+AT_MOST = 10
+"""Messages of one run."""
+HOUR = timedelta(hours=1)
+"""How long a correction that was told is remembered, so that it is not told again."""
+_LONGEST = 160
+"""Characters of a title that are remembered: many concerns share one item of the ledger."""
+
+
+class Kind(StrEnum):
+    """Why a message is sent."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    STILL = "still"
+    NORMAL = "normal"
+    REST = "rest"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to people. `concern` is None where it is over (NORMAL) and where `rest` is summed up (REST).
+    `since` is when people were first told of it, None where that is now.
+    """
+
+    kind: Kind
+    fingerprint: str
+    severity: Severity
+    title: str
+    concern: Concern | None = None
+    since: datetime | None = None
+    rest: tuple[Message, ...] = ()
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """The concerns that people know of by this message."""
+        return frozenset(one.fingerprint for one in self.rest) or frozenset({self.fingerprint})
+
+
+@dataclass(frozen=True)
+class News:
+    """What to send, and what is to be remembered when it was sent."""
+
+    messages: tuple[Message, ...]
+    told: Mapping[str, Told]
+    before: Mapping[str, Told]
+
+    def remembered(self, lost: Collection[str] = ()) -> Mapping[str, Told]:
+        """What people know now: without the concerns `lost`, whose messages could not be sent."""
+        known = {name: one for name, one in self.told.items() if name not in lost}
+        return known | {name: self.before[name] for name in lost if name in self.before}
+
+
+def news(found: Iterable[Concern], told: Mapping[str, Told], now: datetime, repeat: timedelta, kept: Kept) -> News:
+    """What of the concerns of an attempt is to be told, given what was `told` before; `repeat` is after how long an
+    unchanged one is told again.
+    """
+    messages: list[Message] = []
+    known: dict[str, Told] = {}
+    for one in found:
+        before = told.get(one.fingerprint)
+        kind = _kind(one, before, now, repeat)
+        if kind is None and before:
+            known[one.fingerprint] = before
+            continue
+        first = before.first_seen if before and before.open else None
+        messages.append(Message(kind or Kind.NEW, one.fingerprint, one.severity, one.title, one, first))
+        known[one.fingerprint] = Told(_stamp(one), one.title[:_LONGEST], first or now, now, open=not one.settled)
+    shows = _shows(kept)
+    for name, before in told.items():
+        if name in known:
+            continue
+        if before.open and shows(name):
+            messages.append(Message(Kind.NORMAL, name, Severity.INFO, before.title, since=before.first_seen))
+            known[name] = replace(before, last_alerted=now, open=False)
+        elif before.open or now - before.last_alerted < HOUR:
+            known[name] = before
+    return News(_at_most(messages), known, dict(told))
+
+
+def _kind(one: Concern, before: Told | None, now: datetime, repeat: timedelta) -> Kind | None:
+    """Why to tell of a concern; None: people know it."""
+    if before is None:
+        return Kind.NEW
+    still, _, corrected = before.digest.partition("+")
+    fresh = bool(one.corrected) and (one.corrected != corrected or now - before.last_alerted >= HOUR)
+    if one.settled:
+        return Kind.CHANGED if before.open else Kind.NEW if fresh else None
+    if not before.open:
+        return Kind.NEW  # the last they heard was that it is over
+    if one.digest != still or fresh:
+        return Kind.CHANGED
+    return Kind.STILL if not one.once and now - before.last_alerted >= repeat else None
+
+
+def _stamp(one: Concern) -> str:
+    """What is still open, and what was corrected beside it: either may be news while the other is not."""
+    return f"{one.digest}+{one.corrected}"
+
+
+def _shows(kept: Kept) -> Callable[[str], bool]:
+    """Whether this attempt would have found the concern of a fingerprint, were it still there: only then is its absence
+    good news. A run that was narrowed, or could not see everything, speaks for what it saw.
+    """
+    report = kept.report
+    if kept.ending is not Ending.LOOKED or report is None:
+        return lambda name: False
+    bad = {Outcome.FAILED, Outcome.BLOCKED}
+    unseen = {one.address for one in report.findings if not one.field and one.outcome in bad}
+    unseen |= {line.address for line in report.lines if line.message.startswith(UNSURE)}
+    if report.plan.only is None and not unseen:
+        return lambda name: True
+    shown = {fingerprint(kept.document, topic) for topic in (Topic.REFUSED, Topic.DELETED)}
+    for address, resource in report.document.resources.items():
+        if report.plan.covers(address) and address not in unseen and resource.enforcement != "ignore":
+            fields = ("", *resource.described())
+            shown |= {fingerprint(kept.document, Topic.DRIFT, address, field) for field in fields}
+    return lambda name: name in shown
+
+
+def _at_most(messages: Iterable[Message]) -> tuple[Message, ...]:
+    """The gravest first, good news last; what goes beyond the limit is one message, the last."""
+    ordered = sorted(messages, key=lambda one: (one.kind is Kind.NORMAL, one.severity.rank))
+    if len(ordered) <= AT_MOST:
+        return tuple(ordered)
+    rest = tuple(ordered[AT_MOST - 1 :])
+    worst = min((one.severity for one in rest), key=lambda one: one.rank)
+    last = Message(Kind.REST, rest[0].fingerprint, worst, f"{len(rest)} further concerns", rest=rest)
+    return (*ordered[: AT_MOST - 1], last)

@@ -1,0 +1,94 @@
+"""Attempts to keep a document, for the tests of what people are told: what `keep.py` hands over, made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from desired_state.fields import AclEntry, Address, rule_key
+from reconciler.model import ABSENT, Outcome
+from reconciler.report.concern import Concern
+from reconciler.report.concerns import concerns
+from reconciler.report.kept import Ending, Kept
+from reconciler.report.result import Line
+from reconciler.trigger import Actor, Source, Trigger
+from tests.unit.reports import GROUP, line, report
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+SSH = rule_key("tcp", 22, 22, "0.0.0.0/0")
+HTTPS = rule_key("tcp", 443, 443, "0.0.0.0/0")
+IDS = {GROUP: "sg-0a1b2c3d4e5f60718", Address("vpc/Main"): "vpc-0a1b2c3d4e5f60718"}
+SOMEBODY = Actor(
+    "arn:aws:iam::123456789012:user/kim",
+    "AuthorizeSecurityGroupIngress",
+    datetime(2026, 3, 1, 11, 58, tzinfo=UTC),
+    "198.51.100.7",
+    "aws-cli/2.30",
+)
+
+
+def looked(*lines: Line, source: Source = Source.SCHEDULE, **changes: Any) -> Kept:
+    """A run that saw the network and was to correct it. Fields of `Kept` among the changes go there."""
+    of_kept = {name: changes.pop(name) for name in list(changes) if name in Kept.__dataclass_fields__}
+    seen = replace(report(*lines, wrote=True), **{"ids": IDS, "vpc_id": "vpc-0a1b2c3d4e5f60718", **changes})
+    return replace(Kept("small", "run-1", Ending.LOOKED, Trigger(source), seen), **of_kept)
+
+
+def ended(ending: Ending, source: Source = Source.SCHEDULE, **changes: Any) -> Kept:
+    """An attempt that has no report."""
+    return replace(Kept("small", "run-1", ending, Trigger(source)), **changes)
+
+
+def extra(
+    key: Any = SSH,
+    outcome: Outcome | None = Outcome.CORRECTED,
+    message: str = "",
+    field: str = "ingress",
+    at: str = GROUP,
+) -> Line:
+    """A rule that nobody declared."""
+    return line(field, key, ABSENT, None, outcome, message, at)
+
+
+def lacking(key: Any = HTTPS, outcome: Outcome | None = Outcome.CORRECTED, message: str = "") -> Line:
+    """A declared rule that is not there."""
+    return line("ingress", key, None, ABSENT, outcome, message)
+
+
+def entry(action: str, cidr: str = "0.0.0.0/0", port: int = 22) -> AclEntry:
+    return AclEntry(action, "tcp", port, port, cidr)
+
+
+def only(kept: Kept) -> Concern:
+    """The one concern of an attempt that has one."""
+    found = concerns(kept)
+    assert len(found) == 1, [one.title for one in found]
+    return found[0]
+
+
+_HOSTILE = (
+    "<!here>",
+    "@channel",
+    "<https://evil.example|click>",
+    "https://evil.example/x",
+    "www.evil.example",
+    "*bold* _it_ ~no~",
+    "`code`",
+    "[a](https://evil.example)",
+    "<script>alert(1)</script>",
+    "a\nb\r\x00\x1b[31m",
+    "\u202eabc\u2066\u200b\u2028\ufeff",
+    "\ud800",
+    "'; rm -rf / #",
+    "$(reboot)",
+    "안녕 \U0001f600",
+    ":tada:",
+    "long " * 200,
+    "\U0001f600" * 700,
+)
+hostile = st.one_of(st.sampled_from(_HOSTILE), st.text(max_size=20))
+"""What somebody could write into a name, a tag, a description, an ARN or a user agent."""

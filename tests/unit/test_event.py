@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
+
+import reconciler.report
+from desired_state.fields import Address, rule_key
+from desired_state.network import SecurityGroup
+from reconciler.gate import Gate
+from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
+from reconciler.report.event import detail, encoded
+from reconciler.report.kept import Ending, Kept
+from reconciler.trigger import Source
+from tests.unit.attempts import SOMEBODY, ended, extra, hostile, looked
+from tests.unit.reports import GROUP, VPC, action, line, planned
+
+SCHEMA = json.loads((Path(reconciler.report.__file__).parent / "event.v1.schema.json").read_text(encoding="utf-8"))
+VALID = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+
+
+def event(kept: Kept) -> dict[str, Any]:
+    """The detail as a reader of the bus gets it; it is as the schema says."""
+    told = detail(kept)
+    assert told is not None
+    sent: dict[str, Any] = json.loads(encoded(told))
+    VALID.validate(sent)
+    return sent
+
+
+def test_the_published_schema_is_a_schema_and_refuses_what_is_not_as_it_says() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    good = event(looked(extra()))
+    for broken in (
+        {**good, "version": 2},
+        {**good, "ending": "calm"},
+        {name: value for name, value in good.items() if name != "drifted"},
+        {**good, "drifted": [{**good["drifted"][0], "sign": "?"}]},
+        {**good, "account": "1"},
+    ):
+        assert not VALID.is_valid(broken)
+
+
+def test_a_calm_run_has_no_event() -> None:
+    assert detail(looked()) is None
+    assert detail(looked(neighbours=(Neighbour(Address("subnet/theirs"), "subnet-0f"),))) is None
+    assert detail(looked(findings=(Finding(GROUP, Outcome.IN_SYNC, "fine"),))) is None
+
+
+@pytest.mark.parametrize("ending", [Ending.BUSY, Ending.COVERED])
+def test_what_another_run_tells_has_no_event(ending: Ending) -> None:
+    assert detail(ended(ending)) is None
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        looked(extra()),
+        looked(findings=(Finding(GROUP, Outcome.BLOCKED, "odd"),)),
+        looked(gate=Gate({}, {}, "too much", ())),
+        looked(refusal="bad"),
+        looked(plan=planned(action())),
+        looked(writes=1),
+        ended(Ending.BLIND, problem="no"),
+        ended(Ending.DELETED, problem="gone"),
+        ended(Ending.REFUSED, problem="bad"),
+    ],
+    ids=range(9),
+)
+def test_a_run_with_anything_to_tell_has_one(kept: Kept) -> None:
+    assert event(kept)["run_id"] == "run-1"
+
+
+def test_a_drift_is_told_with_its_set_point_its_actor_and_how_long_it_stood_open() -> None:
+    told = event(looked(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 41.9996}, source=Source.CHANGE))
+    assert told["drifted"] == [
+        {
+            "address": "security_group/Web",
+            "id": "sg-0a1b2c3d4e5f60718",
+            "field": "ingress",
+            "key": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
+            "sign": "remove",
+            "want": None,
+            "have": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
+            "outcome": "corrected",
+            "message": "",
+            "exposed_seconds": 42.0,
+            "actor": {
+                "who": "arn:aws:iam::123456789012:user/kim",
+                "call": "AuthorizeSecurityGroupIngress",
+                "at": "2026-03-01T11:58:00Z",
+                "source_ip": "198.51.100.7",
+                "user_agent": "aws-cli/2.30",
+                "event_id": None,
+            },
+        }
+    ]
+    assert (told["account"], told["region"], told["vpc_id"]) == (
+        "123456789012",
+        "ap-northeast-2",
+        "vpc-0a1b2c3d4e5f60718",
+    )
+    assert (told["document"], told["revision"], told["woken_by"]) == ("small", 7, "change")
+    assert told["counts"]["corrected"] == 1
+
+
+def test_an_event_of_a_blind_run_says_what_stood_in_the_way_and_nothing_of_the_network() -> None:
+    assert event(ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no", again=60)) == {
+        "version": 1,
+        "run_id": "run-1",
+        "document": "small",
+        "ending": "blind",
+        "woken_by": "schedule",
+        "problem": "DescribeVpcs: UnauthorizedOperation: no",
+        "refusal": None,
+        "again_in_seconds": 60,
+        "left_out": {},
+    }
+
+
+def test_a_refusal_keeps_its_lines() -> None:
+    assert event(looked(refusal="small.json:1:1: bad; mend it\nRevision 7 goes on."))["refusal"] == (
+        "small.json:1:1: bad; mend it\nRevision 7 goes on."
+    )
+
+
+def test_a_refusal_of_many_long_lines_fits_and_says_how_many_are_missing() -> None:
+    told = event(looked(refusal="\n".join(["\U0001f600" * 700] * 200)))
+    assert len(encoded(told).encode()) <= 240_000
+    assert told["refusal"].endswith("...\n(170 more lines)")
+
+
+def test_what_nobody_declares_is_told_with_the_rest() -> None:
+    told = event(looked(extra(), neighbours=(Neighbour(Address("subnet/theirs"), "subnet-0f"),)))
+    assert told["unmanaged"] == [{"address": "subnet/theirs", "id": "subnet-0f", "ours": False}]
+
+
+def test_an_action_is_told_with_how_it_ended() -> None:
+    gone = action()
+    told = event(looked(plan=planned(gone), attempts=(Attempt(gone, Ended.FAILED, "no"),)))
+    assert told["actions"] == [
+        {
+            "operation": "ec2:DeleteSecurityGroup",
+            "address": "security_group/Old",
+            "why": "it is ours and no longer declared",
+            "risk": "traffic",
+            "ended": "failed",
+            "message": "no",
+        }
+    ]
+
+
+def test_lists_that_are_too_long_are_cut_and_counted() -> None:
+    keys = [rule_key("tcp", port, port, "0.0.0.0/0") for port in range(1, 4001)]
+    kept = looked(*(extra(key, Outcome.FAILED, "no " * 100) for key in keys))
+    told = event(kept)
+    assert len(encoded(told).encode()) <= 240_000
+    assert len(told["drifted"]) + told["left_out"]["drifted"] == 4000
+    assert told["drifted"][0]["key"]["ports"] == 1
+    assert told["counts"]["failed"] == 4000
+
+
+def test_a_value_that_is_too_large_says_how_large_it_is() -> None:
+    rules = [{"protocol": "tcp", "ports": port, "source": "10.0.0.0/8"} for port in range(1, 500)]
+    whole = SecurityGroup.model_validate({"ingress": rules})
+    told = event(looked(line("", None, whole, ABSENT, Outcome.CORRECTED)))
+    assert told["drifted"][0]["want"].endswith(" bytes of JSON, left out)")
+    assert told["drifted"][0]["have"] is None
+
+
+def test_what_looks_like_a_secret_is_in_no_event() -> None:
+    kept = looked(line("tags", "note", "a", "password=hunter2-hunter2", Outcome.HELD, "AKIAIOSFODNN7EXAMPLE"))
+    kept = replace(kept, actors={GROUP: replace(SOMEBODY, user_agent="AKIAIOSFODNN7EXAMPLE")})
+    sent = encoded(event(kept))
+    assert "hunter2" not in sent
+    assert "AKIAIOSFODNN7EXAMPLE" not in sent
+
+
+@given(hostile, hostile, hostile, st.integers(1, 9))
+def test_an_event_is_as_the_schema_says_whatever_the_words_and_however_many(
+    name: str, words: str, reason: str, count: int
+) -> None:
+    at = Address.of("security_group", name)
+    lines = [line("tags", f"{words}{number}", words, reason, Outcome.HELD, reason, at=at) for number in range(count)]
+    kept = looked(
+        *lines,
+        findings=(Finding(VPC, Outcome.FAILED, words, name),) * count,
+        refusal=f"{words}\n{reason}",
+        actors={at: replace(SOMEBODY, who=words, user_agent=reason)},
+        ids={at: words},
+        run_id=reason,
+    )
+    sent = encoded(event(kept))
+    assert len(sent.encode()) <= 240_000
+    assert sent.isprintable()

@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import unicodedata
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desired_state.fields import Address, rule_key
+from reconciler.gate import Gate
+from reconciler.model import ABSENT, Finding, Outcome
+from reconciler.report.chat import chat
+from reconciler.report.concerns import concerns
+from reconciler.report.kept import Ending, Kept
+from reconciler.report.message import attributes, place, subject, text
+from reconciler.report.news import Message, news
+from reconciler.report.result import Line
+from reconciler.trigger import Actor, Trigger
+from tests.unit.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
+from tests.unit.reports import GROUP, VPC, line, planned
+
+HERE = {"region": "ap-northeast-2", "invoke": "setpoint-invoke"}
+
+
+def told(kept: Kept, **before: Any) -> tuple[Message, ...]:
+    return news(concerns(kept), before.get("told", {}), before.get("now", NOW), DAY, kept).messages
+
+
+def body(kept: Kept, **here: str) -> str:
+    """The text of the one message of an attempt."""
+    (message,) = told(kept)
+    return text(message, place(kept, **(HERE | here)))
+
+
+def test_a_message_says_all_that_a_person_needs_to_act() -> None:
+    kept = looked(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 42.4})
+    assert body(kept).split("\n") == [
+        "CRITICAL: security_group/Web let in tcp 22 from anyone on the internet (0.0.0.0/0), which is not declared.",
+        "",
+        "security_group/Web ingress: corrected",
+        "",
+        "What differs (set point against found):",
+        "  - ingress: tcp 22 from 0.0.0.0/0 (corrected)",
+        "      set point: not there",
+        '      found:     {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}',
+        "",
+        "Resource:    security_group/Web",
+        "AWS id:      sg-0a1b2c3d4e5f60718",
+        "Account:     123456789012, ap-northeast-2",
+        "Document:    small, revision 7",
+        (
+            "Last change: arn:aws:iam::123456789012:user/kim by AuthorizeSecurityGroupIngress at "
+            "2026-03-01 11:58:00 UTC, from 198.51.100.7, with aws-cli/2.30"
+        ),
+        "Stood open:  at most 42 s",
+        "Done:        corrected, and the look after it shows it as it should be",
+        "Run:         run-1",
+        "",
+        "What to do next:",
+        (
+            "  aws lambda invoke --function-name setpoint-invoke --region ap-northeast-2 "
+            "--cli-binary-format raw-in-base64-out "
+            '--payload \'{"document": "small", "mode": "plan"}\' /dev/stdout'
+        ),
+    ]
+
+
+def test_who_did_it_is_said_to_be_unknown_where_nothing_tells() -> None:
+    assert "Last change: unknown: CloudTrail has told nothing of it (yet)" in body(looked(extra())).split("\n")
+
+
+def test_what_was_not_done_says_why() -> None:
+    lines = body(
+        looked(extra(), lacking(outcome=Outcome.FAILED, message="AuthorizeX: UnauthorizedOperation: no"))
+    ).split("\n")
+    assert "      failed: AuthorizeX: UnauthorizedOperation: no" in lines
+    assert "Done:        1 corrected, 1 failed" in lines
+    assert '      set point: {"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}' in lines
+
+
+def test_a_fight_is_told_with_both_sides() -> None:
+    fight = extra(outcome=Outcome.HELD, message="a fight: corrected 3 times within the hour")
+    lines = body(looked(fight, actors={GROUP: SOMEBODY})).split("\n")
+    assert lines[2] == "security_group/Web ingress: somebody keeps changing it"
+    assert "      set point: not there" in lines
+    assert "      held: a fight: corrected 3 times within the hour" in lines
+    assert any(one.startswith("Last change: arn:aws:iam::123456789012:user/kim") for one in lines)
+    assert "Done:        nothing yet: 1 held; it is left alone for a while, and both sides stand above" in lines
+
+
+def test_a_refused_document_is_told_with_the_place_of_every_problem() -> None:
+    refusal = 's3://bucket/documents/small.json:3:5: unknown field "x" (resources); leave it out\nRevision 7 goes on.'
+    lines = body(looked(refusal=refusal)).split("\n")
+    assert lines[0] == (
+        "MEDIUM: The newest version of the document is not enforced; "
+        "the version accepted before goes on being enforced."
+    )
+    assert '  - s3://bucket/documents/small.json:3:5: unknown field "x" (resources); leave it out' in lines
+    assert lines[-1] == "  setpoint validate small.json"
+
+
+def test_a_held_plan_is_told_with_the_command_that_releases_it() -> None:
+    why = "the plan takes away 40 live members, and 20 is the limit of one run"
+    held = looked(extra(outcome=Outcome.HELD, message=why), gate=Gate({}, {}, why, ()))
+    command = body(held).split("\n")[-1].strip()
+    asked = shlex.split(command)
+    assert json.loads(asked[asked.index("--payload") + 1]) == {
+        "document": "small",
+        "mode": "apply",
+        "approve": "0123456789abcdef",
+    }
+
+
+def test_a_held_plan_is_released_on_the_command_line_by_the_plan_that_was_looked_at() -> None:
+    why = "too much"
+    held = looked(extra(outcome=Outcome.HELD, message=why), gate=Gate({}, {}, why, ()))
+    assert body(held, invoke="").split("\n")[-2:] == [
+        "  setpoint plan small.json --out plan.json",
+        "  setpoint apply small.json --plan plan.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "modes"),
+    [
+        (extra(), ["plan"]),
+        (extra(outcome=Outcome.HELD, message="this deployment only reports"), ["plan"]),
+        (extra(outcome=Outcome.HELD, message="a fight: left alone"), ["plan"]),
+        (extra(outcome=Outcome.BLOCKED), ["plan"]),
+        (extra(outcome=Outcome.WAITING), ["plan", "apply"]),
+        (extra(outcome=Outcome.FAILED), ["plan", "apply"]),
+    ],
+    ids=range(6),
+)
+def test_another_run_is_proposed_only_where_it_may_help(one: Line, modes: list[str]) -> None:
+    asked = re.findall(r'"mode": "(\w+)"', body(looked(one)))
+    assert asked == modes
+
+
+def test_a_deleted_document_has_no_command_but_says_what_to_do() -> None:
+    whole = body(ended(Ending.DELETED, problem="its object is deleted"))
+    assert "upload the document again to go on." in whole.split("\n")[0]
+    assert "What to do next" not in whole
+
+
+def test_without_a_function_to_invoke_the_command_line_is_proposed() -> None:
+    assert body(looked(extra(outcome=Outcome.FAILED)), invoke="").split("\n")[-2:] == [
+        "  setpoint plan small.json",
+        "  setpoint apply small.json",
+    ]
+
+
+def test_where_nothing_was_seen_the_message_says_what_it_does_not_know() -> None:
+    lines = body(ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no")).split("\n")
+    assert "Account:     unknown, ap-northeast-2" in lines
+    assert "Document:    small" in lines
+    assert lines[0] == "HIGH: Nothing could be seen, so nothing was changed: what differs now is not known."
+
+
+def test_an_update_a_reminder_and_good_news_say_so() -> None:
+    held = looked(extra(outcome=Outcome.HELD))
+    known = news(concerns(held), {}, NOW, DAY, held).remembered()
+    (still,) = told(held, told=known, now=NOW + DAY)
+    (change,) = told(looked(extra()), told=known, now=NOW + DAY)
+    (normal,) = told(looked(), told=known, now=NOW + DAY)
+    here = place(held)
+    assert [subject(one, here) for one in (still, change, normal)] == [
+        "Setpoint critical (still): security_group/Web ingress: held (small)",
+        "Setpoint critical (update): security_group/Web ingress: corrected (small)",
+        "Setpoint back to normal, it was: security_group/Web ingress: held (small)",
+    ]
+    assert "It was told before, and still stands." in text(still, here)
+    assert "It is over: this run no longer finds it." in text(normal, here)
+    assert "Known since: 2026-03-01 12:00:00 UTC" in text(normal, here)
+
+
+def many(count: int, field: str = "ingress") -> Kept:
+    return looked(
+        *(
+            extra(rule_key("tcp", 22, 22, f"10.{number // 256}.{number % 256}.0/24"), Outcome.HELD, field=field)
+            for number in range(count)
+        )
+    )
+
+
+def test_a_body_that_is_cut_says_how_many_lines_are_missing() -> None:
+    whole = body(many(3000))
+    assert 60_000 < len(whole.encode()) <= 64_000
+    shown = whole.count("\n  - ") + whole.count("\n      ")
+    left = re.search(r"\.\.\. and (\d+) more lines, left out here", whole)
+    assert left
+    assert shown + int(left[1]) == 3000 * 3
+    assert whole.split("\n")[-1].startswith("  aws lambda invoke")
+
+
+def test_the_sum_of_the_rest_names_each_with_its_gravity() -> None:
+    kept = looked(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(30)))
+    last = told(kept)[-1]
+    lines = text(last, place(kept, **HERE)).split("\n")
+    assert lines[0] == "CRITICAL: There is more to tell than one run may send: 21 critical."
+    assert "  - critical: security_group/029 ingress: held" in lines
+    assert json.loads(chat(last, place(kept)))["metadata"]["threadId"] == last.fingerprint
+
+
+def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
+    kept = looked(extra(), actors={GROUP: SOMEBODY})
+    (message,) = told(kept)
+    found = json.loads(chat(message, place(kept, **HERE)))
+    assert found["version"] == "1.0"
+    assert found["source"] == "custom"
+    assert found["content"]["textType"] == "client-markdown"
+    assert found["content"]["title"] == "Setpoint critical: security_group/Web ingress: corrected"
+    assert found["content"]["nextSteps"] == [
+        (
+            "`aws lambda invoke --function-name setpoint-invoke --region ap-northeast-2 "
+            "--cli-binary-format raw-in-base64-out "
+            '--payload \'{"document": "small", "mode": "plan"}\' /dev/stdout`'
+        )
+    ]
+    assert found["content"]["keywords"] == ["setpoint", "critical", "small"]
+    assert found["metadata"] == {
+        "threadId": message.fingerprint,
+        "summary": ("security_group/Web let in tcp 22 from anyone on the internet (0.0.0.0/0), which is not declared."),
+        "eventType": "setpoint-drift",
+        "relatedResources": ["sg-0a1b2c3d4e5f60718"],
+        "additionalContext": {
+            "severity": "critical",
+            "kind": "new",
+            "document": "small",
+            "account": "123456789012",
+            "region": "ap-northeast-2",
+            "run": "run-1",
+        },
+    }
+    assert "Last change: `arn:aws:iam::123456789012:user/kim by" in found["content"]["description"]
+
+
+def test_subscriptions_may_filter_by_gravity_and_document() -> None:
+    kept = looked(extra())
+    (message,) = told(kept)
+    assert attributes(message, place(kept)) == {
+        "severity": "critical",
+        "document": "small",
+        "topic": "drift",
+        "kind": "new",
+    }
+    odd = replace(kept, document="a\nb <!here>")
+    assert attributes(told(odd)[0], place(odd))["document"] == "unknown"
+
+
+def test_a_document_whose_name_is_no_plain_word_enters_no_command() -> None:
+    for name in ("$(reboot)", "a b", "x'; rm -rf /", "-rf", "", "a\nb", "www.evil.example"):
+        kept = replace(ended(Ending.BLIND, problem="no"), document=name)
+        (message,) = told(kept)
+        assert "What to do next" not in text(message, place(kept, **HERE))
+        assert "nextSteps" not in json.loads(chat(message, place(kept, **HERE)))["content"]
+
+
+def test_a_function_whose_name_is_no_plain_word_enters_no_command() -> None:
+    for name in ("$(reboot)", "a b", "x;y"):
+        assert body(looked(extra()), invoke=name).split("\n")[-1] == "  setpoint plan small.json"
+
+
+def test_what_looks_like_a_secret_is_in_no_message() -> None:
+    rule = line("ingress", HTTPS, "password=hunter2-hunter2", "AKIAIOSFODNN7EXAMPLE", Outcome.FAILED)
+    kept = looked(rule, actors={GROUP: replace(SOMEBODY, user_agent="tool password=hunter2-hunter2")})
+    (message,) = told(kept)
+    for whole in (text(message, place(kept)), chat(message, place(kept)), subject(message, place(kept))):
+        assert "hunter2" not in whole
+        assert "AKIAIOSFODNN7EXAMPLE" not in whole
+
+
+_AN_ACTOR = st.builds(Actor, hostile, hostile, st.just(NOW), hostile, hostile, hostile)
+_WORDS = st.tuples(hostile, hostile, hostile, hostile, hostile)
+
+
+def _hostile(words: tuple[str, ...], actor: Actor) -> Kept:
+    name, tag, description, reason, document = words
+    at = Address.of("security_group", name)
+    return looked(
+        line("tags", tag, description, ABSENT, Outcome.HELD, reason, at=at),
+        line("ingress", HTTPS, description, reason, Outcome.FAILED, description, at=at),
+        findings=(Finding(Address.of("subnet", tag), Outcome.BLOCKED, reason), Finding(VPC, Outcome.FAILED, tag)),
+        refusal=f"{name}\n{reason}",
+        actors={at: actor},
+        ids={at: description, VPC: tag},
+        vpc_id=tag,
+        plan=replace(planned(), fingerprint="0123456789abcdef"),
+        document=document,
+        trigger=Trigger(looked().trigger.source, account=tag),
+        run_id=reason,
+    )
+
+
+def _printable(whole: str) -> bool:
+    return all(char == "\n" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} for char in whole)
+
+
+@given(_WORDS, _AN_ACTOR)
+def test_hostile_words_are_inert_in_a_mail(words: tuple[str, ...], actor: Actor) -> None:
+    kept = _hostile(words, actor)
+    here = place(kept, **HERE)
+    for message in told(kept):
+        head, whole = subject(message, here), text(message, here)
+        assert head.startswith("Setpoint ")
+        assert len(head) < 100
+        assert head.isascii()
+        assert head.isprintable()
+        assert _printable(whole)
+        assert len(whole.encode()) <= 64_000
+        assert not re.search(r"(?i)https?://|www\.", whole)
+        values = attributes(message, here).values()
+        assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", one) for one in values)
+
+
+def _visible(markdown: str) -> str:
+    """What a chat would read as markdown: all but the code spans."""
+    outside = re.sub(r"`[^`\n]*`", "", markdown)
+    assert "`" not in outside
+    return outside
+
+
+@given(_WORDS, _AN_ACTOR)
+def test_hostile_words_are_inert_in_a_chat(words: tuple[str, ...], actor: Actor) -> None:
+    kept = _hostile(words, actor)
+    here = place(kept, **HERE)
+    for message in told(kept):
+        found = json.loads(chat(message, here))
+        assert len(found["content"]["title"]) <= 250
+        assert len(found["content"]["description"]) <= 8_000
+        everything = json.dumps(found, ensure_ascii=False)
+        assert _printable(everything.replace("\\n", ""))
+        assert len(everything.encode()) <= 262_144
+        assert not re.search(r"[<>&@|]|(?i:https?://|www\.)", everything)
+        described = _visible(found["content"]["description"])
+        for shown in (found["content"]["title"], described, *found["content"]["keywords"]):
+            assert not re.search(r"[*~`#\[\]!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:\w+:", shown)
+        for step in found["content"].get("nextSteps", []):
+            assert re.fullmatch(r"`[^`]*`", step)
+
+
+@given(_WORDS)
+@pytest.mark.parametrize("form", ["text", "chat"])
+def test_a_message_stands_for_its_concern_and_forges_no_line(form: str, words: tuple[str, ...]) -> None:
+    kept = looked(line("tags", words[0], words[1], words[2], Outcome.HELD, words[3]))
+    (message,) = told(kept)
+    here = place(kept)
+    whole = text(message, here) if form == "text" else json.loads(chat(message, here))["content"]["description"]
+    labels = [one for one in whole.split("\n") if one.startswith("Account:")]
+    assert len(labels) == 1
+    assert "123456789012, ap-northeast-2" in labels[0]
+
+
+@given(st.sampled_from([1, 9, 80, 300]), st.sampled_from(["ingress", "egress"]))
+def test_a_message_of_any_length_fits(count: int, field: str) -> None:
+    kept = many(count, field)
+    (message,) = told(kept)
+    assert len(text(message, place(kept)).encode()) <= 64_000
+    assert len(json.loads(chat(message, place(kept)))["content"]["description"]) <= 8_000
