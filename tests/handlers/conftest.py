@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,8 @@ import desired_state
 from handlers import cli, wiring
 from lab import StrictAws, World, laboratory
 from lab.drifts import DRIFTS, Network, find_network
+from tests.handlers.canaries import ENVIRONMENT, assert_silent
+from tests.handlers.doors import Doors, deployed
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
 
@@ -55,6 +59,57 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """The doors make the root logger their own; the next test is to find it as this one did."""
+    loggers = [logging.getLogger(name) for name in ("", "boto3", "botocore", "urllib3")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    logging.captureWarnings(capture=False)
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+class _Heard(logging.Handler):
+    """Everything that one test let out: what it printed and logged, and what others hand in (`also_heard`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(self.format(record))
+
+
+@pytest.fixture(autouse=True)
+def _heard(
+    loggers_as_they_were: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[_Heard]:
+    """No test of a door lets out a secret: neither a planted one nor the laboratory's credentials."""
+    for name, secret in ENVIRONMENT.items():
+        monkeypatch.setenv(name, secret)
+    heard = _Heard()
+    captured: type[Any] = type(sys.stdout)  # capsys makes new streams for setup, call and teardown
+    write = captured.write
+
+    def overheard(stream: Any, text: str) -> int:
+        length: int = write(stream, text)  # click tries bytes, to see them refused
+        heard.texts.append(text)
+        return length
+
+    monkeypatch.setattr(captured, "write", overheard)
+    logging.getLogger().addHandler(heard)
+    yield heard
+    assert_silent("\n".join(["".join(heard.texts), *heard.texts]))
+
+
+@pytest.fixture
+def also_heard(_heard: _Heard) -> Callable[[str], None]:
+    """For a test that sees more of what a door lets out than its streams: hand in a message, an event, an answer."""
+    return _heard.texts.append
 
 
 @pytest.fixture
@@ -122,3 +177,19 @@ def variant(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def _stage() -> Iterator[Doors]:
+    with deployed() as stage:
+        stage.begin()
+        yield stage
+
+
+@pytest.fixture
+def doors(_stage: Doors, also_heard: Callable[[str], None]) -> Iterator[Doors]:
+    """A deployed stack whose document was looked after once: in sync, and quiet. What it said is listened to."""
+    _stage.again()
+    yield _stage
+    for told in (*_stage.alerts(), *_stage.events()):
+        also_heard(json.dumps(told))

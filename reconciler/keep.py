@@ -1,0 +1,255 @@
+"""Keep one network at its document, once, whoever woke us: lease, document, run, memory, voice, in this order.
+
+Every door of the Lambda functions calls `keep`; the terminal, which has no memory, calls `run` itself. Nothing that
+goes wrong in here is lost: it is in the `Kept` that comes back, and people are told of it once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from desired_state.document import Document
+from desired_state.fields import Address, nearest, shown
+from desired_state.load import inert
+from desired_state.sources import Documents, SourceError
+from reconciler import fights
+from reconciler.alerts import Alerts
+from reconciler.attribution import attribute, drifted
+from reconciler.aws import Aws, AwsError
+from reconciler.gate import seen_holds
+from reconciler.intake import Intake, intake
+from reconciler.ledger import Lease, Ledger, LedgerError, Taken
+from reconciler.model import Outcome, Policy
+from reconciler.observe import ObserveError
+from reconciler.record import Record
+from reconciler.report.concerns import concerns
+from reconciler.report.exposure import lets_in
+from reconciler.report.kept import Ending, Kept
+from reconciler.report.news import news
+from reconciler.report.result import Report
+from reconciler.run import Memory, StalePlanError, World, run
+from reconciler.trigger import Actor, Trigger
+
+log = logging.getLogger(__name__)
+
+SKEW = timedelta(seconds=2)
+"""A look counts as later than a message only by more than this: the queue's clock is not ours."""
+BUSY_AGAIN, WAITING_AGAIN, LONGEST_AGAIN = 15, 60, 900
+"""Seconds until the next try: the first after a taken lease, the first after a busy AWS, and SQS's own limit."""
+FIRST_LOOK_BACK = timedelta(days=1)
+"""How far back CloudTrail is asked who it was, where no earlier look bounds it."""
+TRIES = 12
+"""How often one wish comes back before it is left to the schedule."""
+
+
+class Unreachable(Exception):
+    """The account of a document cannot be entered: which, why, and how to mend it."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a manual invoke may ask for beyond an ordinary run; `approve` is the fingerprint of a held plan."""
+
+    write: bool = True
+    only: frozenset[str] | None = None
+    approve: str = ""
+    accept_revision: int | None = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """Everything outside that keeping a document needs. `run_id` names this attempt and owns its lease.
+
+    `reaches` says why the place of a document is none of this deployment's (empty: it is), `reach` gives it, or raises
+    `Unreachable`. `ours` knows our own calls by their CloudTrail record. `seconds_left` of this invocation, of which
+    the last `reserve` are for looking again and telling. `repeat` is after how long an open concern is told again.
+    """
+
+    ledger: Ledger
+    documents: Documents
+    alerts: Alerts
+    reach: Callable[[Document], Aws]
+    reaches: Callable[[Document], str]
+    ours: Callable[[Mapping[str, Any]], bool]
+    policy: Policy
+    repeat: timedelta
+    run_id: str
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    seconds_left: Callable[[], float]
+    reserve: float
+
+
+def keep(name: str, trigger: Trigger, means: Means, wish: Wish | None = None) -> Kept:
+    """One attempt to keep the document `name`. Raises only what is a mistake of this program."""
+    blank = Kept(name, means.run_id, Ending.BLIND, trigger)
+    try:
+        lease = means.ledger.take(name, means.run_id)
+    except LedgerError as error:
+        return replace(blank, problem=str(error), again=_later(trigger, WAITING_AGAIN))
+    if isinstance(lease, Taken):
+        problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {inert(lease.owner)}"
+        return replace(blank, ending=Ending.BUSY, problem=problem, again=_later(trigger, BUSY_AGAIN))
+    record = lease.record
+    try:
+        if _covered(record, trigger):
+            return replace(blank, ending=Ending.COVERED)
+        kept, record = _under(lease, blank, means, wish or Wish())
+        return kept
+    finally:
+        if problem := lease.release(record):
+            log.warning("%s: what this run learnt could not be stored: %s", name, problem)
+
+
+def _covered(record: Record, trigger: Trigger) -> bool:
+    """Whether the network was looked at since the message was sent: one look answers all that happened before it."""
+    if trigger.sent is None or record.looked_at is None:
+        return False
+    return record.looked_at > trigger.sent + SKEW
+
+
+def _later(trigger: Trigger, first: int) -> int:
+    """Seconds until the next try, twice as long each time; 0 when the schedule is to look after it."""
+    return min(first * 2**trigger.tries, LONGEST_AGAIN) if trigger.tries < TRIES else 0
+
+
+def _under(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Record]:
+    """What happens under the lease, and what is to be remembered of it."""
+    began = means.now()
+    kept, record = _kept(lease, blank, means, wish)
+    if not wish.write:
+        return kept, lease.record  # a question leaves nothing behind, and tells nobody but who asked
+    if kept.report and wish.only is None:
+        record = replace(record, looked_at=began)
+    told = news(concerns(kept), record.told, means.now(), means.repeat, kept)
+    sent = means.alerts.tell(told, kept)
+    return replace(kept, alerts_lost=sent.messages + sent.event), replace(record, told=told.remembered(sent.lost))
+
+
+def _kept(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Record]:
+    record = lease.record
+    try:
+        taken = intake(
+            blank.document, means.documents, record.accepted, means.reaches, accept_revision=wish.accept_revision
+        )
+    except SourceError as error:
+        return _blind(blank, error), record
+    if taken.deleted:
+        problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
+        return replace(blank, ending=Ending.DELETED, problem=problem), replace(
+            record, deleted=True, accepted=taken.accepted
+        )
+    record = replace(record, deleted=False)
+    if taken.document is None:
+        return replace(blank, ending=Ending.REFUSED, problem=taken.refusal), record
+    if problem := _unknown(wish.only, taken.document):
+        return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=taken.refusal), record
+    blank = replace(blank, refusal=taken.refusal, rollout=wish.write and taken.accepted != record.accepted)
+    try:
+        record = _accepted(lease, record, taken, wish)
+        return _run(lease, blank, record, taken.document, means, wish)
+    except (ObserveError, AwsError, Unreachable, LedgerError) as error:
+        return _blind(blank, error), record
+    except StalePlanError as error:
+        problem = f"{error}; nothing was changed: ask for the plan again, and look at it"
+        return replace(blank, ending=Ending.REFUSED, problem=inert(problem)), record
+
+
+def _blind(blank: Kept, error: Exception) -> Kept:
+    return replace(blank, problem=inert(str(error)), again=_later(blank.trigger, WAITING_AGAIN))
+
+
+def _unknown(only: Iterable[str] | None, document: Document) -> str:
+    strange = [one for one in only or () if one not in document.resources]
+    if not strange:
+        return ""
+    return f"only: {shown(strange[0])} is not declared in this document; {nearest(strange[0], document.resources)}"
+
+
+def _accepted(lease: Lease, record: Record, taken: Intake, wish: Wish) -> Record:
+    """The record with the version that this run enforces, stored before the first write of it: after a crash, too, an
+    older one is known to be older.
+    """
+    if taken.accepted is None or taken.accepted == record.accepted or not wish.write:
+        return record
+    lease.accept(taken.accepted)
+    return replace(record, accepted=taken.accepted)
+
+
+@dataclass
+class _Clearance:
+    """Whether a further call may be started: there is time for it, and the lease is still ours."""
+
+    lease: Lease
+    means: Means
+    out_of_time: bool = field(default=False, init=False)
+
+    def __call__(self) -> str:
+        if self.means.seconds_left() < self.means.reserve:
+            self.out_of_time = True
+            return "the time of this run is up: the next one goes on from here"
+        return self.lease.confirm()
+
+
+def _run(
+    lease: Lease, blank: Kept, record: Record, document: Document, means: Means, wish: Wish
+) -> tuple[Kept, Record]:
+    aws = means.reach(document)
+    may_start = _Clearance(lease, means)
+    started = means.now()
+    memory = Memory(record.vpc_id, lambda one: fights.paused(record.bouts, one, started), record.holds)
+    report = run(
+        document,
+        World(aws, means.now, means.sleep, may_start=may_start),
+        means.policy,
+        write=wish.write,
+        only=frozenset(map(Address, wish.only)) if wish.only is not None else None,
+        expected=wish.approve,
+        approved=wish.approve,
+        memory=memory,
+    )
+    since = record.looked_at or started - FIRST_LOOK_BACK
+    actors = attribute(
+        drifted(report),
+        blank.trigger.actors,
+        aws,
+        since=since,
+        now=means.now,
+        sleep=means.sleep,
+        ours=means.ours,
+    )
+    waiting = bool(report.count(Outcome.WAITING)) and wish.write
+    again = _later(blank.trigger, WAITING_AGAIN) if waiting else 0
+    kept = replace(
+        blank,
+        ending=Ending.LOOKED,
+        report=report,
+        again=_later(blank.trigger, 1) if may_start.out_of_time else again,
+        actors=actors,
+        exposed=_exposed(report, actors, since, means.now()),
+    )
+    scope = document.scope
+    remembered = replace(
+        record,
+        account=scope.account_id,
+        region=scope.region,
+        vpc_id=report.vpc_id,
+        bouts=fights.after(record.bouts, report, means.now()),
+        holds=seen_holds(report, record.holds, means.now()),
+    )
+    return kept, remembered
+
+
+def _exposed(
+    report: Report, actors: Mapping[Address, Actor], since: datetime, now: datetime
+) -> Mapping[Address, float]:
+    """For each resource that let in what nobody declares and was put right, for how many seconds it did at most: since
+    the call that CloudTrail tells of, else since the look before this run.
+    """
+    closed = {line.address for line in report.lines if line.outcome is Outcome.CORRECTED and lets_in(line)}
+    began = {address: actors[address].at if address in actors else since for address in closed}
+    return {address: max(0.0, (now - at).total_seconds()) for address, at in began.items()}

@@ -1,0 +1,210 @@
+"""One deployed stack on the laboratory: bucket, table, queue, topic, and the doors called as Lambda calls them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from handlers.invoke import invoke
+from handlers.settings import Deployment, Settings
+from handlers.stack import Stack
+from handlers.sweep import sweep
+from handlers.worker import Call, work
+from lab.drifts import DRIFTS
+from lab.network import find_network
+from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
+from tests.moto.ledger_table import create_table
+from tests.moto.runs import REFERENCE, Clock
+
+BUCKET, TABLE = "setpoint-documents", "setpoint-ledger"
+SCHEDULE = {"source": "setpoint.schedule", "version": 1}
+WORKER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/setpoint-worker"
+NAME = REFERENCE["name"]
+_DRIFTS = {one.name: one for one in DRIFTS}
+
+
+@dataclass
+class Doors:
+    """The deployed stack; `clock` is everybody's clock, and only sleeping and waiting move it."""
+
+    lab: StrictAws
+    deployment: Deployment
+    settings: Settings = field(default_factory=lambda: Settings(create_databases=True))
+    clock: Clock = field(default_factory=Clock)
+    seconds_left: Callable[[], float] = lambda: 300.0
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.session = self.lab.session()
+        self.hands = self.lab.outsider()
+        self.lab.trail.now = self.clock.now
+        self.stack = self.another()
+        self._s3, self._answered = self.hands.client("s3"), 0
+
+    def another(self, settings: Settings | None = None, name: str = "") -> Stack:
+        """The same stack in another process: nothing in memory is shared. `name` is what the laboratory calls it."""
+        return Stack(
+            self.lab.session(name) if name else self.session,
+            self.deployment,
+            settings or self.settings,
+            account=ACCOUNT,
+            region=REGION,
+            function="setpoint-worker",
+            now=self.clock.now,
+            sleep=self.clock.sleep,
+        )
+
+    def upload(self, change: Callable[[dict[str, Any]], object] | None = None, *, name: str = NAME) -> dict[str, Any]:
+        """Put the reference document, changed in place by `change`, where the stack looks for it."""
+        written = deepcopy(REFERENCE)
+        if change:
+            change(written)
+        self.upload_bytes(json.dumps(written).encode(), name=name)
+        return written
+
+    def upload_bytes(self, data: bytes, *, name: str = NAME) -> None:
+        self._s3.put_object(Bucket=BUCKET, Key=f"documents/{name}.json", Body=data)
+
+    def delete(self, name: str = NAME) -> None:
+        self._s3.delete_object(Bucket=BUCKET, Key=f"documents/{name}.json")
+
+    def drift(self, name: str) -> None:
+        """Do the drift of that name, in somebody else's hands."""
+        _DRIFTS[name].apply(self.hands, find_network(self.hands, NAME))
+
+    def record(self, body: object, *, sent: datetime | None = None) -> dict[str, Any]:
+        """A message as Lambda hands it to the worker."""
+        self.runs += 1
+        at = int((sent or self.clock.now()).timestamp() * 1000)
+        text = body if isinstance(body, str) else json.dumps(body)
+        return {"messageId": f"message-{self.runs}", "body": text, "attributes": {"SentTimestamp": str(at)}}
+
+    def begin(self) -> None:
+        """The reference network, built by the product from an upload, and remembered as the world to start from."""
+        self.upload()
+        assert self.work(object_event()) == ()
+        self.lab.settle()
+        self.settle()
+        self._clean = self.lab.save()
+
+    def again(self) -> None:
+        """As `begin` left it: the network in sync, the document uploaded and looked after once, all told and quiet."""
+        self.lab.restore(self._clean)
+        self.lab.faults.clear()
+        self.lab.before_call = self.lab.after_write = None
+        self.lab.trail.clear()
+        self.seconds_left = lambda: 300.0
+        for version in self._s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
+            self._s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
+        for marker in self._s3.list_object_versions(Bucket=BUCKET).get("DeleteMarkers", ()):
+            self._s3.delete_object(Bucket=BUCKET, Key=marker["Key"], VersionId=marker["VersionId"])
+        dynamodb = self.hands.client("dynamodb")
+        for item in dynamodb.scan(TableName=TABLE)["Items"]:
+            dynamodb.delete_item(TableName=TABLE, Key={"document": item["document"]})
+        self.upload()
+        assert self.work(object_event()) == ()
+        self.clock.sleep(60)
+        self.lab.calls.clear()
+        self._answered = 0
+
+    def sweep(self, stack: Stack | None = None) -> int:
+        return sweep(SCHEDULE, stack or self.stack)
+
+    def work(self, *bodies: object, stack: Stack | None = None) -> tuple[str, ...]:
+        """The worker on one batch; which messages failed."""
+        return self.work_records([self.record(body) for body in bodies], stack)
+
+    def work_records(self, records: list[dict[str, Any]], stack: Stack | None = None) -> tuple[str, ...]:
+        self.clock.sleep(5)  # the queue's batching window
+        self.runs += 1
+        return work(records, stack or self.stack, Call(f"run-{self.runs}", self.seconds_left))
+
+    def invoke(self, stack: Stack | None = None, **payload: Any) -> dict[str, Any]:
+        self.runs += 1
+        return invoke({"document": NAME} | payload, stack or self.stack, Call(f"run-{self.runs}", self.seconds_left))
+
+    def sent(self) -> list[tuple[str, int]]:
+        """Every message put on the queue so far: its body, and the seconds it is kept back."""
+        calls = [one for one in self.lab.calls if one.operation == "SendMessageBatch" and one.error is None]
+        return [(entry["MessageBody"], entry["DelaySeconds"]) for one in calls for entry in one.params["Entries"]]
+
+    def settle(self, rounds: int = 10) -> None:
+        """Hand the worker what was put on the queue, time passing as it must, until nothing is left."""
+        for _ in range(rounds):
+            waiting = self.sent()[self._answered :]
+            if not waiting:
+                return
+            self._answered += len(waiting)
+            for body, delay in waiting:
+                record = self.record(body)
+                self.clock.sleep(delay)
+                assert self.work_records([record]) == ()
+        raise AssertionError("the queue does not come to rest")
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every message published so far, as it was given to SNS."""
+        return [one.params for one in self.lab.calls if one.operation == "Publish" and one.error is None]
+
+    def events(self) -> list[dict[str, Any]]:
+        """The details of the events put on the bus so far."""
+        calls = [one for one in self.lab.calls if one.operation == "PutEvents" and one.error is None]
+        return [json.loads(entry["Detail"]) for one in calls for entry in one.params["Entries"]]
+
+    def writes(self) -> list[str]:
+        """The writes to the network and the database so far, refused ones too."""
+        return [one.operation for one in self.lab.calls if one.kind == "write" and one.service in {"ec2", "rds"}]
+
+    def item(self) -> dict[str, Any]:
+        """The ledger's item of the reference document, as DynamoDB has it; empty where there is none."""
+        answer = self.hands.client("dynamodb").get_item(TableName=TABLE, Key={"document": {"S": NAME}})
+        return dict(answer.get("Item", {}))
+
+
+@contextmanager
+def deployed(**chosen: Any) -> Iterator[Doors]:
+    """A fresh laboratory with a stack deployed in it, and no document yet."""
+    with laboratory(REGION) as lab:
+        hands = lab.outsider()
+        s3 = hands.client("s3")
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        create_table(hands.client("dynamodb"), TABLE)
+        url = hands.client("sqs").create_queue(QueueName="setpoint")["QueueUrl"]
+        topic = hands.client("sns").create_topic(Name="setpoint")["TopicArn"]
+        deployment = Deployment.model_validate(
+            {
+                "bucket": BUCKET,
+                "table": TABLE,
+                "queue_url": url,
+                "topic_arn": topic,
+                "own_roles": (WORKER_ROLE,),
+                **chosen,
+            }
+        )
+        yield Doors(lab, deployment)
+
+
+def object_event(what: str = "Object Created", name: str = NAME) -> dict[str, Any]:
+    """What EventBridge makes of an upload or a deletion (S3 user guide, EventBridge event message structure)."""
+    return {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": what,
+        "source": "aws.s3",
+        "account": ACCOUNT,
+        "time": "2026-11-22T09:00:00Z",
+        "region": REGION,
+        "resources": [f"arn:aws:s3:::{BUCKET}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": BUCKET},
+            "object": {"key": f"documents/{name}.json", "version-id": "v", "sequencer": "00617F08299329D189"},
+            "request-id": "N4N7GDK58NMKJ12R",
+            "requester": ACCOUNT,
+        },
+    }

@@ -1,0 +1,78 @@
+"""The doors on one deployed stack: schedule, upload, CloudTrail call and manual invoke lead to the same run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.drifts import DRIFTS
+from tests.handlers.doors import SCHEDULE, Doors, object_event
+
+
+def test_a_quiet_sweep_reads_nine_times_writes_nothing_and_tells_nobody(doors: Doors) -> None:
+    assert doors.sweep() == 1
+    doors.settle()
+    assert doors.writes() == []
+    assert len([one for one in doors.lab.calls if one.service in {"ec2", "rds"}]) == 9
+    assert doors.alerts() == []
+    assert doors.events() == []
+
+
+def test_the_schedule_corrects_what_drifted_and_tells_each_thing_once(doors: Doors) -> None:
+    for one in DRIFTS:
+        doors.drift(one.name)
+    doors.sweep()
+    (body, _) = doors.sent()[0]
+    doors.work(body)
+    assert len(doors.alerts()) == 10
+    assert "further concerns" in doors.alerts()[-1]["Subject"]
+    doors.lab.settle()
+    doors.settle()
+    told, writes = len(doors.alerts()), len(doors.writes())
+    doors.sweep()
+    doors.settle()
+    assert (len(doors.alerts()), len(doors.writes())) == (told, writes)
+    assert doors.invoke()["report"]["in_sync"]
+
+
+def test_a_manual_plan_leaves_nothing_behind_and_a_manual_apply_corrects(doors: Doors) -> None:
+    doors.drift("ssh-opened-to-the-world")
+    item = doors.item()
+    planned = doors.invoke(mode="plan")
+    assert planned["ending"] == "looked"
+    assert planned["report"]["counts"]["drifted"] == 1
+    assert (doors.writes(), doors.alerts()) == ([], [])
+    assert {name for name, value in doors.item().items() if item.get(name) != value} <= {"fence"}
+    applied = doors.invoke(mode="apply")
+    assert applied["report"]["in_sync"]
+    assert len(doors.writes()) == 1
+
+
+def test_what_was_sent_before_the_last_look_is_covered_by_it(doors: Doors) -> None:
+    early = doors.record(object_event())
+    doors.sweep()
+    doors.settle()
+    calls = len([one for one in doors.lab.calls if one.service in {"ec2", "rds"}])
+    assert doors.work_records([early]) == ()
+    assert len([one for one in doors.lab.calls if one.service in {"ec2", "rds"}]) == calls
+
+
+def test_a_message_that_nobody_understands_fails_its_item_and_no_other(doors: Doors) -> None:
+    strange, good = doors.record({"hello": 1}), doors.record(object_event())
+    assert doors.work_records([strange, good]) == (strange["messageId"],)
+    assert doors.work_records([doors.record("no json")]) != ()
+
+
+def test_the_schedule_itself_is_no_message_for_the_worker_to_lose(doors: Doors) -> None:
+    assert doors.work(SCHEDULE) != ()
+
+
+def test_the_first_run_of_a_new_revision_is_told_as_one_thing(doors: Doors) -> None:
+    def raised(written: dict[str, Any]) -> None:
+        written["revision"] = 2
+        written["resources"]["security_group"]["TestServerSG"]["ingress"][0]["ports"] = 8443
+        written["resources"]["security_group"]["DBSG"]["description"] = "The database"
+
+    doors.upload(raised)
+    doors.work(object_event())
+    assert "revision 2 was put in force" in doors.alerts()[0]["Subject"]
+    assert [one["Subject"] for one in doors.alerts() if "corrected" in one["Subject"]] == []
