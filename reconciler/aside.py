@@ -5,9 +5,9 @@ and keeps the rule of every plan: nothing passes that neither the state before n
 passes that both let through. What is planned leads to an aim, the document with the live value at each paused place,
 so the aim itself has to keep the rule:
 
-1. inside one list. What is not paused goes on. Where it cannot without what is (revoking an undeclared rule would cut
-   what a paused one that is missing lets through), the pause gives way: nobody keeps a door open by fighting over the
-   one beside it. Only what names a thing that is not made now keeps such members with it;
+1. inside one list. What is not paused goes on, as long as the aim's list keeps the rule. Where it would not (revoking
+   an undeclared rule would cut what a paused one that is missing lets through), what is to be added waits; but where
+   something would stay open the pause gives way: nobody keeps a door open by fighting over the one beside it;
 2. between places. Moves, and what is missing as a whole, stay in the plan and are held: what needs them is held with
    them by the gate. Nobody comes to a place where something is left alone, and a place where somebody stays who ought
    to leave keeps its traffic as it is;
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from desired_state.fields import Address, RuleKey, is_cidr, network
+from desired_state.fields import AclEntry, Address, RuleKey, is_cidr, network
 from desired_state.members import members
 from desired_state.resource import Resource
 from reconciler.kind import Scene
@@ -118,12 +118,18 @@ def _left(change: Change, paused: Callable[[Difference], str], missing: Mapping[
         if not named:
             continue
         first, why = named[0]
-        bound = _bound(change, name, ones, [one for one, _ in named])
-        if bound and not any(_orphaned(one, missing) for one, _ in named):
-            continue  # nothing new is left as it is for the sake of an old fight: closing it comes first
+        paused_ones = [one for one, _ in named]
+        bound = [one for one in _bound(change, name, ones, paused_ones) if one not in paused_ones]
+        if any(map(_stands_open, bound)) and not any(_orphaned(one, missing) for one in paused_ones):
+            continue  # nothing new is left open for the sake of an old fight
         beside = f"it cannot be corrected without {first.field}{_key(first)}, which is left alone: {why}"
         left += [(one, said or beside) for one, said in zip(ones, whys, strict=True) if said or one in bound]
     return left
+
+
+def _stands_open(one: Difference) -> bool:
+    """Whether something is live that the document does not want so, or a denial is not."""
+    return one.have is not ABSENT or (isinstance(one.want, AclEntry) and one.want.action == "deny")
 
 
 def _family(one: Difference) -> str:
