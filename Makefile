@@ -10,10 +10,10 @@ no_venv := $(shell test -x $(BIN)/python || echo no_venv)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test long bench fmt lock clean no_venv
+.PHONY: help demo test long bench artefact sam fmt lock clean no_venv
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  PYTHON=/path/to/python3.13 chooses the interpreter; ARGS="..." is handed on to demo, test, long and bench.'
 
@@ -26,7 +26,7 @@ test: $(VENV)/dev.stamp ## The gate: format, lint, types, layers, dependencies, 
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry --no-ansi .
-	@if [ -f template.yaml ]; then echo '$(BIN)/cfn-lint template.yaml'; $(BIN)/cfn-lint template.yaml; fi
+	$(BIN)/cfn-lint template.yaml templates/*.yaml
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 long: $(VENV)/dev.stamp ## The long suites: more random examples, every crash point
@@ -34,6 +34,27 @@ long: $(VENV)/dev.stamp ## The long suites: more random examples, every crash po
 
 bench: $(VENV)/dev.stamp ## Each figure beside its baseline from the same run
 	@$(BIN)/python -m bench $(ARGS)
+
+# The template has the same architecture. SETPOINT_STOCK_BOTOCORE=1 leaves botocore's models and certificates as they come.
+ARCHITECTURE ?= arm64
+ASSEMBLE = $(BIN)/python -m artefact --architecture $(ARCHITECTURE) $(if $(SETPOINT_STOCK_BOTOCORE),--stock)
+
+artefact: $(VENV)/demo.stamp ## What Lambda runs, as build/setpoint.zip (ARCHITECTURE=arm64 or x86_64)
+	@$(ASSEMBLE)
+
+# What `sam build` starts for each function. They are one artefact, assembled once when `sam build` works in this folder
+# (build_in_source) or finds what `make artefact` has left in build/.
+.PHONY: build-SweepFunction build-WorkerFunction build-InvokeFunction
+build-SweepFunction build-WorkerFunction build-InvokeFunction: $(VENV)/demo.stamp
+	@$(ASSEMBLE) --into '$(ARTIFACTS_DIR)'
+
+SAM = AWS_DEFAULT_REGION=eu-west-1 SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
+
+sam: $(VENV)/demo.stamp .venv-sam/sam.stamp ## What SAM says: validate, build, and the stack on an emulated CloudFormation
+	$(SAM) validate --lint
+	$(SAM) build
+	.venv-sam/bin/python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/deploy --import-mode=importlib -o pythonpath=. \
+		-p no:cacheprovider tests/deploy $(ARGS)
 
 fmt: $(VENV)/dev.stamp ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix --exit-zero .
@@ -53,6 +74,12 @@ $(VENV)/dev.stamp: requirements-dev.txt $(no_venv)
 	@$(PIP) install -qq --require-hashes -r requirements-dev.txt
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $(VENV)/demo.stamp $@
+
+.venv-sam/sam.stamp: requirements-sam.txt
+	@$(subst $(VENV),.venv-sam,$(make_venv))
+	@echo 'Installing SAM and an emulated CloudFormation into .venv-sam (the first time takes a minute or two) ...'
+	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-sam.txt
+	@touch $@
 
 # An interpreter counts when it runs, is new enough, and can make an environment: a pyenv shim may do none of these, and
 # Debian ships ensurepip apart. 3.13 comes first because Lambda runs it.
@@ -83,7 +110,8 @@ lock: ## Resolve the dependencies of pyproject.toml into the locks again (LOCK=-
 	$(COMPILE) $(LOCK) --extra cli --extra demo --group dev -o requirements-dev.txt
 	$(COMPILE) --extra cli --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
 	$(COMPILE) -c requirements-dev.txt -o requirements.txt
+	$(subst pyproject.toml,--group sam,$(COMPILE)) $(LOCK) -o requirements-sam.txt
 
 clean: ## Remove the environments, caches and build results
-	rm -rf $(VENV) .venv-lock build dist *.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lock .venv-sam build dist *.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

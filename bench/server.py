@@ -1,13 +1,15 @@
 """AWS's answers, replayed: an HTTP server on 127.0.0.1 in a process of its own.
 
-`python -m bench.server FOLDER` serves the worlds in FOLDER (`worlds.py`), each under its folder's name, says its port
-on stdout, and ends with its standard input, so that it does not outlive who started it. Every POST is answered after
-LATENCY seconds and counted; GET /<world>/calls tells the counts and sets them to zero.
+`python -m bench.server FOLDER [CERTIFICATE]` serves the worlds in FOLDER (`worlds.py`), each under its folder's name,
+says its port on stdout, and ends with its standard input, so that it does not outlive who started it. Every POST is
+answered after LATENCY seconds and counted; GET /<world>/calls tells the counts and sets them to zero. With a
+certificate (and its key, in one file) it speaks TLS.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -64,13 +66,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def replaying(folder: Path) -> Iterator[str]:
+def replaying(folder: Path, certificate: Path | None = None) -> Iterator[str]:
     """The URL under which the worlds in `folder` are replayed by a process of its own, which is ended at the end."""
-    command = [sys.executable, "-m", "bench.server", str(folder)]
+    command = [sys.executable, "-m", "bench.server", str(folder), *([str(certificate)] if certificate else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+            yield f"http{'s' if certificate else ''}://127.0.0.1:{int(server.stdout.readline())}"
         finally:
             server.terminate()
             server.wait(10)
@@ -85,11 +87,16 @@ def counted(url: str) -> dict[str, int]:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    folder, *certificate = map(Path, sys.argv[1:])
     _Handler.worlds = {
         world.name: {file.stem: file.read_bytes() for file in world.glob("*.xml")} for world in folder.iterdir()
     }
     server = _Server(("127.0.0.1", 0), _Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate[0])
+        # Each connection shakes hands in its own thread, not before the next one is taken.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()

@@ -1,7 +1,7 @@
 """The stack as CloudFormation makes it: the template translated by SAM's own translator, and deployed on the emulator.
 
-The translator wants other versions of our libraries, so it lives in an environment of its own (requirements.txt
-here); everywhere else this file is skipped. What the emulator's CloudFormation does not make is named below, and
+The translator wants other versions of our libraries, so it lives in an environment of its own (`make sam`);
+everywhere else this file is skipped. What the emulator's CloudFormation does not make is named below, and
 nothing else is left out.
 """
 
@@ -21,7 +21,7 @@ import pytest
 from tests.contract.cfn import template
 
 sam: Any = pytest.importorskip(
-    "samtranslator.translator.transform", reason="SAM's translator is not here: it has an environment of its own"
+    "samtranslator.translator.transform", reason="SAM's translator is not here: `make sam` gives it an environment of its own"
 )
 parsing: Any = pytest.importorskip("moto.cloudformation.parsing", reason="the emulator is here without CloudFormation")
 

@@ -1,0 +1,59 @@
+"""What a function does from nothing to its first converged result; `artefact.py` starts it, in the artefact alone.
+
+`python -S -P bench/cold.py WHAT [WORLD URL]` is run by its path, as no package of this project may be in the process
+but what the artefact has. WHAT is `start` (imports and clients), `run` (and one run) or either with `-plain` behind it:
+garbage is collected meanwhile, as it is where nobody says anything. Prints the highest memory in MiB.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from pathlib import Path
+
+REGION = "ap-northeast-2"
+
+
+def start() -> None:
+    """What the worker imports, and the clients of a run, as `handlers.stack` makes them."""
+    import boto3
+
+    import handlers.worker  # noqa: F401 (its cost is what is measured)
+    from reconciler.aws import Aws
+
+    session = boto3.Session("testing", "testing", region_name=REGION)
+    if len(sys.argv) <= 2:
+        for service in ("ec2", "rds"):
+            session.client(service)
+        return
+    from datetime import UTC, datetime
+
+    from desired_state.load import load
+    from reconciler.model import Policy
+    from reconciler.run import World, run
+
+    aws = Aws(session, REGION, endpoint_url=sys.argv[3])
+    document = load(Path(sys.argv[2], "document.json").read_bytes(), "document.json")
+    assert run(document, World(aws, lambda: datetime.now(UTC), time.sleep), Policy()).in_sync
+
+
+def _high_water() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1024 / (1024 if sys.platform == "darwin" else 1)
+
+
+if __name__ == "__main__":
+    if not sys.argv[1].endswith("-plain"):
+        gc.disable()
+    start()
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+    print(_high_water())

@@ -1,0 +1,143 @@
+"""The artefact, the runtime that starts it, and an account to start it against; no test in here reaches a network.
+
+    with function("handlers.worker.handler") as worker:
+        answer = worker.invoke({"Records": [...]})
+    assert aws.client("sqs")...
+
+`function` starts a door of the artefact, with the account of `aws` and the stack that is deployed in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if find_spec("awslambdaric") is None:
+    collect_ignore_glob = ["test_*.py"]  # AWS's runtime client exists for Linux only
+else:
+    from artefact.assemble import Recipe, assembled
+    from artefact.dependencies import copy_installed
+    from tests.lambda_runtime.runtime_api import REGION, Lambda
+
+RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
+"""AWS's client and what it imports; on AWS they lie beside the interpreter, behind the artefact on the path."""
+
+
+@pytest.fixture(scope="session")
+def artefact() -> Path:
+    """The artefact for this machine, from what is installed here."""
+    return assembled(Recipe())
+
+
+@pytest.fixture(scope="session")
+def stock_artefact() -> Path:
+    """The same with botocore's data as they come."""
+    return assembled(Recipe(stock=True))
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with AWS's runtime client and nothing else."""
+    folder = tmp_path_factory.mktemp("runtime")
+    copy_installed(folder, RUNTIME)
+    return folder
+
+
+@dataclass(frozen=True)
+class Account:
+    """An emulated account behind HTTP, with the stack's resources in it."""
+
+    url: str
+    bucket: str
+    table: str
+    queue_url: str
+    dead_letters_url: str
+    topic_arn: str
+
+    def client(self, service: str) -> Any:
+        """Somebody's boto3 client of this account."""
+        import boto3
+
+        session = boto3.Session("testing", "testing", region_name=REGION)
+        return session.client(service, endpoint_url=self.url)  # type: ignore[call-overload]
+
+    def put_document(self, name: str, data: bytes) -> str:
+        """Uploads a document; its version."""
+        key = f"documents/{name}.json"
+        return str(self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=data)["VersionId"])
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the template sets for every function."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "SETPOINT_BUCKET": self.bucket,
+            "SETPOINT_PREFIX": "documents/",
+            "SETPOINT_TABLE": self.table,
+            "SETPOINT_QUEUE_URL": self.queue_url,
+            "SETPOINT_TOPIC_ARN": self.topic_arn,
+            "SETPOINT_EVENT_BUS": "default",
+            "POWERTOOLS_SERVICE_NAME": "setpoint",
+        }
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[str]:
+    """Moto behind HTTP, for all tests of a process; `aws` empties it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+        from moto.cloudtrail.responses import CloudTrailResponse
+        from moto.server import ThreadedMotoServer
+
+        # Moto has no LookupEvents, and would answer with a failure of AWS: a trail in which nobody did anything.
+        patch.setattr(CloudTrailResponse, "lookup_events", lambda self: '{"Events": []}', raising=False)
+        server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+        server.start()
+        try:
+            host, port = server.get_host_and_port()
+            yield f"http://{host}:{port}"
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def aws(emulator: str) -> Account:
+    """The account as the deployed stack leaves it: bucket, table, queues and topic, and nothing in them."""
+    import urllib.request
+
+    reset = urllib.request.Request(f"{emulator}/moto-api/reset", method="POST")  # noqa: S310 (the server above)
+    urllib.request.urlopen(reset).close()  # noqa: S310
+    account = Account(emulator, "setpoint-documents", "setpoint-ledger", "", "", "")
+    s3, sqs, sns = account.client("s3"), account.client("sqs"), account.client("sns")
+    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_bucket_versioning(Bucket=account.bucket, VersioningConfiguration={"Status": "Enabled"})
+    account.client("dynamodb").create_table(
+        TableName=account.table,
+        KeySchema=[{"AttributeName": "document", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "document", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return Account(
+        emulator,
+        account.bucket,
+        account.table,
+        sqs.create_queue(QueueName="setpoint-work")["QueueUrl"],
+        sqs.create_queue(QueueName="setpoint-dead-letters")["QueueUrl"],
+        sns.create_topic(Name="setpoint-alerts")["TopicArn"],
+    )
+
+
+@pytest.fixture
+def function(artefact: Path, runtime: Path, aws: Account, tmp_path: Path) -> Callable[..., Lambda]:
+    """Starts a door of the artefact in the account; `env` overrides what the template would set."""
+
+    def starting(handler: str, *, memory: int = 512, **env: str) -> Lambda:
+        log = tmp_path / f"{handler}-{len([*tmp_path.iterdir()])}.log"
+        return Lambda(artefact, handler, runtime, log, aws.environment | env, memory)
+
+    return starting
