@@ -12,20 +12,14 @@ item is the memory, not only the lease, and DynamoDB deletes expired items days 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NotConnectedError
-from botocore.parsers import ResponseParserError
 
 from desired_state.load import inert
 from reconciler.ledger_item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
+from reconciler.ledger_table import LedgerError, Table
 from reconciler.record import Accepted, Record
 
 if TYPE_CHECKING:
@@ -35,28 +29,9 @@ TERM = timedelta(seconds=120)
 GRACE = timedelta(seconds=10)
 """How long after its end the lease of another is left alone: two clocks may differ by as much."""
 
-_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-_NO_ANSWER = (HTTPClientError, NotConnectedError, ResponseParserError)
-_MENDS = {
-    "ResourceNotFoundException": "create it in this region, or name the right one in SETPOINT_TABLE",
-    "AccessDeniedException": "allow dynamodb:UpdateItem and dynamodb:Scan on it to this role",
-    "ValidationException": "its key must be `document` (text), and `fence` in an item a number",
-}
-_WAIT = "the next run tries again; if this goes on, see that DynamoDB can be reached and the table is not throttled"
 _NEXT = "the next run does what is left to do"
 _NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
 _log = logging.getLogger(__name__)
-
-
-class LedgerError(Exception):
-    """The table could not be read or written: what was to be done, which table, how to mend it.
-
-    It never means that a lease is free, or that nothing is remembered.
-    """
-
-    def __init__(self, what: str, table: str, mend: str) -> None:
-        super().__init__(f"{what} (table {table}): {mend}")
-        self.what, self.table, self.mend = what, table, mend
 
 
 @dataclass(frozen=True)
@@ -73,7 +48,7 @@ class Ledger:
     def __init__(
         self, client: DynamoDBClient, table: str, *, now: Callable[[], datetime], term: timedelta = TERM
     ) -> None:
-        self._table, self._now, self._term = _Table(client, table), now, term
+        self._table, self._now, self._term = Table(client, table), now, term
 
     def take(self, document: str, owner: str) -> Lease | Taken:
         """The lease of `document` together with its Record, by one call; or who has it. Raises LedgerError.
@@ -228,100 +203,9 @@ class Lease:
 class _Terms(NamedTuple):
     """What a lease has of its ledger."""
 
-    table: _Table
+    table: Table
     now: Callable[[], datetime]
     term: timedelta
-
-
-class _Answer(NamedTuple):
-    """Whether the condition held, and the item: the new one if asked for, or the one that did not meet it."""
-
-    done: bool
-    item: Mapping[str, Any]
-
-
-class _Table:
-    """One table, its failures told as LedgerError. `#name` in an expression is the attribute of that name: attributes
-    such as `owner` and `region` are words of DynamoDB's own (developer guide, "Reserved words").
-    """
-
-    def __init__(self, client: DynamoDBClient, name: str) -> None:
-        self.name = name
-        self._client = client
-
-    def update(
-        self,
-        what: str,
-        document: str,
-        update: str,
-        condition: str,
-        values: Mapping[str, Any],
-        *,
-        returns: str = "NONE",
-        sendings: int = 2,
-    ) -> _Answer:
-        """One UpdateItem, sent up to `sendings` times while its answer is lost. Raises LedgerError."""
-        params: dict[str, Any] = {
-            "TableName": self.name,
-            "Key": {"document": {"S": document}},
-            "UpdateExpression": update,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": _names(update + condition),
-            "ExpressionAttributeValues": _values(values),
-            "ReturnValues": returns,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        while True:
-            sendings -= 1
-            try:
-                return _Answer(done=True, item=_plain(self._client.update_item(**params).get("Attributes", {})))
-            except _FAILURES as error:
-                if isinstance(error, ClientError) and _code(error) == "ConditionalCheckFailedException":
-                    return _Answer(done=False, item=_plain(error.response.get("Item", {})))  # type: ignore[arg-type]
-                if not (_lost(error) and sendings):
-                    raise self._error(what, error) from error
-
-    def scan(self, what: str, where: str, values: Mapping[str, Any]) -> Iterator[str]:
-        """The documents of all items that meet `where`, all pages. Raises LedgerError."""
-        try:
-            for page in self._client.get_paginator("scan").paginate(
-                TableName=self.name,
-                FilterExpression=where,
-                ProjectionExpression="#document",
-                ExpressionAttributeNames=_names(where + "#document"),
-                ExpressionAttributeValues=_values(values),
-                ConsistentRead=True,
-            ):
-                yield from (item["document"]["S"] for item in page["Items"])
-        except _FAILURES as error:
-            raise self._error(what, error) from error
-
-    def _error(self, what: str, error: Exception) -> LedgerError:
-        return LedgerError(f"{what}: {inert(str(error))}", self.name, _MENDS.get(_code(error), _WAIT))
-
-
-def _names(expression: str) -> dict[str, str]:
-    return {f"#{name}": name for name in re.findall(r"#(\w+)", expression)}
-
-
-def _values(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: TypeSerializer().serialize(value) for name, value in values.items()}
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: TypeDeserializer().deserialize(value) for name, value in item.items()}
-
-
-def _code(error: Exception) -> str:
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-
-
-def _lost(error: Exception) -> bool:
-    """Whether the call may have been carried out all the same."""
-    if not isinstance(error, ClientError):
-        return isinstance(error, _NO_ANSWER)
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _tell_forgotten(document: str, record: Record, kept: Record) -> None:
