@@ -226,7 +226,7 @@ class StrictAws:
             return refusal.parsed()
 
     def _write(self, service: str, operation: str, params: Params) -> Answer:
-        if not self.keep_past:
+        if not self.keep_past or service not in _STRICT:  # the past is that of the network and the database
             return self._strict(service, operation, params)
         before = world.save(self._live)
         try:

@@ -8,12 +8,16 @@ write, so that a stale read can answer from the past.
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from lab.live import Live
+
+_REST = ("dynamodb", "events", "s3", "sns", "sqs")
+"""Services beside EC2 and RDS that a laboratory is asked for."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +54,26 @@ def looking_back(live: Live, world: World) -> Iterator[None]:
 
 @contextmanager
 def fresh(live: Live) -> Iterator[None]:
-    """Within the block the account is as new, whatever an outer mock_aws() already holds; that is put back."""
+    """Within the block the account is as new, whatever an outer mock_aws() already holds; that is put back.
+
+    What other services hold (the functions' bucket, table, queue and topic) begins and ends empty.
+    """
     outer = save(live)
+    _empty_the_rest()
     live.rds.secretsmanager.reset()
     live.ec2.reset()
     live.rds.reset()
     try:
         yield
     finally:
+        _empty_the_rest()
         restore(live, outer)
+
+
+def _empty_the_rest() -> None:
+    for service in _REST:
+        if module := sys.modules.get(f"moto.{service}.models"):  # one that nobody has asked holds nothing
+            getattr(module, f"{service}_backends").reset()
 
 
 def _present(live: Live) -> World:

@@ -127,7 +127,10 @@ def owned_members(document: Document) -> int:
     return len(document.resources) + inside
 
 
-_RELEASE = "look at the plan, then release it with: setpoint plan --out FILE, setpoint apply --plan FILE"
+_RELEASE = (
+    "look at the plan, then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
+    "or by its fingerprint with approve in a manual invoke"
+)
 
 
 def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: Policy) -> str:

@@ -228,7 +228,7 @@ def _ask(here: Place, mode: str, **more: str) -> str:
         return f"setpoint {mode} {here.document}.json"
     asked = shlex.quote(json.dumps({"document": here.document, "mode": mode, **more}))
     region = f" --region {here.region}" if _PLAIN.fullmatch(here.region) else ""
-    how = "--cli-binary-format raw-in-base64-out"
+    how = "--cli-read-timeout 310 --cli-binary-format raw-in-base64-out"
     return f"aws lambda invoke --function-name {here.invoke}{region} {how} --payload {asked} /dev/stdout"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -90,10 +90,9 @@ def raised(written: dict[str, Any]) -> None:
     groups["TestServerSG"]["ingress"][0]["ports"] = 8443
 
 
-@pytest.fixture
-def named(doors: Doors) -> Iterator[tuple[Stack, ...]]:
-    yield tuple(doors.another(name=name) for name in NAMES)
-    doors.lab.before_call = None
+@pytest.fixture(scope="module")
+def named(_stage: Doors) -> tuple[Stack, ...]:
+    return tuple(_stage.another(name=name) for name in NAMES)
 
 
 def story(doors: Doors, stacks: tuple[Stack, ...], seed: int, *, waits: float) -> None:

@@ -64,7 +64,7 @@ def test_a_message_says_all_that_a_person_needs_to_act() -> None:
         "What to do next:",
         (
             "  aws lambda invoke --function-name setpoint-invoke --region ap-northeast-2 "
-            "--cli-binary-format raw-in-base64-out "
+            "--cli-read-timeout 310 --cli-binary-format raw-in-base64-out "
             '--payload \'{"document": "small", "mode": "plan"}\' /dev/stdout'
         ),
     ]
@@ -218,7 +218,7 @@ def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
     assert found["content"]["nextSteps"] == [
         (
             "`aws lambda invoke --function-name setpoint-invoke --region ap-northeast-2 "
-            "--cli-binary-format raw-in-base64-out "
+            "--cli-read-timeout 310 --cli-binary-format raw-in-base64-out "
             '--payload \'{"document": "small", "mode": "plan"}\' /dev/stdout`'
         )
     ]
