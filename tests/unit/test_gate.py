@@ -155,7 +155,8 @@ def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
     assert (found.breaks, len(found.actions)) == (21, 2)
     assert barred.whole == (
         "the plan takes away 21 live members, and 20 is the limit of one run: look at the plan, "
-        "then release it with: setpoint plan --out FILE, setpoint apply --plan FILE"
+        "then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
+        "or by its fingerprint with approve in a manual invoke"
     )
     assert set(barred.held.values()) == {barred.whole}
     assert sorted(barred.held) == [0, 1]
