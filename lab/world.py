@@ -28,6 +28,7 @@ class World:
     rds: dict[str, Any]
     secrets: dict[str, Any]
     tokens: dict[Any, Any]
+    backends: tuple[Any, ...]
 
 
 def save(live: Live) -> World:
@@ -44,7 +45,7 @@ def restore(live: Live, world: World) -> None:
 def looking_back(live: Live, world: World) -> Iterator[None]:
     """Within the block the live state is that of `world`; whatever the block changes is thrown away."""
     present = _present(live)
-    held = World(dict(present.ec2), dict(present.rds), dict(present.secrets), present.tokens)
+    held = World(dict(present.ec2), dict(present.rds), dict(present.secrets), present.tokens, present.backends)
     restore(live, world)
     try:
         yield
@@ -78,14 +79,20 @@ def _empty_the_rest() -> None:
 
 def _present(live: Live) -> World:
     # The secrets of managed passwords belong to their instances: one must not come back without the other.
-    return World(vars(live.ec2), vars(live.rds), vars(live.rds.secretsmanager), live.tokens)
+    return World(vars(live.ec2), vars(live.rds), vars(live.rds.secretsmanager), live.tokens, _backends(live))
+
+
+def _backends(live: Live) -> tuple[Any, ...]:
+    return live.ec2, live.rds, live.rds.kms, live.rds.secretsmanager
 
 
 def _copied(live: Live, world: World) -> World:
-    # moto's objects point back at their backends (and the RDS ones at KMS and Secrets Manager): those stay themselves,
-    # or every copy would drag whole backends along and later write into a backend nobody reads.
-    stay = (live.ec2, live.rds, live.rds.kms, live.rds.secretsmanager)
-    return copy.deepcopy(world, {id(backend): backend for backend in stay})
+    # moto's objects point back at their backends (and the RDS ones at KMS and Secrets Manager): those become the ones
+    # of now, or every copy would drag whole backends along and later write into a backend nobody reads. A reset of
+    # moto makes new ones.
+    now = _backends(live)
+    stay = {id(backend): backend for backend in now}
+    return copy.deepcopy(world, {id(then): backend for then, backend in zip(world.backends, now, strict=True)} | stay)
 
 
 def _put(live: Live, world: World) -> None:

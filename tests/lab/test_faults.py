@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+from moto.moto_api._internal.models import moto_api_backend
 
 from lab import Call, Stopped, StrictAws, laboratory
 
@@ -329,3 +330,13 @@ def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
         assert other.session().client("ec2").describe_vpcs()["Vpcs"][0]["CidrBlock"] == HOME
         assert other.session().region_name == "eu-west-1"
     assert dict(os.environ) == before
+
+
+def test_a_saved_world_outlives_a_reset_of_the_emulator(aws: StrictAws, ec2: Any) -> None:
+    """A reset makes new backends: what is put back must belong to them, or it would write where nobody reads."""
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    saved = aws.save()
+    moto_api_backend.reset()
+    aws.restore(saved)
+    assert vpcs(ec2) == ["10.77.0.0/16", HOME]
+    assert aws._live.vpc(vpc).ec2_backend is aws._live.ec2
