@@ -1,20 +1,20 @@
 """The artefact, the runtime that starts it, and an account to start it against; no test in here reaches a network.
 
-    with function("handlers.worker.handler") as worker:
-        answer = worker.invoke({"Records": [...]})
-    assert aws.client("sqs")...
-
-`function` starts a door of the artefact, with the account of `aws` and the stack that is deployed in it.
+with Lambda(artefact, "handlers.worker.handler", runtime, log, aws.environment) as worker:
+    answer = worker.invoke({"Records": [...]})
+assert aws.client("sqs")...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 if find_spec("awslambdaric") is None:
@@ -22,7 +22,7 @@ if find_spec("awslambdaric") is None:
 else:
     from artefact.assemble import Recipe, assembled
     from artefact.dependencies import copy_installed
-    from tests.lambda_runtime.runtime_api import REGION, Lambda
+    from tests.lambda_runtime.runtime_api import REGION
 
 RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 """AWS's client and what it imports; on AWS they lie beside the interpreter, behind the artefact on the path."""
@@ -48,6 +48,11 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session("testing", "testing", region_name=REGION)
+
+
 @dataclass(frozen=True)
 class Account:
     """An emulated account behind HTTP, with the stack's resources in it."""
@@ -61,10 +66,7 @@ class Account:
 
     def client(self, service: str) -> Any:
         """Somebody's boto3 client of this account."""
-        import boto3
-
-        session = boto3.Session("testing", "testing", region_name=REGION)
-        return session.client(service, endpoint_url=self.url)  # type: ignore[call-overload]
+        return _session().client(service, endpoint_url=self.url)  # type: ignore[call-overload]
 
     def put_document(self, name: str, data: bytes) -> str:
         """Uploads a document; its version."""
@@ -130,14 +132,3 @@ def aws(emulator: str) -> Account:
         sqs.create_queue(QueueName="setpoint-dead-letters")["QueueUrl"],
         sns.create_topic(Name="setpoint-alerts")["TopicArn"],
     )
-
-
-@pytest.fixture
-def function(artefact: Path, runtime: Path, aws: Account, tmp_path: Path) -> Callable[..., Lambda]:
-    """Starts a door of the artefact in the account; `env` overrides what the template would set."""
-
-    def starting(handler: str, *, memory: int = 512, **env: str) -> Lambda:
-        log = tmp_path / f"{handler}-{len([*tmp_path.iterdir()])}.log"
-        return Lambda(artefact, handler, runtime, log, aws.environment | env, memory)
-
-    return starting

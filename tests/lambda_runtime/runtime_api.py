@@ -70,7 +70,8 @@ class Lambda:
 
     @property
     def name(self) -> str:
-        return self.handler.split(".")[-2]
+        """What the template calls it: `setpoint-worker`."""
+        return f"setpoint-{self.handler.split('.')[-2]}"
 
     @property
     def arn(self) -> str:
@@ -135,6 +136,7 @@ class _Server(ThreadingHTTPServer):
 def _api(function: Lambda) -> type[BaseHTTPRequestHandler]:
     class Api(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
 
         def do_GET(self) -> None:
             event = function._events.get()

@@ -49,8 +49,8 @@ def handler(event, context):
 """
     with start(code) as function:
         name, memory, arn, request, left = function.invoke({}, deadline_ms=30_000).payload
-    assert (name, memory) == ("small", "512")
-    assert arn == "arn:aws:lambda:ap-northeast-2:123456789012:function:small"
+    assert (name, memory) == ("setpoint-small", "512")
+    assert arn == "arn:aws:lambda:ap-northeast-2:123456789012:function:setpoint-small"
     assert len(request) == 36
     assert 20_000 < left <= 30_000
 
@@ -106,7 +106,7 @@ def test_one_that_takes_too_long_is_killed(start: Start) -> None:
 def test_one_that_ends_itself_is_told_so(start: Start) -> None:
     with start("import os\ndef handler(event, context): os._exit(3)") as function:
         told = function.invoke({}).error
-    assert told == {"errorType": "Runtime.ExitError", "errorMessage": "small ended: 3"}
+    assert told == {"errorType": "Runtime.ExitError", "errorMessage": "setpoint-small ended: 3"}
 
 
 def test_no_process_is_left(start: Start) -> None:
