@@ -9,6 +9,7 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from desired_state.load import inert
 
@@ -60,7 +61,7 @@ class Queue:
         ]
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             log.warning("the queue took none of %d messages: %s", len(messages), inert(str(error)))
             return messages
         taken = {int(one["Id"]) for one in answer.get("Successful", ())}

@@ -78,8 +78,8 @@ class Deployment(BaseModel):
         (), description=f"{_ROLES}, one for an account at most"
     )
     external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the id that the roles ask for")
-    own_roles: _Roles = Field((), description=_ROLES)
-    reserve_seconds: int = Field(30, ge=5, le=300, description="write a whole number of seconds from 5 to 300")
+    own_roles: Annotated[_Roles, Field(min_length=1)] = Field(description=_ROLES)
+    reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 
 
 def settings(environment: Mapping[str, str], chosen: Mapping[str, Any] | None = None) -> Settings:

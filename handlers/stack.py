@@ -5,9 +5,12 @@ A warm function keeps its `Stack`, and with it the clients: making them costs mo
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from desired_state.load import inert
 from desired_state.sources import Documents
+from handlers import IN_LAMBDA
 from handlers.queue import Queue
-from handlers.settings import Deployment, Settings, deployment, settings
+from handlers.settings import Deployment, Settings, SettingsError, deployment, settings
 from handlers.triggers import Here
 from handlers.wiring import version
 from reconciler.alerts import Alerts
@@ -38,7 +43,16 @@ STALE_BEFORE = timedelta(minutes=20)
 """Borrowed credentials are renewed when they have less left than this: longer than any run takes."""
 ACCOUNTS = 8
 """Accounts whose clients are kept: a function with 512 MB holds no more of them in comfort."""
-_PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
+_PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
+"""These services answer in tenths of a second, and what ends a run has to fit into the time that is kept for it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One invocation: its name, and how many seconds it has left."""
+
+    run_id: str
+    seconds_left: Callable[[], float]
 
 
 class Stack:
@@ -46,7 +60,7 @@ class Stack:
     functions of a stack are called `<stack>-<door>`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a deployment consists of)
         self,
         session: boto3.Session,
         deployment: Deployment,
@@ -61,7 +75,7 @@ class Stack:
         self.deployment, self.account, self.region = deployment, account, region
         self._session, self._settings, self._now, self._sleep = session, settings, now, sleep
         self._clients: dict[str, Any] = {}
-        self._reached: dict[str, tuple[Aws, datetime | None]] = {}
+        self._reached: dict[str, tuple[Aws, datetime]] = {}
         self._stem = function.rpartition("-")[0]
         self._roles = {arn.split(":")[4]: arn for arn in deployment.role_arns}
         self.here = Here(
@@ -97,8 +111,13 @@ class Stack:
             invoke=f"{self._stem}-invoke",
         )
 
-    def means(self, run_id: str, seconds_left: Callable[[], float]) -> Means:
-        """What `keep` works with in one invocation, which has `seconds_left`."""
+    def open(self) -> None:
+        """Make the clients of a calm run, which are otherwise made when they are first needed."""
+        _ = self.ledger, self.documents, self.queue, self.alerts
+        self._own.open("ec2", "rds")
+
+    def means(self, call: Call) -> Means:
+        """What `keep` works with in one invocation."""
         return Means(
             ledger=self.ledger,
             documents=self.documents,
@@ -108,10 +127,10 @@ class Stack:
             ours=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
             policy=self._settings.policy(),
             repeat=timedelta(hours=self.deployment.alert_repeat_hours),
-            run_id=run_id,
+            run_id=call.run_id,
             now=self._now,
             sleep=self._sleep,
-            seconds_left=seconds_left,
+            seconds_left=call.seconds_left,
             reserve=self.deployment.reserve_seconds,
         )
 
@@ -129,14 +148,23 @@ class Stack:
     def reach(self, document: Document) -> Aws:
         """The account of a document that this deployment reaches. Raises `Unreachable`."""
         account = document.scope.account_id
-        aws, until = self._reached.pop(account, (None, None))
-        if aws is None or (until is not None and until - self._now() < STALE_BEFORE):
-            session, until = (self._session, None) if account == self.account else self._assume(self._roles[account])
-            aws = Aws(session, self.region, version=version(), sleep=self._sleep)
+        if account == self.account:
+            return self._own
+        aws, until = self._reached.pop(account, (None, self._now()))
+        if aws is None or until - self._now() < STALE_BEFORE:
+            session, until = self._assume(self._roles[account])
+            aws = self._aws(session)
         while len(self._reached) >= ACCOUNTS:
             del self._reached[next(iter(self._reached))]  # the one that was not asked for the longest
         self._reached[account] = (aws, until)
         return aws
+
+    @cached_property
+    def _own(self) -> Aws:
+        return self._aws(self._session)
+
+    def _aws(self, session: boto3.Session) -> Aws:
+        return Aws(session, self.region, version=version(), sleep=self._sleep)
 
     def _assume(self, role: str) -> tuple[boto3.Session, datetime]:
         """A session in another account, by the role that the deployment names for it, and when it ends."""
@@ -145,7 +173,7 @@ class Stack:
             answer = self._client("sts").assume_role(
                 RoleArn=role, RoleSessionName=SESSION_NAME, DurationSeconds=int(ASSUMED_FOR.total_seconds()), **how
             )
-        except (ClientError, BotoCoreError) as error:
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
             mend = "its trust policy must name this stack's roles and its external id"
             raise Unreachable(f"{role} cannot be assumed: {inert(str(error))}; {mend}") from error
         given = answer["Credentials"]
@@ -168,17 +196,27 @@ class Stack:
 
 
 @cache
-def warm(function_arn: str) -> Stack:
-    """The stack of the function that Lambda calls by this ARN, made once in the life of a warm function.
-
-    Raises `SettingsError`.
-    """
-    _, _, _, region, account, _, function = function_arn.split(":")[:7]
+def warm() -> Stack:
+    """The stack that this function is part of, made once in the life of a warm function. Raises `SettingsError`."""
+    found, region = deployment(os.environ), os.environ["AWS_REGION"]
     return Stack(
         boto3.Session(region_name=region),
-        deployment(os.environ),
+        found,
         settings(os.environ),
-        account=account,
+        account=found.own_roles[0].split(":")[4],
         region=region,
-        function=function,
+        function=os.environ["AWS_LAMBDA_FUNCTION_NAME"],
     )
+
+
+def ready() -> None:
+    """Makes, while Lambda starts a function, what its first event would have to wait for; elsewhere nothing.
+
+    Starting has a whole processor, an event only the share that goes with the memory. Nothing that is made by then goes
+    away again, so the garbage collector, which `handlers/__init__.py` has stopped, need not look at it ever after.
+    """
+    if IN_LAMBDA:
+        with suppress(SettingsError):  # whoever calls the function is told, in the form that the door answers in
+            warm().open()
+        gc.freeze()
+        gc.enable()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from desired_state.sources import SourceError
 from handlers import telemetry
 from handlers.queue import Message
-from handlers.stack import Stack, warm
+from handlers.stack import Stack, ready, warm
 from handlers.triggers import Dropped, UnknownEvent, message, read
+from reconciler.ledger_table import LedgerError
 from reconciler.trigger import Source, Trigger
 
 if TYPE_CHECKING:
@@ -18,24 +20,35 @@ if TYPE_CHECKING:
 
 
 class SweepError(Exception):
-    """Some documents could not be put on the queue; Lambda tries the whole sweep again."""
+    """Some documents are not known, or could not be put on the queue; Lambda tries the whole sweep again."""
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Answers `{"documents": <how many messages were sent>}`."""
     with telemetry.voice(run_id=context.aws_request_id):
-        return {"documents": sweep(event, warm(context.invoked_function_arn))}
+        return {"documents": sweep(event, warm())}
 
 
 def sweep(event: Any, stack: Stack) -> int:
-    """How many messages were sent. Raises `UnknownEvent` for any event but the schedule's, `SourceError`, `LedgerError`
-    and `SweepError`; a message that was sent twice does no harm.
+    """How many messages were sent. Raises `UnknownEvent` for any event but the schedule's, and `SweepError`, once all
+    documents that are known are on the queue; a message that was sent twice does no harm.
     """
     trigger = read(event, stack.here)
-    if isinstance(trigger, Dropped) or trigger.source is not Source.SCHEDULE:
+    if isinstance(trigger, Dropped) or trigger != Trigger(Source.SCHEDULE):
         raise UnknownEvent("the sweep is woken by its schedule only: send anything else to the queue or to invoke")
-    names = sorted({*stack.documents.names(), *stack.ledger.names()})
-    lost = stack.queue.send(Message(message(name, Trigger(Source.SCHEDULE, name))) for name in names)
-    if lost:
-        raise SweepError(f"{len(lost)} of {len(names)} documents could not be put on the queue")
+    names: set[str] = set()
+    problems: list[str] = []
+    for listed in (stack.documents.names, stack.ledger.names):
+        try:
+            names.update(listed())
+        except (SourceError, LedgerError) as error:
+            problems.append(str(error))
+    messages = [Message(message(name, Trigger(Source.SCHEDULE, name))) for name in sorted(names)]
+    if lost := stack.queue.send(messages):
+        problems.append(f"{len(lost)} of {len(names)} documents could not be put on the queue")
+    if problems:
+        raise SweepError("; ".join(problems))
     return len(names)
+
+
+ready()

@@ -79,6 +79,11 @@ class Aws:
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, int], Any] = {}
 
+    def open(self, *services: str) -> None:
+        """Make the clients that read from these services now; else they are made by the first read."""
+        for service in services:
+            self._client(service, READ_ATTEMPTS)
+
     def read(self, read: Read) -> list[Any]:
         """Every item of `read`, all pages. Raises `AwsError`; never answers with a part."""
         self._notice(f"reading {read.operation}")

@@ -22,7 +22,8 @@ from reconciler.attribution import attribute, drifted
 from reconciler.aws import Aws, AwsError
 from reconciler.gate import seen_holds
 from reconciler.intake import Intake, intake
-from reconciler.ledger import Lease, Ledger, LedgerError, Taken
+from reconciler.ledger import Lease, Ledger, Taken
+from reconciler.ledger_table import LedgerError
 from reconciler.model import Outcome, Policy
 from reconciler.observe import ObserveError
 from reconciler.record import Record
@@ -90,18 +91,19 @@ def keep(name: str, trigger: Trigger, means: Means, wish: Wish | None = None) ->
     try:
         lease = means.ledger.take(name, means.run_id)
     except LedgerError as error:
-        return replace(blank, problem=str(error), again=_later(trigger, WAITING_AGAIN))
+        return replace(blank, problem=str(error), again=later(trigger, WAITING_AGAIN))
     if isinstance(lease, Taken):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {inert(lease.owner)}"
-        return replace(blank, ending=Ending.BUSY, problem=problem, again=_later(trigger, BUSY_AGAIN))
-    record = lease.record
+        return replace(blank, ending=Ending.BUSY, problem=problem, again=later(trigger, BUSY_AGAIN))
+    learnt: Record | None = None
     try:
-        if _covered(record, trigger):
+        if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        kept, record = _under(lease, blank, means, wish or Wish())
+        kept, learnt = _under(lease, blank, means, wish or Wish())
         return kept
     finally:
-        if problem := lease.release(record):
+        # Of a run that broke off, what the lease knows: an accepted version must not be forgotten with it.
+        if problem := lease.release(learnt or lease.record):
             log.warning("%s: what this run learnt could not be stored: %s", name, problem)
 
 
@@ -112,7 +114,7 @@ def _covered(record: Record, trigger: Trigger) -> bool:
     return record.looked_at > trigger.sent + SKEW
 
 
-def _later(trigger: Trigger, first: int) -> int:
+def later(trigger: Trigger, first: int) -> int:
     """Seconds until the next try, twice as long each time; 0 when the schedule is to look after it."""
     return min(first * 2**trigger.tries, LONGEST_AGAIN) if trigger.tries < TRIES else 0
 
@@ -121,12 +123,18 @@ def _under(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, R
     """What happens under the lease, and what is to be remembered of it."""
     began = means.now()
     kept, record = _kept(lease, blank, means, wish)
+    if kept.ending is Ending.DELETED and _unheard_of(lease.record):
+        return kept, record  # stored as deleted, or the next sweep would look for it
     if not wish.write:
         return kept, lease.record  # a question leaves nothing behind, and tells nobody but who asked
-    if kept.report and wish.only is None:
+    if kept.report and wish.only is None and not kept.report.gate.unseen:
         record = replace(record, looked_at=began)
-    told = news(concerns(kept), record.told, means.now(), means.repeat, kept)
-    sent = means.alerts.tell(told, kept)
+    try:
+        told = news(concerns(kept), record.told, means.now(), means.repeat, kept)
+        sent = means.alerts.tell(told, kept)
+    except Exception:  # what was done must be remembered, even where it cannot be put into words
+        log.exception("%s: nobody could be told of this run", lease.document)
+        return replace(kept, alerts_lost=1), record
     return replace(kept, alerts_lost=sent.messages + sent.event), replace(record, told=told.remembered(sent.lost))
 
 
@@ -140,6 +148,8 @@ def _kept(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Re
         return _blind(blank, error), record
     if taken.deleted:
         problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
+        if _unheard_of(record):
+            problem = "there is no such object, and none is remembered: check the name"
         return replace(blank, ending=Ending.DELETED, problem=problem), replace(
             record, deleted=True, accepted=taken.accepted
         )
@@ -159,8 +169,13 @@ def _kept(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Re
         return replace(blank, ending=Ending.REFUSED, problem=inert(problem)), record
 
 
+def _unheard_of(record: Record) -> bool:
+    """Whether nothing was ever learnt of a document: somebody mistook its name, or took it away before any run."""
+    return replace(record, deleted=False) == Record()
+
+
 def _blind(blank: Kept, error: Exception) -> Kept:
-    return replace(blank, problem=inert(str(error)), again=_later(blank.trigger, WAITING_AGAIN))
+    return replace(blank, problem=inert(str(error)), again=later(blank.trigger, WAITING_AGAIN))
 
 
 def _unknown(only: Iterable[str] | None, document: Document) -> str:
@@ -223,12 +238,12 @@ def _run(
         ours=means.ours,
     )
     waiting = bool(report.count(Outcome.WAITING)) and wish.write
-    again = _later(blank.trigger, WAITING_AGAIN) if waiting else 0
+    again = later(blank.trigger, WAITING_AGAIN) if waiting else 0
     kept = replace(
         blank,
         ending=Ending.LOOKED,
         report=report,
-        again=_later(blank.trigger, 1) if may_start.out_of_time else again,
+        again=later(blank.trigger, 1) if may_start.out_of_time else again,
         actors=actors,
         exposed=_exposed(report, actors, since, means.now()),
     )

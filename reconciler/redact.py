@@ -12,7 +12,7 @@ and a secret that somebody has split, encoded or encrypted. It rather takes too 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from desired_state.load import inert
@@ -113,9 +113,9 @@ def is_secret_name(name: object) -> bool:
     return isinstance(name, str) and bool(_SECRET_NAME.search(name))
 
 
-def fit(value: Any, most: int, depth: int = 6) -> Any:
-    """A value as JSON takes it and people may see it: strings harmless, lists and mappings with at most `most` members
-    and a word on how many more there are, nothing deeper than `depth`.
+def fit(value: Any, most: int, depth: int = 6, text: Callable[[str], str] = harmless) -> Any:
+    """A value as JSON takes it and people may see it: strings as `text` makes them, lists and mappings with at most
+    `most` members and a word on how many more there are, nothing deeper than `depth`.
     """
     match value:
         case None | bool() | int():
@@ -123,26 +123,26 @@ def fit(value: Any, most: int, depth: int = 6) -> Any:
         case float():
             return value if value - value == 0 else str(value)  # JSON has no NaN and no infinity
         case str():
-            return harmless(value)
+            return text(value)
         case _ if depth == 0:
             return "..."
         case Mapping():
-            return _mapping(value, most, depth)
+            return _mapping(value, most, depth, text)
         case list() | tuple() | set() | frozenset():
             listed = sorted(map(str, value)) if isinstance(value, (set, frozenset)) else list(value)
-            told = [fit(inner, most, depth - 1) for inner in listed[:most]]
+            told = [fit(inner, most, depth - 1, text) for inner in listed[:most]]
             return [*told, f"{len(listed) - most} more"] if len(listed) > most else told
         case _:
-            return harmless(str(value))
+            return text(str(value))
 
 
-def _mapping(value: Mapping[Any, Any], most: int, depth: int) -> dict[str, Any]:
+def _mapping(value: Mapping[Any, Any], most: int, depth: int, text: Callable[[str], str]) -> dict[str, Any]:
     tag_of_secret = is_secret_name(value.get("Key"))  # {"Key": "Password", "Value": ...} is how AWS writes a tag
     told: dict[str, Any] = {}
     for key, inner in list(value.items())[:most]:
         secret = is_secret_name(key) or (tag_of_secret and key == "Value")
         harmful = secret and inner is not None and not isinstance(inner, (bool, int, float))
-        told[harmless(str(key))] = REDACTED if harmful else fit(inner, most, depth - 1)
+        told[text(str(key))] = REDACTED if harmful else fit(inner, most, depth - 1, text)
     if len(value) > most:
         told["..."] = f"{len(value) - most} more"
     return told

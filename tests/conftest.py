@@ -1,14 +1,21 @@
-"""What holds for every test: how hypothesis searches.
+"""What holds for every test: how hypothesis searches, and that all of them together use what the roles allow.
 
 That no test leaves this machine stands in pyproject.toml (pytest-socket).
 """
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from tests.exact_role import ExactRole
 
 # The gate asks the same examples every time, so a red run is about the change and not about luck; `make long` looks for
 # new ones, and prints what repeats a failure. Neither has a deadline: two test processes share the machine.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ExactRole(config), "exact-role")

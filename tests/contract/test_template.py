@@ -278,7 +278,7 @@ def test_the_queue_waits_for_the_worker_and_gathers_a_burst() -> None:
     assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"] + longest
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "DeadLetters.Arn", "maxReceiveCount": 5}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BatchSize"] >= 100
+    assert 10 < mapping["BatchSize"] <= 100
     assert int(mapping["MaximumBatchingWindowInSeconds"]) == 30
     assert template(MAIN)["Parameters"]["WorkerConcurrency"]["MinValue"] == 2
 

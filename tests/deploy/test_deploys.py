@@ -21,7 +21,8 @@ import pytest
 from tests.contract.cfn import template
 
 sam: Any = pytest.importorskip(
-    "samtranslator.translator.transform", reason="SAM's translator is not here: `make sam` gives it an environment of its own"
+    "samtranslator.translator.transform",
+    reason="SAM's translator is not here: `make sam` gives it an environment of its own",
 )
 parsing: Any = pytest.importorskip("moto.cloudformation.parsing", reason="the emulator is here without CloudFormation")
 

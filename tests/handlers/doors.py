@@ -12,9 +12,9 @@ from typing import Any
 
 from handlers.invoke import invoke
 from handlers.settings import Deployment, Settings
-from handlers.stack import Stack
+from handlers.stack import Call, Stack
 from handlers.sweep import sweep
-from handlers.worker import Call, work
+from handlers.worker import work
 from lab.drifts import DRIFTS
 from lab.network import find_network
 from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory

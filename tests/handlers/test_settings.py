@@ -89,6 +89,7 @@ STACK = {
     "SETPOINT_BUCKET": "setpoint-documents",
     "SETPOINT_TABLE": "setpoint",
     "SETPOINT_QUEUE_URL": "https://sqs.ap-northeast-2.amazonaws.com/123456789012/setpoint",
+    "SETPOINT_OWN_ROLES": "arn:aws:iam::123456789012:role/setpoint-worker",
 }
 ROLES = "arn:aws:iam::111122223333:role/setpoint, arn:aws:iam::444455556666:role/x/setpoint"
 
@@ -97,7 +98,7 @@ def test_a_deployment_says_where_its_parts_are_and_takes_the_careful_value_for_t
     found = deployment(STACK | {"SETPOINT_ROLE_ARNS": ROLES, "SETPOINT_TOPIC_ARN": ""})
     assert found.role_arns == ("arn:aws:iam::111122223333:role/setpoint", "arn:aws:iam::444455556666:role/x/setpoint")
     assert (found.prefix, found.event_bus, found.topic_arn) == ("documents/", "default", "")
-    assert (found.alert_form, found.alert_repeat_hours, found.reserve_seconds) == ("text", 24, 30)
+    assert (found.alert_form, found.alert_repeat_hours, found.reserve_seconds) == ("text", 24, 60)
 
 
 @pytest.mark.parametrize(

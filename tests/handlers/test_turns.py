@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from handlers.stack import Stack
+from handlers.stack import Call, Stack
 from lab.network import find_network
-from lab.strict_aws import Call
+from lab.strict_aws import Call as Called
 from reconciler.keep import keep
 from reconciler.ledger import GRACE, TERM
 from reconciler.report.kept import Ending, Kept
@@ -73,7 +73,7 @@ class Worker:
     def work(self, baton: Baton) -> None:
         try:
             for number in range(TRIES):
-                means = self.stack.means(f"{self.name}-{number}", lambda: 300.0)
+                means = self.stack.means(Call(f"{self.name}-{number}", lambda: 300.0))
                 self.kept.append(keep(NAME, Trigger(Source.SCHEDULE, NAME), means))
                 if self.kept[-1].ending is Ending.LOOKED:
                     return
@@ -115,7 +115,7 @@ def story(doors: Doors, stacks: tuple[Stack, ...], seed: int, *, waits: float) -
         if name and calls == upload_at:
             doors.upload(raised)
 
-    def after_write(call: Call) -> None:
+    def after_write(call: Called) -> None:
         if call.service in {"ec2", "rds"}:
             states.append(_state(doors))
 
@@ -196,7 +196,7 @@ def test_a_worker_that_was_held_up_beyond_its_lease_writes_nothing(doors: Doors,
             doors.clock.sleep(TERM.total_seconds())
 
     doors.lab.before_call = hold_up
-    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), named[0].means("late", lambda: 300.0))
+    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), named[0].means(Call("late", lambda: 300.0)))
     doors.lab.before_call = None
     assert doors.writes() == []
     assert kept.report is not None

@@ -84,6 +84,7 @@ class Account:
             "SETPOINT_QUEUE_URL": self.queue_url,
             "SETPOINT_TOPIC_ARN": self.topic_arn,
             "SETPOINT_EVENT_BUS": "default",
+            "SETPOINT_OWN_ROLES": "arn:aws:iam::123456789012:role/setpoint-worker",
             "POWERTOOLS_SERVICE_NAME": "setpoint",
         }
 

@@ -77,7 +77,7 @@ class Lambda:
     def arn(self) -> str:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
-    def invoke(self, event: Any, *, deadline_ms: int = 60_000) -> Answer:
+    def invoke(self, event: Any, *, deadline_ms: int = 300_000) -> Answer:
         """The function's answer to `event`. One that comes too late is killed for it, as Lambda does."""
         begun, self._begun = self._begun or time.monotonic(), 0.0
         deadline = time.time() + deadline_ms / 1000

@@ -1,0 +1,30 @@
+"""What is left to do comes back: as a message of our own, later, never by failing the one that it came with.
+
+A failed message would end in the dead-letter queue; waiting for AWS, for a lease or for time is no failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from handlers.queue import Message
+from handlers.stack import Stack
+from handlers.triggers import message
+from reconciler.report.kept import Ending, Kept
+from reconciler.trigger import Source, Trigger
+
+
+def put_back(kept: Kept, stack: Stack) -> bool:
+    """Whether what is left to do, if anything, is on the queue again. A wish that no run has met yet keeps its age, so
+    that the run that is going on may cover it; what a run left undone is a new wish.
+    """
+    trigger = replace(kept.trigger, sent=None) if kept.ending is Ending.LOOKED else kept.trigger
+    return not stack.queue.send(again(kept.document, trigger, kept.again))
+
+
+def again(document: str, trigger: Trigger, delay: int) -> Iterator[Message]:
+    """The message that makes a document come back after `delay` seconds; none for 0."""
+    if delay:
+        later = replace(trigger, source=Source.AGAIN, document=document, tries=trigger.tries + 1)
+        yield Message(message(document, later), delay)

@@ -1,0 +1,277 @@
+"""The manual door: what a person gets to see for each thing that may be asked, and that nothing else happens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from handlers.invoke import LARGEST, answer, invoke
+from handlers.settings import Settings
+from handlers.stack import Call, Stack
+from lab.strict_aws import Call as Made
+from reconciler.keep import Wish, keep
+from reconciler.ledger import Lease
+from reconciler.trigger import Source, Trigger
+from tests.handlers.doors import NAME, Doors, object_event
+
+OPEN = "ssh-opened-to-the-world"
+KEYS = {"format_version", "run_id", "document", "ending", "problem", "refusal", "again_in_seconds", "report"}
+
+
+def network(doors: Doors) -> list[str]:
+    return [one.operation for one in doors.lab.calls if one.service in {"ec2", "rds"}]
+
+
+def sent(doors: Doors) -> list[dict[str, Any]]:
+    return [json.loads(body) for body, _ in doors.sent()]
+
+
+# ------------------------------------------------------------------------------------------------ what cannot be asked
+
+
+@pytest.mark.parametrize(
+    ("payload", "told"),
+    [
+        (None, "an object with at least a document's name"),
+        ([], "an object with at least a document's name"),
+        ("test-server", "an object with at least a document's name"),
+        ({}, "document: it is missing"),
+        ({"document": "../secrets"}, "document: '../secrets' cannot be used"),
+        ({"document": NAME, "mode": "destroy"}, "mode: 'destroy' cannot be used; write plan or apply"),
+        ({"document": NAME, "dry_run": True}, "dry_run"),
+        ({"document": NAME, "only": ["nonsense"]}, "only: "),
+        ({"document": NAME, "mode": "apply", "only": []}, "only: it is empty"),
+        ({"document": NAME, "approve": "yes"}, "approve: 'yes' cannot be used"),
+        ({"document": NAME, "accept_revision": "2"}, "accept_revision: '2' cannot be used"),
+    ],
+)
+def test_what_cannot_be_asked_is_answered_with_its_mend_and_touches_nothing(
+    doors: Doors, payload: object, told: str
+) -> None:
+    doors.drift(OPEN)
+    given = invoke(payload, doors.stack, Call("run", lambda: 300.0))
+    assert given.keys() == KEYS
+    assert (given["ending"], given["report"], given["document"]) == ("refused", None, None)
+    assert told in given["problem"]
+    assert doors.lab.calls == []
+
+
+def test_an_address_that_the_document_does_not_declare_is_refused_with_the_nearest_and_nobody_else_is_told(
+    doors: Doors,
+) -> None:
+    doors.drift(OPEN)
+    given = doors.invoke(mode="apply", only=["security_group/DBSG", "security_group/TestServrSG"])
+    assert given["ending"] == "refused"
+    assert "'security_group/TestServrSG' is not declared in this document" in given["problem"]
+    assert "security_group/TestServerSG" in given["problem"]
+    assert (network(doors), doors.alerts(), doors.sent()) == ([], [], [])
+
+
+@pytest.mark.parametrize("mode", ["plan", "apply"])
+def test_a_name_that_no_document_has_is_told_and_is_no_deletion_that_others_hear_of(doors: Doors, mode: str) -> None:
+    for _ in range(2):
+        given = doors.invoke(document="nobody", mode=mode)
+        assert given.keys() == KEYS
+        assert given["ending"] == "deleted"
+        assert given["problem"] == "there is no such object, and none is remembered: check the name"
+    assert doors.sweep() == 1
+    doors.settle()
+    assert (doors.writes(), doors.alerts()) == ([], [])
+
+
+# -------------------------------------------------------------------------------------------------- plan, apply, only
+
+
+def test_a_plan_covers_no_message_that_was_sent_before_it(doors: Doors) -> None:
+    doors.drift(OPEN)
+    early = doors.record(object_event())
+    doors.clock.sleep(60)
+    before = doors.item()
+    assert doors.invoke(mode="plan")["report"]["counts"]["drifted"] == 1
+    assert {name for name, value in doors.item().items() if before.get(name) != value} == {"fence"}
+    assert doors.work_records([early]) == ()
+    assert doors.writes() == ["RevokeSecurityGroupIngress"]
+
+
+def test_a_plan_of_a_revision_that_would_be_accepted_remembers_nothing(doors: Doors) -> None:
+    doors.upload(lambda written: written.update(revision=2))
+    given = doors.invoke(mode="plan")
+    assert given["report"]["document"]["revision"] == 2
+    assert doors.item()["accepted"]["M"]["revision"] == {"N": "1"}
+
+
+def test_an_apply_of_some_addresses_leaves_the_others_as_they_are_and_covers_nothing(doors: Doors) -> None:
+    doors.drift(OPEN)
+    doors.drift("tag-changed")
+    early = doors.record(object_event())
+    doors.clock.sleep(60)
+    given = doors.invoke(mode="apply", only=["security_group/APIGatewaySG", "security_group/DBSG"])
+    assert (given["ending"], doors.writes()) == ("looked", ["RevokeSecurityGroupIngress"])
+    assert doors.work_records([early]) == ()
+    assert doors.writes() == ["RevokeSecurityGroupIngress", "CreateTags"]
+
+
+# ------------------------------------------------------------------------------------------- approve, accept_revision
+
+
+def careful(doors: Doors) -> Stack:
+    """The same stack with a blast radius of nothing."""
+    return doors.another(Settings(create_databases=True, max_breaks=0))
+
+
+def test_a_plan_that_a_limit_holds_is_carried_out_once_a_person_approves_it_by_its_fingerprint(doors: Doors) -> None:
+    stack = careful(doors)
+    doors.drift(OPEN)
+    held = doors.invoke(stack, mode="apply")
+    assert "0 is the limit of one run" in held["report"]["held_as_a_whole"]
+    assert (doors.writes(), held["report"]["counts"]["held"]) == ([], 1)
+    (alert,) = doors.alerts()
+    assert held["report"]["fingerprint"] in alert["Message"]
+    done = doors.invoke(stack, mode="apply", approve=held["report"]["fingerprint"])
+    assert (done["ending"], done["report"]["in_sync"]) == ("looked", True)
+    assert doors.writes() == ["RevokeSecurityGroupIngress"]
+    assert "back to normal" in doors.alerts()[-1]["Subject"] or "corrected" in doors.alerts()[-1]["Subject"]
+
+
+def test_an_approval_of_a_plan_that_is_another_by_now_changes_nothing(doors: Doors) -> None:
+    stack = careful(doors)
+    doors.drift(OPEN)
+    seen = doors.invoke(stack, mode="plan")["report"]["fingerprint"]
+    doors.drift("rule-widened")
+    given = doors.invoke(stack, mode="apply", approve=seen)
+    assert given.keys() == KEYS
+    assert (given["ending"], given["report"]) == ("refused", None)
+    assert f"not {seen}: what it rests on has changed" in given["problem"]
+    assert (doors.writes(), doors.alerts(), doors.sent()) == ([], [], [])
+
+
+def test_accepting_another_revision_than_the_one_that_is_there_does_nothing(doors: Doors) -> None:
+    doors.upload(lambda written: written.update(revision=3))
+    doors.work(object_event())
+    doors.upload(lambda written: written.update(revision=2))
+    doors.drift(OPEN)
+    given = doors.invoke(mode="apply", accept_revision=1)
+    assert given["ending"] == "refused"
+    assert "revision 1 was to be accepted, and revision 2 is there" in given["problem"]
+    assert (doors.writes(), doors.item()["accepted"]["M"]["revision"]) == ([], {"N": "3"})
+
+
+def test_a_plan_of_an_older_revision_shows_it_and_does_not_accept_it(doors: Doors) -> None:
+    doors.upload(lambda written: written.update(revision=3))
+    doors.work(object_event())
+    doors.upload(lambda written: written.update(revision=2))
+    given = doors.invoke(mode="plan", accept_revision=2)
+    assert given["report"]["document"]["revision"] == 2
+    assert doors.item()["accepted"]["M"]["revision"] == {"N": "3"}
+
+
+# ------------------------------------------------------------------------------------------------ what is in the way
+
+
+def test_while_another_run_has_the_lease_a_person_is_told_who_and_until_when(doors: Doors) -> None:
+    held = doors.another().ledger.take(NAME, "another run")
+    assert isinstance(held, Lease)
+    given = doors.invoke(mode="apply")
+    assert given["ending"] == "busy"
+    assert given["problem"].startswith("another run has the lease until ")
+    assert given["problem"].endswith(": another run")
+    assert (given["again_in_seconds"], doors.sent(), network(doors)) == (None, [], [])
+    held.release(held.record)
+
+
+def test_a_ledger_that_cannot_be_reached_is_told_with_its_mend_and_nothing_comes_back_by_itself(doors: Doors) -> None:
+    doors.lab.faults.refuse("UpdateItem", code="AccessDeniedException")
+    given = doors.invoke(mode="apply")
+    assert given.keys() == KEYS
+    assert given["ending"] == "blind"
+    assert "allow dynamodb:UpdateItem" in given["problem"]
+    assert (given["again_in_seconds"], doors.sent(), network(doors)) == (None, [], [])
+
+
+def busy_database(doors: Doors) -> None:
+    doors.drift("deletion-protection-off")
+    doors.lab.rds_state("mypostgresqldb", status="modifying")
+    doors.lab.settle_after = 10**6
+
+
+@pytest.fixture
+def settles(doors: Doors) -> Iterator[None]:
+    before = doors.lab.settle_after
+    yield
+    doors.lab.settle_after = before
+
+
+def test_what_an_apply_has_to_wait_for_the_worker_goes_on_with(doors: Doors, settles: None) -> None:
+    busy_database(doors)
+    given = doors.invoke(mode="apply")
+    assert (given["again_in_seconds"], given["problem"]) == (60, None)
+    ((body, delay),) = doors.sent()
+    assert (json.loads(body)["trigger"]["source"], json.loads(body)["trigger"]["tries"], delay) == ("again", 1, 60)
+
+
+def test_what_could_not_be_handed_to_the_worker_is_said_to_be_left_to_the_sweep(doors: Doors, settles: None) -> None:
+    busy_database(doors)
+    doors.lab.faults.refuse("SendMessageBatch", code="AccessDenied")
+    given = doors.invoke(mode="apply")
+    assert (given["ending"], given["again_in_seconds"]) == ("looked", None)
+    assert given["problem"] == "what is left could not be put on the queue: the next sweep goes on with it"
+
+
+def test_a_plan_that_sees_something_busy_hands_nothing_to_the_worker(doors: Doors, settles: None) -> None:
+    busy_database(doors)
+    assert doors.invoke(mode="plan")["again_in_seconds"] is None
+    assert doors.sent() == []
+
+
+def test_lambda_delivering_one_invoke_twice_at_once_does_no_call_twice(doors: Doors) -> None:
+    """Asynchronous invocations are delivered at least once, under one request id (Lambda developer guide)."""
+    doors.drift(OPEN)
+    doors.drift("tag-changed")
+    second: list[dict[str, Any]] = []
+
+    def again(made: Made) -> None:
+        if made.service in {"ec2", "rds"} and not second:
+            second.append({})
+            second[0] = invoke({"document": NAME, "mode": "apply"}, doors.another(), Call("one", lambda: 300.0))
+
+    doors.lab.after_write = again
+    first = invoke({"document": NAME, "mode": "apply"}, doors.stack, Call("one", lambda: 300.0))
+    doors.lab.after_write = None
+    assert sorted(doors.writes()) == ["CreateTags", "RevokeSecurityGroupIngress"]
+    assert second[0]["report"]["in_sync"]
+    assert first["ending"] == "looked"
+    assert doors.invoke()["report"]["in_sync"]
+
+
+# --------------------------------------------------------------------------------------------------------- long answers
+
+
+def test_an_answer_beyond_six_megabytes_is_shortened_and_says_of_which_list_how_much(doors: Doors) -> None:
+    doors.drift(OPEN)
+    doors.drift("tag-changed")
+    means = doors.stack.means(Call("run", lambda: 300.0))
+    kept = keep(NAME, Trigger(Source.MANUAL, NAME), means, Wish(write=False))
+    assert kept.report is not None
+    long = [replace(line, message="word " * 400) for line in kept.report.lines]
+    big = replace(kept, report=replace(kept.report, lines=tuple(long * 4000)))
+    whole, told = answer(kept), answer(big)
+    assert "left_out" not in whole
+    assert len(json.dumps(told)) <= LARGEST < 6 * 1024 * 1024
+    assert told["left_out"].keys() == {"drifted"}
+    assert len(told["report"]["drifted"]) + told["left_out"]["drifted"] == 8000
+    assert len(told["report"]["drifted"]) >= 1000
+    assert told["report"]["counts"]["drifted"] == 8000
+    assert told["report"]["fingerprint"] == kept.report.plan.fingerprint
+
+
+def test_a_document_with_a_thousand_mistakes_still_has_an_answer_that_lambda_can_give(doors: Doors) -> None:
+    wrong = {f"field-{index:06}": "\u0001" * 8 for index in range(10_000)}
+    doors.upload(lambda written: written.update(wrong, revision=2))
+    given = doors.invoke(mode="plan")
+    assert len(json.dumps(given)) <= LARGEST
+    assert "field-000000" in given["refusal"]
+    assert given["report"]["document"]["revision"] == 1
