@@ -182,6 +182,16 @@ class StrictAws:
                 self.before_call(name, model.service_model.service_name, model.name)
             return self._answer(model.service_model.service_name, model.name, context["laboratory"], user)
 
+        made: dict[str, Any] = {}
+        make = session.client
+
+        def client(service_name: str, **how: Any) -> Any:
+            """A client that was asked for in no special way is made once: making it costs more than many calls."""
+            if how:
+                return make(service_name, **how)  # type: ignore[call-overload]
+            return made.get(service_name) or made.setdefault(service_name, make(service_name))  # type: ignore[call-overload]
+
+        session.client = client  # type: ignore[assignment]
         session.events.register_first("provide-client-params", keep)
         session.events.register_first("before-call", answer)
         return session

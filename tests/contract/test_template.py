@@ -316,7 +316,7 @@ def test_the_settings_can_be_read_as_the_template_writes_them() -> None:
     assert settings(live(stack())) == Settings()
     where = deployment(live(stack()))
     assert (where.prefix, where.event_bus, where.alert_form, where.role_arns) == ("documents/", "default", "text", ())
-    assert (where.alert_repeat_hours, where.reserve_seconds, where.external_id) == (24, 30, "")
+    assert (where.alert_repeat_hours, where.reserve_seconds, where.external_id) == (24, 60, "")
 
 
 def test_every_choice_of_a_parameter_reaches_the_settings() -> None:

@@ -65,13 +65,12 @@ class Network:
         self.started = self.clock.at
         self.document = document()
         self.hands = self.lab.outsider()
-        self._ours = self.lab.session()
+        self._aws = Aws(self.lab.session(), self.lab.region, sleep=self.clock.sleep)
         self._clients: dict[str, Any] = {name: self.hands.client(name) for name in ("ec2", "rds")}
 
     def run(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
         """One run, as the doors make it."""
-        aws = Aws(self._ours, self.lab.region, sleep=self.clock.sleep)
-        world = World(aws, self.clock.now, self.clock.sleep)
+        world = World(self._aws, self.clock.now, self.clock.sleep)
         return run(wanted or document(), world, policy or Policy(), **how)
 
     def plan(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
