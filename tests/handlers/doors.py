@@ -206,5 +206,7 @@ def object_event(what: str = "Object Created", name: str = NAME) -> dict[str, An
             "object": {"key": f"documents/{name}.json", "version-id": "v", "sequencer": "00617F08299329D189"},
             "request-id": "N4N7GDK58NMKJ12R",
             "requester": ACCOUNT,
+            "source-ip-address": "198.51.100.7",
+            "reason": "PutObject" if what == "Object Created" else "DeleteObject",
         },
     }

@@ -331,26 +331,3 @@ def _texts(value: Any) -> Iterator[str]:
             yield value
         case _:
             pass
-
-
-def object_event(bucket: str, what: str = "Object Created", name: str = NAME) -> dict[str, Any]:
-    """What EventBridge makes of an upload or a deletion (S3 user guide, EventBridge event message structure)."""
-    return {
-        "version": "0",
-        "id": "17793124-05d4-b198-2fde-7ededc63b103",
-        "detail-type": what,
-        "source": "aws.s3",
-        "account": ACCOUNT,
-        "time": "2026-11-22T09:00:00Z",
-        "region": REGION,
-        "resources": [f"arn:aws:s3:::{bucket}"],
-        "detail": {
-            "version": "0",
-            "bucket": {"name": bucket},
-            "object": {"key": f"documents/{name}.json", "version-id": "v", "sequencer": "00617F08299329D189"},
-            "request-id": "N4N7GDK58NMKJ12R",
-            "requester": ACCOUNT,
-            "source-ip-address": "198.51.100.7",
-            "reason": "PutObject" if what == "Object Created" else "DeleteObject",
-        },
-    }

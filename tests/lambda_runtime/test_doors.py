@@ -17,6 +17,7 @@ import pytest
 
 from lab.drifts import DRIFTS
 from tests.handlers.canaries import CANARIES, assert_silent
+from tests.handlers.doors import object_event
 from tests.lambda_runtime.deployed import (
     EXAMPLE,
     METRICS,
@@ -24,7 +25,6 @@ from tests.lambda_runtime.deployed import (
     SCHEDULE,
     Stack,
     check_line,
-    object_event,
 )
 from tests.lambda_runtime.runtime_api import ACCOUNT, Answer, Lambda
 from tests.moto.packets import violations
@@ -239,9 +239,7 @@ def test_the_sweep_asks_for_every_document_that_is_there_or_was(stack: Stack) ->
     assert {one.body["trigger"]["source"] for one in stack.queued()} == {"schedule"}
 
 
-@pytest.mark.parametrize(
-    "event", [{}, [], "schedule", {"source": "setpoint.schedule"}, object_event("setpoint-documents")]
-)
+@pytest.mark.parametrize("event", [{}, [], "schedule", {"source": "setpoint.schedule"}, object_event()])
 def test_the_sweep_woken_by_anything_else_sends_nothing_and_says_what_wakes_it(stack: Stack, event: Any) -> None:
     answer = stack.sweep(event)
     assert answer.error is not None
@@ -261,7 +259,7 @@ def test_an_upload_is_looked_after_and_put_in_force(stack: Stack) -> None:
         document["resources"]["security_group"]["TestServerSG"]["ingress"].append(rule | {"ports": 8443})
 
     stack.upload_changed(raised)
-    stack.send(object_event(stack.bucket))
+    stack.send(object_event())
     (run,) = runs(stack.deliver())
     assert (run["source"], run["revision"], run["in_sync"]) == ("document", 2, True)
     assert stack.writes == ["AuthorizeSecurityGroupIngress"]
@@ -272,7 +270,7 @@ def test_an_upload_is_looked_after_and_put_in_force(stack: Stack) -> None:
 def test_a_deleted_document_is_told_once_and_nothing_is_undone(stack: Stack) -> None:
     stack.client("s3").delete_object(Bucket=stack.bucket, Key=f"documents/{NAME}.json")
     for _ in range(2):
-        stack.send(object_event(stack.bucket, "Object Deleted"))
+        stack.send(object_event("Object Deleted"))
         (run,) = runs(stack.deliver())
         assert run["ending"] == "deleted"
     assert ["deleted" in one for one in subjects(stack)] == [True]
@@ -282,7 +280,7 @@ def test_a_deleted_document_is_told_once_and_nothing_is_undone(stack: Stack) -> 
 
 def test_one_batch_of_everything_makes_one_run_and_only_what_nobody_knows_comes_again(stack: Stack) -> None:
     events = stack.drift(OPEN)
-    answer = stack.work({"hello": 1}, object_event(stack.bucket), *events, asked(), "no json", SCHEDULE)
+    answer = stack.work({"hello": 1}, object_event(), *events, asked(), "no json", SCHEDULE)
     assert answer.payload == {"batchItemFailures": [{"itemIdentifier": f"message-{number}"} for number in (0, 4, 5)]}
     assert len(runs(answer)) == 1
     assert stack.writes == ["RevokeSecurityGroupIngress"]
@@ -291,7 +289,7 @@ def test_one_batch_of_everything_makes_one_run_and_only_what_nobody_knows_comes_
 
 def test_what_was_sent_before_the_last_look_is_covered_by_it_and_makes_no_metrics(stack: Stack) -> None:
     stack.work(asked())
-    answer = stack.work(object_event(stack.bucket), sent=datetime.now(UTC) - timedelta(minutes=1))
+    answer = stack.work(object_event(), sent=datetime.now(UTC) - timedelta(minutes=1))
     assert [run["ending"] for run in runs(answer)] == ["covered"]
     assert not [line for line in answer.log_lines if "_aws" in line]
 
@@ -337,7 +335,7 @@ def test_a_plan_changes_nothing_tells_nobody_and_leaves_nothing_behind(stack: St
         ({"document": NAME, "mode": "aply"}, "mode: 'aply' cannot be used; write plan or apply"),
         ({"document": NAME, "moed": "apply"}, "'moed': there is no such field; did you mean 'mode'?"),
         ({"document": NAME, "only": ["security_group/Nobody"]}, "only: 'security_group/Nobody' is not declared"),
-        (object_event("setpoint-documents"), "document: it is missing"),
+        (object_event(), "document: it is missing"),
     ],
 )
 def test_a_payload_that_cannot_be_carried_out_is_answered_with_its_mend(
