@@ -24,7 +24,7 @@ A group has 20 rules, each with ports of its own. EC2 shows rules of equal proto
 botocore has less to parse of it: that is the second figure of own CPU.
 Own CPU: processor time in a warm process, over answers that botocore has parsed. The first run of a process reads every
 CIDR and rule for the first time.
-A document without scope.vpc_id costs a second round trip: the VPC is found before anything in it.
+A document without scope.vpc_id costs a second round trip, unless the VPC is remembered: it is found before all in it.
 Peak memory is of a process that imports everything, makes its clients, loads the document and runs once.
 A cold start is a whole process of the artefact alone: all that the worker imports, clients, nine connections over TLS,
 one run; ours with botocore's data pruned and garbage left alone until then, stock with neither. Not measured here:

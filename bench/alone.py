@@ -38,17 +38,20 @@ def plainly(world: Path, url: str) -> Callable[[], object]:
     return lambda: list(pool.map(lambda one: made(clients[one.service], one), nine))
 
 
-def ours(world: Path, url: str, *, vpc_known: bool = True) -> Callable[[], Report]:
-    """A run as a door makes it: load the document, run, have the report. The session and its clients are kept."""
+def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False) -> Callable[[], Report]:
+    """A run as a door makes it: load the document, run, have the report. The session and its clients are kept. The VPC
+    is `named` in the document, or `remembered` from the run before, or to be found.
+    """
     import boto3
 
     from desired_state.load import load
     from reconciler.aws import Aws
     from reconciler.model import Policy
-    from reconciler.run import World, run
+    from reconciler.run import Memory, World, run
 
     data = (world / "document.json").read_bytes()
-    if not vpc_known:
+    memory = Memory((world / "vpc_id").read_text() if remembered else "")
+    if not named:
         written = json.loads(data)
         del written["scope"]["vpc_id"]
         data = json.dumps(written).encode()
@@ -57,14 +60,16 @@ def ours(world: Path, url: str, *, vpc_known: bool = True) -> Callable[[], Repor
 
     def once() -> Report:
         outside = World(aws, lambda: datetime.now(UTC), time.sleep)
-        return run(load(data, "document.json"), outside, Policy())
+        return run(load(data, "document.json"), outside, Policy(), memory=memory)
 
     return once
 
 
-def calm(world: Path, url: str, repetitions: int, *, vpc_known: bool = True) -> list[tuple[float, float]]:
+def calm(
+    world: Path, url: str, repetitions: int, *, named: bool = True, remembered: bool = False
+) -> list[tuple[float, float]]:
     """(ours, plain) wall seconds of warm runs, in turns; the first of each is thrown away."""
-    run, nine = ours(world, url, vpc_known=vpc_known), plainly(world, url)
+    run, nine = ours(world, url, named=named, remembered=remembered), plainly(world, url)
     for _ in range(2):
         assert run().in_sync
         nine()
@@ -204,12 +209,13 @@ def _high_water() -> float:
 WHATS: dict[str, Callable[..., Any]] = {
     "one-run": one_run,
     "calm": calm,
-    "calm-finding": lambda world, url, repetitions: calm(world, url, repetitions, vpc_known=False),
+    "calm-finding": lambda world, url, repetitions: calm(world, url, repetitions, named=False),
+    "calm-remembering": lambda world, url, repetitions: calm(world, url, repetitions, named=False, remembered=True),
     "cpu": cpu,
     "peak": peak,
     "peak-plain": peak_plain,
 }
-"""`calm-finding` is `calm` with a document that does not name its VPC."""
+"""`calm-finding`: the document does not name its VPC; `calm-remembering`: it is known from the run before."""
 
 
 if __name__ == "__main__":

@@ -135,6 +135,8 @@ def warm_runs(worlds: Path, url: str) -> Iterator[Row]:
         yield _warm(f"warm calm run, {size} groups, wall", pairs, "<= 1.15x")
     pairs = _alone("calm-finding", worlds / "10", f"{url}/10", 9)
     yield _warm("  the same, 10 groups, document without scope.vpc_id", pairs, "")
+    pairs = _alone("calm-remembering", worlds / "10", f"{url}/10", 9)
+    yield _warm("  the same, 10 groups, without it, the VPC remembered", pairs, "<= 1.15x")
 
 
 def _warm(name: str, pairs: Sequence[Sequence[float]], target: str) -> Row:
