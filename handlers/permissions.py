@@ -1,7 +1,7 @@
 """What the functions may do, out of the kinds' own tables: IAM statements, the page about them, and every call made.
 
 `template.yaml` and `templates/target-role.yaml` hold the statements word for word; tests compare both ways. The build
-of the artefact keeps the models of `calls()` only. `python -m handlers.permissions > docs/permissions.md` renews the
+of the artefact keeps the models of `calls()` only. `python -m handlers.permissions_page > docs/permissions.md` renews the
 page.
 
 What IAM checks a call against, and what it can be bound to: Service Authorization Reference, "Actions, resources, and
@@ -10,7 +10,6 @@ condition keys for Amazon EC2" and "... for Amazon RDS". `ec2:Vpc` holds an ARN,
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -286,9 +285,3 @@ DENIED = (
 def denied() -> dict[str, Any]:
     """The statement that refuses them."""
     return {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"}
-
-
-if __name__ == "__main__":
-    from handlers.permissions_page import page
-
-    sys.stdout.write(page())

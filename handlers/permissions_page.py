@@ -1,8 +1,9 @@
-"""`docs/permissions.md`: what the functions may do, for whoever has to allow it; `python -m handlers.permissions`."""
+"""`docs/permissions.md`: what the functions may do, for whoever has to allow it; `python -m handlers.permissions_page`."""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ _LEAVES = {
 _PAGE = """\
 # What Setpoint is allowed to do
 
-Made by `python -m handlers.permissions`; a test fails when this page, the templates or the kinds' own tables differ.
+Made by `python -m handlers.permissions_page`; a test fails when this page, the templates or the kinds' own tables differ.
 
 In mode `report` a role has the permissions to look, and none of those to change. An account that is reached by a role
 gets the same two lists from `templates/target-role.yaml`.
@@ -92,3 +93,7 @@ def _said(condition: Mapping[str, Any]) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return "\n".join(f"- `{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

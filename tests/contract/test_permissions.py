@@ -31,7 +31,7 @@ OPERATIONS = [row for kind in REGISTRY.values() for row in kind.operations]
 
 def test_the_page_about_permissions_is_what_the_tables_say() -> None:
     assert (ROOT / "docs/permissions.md").read_text() == page(), (
-        "run: python -m handlers.permissions > docs/permissions.md"
+        "run: python -m handlers.permissions_page > docs/permissions.md"
     )
 
 
