@@ -1,8 +1,8 @@
 """What the functions may do, out of the kinds' own tables: IAM statements, the page about them, and every call made.
 
 `template.yaml` and `templates/target-role.yaml` hold the statements word for word; tests compare both ways. The build
-of the artefact keeps the models of `calls()` only. `python -m handlers.permissions_page > docs/permissions.md` renews the
-page.
+of the artefact keeps the models of `calls()` only. `python -m handlers.permissions_page > docs/permissions.md` renews
+the page.
 
 What IAM checks a call against, and what it can be bound to: Service Authorization Reference, "Actions, resources, and
 condition keys for Amazon EC2" and "... for Amazon RDS". `ec2:Vpc` holds an ARN, and not every resource in a VPC has it.

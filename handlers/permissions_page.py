@@ -1,4 +1,7 @@
-"""`docs/permissions.md`: what the functions may do, for whoever has to allow it; `python -m handlers.permissions_page`."""
+"""`docs/permissions.md`: what the functions may do, for whoever has to allow it.
+
+`python -m handlers.permissions_page` prints it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ _LEAVES = {
 _PAGE = """\
 # What Setpoint is allowed to do
 
-Made by `python -m handlers.permissions_page`; a test fails when this page, the templates or the kinds' own tables differ.
+Made by `python -m handlers.permissions_page`; a test fails when this page, the templates or the kinds' own tables
+differ.
 
 In mode `report` a role has the permissions to look, and none of those to change. An account that is reached by a role
 gets the same two lists from `templates/target-role.yaml`.
