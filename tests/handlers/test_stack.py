@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from desired_state.document import Document
+from handlers import stack as stack_of
 from handlers.settings import Deployment, Settings, SettingsError
-from handlers.stack import ACCOUNTS, Stack, warm
+from handlers.stack import ACCOUNTS, Stack, ready, warm
 from lab.strict_aws import ACCOUNT, REGION
 from reconciler.keep import Unreachable
 from reconciler.ledger import TERM
@@ -209,3 +211,34 @@ def test_settings_that_cannot_be_used_are_told_each_time_and_once_mended_they_se
             warm()
     environment.setenv("SETPOINT_QUEUE_URL", "https://queue")
     assert warm().deployment.queue_url == "https://queue"
+
+
+@pytest.fixture
+def starting(environment: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """As in a process that Lambda starts, where `handlers/__init__.py` has stopped the garbage collector."""
+    environment.setattr(stack_of, "IN_LAMBDA", True)
+    gc.disable()
+    yield environment
+    gc.enable()
+    gc.unfreeze()
+
+
+def test_a_function_has_its_clients_before_its_first_event(starting: pytest.MonkeyPatch) -> None:
+    ready()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    assert warm()._clients.keys() == {"dynamodb", "events", "s3", "sns", "sqs"}
+    assert {service for service, _ in warm()._own._clients} == {"ec2", "rds"}
+
+
+def test_a_setting_that_cannot_be_used_is_no_reason_not_to_start(starting: pytest.MonkeyPatch) -> None:
+    starting.setenv("SETPOINT_QUEUE_URL", "queue")
+    ready()
+    assert gc.isenabled()
+    with pytest.raises(SettingsError):
+        warm()
+
+
+def test_elsewhere_nothing_is_made_before_it_is_needed(environment: pytest.MonkeyPatch) -> None:
+    ready()
+    assert warm.cache_info().currsize == 0
