@@ -52,7 +52,7 @@ SAM = AWS_DEFAULT_REGION=eu-west-1 SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam
 
 sam: $(VENV)/demo.stamp .venv-sam/sam.stamp ## What SAM says: validate, build, and the stack on an emulated CloudFormation
 	$(SAM) validate --lint
-	$(SAM) build
+	$(SAM) build --build-in-source
 	.venv-sam/bin/python -m pytest -c /dev/null --rootdir=. --confcutdir=tests/deploy --import-mode=importlib -o pythonpath=. \
 		-p no:cacheprovider tests/deploy $(ARGS)
 
