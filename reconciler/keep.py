@@ -18,7 +18,7 @@ from desired_state.load import inert
 from desired_state.sources import Documents, SourceError
 from reconciler import fights
 from reconciler.alerts import Alerts
-from reconciler.attribution import attribute, drifted
+from reconciler.attribution import Drifted, attribute, drifted
 from reconciler.aws import Aws, AwsError
 from reconciler.gate import seen_holds
 from reconciler.intake import Intake, intake
@@ -228,8 +228,11 @@ def _run(
         memory=memory,
     )
     since = record.looked_at or started - FIRST_LOOK_BACK
+    drifts = drifted(report)
+    if wish.write and drifts:
+        drifts = _to_be_told(drifts, replace(blank, ending=Ending.LOOKED, report=report), record, means)
     actors = attribute(
-        drifted(report),
+        drifts,
         blank.trigger.actors,
         aws,
         since=since,
@@ -245,7 +248,7 @@ def _run(
         report=report,
         again=later(blank.trigger, 1) if may_start.out_of_time else again,
         actors=actors,
-        exposed=_exposed(report, actors, since, means.now()),
+        exposed={} if blank.rollout else _exposed(report, actors, since, means.now()),
     )
     scope = document.scope
     remembered = replace(
@@ -257,6 +260,20 @@ def _run(
         holds=seen_holds(report, record.holds, means.now()),
     )
     return kept, remembered
+
+
+def _to_be_told(drifts: tuple[Drifted, ...], kept: Kept, record: Record, means: Means) -> tuple[Drifted, ...]:
+    """Those of which people will be told something: who changed what they know already is not asked again, for
+    CloudTrail's patience is small.
+    """
+    try:
+        messages = news(concerns(kept), record.told, means.now(), means.repeat, kept).messages
+    except Exception:  # whoever tells people comes upon it again, and says so
+        log.exception("%s: whom to ask for cannot be said", kept.document)
+        return ()
+    told = [one.concern for message in messages for one in (message, *message.rest) if one.concern]
+    fresh = {one.address for one in told}
+    return tuple(one for one in drifts if one.address in fresh)
 
 
 def _exposed(

@@ -76,3 +76,4 @@ def test_the_first_run_of_a_new_revision_is_told_as_one_thing(doors: Doors) -> N
     doors.work(object_event())
     assert "revision 2 was put in force" in doors.alerts()[0]["Subject"]
     assert [one["Subject"] for one in doors.alerts() if "corrected" in one["Subject"]] == []
+    assert {one["exposed_seconds"] for event in doors.events() for one in event["drifted"]} == {None}

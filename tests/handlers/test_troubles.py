@@ -235,3 +235,15 @@ def test_an_alert_that_cannot_be_sent_fails_no_run_and_is_sent_by_the_next(doors
     doors.settle()
     assert doors.writes() == ["RevokeSecurityGroupIngress"]
     assert doors.alerts() == []
+
+
+def test_who_it_was_is_asked_when_people_are_told_and_not_again_while_nothing_is_new(doors: Doors) -> None:
+    doors.drift(OPEN)
+    doors.lab.faults.refuse("RevokeSecurityGroupIngress")
+    for _ in range(3):
+        doors.sweep()
+        doors.settle()
+        doors.clock.sleep(300)
+    lookups = [one for one in doors.lab.calls if one.operation == "LookupEvents"]
+    assert (len(lookups), len(doors.alerts())) == (1, 1)
+    assert "user/somebody by AuthorizeSecurityGroupIngress" in doors.alerts()[0]["Message"]
