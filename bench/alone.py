@@ -21,7 +21,7 @@ from bench.calls import REGION, calls, made, parser
 
 if TYPE_CHECKING:
     from desired_state.document import Document
-    from reconciler.aws import Aws
+    from reconciler.aws.client import Aws
     from reconciler.kind import Item, Read
     from reconciler.model import Observed, Snapshot
     from reconciler.report.result import Report
@@ -45,7 +45,7 @@ def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False)
     import boto3
 
     from desired_state.load import load
-    from reconciler.aws import Aws
+    from reconciler.aws.client import Aws
     from reconciler.model import Policy
     from reconciler.run import Memory, World, run
 

@@ -20,7 +20,7 @@ def start() -> None:
     import boto3
 
     import handlers.worker  # noqa: F401 (its cost is what is measured)
-    from reconciler.aws import Aws
+    from reconciler.aws.client import Aws
 
     session = boto3.Session("testing", "testing", region_name=REGION)
     if len(sys.argv) <= 2:

@@ -89,7 +89,7 @@ def _corrections() -> Iterator[list[Call]]:
     from desired_state.load import load
     from lab import laboratory
     from lab.drifts import DRIFTS, find_network
-    from reconciler.aws import Aws
+    from reconciler.aws.client import Aws
     from reconciler.model import Policy
     from reconciler.run import World, run
 

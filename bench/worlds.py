@@ -21,7 +21,7 @@ from xml.etree import ElementTree as ET
 from bench.calls import ACCOUNT, REGION, Call, calls, made, service_model
 from desired_state.load import load
 from lab import laboratory
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.model import Policy
 from reconciler.run import World as Outside
 from reconciler.run import run

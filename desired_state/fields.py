@@ -1,7 +1,7 @@
 """The value types that documents and live state share.
 
 Each has one canonical spelling. A document that spells a value otherwise is refused (`load.py`), never rewritten; what
-AWS answers is brought to the same spelling by `reconciler/ec2.py`. Two values are the same exactly when `==` says so.
+AWS answers is brought to the same spelling by `reconciler/aws/ec2.py`. Two values are the same exactly when `==` says so.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from desired_state.fields import AclEntry, Address
 from desired_state.rules import Entries
 from reconciler.acl_steps import Step, Steps, steps
-from reconciler.ec2 import entry_params
+from reconciler.aws.ec2 import entry_params
 from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
 from reconciler.traffic import of_acl
 from reconciler.ways import ACL_OF, cell

@@ -24,7 +24,7 @@ from reconciler.acl_calls import (
     order_of,
     write_entries,
 )
-from reconciler.ec2 import entry_params, tagged_as
+from reconciler.aws.ec2 import entry_params, tagged_as
 from reconciler.kind import Scene
 from reconciler.model import DOCUMENT_TAG, Action, Change, Ref
 

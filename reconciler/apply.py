@@ -14,8 +14,8 @@ from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.aws import Aws, AwsError
-from reconciler.errors import LOST, Verdict, bare
+from reconciler.aws.client import Aws, AwsError
+from reconciler.aws.errors import LOST, Verdict, bare
 from reconciler.gate import Gate
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Attempt, Ended, Phase, Ref, Snapshot, refs

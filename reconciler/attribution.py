@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.load import inert
-from reconciler.aws import Aws, AwsError
+from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail import Record, actor, no_change
 from reconciler.kind import Read, read
 from reconciler.kinds import REGISTRY

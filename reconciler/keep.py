@@ -19,7 +19,7 @@ from desired_state.sources import Documents, SourceError
 from reconciler import fights
 from reconciler.alerts import Alerts
 from reconciler.attribution import Drifted, attribute, drifted
-from reconciler.aws import Aws, AwsError
+from reconciler.aws.client import Aws, AwsError
 from reconciler.gate import seen_holds
 from reconciler.intake import Intake, intake
 from reconciler.ledger import Lease, Ledger, Taken

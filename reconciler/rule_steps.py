@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from desired_state.fields import RuleKey
 from desired_state.quotas import GROUP_RULES
-from reconciler.ec2 import peer_sort
+from reconciler.aws.ec2 import peer_sort
 from reconciler.traffic import may_overlap, of_rule, of_rules
 
 

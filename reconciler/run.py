@@ -15,7 +15,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.apply import Hands, apply
 from reconciler.aside import Aside, Guard, set_aside
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.diff import diff, tolerated
 from reconciler.gate import Gate, Limits, gate
 from reconciler.kind import Scene

@@ -9,8 +9,9 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from desired_state.resource import Resource
+from reconciler.aws.ec2 import tag_list
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
 from reconciler.db_settings import IMMUTABLE, READY, SETTINGS, busy, cancels, cost_of, impossible, only_ours, release
-from reconciler.ec2 import tag_list
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.model import (
     ABSENT,
@@ -25,7 +26,6 @@ from reconciler.model import (
     Ref,
     Risk,
 )
-from reconciler.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
 
 CREATE = Operation(
     "rds",

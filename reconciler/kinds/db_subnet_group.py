@@ -13,10 +13,10 @@ from desired_state.database import DbSubnetGroup
 from desired_state.fields import Address
 from desired_state.members import Subnets, Tags
 from desired_state.resource import Resource
-from reconciler.ec2 import tag_list
+from reconciler.aws.ec2 import tag_list
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
-from reconciler.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
 
 CREATE = Operation(
     "rds",

@@ -8,7 +8,7 @@ from typing import Any
 from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
 from desired_state.resource import Resource
-from reconciler.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import (
     DOCUMENT_TAG,

@@ -31,7 +31,7 @@ from reconciler.acl_calls import (
     write_entries,
 )
 from reconciler.acl_detour import TEMPORARY, TEMPORARY_TAG, detour, no_detour, tidy
-from reconciler.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import (
     ABSENT,

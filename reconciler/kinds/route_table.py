@@ -15,7 +15,7 @@ from desired_state.members import Subnets
 from desired_state.network import RouteTable
 from desired_state.resource import Resource
 from desired_state.rules import Routes
-from reconciler.ec2 import (
+from reconciler.aws.ec2 import (
     CREATE_TAGS,
     in_vpc,
     name_tag,

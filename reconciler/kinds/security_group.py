@@ -9,7 +9,7 @@ from desired_state.fields import Address, RuleKey
 from desired_state.network import SecurityGroup
 from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress
-from reconciler.ec2 import (
+from reconciler.aws.ec2 import (
     CREATE_TAGS,
     canonical,
     in_vpc,

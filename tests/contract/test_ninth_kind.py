@@ -12,7 +12,7 @@ from desired_state.load import DocumentError, load
 from desired_state.resource import SECTIONS
 from desired_state.schema import schema
 from lab.strict_aws import StrictAws, laboratory
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome, Policy
 from reconciler.report.result import Report

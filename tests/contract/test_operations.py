@@ -19,7 +19,7 @@ from desired_state.document import Document
 from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.rules import IngressEntries
-from reconciler.errors import VERDICTS, bare
+from reconciler.aws.errors import VERDICTS, bare
 from reconciler.kind import Read, Sight
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Neighbour, Operation, Policy, Ref

@@ -18,7 +18,7 @@ from lab.network import Network as Live
 from lab.network import find_network
 from lab.strict_aws import Call, StrictAws
 from lab.world import World as Saved
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.model import Outcome, Policy
 from reconciler.report.result import Report
 from reconciler.run import World, run

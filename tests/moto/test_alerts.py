@@ -16,7 +16,7 @@ from desired_state.fields import Address
 from lab.faults import FOR_EVER
 from lab.strict_aws import StrictAws
 from reconciler.alerts import Alerts, Sent
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.model import Outcome, Policy
 from reconciler.observe import ObserveError
 from reconciler.report.concern import Concern, Topic

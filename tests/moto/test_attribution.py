@@ -15,7 +15,7 @@ from desired_state.fields import Address
 from handlers.triggers import Dropped, Here, read
 from lab.strict_aws import StrictAws
 from reconciler.attribution import LOOKUPS, Drifted, attribute, drifted
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.cloudtrail import is_own
 from reconciler.report.result import Report
 from reconciler.trigger import Actor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.strict_aws import laboratory
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.model import Outcome, Policy
 from reconciler.run import World, run
 from tests.moto.runs import Clock, document

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.aws import Aws
+from reconciler.aws.client import Aws
 from reconciler.model import Outcome, Policy
 from reconciler.run import Memory, World, run
 from tests.moto.cases import ANYWHERE, permission, told

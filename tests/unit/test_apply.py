@@ -11,8 +11,8 @@ import pytest
 from desired_state.fields import Address, RuleKey
 from desired_state.rules import Ingress
 from reconciler.apply import NEWBORN_PAUSES, Hands, apply
-from reconciler.aws import AwsError
-from reconciler.errors import LOST
+from reconciler.aws.client import AwsError
+from reconciler.aws.errors import LOST
 from reconciler.gate import Gate
 from reconciler.kind import Read
 from reconciler.model import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
@@ -21,7 +21,7 @@ from tests.unit import worlds
 from tests.unit.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
 
 if TYPE_CHECKING:
-    from reconciler.aws import Aws
+    from reconciler.aws.client import Aws
 
 WISH = document()
 LOOK = seen(WISH)

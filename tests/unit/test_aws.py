@@ -12,8 +12,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 
-from reconciler.aws import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
-from reconciler.errors import LOST, NO_CREDENTIALS, Verdict
+from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
+from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
 from reconciler.kind import read
 from reconciler.model import Operation, Phase, Risk
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.errors import _TABLE, LOST, NO_CREDENTIALS, VERDICTS, Verdict, bare, verdict
+from reconciler.aws.errors import _TABLE, LOST, NO_CREDENTIALS, VERDICTS, Verdict, bare, verdict
 
 EC2 = {
     Verdict.RETRY: "RequestLimitExceeded Throttling ThrottlingException EC2ThrottledException ConcurrentTagAccess",

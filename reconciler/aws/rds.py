@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from desired_state.document import Document
 from desired_state.members import Tags
-from reconciler.ec2 import tag_list
+from reconciler.aws.ec2 import tag_list
 from reconciler.kind import Item, read
 from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
 

@@ -28,7 +28,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, verdict
+from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, verdict
 
 if TYPE_CHECKING:
     import boto3
