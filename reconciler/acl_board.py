@@ -14,7 +14,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from desired_state.fields import AclEntry, is_ipv6
-from reconciler.traffic import Box, of_entry
+from reconciler.packets.traffic import Box, of_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -13,8 +13,8 @@ from desired_state.rules import Entries
 from reconciler.acl_steps import Step, Steps, steps
 from reconciler.aws.ec2 import entry_params
 from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
-from reconciler.traffic import of_acl
-from reconciler.ways import ACL_OF, cell
+from reconciler.packets.reachability import ACL_OF, cell
+from reconciler.packets.traffic import of_acl
 
 CREATE = Operation(
     "ec2",

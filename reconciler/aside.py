@@ -26,8 +26,8 @@ from desired_state.members import members
 from desired_state.resource import Resource
 from reconciler.kind import Scene
 from reconciler.model import ABSENT, Action, Change, Difference, refs
-from reconciler.traffic import keeps, may_overlap, of_acl
-from reconciler.ways import Ways
+from reconciler.packets.reachability import Ways
+from reconciler.packets.traffic import keeps, may_overlap, of_acl
 
 Left = tuple[Difference, str]
 """A difference that is left alone, and the sentence why."""

@@ -22,7 +22,7 @@ from desired_state.fields import Address
 from reconciler.kind import Kind, Scene
 from reconciler.kinds import REGISTRY, ranked
 from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
-from reconciler.ways import Ways
+from reconciler.packets.reachability import Ways
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from desired_state.fields import RuleKey
 from desired_state.quotas import GROUP_RULES
 from reconciler.aws.ec2 import peer_sort
-from reconciler.traffic import may_overlap, of_rule, of_rules
+from reconciler.packets.traffic import may_overlap, of_rule, of_rules
 
 
 class RuleSteps(NamedTuple):

@@ -23,7 +23,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
-from reconciler.ways import ATTACHED as ATTACHED_GATEWAYS
+from reconciler.packets.reachability import ATTACHED as ATTACHED_GATEWAYS
 
 CREATE = Operation(
     "ec2",

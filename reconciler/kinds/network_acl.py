@@ -44,7 +44,7 @@ from reconciler.model import (
     Outcome,
     Ref,
 )
-from reconciler.traffic import of_acl
+from reconciler.packets.traffic import of_acl
 
 DEFAULT = "default_network_acl"
 

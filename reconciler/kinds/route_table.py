@@ -41,8 +41,8 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.packets.reachability import TABLE_OF, cell
 from reconciler.route_steps import overlap, route_order
-from reconciler.ways import TABLE_OF, cell
 
 CREATE = Operation(
     "ec2",

@@ -23,8 +23,8 @@ from reconciler.aws.ec2 import (
 )
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.packets.reachability import Effect, cell
 from reconciler.rule_steps import rule_steps, within
-from reconciler.ways import Effect, cell
 
 CREATE = Operation(
     "ec2",

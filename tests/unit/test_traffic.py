@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry, RuleKey
-from reconciler.traffic import NOTHING, Packets, keeps, may_overlap, of_acl, of_rule, of_rules
+from reconciler.packets.traffic import NOTHING, Packets, keeps, may_overlap, of_acl, of_rule, of_rules
 from tests.unit import oracle
 from tests.unit.oracle import WORLD, Packet
 
