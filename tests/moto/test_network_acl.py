@@ -8,7 +8,7 @@ import pytest
 
 from desired_state.rules import IngressEntries
 from lab.faults import Stopped
-from reconciler.acl_steps import steps
+from reconciler.kinds.network_acl.search import steps
 from reconciler.model import Outcome
 from tests.moto.cases import (
     ANYWHERE,

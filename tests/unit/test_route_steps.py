@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.route_steps import RouteStep, route_order
+from reconciler.kinds.route_table.route_steps import RouteStep, route_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

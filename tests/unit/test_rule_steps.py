@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from desired_state.fields import RuleKey
 from desired_state.quotas import GROUP_RULES
 from reconciler.aws.ec2 import peer_sort
+from reconciler.kinds.security_group.rule_steps import RuleSteps, rule_steps
 from reconciler.packets.traffic import Packets, keeps, may_overlap, of_rules
-from reconciler.rule_steps import RuleSteps, rule_steps
 from tests.unit import oracle
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")

@@ -1,7 +1,7 @@
 """Network ACLs: entries whose order decides, and the subnets behind them.
 
-`reconciler/acl_steps.py` finds an order of single calls that keeps the packets right; where there is none, the
-subnets take the way round (`reconciler/acl_detour.py`).
+`reconciler/kinds/network_acl/search.py` finds an order of single calls that keeps the packets right; where there is none, the
+subnets take the way round (`reconciler/kinds/network_acl/detour.py`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from desired_state.network import NetworkAcl
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.resource import Resource
 from desired_state.rules import EgressEntries, IngressEntries
-from reconciler.acl_calls import (
+from reconciler.aws.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
+from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.kinds.network_acl.calls import (
     ASSOCIATION,
     CREATE,
     CREATE_ENTRY,
@@ -30,9 +32,7 @@ from reconciler.acl_calls import (
     order_of,
     write_entries,
 )
-from reconciler.acl_detour import TEMPORARY, TEMPORARY_TAG, detour, no_detour, tidy
-from reconciler.aws.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, detour, no_detour, tidy
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,

@@ -1,5 +1,5 @@
 """Route tables: routes, and which subnets use them. What order routes change in is decided in
-`reconciler/route_steps.py`.
+`reconciler/kinds/route_table/route_steps.py`.
 
 The local routes, propagated routes and those of gateway endpoints are AWS's own: neither compared nor touched, except a
 local route that somebody retargeted, which is set back.
@@ -28,6 +28,7 @@ from reconciler.aws.ec2 import (
     tags_of,
 )
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.kinds.route_table.route_steps import overlap, route_order
 from reconciler.model import (
     ABSENT,
     Action,
@@ -42,7 +43,6 @@ from reconciler.model import (
     Risk,
 )
 from reconciler.packets.reachability import TABLE_OF, cell
-from reconciler.route_steps import overlap, route_order
 
 CREATE = Operation(
     "ec2",

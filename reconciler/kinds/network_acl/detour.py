@@ -13,7 +13,9 @@ from typing import Any, cast
 from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.network import NetworkAcl
-from reconciler.acl_calls import (
+from reconciler.aws.ec2 import entry_params, tagged_as
+from reconciler.kind import Scene
+from reconciler.kinds.network_acl.calls import (
     CREATE,
     CREATE_ENTRY,
     DELETE,
@@ -24,8 +26,6 @@ from reconciler.acl_calls import (
     order_of,
     write_entries,
 )
-from reconciler.aws.ec2 import entry_params, tagged_as
-from reconciler.kind import Scene
 from reconciler.model import DOCUMENT_TAG, Action, Change, Ref
 
 TEMPORARY = "temporary"

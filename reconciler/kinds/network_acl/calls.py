@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, cast
 
 from desired_state.fields import AclEntry, Address
 from desired_state.rules import Entries
-from reconciler.acl_steps import Step, Steps, steps
 from reconciler.aws.ec2 import entry_params
+from reconciler.kinds.network_acl.search import Step, Steps, steps
 from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
 from reconciler.packets.reachability import ACL_OF, cell
 from reconciler.packets.traffic import of_acl

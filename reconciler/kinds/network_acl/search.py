@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.fields import AclEntry
 from desired_state.quotas import ACL_ENTRIES, HIGHEST_RULE_NUMBER
-from reconciler.acl_board import Board, Row, laid_out, writes
+from reconciler.kinds.network_acl.board import Board, Row, laid_out, writes
 from reconciler.packets.traffic import of_acl
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Security groups: rules in both directions. What order their changes take is decided in `reconciler/rule_steps.py`."""
+"""Security groups: rules in both directions. What order their changes take is decided in `reconciler/kinds/security_group/rule_steps.py`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from reconciler.aws.ec2 import (
     traffic_of,
 )
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observed, Operation, Outcome, Phase, Ref, Risk
 from reconciler.packets.reachability import Effect, cell
-from reconciler.rule_steps import rule_steps, within
 
 CREATE = Operation(
     "ec2",

@@ -1,4 +1,4 @@
-"""DB instances: three sorts of change, never mixed in one call, and never a deletion (`reconciler/db_settings.py`)."""
+"""DB instances: three sorts of change, never mixed in one call, and never a deletion (`reconciler/kinds/db_instance/settings.py`)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,18 @@ from desired_state.members import SecurityGroups
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.db_settings import IMMUTABLE, READY, SETTINGS, busy, cancels, cost_of, impossible, only_ours, release
 from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.kinds.db_instance.settings import (
+    IMMUTABLE,
+    READY,
+    SETTINGS,
+    busy,
+    cancels,
+    cost_of,
+    impossible,
+    only_ours,
+    release,
+)
 from reconciler.model import (
     ABSENT,
     Action,
