@@ -31,7 +31,7 @@ from reconciler.alerts import Alerts
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail import is_own
 from reconciler.keep import Means, Unreachable
-from reconciler.ledger import Ledger
+from reconciler.ledger.lease import Ledger
 
 if TYPE_CHECKING:
     from desired_state.document import Document

@@ -12,7 +12,7 @@ from handlers import telemetry
 from handlers.queue import Message
 from handlers.stack import Stack, ready, warm
 from handlers.triggers import Dropped, UnknownEvent, message, read
-from reconciler.ledger_table import LedgerError
+from reconciler.ledger.table import LedgerError
 from reconciler.trigger import Source, Trigger
 
 if TYPE_CHECKING:

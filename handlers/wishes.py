@@ -11,7 +11,7 @@ from typing import Any
 
 from handlers.stack import Stack
 from handlers.triggers import Dropped, UnknownEvent, read_record
-from reconciler.ledger_table import LedgerError
+from reconciler.ledger.table import LedgerError
 from reconciler.trigger import Source, Trigger
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.resource import Resource
+from reconciler.ledger.record import Bout
 from reconciler.model import ABSENT, Attempt, Difference, Ended, Outcome
-from reconciler.record import Bout
 from reconciler.report.result import Line, Report, concerns
 
 BOUTS = 3

@@ -13,7 +13,7 @@ from typing import Protocol
 from desired_state.document import Document
 from desired_state.load import DocumentError, inert, load
 from desired_state.sources import Pinned, SourceError
-from reconciler.record import Accepted
+from reconciler.ledger.record import Accepted
 
 Reaches = Callable[[Document], str]
 """Why this deployment does not reach the account and region of a document's scope; empty where it does."""

@@ -22,11 +22,11 @@ from reconciler.attribution import Drifted, attribute, drifted
 from reconciler.aws.client import Aws, AwsError
 from reconciler.gate import seen_holds
 from reconciler.intake import Intake, intake
-from reconciler.ledger import Lease, Ledger, Taken
-from reconciler.ledger_table import LedgerError
+from reconciler.ledger.lease import Lease, Ledger, Taken
+from reconciler.ledger.record import Record
+from reconciler.ledger.table import LedgerError
 from reconciler.model import Outcome, Policy
 from reconciler.observe import ObserveError
-from reconciler.record import Record
 from reconciler.report.concerns import concerns
 from reconciler.report.exposure import lets_in
 from reconciler.report.kept import Ending, Kept

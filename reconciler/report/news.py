@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from reconciler.ledger.record import Told
 from reconciler.model import Outcome
-from reconciler.record import Told
 from reconciler.report.concern import Concern, Topic, fingerprint
 from reconciler.report.concerns import UNSURE
 from reconciler.report.exposure import Severity

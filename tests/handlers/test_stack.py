@@ -16,7 +16,7 @@ from handlers.settings import Deployment, Settings, SettingsError
 from handlers.stack import ACCOUNTS, Stack, ready, warm
 from lab.strict_aws import ACCOUNT, REGION
 from reconciler.keep import Unreachable
-from reconciler.ledger import TERM
+from reconciler.ledger.lease import TERM
 from tests.handlers.doors import Doors, deployed, object_event
 from tests.moto.runs import Clock, document
 

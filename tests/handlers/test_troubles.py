@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.strict_aws import Call
-from reconciler.ledger import GRACE, TERM
+from reconciler.ledger.lease import GRACE, TERM
 from tests.handlers.doors import NAME, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"

@@ -15,7 +15,7 @@ from handlers.stack import Call, Stack
 from lab.network import find_network
 from lab.strict_aws import Call as Called
 from reconciler.keep import keep
-from reconciler.ledger import GRACE, TERM
+from reconciler.ledger.lease import GRACE, TERM
 from reconciler.report.kept import Ending, Kept
 from reconciler.trigger import Source, Trigger
 from tests.handlers.doors import NAME, Doors

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.record import Accepted, Bout, Record, Told
+from reconciler.ledger.record import Accepted, Bout, Record, Told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -15,8 +15,8 @@ from desired_state.fields import Address
 from reconciler import fights
 from reconciler.fights import name
 from reconciler.gate import seen_holds
+from reconciler.ledger.record import Bout
 from reconciler.model import Outcome
-from reconciler.record import Bout
 from reconciler.report.result import Report
 from reconciler.run import Memory
 from tests.moto.cases import ANYWHERE, ended, move_acl, permission, said, told

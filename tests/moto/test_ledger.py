@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
-from reconciler.ledger import GRACE, TERM, Lease, Ledger, Taken
-from reconciler.ledger_item import MOST_TOLD
-from reconciler.ledger_table import LedgerError
-from reconciler.record import Accepted, Bout, Record, Told
+from reconciler.ledger.item import MOST_TOLD
+from reconciler.ledger.lease import GRACE, TERM, Lease, Ledger, Taken
+from reconciler.ledger.record import Accepted, Bout, Record, Told
+from reconciler.ledger.table import LedgerError
 from tests.moto.ledger_table import create_table, records
 from tests.moto.runs import MORNING, Clock
 

@@ -11,8 +11,8 @@ import pytest
 from desired_state.fields import AclEntry, Address, RuleKey
 from reconciler.fights import after, name, paused
 from reconciler.gate import Gate
+from reconciler.ledger.record import Bout
 from reconciler.model import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
-from reconciler.record import Bout
 from reconciler.report.result import Line, Report
 from tests.unit.reports import GROUP, document, report
 

@@ -10,7 +10,7 @@ import pytest
 from desired_state.document import Document
 from desired_state.sources import Pinned, SourceError
 from reconciler.intake import Intake, intake
-from reconciler.record import Accepted
+from reconciler.ledger.record import Accepted
 from tests.unit.documents import edited
 
 PLACE = "s3://papers/documents/shop.json?versionId="

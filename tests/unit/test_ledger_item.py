@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.ledger_item import (
+from reconciler.ledger.item import (
     ATTRIBUTES,
     LONGEST_TITLE,
     MOST_BOUTS,
@@ -27,7 +27,7 @@ from reconciler.ledger_item import (
     read,
     written,
 )
-from reconciler.record import Accepted, Bout, Record, Told
+from reconciler.ledger.record import Accepted, Bout, Record, Told
 from tests.moto.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)

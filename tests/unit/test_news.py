@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, rule_key
 from desired_state.load import load
+from reconciler.ledger.record import Told
 from reconciler.model import Finding, Outcome
-from reconciler.record import Told
 from reconciler.report.concern import Topic
 from reconciler.report.concerns import concerns
 from reconciler.report.kept import Ending, Kept

@@ -31,7 +31,7 @@ from pydantic_core import to_json
 
 from desired_state.fields import Address, shown
 from desired_state.load import inert
-from reconciler.record import Bout, Record
+from reconciler.ledger.record import Bout, Record
 
 MOST_BOUTS = 200
 MOST_TOLD = 200

@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.load import inert
-from reconciler.ledger_item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
-from reconciler.ledger_table import LedgerError, Table
-from reconciler.record import Accepted, Record
+from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
+from reconciler.ledger.record import Accepted, Record
+from reconciler.ledger.table import LedgerError, Table
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
