@@ -22,9 +22,9 @@ from bench.calls import REGION, calls, made, parser
 if TYPE_CHECKING:
     from desired_state.document import Document
     from reconciler.aws.client import Aws
+    from reconciler.engine.result import Report
     from reconciler.kind import Item, Read
     from reconciler.model import Observed, Snapshot
-    from reconciler.report.result import Report
 
 
 def plainly(world: Path, url: str) -> Callable[[], object]:
@@ -46,8 +46,8 @@ def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False)
 
     from desired_state.load import load
     from reconciler.aws.client import Aws
+    from reconciler.engine.run import Memory, World, run
     from reconciler.model import Policy
-    from reconciler.run import Memory, World, run
 
     data = (world / "document.json").read_bytes()
     memory = Memory((world / "vpc_id").read_text() if remembered else "")
@@ -115,12 +115,12 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     worker.
     """
     from desired_state.load import load
-    from reconciler.diff import diff
+    from reconciler.engine.diff import diff
+    from reconciler.engine.observe import Look, observe
+    from reconciler.engine.plan import make_plan
     from reconciler.kind import Scene
     from reconciler.kinds import REGISTRY
     from reconciler.model import Policy
-    from reconciler.observe import Look, observe
-    from reconciler.plan import make_plan
 
     assert not url
     data = (world / "document.json").read_bytes()

@@ -30,8 +30,8 @@ def start() -> None:
     from datetime import UTC, datetime
 
     from desired_state.load import load
+    from reconciler.engine.run import World, run
     from reconciler.model import Policy
-    from reconciler.run import World, run
 
     aws = Aws(session, REGION, endpoint_url=sys.argv[3])
     document = load(Path(sys.argv[2], "document.json").read_bytes(), "document.json")

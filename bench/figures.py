@@ -90,8 +90,8 @@ def _corrections() -> Iterator[list[Call]]:
     from lab import laboratory
     from lab.drifts import DRIFTS, find_network
     from reconciler.aws.client import Aws
+    from reconciler.engine.run import World, run
     from reconciler.model import Policy
-    from reconciler.run import World, run
 
     document = load((files("desired_state") / "examples" / "test-server.json").read_bytes(), "test-server.json")
     with laboratory(region=REGION) as lab:
@@ -198,7 +198,7 @@ import boto3
 from desired_state.load import load
 from handlers.settings import settings
 from handlers.wiring import world
-from reconciler.run import run
+from reconciler.engine.run import run
 session = boto3.Session(region_name="ap-northeast-2")
 for service in ("ec2", "rds"):
     session.client(service)

@@ -22,9 +22,9 @@ from bench.calls import ACCOUNT, REGION, Call, calls, made, service_model
 from desired_state.load import load
 from lab import laboratory
 from reconciler.aws.client import Aws
+from reconciler.engine.run import World as Outside
+from reconciler.engine.run import run
 from reconciler.model import Policy
-from reconciler.run import World as Outside
-from reconciler.run import run
 
 if TYPE_CHECKING:
     from botocore.model import Shape

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.fields import Address
     from handlers.wiring import Place
+    from reconciler.engine.result import Report
     from reconciler.model import Policy
-    from reconciler.report.result import Report
 
 IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 
@@ -278,8 +278,8 @@ def _run(document: Document, place: Place, policy: Policy, **how: Any) -> Report
     from desired_state.load import inert
     from handlers import wiring
     from handlers.progress import Progress
-    from reconciler.observe import ObserveError
-    from reconciler.run import StalePlanError, run
+    from reconciler.engine.observe import ObserveError
+    from reconciler.engine.run import StalePlanError, run
 
     progress = Progress(live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
     try:

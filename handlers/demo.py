@@ -19,15 +19,15 @@ from handlers.terminal import style
 from handlers.wiring import Place, world
 from lab import laboratory
 from lab.drifts import DRIFTS, find_network
+from reconciler.engine.run import run
 from reconciler.model import Policy
 from reconciler.report.lines import settled
 from reconciler.report.text import sentence, text
-from reconciler.run import run
 
 if TYPE_CHECKING:
     from desired_state.document import Document
     from lab import StrictAws
-    from reconciler.report.result import Report
+    from reconciler.engine.result import Report
 
 _MOST_RUNS = 5
 """A database takes its minutes for every change; the laboratory lets them pass between two runs."""

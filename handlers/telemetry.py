@@ -217,7 +217,7 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def _frames(where: TracebackType | None) -> list[str]:
-    """The innermost frames, the last one where it was raised: `reconciler/apply.py:120 perform`."""
+    """The innermost frames, the last one where it was raised: `reconciler/engine/apply.py:120 perform`."""
     frames = traceback.extract_tb(where)[-FRAMES:]
     return [f"{'/'.join(PurePath(one.filename).parts[-2:])}:{one.lineno} {one.name}" for one in frames]
 

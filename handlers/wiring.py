@@ -30,7 +30,7 @@ from botocore.parsers import ResponseParserError
 from desired_state.document import Document
 from desired_state.load import inert
 from reconciler.aws.client import Aws, AwsError
-from reconciler.run import World
+from reconciler.engine.run import World
 
 _LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
 

@@ -18,10 +18,10 @@ from desired_state.fields import Address
 from desired_state.load import inert
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail import Record, actor, no_change
+from reconciler.engine.result import Report
 from reconciler.kind import Read, read
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT
-from reconciler.report.result import Report
 from reconciler.trigger import Actor
 
 log = logging.getLogger(__name__)

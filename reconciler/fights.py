@@ -15,9 +15,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.resource import Resource
+from reconciler.engine.result import Line, Report, concerns
 from reconciler.ledger.record import Bout
 from reconciler.model import ABSENT, Attempt, Difference, Ended, Outcome
-from reconciler.report.result import Line, Report, concerns
 
 BOUTS = 3
 """Corrections of one drift that any hour may have."""

@@ -20,19 +20,19 @@ from reconciler import fights
 from reconciler.alerts import Alerts
 from reconciler.attribution import Drifted, attribute, drifted
 from reconciler.aws.client import Aws, AwsError
-from reconciler.gate import seen_holds
+from reconciler.engine.gate import seen_holds
+from reconciler.engine.observe import ObserveError
+from reconciler.engine.result import Report
+from reconciler.engine.run import Memory, StalePlanError, World, run
 from reconciler.intake import Intake, intake
 from reconciler.ledger.lease import Lease, Ledger, Taken
 from reconciler.ledger.record import Record
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Outcome, Policy
-from reconciler.observe import ObserveError
 from reconciler.report.concerns import concerns
 from reconciler.report.exposure import lets_in
 from reconciler.report.kept import Ending, Kept
 from reconciler.report.news import news
-from reconciler.report.result import Report
-from reconciler.run import Memory, StalePlanError, World, run
 from reconciler.trigger import Actor, Trigger
 
 log = logging.getLogger(__name__)

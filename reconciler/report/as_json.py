@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from desired_state.fields import AclEntry, Address, RuleKey, written_entry, written_rule
 from desired_state.members import Collection
 from desired_state.resource import SECTIONS
+from reconciler.engine.plan import printable
 from reconciler.model import ABSENT, Action, Finding
-from reconciler.plan import printable
 from reconciler.report.lines import expired, outcomes, settled, sign
 
 if TYPE_CHECKING:
     from desired_state.document import Tolerance
-    from reconciler.report.result import Line, Report
+    from reconciler.engine.result import Line, Report
 
 FORMAT_VERSION = 1
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from desired_state.fields import Address
+from reconciler.engine.result import Line, Report
 from reconciler.model import Ended, Finding, Outcome, Risk
 from reconciler.report.as_json import line_as_json
 from reconciler.report.concern import Concern, Member, Topic, cause, digest, fingerprint, short
 from reconciler.report.exposure import Exposure, Severity, cost, exposure
 from reconciler.report.kept import Ending, Kept
 from reconciler.report.lines import Loose, loose
-from reconciler.report.result import Line, Report
 from reconciler.report.text import difference
 from reconciler.trigger import Source
 

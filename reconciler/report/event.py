@@ -10,12 +10,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from reconciler.engine.result import Report
 from reconciler.model import Outcome
 from reconciler.redact import fit, harmless
 from reconciler.report.as_json import as_json
 from reconciler.report.kept import Ending, Kept
 from reconciler.report.lines import loose
-from reconciler.report.result import Report
 from reconciler.trigger import Actor
 
 VERSION = 1

@@ -13,7 +13,7 @@ from desired_state.fields import AclEntry, RuleKey, is_cidr, is_ipv6, traffic
 from reconciler.model import ABSENT, Outcome, Risk
 
 if TYPE_CHECKING:
-    from reconciler.report.result import Line
+    from reconciler.engine.result import Line
 
 
 class Severity(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from desired_state.fields import Address
-from reconciler.report.result import Report
+from reconciler.engine.result import Report
 from reconciler.trigger import Actor, Trigger
 
 

@@ -12,7 +12,7 @@ from desired_state.document import Tolerance
 from reconciler.model import ABSENT, Action, Outcome
 
 if TYPE_CHECKING:
-    from reconciler.report.result import Line, Report
+    from reconciler.engine.result import Line, Report
 
 Sign = Literal["add", "change", "remove"]
 

@@ -21,7 +21,7 @@ from reconciler.report.text import difference, sentence
 from reconciler.trigger import Actor, Source
 
 if TYPE_CHECKING:
-    from reconciler.report.result import Line, Report
+    from reconciler.engine.result import Line, Report
 
 Record = dict[str, Any]
 

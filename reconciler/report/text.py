@@ -24,7 +24,7 @@ from reconciler.report.lines import Loose, expired, loose, outcomes, settled, si
 
 if TYPE_CHECKING:
     from desired_state.document import Document, Tolerance
-    from reconciler.report.result import Line, Report
+    from reconciler.engine.result import Line, Report
 
 Style = Callable[[str, str], str]
 """(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the text as it is to be printed."""

@@ -17,7 +17,9 @@ def test_the_layers_hold() -> None:
 
 
 def test_the_pure_core_starts_without_an_aws_library() -> None:
-    modules = "reconciler.plan, reconciler.gate, reconciler.diff, reconciler.kinds, desired_state.load"
+    modules = (
+        "reconciler.engine.plan, reconciler.engine.gate, reconciler.engine.diff, reconciler.kinds, desired_state.load"
+    )
     script = f"import sys, {modules}; print([m for m in ('boto3', 'botocore', 'moto') if m in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"

@@ -13,10 +13,10 @@ from desired_state.resource import SECTIONS
 from desired_state.schema import schema
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.aws.client import Aws
+from reconciler.engine.result import Report
+from reconciler.engine.run import World, run
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome, Policy
-from reconciler.report.result import Report
-from reconciler.run import World, run
 from tests.contract import toy
 from tests.unit.worlds import MORNING
 

@@ -219,7 +219,7 @@ def test_ctrl_c_while_looking_says_that_nothing_was_changed(
     def press(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("reconciler.run.observe", press)
+    monkeypatch.setattr("reconciler.engine.run.observe", press)
     ran = setpoint("apply", EXAMPLE, "--auto-approve")
     assert ran.code == 130
     assert ran.err.splitlines()[-1] == "Interrupted while looking: nothing was changed."

@@ -128,13 +128,13 @@ def test_each_run_has_its_own_metrics(heard: Heard) -> None:
 
 def test_everybodys_log_comes_out_in_one_form_and_once(runtime: None, heard: Heard) -> None:
     with telemetry.voice(run_id="run-1"), telemetry.about(document="small"):
-        logging.getLogger("reconciler.apply").warning("%s of %d", "one", 2)
+        logging.getLogger("reconciler.engine.apply").warning("%s of %d", "one", 2)
         logging.getLogger("desired_state.load").info('{"level": "no level"}')
         logging.getLogger("setpoint").info("as the service itself")
         logging.getLogger("botocore.retries").warning("slow")
         logging.getLogger("py.warnings").warning("old")
     assert [(one["level"], one["logger"], one["message"], one["run_id"], one["document"]) for one in heard()] == [
-        ("WARNING", "reconciler.apply", "one of 2", "run-1", "small"),
+        ("WARNING", "reconciler.engine.apply", "one of 2", "run-1", "small"),
         ("INFO", "desired_state.load", '{"level": "no level"}', "run-1", "small"),
         ("INFO", "setpoint", "as the service itself", "run-1", "small"),
         ("WARNING", "botocore.retries", "slow", "run-1", "small"),
@@ -176,7 +176,7 @@ def test_the_keys_of_one_run_are_not_on_the_lines_of_the_next(heard: Heard) -> N
 
 
 def test_lines_of_threads_carry_the_keys_and_stay_whole(heard: Heard) -> None:
-    log = logging.getLogger("reconciler.observe")
+    log = logging.getLogger("reconciler.engine.observe")
     with telemetry.voice(run_id="run-1"), ThreadPoolExecutor(9) as pool:
         list(pool.map(lambda number: log.info("read %d %s", number, "x" * 400), range(200)))
     told = heard()

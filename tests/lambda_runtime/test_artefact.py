@@ -50,7 +50,7 @@ def test_the_terminal_the_laboratory_and_the_tests_stay_at_home(artefact: Path) 
     assert not {f"handlers.{one}" for one in ("cli", "demo", "plan_file", "progress", "terminal")} & {
         *modules(artefact)
     }
-    assert {"reconciler.run", "reconciler.kinds.vpc", "desired_state.load"} <= {*modules(artefact)}
+    assert {"reconciler.engine.run", "reconciler.kinds.vpc", "desired_state.load"} <= {*modules(artefact)}
 
 
 def test_every_module_of_ours_can_be_imported_from_the_artefact_alone(artefact: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_traceback_names_files_as_they_lie_on_lambda(artefact: Path) -> None:
     compiled = Path(importlib.util.cache_from_source(str(artefact / "reconciler" / "run.py"))).read_bytes()
     code = marshal.loads(compiled[16:])  # noqa: S302 (our own byte code)
     assert isinstance(code, CodeType)
-    assert code.co_filename == "/var/task/reconciler/run.py"
+    assert code.co_filename == "/var/task/reconciler/engine/run.py"
 
 
 def test_it_is_small(artefact: Path, tmp_path: Path) -> None:

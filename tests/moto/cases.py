@@ -12,8 +12,8 @@ from typing import Any
 
 from desired_state.document import Document
 from lab.world import World
+from reconciler.engine.result import Report
 from reconciler.model import Outcome, Policy
-from reconciler.report.result import Report
 from tests.moto.packets import violations
 from tests.moto.runs import Network, document
 

@@ -19,9 +19,9 @@ from lab.network import find_network
 from lab.strict_aws import Call, StrictAws
 from lab.world import World as Saved
 from reconciler.aws.client import Aws
+from reconciler.engine.result import Report
+from reconciler.engine.run import World, run
 from reconciler.model import Outcome, Policy
-from reconciler.report.result import Report
-from reconciler.run import World, run
 from tests.moto.packets import State, look
 
 EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"

@@ -17,7 +17,7 @@ from lab.strict_aws import StrictAws
 from reconciler.attribution import LOOKUPS, Drifted, attribute, drifted
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail import is_own
-from reconciler.report.result import Report
+from reconciler.engine.result import Report
 from reconciler.trigger import Actor
 from tests.moto.cases import permission
 from tests.moto.runs import MORNING, Network

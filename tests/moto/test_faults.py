@@ -10,10 +10,10 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from lab.drifts import DRIFTS
+from reconciler.engine.observe import ObserveError
+from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome, Policy
-from reconciler.observe import ObserveError
-from reconciler.report.result import Report
 from tests.moto.packets import violations
 from tests.moto.runs import Network
 

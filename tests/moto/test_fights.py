@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address
 from reconciler import fights
+from reconciler.engine.gate import seen_holds
+from reconciler.engine.result import Report
+from reconciler.engine.run import Memory
 from reconciler.fights import name
-from reconciler.gate import seen_holds
 from reconciler.ledger.record import Bout
 from reconciler.model import Outcome
-from reconciler.report.result import Report
-from reconciler.run import Memory
 from tests.moto.cases import ANYWHERE, ended, move_acl, permission, said, told
 from tests.moto.packets import State, violations
 from tests.moto.runs import Network

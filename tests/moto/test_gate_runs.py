@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from desired_state.fields import Address
+from reconciler.engine.run import StalePlanError
 from reconciler.model import Outcome, Policy
-from reconciler.run import StalePlanError
 from tests.moto.cases import (
     ANYWHERE,
     DATABASE,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.aws.client import Aws
+from reconciler.engine.run import Memory, World, run
 from reconciler.model import Outcome, Policy
-from reconciler.run import Memory, World, run
 from tests.moto.cases import ANYWHERE, permission, told
 from tests.moto.runs import Network, document
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.strict_aws import Call
+from reconciler.engine.result import Report
 from reconciler.model import Outcome
-from reconciler.report.result import Report
 from tests.moto.packets import violations
 from tests.moto.runs import Network
 

@@ -10,10 +10,10 @@ from typing import Any
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.load import load
-from reconciler.gate import Gate
+from reconciler.engine.gate import Gate
+from reconciler.engine.plan import Plan
+from reconciler.engine.result import Line, Report
 from reconciler.model import Action, Operation, Outcome, Phase, Policy, Risk
-from reconciler.plan import Plan
-from reconciler.report.result import Line, Report
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GROUP = Address("security_group/Web")

@@ -10,13 +10,13 @@ import pytest
 
 from desired_state.fields import Address, RuleKey
 from desired_state.rules import Ingress
-from reconciler.apply import NEWBORN_PAUSES, Hands, apply
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
-from reconciler.gate import Gate
+from reconciler.engine.apply import NEWBORN_PAUSES, Hands, apply
+from reconciler.engine.gate import Gate
+from reconciler.engine.plan import Plan
 from reconciler.kind import Read
 from reconciler.model import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
-from reconciler.plan import Plan
 from tests.unit import worlds
 from tests.unit.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
 

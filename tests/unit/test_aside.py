@@ -10,9 +10,9 @@ from desired_state.document import Document
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import SecurityGroups, Subnets
 from desired_state.rules import Ingress, IngressEntries, Routes
-from reconciler.aside import Aside, Guard, set_aside
+from reconciler.engine.plan import make_plan
+from reconciler.engine.suppression import Aside, Guard, set_aside
 from reconciler.model import Difference, Snapshot
-from reconciler.plan import make_plan
 from tests.unit.worlds import (
     DATABASE,
     DB,

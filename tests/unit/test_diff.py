@@ -18,7 +18,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.network import SecurityGroup
 from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
-from reconciler.diff import diff, differences, tolerated, wanted
+from reconciler.engine.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Difference
 from tests.unit import worlds

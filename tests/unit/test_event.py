@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 import reconciler.report
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
-from reconciler.gate import Gate
+from reconciler.engine.gate import Gate
 from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
 from reconciler.report.event import detail, encoded
 from reconciler.report.kept import Ending, Kept

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from desired_state.fields import AclEntry, Address, RuleKey
+from reconciler.engine.gate import Gate
+from reconciler.engine.result import Line, Report
 from reconciler.fights import after, name, paused
-from reconciler.gate import Gate
 from reconciler.ledger.record import Bout
 from reconciler.model import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
-from reconciler.report.result import Line, Report
 from tests.unit.reports import GROUP, document, report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

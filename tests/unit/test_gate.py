@@ -11,9 +11,9 @@ from desired_state.document import Document
 from desired_state.fields import Address, RuleKey
 from desired_state.members import Tags
 from desired_state.rules import Egress, Ingress, Routes
-from reconciler.gate import Gate, Limits, gate, owned_members, seen_holds
+from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
+from reconciler.engine.plan import Plan
 from reconciler.model import Action, Neighbour, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot
-from reconciler.plan import Plan
 from tests.unit.worlds import (
     BACK1,
     DATABASE,

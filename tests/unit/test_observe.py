@@ -14,9 +14,9 @@ import pytest
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
+from reconciler.engine.observe import Look, ObserveError, observe
 from reconciler.kind import Read
 from reconciler.model import Neighbour, Ref, Snapshot
-from reconciler.observe import Look, ObserveError, observe
 from tests.unit.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
 if TYPE_CHECKING:

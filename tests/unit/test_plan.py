@@ -14,9 +14,9 @@ from desired_state.document import Document
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
+from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
 from reconciler.kinds import REGISTRY, ranked
 from reconciler.model import Neighbour, Observed, Outcome, Phase, Policy, Ref, refs
-from reconciler.plan import Plan, Tier, fingerprint, printable, signature
 from tests.unit import worlds
 from tests.unit.worlds import (
     APP,

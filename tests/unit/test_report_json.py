@@ -15,10 +15,10 @@ from desired_state.document import Tolerance
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import load
 from desired_state.members import members
-from reconciler.gate import Gate
+from reconciler.engine.gate import Gate
+from reconciler.engine.result import Line
 from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome, Ref
 from reconciler.report.as_json import as_json
-from reconciler.report.result import Line
 from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"

@@ -16,10 +16,10 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare
-from reconciler.gate import Gate
+from reconciler.engine.gate import Gate
+from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
-from reconciler.plan import Plan, printable
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from desired_state.document import Document, Tolerance
 from desired_state.fields import Address
-from reconciler.aside import Aside, Left
-from reconciler.gate import Gate
+from reconciler.engine.gate import Gate
+from reconciler.engine.plan import Plan, signature
+from reconciler.engine.suppression import Aside, Left
 from reconciler.model import (
     ABSENT,
     Action,
@@ -24,7 +25,6 @@ from reconciler.model import (
     Policy,
     Snapshot,
 )
-from reconciler.plan import Plan, signature
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,17 @@ from datetime import datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.apply import Hands, apply
-from reconciler.aside import Aside, Guard, set_aside
 from reconciler.aws.client import Aws
-from reconciler.diff import diff, tolerated
-from reconciler.gate import Gate, Limits, gate
+from reconciler.engine.apply import Hands, apply
+from reconciler.engine.diff import diff, tolerated
+from reconciler.engine.gate import Gate, Limits, gate
+from reconciler.engine.observe import Look, ObserveError, observe
+from reconciler.engine.plan import make_plan, signature
+from reconciler.engine.result import Course, Meter, Report, Sight, judge
+from reconciler.engine.suppression import Aside, Guard, set_aside
 from reconciler.kind import Scene
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
-from reconciler.observe import Look, ObserveError, observe
-from reconciler.plan import make_plan, signature
-from reconciler.report.result import Course, Meter, Report, Sight, judge
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
