@@ -27,11 +27,11 @@ from handlers.queue import Queue
 from handlers.settings import Deployment, Settings, SettingsError, deployment, settings
 from handlers.triggers import Here
 from handlers.wiring import version
-from reconciler.alerts import Alerts
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail import is_own
 from reconciler.keep import Means, Unreachable
 from reconciler.ledger.lease import Ledger
+from reconciler.notify.publisher import Alerts
 
 if TYPE_CHECKING:
     from desired_state.document import Document

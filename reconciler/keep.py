@@ -17,7 +17,6 @@ from desired_state.fields import Address, nearest, shown
 from desired_state.load import inert
 from desired_state.sources import Documents, SourceError
 from reconciler import fights
-from reconciler.alerts import Alerts
 from reconciler.attribution import Drifted, attribute, drifted
 from reconciler.aws.client import Aws, AwsError
 from reconciler.engine.gate import seen_holds
@@ -29,10 +28,11 @@ from reconciler.ledger.lease import Lease, Ledger, Taken
 from reconciler.ledger.record import Record
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Outcome, Policy
-from reconciler.report.concerns import concerns
-from reconciler.report.exposure import lets_in
+from reconciler.notify.alert_rules import concerns
+from reconciler.notify.deduplication import news
+from reconciler.notify.exposure import lets_in
+from reconciler.notify.publisher import Alerts
 from reconciler.report.kept import Ending, Kept
-from reconciler.report.news import news
 from reconciler.trigger import Actor, Trigger
 
 log = logging.getLogger(__name__)

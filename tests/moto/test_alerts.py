@@ -15,16 +15,16 @@ from botocore.exceptions import EndpointConnectionError
 from desired_state.fields import Address
 from lab.faults import FOR_EVER
 from lab.strict_aws import StrictAws
-from reconciler.alerts import Alerts, Sent
 from reconciler.aws.client import Aws
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory, World, run
 from reconciler.model import Outcome, Policy
-from reconciler.report.concern import Concern, Topic
-from reconciler.report.concerns import concerns
+from reconciler.notify.alert import Concern, Topic
+from reconciler.notify.alert_rules import concerns
+from reconciler.notify.deduplication import News, news
+from reconciler.notify.publisher import Alerts, Sent
 from reconciler.report.kept import Ending, Kept
-from reconciler.report.news import News, news
 from reconciler.trigger import Actor, Source, Trigger
 from tests.moto.runs import Network
 from tests.unit.attempts import DAY, NOW, ended, extra, looked

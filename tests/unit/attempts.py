@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from desired_state.fields import AclEntry, Address, rule_key
 from reconciler.engine.result import Line
 from reconciler.model import ABSENT, Outcome
-from reconciler.report.concern import Concern
-from reconciler.report.concerns import concerns
+from reconciler.notify.alert import Concern
+from reconciler.notify.alert_rules import concerns
 from reconciler.report.kept import Ending, Kept
 from reconciler.trigger import Actor, Source, Trigger
 from tests.unit.reports import GROUP, line, report

@@ -14,11 +14,11 @@ from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate, gate
 from reconciler.engine.result import Course, Line, Meter, Sight, judge
 from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Operation, Outcome, Phase, Policy, Risk
-from reconciler.report.concern import Concern, Topic
-from reconciler.report.concerns import concerns
-from reconciler.report.exposure import Severity, exposure
+from reconciler.notify.alert import Concern, Topic
+from reconciler.notify.alert_rules import concerns
+from reconciler.notify.deduplication import news
+from reconciler.notify.exposure import Severity, exposure
 from reconciler.report.kept import Ending, Kept
-from reconciler.report.news import news
 from reconciler.trigger import Source
 from tests.unit import worlds
 from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SOMEBODY, SSH, ended, entry, extra, lacking, looked, only

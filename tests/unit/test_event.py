@@ -15,7 +15,7 @@ from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate
 from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
-from reconciler.report.event import detail, encoded
+from reconciler.notify.event import detail, encoded
 from reconciler.report.kept import Ending, Kept
 from reconciler.trigger import Source
 from tests.unit.attempts import SOMEBODY, ended, extra, hostile, looked

@@ -15,11 +15,11 @@ from desired_state.fields import Address, rule_key
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
 from reconciler.model import ABSENT, Finding, Outcome
-from reconciler.report.chat import chat
-from reconciler.report.concerns import concerns
+from reconciler.notify.alert_rules import concerns
+from reconciler.notify.chat import chat
+from reconciler.notify.deduplication import Message, news
+from reconciler.notify.message import attributes, place, subject, text
 from reconciler.report.kept import Ending, Kept
-from reconciler.report.message import attributes, place, subject, text
-from reconciler.report.news import Message, news
 from reconciler.trigger import Actor, Trigger
 from tests.unit.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
 from tests.unit.reports import GROUP, VPC, line, planned

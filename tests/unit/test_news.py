@@ -12,10 +12,10 @@ from desired_state.fields import Address, rule_key
 from desired_state.load import load
 from reconciler.ledger.record import Told
 from reconciler.model import Finding, Outcome
-from reconciler.report.concern import Topic
-from reconciler.report.concerns import concerns
+from reconciler.notify.alert import Topic
+from reconciler.notify.alert_rules import concerns
+from reconciler.notify.deduplication import Kind, News, news
 from reconciler.report.kept import Ending, Kept
-from reconciler.report.news import Kind, News, news
 from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SSH, ended, extra, lacking, looked
 from tests.unit.reports import GROUP, VPC, WRITTEN, planned
 

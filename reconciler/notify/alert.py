@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import Address
 from reconciler.model import Outcome
-from reconciler.report.exposure import Severity
+from reconciler.notify.exposure import Severity
 from reconciler.trigger import Actor
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from reconciler.notify.chat import chat
+from reconciler.notify.deduplication import Message, News
+from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail, encoded
+from reconciler.notify.message import Place, attributes, place, subject, text
 from reconciler.redact import harmless
-from reconciler.report.chat import chat
-from reconciler.report.event import DETAIL_TYPE, SOURCE, detail, encoded
 from reconciler.report.kept import Kept
-from reconciler.report.message import Place, attributes, place, subject, text
-from reconciler.report.news import Message, News
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

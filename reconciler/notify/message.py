@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model import Outcome
+from reconciler.notify.alert import Concern, Member, Topic
+from reconciler.notify.deduplication import Kind, Message
 from reconciler.redact import harmless
-from reconciler.report.concern import Concern, Member, Topic
 from reconciler.report.kept import Kept
-from reconciler.report.news import Kind, Message
 from reconciler.trigger import Actor
 
 LONGEST_SUBJECT = 99

@@ -14,9 +14,9 @@ from enum import StrEnum
 
 from reconciler.ledger.record import Told
 from reconciler.model import Outcome
-from reconciler.report.concern import Concern, Topic, fingerprint
-from reconciler.report.concerns import UNSURE
-from reconciler.report.exposure import Severity
+from reconciler.notify.alert import Concern, Topic, fingerprint
+from reconciler.notify.alert_rules import UNSURE
+from reconciler.notify.exposure import Severity
 from reconciler.report.kept import Ending, Kept
 
 AT_MOST = 10

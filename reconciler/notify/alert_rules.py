@@ -14,9 +14,9 @@ from typing import Any
 from desired_state.fields import Address
 from reconciler.engine.result import Line, Report
 from reconciler.model import Ended, Finding, Outcome, Risk
+from reconciler.notify.alert import Concern, Member, Topic, cause, digest, fingerprint, short
+from reconciler.notify.exposure import Exposure, Severity, cost, exposure
 from reconciler.report.as_json import line_as_json
-from reconciler.report.concern import Concern, Member, Topic, cause, digest, fingerprint, short
-from reconciler.report.exposure import Exposure, Severity, cost, exposure
 from reconciler.report.kept import Ending, Kept
 from reconciler.report.lines import Loose, loose
 from reconciler.report.text import difference

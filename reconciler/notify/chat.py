@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 import re
 
-from reconciler.report.message import Place, details, facts, fitted, headline, sentence, shown, steps
-from reconciler.report.news import Message
+from reconciler.notify.deduplication import Message
+from reconciler.notify.message import Place, details, facts, fitted, headline, sentence, shown, steps
 
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_STEP = 250, 8_000, 1_000
 """Characters. The guide names no limit; what is published of the form keeps to 250 and 8,000."""
