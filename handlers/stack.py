@@ -28,7 +28,7 @@ from handlers.settings import Deployment, Settings, SettingsError, deployment, s
 from handlers.triggers import Here
 from handlers.wiring import version
 from reconciler.aws.client import Aws
-from reconciler.cloudtrail import is_own
+from reconciler.cloudtrail.record import is_own
 from reconciler.keep import Means, Unreachable
 from reconciler.ledger.lease import Ledger
 from reconciler.notify.publisher import Alerts

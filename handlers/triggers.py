@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from desired_state.document import Name, Revision
 from desired_state.fields import Address, nearest, shown
 from desired_state.load import inert
-from reconciler.cloudtrail import actor, bounded, is_own, no_change
+from reconciler.cloudtrail.record import actor, bounded, is_own, no_change
 from reconciler.kinds import REGISTRY
 from reconciler.trigger import Actor, Source, Trigger
 

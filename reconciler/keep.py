@@ -17,8 +17,8 @@ from desired_state.fields import Address, nearest, shown
 from desired_state.load import inert
 from desired_state.sources import Documents, SourceError
 from reconciler import fights
-from reconciler.attribution import Drifted, attribute, drifted
 from reconciler.aws.client import Aws, AwsError
+from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
 from reconciler.engine.gate import seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report

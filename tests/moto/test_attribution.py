@@ -14,9 +14,9 @@ import pytest
 from desired_state.fields import Address
 from handlers.triggers import Dropped, Here, read
 from lab.strict_aws import StrictAws
-from reconciler.attribution import LOOKUPS, Drifted, attribute, drifted
 from reconciler.aws.client import Aws
-from reconciler.cloudtrail import is_own
+from reconciler.cloudtrail.attribution import LOOKUPS, Drifted, attribute, drifted
+from reconciler.cloudtrail.record import is_own
 from reconciler.engine.result import Report
 from reconciler.trigger import Actor
 from tests.moto.cases import permission
@@ -309,7 +309,7 @@ def test_lookups_are_half_a_second_apart(site: Network, enquiry: Enquiry) -> Non
 def test_only_the_first_few_are_looked_up_and_the_rest_is_said(
     site: Network, enquiry: Enquiry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "reconciler.attribution")
+    caplog.set_level(logging.INFO, "reconciler.cloudtrail.attribution")
     drifts = [Drifted(Address(f"security_group/g{n}"), f"sg-{n:017x}", frozenset({"ingress"})) for n in range(8)]
     assert enquiry.who(drifts) == {}
     assert enquiry.looked_up == [f"sg-{n:017x}" for n in range(LOOKUPS)]
@@ -334,7 +334,7 @@ def test_a_lookup_that_fails_is_unknown_said_once_and_the_last(
     events = woken(site)[:1]
     drifts = drifted(site.plan())
     arm(site.lab.faults)
-    caplog.set_level(logging.INFO, "reconciler.attribution")
+    caplog.set_level(logging.INFO, "reconciler.cloudtrail.attribution")
     assert enquiry.who(drifts, events) == {API: ("alice", "AuthorizeSecurityGroupIngress")}
     assert len(caplog.messages) == 1
     assert caplog.messages[0].startswith("who changed what drifted is unknown: LookupEvents: ")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.cloudtrail import NAMES, actor, bounded, is_own, no_change
+from reconciler.cloudtrail.record import NAMES, actor, bounded, is_own, no_change
 from reconciler.trigger import Actor
 
 ROLE = "arn:aws:iam::123456789012:role/setpoint-worker"

@@ -25,7 +25,7 @@ from handlers.triggers import (
     read,
     read_record,
 )
-from reconciler.cloudtrail import NAMES, bounded
+from reconciler.cloudtrail.record import NAMES, bounded
 from reconciler.kinds import REGISTRY
 from reconciler.trigger import Actor, Source, Trigger
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from desired_state.fields import Address
 from desired_state.load import inert
 from reconciler.aws.client import Aws, AwsError
-from reconciler.cloudtrail import Record, actor, no_change
+from reconciler.cloudtrail.record import Record, actor, no_change
 from reconciler.engine.result import Report
 from reconciler.kind import Read, read
 from reconciler.kinds import REGISTRY
