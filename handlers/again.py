@@ -11,7 +11,7 @@ from dataclasses import replace
 from handlers.queue import Message
 from handlers.stack import Stack
 from handlers.triggers import message
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source, Trigger
 
 

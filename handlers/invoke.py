@@ -13,7 +13,7 @@ from handlers.triggers import BadAsk, ask
 from reconciler.keep import Wish, keep
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source, Trigger
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from reconciler.redact import harmless
-from reconciler.report.kept import Kept
+from reconciler.report.attempt import Kept
 from reconciler.report.records import UNITS, Record, bounded, metrics, records
 
 NAMESPACE = "Setpoint"

@@ -32,7 +32,7 @@ from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import lets_in
 from reconciler.notify.publisher import Alerts
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Actor, Trigger
 
 log = logging.getLogger(__name__)

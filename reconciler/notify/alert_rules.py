@@ -17,7 +17,7 @@ from reconciler.model import Ended, Finding, Outcome, Risk
 from reconciler.notify.alert import Concern, Member, Topic, cause, digest, fingerprint, short
 from reconciler.notify.exposure import Exposure, Severity, cost, exposure
 from reconciler.report.as_json import line_as_json
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.report.lines import Loose, loose
 from reconciler.report.text import difference
 from reconciler.trigger import Source

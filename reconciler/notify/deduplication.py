@@ -17,7 +17,7 @@ from reconciler.model import Outcome
 from reconciler.notify.alert import Concern, Topic, fingerprint
 from reconciler.notify.alert_rules import UNSURE
 from reconciler.notify.exposure import Severity
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 
 AT_MOST = 10
 """Messages of one run."""

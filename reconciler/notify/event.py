@@ -14,7 +14,7 @@ from reconciler.engine.result import Report
 from reconciler.model import Outcome
 from reconciler.redact import fit, harmless
 from reconciler.report.as_json import as_json
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.report.lines import loose
 from reconciler.trigger import Actor
 

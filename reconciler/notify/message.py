@@ -20,7 +20,7 @@ from reconciler.model import Outcome
 from reconciler.notify.alert import Concern, Member, Topic
 from reconciler.notify.deduplication import Kind, Message
 from reconciler.redact import harmless
-from reconciler.report.kept import Kept
+from reconciler.report.attempt import Kept
 from reconciler.trigger import Actor
 
 LONGEST_SUBJECT = 99

@@ -18,7 +18,7 @@ from reconciler.notify.deduplication import Message, News
 from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail, encoded
 from reconciler.notify.message import Place, attributes, place, subject, text
 from reconciler.redact import harmless
-from reconciler.report.kept import Kept
+from reconciler.report.attempt import Kept
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

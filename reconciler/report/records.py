@@ -15,7 +15,7 @@ from desired_state.fields import Address, RuleKey
 from reconciler.model import Action, Ended, Finding, Phase
 from reconciler.redact import REDACTED, fit, is_secret_name
 from reconciler.report.as_json import action_as_json, finding_as_json, line_as_json, time_as_json, value_as_json
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.report.lines import loose, outcomes, settled
 from reconciler.report.text import difference, sentence
 from reconciler.trigger import Actor, Source

@@ -17,7 +17,7 @@ from lab.network import find_network
 from reconciler import keep as keeping
 from reconciler.keep import TRIES, keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source, Trigger
 from tests.handlers.doors import NAME, TABLE, Doors, object_event
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from desired_state.fields import Address, RuleKey
 from handlers import telemetry
 from reconciler.model import ABSENT, Attempt, Ended, Finding, Outcome
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source, Trigger
 from tests.unit.reports import GROUP, VPC, action, document, line, report
 

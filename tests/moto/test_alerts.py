@@ -24,7 +24,7 @@ from reconciler.notify.alert import Concern, Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import News, news
 from reconciler.notify.publisher import Alerts, Sent
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Actor, Source, Trigger
 from tests.moto.runs import Network
 from tests.unit.attempts import DAY, NOW, ended, extra, looked

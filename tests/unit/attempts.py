@@ -13,7 +13,7 @@ from reconciler.engine.result import Line
 from reconciler.model import ABSENT, Outcome
 from reconciler.notify.alert import Concern
 from reconciler.notify.alert_rules import concerns
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Actor, Source, Trigger
 from tests.unit.reports import GROUP, line, report
 

@@ -18,7 +18,7 @@ from reconciler.notify.alert import Concern, Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import Severity, exposure
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source
 from tests.unit import worlds
 from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SOMEBODY, SSH, ended, entry, extra, lacking, looked, only

@@ -16,7 +16,7 @@ from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate
 from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
 from reconciler.notify.event import detail, encoded
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source
 from tests.unit.attempts import SOMEBODY, ended, extra, hostile, looked
 from tests.unit.reports import GROUP, VPC, action, line, planned

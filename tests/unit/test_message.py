@@ -19,7 +19,7 @@ from reconciler.notify.alert_rules import concerns
 from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Message, news
 from reconciler.notify.message import attributes, place, subject, text
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Actor, Trigger
 from tests.unit.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
 from tests.unit.reports import GROUP, VPC, line, planned

@@ -15,7 +15,7 @@ from reconciler.model import Finding, Outcome
 from reconciler.notify.alert import Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import Kind, News, news
-from reconciler.report.kept import Ending, Kept
+from reconciler.report.attempt import Ending, Kept
 from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SSH, ended, extra, lacking, looked
 from tests.unit.reports import GROUP, VPC, WRITTEN, planned
 
