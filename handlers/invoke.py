@@ -10,7 +10,7 @@ from handlers import telemetry
 from handlers.again import put_back
 from handlers.stack import Call, Stack, ready, warm
 from handlers.triggers import BadAsk, ask
-from reconciler.keep import Wish, keep
+from reconciler.attempt.keep import Wish, keep
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
 from reconciler.report.attempt import Ending, Kept

@@ -27,9 +27,9 @@ from handlers.queue import Queue
 from handlers.settings import Deployment, Settings, SettingsError, deployment, settings
 from handlers.triggers import Here
 from handlers.wiring import version
+from reconciler.attempt.keep import Means, Unreachable
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail.record import is_own
-from reconciler.keep import Means, Unreachable
 from reconciler.ledger.lease import Ledger
 from reconciler.notify.publisher import Alerts
 

@@ -16,7 +16,7 @@ from handlers.queue import Message
 from handlers.stack import Call, Stack, ready, warm
 from handlers.triggers import UnknownEvent
 from handlers.wishes import in_turn, wishes_of
-from reconciler.keep import keep, later
+from reconciler.attempt.keep import keep, later
 from reconciler.trigger import Trigger
 
 if TYPE_CHECKING:

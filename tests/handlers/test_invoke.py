@@ -13,7 +13,7 @@ from handlers.invoke import LARGEST, answer, invoke
 from handlers.settings import Settings
 from handlers.stack import Call, Stack
 from lab.strict_aws import Call as Made
-from reconciler.keep import Wish, keep
+from reconciler.attempt.keep import Wish, keep
 from reconciler.ledger.lease import Lease
 from reconciler.trigger import Source, Trigger
 from tests.handlers.doors import NAME, Doors, object_event

@@ -14,8 +14,8 @@ from handlers import worker
 from handlers.stack import Call
 from handlers.telemetry import BrokenOffError
 from lab.network import find_network
-from reconciler import keep as keeping
-from reconciler.keep import TRIES, keep
+from reconciler.attempt import keep as keeping
+from reconciler.attempt.keep import TRIES, keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source, Trigger

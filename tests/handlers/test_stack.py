@@ -15,7 +15,7 @@ from handlers import stack as stack_of
 from handlers.settings import Deployment, Settings, SettingsError
 from handlers.stack import ACCOUNTS, Stack, ready, warm
 from lab.strict_aws import ACCOUNT, REGION
-from reconciler.keep import Unreachable
+from reconciler.attempt.keep import Unreachable
 from reconciler.ledger.lease import TERM
 from tests.handlers.doors import Doors, deployed, object_event
 from tests.moto.runs import Clock, document

@@ -14,7 +14,7 @@ import pytest
 from handlers.stack import Call, Stack
 from lab.network import find_network
 from lab.strict_aws import Call as Called
-from reconciler.keep import keep
+from reconciler.attempt.keep import keep
 from reconciler.ledger.lease import GRACE, TERM
 from reconciler.report.attempt import Ending, Kept
 from reconciler.trigger import Source, Trigger

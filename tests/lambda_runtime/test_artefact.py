@@ -163,14 +163,14 @@ def _door(project: Path, imports: str) -> None:
 
 
 def test_what_is_imported_only_inside_a_function_is_in_the_artefact(project: Path) -> None:
-    _door(project, "from reconciler.keep import keep")
+    _door(project, "from reconciler.attempt.keep import keep")
     assert [str(file) for file in own_code.reachable(project)] == [
         "handlers/__init__.py",
         "handlers/settings.py",
         "handlers/wiring.py",
         "handlers/worker.py",
         "reconciler/__init__.py",
-        "reconciler/keep.py",
+        "reconciler/attempt/keep.py",
         "reconciler/late.py",
     ]
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler import fights
+from reconciler.attempt import flapping as fights
+from reconciler.attempt.flapping import name
 from reconciler.engine.gate import seen_holds
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory
-from reconciler.fights import name
 from reconciler.ledger.record import Bout
 from reconciler.model import Outcome
 from tests.moto.cases import ANYWHERE, ended, move_acl, permission, said, told

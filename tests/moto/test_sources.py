@@ -16,7 +16,7 @@ from urllib3.exceptions import ProtocolError, SSLError
 
 from desired_state.sources import Documents, Pinned, SourceError
 from lab.strict_aws import ACCOUNT, StrictAws, laboratory
-from reconciler.intake import intake
+from reconciler.attempt.version import intake
 from reconciler.ledger.record import Accepted
 from tests.unit.documents import DOCUMENT, edited
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from desired_state.fields import AclEntry, Address, RuleKey
+from reconciler.attempt.flapping import after, name, paused
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line, Report
-from reconciler.fights import after, name, paused
 from reconciler.ledger.record import Bout
 from reconciler.model import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
 from tests.unit.reports import GROUP, document, report

@@ -9,7 +9,7 @@ import pytest
 
 from desired_state.document import Document
 from desired_state.sources import Pinned, SourceError
-from reconciler.intake import Intake, intake
+from reconciler.attempt.version import Intake, intake
 from reconciler.ledger.record import Accepted
 from tests.unit.documents import edited
 

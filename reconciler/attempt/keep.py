@@ -16,14 +16,14 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.load import inert
 from desired_state.sources import Documents, SourceError
-from reconciler import fights
+from reconciler.attempt import flapping as fights
+from reconciler.attempt.version import Intake, intake
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
 from reconciler.engine.gate import seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory, StalePlanError, World, run
-from reconciler.intake import Intake, intake
 from reconciler.ledger.lease import Lease, Ledger, Taken
 from reconciler.ledger.record import Record
 from reconciler.ledger.table import LedgerError
