@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from desired_state.document import Document
     from reconciler.aws.client import Aws
     from reconciler.engine.result import Report
-    from reconciler.kind import Item, Read
-    from reconciler.model import Observed, Snapshot
+    from reconciler.model.core import Observed, Snapshot
+    from reconciler.model.kind import Item, Read
 
 
 def plainly(world: Path, url: str) -> Callable[[], object]:
@@ -47,7 +47,7 @@ def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False)
     from desired_state.load import load
     from reconciler.aws.client import Aws
     from reconciler.engine.run import Memory, World, run
-    from reconciler.model import Policy
+    from reconciler.model.core import Policy
 
     data = (world / "document.json").read_bytes()
     memory = Memory((world / "vpc_id").read_text() if remembered else "")
@@ -118,9 +118,9 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     from reconciler.engine.diff import diff
     from reconciler.engine.observe import Look, observe
     from reconciler.engine.plan import make_plan
-    from reconciler.kind import Scene
     from reconciler.kinds import REGISTRY
-    from reconciler.model import Policy
+    from reconciler.model.core import Policy
+    from reconciler.model.kind import Scene
 
     assert not url
     data = (world / "document.json").read_bytes()
@@ -159,8 +159,8 @@ def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
 
 def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[], Observed]]:
     """For every live resource, what makes the model of the answer."""
-    from reconciler.kind import Kind, Seen, Sight
     from reconciler.kinds import REGISTRY
+    from reconciler.model.kind import Kind, Seen, Sight
 
     names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
 

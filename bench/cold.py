@@ -31,7 +31,7 @@ def start() -> None:
 
     from desired_state.load import load
     from reconciler.engine.run import World, run
-    from reconciler.model import Policy
+    from reconciler.model.core import Policy
 
     aws = Aws(session, REGION, endpoint_url=sys.argv[3])
     document = load(Path(sys.argv[2], "document.json").read_bytes(), "document.json")

@@ -91,7 +91,7 @@ def _corrections() -> Iterator[list[Call]]:
     from lab.drifts import DRIFTS, find_network
     from reconciler.aws.client import Aws
     from reconciler.engine.run import World, run
-    from reconciler.model import Policy
+    from reconciler.model.core import Policy
 
     document = load((files("desired_state") / "examples" / "test-server.json").read_bytes(), "test-server.json")
     with laboratory(region=REGION) as lab:

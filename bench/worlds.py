@@ -24,7 +24,7 @@ from lab import laboratory
 from reconciler.aws.client import Aws
 from reconciler.engine.run import World as Outside
 from reconciler.engine.run import run
-from reconciler.model import Policy
+from reconciler.model.core import Policy
 
 if TYPE_CHECKING:
     from botocore.model import Shape

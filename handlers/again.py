@@ -11,8 +11,8 @@ from dataclasses import replace
 from handlers.queue import Message
 from handlers.stack import Stack
 from handlers.triggers import message
+from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source, Trigger
 
 
 def put_back(kept: Kept, stack: Stack) -> bool:

@@ -11,10 +11,10 @@ from handlers.again import put_back
 from handlers.stack import Call, Stack, ready, warm
 from handlers.triggers import BadAsk, ask
 from reconciler.attempt.keep import Wish, keep
+from reconciler.model.trigger import Source, Trigger
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source, Trigger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

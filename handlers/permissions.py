@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reconciler.kind import Kind
 from reconciler.kinds import REGISTRY
-from reconciler.model import DOCUMENT_TAG, Operation, Phase
+from reconciler.model.core import DOCUMENT_TAG, Operation, Phase
+from reconciler.model.kind import Kind
 
 _HERE = "arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
 _ANY_VPC = "arn:*:ec2:*:*:vpc/"

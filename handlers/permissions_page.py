@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from handlers.permissions import DENIED, DOORS, looks, writes
-from reconciler.model import DOCUMENT_TAG
+from reconciler.model.core import DOCUMENT_TAG
 
 _PSEUDO = re.compile(r"\$\{AWS::\w+\}")
 _LEAVES = {

@@ -2,7 +2,7 @@
 
 `settings` says how far the tool may go and is the same for every door; the command line hands its options in as
 `chosen`, which win over the environment. `deployment` says where a Lambda function finds its documents, its memory and
-its voice. No document can say any of this (`reconciler/model.py`, Policy).
+its voice. No document can say any of this (`reconciler/model/core.py`, Policy).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from desired_state.load import inert
-from reconciler.model import Policy
+from reconciler.model.core import Policy
 
 PREFIX = "SETPOINT_"
 

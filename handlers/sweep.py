@@ -13,7 +13,7 @@ from handlers.queue import Message
 from handlers.stack import Stack, ready, warm
 from handlers.triggers import Dropped, UnknownEvent, message, read
 from reconciler.ledger.table import LedgerError
-from reconciler.trigger import Source, Trigger
+from reconciler.model.trigger import Source, Trigger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

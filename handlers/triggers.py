@@ -22,7 +22,7 @@ from desired_state.fields import Address, nearest, shown
 from desired_state.load import inert
 from reconciler.cloudtrail.record import actor, bounded, is_own, no_change
 from reconciler.kinds import REGISTRY
-from reconciler.trigger import Actor, Source, Trigger
+from reconciler.model.trigger import Actor, Source, Trigger
 
 SCHEDULE = {"source": "setpoint.schedule", "version": 1}
 """What the Scheduler sends: the template writes exactly this."""

@@ -12,7 +12,7 @@ from typing import Any
 from handlers.stack import Stack
 from handlers.triggers import Dropped, UnknownEvent, read_record
 from reconciler.ledger.table import LedgerError
-from reconciler.trigger import Source, Trigger
+from reconciler.model.trigger import Source, Trigger
 
 log = logging.getLogger(__name__)
 

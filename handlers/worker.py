@@ -17,7 +17,7 @@ from handlers.stack import Call, Stack, ready, warm
 from handlers.triggers import UnknownEvent
 from handlers.wishes import in_turn, wishes_of
 from reconciler.attempt.keep import keep, later
-from reconciler.trigger import Trigger
+from reconciler.model.trigger import Trigger
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -17,7 +17,7 @@ from typing import Any
 from desired_state.resource import Resource
 from reconciler.engine.result import Line, Report, concerns
 from reconciler.ledger.record import Bout
-from reconciler.model import ABSENT, Attempt, Difference, Ended, Outcome
+from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Outcome
 
 BOUTS = 3
 """Corrections of one drift that any hour may have."""

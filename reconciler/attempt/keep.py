@@ -27,13 +27,13 @@ from reconciler.engine.run import Memory, StalePlanError, World, run
 from reconciler.ledger.lease import Lease, Ledger, Taken
 from reconciler.ledger.record import Record
 from reconciler.ledger.table import LedgerError
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
+from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import lets_in
 from reconciler.notify.publisher import Alerts
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Actor, Trigger
 
 log = logging.getLogger(__name__)
 

@@ -33,8 +33,8 @@ from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, v
 if TYPE_CHECKING:
     import boto3
 
-    from reconciler.kind import Read
-    from reconciler.model import Operation
+    from reconciler.model.core import Operation
+    from reconciler.model.kind import Read
 
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 """Everything botocore raises for a call; an answer that was cut short or is no XML is no `BotoCoreError` to it."""

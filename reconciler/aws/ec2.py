@@ -25,8 +25,8 @@ from desired_state.fields import (
     rule_key,
 )
 from desired_state.members import Tags
-from reconciler.kind import Item, Read, Sight, read
-from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
+from reconciler.model.core import Action, Change, Operation, Phase, Ref, Risk
+from reconciler.model.kind import Item, Read, Sight, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from desired_state.document import Document
 from desired_state.members import Tags
 from reconciler.aws.ec2 import tag_list
-from reconciler.kind import Item, read
-from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
+from reconciler.model.core import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
+from reconciler.model.kind import Item, read
 
 ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
 

@@ -19,10 +19,10 @@ from desired_state.load import inert
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.record import Record, actor, no_change
 from reconciler.engine.result import Report
-from reconciler.kind import Read, read
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT
-from reconciler.trigger import Actor
+from reconciler.model.core import ABSENT
+from reconciler.model.kind import Read, read
+from reconciler.model.trigger import Actor
 
 log = logging.getLogger(__name__)
 

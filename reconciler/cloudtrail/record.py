@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from desired_state.load import inert
-from reconciler.trigger import Actor
+from reconciler.model.trigger import Actor
 
 Record = Mapping[str, Any]
 """A CloudTrail record as its JSON has it; every part of it may be missing, or be something else than it should."""

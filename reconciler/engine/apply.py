@@ -19,7 +19,7 @@ from reconciler.aws.errors import LOST, Verdict, bare
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
+from reconciler.model.core import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
 
 log = logging.getLogger(__name__)
 

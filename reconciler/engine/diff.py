@@ -15,8 +15,8 @@ from desired_state.document import Document, Tolerance
 from desired_state.fields import Address
 from desired_state.members import Tags
 from desired_state.resource import Resource
-from reconciler.kind import Kind, Scene
-from reconciler.model import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Snapshot
+from reconciler.model.core import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Snapshot
+from reconciler.model.kind import Kind, Scene
 
 
 def wanted(document: Document, address: Address, kind: Kind) -> Resource:

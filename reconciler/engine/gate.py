@@ -14,7 +14,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import Plan
-from reconciler.model import HOLD_TAG, Action, Finding, Outcome, Phase, Policy, Risk, Snapshot
+from reconciler.model.core import HOLD_TAG, Action, Finding, Outcome, Phase, Policy, Risk, Snapshot
 
 LEAST_LIMIT = 20
 """Breaks that any run may make; a larger document may have a quarter of its members broken."""

@@ -20,9 +20,9 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
-from reconciler.kind import Item, Kind, Read, Seen, Sight
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import DOCUMENT_TAG, NAME_TAG, Neighbour, Observed, Ref, Snapshot
+from reconciler.model.core import DOCUMENT_TAG, NAME_TAG, Neighbour, Observed, Ref, Snapshot
+from reconciler.model.kind import Item, Kind, Read, Seen, Sight
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from desired_state.fields import Address
-from reconciler.kind import Kind, Scene
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
+from reconciler.model.core import Action, Change, Finding, Outcome, Phase, Ref, refs
+from reconciler.model.kind import Kind, Scene
 from reconciler.packets.reachability import Ways
 
 

@@ -12,7 +12,7 @@ from desired_state.fields import Address
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, signature
 from reconciler.engine.suppression import Aside, Left
-from reconciler.model import (
+from reconciler.model.core import (
     ABSENT,
     Action,
     Attempt,

@@ -21,9 +21,9 @@ from reconciler.engine.observe import Look, ObserveError, observe
 from reconciler.engine.plan import make_plan, signature
 from reconciler.engine.result import Course, Meter, Report, Sight, judge
 from reconciler.engine.suppression import Aside, Guard, set_aside
-from reconciler.kind import Scene
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
+from reconciler.model.core import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
+from reconciler.model.kind import Scene
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)

@@ -24,8 +24,8 @@ from typing import Any
 from desired_state.fields import AclEntry, Address, RuleKey, is_cidr, network
 from desired_state.members import members
 from desired_state.resource import Resource
-from reconciler.kind import Scene
-from reconciler.model import ABSENT, Action, Change, Difference, refs
+from reconciler.model.core import ABSENT, Action, Change, Difference, refs
+from reconciler.model.kind import Scene
 from reconciler.packets.reachability import Ways
 from reconciler.packets.traffic import keeps, may_overlap, of_acl
 

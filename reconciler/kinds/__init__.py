@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from graphlib import TopologicalSorter
 
-from reconciler.kind import Kind
 from reconciler.kinds import (
     db_instance,
     db_subnet_group,
@@ -15,6 +14,7 @@ from reconciler.kinds import (
     subnet,
     vpc,
 )
+from reconciler.model.kind import Kind
 
 REGISTRY: dict[str, Kind] = {
     kind.name: kind

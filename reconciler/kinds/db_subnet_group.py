@@ -15,8 +15,8 @@ from desired_state.members import Subnets, Tags
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
-from reconciler.model import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.model.core import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 
 CREATE = Operation(
     "rds",

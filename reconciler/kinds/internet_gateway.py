@@ -9,8 +9,7 @@ from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
-from reconciler.model import (
+from reconciler.model.core import (
     DOCUMENT_TAG,
     Action,
     Change,
@@ -23,6 +22,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.packets.reachability import ATTACHED as ATTACHED_GATEWAYS
 
 CREATE = Operation(

@@ -9,8 +9,8 @@ from desired_state.fields import Address
 from desired_state.network import Vpc
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
-from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.core import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 
 CREATE = Operation(
     "ec2",

@@ -14,9 +14,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from desired_state.fields import Address
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
+from reconciler.model.trigger import Actor
 from reconciler.notify.exposure import Severity
-from reconciler.trigger import Actor
 
 
 class Topic(StrEnum):

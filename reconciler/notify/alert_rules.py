@@ -13,14 +13,14 @@ from typing import Any
 
 from desired_state.fields import Address
 from reconciler.engine.result import Line, Report
-from reconciler.model import Ended, Finding, Outcome, Risk
+from reconciler.model.core import Ended, Finding, Outcome, Risk
+from reconciler.model.trigger import Source
 from reconciler.notify.alert import Concern, Member, Topic, cause, digest, fingerprint, short
 from reconciler.notify.exposure import Exposure, Severity, cost, exposure
 from reconciler.report.as_json import line_as_json
 from reconciler.report.attempt import Ending, Kept
 from reconciler.report.lines import Loose, loose
 from reconciler.report.text import difference
-from reconciler.trigger import Source
 
 _WORST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
 _ENDINGS = {

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.ledger.record import Told
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
 from reconciler.notify.alert import Concern, Topic, fingerprint
 from reconciler.notify.alert_rules import UNSURE
 from reconciler.notify.exposure import Severity

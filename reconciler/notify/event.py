@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.engine.result import Report
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
+from reconciler.model.trigger import Actor
 from reconciler.redact import fit, harmless
 from reconciler.report.as_json import as_json
 from reconciler.report.attempt import Ending, Kept
 from reconciler.report.lines import loose
-from reconciler.trigger import Actor
 
 VERSION = 1
 SOURCE, DETAIL_TYPE = "setpoint", "Setpoint Run"

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
+from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Concern, Member, Topic
 from reconciler.notify.deduplication import Kind, Message
 from reconciler.redact import harmless
 from reconciler.report.attempt import Kept
-from reconciler.trigger import Actor
 
 LONGEST_SUBJECT = 99
 """Characters: SNS wants printable ASCII, fewer than 100, no line break (SNS API reference, Publish, Subject)."""

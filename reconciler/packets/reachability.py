@@ -18,7 +18,7 @@ from typing import Any
 
 from desired_state.fields import ANY, NOWHERE, AclEntry, Address, RuleKey, is_cidr, network
 from desired_state.network import NetworkAcl, RouteTable, SecurityGroup, Subnet
-from reconciler.model import Action, Snapshot
+from reconciler.model.core import Action, Snapshot
 from reconciler.packets.traffic import Packets, keeps, of_acl, of_rules
 
 SIDES = ("ingress", "egress")

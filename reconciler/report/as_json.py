@@ -15,7 +15,7 @@ from desired_state.fields import AclEntry, Address, RuleKey, written_entry, writ
 from desired_state.members import Collection
 from desired_state.resource import SECTIONS
 from reconciler.engine.plan import printable
-from reconciler.model import ABSENT, Action, Finding
+from reconciler.model.core import ABSENT, Action, Finding
 from reconciler.report.lines import expired, outcomes, settled, sign
 
 if TYPE_CHECKING:

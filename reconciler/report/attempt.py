@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from desired_state.fields import Address
 from reconciler.engine.result import Report
-from reconciler.trigger import Actor, Trigger
+from reconciler.model.trigger import Actor, Trigger
 
 
 class Ending(StrEnum):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from desired_state.document import Tolerance
-from reconciler.model import ABSENT, Action, Outcome
+from reconciler.model.core import ABSENT, Action, Outcome
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Line, Report

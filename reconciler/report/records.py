@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address, RuleKey
-from reconciler.model import Action, Ended, Finding, Phase
+from reconciler.model.core import Action, Ended, Finding, Phase
+from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
 from reconciler.report.as_json import action_as_json, finding_as_json, line_as_json, time_as_json, value_as_json
 from reconciler.report.attempt import Ending, Kept
 from reconciler.report.lines import loose, outcomes, settled
 from reconciler.report.text import difference, sentence
-from reconciler.trigger import Actor, Source
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Line, Report

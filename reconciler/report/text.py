@@ -19,7 +19,7 @@ from desired_state.load import inert
 from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
-from reconciler.model import ABSENT, Finding, Neighbour, Outcome
+from reconciler.model.core import ABSENT, Finding, Neighbour, Outcome
 from reconciler.report.lines import Loose, expired, loose, outcomes, settled, sign
 
 if TYPE_CHECKING:

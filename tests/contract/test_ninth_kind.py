@@ -16,7 +16,7 @@ from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
 from reconciler.engine.run import World, run
 from reconciler.kinds import REGISTRY
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.contract import toy
 from tests.unit.worlds import MORNING
 

@@ -20,9 +20,9 @@ from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.rules import IngressEntries
 from reconciler.aws.errors import VERDICTS, bare
-from reconciler.kind import Read, Sight
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Neighbour, Operation, Policy, Ref
+from reconciler.model.core import Action, Neighbour, Operation, Policy, Ref
+from reconciler.model.kind import Read, Sight
 from tests.unit import worlds
 from tests.unit.worlds import BACK1, BACK2, FRONT, IN, OUT, OUTSIDE, VPC, aws_id, document, drifted, missing, plan, seen
 

@@ -18,7 +18,7 @@ from desired_state.fields import Address
 from handlers.permissions import DENIED, DOORS, Statement, calls, looks, writes
 from handlers.permissions_page import page
 from reconciler.kinds import REGISTRY
-from reconciler.model import Neighbour, Operation, Phase, Policy
+from reconciler.model.core import Neighbour, Operation, Phase, Policy
 from tests.contract import toy
 from tests.contract.cfn import ROOT
 from tests.contract.test_operations import reads

@@ -8,8 +8,8 @@ from typing import ClassVar, cast
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
-from reconciler.kind import Answers, Item, Kind, Scene, Seen, Sight, read
-from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.core import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, Scene, Seen, Sight, read
 
 
 class Toy(Resource):

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from desired_state.fields import Address
 from handlers import telemetry
-from reconciler.model import Attempt, Ended, Finding, Outcome
+from reconciler.model.core import Attempt, Ended, Finding, Outcome
+from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.redact import redacted
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Actor, Source, Trigger
 from tests.handlers.canaries import CANARIES, Canary, assert_silent
 from tests.unit.reports import GROUP, NOW, action, line, report
 

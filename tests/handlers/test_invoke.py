@@ -15,7 +15,7 @@ from handlers.stack import Call, Stack
 from lab.strict_aws import Call as Made
 from reconciler.attempt.keep import Wish, keep
 from reconciler.ledger.lease import Lease
-from reconciler.trigger import Source, Trigger
+from reconciler.model.trigger import Source, Trigger
 from tests.handlers.doors import NAME, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"

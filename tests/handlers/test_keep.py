@@ -17,8 +17,8 @@ from lab.network import find_network
 from reconciler.attempt import keep as keeping
 from reconciler.attempt.keep import TRIES, keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
+from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source, Trigger
 from tests.handlers.doors import NAME, TABLE, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"

@@ -14,7 +14,7 @@ from handlers.queue import Queue
 from handlers.stack import Stack
 from handlers.sweep import SweepError, sweep
 from handlers.triggers import UnknownEvent
-from reconciler.trigger import Source
+from reconciler.model.trigger import Source
 from tests.handlers.doors import NAME, SCHEDULE, Doors, object_event
 
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
 from handlers import telemetry
-from reconciler.model import ABSENT, Attempt, Ended, Finding, Outcome
+from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Outcome
+from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source, Trigger
 from tests.unit.reports import GROUP, VPC, action, document, line, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")

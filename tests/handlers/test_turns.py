@@ -16,8 +16,8 @@ from lab.network import find_network
 from lab.strict_aws import Call as Called
 from reconciler.attempt.keep import keep
 from reconciler.ledger.lease import GRACE, TERM
+from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source, Trigger
 from tests.handlers.doors import NAME, Doors
 from tests.moto.packets import State, layers, look, places, world_of
 

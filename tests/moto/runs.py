@@ -21,7 +21,7 @@ from lab.world import World as Saved
 from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
 from reconciler.engine.run import World, run
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.packets import State, look
 
 EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"

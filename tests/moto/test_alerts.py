@@ -19,13 +19,13 @@ from reconciler.aws.client import Aws
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory, World, run
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
+from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Concern, Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import News, news
 from reconciler.notify.publisher import Alerts, Sent
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Actor, Source, Trigger
 from tests.moto.runs import Network
 from tests.unit.attempts import DAY, NOW, ended, extra, looked
 

@@ -18,7 +18,7 @@ from reconciler.aws.client import Aws
 from reconciler.cloudtrail.attribution import LOOKUPS, Drifted, attribute, drifted
 from reconciler.cloudtrail.record import is_own
 from reconciler.engine.result import Report
-from reconciler.trigger import Actor
+from reconciler.model.trigger import Actor
 from tests.moto.cases import permission
 from tests.moto.runs import MORNING, Network
 

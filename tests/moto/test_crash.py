@@ -12,7 +12,7 @@ import pytest
 
 from lab.drifts import DRIFTS
 from lab.faults import Stopped
-from reconciler.model import Policy
+from reconciler.model.core import Policy
 from tests.moto.packets import State, violations
 from tests.moto.runs import Network
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.cases import (
     DATABASE,
     Edit,

@@ -18,7 +18,7 @@ from reconciler.engine.gate import seen_holds
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory
 from reconciler.ledger.record import Bout
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
 from tests.moto.cases import ANYWHERE, ended, move_acl, permission, said, told
 from tests.moto.packets import State, violations
 from tests.moto.runs import Network

@@ -9,7 +9,7 @@ import pytest
 
 from desired_state.fields import Address
 from reconciler.engine.run import StalePlanError
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.cases import (
     ANYWHERE,
     DATABASE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
 from tests.moto.cases import ANYWHERE, calm, ended, left, mended, told, writes
 from tests.moto.runs import Network
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.strict_aws import laboratory
 from reconciler.aws.client import Aws
 from reconciler.engine.run import World, run
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.runs import Clock, document
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.aws.client import Aws
 from reconciler.engine.run import Memory, World, run
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.cases import ANYWHERE, permission, told
 from tests.moto.runs import Network, document
 

@@ -9,7 +9,7 @@ import pytest
 from desired_state.rules import IngressEntries
 from lab.faults import Stopped
 from reconciler.kinds.network_acl.search import steps
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
 from tests.moto.cases import (
     ANYWHERE,
     Deed,

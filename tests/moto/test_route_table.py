@@ -8,7 +8,7 @@ import pytest
 
 from lab import strict_aws
 from lab.live import Answer, Live, Params
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
 from tests.moto.cases import (
     ANYWHERE,
     Deed,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import Outcome
+from reconciler.model.core import Outcome
 from tests.moto.cases import (
     ANYWHERE,
     Deed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.cases import calm, edit, ended, left, mended, removed, said, told, writes
 from tests.moto.runs import Network, document
 

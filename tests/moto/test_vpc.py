@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.engine.observe import ObserveError
-from reconciler.model import Outcome, Policy
+from reconciler.model.core import Outcome, Policy
 from tests.moto.cases import built, calm, edit, ended, mended, removed, told, vpc_attribute, writes
 from tests.moto.packets import look
 from tests.moto.runs import Network, document

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry, Address, rule_key
 from reconciler.engine.result import Line
-from reconciler.model import ABSENT, Outcome
+from reconciler.model.core import ABSENT, Outcome
+from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Concern
 from reconciler.notify.alert_rules import concerns
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Actor, Source, Trigger
 from tests.unit.reports import GROUP, line, report
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

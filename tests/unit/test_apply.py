@@ -15,8 +15,8 @@ from reconciler.aws.errors import LOST
 from reconciler.engine.apply import NEWBORN_PAUSES, Hands, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
-from reconciler.kind import Read
-from reconciler.model import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.model.core import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.model.kind import Read
 from tests.unit import worlds
 from tests.unit.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
 

@@ -12,7 +12,7 @@ from desired_state.members import SecurityGroups, Subnets
 from desired_state.rules import Ingress, IngressEntries, Routes
 from reconciler.engine.plan import make_plan
 from reconciler.engine.suppression import Aside, Guard, set_aside
-from reconciler.model import Difference, Snapshot
+from reconciler.model.core import Difference, Snapshot
 from tests.unit.worlds import (
     DATABASE,
     DB,

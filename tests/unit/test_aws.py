@@ -14,8 +14,8 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTim
 
 from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
-from reconciler.kind import read
-from reconciler.model import Operation, Phase, Risk
+from reconciler.model.core import Operation, Phase, Risk
+from reconciler.model.kind import read
 
 ALLOW = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)
 VPCS = read("ec2", "DescribeVpcs", "Vpcs", page=1000)

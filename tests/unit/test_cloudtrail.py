@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.cloudtrail.record import NAMES, actor, bounded, is_own, no_change
-from reconciler.trigger import Actor
+from reconciler.model.trigger import Actor
 
 ROLE = "arn:aws:iam::123456789012:role/setpoint-worker"
 SESSION = "setpoint-worker"

@@ -13,13 +13,13 @@ from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate, gate
 from reconciler.engine.result import Course, Line, Meter, Sight, judge
-from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Operation, Outcome, Phase, Policy, Risk
+from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Neighbour, Operation, Outcome, Phase, Policy, Risk
+from reconciler.model.trigger import Source
 from reconciler.notify.alert import Concern, Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import Severity, exposure
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source
 from tests.unit import worlds
 from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SOMEBODY, SSH, ended, entry, extra, lacking, looked, only
 from tests.unit.reports import GROUP, VPC, action, line, planned

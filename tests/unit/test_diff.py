@@ -20,7 +20,7 @@ from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT, Difference
+from reconciler.model.core import ABSENT, Difference
 from tests.unit import worlds
 from tests.unit.worlds import DB, MORNING, OUTSIDE, VPC, WEB, document, drifted, missing, of_groups, scene, seen
 

@@ -14,10 +14,10 @@ import reconciler.report
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate
-from reconciler.model import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
+from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
+from reconciler.model.trigger import Source
 from reconciler.notify.event import detail, encoded
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Source
 from tests.unit.attempts import SOMEBODY, ended, extra, hostile, looked
 from tests.unit.reports import GROUP, VPC, action, line, planned
 

@@ -13,7 +13,7 @@ from reconciler.attempt.flapping import after, name, paused
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line, Report
 from reconciler.ledger.record import Bout
-from reconciler.model import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
+from reconciler.model.core import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
 from tests.unit.reports import GROUP, document, report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from desired_state.fields import Address, rule_key
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
-from reconciler.model import ABSENT, Finding, Outcome
+from reconciler.model.core import ABSENT, Finding, Outcome
+from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Message, news
 from reconciler.notify.message import attributes, place, subject, text
 from reconciler.report.attempt import Ending, Kept
-from reconciler.trigger import Actor, Trigger
 from tests.unit.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
 from tests.unit.reports import GROUP, VPC, line, planned
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desired_state.fields import Address
-from reconciler.model import ABSENT, Action, Change, Difference, Operation, Phase, Ref, Risk, Snapshot, refs
+from reconciler.model.core import ABSENT, Action, Change, Difference, Operation, Phase, Ref, Risk, Snapshot, refs
 from tests.unit import worlds
 
 GROUP = Address("security_group/DBSG")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from desired_state.fields import Address, rule_key
 from desired_state.load import load
 from reconciler.ledger.record import Told
-from reconciler.model import Finding, Outcome
+from reconciler.model.core import Finding, Outcome
 from reconciler.notify.alert import Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import Kind, News, news

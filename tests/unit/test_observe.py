@@ -15,8 +15,8 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import Look, ObserveError, observe
-from reconciler.kind import Read
-from reconciler.model import Neighbour, Ref, Snapshot
+from reconciler.model.core import Neighbour, Ref, Snapshot
+from reconciler.model.kind import Read
 from tests.unit.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import Neighbour, Observed, Outcome, Phase, Policy, Ref, refs
+from reconciler.model.core import Neighbour, Observed, Outcome, Phase, Policy, Ref, refs
 from tests.unit import worlds
 from tests.unit.worlds import (
     APP,

@@ -12,10 +12,22 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
 from reconciler.engine.result import Report
-from reconciler.model import ABSENT, Action, Attempt, Ended, Finding, Neighbour, Operation, Outcome, Phase, Ref, Risk
+from reconciler.model.core import (
+    ABSENT,
+    Action,
+    Attempt,
+    Ended,
+    Finding,
+    Neighbour,
+    Operation,
+    Outcome,
+    Phase,
+    Ref,
+    Risk,
+)
+from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.report.attempt import Ending, Kept
 from reconciler.report.records import UNITS, bounded, metrics, records
-from reconciler.trigger import Actor, Source, Trigger
 from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")

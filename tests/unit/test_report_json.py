@@ -17,7 +17,7 @@ from desired_state.load import load
 from desired_state.members import members
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
-from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome, Ref
+from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome, Ref
 from reconciler.report.as_json import as_json
 from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
 

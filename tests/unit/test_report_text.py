@@ -16,7 +16,7 @@ from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
-from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome
+from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome
 from reconciler.report.lines import outcomes, settled
 from reconciler.report.text import difference, sentence, text, value
 from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report

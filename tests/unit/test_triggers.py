@@ -27,7 +27,7 @@ from handlers.triggers import (
 )
 from reconciler.cloudtrail.record import NAMES, bounded
 from reconciler.kinds import REGISTRY
-from reconciler.trigger import Actor, Source, Trigger
+from reconciler.model.trigger import Actor, Source, Trigger
 
 ROLE = "arn:aws:iam::123456789012:role/setpoint-worker"
 HERE = Here(

@@ -7,7 +7,7 @@ from typing import Any
 
 from desired_state.fields import AclEntry, RuleKey
 from desired_state.rules import Egress, Routes
-from reconciler.model import Action, Operation, Phase, Risk, Snapshot
+from reconciler.model.core import Action, Operation, Phase, Risk, Snapshot
 from reconciler.packets.reachability import ACL_OF, ATTACHED, TABLE_OF, Ways, cell
 from tests.unit.worlds import BACK1, DB, FRONT, GATEWAY, IN, INSIDE, OUT, VPC, WEB, document, drifted, seen
 

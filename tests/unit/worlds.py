@@ -26,9 +26,9 @@ from desired_state.load import load
 from desired_state.resource import Resource
 from reconciler.engine.diff import diff, wanted
 from reconciler.engine.plan import Plan, make_plan
-from reconciler.kind import Scene
 from reconciler.kinds import REGISTRY
-from reconciler.model import Change, Neighbour, Observed, Policy, Ref, Snapshot
+from reconciler.model.core import Change, Neighbour, Observed, Policy, Ref, Snapshot
+from reconciler.model.kind import Scene
 
 EXAMPLES = Path(desired_state.__file__).parent / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text(encoding="utf-8"))

@@ -11,7 +11,6 @@ from desired_state.members import SecurityGroups
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
     READY,
@@ -23,7 +22,7 @@ from reconciler.kinds.db_instance.settings import (
     only_ours,
     release,
 )
-from reconciler.model import (
+from reconciler.model.core import (
     ABSENT,
     Action,
     Change,
@@ -36,6 +35,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 
 CREATE = Operation(
     "rds",

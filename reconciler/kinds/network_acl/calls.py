@@ -12,7 +12,7 @@ from desired_state.fields import AclEntry, Address
 from desired_state.rules import Entries
 from reconciler.aws.ec2 import entry_params
 from reconciler.kinds.network_acl.search import Step, Steps, steps
-from reconciler.model import ABSENT, Action, Change, Operation, Phase, Ref, Risk
+from reconciler.model.core import ABSENT, Action, Change, Operation, Phase, Ref, Risk
 from reconciler.packets.reachability import ACL_OF, cell
 from reconciler.packets.traffic import of_acl
 

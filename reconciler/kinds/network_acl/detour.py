@@ -14,7 +14,6 @@ from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.network import NetworkAcl
 from reconciler.aws.ec2 import entry_params, tagged_as
-from reconciler.kind import Scene
 from reconciler.kinds.network_acl.calls import (
     CREATE,
     CREATE_ENTRY,
@@ -26,7 +25,8 @@ from reconciler.kinds.network_acl.calls import (
     order_of,
     write_entries,
 )
-from reconciler.model import DOCUMENT_TAG, Action, Change, Ref
+from reconciler.model.core import DOCUMENT_TAG, Action, Change, Ref
+from reconciler.model.kind import Scene
 
 TEMPORARY = "temporary"
 TEMPORARY_TAG = "setpoint:temporary"

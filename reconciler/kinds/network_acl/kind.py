@@ -16,7 +16,6 @@ from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.resource import Resource
 from desired_state.rules import EgressEntries, IngressEntries
 from reconciler.aws.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.kinds.network_acl.calls import (
     ASSOCIATION,
     CREATE,
@@ -33,7 +32,7 @@ from reconciler.kinds.network_acl.calls import (
     write_entries,
 )
 from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, detour, no_detour, tidy
-from reconciler.model import (
+from reconciler.model.core import (
     ABSENT,
     DOCUMENT_TAG,
     Action,
@@ -44,6 +43,7 @@ from reconciler.model import (
     Outcome,
     Ref,
 )
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.packets.traffic import of_acl
 
 DEFAULT = "default_network_acl"

@@ -27,9 +27,8 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.kinds.route_table.route_steps import overlap, route_order
-from reconciler.model import (
+from reconciler.model.core import (
     ABSENT,
     Action,
     Change,
@@ -42,6 +41,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
 from reconciler.packets.reachability import TABLE_OF, cell
 
 CREATE = Operation(

@@ -21,9 +21,21 @@ from reconciler.aws.ec2 import (
     tags_of,
     traffic_of,
 )
-from reconciler.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
-from reconciler.model import ABSENT, Action, Change, Finding, Neighbour, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.model.core import (
+    ABSENT,
+    Action,
+    Change,
+    Finding,
+    Neighbour,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Ref,
+    Risk,
+)
+from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
 from reconciler.packets.reachability import Effect, cell
 
 CREATE = Operation(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
-from reconciler.model import Action, Change, Finding, Neighbour, Observed, Operation, Policy, Ref, Snapshot
+from reconciler.model.core import Action, Change, Finding, Neighbour, Observed, Operation, Policy, Ref, Snapshot
 
 Item = Mapping[str, Any]
 """One resource as boto3 answers it."""
