@@ -2,7 +2,7 @@
 every action that is allowed was used.
 
 `conftest.py` registers `ExactRole`. Each process notes what the sessions of the laboratory called (`strict_aws.used`);
-at the end of a run that was complete and green the sum is compared with `handlers/permissions.py`, which the templates
+at the end of a run that was complete and green the sum is compared with `artefact/permissions.py`, which the templates
 repeat word for word (contract/test_template.py). A difference fails the run.
 """
 
@@ -43,17 +43,17 @@ def differences(made: Iterable[Used], needs: Needs, allowed: Collection[str]) ->
     return [
         *(
             f"{service}:{operation} is called by a test, and no role allows it: add it to the kind that calls it "
-            "(operations, looks) or to DOORS in handlers/permissions.py, and to the templates; where the product does "
+            "(operations, looks) or to DOORS in artefact/permissions.py, and to the templates; where the product does "
             "not make this call, make it with outsider()"
             for service, operation in strange
         ),
         *(
             f"{action} is allowed, and no test uses it: write the test that needs it, or take it out of the kind's "
-            "table or of DOORS in handlers/permissions.py, and of the templates"
+            "table or of DOORS in artefact/permissions.py, and of the templates"
             for action in sorted(set(allowed) - exercised)
         ),
         *(
-            f"{action} is used by a test, and no role allows it: see handlers/permissions.py and the templates"
+            f"{action} is used by a test, and no role allows it: see artefact/permissions.py and the templates"
             for action in sorted(exercised - set(allowed))
         ),
     ]
@@ -68,7 +68,7 @@ def _taken(one: Used, needs: Needs) -> Iterator[str]:
 
 def needed() -> dict[tuple[str, str], set[str]]:
     """What the product's calls take, out of its tables."""
-    from handlers.permissions import DOORS, looks
+    from artefact.permissions import DOORS, looks
     from reconciler.kinds import REGISTRY
 
     found: dict[tuple[str, str], set[str]] = {}
@@ -85,7 +85,7 @@ def needed() -> dict[tuple[str, str], set[str]]:
 
 def allowed() -> set[str]:
     """Every action that the roles of a stack with all its leave allow, but for what Lambda itself does with them."""
-    from handlers.permissions import DOORS, looks, policies
+    from artefact.permissions import DOORS, looks, policies
 
     statements = [looks(), *(one for policy in policies().values() for one in policy)]
     actions = {action for one in statements for action in one.actions}

@@ -14,9 +14,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from artefact.permissions import DENIED, DOORS, Statement, calls, looks, writes
+from artefact.permissions_page import page
 from desired_state.fields import Address
-from handlers.permissions import DENIED, DOORS, Statement, calls, looks, writes
-from handlers.permissions_page import page
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import Neighbour, Operation, Phase, Policy
 from tests.contract import toy
@@ -31,7 +31,7 @@ OPERATIONS = [row for kind in REGISTRY.values() for row in kind.operations]
 
 def test_the_page_about_permissions_is_what_the_tables_say() -> None:
     assert (ROOT / "docs/permissions.md").read_text() == page(), (
-        "run: python -m handlers.permissions_page > docs/permissions.md"
+        "run: python -m artefact.permissions_page > docs/permissions.md"
     )
 
 

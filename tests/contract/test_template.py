@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from handlers.permissions import DENIED, DOORS, Call, denied, looks, policies, writes
+from artefact.permissions import DENIED, DOORS, Call, denied, looks, policies, writes
 from handlers.settings import PREFIX, Deployment, Settings, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names

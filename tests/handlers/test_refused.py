@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from handlers.permissions import looks
+from artefact.permissions import looks
 from handlers.settings import Settings
 from lab.network import Network, find_network
 from reconciler.kinds import REGISTRY

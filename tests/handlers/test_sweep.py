@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from handlers.permissions import DOORS
+from artefact.permissions import DOORS
 from handlers.queue import Queue
 from handlers.stack import Stack
 from handlers.sweep import SweepError, sweep

@@ -1,7 +1,7 @@
 """What the functions may do, out of the kinds' own tables: IAM statements, the page about them, and every call made.
 
 `template.yaml` and `templates/target-role.yaml` hold the statements word for word; tests compare both ways. The build
-of the artefact keeps the models of `calls()` only. `python -m handlers.permissions_page > docs/permissions.md` renews
+of the artefact keeps the models of `calls()` only. `python -m artefact.permissions_page > docs/permissions.md` renews
 the page.
 
 What IAM checks a call against, and what it can be bound to: Service Authorization Reference, "Actions, resources, and

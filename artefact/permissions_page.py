@@ -1,6 +1,6 @@
 """`docs/permissions.md`: what the functions may do, for whoever has to allow it.
 
-`python -m handlers.permissions_page` prints it.
+`python -m artefact.permissions_page` prints it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from handlers.permissions import DENIED, DOORS, looks, writes
+from artefact.permissions import DENIED, DOORS, looks, writes
 from reconciler.model.core import DOCUMENT_TAG
 
 _PSEUDO = re.compile(r"\$\{AWS::\w+\}")
@@ -23,7 +23,7 @@ _LEAVES = {
 _PAGE = """\
 # What Setpoint is allowed to do
 
-Made by `python -m handlers.permissions_page`; a test fails when this page, the templates or the kinds' own tables
+Made by `python -m artefact.permissions_page`; a test fails when this page, the templates or the kinds' own tables
 differ.
 
 In mode `report` a role has the permissions to look, and none of those to change. An account that is reached by a role
