@@ -113,7 +113,7 @@ def _inputs_of_dependencies(recipe: Recipe) -> str:
 
 def calls() -> Calls:
     """Every operation that the functions may call."""
-    from handlers import permissions
+    from artefact import permissions
 
     return permissions.calls()
 

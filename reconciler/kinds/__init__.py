@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from graphlib import TopologicalSorter
 
-from reconciler.kinds import (
-    db_instance,
-    db_subnet_group,
-    internet_gateway,
-    network_acl,
-    route_table,
-    security_group,
-    subnet,
-    vpc,
-)
+from reconciler.kinds import db_subnet_group, internet_gateway, subnet, vpc
+from reconciler.kinds.db_instance import kind as db_instance
+from reconciler.kinds.network_acl import kind as network_acl
+from reconciler.kinds.route_table import kind as route_table
+from reconciler.kinds.security_group import kind as security_group
 from reconciler.model.kind import Kind
 
 REGISTRY: dict[str, Kind] = {

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry
-from reconciler.kinds.network_acl.kind import search as acl_steps
+from reconciler.kinds.network_acl import search as acl_steps
 from reconciler.kinds.network_acl.search import Step, Steps, steps
 from tests.unit import oracle
 
