@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import shown
 from desired_state.reading import ENOUGH, Reading
+from desired_state.sanitize import sanitize
 from desired_state.strict_json import (
     Fault,
     Path,
@@ -31,9 +32,6 @@ from desired_state.strict_json import (
 if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.explain import Finding
-
-_LONGEST = 500
-"""Characters of a problem, a mend or a path that a person is shown."""
 
 
 class Problem(NamedTuple):
@@ -137,11 +135,11 @@ def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
     first = sorted(faults, key=lambda fault: fault.offset)[: ENOUGH + 1]
     return [
         Problem(
-            inert(origin),
+            sanitize(origin),
             *line_and_column(starts, fault.offset),
-            inert(_path(fault.path)),
-            inert(fault.problem),
-            inert(fault.mend),
+            sanitize(_path(fault.path)),
+            sanitize(fault.problem),
+            sanitize(fault.mend),
         )
         for fault in first
     ]
@@ -156,10 +154,3 @@ def _path(path: Path) -> str:
         else:
             text += f"[{shown(step)}]"
     return text
-
-
-def inert(text: str) -> str:
-    """Text from anywhere for a message: one line, readable in length, nothing in it that a terminal acts on."""
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

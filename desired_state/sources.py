@@ -22,7 +22,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from desired_state.document import Name
 from desired_state.fields import shown
-from desired_state.load import DocumentError, Problem, inert
+from desired_state.load import DocumentError, Problem
+from desired_state.sanitize import sanitize
 from desired_state.strict_json import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class SourceError(Exception):
     """
 
     def __init__(self, where: str, problem: str, mend: str, code: str = "") -> None:
-        super().__init__(f"{inert(where)}: {inert(problem)}; {mend}")
+        super().__init__(f"{sanitize(where)}: {sanitize(problem)}; {mend}")
         self.code = code
 
     @property
@@ -97,7 +98,7 @@ class Documents:
         if strangers:
             _LOG.warning(
                 "%s: %d keys name no document, such as %s; a document is named <name>%s, <name> of a-z, 0-9 and -",
-                *(inert(where), len(strangers), shown(strangers[0]), _SUFFIX),
+                *(sanitize(where), len(strangers), shown(strangers[0]), _SUFFIX),
             )
 
     def current(self, name: str) -> Pinned | None:
@@ -133,7 +134,7 @@ class Documents:
         if pinned in ("", "null"):
             mend = "turn versioning on for the bucket, then upload the document once more"
             raise SourceError(where, "the bucket keeps no versions of it, so it can be neither pinned nor kept", mend)
-        return Pinned(name, data, pinned, inert(self._where(key, pinned)))
+        return Pinned(name, data, pinned, sanitize(self._where(key, pinned)))
 
     def _answered[Answer](self, where: str, ask: Callable[[], Answer], mends: dict[str, str]) -> Answer:
         try:
@@ -189,4 +190,4 @@ def read_file(path: Path | str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have, such as one with a NUL
         reason = error.strerror if isinstance(error, OSError) else None
         problem, mend = f"the file cannot be read: {reason or error}", "check the path"
-    raise DocumentError([Problem(inert(str(path)), 1, 1, "", inert(problem), mend)])
+    raise DocumentError([Problem(sanitize(str(path)), 1, 1, "", sanitize(problem), mend)])

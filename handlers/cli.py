@@ -275,7 +275,7 @@ def _place(document: Document, options: Mapping[str, Any]) -> Place:
 
 def _run(document: Document, place: Place, policy: Policy, **how: Any) -> Report:
     """One run, told on stderr while it goes on."""
-    from desired_state.load import inert
+    from desired_state.sanitize import sanitize
     from handlers import wiring
     from handlers.progress import Progress
     from reconciler.engine.observe import ObserveError
@@ -286,9 +286,9 @@ def _run(document: Document, place: Place, policy: Policy, **how: Any) -> Report
         return run(document, wiring.world(place, looking=progress.looking, doing=progress.doing), policy, **how)
     except StalePlanError as error:
         mend = "nothing was changed; plan again, with the same options, and look at it"
-        raise Refused(f"{inert(str(error))}: {mend}") from error
+        raise Refused(f"{sanitize(str(error))}: {mend}") from error
     except (ObserveError, *wiring.FAILURES) as error:
-        raise Refused(f"AWS could not be looked at: {inert(str(error))}") from error
+        raise Refused(f"AWS could not be looked at: {sanitize(str(error))}") from error
     except KeyboardInterrupt:
         raise Interrupted(_interrupted(progress.in_flight)) from None
     finally:
@@ -311,9 +311,9 @@ def _exit_code(report: Report) -> int:
 
 
 def _shown(path: Path) -> str:
-    from desired_state.load import inert
+    from desired_state.sanitize import sanitize
 
-    return inert(str(path))
+    return sanitize(str(path))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from desired_state.document import Document
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -55,12 +55,14 @@ def content(report: Mapping[str, Any], only: frozenset[str] | None) -> str:
 def check_place(path: Path) -> None:
     """Refuse, before any work, to write over something that is no plan file. Raises PlanFileError."""
     if path.is_dir() or not path.parent.is_dir():
-        raise PlanFileError(f"{inert(str(path))}: no file can be written there; name a file in a directory that exists")
+        raise PlanFileError(
+            f"{sanitize(str(path))}: no file can be written there; name a file in a directory that exists"
+        )
     if path.exists() and path.stat().st_size:
         try:
             read(path)
         except PlanFileError:
-            raise PlanFileError(f"{inert(str(path))}: it exists and is no plan file; choose another name") from None
+            raise PlanFileError(f"{sanitize(str(path))}: it exists and is no plan file; choose another name") from None
 
 
 def write(path: Path, text: str) -> None:
@@ -68,12 +70,12 @@ def write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise PlanFileError(f"{inert(str(path))}: it cannot be written: {error.strerror}; check the path") from error
+        raise PlanFileError(f"{sanitize(str(path))}: it cannot be written: {error.strerror}; check the path") from error
 
 
 def read(path: Path) -> PlanFile:
     """The plan in a file. Raises PlanFileError."""
-    where = inert(str(path))
+    where = sanitize(str(path))
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise PlanFileError(f"{where}: it is too large to be a plan file")
@@ -83,7 +85,7 @@ def read(path: Path) -> PlanFile:
     except ValidationError as error:
         what = ", ".join(sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})) or "all of it"
         raise PlanFileError(
-            f"{where}: it is no plan file of this version ({inert(what)}); make one with: setpoint plan --out"
+            f"{where}: it is no plan file of this version ({sanitize(what)}); make one with: setpoint plan --out"
         ) from None
     except (ValueError, RecursionError):
         raise PlanFileError(f"{where}: it is no plan file; make one with: setpoint plan --out") from None
@@ -91,15 +93,17 @@ def read(path: Path) -> PlanFile:
 
 def check(plan: PlanFile, path: Path, document: Document) -> None:
     """Refuse a plan that is not for exactly this document. Raises PlanFileError."""
-    where, scope = inert(str(path)), document.scope
+    where, scope = sanitize(str(path)), document.scope
     if plan.document.name != document.name:
-        raise PlanFileError(f"{where}: it is a plan for document {inert(plan.document.name)}, this is {document.name}")
+        raise PlanFileError(
+            f"{where}: it is a plan for document {sanitize(plan.document.name)}, this is {document.name}"
+        )
     if (plan.account, plan.region) != (scope.account_id, scope.region):
-        there = f"account {inert(plan.account)}, {inert(plan.region)}"
+        there = f"account {sanitize(plan.account)}, {sanitize(plan.region)}"
         raise PlanFileError(
             f"{where}: it is a plan for {there}, the document is for account {scope.account_id}, {scope.region}"
         )
     if plan.document.sha256 != document.sha256:
-        was = f"revision {plan.document.revision}, sha256 {inert(plan.document.sha256)[:12]}"
+        was = f"revision {plan.document.revision}, sha256 {sanitize(plan.document.sha256)[:12]}"
         now = f"revision {document.revision}, sha256 {document.sha256[:12]}"
         raise PlanFileError(f"{where}: the document has changed since: it was {was}, it is {now}; plan again")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from threading import Lock
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 
 _READING = "reading "
 
@@ -39,7 +39,7 @@ class Progress:
         """A write is about to be sent."""
         with self._lock:
             self._end_of_look(told=self._looks == 1)  # later ones are of a single id
-            self.in_flight = inert(text)
+            self.in_flight = sanitize(text)
             self._line(text)
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class Progress:
     def _line(self, text: str) -> None:
         if self._live:
             self._rewrite("")
-        print(f"  {inert(text)}", file=sys.stderr, flush=True)  # noqa: T201 (the terminal is what this is for)
+        print(f"  {sanitize(text)}", file=sys.stderr, flush=True)  # noqa: T201 (the terminal is what this is for)
 
     def _rewrite(self, text: str) -> None:
         print(f"\r\x1b[2K{text}", end="", file=sys.stderr, flush=True)  # noqa: T201

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -62,7 +62,7 @@ class Queue:
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
-            log.warning("the queue took none of %d messages: %s", len(messages), inert(str(error)))
+            log.warning("the queue took none of %d messages: %s", len(messages), sanitize(str(error)))
             return messages
         taken = {int(one["Id"]) for one in answer.get("Successful", ())}
         return tuple(one for index, one in enumerate(messages) if index not in taken)

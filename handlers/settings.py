@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.model.core import Policy
 
 PREFIX = "SETPOINT_"
@@ -122,7 +122,7 @@ def _close(name: str) -> list[str]:
 
 
 def _misspelt(name: str, meant: str) -> str:
-    return f"{inert(name)}: there is no such setting; did you mean {meant}?"
+    return f"{sanitize(name)}: there is no such setting; did you mean {meant}?"
 
 
 def _refused(model: type[BaseModel], field: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
@@ -131,4 +131,4 @@ def _refused(model: type[BaseModel], field: str, given: Mapping[str, str], optio
     if field not in given and field not in options:
         return f"{where}: it is not set; {mend}"
     value = options.get(field, given.get(field))
-    return f"{where}: {inert(repr(value))} cannot be used; {mend}"
+    return f"{where}: {sanitize(repr(value))} cannot be used; {mend}"

@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from desired_state.sources import Documents
 from handlers import IN_LAMBDA
 from handlers.queue import Queue
@@ -175,7 +175,7 @@ class Stack:
             )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             mend = "its trust policy must name this stack's roles and its external id"
-            raise Unreachable(f"{role} cannot be assumed: {inert(str(error))}; {mend}") from error
+            raise Unreachable(f"{role} cannot be assumed: {sanitize(str(error))}; {mend}") from error
         given = answer["Credentials"]
         session = boto3.Session(
             aws_access_key_id=given["AccessKeyId"],

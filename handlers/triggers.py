@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from desired_state.document import Name, Revision
 from desired_state.fields import Address, nearest, shown
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.cloudtrail.record import actor, bounded, is_own, no_change
 from reconciler.kinds import REGISTRY
 from reconciler.model.trigger import Actor, Source, Trigger
@@ -207,7 +207,7 @@ def _message(event: Mapping[str, Any]) -> Trigger:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise _unknown(event, f"a message of ours that is no such thing at {inert(where)}") from None
+        raise _unknown(event, f"a message of ours that is no such thing at {sanitize(where)}") from None
     actors = tuple(bounded(Actor(**one.model_dump())) for one in read.trigger.actors)
     rest = read.trigger
     return Trigger(rest.source, read.document, rest.account, rest.sent, actors, rest.tries)
@@ -287,4 +287,4 @@ def _excerpt(value: object) -> str:
         return shown(value) if isinstance(value, (str, int, float, list, type(None))) else type(value).__name__
     said = [f"{key} {shown(value[key])}" for key in ("source", "detail-type", "account", "id") if key in value]
     keys = ", ".join(shown(key) for key in list(value)[:12])
-    return inert(f"an object with {keys or 'nothing in it'}{''.join(f', {one}' for one in said)}")
+    return sanitize(f"an object with {keys or 'nothing in it'}{''.join(f', {one}' for one in said)}")

@@ -28,7 +28,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from desired_state.document import Document
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.aws.client import Aws, AwsError
 from reconciler.engine.run import World
 
@@ -78,14 +78,14 @@ def connect(document: Document, entry: Entry) -> Place:
         _check_region(document, region)
         account = _account(session, region, entry.endpoint_url)
     except ProfileNotFound as error:
-        raise NoEntry(f"{inert(str(error))}: `aws configure list-profiles` shows those there are") from error
+        raise NoEntry(f"{sanitize(str(error))}: `aws configure list-profiles` shows those there are") from error
     except _NOT_LOGGED_IN as error:
-        raise NoEntry(f"{inert(str(error))}: {_LOGIN}") from error
+        raise NoEntry(f"{sanitize(str(error))}: {_LOGIN}") from error
     except ClientError as error:
-        raise NoEntry(f"AWS does not say who we are: {inert(str(error))}; {_LOGIN}") from error
+        raise NoEntry(f"AWS does not say who we are: {sanitize(str(error))}; {_LOGIN}") from error
     except (BotoCoreError, ResponseParserError, ValueError) as error:  # ValueError: an endpoint that is no URL
         raise NoEntry(
-            f"AWS cannot be reached: {inert(str(error))}; check the region, the endpoint, the network"
+            f"AWS cannot be reached: {sanitize(str(error))}; check the region, the endpoint, the network"
         ) from error
     if account != document.scope.account_id:
         mend = "use --profile with a profile of that account, or correct scope.account_id"
@@ -113,7 +113,7 @@ def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str]
 def _check_region(document: Document, region: str) -> None:
     if region != document.scope.region:
         mend = f"use --region {document.scope.region}, or correct scope.region"
-        raise NoEntry(f"this is region {inert(region)}, the document is for {document.scope.region}: {mend}")
+        raise NoEntry(f"this is region {sanitize(region)}, the document is for {document.scope.region}: {mend}")
 
 
 def _account(session: boto3.Session, region: str, endpoint_url: str) -> str:

@@ -15,11 +15,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 
 REDACTED = "[redacted]"
 LOOKED_AT = 20_000
-"""Characters of one text that are read; what is longer is cut there, and a person is shown far less (`inert`)."""
+"""Characters of one text that are read; what is longer is cut there, and a person is shown far less (`sanitize`)."""
 
 _I = re.IGNORECASE
 # Behind these names any word is a secret.
@@ -104,8 +104,8 @@ def redacted(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Anybody's text, fit to be shown: `redacted`, and `inert` as desired_state says."""
-    return inert(redacted(text))
+    """Anybody's text, fit to be shown: `redacted` and `sanitize`d."""
+    return sanitize(redacted(text))
 
 
 def is_secret_name(name: object) -> bool:

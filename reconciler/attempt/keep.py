@@ -14,7 +14,7 @@ from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
 from reconciler.attempt import flapping as fights
 from reconciler.attempt.version import Intake, intake
@@ -93,7 +93,7 @@ def keep(name: str, trigger: Trigger, means: Means, wish: Wish | None = None) ->
     except LedgerError as error:
         return replace(blank, problem=str(error), again=later(trigger, WAITING_AGAIN))
     if isinstance(lease, Taken):
-        problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {inert(lease.owner)}"
+        problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
         return replace(blank, ending=Ending.BUSY, problem=problem, again=later(trigger, BUSY_AGAIN))
     learnt: Record | None = None
     try:
@@ -166,7 +166,7 @@ def _kept(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Re
         return _blind(blank, error), record
     except StalePlanError as error:
         problem = f"{error}; nothing was changed: ask for the plan again, and look at it"
-        return replace(blank, ending=Ending.REFUSED, problem=inert(problem)), record
+        return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
 
 
 def _unheard_of(record: Record) -> bool:
@@ -175,7 +175,7 @@ def _unheard_of(record: Record) -> bool:
 
 
 def _blind(blank: Kept, error: Exception) -> Kept:
-    return replace(blank, problem=inert(str(error)), again=later(blank.trigger, WAITING_AGAIN))
+    return replace(blank, problem=sanitize(str(error)), again=later(blank.trigger, WAITING_AGAIN))
 
 
 def _unknown(only: Iterable[str] | None, document: Document) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from desired_state.document import Document
-from desired_state.load import DocumentError, inert, load
+from desired_state.load import DocumentError, load
+from desired_state.sanitize import sanitize
 from desired_state.sources import Pinned, SourceError
 from reconciler.ledger.record import Accepted
 
@@ -115,7 +116,7 @@ def _document(pinned: Pinned, reaches: Reaches) -> Document:
         mend = f'write "name": "{pinned.name}", or upload it as {document.name}.json'
         raise _Refused(f"{pinned.origin}: {problem}; {mend}")
     if why := reaches(document):
-        raise _Refused(f"{pinned.origin}: {inert(why)}")
+        raise _Refused(f"{pinned.origin}: {sanitize(why)}")
     return document
 
 
@@ -135,7 +136,7 @@ def _check_same(version: Accepted, accepted: Accepted, origin: str) -> None:
     if version != accepted:
         problem = (
             f"this version has revision {version.revision} and sha256 {version.sha256}, but was accepted with "
-            f"revision {accepted.revision} and sha256 {inert(accepted.sha256)}"
+            f"revision {accepted.revision} and sha256 {sanitize(accepted.sha256)}"
         )
         mend = f"find out who changed what is remembered, then {_way_on(version, accepted)}"
         raise _Refused(f"{origin}: {problem}; {mend}")

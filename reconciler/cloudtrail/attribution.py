@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from desired_state.fields import Address
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.record import Record, actor, no_change
 from reconciler.engine.result import Report
@@ -98,7 +98,7 @@ def attribute(
         try:
             answer = aws.read(_lookup(name, since))
         except (AwsError, KeyError) as error:  # KeyError: an answer without a list of events
-            log.warning("who changed what drifted is unknown: %s", inert(str(error)))
+            log.warning("who changed what drifted is unknown: %s", sanitize(str(error)))
             break
         if told := _newest(one, _actors(answer, ours)):
             found[one.address] = told

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.model.trigger import Actor
 
 Record = Mapping[str, Any]
@@ -97,7 +97,7 @@ def no_change(record: object) -> str:
     if not isinstance(record, Mapping):
         return "it is no record of a call"
     if failed := record.get("errorCode") or record.get("errorMessage"):
-        return f"the call failed: {inert(str(failed)[:100])}"
+        return f"the call failed: {sanitize(str(failed)[:100])}"
     if record.get("readOnly") in (True, "true"):
         return "the call only reads"
     return ""
@@ -129,7 +129,7 @@ def _who(identity: Record) -> str:
 
 def _short(who: str) -> str:
     """Shortened in the middle: a user's path may have 512 characters, and the name comes after it."""
-    safe = inert(who) if len(who) <= _LONGEST_WHO else f"{inert(who[:200])}...{inert(who[-197:])}"
+    safe = sanitize(who) if len(who) <= _LONGEST_WHO else f"{sanitize(who[:200])}...{sanitize(who[-197:])}"
     return safe if len(safe) <= _LONGEST_WHO else f"{safe[:240]}...{safe[-157:]}"
 
 
@@ -163,7 +163,7 @@ def _names(record: Record) -> Iterator[str]:
 
 
 def _cut(text: str, longest: int) -> str:
-    return inert(text[:longest])[:longest]
+    return sanitize(text[:longest])[:longest]
 
 
 def _part(value: object, key: str) -> Record:

@@ -30,7 +30,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from desired_state.fields import Address, shown
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.ledger.record import Bout, Record
 
 MOST_BOUTS = 200
@@ -90,11 +90,11 @@ def read(item: Mapping[str, Any]) -> Record:
         record = _RECORD.validate_json(json.dumps(known, default=_plain), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        path = ".".join(inert(str(step)) for step in first["loc"])
+        path = ".".join(sanitize(str(step)) for step in first["loc"])
         raise MalformedItem(path, first["msg"]) from None
     for path, time in _times(record):
         if time.tzinfo is None:
-            raise MalformedItem(inert(path), "a time without an offset")
+            raise MalformedItem(sanitize(path), "a time without an offset")
     return record
 
 

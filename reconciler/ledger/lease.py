@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
 from reconciler.ledger.record import Accepted, Record
 from reconciler.ledger.table import LedgerError, Table
@@ -56,7 +56,7 @@ class Ledger:
         `owner` must be another for every attempt: who has the lease gets it again, since a call whose answer was lost
         meets its own lease when it is sent again.
         """
-        what, now = f"the lease of {inert(document)} could not be taken", self._now()
+        what, now = f"the lease of {sanitize(document)} could not be taken", self._now()
         answer = self._table.update(
             what,
             document,
@@ -181,7 +181,7 @@ class Lease:
         sendings: int = 2,
         condition: str = "#fence = :fence AND #owner = :me AND #expires > :now",
     ) -> None:
-        what, now = f"the lease of {inert(self.document)} {what}", self._now()
+        what, now = f"the lease of {sanitize(self.document)} {what}", self._now()
         ours = {":fence": self.fence, ":me": self.owner} | ({":now": seconds(now)} if ":now" in condition else {})
         answer = self._table.update(what, self.document, update, condition, {**values, **ours}, sendings=sendings)
         if not answer.done:
@@ -189,14 +189,14 @@ class Lease:
             raise self._stop
 
     def _ended(self, how: str) -> LedgerError:
-        return LedgerError(f"the lease of {inert(self.document)} {how}", self._table.name, _NEXT)
+        return LedgerError(f"the lease of {sanitize(self.document)} {how}", self._table.name, _NEXT)
 
     def _why_lost(self, item: Mapping[str, Any]) -> str:
         owner = item.get("owner")
         if owner is None:
             return "it is ours no longer"
         if owner != self.owner:
-            return f"{inert(str(owner))} has taken it"
+            return f"{sanitize(str(owner))} has taken it"
         return "it has run out" if item.get("fence") == self.fence else "it was taken again under the same name"
 
 
@@ -212,4 +212,6 @@ def _tell_forgotten(document: str, record: Record, kept: Record) -> None:
     for name in ("bouts", "told", "holds"):
         before, after = len(getattr(record, name)), len(getattr(kept, name))
         if after < before:
-            _log.warning("%s: %d of %d %s are too many to be remembered", inert(document), before - after, before, name)
+            _log.warning(
+                "%s: %d of %d %s are too many to be remembered", sanitize(document), before - after, before, name
+            )

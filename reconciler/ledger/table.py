@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnectedError
 from botocore.parsers import ResponseParserError
 
-from desired_state.load import inert
+from desired_state.sanitize import sanitize
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -105,7 +105,7 @@ class Table:
             raise self._error(what, error) from error
 
     def _error(self, what: str, error: Exception) -> LedgerError:
-        return LedgerError(f"{what}: {inert(str(error))}", self.name, _MENDS.get(_code(error), _WAIT))
+        return LedgerError(f"{what}: {sanitize(str(error))}", self.name, _MENDS.get(_code(error), _WAIT))
 
 
 def _names(expression: str) -> dict[str, str]:

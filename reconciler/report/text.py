@@ -15,10 +15,10 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
-from desired_state.load import inert
 from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
+from desired_state.sanitize import sanitize
 from reconciler.model.core import ABSENT, Finding, Neighbour, Outcome
 from reconciler.report.lines import Loose, expired, loose, outcomes, settled, sign
 
@@ -58,7 +58,7 @@ def heading(document: Document) -> str:
     scope = document.scope
     return (
         f"Account {scope.account_id}, {scope.region}: document {document.name}, revision {document.revision} "
-        f"({inert(document.origin)})"
+        f"({sanitize(document.origin)})"
     )
 
 
@@ -121,7 +121,7 @@ def _together(blocks: Iterable[list[str]]) -> list[list[str]]:
 def _block(
     address: Address, lines: list[Line], extra: list[Loose], findings: list[Finding], whole: str, style: Style
 ) -> Iterator[str]:
-    name = style(inert(address), "bold")
+    name = style(sanitize(address), "bold")
     new = next((line for line in lines if not line.field), None)
     if new:
         yield f"{_signs(new.outcome, sign(new), style)} {name}{_ending(new.outcome, style)}"
@@ -140,7 +140,7 @@ def _block(
         if times > 1:  # one reason of several drifts stands once, below them
             yield from _why(outcome, message, whole, style)
     for one in extra:
-        yield f"    {_signs(one.outcome, 'remove', style)} {inert(one.action.why)}{_ending(one.outcome, style)}"
+        yield f"    {_signs(one.outcome, 'remove', style)} {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield from _why(one.outcome, one.message, whole, style)
     yield from (_finding(one, style) for one in findings)
 
@@ -149,9 +149,9 @@ def _undeclared(
     address: Address, extra: list[Loose], findings: list[Finding], whole: str, style: Style
 ) -> Iterator[str]:
     """What goes because nobody declares it any more."""
-    name = style(inert(address), "bold")
+    name = style(sanitize(address), "bold")
     for one in extra:
-        told = f"{name}: {inert(one.action.why)}{_ending(one.outcome, style)}"
+        told = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield f"{_signs(one.outcome, 'remove', style)} {told}"
         yield from _why(one.outcome, one.message, whole, style)
     if findings and not extra:
@@ -161,13 +161,13 @@ def _undeclared(
 
 def _finding(one: Finding, style: Style) -> str:
     where = f"{one.field}: " if one.field else ""
-    return f"    {style('!', 'yellow')}   {where}{_outcome(one.outcome, style)}: {inert(one.message)}"
+    return f"    {style('!', 'yellow')}   {where}{_outcome(one.outcome, style)}: {sanitize(one.message)}"
 
 
 def _why(outcome: Outcome | None, message: str, whole: str, style: Style) -> Iterator[str]:
     """Why something is not done; what holds the whole plan is told once, below it."""
     if outcome and message and message != whole:
-        yield f"          {_outcome(outcome, style)}: {inert(message)}"
+        yield f"          {_outcome(outcome, style)}: {sanitize(message)}"
 
 
 def _sign(what: str, style: Style) -> str:
@@ -252,17 +252,17 @@ def value(thing: Any) -> str:
         case set() | frozenset():
             return f"[{', '.join(value(one) for one in sorted(thing, key=str))}]"
         case _:
-            return inert(str(thing))
+            return sanitize(str(thing))
 
 
 def _quoted(words: str) -> str:
-    return inert(json.dumps(words, ensure_ascii=False))
+    return sanitize(json.dumps(words, ensure_ascii=False))
 
 
 def _notes(report: Report, style: Style) -> Iterator[list[str]]:
     """What stands below the drifts: a plan held as a whole, exceptions, neighbours."""
     if report.gate.whole:
-        yield [f"{style('!', 'yellow')} {style('The whole plan is held', 'yellow')}: {inert(report.gate.whole)}"]
+        yield [f"{style('!', 'yellow')} {style('The whole plan is held', 'yellow')}: {sanitize(report.gate.whole)}"]
     if report.plan.breaks and not report.wrote:
         yield [f"The plan takes away {_count(report.plan.breaks, 'live member')}."]
     if report.tolerated:
@@ -277,7 +277,7 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
 
 def _exception(one: Tolerance) -> str:
     until = f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"    {inert(one.address)} {one.field}: {_tolerated(one)}, until {until}: {_quoted(one.reason)}"
+    return f"    {sanitize(one.address)} {one.field}: {_tolerated(one)}, until {until}: {_quoted(one.reason)}"
 
 
 def _tolerated(one: Tolerance) -> str:
@@ -291,5 +291,5 @@ def _tolerated(one: Tolerance) -> str:
 
 def _neighbour(one: Neighbour) -> str:
     ours = "; it carries this document's tags: declare it, or let --prune delete it" if one.ours else ""
-    shown = inert(one.address) if one.address.name == one.id else f"{inert(one.address)} ({inert(one.id)})"
+    shown = sanitize(one.address) if one.address.name == one.id else f"{sanitize(one.address)} ({sanitize(one.id)})"
     return f"    {shown}{ours}"

@@ -777,10 +777,10 @@ def test_a_poisoned_document_is_refused_in_plain_lines(number: int) -> None:
 def refused_plainly(data: bytes) -> None:
     with pytest.raises(DocumentError) as refused:
         load(data, "poison.json")
-    inert(refused.value)
+    sanitize(refused.value)
 
 
-def inert(error: DocumentError) -> None:
+def sanitize(error: DocumentError) -> None:
     assert error.problems
     places = [(problem.line, problem.column) for problem in error.problems]
     assert places == sorted(places)
@@ -844,7 +844,7 @@ def either(data: bytes) -> Document | None:
     try:
         return load(data, "any.json")
     except DocumentError as error:
-        inert(error)
+        sanitize(error)
         return None
 
 
