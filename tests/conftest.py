@@ -8,7 +8,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from tests.exact_role import ExactRole
+from tests.support.exact_role import ExactRole
 
 # The gate asks the same examples every time, so a red run is about the change and not about luck; `make long` looks for
 # new ones, and prints what repeats a failure. Neither has a deadline: two test processes share the machine.

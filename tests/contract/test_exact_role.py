@@ -1,4 +1,4 @@
-"""The comparison behind `tests/exact_role.py`, on sets that are made up, and on what the product's tables say."""
+"""The comparison behind `tests/support/exact_role.py`, on sets that are made up, and on what the product's tables say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.strict_aws import Used
-from tests.exact_role import allowed, complete, differences, needed
+from tests.support.exact_role import allowed, complete, differences, needed
 
 NEEDS = {
     ("ec2", "CreateVpc"): {"ec2:CreateVpc", "ec2:CreateTags"},

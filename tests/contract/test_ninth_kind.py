@@ -17,8 +17,8 @@ from reconciler.engine.result import Report
 from reconciler.engine.run import World, run
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import Outcome, Policy
-from tests.contract import toy
-from tests.unit.worlds import MORNING
+from tests.support import toy
+from tests.support.worlds import MORNING
 
 SECTIONS.pop("toy")  # defining the model has entered it, and only the tests below want it there
 

@@ -23,8 +23,22 @@ from reconciler.aws.errors import VERDICTS, bare
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import Action, Neighbour, Operation, Policy, Ref
 from reconciler.model.kind import Read, Sight
-from tests.unit import worlds
-from tests.unit.worlds import BACK1, BACK2, FRONT, IN, OUT, OUTSIDE, VPC, aws_id, document, drifted, missing, plan, seen
+from tests.support import worlds
+from tests.support.worlds import (
+    BACK1,
+    BACK2,
+    FRONT,
+    IN,
+    OUT,
+    OUTSIDE,
+    VPC,
+    aws_id,
+    document,
+    drifted,
+    missing,
+    plan,
+    seen,
+)
 
 OPERATIONS = sorted({(kind.name, row.name): row for kind in REGISTRY.values() for row in kind.operations}.items())
 LARGEST_PAGE = {"DescribeRouteTables": 100, "DescribeDBInstances": 100, "DescribeDBSubnetGroups": 100}

@@ -19,11 +19,10 @@ from artefact.permissions_page import page
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import Neighbour, Operation, Phase, Policy
-from tests.contract import toy
-from tests.contract.cfn import ROOT
 from tests.contract.test_operations import reads
-from tests.unit import worlds
-from tests.unit.worlds import document, missing, plan, seen
+from tests.support import toy, worlds
+from tests.support.cfn import ROOT
+from tests.support.worlds import document, missing, plan, seen
 
 ALL = (*writes("ec2"), *writes("rds"))
 OPERATIONS = [row for kind in REGISTRY.values() for row in kind.operations]

@@ -16,8 +16,8 @@ from handlers.settings import PREFIX, Deployment, Settings, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
 from reconciler.report.records import UNITS
-from tests.contract.cfn import ROOT, Stack, as_yaml, listed, statements, template
-from tests.contract.iam import allowed, attached
+from tests.support.cfn import ROOT, Stack, as_yaml, listed, statements, template
+from tests.support.iam import allowed, attached
 
 MAIN, TARGET = "template.yaml", "templates/target-role.yaml"
 BOTH = pytest.mark.parametrize("name", [MAIN, TARGET])

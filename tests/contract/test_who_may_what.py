@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.cfn import Stack, template
-from tests.contract.iam import Target, may
+from tests.support.cfn import Stack, template
+from tests.support.iam import Target, may
 
 HERE = "arn:aws:ec2:eu-west-1:123456789012"
 OURS, THEIRS = f"{HERE}:vpc/vpc-0a1b2c3d", f"{HERE}:vpc/vpc-0ffffffff"

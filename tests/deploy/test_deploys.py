@@ -18,7 +18,7 @@ from typing import Any, Literal
 import boto3
 import pytest
 
-from tests.contract.cfn import template
+from tests.support.cfn import template
 
 sam: Any = pytest.importorskip(
     "samtranslator.translator.transform",

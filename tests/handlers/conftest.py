@@ -16,8 +16,8 @@ import desired_state
 from handlers import cli, wiring
 from lab import StrictAws, World, laboratory
 from lab.drifts import DRIFTS, Network, find_network
-from tests.handlers.canaries import ENVIRONMENT, assert_silent
-from tests.handlers.doors import Doors, deployed
+from tests.support.canaries import ENVIRONMENT, assert_silent
+from tests.support.doors import Doors, deployed
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
 

@@ -17,8 +17,8 @@ from reconciler.model.core import Attempt, Ended, Finding, Outcome
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.redact import redacted
 from reconciler.report.attempt import Ending, Kept
-from tests.handlers.canaries import CANARIES, Canary, assert_silent
-from tests.unit.reports import GROUP, NOW, action, line, report
+from tests.support.canaries import CANARIES, Canary, assert_silent
+from tests.support.reports import GROUP, NOW, action, line, report
 
 EACH = pytest.mark.parametrize("canary", CANARIES, ids=lambda one: one.name)
 

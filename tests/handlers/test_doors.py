@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.drifts import DRIFTS
-from tests.handlers.doors import SCHEDULE, Doors, object_event
+from tests.support.doors import SCHEDULE, Doors, object_event
 
 
 def test_a_quiet_sweep_reads_nine_times_writes_nothing_and_tells_nobody(doors: Doors) -> None:

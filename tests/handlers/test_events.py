@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.handlers.doors import NAME, Doors, object_event
+from tests.support.doors import NAME, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"
 

@@ -16,7 +16,7 @@ from lab.strict_aws import Call as Made
 from reconciler.attempt.keep import Wish, keep
 from reconciler.ledger.lease import Lease
 from reconciler.model.trigger import Source, Trigger
-from tests.handlers.doors import NAME, Doors, object_event
+from tests.support.doors import NAME, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"
 KEYS = {"format_version", "run_id", "document", "ending", "problem", "refusal", "again_in_seconds", "report"}

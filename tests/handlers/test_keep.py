@@ -19,7 +19,7 @@ from reconciler.attempt.keep import TRIES, keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from tests.handlers.doors import NAME, TABLE, Doors, object_event
+from tests.support.doors import NAME, TABLE, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"
 SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}

@@ -8,7 +8,7 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from handlers.queue import Message, Queue
-from tests.handlers.doors import Doors
+from tests.support.doors import Doors
 
 
 def queue(doors: Doors) -> Queue:

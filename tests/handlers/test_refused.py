@@ -12,8 +12,8 @@ from artefact.permissions import looks
 from handlers.settings import Settings
 from lab.network import Network, find_network
 from reconciler.kinds import REGISTRY
-from tests.handlers.doors import NAME, Doors, object_event
-from tests.moto.cases import permission
+from tests.support.cases import permission
+from tests.support.doors import NAME, Doors, object_event
 
 ANYWHERE = "0.0.0.0/0"
 SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}

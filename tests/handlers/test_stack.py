@@ -17,8 +17,8 @@ from handlers.stack import ACCOUNTS, Stack, ready, warm
 from lab.strict_aws import ACCOUNT, REGION
 from reconciler.attempt.keep import Unreachable
 from reconciler.ledger.lease import TERM
-from tests.handlers.doors import Doors, deployed, object_event
-from tests.moto.runs import Clock, document
+from tests.support.doors import Doors, deployed, object_event
+from tests.support.runs import Clock, document
 
 THERE = "111122223333"
 ROLE = f"arn:aws:iam::{THERE}:role/setpoint-target"

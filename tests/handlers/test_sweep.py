@@ -15,7 +15,7 @@ from handlers.stack import Stack
 from handlers.sweep import SweepError, sweep
 from handlers.triggers import UnknownEvent
 from reconciler.model.trigger import Source
-from tests.handlers.doors import NAME, SCHEDULE, Doors, object_event
+from tests.support.doors import NAME, SCHEDULE, Doors, object_event
 
 
 @dataclass

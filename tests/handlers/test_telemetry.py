@@ -21,7 +21,7 @@ from handlers import telemetry
 from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Outcome
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from tests.unit.reports import GROUP, VPC, action, document, line, report
+from tests.support.reports import GROUP, VPC, action, document, line, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 CALM = Kept("small", "run-1", Ending.LOOKED, Trigger(Source.SCHEDULE, "small"), report(wrote=True))

@@ -11,7 +11,7 @@ import pytest
 
 from lab.strict_aws import Call
 from reconciler.ledger.lease import GRACE, TERM
-from tests.handlers.doors import NAME, Doors, object_event
+from tests.support.doors import NAME, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"
 

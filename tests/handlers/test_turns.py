@@ -18,8 +18,8 @@ from reconciler.attempt.keep import keep
 from reconciler.ledger.lease import GRACE, TERM
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import Ending, Kept
-from tests.handlers.doors import NAME, Doors
-from tests.moto.packets import State, layers, look, places, world_of
+from tests.support.doors import NAME, Doors
+from tests.support.packets import State, layers, look, places, world_of
 
 TOO_LONG = (TERM + GRACE + timedelta(seconds=1)).total_seconds()
 TRIES = 6

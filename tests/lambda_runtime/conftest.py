@@ -22,7 +22,7 @@ if find_spec("awslambdaric") is None:
 else:
     from artefact.assemble import Recipe, assembled
     from artefact.dependencies import copy_installed
-    from tests.lambda_runtime.runtime_api import REGION
+    from tests.support.runtime_api import REGION
 
 RUNTIME = ("awslambdaric", "simplejson", "snapshot-restore-py")
 """AWS's client and what it imports; on AWS they lie beside the interpreter, behind the artefact on the path."""

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from lab.drifts import DRIFTS
-from tests.handlers.canaries import CANARIES, assert_silent
-from tests.handlers.doors import object_event
-from tests.lambda_runtime.deployed import (
+from tests.support.canaries import CANARIES, assert_silent
+from tests.support.deployed import (
     EXAMPLE,
     METRICS,
     NAME,
@@ -26,8 +25,9 @@ from tests.lambda_runtime.deployed import (
     Stack,
     check_line,
 )
-from tests.lambda_runtime.runtime_api import ACCOUNT, Answer, Lambda
-from tests.moto.packets import violations
+from tests.support.doors import object_event
+from tests.support.packets import violations
+from tests.support.runtime_api import ACCOUNT, Answer, Lambda
 
 
 @pytest.fixture(scope="session")

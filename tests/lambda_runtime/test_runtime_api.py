@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lambda_runtime.runtime_api import Lambda
+from tests.support.runtime_api import Lambda
 
 Start = Callable[..., Lambda]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.strict_aws import StrictAws, laboratory
-from tests.moto.runs import Network, build
+from tests.support.runs import Network, build
 
 
 @pytest.fixture(scope="session")

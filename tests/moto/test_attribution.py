@@ -19,8 +19,8 @@ from reconciler.cloudtrail.attribution import LOOKUPS, Drifted, attribute, drift
 from reconciler.cloudtrail.record import is_own
 from reconciler.engine.result import Report
 from reconciler.model.trigger import Actor
-from tests.moto.cases import permission
-from tests.moto.runs import MORNING, Network
+from tests.support.cases import permission
+from tests.support.runs import MORNING, Network
 
 API, SERVER, DB = "security_group/APIGatewaySG", "security_group/TestServerSG", "security_group/DBSG"
 DATABASE = "db_instance/mypostgresqldb"

@@ -13,8 +13,8 @@ import pytest
 from lab.drifts import DRIFTS
 from lab.faults import Stopped
 from reconciler.model.core import Policy
-from tests.moto.packets import State, violations
-from tests.moto.runs import Network
+from tests.support.packets import State, violations
+from tests.support.runs import Network
 
 WRITES = 15
 """The writes that correct all drifts of the laboratory together; a test below holds that it is the number."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.core import Outcome, Policy
-from tests.moto.cases import (
+from tests.support.cases import (
     DATABASE,
     Edit,
     built,
@@ -22,7 +22,7 @@ from tests.moto.cases import (
     told,
     writes,
 )
-from tests.moto.runs import Network, document, drifted
+from tests.support.runs import Network, document, drifted
 
 DB = f"db_instance/{DATABASE}"
 NOW, WINDOW = Policy(downtime="now"), Policy(downtime="window")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.core import Outcome, Policy
-from tests.moto.cases import DATABASE, built, calm, edit, ended, left, mended, told, writes
-from tests.moto.runs import Network, document
+from tests.support.cases import DATABASE, built, calm, edit, ended, left, mended, told, writes
+from tests.support.runs import Network, document
 
 GROUP = "db_subnet_group/mydbsubnetgroup"
 PRIVATE = ("subnet/PrivateSubnet1", "subnet/PrivateSubnet2")

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from lab.drifts import DRIFTS, Drift
-from tests.moto.packets import violations
-from tests.moto.runs import Network, drifted
+from tests.support.packets import violations
+from tests.support.runs import Network, drifted
 
 
 def test_a_calm_run_makes_nine_reads_and_no_write(net: Network) -> None:

@@ -8,8 +8,8 @@ from desired_state.document import FORMAT
 from desired_state.resource import SECTIONS
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import Outcome
-from tests.moto.cases import CASES, Case, built, ended, left, mended, told
-from tests.moto.runs import Network, document
+from tests.support.cases import CASES, Case, built, ended, left, mended, told
+from tests.support.runs import Network, document
 
 PROPERTIES = [(kind, field) for kind, model in SECTIONS.items() for field in model.described()]
 

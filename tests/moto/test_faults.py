@@ -14,8 +14,8 @@ from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import Outcome, Policy
-from tests.moto.packets import violations
-from tests.moto.runs import Network
+from tests.support.packets import violations
+from tests.support.runs import Network
 
 WRITES = sorted({row.name for kind in REGISTRY.values() for row in kind.operations})
 READS = [

@@ -10,7 +10,7 @@ import pytest
 from desired_state.fields import Address
 from reconciler.engine.run import StalePlanError
 from reconciler.model.core import Outcome, Policy
-from tests.moto.cases import (
+from tests.support.cases import (
     ANYWHERE,
     DATABASE,
     Edit,
@@ -31,7 +31,7 @@ from tests.moto.cases import (
     told,
     writes,
 )
-from tests.moto.runs import Network, document, drifted
+from tests.support.runs import Network, document, drifted
 
 API, SERVER, DB = "security_group/APIGatewaySG", "security_group/TestServerSG", "security_group/DBSG"
 PUBLIC_ACL, TABLE = "network_acl/PublicSubnetACL", "route_table/PublicRouteTable"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.core import Outcome
-from tests.moto.cases import ANYWHERE, calm, ended, left, mended, told, writes
-from tests.moto.runs import Network
+from tests.support.cases import ANYWHERE, calm, ended, left, mended, told, writes
+from tests.support.runs import Network
 
 GATEWAY = "internet_gateway/MyInternetGateway"
 VPC = "vpc/MyVPC"

@@ -19,8 +19,8 @@ from reconciler.ledger.item import MOST_TOLD
 from reconciler.ledger.lease import GRACE, TERM, Lease, Ledger, Taken
 from reconciler.ledger.record import Accepted, Bout, Record, Told
 from reconciler.ledger.table import LedgerError
-from tests.moto.ledger_table import create_table, records
-from tests.moto.runs import MORNING, Clock
+from tests.support.ledger_table import create_table, records
+from tests.support.runs import MORNING, Clock
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

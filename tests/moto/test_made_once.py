@@ -6,7 +6,7 @@ from lab.strict_aws import laboratory
 from reconciler.aws.client import Aws
 from reconciler.engine.run import World, run
 from reconciler.model.core import Outcome, Policy
-from tests.moto.runs import Clock, document
+from tests.support.runs import Clock, document
 
 
 def test_a_vpc_that_does_not_show_yet_is_not_made_again() -> None:

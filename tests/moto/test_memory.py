@@ -7,8 +7,8 @@ import pytest
 from reconciler.aws.client import Aws
 from reconciler.engine.run import Memory, World, run
 from reconciler.model.core import Outcome, Policy
-from tests.moto.cases import ANYWHERE, permission, told
-from tests.moto.runs import Network, document
+from tests.support.cases import ANYWHERE, permission, told
+from tests.support.runs import Network, document
 
 DB, SERVER = "security_group/DBSG", "security_group/TestServerSG"
 

@@ -10,7 +10,7 @@ from desired_state.rules import IngressEntries
 from lab.faults import Stopped
 from reconciler.kinds.network_acl.search import steps
 from reconciler.model.core import Outcome
-from tests.moto.cases import (
+from tests.support.cases import (
     ANYWHERE,
     Deed,
     Edit,
@@ -27,8 +27,8 @@ from tests.moto.cases import (
     told,
     writes,
 )
-from tests.moto.packets import violations
-from tests.moto.runs import REFERENCE, Network, document
+from tests.support.packets import violations
+from tests.support.runs import REFERENCE, Network, document
 
 PUBLIC, PRIVATE = "network_acl/PublicSubnetACL", "network_acl/PrivateSubnetACL"
 NUMBERS = {"tcp": "6", "udp": "17", "icmp": "1", "icmpv6": "58", "all": "-1"}

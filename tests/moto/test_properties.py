@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lab.strict_aws import Call
 from reconciler.engine.result import Report
 from reconciler.model.core import Outcome
-from tests.moto.packets import violations
-from tests.moto.runs import Network
+from tests.support.packets import violations
+from tests.support.runs import Network
 
 GROUPS = ("APIGatewaySG", "TestServerSG", "DBSG")
 ACLS = ("PublicSubnetACL", "PrivateSubnetACL")

@@ -9,7 +9,7 @@ import pytest
 from lab import strict_aws
 from lab.live import Answer, Live, Params
 from reconciler.model.core import Outcome
-from tests.moto.cases import (
+from tests.support.cases import (
     ANYWHERE,
     Deed,
     association,
@@ -26,7 +26,7 @@ from tests.moto.cases import (
     told,
     writes,
 )
-from tests.moto.runs import Network, document
+from tests.support.runs import Network, document
 
 PUBLIC, PRIVATE = "route_table/PublicRouteTable", "route_table/PrivateRouteTable"
 GATEWAY = "internet_gateway/MyInternetGateway"

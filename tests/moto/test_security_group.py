@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.core import Outcome
-from tests.moto.cases import (
+from tests.support.cases import (
     ANYWHERE,
     Deed,
     Edit,
@@ -25,7 +25,7 @@ from tests.moto.cases import (
     told,
     writes,
 )
-from tests.moto.runs import Network, address, document
+from tests.support.runs import Network, address, document
 
 API, SERVER, DB = "security_group/APIGatewaySG", "security_group/TestServerSG", "security_group/DBSG"
 ALL_OUT = [{"protocol": "all", "destination": ANYWHERE}]

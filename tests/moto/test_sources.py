@@ -18,7 +18,7 @@ from desired_state.sources import Documents, Pinned, SourceError
 from lab.strict_aws import ACCOUNT, StrictAws, laboratory
 from reconciler.attempt.version import intake
 from reconciler.ledger.record import Accepted
-from tests.unit.documents import DOCUMENT, edited
+from tests.support.documents import DOCUMENT, edited
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

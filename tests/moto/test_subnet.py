@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.model.core import Outcome, Policy
-from tests.moto.cases import calm, edit, ended, left, mended, removed, said, told, writes
-from tests.moto.runs import Network, document
+from tests.support.cases import calm, edit, ended, left, mended, removed, said, told, writes
+from tests.support.runs import Network, document
 
 PUBLIC, PRIVATE = "subnet/PublicSubnet1", "subnet/PrivateSubnet1"
 

@@ -6,9 +6,9 @@ import pytest
 
 from reconciler.engine.observe import ObserveError
 from reconciler.model.core import Outcome, Policy
-from tests.moto.cases import built, calm, edit, ended, mended, removed, told, vpc_attribute, writes
-from tests.moto.packets import look
-from tests.moto.runs import Network, document
+from tests.support.cases import built, calm, edit, ended, mended, removed, told, vpc_attribute, writes
+from tests.support.packets import look
+from tests.support.runs import Network, document
 
 VPC = "vpc/MyVPC"
 BUILDING = Policy(create_databases=True)

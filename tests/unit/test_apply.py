@@ -17,8 +17,8 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.model.core import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
 from reconciler.model.kind import Read
-from tests.unit import worlds
-from tests.unit.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
+from tests.support import worlds
+from tests.support.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
 
 if TYPE_CHECKING:
     from reconciler.aws.client import Aws

@@ -11,7 +11,7 @@ import pytest
 import desired_state
 from desired_state.fields import Address
 from desired_state.load import DocumentError, load
-from tests.unit.documents import DOCUMENT, edited, said_of
+from tests.support.documents import DOCUMENT, edited, said_of
 
 REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     (

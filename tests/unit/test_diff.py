@@ -21,8 +21,8 @@ from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
 from reconciler.model.core import ABSENT, Difference
-from tests.unit import worlds
-from tests.unit.worlds import DB, MORNING, OUTSIDE, VPC, WEB, document, drifted, missing, of_groups, scene, seen
+from tests.support import worlds
+from tests.support.worlds import DB, MORNING, OUTSIDE, VPC, WEB, document, drifted, missing, of_groups, scene, seen
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 HTTP = RuleKey("tcp", 80, 80, "0.0.0.0/0")

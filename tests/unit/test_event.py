@@ -18,8 +18,8 @@ from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Neighbour, Ou
 from reconciler.model.trigger import Source
 from reconciler.notify.event import detail, encoded
 from reconciler.report.attempt import Ending, Kept
-from tests.unit.attempts import SOMEBODY, ended, extra, hostile, looked
-from tests.unit.reports import GROUP, VPC, action, line, planned
+from tests.support.attempts import SOMEBODY, ended, extra, hostile, looked
+from tests.support.reports import GROUP, VPC, action, line, planned
 
 SCHEMA = json.loads((Path(reconciler.report.__file__).parent / "event.v1.schema.json").read_text(encoding="utf-8"))
 VALID = Draft202012Validator(SCHEMA, format_checker=FormatChecker())

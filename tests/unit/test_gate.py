@@ -14,7 +14,7 @@ from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
 from reconciler.model.core import Action, Neighbour, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot
-from tests.unit.worlds import (
+from tests.support.worlds import (
     BACK1,
     DATABASE,
     DB,

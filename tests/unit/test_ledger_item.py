@@ -28,7 +28,7 @@ from reconciler.ledger.item import (
     written,
 )
 from reconciler.ledger.record import Accepted, Bout, Record, Told
-from tests.moto.ledger_table import records
+from tests.support.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
 FULL = Record(

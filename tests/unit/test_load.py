@@ -17,7 +17,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import DocumentError, Problem, load
 from desired_state.reading import UPGRADES
 from desired_state.sources import read_file
-from tests.unit.documents import DOCUMENT, edited, said_of
+from tests.support.documents import DOCUMENT, edited, said_of
 
 EXAMPLES = Path(desired_state.__file__).parent / "examples"
 EXAMPLE = (EXAMPLES / "test-server.json").read_bytes()

@@ -12,7 +12,7 @@ from desired_state.load import DocumentError, load
 from desired_state.members import SecurityGroups, Subnets, Tags
 from desired_state.network import NetworkAcl, RouteTable, SecurityGroup
 from desired_state.rules import Egress, EgressEntries, Ingress, IngressEntries, Routes
-from tests.unit.documents import DOCUMENT, edited, said_of
+from tests.support.documents import DOCUMENT, edited, said_of
 
 REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     (

@@ -21,8 +21,8 @@ from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Message, news
 from reconciler.notify.message import attributes, place, subject, text
 from reconciler.report.attempt import Ending, Kept
-from tests.unit.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
-from tests.unit.reports import GROUP, VPC, line, planned
+from tests.support.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
+from tests.support.reports import GROUP, VPC, line, planned
 
 HERE = {"region": "ap-northeast-2", "invoke": "setpoint-invoke"}
 

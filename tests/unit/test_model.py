@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desired_state.fields import Address
 from reconciler.model.core import ABSENT, Action, Change, Difference, Operation, Phase, Ref, Risk, Snapshot, refs
-from tests.unit import worlds
+from tests.support import worlds
 
 GROUP = Address("security_group/DBSG")
 REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)

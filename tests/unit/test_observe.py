@@ -17,7 +17,7 @@ from reconciler.aws.client import AwsError
 from reconciler.engine.observe import Look, ObserveError, observe
 from reconciler.model.core import Neighbour, Ref, Snapshot
 from reconciler.model.kind import Read
-from tests.unit.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
+from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
 if TYPE_CHECKING:
     from reconciler.aws.client import Aws

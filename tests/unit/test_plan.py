@@ -17,8 +17,8 @@ from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
 from reconciler.kinds import REGISTRY, ranked
 from reconciler.model.core import Neighbour, Observed, Outcome, Phase, Policy, Ref, refs
-from tests.unit import worlds
-from tests.unit.worlds import (
+from tests.support import worlds
+from tests.support.worlds import (
     APP,
     BACK1,
     BACK2,

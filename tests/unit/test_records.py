@@ -28,7 +28,7 @@ from reconciler.model.core import (
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.report.attempt import Ending, Kept
 from reconciler.report.records import UNITS, bounded, metrics, records
-from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
+from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")

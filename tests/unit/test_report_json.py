@@ -19,7 +19,7 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
 from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome, Ref
 from reconciler.report.as_json import as_json
-from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
+from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")

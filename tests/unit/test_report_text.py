@@ -19,7 +19,7 @@ from reconciler.engine.result import Line
 from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome
 from reconciler.report.lines import outcomes, settled
 from reconciler.report.text import difference, sentence, text, value
-from tests.unit.reports import GROUP, NOW, VPC, action, document, line, planned, report
+from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")

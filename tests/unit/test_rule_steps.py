@@ -11,7 +11,7 @@ from desired_state.quotas import GROUP_RULES
 from reconciler.aws.ec2 import peer_sort
 from reconciler.kinds.security_group.rule_steps import RuleSteps, rule_steps
 from reconciler.packets.traffic import Packets, keeps, may_overlap, of_rules
-from tests.unit import oracle
+from tests.support import oracle
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 HTTPS = RuleKey("tcp", 443, 443, "0.0.0.0/0")

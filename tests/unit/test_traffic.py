@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry, RuleKey
 from reconciler.packets.traffic import NOTHING, Packets, keeps, may_overlap, of_acl, of_rule, of_rules
-from tests.unit import oracle
-from tests.unit.oracle import WORLD, Packet
+from tests.support import oracle
+from tests.support.oracle import WORLD, Packet
 
 ONE = {packet: of_rule(oracle.exactly(packet)) for packet in WORLD}
 quick = settings(max_examples=8)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from tests.contract.cfn import Stack, listed, statements
+from tests.support.cfn import Stack, listed, statements
 
 Target = tuple[str, Mapping[str, str]]
 """The ARN of a resource that a call is checked against, and the keys that AWS gives with it."""

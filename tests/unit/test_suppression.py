@@ -13,7 +13,7 @@ from desired_state.rules import Ingress, IngressEntries, Routes
 from reconciler.engine.plan import make_plan
 from reconciler.engine.suppression import Aside, Guard, set_aside
 from reconciler.model.core import Difference, Snapshot
-from tests.unit.worlds import (
+from tests.support.worlds import (
     DATABASE,
     DB,
     FRONT,

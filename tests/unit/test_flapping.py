@@ -14,7 +14,7 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line, Report
 from reconciler.ledger.record import Bout
 from reconciler.model.core import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
-from tests.unit.reports import GROUP, document, report
+from tests.support.reports import GROUP, document, report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")

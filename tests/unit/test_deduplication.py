@@ -16,8 +16,8 @@ from reconciler.notify.alert import Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import Kind, News, news
 from reconciler.report.attempt import Ending, Kept
-from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SSH, ended, extra, lacking, looked
-from tests.unit.reports import GROUP, VPC, WRITTEN, planned
+from tests.support.attempts import DAY, HOUR, HTTPS, NOW, SSH, ended, extra, lacking, looked
+from tests.support.reports import GROUP, VPC, WRITTEN, planned
 
 MINUTE = timedelta(minutes=1)
 HELD = extra(outcome=Outcome.HELD, message="this deployment only reports")

@@ -15,7 +15,7 @@ from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Concern
 from reconciler.notify.alert_rules import concerns
 from reconciler.report.attempt import Ending, Kept
-from tests.unit.reports import GROUP, line, report
+from tests.support.reports import GROUP, line, report
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -30,10 +30,10 @@ from lab.drifts import DRIFTS
 from lab.live import Live
 from lab.network import Network, find_network
 from lab.trail import Trail
-from tests.handlers.canaries import ENVIRONMENT, assert_silent
 from tests.lambda_runtime.conftest import Account
-from tests.lambda_runtime.runtime_api import ACCOUNT, REGION, Answer, Lambda
-from tests.moto.packets import State, look
+from tests.support.canaries import ENVIRONMENT, assert_silent
+from tests.support.packets import State, look
+from tests.support.runtime_api import ACCOUNT, REGION, Answer, Lambda
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state" / "examples" / "test-server.json"
 NAME = "test-server"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from desired_state.fields import AclEntry
 from reconciler.kinds.network_acl import search as acl_steps
 from reconciler.kinds.network_acl.search import Step, Steps, steps
-from tests.unit import oracle
+from tests.support import oracle
 
 type Entries = dict[int, AclEntry]
 

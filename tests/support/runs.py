@@ -22,7 +22,7 @@ from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
 from reconciler.engine.run import World, run
 from reconciler.model.core import Outcome, Policy
-from tests.moto.packets import State, look
+from tests.support.packets import State, look
 
 EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text())

@@ -9,7 +9,7 @@ from desired_state.fields import AclEntry, RuleKey
 from desired_state.rules import Egress, Routes
 from reconciler.model.core import Action, Operation, Phase, Risk, Snapshot
 from reconciler.packets.reachability import ACL_OF, ATTACHED, TABLE_OF, Ways, cell
-from tests.unit.worlds import BACK1, DB, FRONT, GATEWAY, IN, INSIDE, OUT, VPC, WEB, document, drifted, seen
+from tests.support.worlds import BACK1, DB, FRONT, GATEWAY, IN, INSIDE, OUT, VPC, WEB, document, drifted, seen
 
 CALL = Operation("ec2", "AnyCall", Phase.BIND, Risk.TRAFFIC)
 ALL_OUT, SSH = RuleKey("all", -1, -1, "0.0.0.0/0"), RuleKey("tcp", 22, 22, "0.0.0.0/0")

@@ -14,8 +14,8 @@ from desired_state.document import Document
 from lab.world import World
 from reconciler.engine.result import Report
 from reconciler.model.core import Outcome, Policy
-from tests.moto.packets import violations
-from tests.moto.runs import Network, document
+from tests.support.packets import violations
+from tests.support.runs import Network, document
 
 ANYWHERE = "0.0.0.0/0"
 DATABASE = "mypostgresqldb"

@@ -19,11 +19,11 @@ from reconciler.engine.result import Report
 from reconciler.engine.run import Memory
 from reconciler.ledger.record import Bout
 from reconciler.model.core import Outcome
-from tests.moto.cases import ANYWHERE, ended, move_acl, permission, said, told
-from tests.moto.packets import State, violations
-from tests.moto.runs import Network
 from tests.moto.test_properties import MEETINGS, Deed, Outsider, sequences
 from tests.moto.test_properties import writes as made
+from tests.support.cases import ANYWHERE, ended, move_acl, permission, said, told
+from tests.support.packets import State, violations
+from tests.support.runs import Network
 
 API, SERVER, DB = "security_group/APIGatewaySG", "security_group/TestServerSG", "security_group/DBSG"
 PUBLIC_ACL, PRIVATE_ACL = "network_acl/PublicSubnetACL", "network_acl/PrivateSubnetACL"

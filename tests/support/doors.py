@@ -18,8 +18,8 @@ from handlers.worker import work
 from lab.drifts import DRIFTS
 from lab.network import find_network
 from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
-from tests.moto.ledger_table import create_table
-from tests.moto.runs import REFERENCE, Clock
+from tests.support.ledger_table import create_table
+from tests.support.runs import REFERENCE, Clock
 
 BUCKET, TABLE = "setpoint-documents", "setpoint-ledger"
 SCHEDULE = {"source": "setpoint.schedule", "version": 1}

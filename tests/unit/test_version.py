@@ -11,7 +11,7 @@ from desired_state.document import Document
 from desired_state.sources import Pinned, SourceError
 from reconciler.attempt.version import Intake, intake
 from reconciler.ledger.record import Accepted
-from tests.unit.documents import edited
+from tests.support.documents import edited
 
 PLACE = "s3://papers/documents/shop.json?versionId="
 

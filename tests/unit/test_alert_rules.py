@@ -20,9 +20,9 @@ from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import Severity, exposure
 from reconciler.report.attempt import Ending, Kept
-from tests.unit import worlds
-from tests.unit.attempts import DAY, HOUR, HTTPS, NOW, SOMEBODY, SSH, ended, entry, extra, lacking, looked, only
-from tests.unit.reports import GROUP, VPC, action, line, planned
+from tests.support import worlds
+from tests.support.attempts import DAY, HOUR, HTTPS, NOW, SOMEBODY, SSH, ended, entry, extra, lacking, looked, only
+from tests.support.reports import GROUP, VPC, action, line, planned
 
 AUTHORIZE = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.TRAFFIC)
 MODIFY = Operation("rds", "ModifyDBInstance", Phase.BIND, Risk.DOWNTIME)

@@ -26,8 +26,8 @@ from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import News, news
 from reconciler.notify.publisher import Alerts, Sent
 from reconciler.report.attempt import Ending, Kept
-from tests.moto.runs import Network
-from tests.unit.attempts import DAY, NOW, ended, extra, looked
+from tests.support.attempts import DAY, NOW, ended, extra, looked
+from tests.support.runs import Network
 
 WEB = "security_group/APIGatewaySG"
 
