@@ -1,7 +1,7 @@
 """botocore's data cut to the services and operations that the functions call.
 
 Most of a cold start with the stock data is reading 4 MB of EC2's model to make 40 of its 750 operations. What is left
-here says the same of these as the stock data (`tests/lambda_runtime/test_pruned.py` compares them); a call that is not
+here says the same of these as the stock data (`tests/artefact/test_pruned.py` compares them); a call that is not
 in `calls()` would be an AttributeError, which is why `calls()` is the list that the permissions are made of, too.
 """
 

@@ -19,8 +19,8 @@ from reconciler.engine.result import Report
 from reconciler.engine.run import Memory
 from reconciler.ledger.record import Bout
 from reconciler.model.core import Outcome
-from tests.moto.test_properties import MEETINGS, Deed, Outsider, sequences
-from tests.moto.test_properties import writes as made
+from tests.runs.test_properties import MEETINGS, Deed, Outsider, sequences
+from tests.runs.test_properties import writes as made
 from tests.support.cases import ANYWHERE, ended, move_acl, permission, said, told
 from tests.support.packets import State, violations
 from tests.support.runs import Network

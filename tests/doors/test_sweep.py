@@ -20,7 +20,7 @@ from tests.support.doors import NAME, SCHEDULE, Doors, object_event
 
 @dataclass
 class Bucket:
-    """Documents of these names, as a listing of S3 tells them; listings are tested in tests/moto/test_sources.py."""
+    """Documents of these names, as a listing of S3 tells them; listings are tested in tests/runs/test_sources.py."""
 
     listed: list[str]
 
