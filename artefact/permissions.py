@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import DOCUMENT_TAG, Operation, Phase
+from reconciler.model import DOCUMENT_TAG, Operation, Phase
 from reconciler.model.kind import Kind
 
 _HERE = "arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
@@ -71,7 +71,7 @@ _BESIDES = {
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that allows. `resources` are texts of Fn::Sub; `leave` is the setting without which it is left out;
+    """One statement that allows. `resources` are texts of Fn::Sub; `requires_setting` is the setting without which it is left out;
     `checks` are the resources that each action meets there, some of those of the statement.
     """
 
@@ -79,7 +79,7 @@ class Statement:
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     condition: Mapping[str, Any]
-    leave: str = ""
+    requires_setting: str = ""
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def as_iam(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def calls() -> dict[str, frozenset[str]]:
     """All API operations that anything in the product ever calls, by botocore's name of the service."""
     found: dict[str, set[str]] = defaultdict(set)
     for kind in REGISTRY.values():
-        for permission in (*kind.looks, *(one.permission for one in kind.operations)):
+        for permission in (*kind.read_permissions, *(one.permission for one in kind.operations)):
             service, _, operation = permission.partition(":")
             found[service].add(operation)
     for one in DOORS:
@@ -133,9 +133,9 @@ def calls() -> dict[str, frozenset[str]]:
     return {service: frozenset(found[service]) for service in sorted(found)}
 
 
-def looks(kinds: Mapping[str, Kind] = REGISTRY) -> Statement:
+def read_permissions(kinds: Mapping[str, Kind] = REGISTRY) -> Statement:
     """The statement for the kinds' reads. Describe calls know no resource but `*`, or are asked for all there is."""
-    actions = sorted({permission for kind in kinds.values() for permission in kind.looks})
+    actions = sorted({permission for kind in kinds.values() for permission in kind.read_permissions})
     return Statement("Look", tuple(actions), ("*",), {})
 
 
@@ -146,13 +146,13 @@ def writes(service: str, kinds: Mapping[str, Kind] = REGISTRY) -> tuple[Statemen
         for one in kind.operations:
             if one.service == service:
                 for sid, action, resource, condition in _needs(one):
-                    told = found[one.leave, sid]
+                    told = found[one.requires_setting, sid]
                     told.checks[action].add(resource)
                     told.condition = condition
-    for (leave, sid), told in found.items():
+    for (requires_setting, sid), told in found.items():
         if sid == _BIRTH:
             told.condition = {**told.condition, "StringEquals": {"ec2:CreateAction": _makers(kinds)}}
-        if leave and ("", sid) in found:  # what is allowed without leave need not be allowed with it
+        if requires_setting and ("", sid) in found:  # what is allowed without leave need not be allowed with it
             without = found["", sid].checks
             left = {action: on - without.get(action, set()) for action, on in told.checks.items()}
             told.checks = {action: on for action, on in left.items() if on}
@@ -164,11 +164,11 @@ def policies(kinds: Mapping[str, Kind] = REGISTRY) -> dict[str, tuple[Statement,
     network, database = writes("ec2", kinds), writes("rds", kinds)
     making = tuple(one for one in network if one.sid.startswith(("Make", _BIRTH)))
     return {
-        "NetworkPolicy": tuple(one for one in network if not one.leave and one not in making),
+        "NetworkPolicy": tuple(one for one in network if not one.requires_setting and one not in making),
         "MakingPolicy": making,
-        "DatabasePolicy": tuple(one for one in database if not one.leave),
-        "PrunePolicy": tuple(one for one in (*network, *database) if one.leave == "prune"),
-        "NewDatabasePolicy": tuple(one for one in (*network, *database) if one.leave == "create_databases"),
+        "DatabasePolicy": tuple(one for one in database if not one.requires_setting),
+        "PrunePolicy": tuple(one for one in (*network, *database) if one.requires_setting == "prune"),
+        "NewDatabasePolicy": tuple(one for one in (*network, *database) if one.requires_setting == "create_databases"),
     }
 
 
@@ -184,13 +184,13 @@ class _Gathered:
         self.condition: Mapping[str, Any] = {}
 
 
-def _statement(leave: str, sid: str, told: _Gathered) -> Statement:
+def _statement(requires_setting: str, sid: str, told: _Gathered) -> Statement:
     return Statement(
-        _STEMS[leave] + sid,
+        _STEMS[requires_setting] + sid,
         tuple(sorted(told.checks)),
         tuple(sorted(set().union(*told.checks.values()))),
         told.condition,
-        leave,
+        requires_setting,
         {action: tuple(sorted(on)) for action, on in told.checks.items()},
     )
 
@@ -202,9 +202,9 @@ def _needs(one: Operation) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
     yet may only be tagged as ours. The statement of what is made is one for each type, since a condition on the request
     holds for every resource of the call, and would let CreateSubnet past the condition on its VPC.
     """
-    if not one.checked:
+    if not one.iam_resource_types:
         raise ValueError(f"{one.permission}: what IAM checks it against must be said in its row (checked)")
-    made, *rest = one.checked if one.phase is Phase.CREATE else ("", *one.checked)
+    made, *rest = one.iam_resource_types if one.phase is Phase.CREATE else ("", *one.iam_resource_types)
     if made:
         yield f"Make{_camel(made)}", one.permission, _arn(one.service, made), _MADE_OURS
     for checked in rest:

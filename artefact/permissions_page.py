@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from artefact.permissions import DENIED, DOORS, looks, writes
-from reconciler.model.core import DOCUMENT_TAG
+from artefact.permissions import DENIED, DOORS, read_permissions, writes
+from reconciler.model import DOCUMENT_TAG
 
 _PSEUDO = re.compile(r"\$\{AWS::\w+\}")
 _LEAVES = {
@@ -64,7 +64,7 @@ def page() -> str:
     """`docs/permissions.md`."""
     return _PAGE.format(
         tag=DOCUMENT_TAG,
-        looks=_listed(looks().actions),
+        read_permissions=_listed(read_permissions().actions),
         writes="\n".join(_rows()),
         denied=_listed(DENIED),
         doors="\n".join(
@@ -82,7 +82,7 @@ def _rows() -> Iterator[str]:
     ]
     for action, on, one in sorted(told, key=lambda row: (row[0], row[2].sid)):
         where = ", ".join(f"`{_PSEUDO.sub('', resource).split(':', 5)[5]}`" for resource in on)
-        yield f"| `{action}` | {where} | {_said(one.condition)} | {_LEAVES[one.leave]} |"
+        yield f"| `{action}` | {where} | {_said(one.condition)} | {_LEAVES[one.requires_setting]} |"
 
 
 def _said(condition: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from desired_state.document import Document
     from reconciler.aws.client import Aws
     from reconciler.engine.result import Report
-    from reconciler.model.core import Observed, Snapshot
+    from reconciler.model import Observed, Snapshot
     from reconciler.model.kind import Item, Read
 
 
@@ -46,8 +46,8 @@ def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False)
 
     from desired_state.load import load
     from reconciler.aws.client import Aws
-    from reconciler.engine.run import Memory, World, run
-    from reconciler.model.core import Policy
+    from reconciler.engine.run import Environment, Memory, run
+    from reconciler.model import Policy
 
     data = (world / "document.json").read_bytes()
     memory = Memory((world / "vpc_id").read_text() if remembered else "")
@@ -59,7 +59,7 @@ def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False)
     aws = Aws(session, REGION, endpoint_url=url)
 
     def once() -> Report:
-        outside = World(aws, lambda: datetime.now(UTC), time.sleep)
+        outside = Environment(aws, lambda: datetime.now(UTC), time.sleep)
         return run(load(data, "document.json"), outside, Policy(), memory=memory)
 
     return once
@@ -119,8 +119,8 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     from reconciler.engine.observe import Look, observe
     from reconciler.engine.plan import make_plan
     from reconciler.kinds import REGISTRY
-    from reconciler.model.core import Policy
-    from reconciler.model.kind import Scene
+    from reconciler.model import Policy
+    from reconciler.model.kind import PlanContext
 
     assert not url
     data = (world / "document.json").read_bytes()
@@ -143,7 +143,7 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         aws = cast("Aws", _Replay(answers))
         snapshot = step("observe", observe, document, aws, look)
         step("normalise", _made, list(_live(document, aws, snapshot)))
-        scene = Scene(document, snapshot, Policy())
+        scene = PlanContext(document, snapshot, Policy())
         changes = step("diff", diff, document, snapshot, scene, REGISTRY)
         plan = step("plan", make_plan, changes, scene)
         assert not changes

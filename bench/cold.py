@@ -30,12 +30,12 @@ def start() -> None:
     from datetime import UTC, datetime
 
     from desired_state.load import load
-    from reconciler.engine.run import World, run
-    from reconciler.model.core import Policy
+    from reconciler.engine.run import Environment, run
+    from reconciler.model import Policy
 
     aws = Aws(session, REGION, endpoint_url=sys.argv[3])
     document = load(Path(sys.argv[2], "document.json").read_bytes(), "document.json")
-    assert run(document, World(aws, lambda: datetime.now(UTC), time.sleep), Policy()).in_sync
+    assert run(document, Environment(aws, lambda: datetime.now(UTC), time.sleep), Policy()).in_sync
 
 
 def _high_water() -> float:

@@ -90,12 +90,12 @@ def _corrections() -> Iterator[list[Call]]:
     from lab import laboratory
     from lab.drifts import DRIFTS, find_network
     from reconciler.aws.client import Aws
-    from reconciler.engine.run import World, run
-    from reconciler.model.core import Policy
+    from reconciler.engine.run import Environment, run
+    from reconciler.model import Policy
 
     document = load((files("desired_state") / "examples" / "test-server.json").read_bytes(), "test-server.json")
     with laboratory(region=REGION) as lab:
-        world = World(Aws(lab.session(), REGION), lambda: datetime.now(UTC), lambda seconds: None)
+        world = Environment(Aws(lab.session(), REGION), lambda: datetime.now(UTC), lambda seconds: None)
         run(document, world, Policy(create_databases=True))
         lab.settle()
         clean = lab.save()

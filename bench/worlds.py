@@ -22,9 +22,8 @@ from bench.calls import ACCOUNT, REGION, Call, calls, made, service_model
 from desired_state.load import load
 from lab import laboratory
 from reconciler.aws.client import Aws
-from reconciler.engine.run import World as Outside
-from reconciler.engine.run import run
-from reconciler.model.core import Policy
+from reconciler.engine.run import Environment, run
+from reconciler.model import Policy
 
 if TYPE_CHECKING:
     from botocore.model import Shape
@@ -51,7 +50,7 @@ def reference() -> Reference:
     data = (files("desired_state") / "examples" / "test-server.json").read_bytes()
     document = load(data, "test-server.json")
     with laboratory(region=REGION) as lab:
-        outside = Outside(Aws(lab.session(), lab.region), _noon, lambda seconds: None)
+        outside = Environment(Aws(lab.session(), lab.region), _noon, lambda seconds: None)
         run(document, outside, Policy(create_databases=True))
         lab.settle()
         assert run(document, outside, Policy(create_databases=True)).in_sync

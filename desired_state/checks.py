@@ -18,7 +18,7 @@ from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes, Rules
 
 if TYPE_CHECKING:
-    from desired_state.document import Intent, Scope, Tolerance, Workload
+    from desired_state.document import DocumentException, Intent, Scope, Workload
     from desired_state.strict_json import Path
 
 INTERNET = "internet"
@@ -37,7 +37,7 @@ class Parts(NamedTuple):
     intents: Mapping[Path, Intent]
     workloads: Mapping[Path, Workload]
     named: frozenset[str] | None
-    exceptions: Mapping[Path, Tolerance]
+    exceptions: Mapping[Path, DocumentException]
 
 
 def findings(parts: Parts) -> Iterator[Finding]:

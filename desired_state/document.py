@@ -90,8 +90,8 @@ class Intent(_Part):
     expect: Literal["reachable", "blocked"]
 
 
-class WrittenTolerance(_Part):
-    """An exception as written; `load.py` makes a `Tolerance` of it.
+class WrittenException(_Part):
+    """An exception as written; `load.py` makes a `DocumentException` of it.
 
     `value` is written as in the field itself: a rule, one entry under its number, one route, one tag, one reference.
     """
@@ -104,7 +104,7 @@ class WrittenTolerance(_Part):
 
 
 @dataclass(frozen=True)
-class Tolerance:
+class DocumentException:
     """A stranger's value that is tolerated until a date: `value` is canonical, as the model of `address` holds it."""
 
     address: Address
@@ -131,7 +131,7 @@ class Document:
     vpc: Address
     intents: tuple[Intent, ...]
     workloads: Mapping[str, Workload]
-    exceptions: tuple[Tolerance, ...]
+    exceptions: tuple[DocumentException, ...]
     sha256: str
     origin: str
 

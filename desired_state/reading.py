@@ -19,13 +19,13 @@ from desired_state.checks import Parts
 from desired_state.document import (
     FORMAT,
     Document,
+    DocumentException,
     Intent,
     Name,
     Revision,
     Scope,
-    Tolerance,
     Workload,
-    WrittenTolerance,
+    WrittenException,
 )
 from desired_state.explain import Finding, findings_of
 from desired_state.fields import Address, nearest, shown
@@ -80,7 +80,7 @@ class Reading:
         vpc = self._vpc(scope)
         intents = self._each(Intent, "intents", list)
         workloads = self._each(Workload, "workloads", dict)
-        tolerances = self._each(WrittenTolerance, "exceptions", list)
+        tolerances = self._each(WrittenException, "exceptions", list)
         exceptions = {
             at: read
             for at, one in tolerances.items()
@@ -219,7 +219,7 @@ class Reading:
                 self._resources[address] = resource.but(vpc=vpc)
         return vpc
 
-    def _tolerance(self, written: WrittenTolerance, at: Path) -> Tolerance | None:
+    def _tolerance(self, written: WrittenException, at: Path) -> DocumentException | None:
         before = len(self.findings)
         model = SECTIONS.get(written.address.kind)
         value = None
@@ -234,9 +234,9 @@ class Reading:
         until = self._moment(written.until, (*at, "until"))
         if len(self.findings) > before or until is None:
             return None
-        return Tolerance(written.address, written.field, value, until, written.reason)
+        return DocumentException(written.address, written.field, value, until, written.reason)
 
-    def _tolerated(self, model: type[Resource], written: WrittenTolerance, at: Path) -> Any:
+    def _tolerated(self, model: type[Resource], written: WrittenException, at: Path) -> Any:
         """The value of an exception in canonical form: one member of a collection, or the value of a scalar."""
         collection, field = model.collection(written.field), written.field
         in_list = collection is not None and issubclass(collection, (Rules, References))

@@ -13,11 +13,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from desired_state.document import FORMAT, Intent, Name, Revision, Scope, Workload, WrittenTolerance
+from desired_state.document import FORMAT, Intent, Name, Revision, Scope, Workload, WrittenException
 from desired_state.resource import SECTIONS, Enforcement
 
 FILE = Path(__file__).with_name(f"schema.v{FORMAT}.json")
-_PARTS = (Scope, Intent, Workload, WrittenTolerance)
+_PARTS = (Scope, Intent, Workload, WrittenException)
 
 
 def schema() -> dict[str, Any]:

@@ -136,7 +136,7 @@ class Documents:
             raise SourceError(where, "the bucket keeps no versions of it, so it can be neither pinned nor kept", mend)
         return Pinned(name, data, pinned, sanitize(self._where(key, pinned)))
 
-    def _answered[Answer](self, where: str, ask: Callable[[], Answer], mends: dict[str, str]) -> Answer:
+    def _answered[Answer](self, where: str, ask: Callable[[], Answer], resolves: dict[str, str]) -> Answer:
         try:
             return ask()
         # All that a call to S3 can end in besides an answer. Not only botocore's errors: a connection that fails while
@@ -148,7 +148,7 @@ class Documents:
             else:
                 code = type(error).__name__
                 problem = f"S3 gives no answer: {code}: {error}"
-            raise SourceError(where, problem, mends.get(code, _LATER), code) from error
+            raise SourceError(where, problem, resolves.get(code, _LATER), code) from error
 
     def _where(self, key: str, version_id: str | None = None) -> str:
         return f"s3://{self._bucket}/{key}" + (f"?versionId={version_id}" if version_id else "")

@@ -12,14 +12,14 @@ from handlers.queue import Message
 from handlers.stack import Stack
 from handlers.triggers import message
 from reconciler.model.trigger import Source, Trigger
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 
 
-def put_back(kept: Kept, stack: Stack) -> bool:
+def put_back(kept: AttemptResult, stack: Stack) -> bool:
     """Whether what is left to do, if anything, is on the queue again. A wish that no run has met yet keeps its age, so
     that the run that is going on may cover it; what a run left undone is a new wish.
     """
-    trigger = replace(kept.trigger, sent=None) if kept.ending is Ending.LOOKED else kept.trigger
+    trigger = replace(kept.trigger, sent=None) if kept.ending is Ending.COMPLETED else kept.trigger
     return not stack.queue.send(again(kept.document, trigger, kept.again))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from desired_state.fields import Address
     from handlers.wiring import Place
     from reconciler.engine.result import Report
-    from reconciler.model.core import Policy
+    from reconciler.model import Policy
 
 IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 

@@ -20,7 +20,7 @@ from handlers.wiring import Place, world
 from lab import laboratory
 from lab.drifts import DRIFTS, find_network
 from reconciler.engine.run import run
-from reconciler.model.core import Policy
+from reconciler.model import Policy
 from reconciler.report.lines import settled
 from reconciler.report.text import sentence, text
 

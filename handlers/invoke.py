@@ -10,11 +10,11 @@ from handlers import telemetry
 from handlers.again import put_back
 from handlers.stack import Call, Stack, ready, warm
 from handlers.triggers import BadAsk, ask
-from reconciler.attempt.keep import Wish, keep
+from reconciler.attempt.keep import Request, keep
 from reconciler.model.trigger import Source, Trigger
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -43,7 +43,7 @@ def invoke(event: Any, stack: Stack, call: Call) -> dict[str, Any]:
             return _refused(call, "only: it is empty, which would be nothing; write some addresses, or leave it out")
     except BadAsk as error:
         return _refused(call, str(error))
-    wish = Wish(
+    wish = Request(
         write=asked.mode == "apply",
         only=frozenset(asked.only) or None,
         approve=asked.approve,
@@ -51,7 +51,7 @@ def invoke(event: Any, stack: Stack, call: Call) -> dict[str, Any]:
     )
     trigger = Trigger(Source.MANUAL, asked.document)
     with telemetry.about(document=asked.document):
-        kept = keep(asked.document, trigger, stack.means(call), wish)
+        kept = keep(asked.document, trigger, stack.dependencies(call), wish)
     telemetry.tell(kept)
     if not (wish.write and kept.report and kept.again):
         return answer(kept)
@@ -60,8 +60,8 @@ def invoke(event: Any, stack: Stack, call: Call) -> dict[str, Any]:
     return answer(replace(kept, problem="what is left could not be put on the queue: the next sweep goes on with it"))
 
 
-def answer(kept: Kept, *, again: int | None = None) -> dict[str, Any]:
-    """`ending`, `problem` and `refusal` as `Kept` has them, the report as `setpoint plan -o json` prints it, and in how
+def answer(kept: AttemptResult, *, again: int | None = None) -> dict[str, Any]:
+    """`ending`, `problem` and `refusal` as `AttemptResult` has them, the report as `setpoint plan -o json` prints it, and in how
     many seconds the worker goes on (null: it was not asked to); all without what looks like a secret.
 
     What is longer than Lambda can answer is shortened list by list; `left_out` says of which how many.
@@ -81,7 +81,9 @@ def answer(kept: Kept, *, again: int | None = None) -> dict[str, Any]:
 
 def _refused(call: Call, problem: str) -> dict[str, Any]:
     """The answer to what no run was begun for."""
-    return answer(Kept("", call.run_id, Ending.REFUSED, Trigger(Source.MANUAL), problem=problem)) | {"document": None}
+    return answer(AttemptResult("", call.run_id, Ending.REFUSED, Trigger(Source.MANUAL), problem=problem)) | {
+        "document": None
+    }
 
 
 def _short(text: str) -> str:

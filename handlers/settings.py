@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from desired_state.sanitize import sanitize
-from reconciler.model.core import Policy
+from reconciler.model import Policy
 
 PREFIX = "SETPOINT_"
 

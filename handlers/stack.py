@@ -27,7 +27,7 @@ from handlers.queue import Queue
 from handlers.settings import Deployment, Settings, SettingsError, deployment, settings
 from handlers.triggers import Here
 from handlers.wiring import version
-from reconciler.attempt.keep import Means, Unreachable
+from reconciler.attempt.keep import Dependencies, Unreachable
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail.record import is_own
 from reconciler.ledger.lease import Ledger
@@ -116,9 +116,9 @@ class Stack:
         _ = self.ledger, self.documents, self.queue, self.alerts
         self._own.open("ec2", "rds")
 
-    def means(self, call: Call) -> Means:
+    def dependencies(self, call: Call) -> Dependencies:
         """What `keep` works with in one invocation."""
-        return Means(
+        return Dependencies(
             ledger=self.ledger,
             documents=self.documents,
             alerts=self.alerts,

@@ -1,6 +1,6 @@
 """The voice of the Lambda functions: every line on stdout is one JSON object, and nothing in it is alive or secret.
 
-The doors wrap an invocation in `voice`, the work on one document in `about`, and hand each `Kept` to `tell`. All else
+The doors wrap an invocation in `voice`, the work on one document in `about`, and hand each `AttemptResult` to `tell`. All else
 logs through the standard `logging` and comes out in the same form: whatever handler the Lambda runtime put on the root
 logger (awslambdaric puts one, by AWS_LAMBDA_LOG_FORMAT) is replaced, so no line comes twice or in another shape. Lambda
 passes a line that is JSON on as it is under both formats, and reads its level and time from `level` and `timestamp`
@@ -26,8 +26,8 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from reconciler.redact import harmless
-from reconciler.report.attempt import Kept
+from reconciler.redact import safe_text
+from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import UNITS, Record, bounded, metrics, records
 
 NAMESPACE = "Setpoint"
@@ -75,7 +75,7 @@ def about(**keys: object) -> Iterator[None]:
         logger.append_keys(**before)
 
 
-def tell(kept: Kept) -> None:
+def tell(kept: AttemptResult) -> None:
     """A line for each record of what happened (records.py), and one object of metrics if anything ran."""
     for record in records(kept):
         message = record.pop("message")
@@ -101,7 +101,7 @@ def _level(record: Record) -> int:
     return max([_LEVELS.get(str(word), logging.INFO) for word in words])
 
 
-def _embedded(kept: Kept, figures: dict[str, float]) -> str:
+def _embedded(kept: AttemptResult, figures: dict[str, float]) -> str:
     """The figures in CloudWatch's embedded metric format. `service` is the only dimension: a name of a
     document or a run would make a metric of its own each time; they are properties, by which the log can be searched.
     """
@@ -205,7 +205,7 @@ def _line(told: dict[str, Any]) -> str:
 
 def _error(error: BaseException) -> dict[str, Any]:
     """An exception without anything but its words and where it came from: no source lines, no values of variables."""
-    told: dict[str, Any] = {"type": type(error).__name__, "message": harmless(str(error))}
+    told: dict[str, Any] = {"type": type(error).__name__, "message": safe_text(str(error))}
     told["frames"] = _frames(error.__traceback__)
     causes: list[str] = []
     while len(causes) < CAUSES and (
@@ -223,4 +223,4 @@ def _frames(where: TracebackType | None) -> list[str]:
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {harmless(str(error))}"
+    return f"{type(error).__name__}: {safe_text(str(error))}"

@@ -30,7 +30,7 @@ from botocore.parsers import ResponseParserError
 from desired_state.document import Document
 from desired_state.sanitize import sanitize
 from reconciler.aws.client import Aws, AwsError
-from reconciler.engine.run import World
+from reconciler.engine.run import Environment
 
 _LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
 
@@ -98,7 +98,7 @@ def open_session(entry: Entry) -> boto3.Session:
     return boto3.Session(profile_name=entry.profile or None)
 
 
-def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str], None]) -> World:
+def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str], None]) -> Environment:
     """The outside of one run, its counts at zero. `looking` is told of reads, `doing` of every write before it."""
     aws = Aws(
         place.session,
@@ -107,7 +107,7 @@ def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str]
         version=version(),
         notice=looking,
     )
-    return World(aws, lambda: datetime.now(UTC), time.sleep, doing)
+    return Environment(aws, lambda: datetime.now(UTC), time.sleep, doing)
 
 
 def _check_region(document: Document, region: str) -> None:

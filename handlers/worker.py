@@ -63,7 +63,7 @@ def work(records: Iterable[Mapping[str, Any]], stack: Stack, call: Call) -> tupl
 def _one(document: str, trigger: Trigger, stack: Stack, call: Call) -> bool:
     """Whether the document was looked after, or will be: its messages are done with."""
     with telemetry.about(document=document):
-        kept = keep(document, trigger, stack.means(call))
+        kept = keep(document, trigger, stack.dependencies(call))
     telemetry.tell(kept)
     return put_back(kept, stack)
 

@@ -103,7 +103,7 @@ def redacted(text: str) -> str:
     return text
 
 
-def harmless(text: str) -> str:
+def safe_text(text: str) -> str:
     """Anybody's text, fit to be shown: `redacted` and `sanitize`d."""
     return sanitize(redacted(text))
 
@@ -113,7 +113,7 @@ def is_secret_name(name: object) -> bool:
     return isinstance(name, str) and bool(_SECRET_NAME.search(name))
 
 
-def fit(value: Any, most: int, depth: int = 6, text: Callable[[str], str] = harmless) -> Any:
+def fit(value: Any, most: int, depth: int = 6, text: Callable[[str], str] = safe_text) -> Any:
     """A value as JSON takes it and people may see it: strings as `text` makes them, lists and mappings with at most
     `most` members and a word on how many more there are, nothing deeper than `depth`.
     """

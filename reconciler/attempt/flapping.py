@@ -16,8 +16,8 @@ from typing import Any
 
 from desired_state.resource import Resource
 from reconciler.engine.result import Line, Report, concerns
-from reconciler.ledger.record import Bout
-from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Outcome
+from reconciler.ledger.record import FlappingRecord
+from reconciler.model import ABSENT, Attempt, Difference, Ended, Outcome
 
 BOUTS = 3
 """Corrections of one drift that any hour may have."""
@@ -45,7 +45,7 @@ def _plain(value: Any) -> Any:
     return sorted(map(str, value)) if isinstance(value, frozenset) else value
 
 
-def paused(bouts: Mapping[str, Bout], one: Difference, now: datetime) -> str:
+def paused(bouts: Mapping[str, FlappingRecord], one: Difference, now: datetime) -> str:
     """Why a drift is left alone, and until when; empty where it may be corrected."""
     bout = bouts.get(name(one)) if bouts else None
     if bout is None or bout.until is None or now >= bout.until:
@@ -53,18 +53,20 @@ def paused(bouts: Mapping[str, Bout], one: Difference, now: datetime) -> str:
     return f"a fight: it came back each time it was corrected, so it is left alone until {bout.until:%Y-%m-%dT%H:%MZ}"
 
 
-def after(bouts: Mapping[str, Bout], report: Report, now: datetime) -> dict[str, Bout]:
+def after(bouts: Mapping[str, FlappingRecord], report: Report, now: datetime) -> dict[str, FlappingRecord]:
     """What to remember after a run that ended at `now`. Times are those of the run's end, so never before the write."""
     window = HOUR + timedelta(seconds=report.seconds)
     complete = not report.gate.unseen and report.plan.only is None
     lines = {name(line): line for line in report.lines}
-    kept: dict[str, Bout] = {}
+    kept: dict[str, FlappingRecord] = {}
     for key in [*lines, *(one for one in bouts if one not in lines)]:
-        bout, line = bouts.get(key, Bout()), lines.get(key)
+        bout, line = bouts.get(key, FlappingRecord()), lines.get(key)
         if line and _written(line, report):
             bout = _corrected(bout, now, window)
         elif line and bout.until:
-            bout = Bout(bout.times, bout.pauses, max(bout.until, now))  # it is right at the earliest from now on
+            bout = FlappingRecord(
+                bout.times, bout.pauses, max(bout.until, now)
+            )  # it is right at the earliest from now on
         if not _over(bout, now, window) or (bout.pauses and not complete):
             kept[key] = bout
     return kept
@@ -86,12 +88,12 @@ def _sent(attempt: Attempt) -> bool:
     return attempt.ended in {Ended.DONE, Ended.UNKNOWN} or apart
 
 
-def _corrected(bout: Bout, now: datetime, window: timedelta) -> Bout:
+def _corrected(bout: FlappingRecord, now: datetime, window: timedelta) -> FlappingRecord:
     times = (*(one for one in bout.times if now - one < window), now)
     if not bout.pauses and len(times) < BOUTS:
-        return Bout(times)
+        return FlappingRecord(times)
     pauses = bout.pauses + 1
-    return Bout(times, pauses, now + _pause(pauses))
+    return FlappingRecord(times, pauses, now + _pause(pauses))
 
 
 def _pause(number: int) -> timedelta:
@@ -99,7 +101,7 @@ def _pause(number: int) -> timedelta:
     return LONGEST_PAUSE if number > 5 else HOUR * 2 ** (number - 1)
 
 
-def _over(bout: Bout, now: datetime, window: timedelta) -> bool:
+def _over(bout: FlappingRecord, now: datetime, window: timedelta) -> bool:
     """Whether it has stayed right long enough to be forgotten."""
     if not bout.until:
         return all(now - one >= window for one in bout.times)

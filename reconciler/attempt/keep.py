@@ -1,7 +1,7 @@
 """Keep one network at its document, once, whoever woke us: lease, document, run, memory, voice, in this order.
 
 Every door of the Lambda functions calls `keep`; the terminal, which has no memory, calls `run` itself. Nothing that
-goes wrong in here is lost: it is in the `Kept` that comes back, and people are told of it once.
+goes wrong in here is lost: it is in the `AttemptResult` that comes back, and people are told of it once.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
 from reconciler.attempt import flapping as fights
-from reconciler.attempt.version import Intake, intake
+from reconciler.attempt.version import VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
 from reconciler.engine.gate import seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
-from reconciler.engine.run import Memory, StalePlanError, World, run
-from reconciler.ledger.lease import Lease, Ledger, Taken
+from reconciler.engine.run import Environment, Memory, StalePlanError, run
+from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import Record
 from reconciler.ledger.table import LedgerError
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import lets_in
 from reconciler.notify.publisher import Alerts
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What a manual invoke may ask for beyond an ordinary run; `approve` is the fingerprint of a held plan."""
 
     write: bool = True
@@ -62,7 +62,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Means:
+class Dependencies:
     """Everything outside that keeping a document needs. `run_id` names this attempt and owns its lease.
 
     `reaches` says why the place of a document is none of this deployment's (empty: it is), `reach` gives it, or raises
@@ -85,21 +85,21 @@ class Means:
     reserve: float
 
 
-def keep(name: str, trigger: Trigger, means: Means, wish: Wish | None = None) -> Kept:
+def keep(name: str, trigger: Trigger, dependencies: Dependencies, wish: Request | None = None) -> AttemptResult:
     """One attempt to keep the document `name`. Raises only what is a mistake of this program."""
-    blank = Kept(name, means.run_id, Ending.BLIND, trigger)
+    blank = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger)
     try:
-        lease = means.ledger.take(name, means.run_id)
+        lease = dependencies.ledger.take(name, dependencies.run_id)
     except LedgerError as error:
         return replace(blank, problem=str(error), again=later(trigger, WAITING_AGAIN))
-    if isinstance(lease, Taken):
+    if isinstance(lease, LeaseHeld):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
-        return replace(blank, ending=Ending.BUSY, problem=problem, again=later(trigger, BUSY_AGAIN))
+        return replace(blank, ending=Ending.LEASE_HELD, problem=problem, again=later(trigger, BUSY_AGAIN))
     learnt: Record | None = None
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        kept, learnt = _under(lease, blank, means, wish or Wish())
+        kept, learnt = _under(lease, blank, dependencies, wish or Request())
         return kept
     finally:
         # Of a run that broke off, what the lease knows: an accepted version must not be forgotten with it.
@@ -119,10 +119,12 @@ def later(trigger: Trigger, first: int) -> int:
     return min(first * 2**trigger.tries, LONGEST_AGAIN) if trigger.tries < TRIES else 0
 
 
-def _under(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Record]:
+def _under(
+    lease: Lease, blank: AttemptResult, dependencies: Dependencies, wish: Request
+) -> tuple[AttemptResult, Record]:
     """What happens under the lease, and what is to be remembered of it."""
-    began = means.now()
-    kept, record = _kept(lease, blank, means, wish)
+    began = dependencies.now()
+    kept, record = _kept(lease, blank, dependencies, wish)
     if kept.ending is Ending.DELETED and _unheard_of(lease.record):
         return kept, record  # stored as deleted, or the next sweep would look for it
     if not wish.write:
@@ -130,19 +132,25 @@ def _under(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, R
     if kept.report and wish.only is None and not kept.report.gate.unseen:
         record = replace(record, looked_at=began)
     try:
-        told = news(concerns(kept), record.told, means.now(), means.repeat, kept)
-        sent = means.alerts.tell(told, kept)
+        told = news(concerns(kept), record.told, dependencies.now(), dependencies.repeat, kept)
+        sent = dependencies.alerts.tell(told, kept)
     except Exception:  # what was done must be remembered, even where it cannot be put into words
         log.exception("%s: nobody could be told of this run", lease.document)
         return replace(kept, alerts_lost=1), record
     return replace(kept, alerts_lost=sent.messages + sent.event), replace(record, told=told.remembered(sent.lost))
 
 
-def _kept(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Record]:
+def _kept(
+    lease: Lease, blank: AttemptResult, dependencies: Dependencies, wish: Request
+) -> tuple[AttemptResult, Record]:
     record = lease.record
     try:
-        taken = intake(
-            blank.document, means.documents, record.accepted, means.reaches, accept_revision=wish.accept_revision
+        taken = select_version(
+            blank.document,
+            dependencies.documents,
+            record.accepted,
+            dependencies.reaches,
+            accept_revision=wish.accept_revision,
         )
     except SourceError as error:
         return _blind(blank, error), record
@@ -161,7 +169,7 @@ def _kept(lease: Lease, blank: Kept, means: Means, wish: Wish) -> tuple[Kept, Re
     blank = replace(blank, refusal=taken.refusal, rollout=wish.write and taken.accepted != record.accepted)
     try:
         record = _accepted(lease, record, taken, wish)
-        return _run(lease, blank, record, taken.document, means, wish)
+        return _run(lease, blank, record, taken.document, dependencies, wish)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _blind(blank, error), record
     except StalePlanError as error:
@@ -174,7 +182,7 @@ def _unheard_of(record: Record) -> bool:
     return replace(record, deleted=False) == Record()
 
 
-def _blind(blank: Kept, error: Exception) -> Kept:
+def _blind(blank: AttemptResult, error: Exception) -> AttemptResult:
     return replace(blank, problem=sanitize(str(error)), again=later(blank.trigger, WAITING_AGAIN))
 
 
@@ -185,7 +193,7 @@ def _unknown(only: Iterable[str] | None, document: Document) -> str:
     return f"only: {shown(strange[0])} is not declared in this document; {nearest(strange[0], document.resources)}"
 
 
-def _accepted(lease: Lease, record: Record, taken: Intake, wish: Wish) -> Record:
+def _accepted(lease: Lease, record: Record, taken: VersionSelection, wish: Request) -> Record:
     """The record with the version that this run enforces, stored before the first write of it: after a crash, too, an
     older one is known to be older.
     """
@@ -200,27 +208,27 @@ class _Clearance:
     """Whether a further call may be started: there is time for it, and the lease is still ours."""
 
     lease: Lease
-    means: Means
+    dependencies: Dependencies
     out_of_time: bool = field(default=False, init=False)
 
     def __call__(self) -> str:
-        if self.means.seconds_left() < self.means.reserve:
+        if self.dependencies.seconds_left() < self.dependencies.reserve:
             self.out_of_time = True
             return "the time of this run is up: the next one goes on from here"
         return self.lease.confirm()
 
 
 def _run(
-    lease: Lease, blank: Kept, record: Record, document: Document, means: Means, wish: Wish
-) -> tuple[Kept, Record]:
-    aws = means.reach(document)
-    may_start = _Clearance(lease, means)
-    started = means.now()
+    lease: Lease, blank: AttemptResult, record: Record, document: Document, dependencies: Dependencies, wish: Request
+) -> tuple[AttemptResult, Record]:
+    aws = dependencies.reach(document)
+    may_start = _Clearance(lease, dependencies)
+    started = dependencies.now()
     memory = Memory(record.vpc_id, lambda one: fights.paused(record.bouts, one, started), record.holds)
     report = run(
         document,
-        World(aws, means.now, means.sleep, may_start=may_start),
-        means.policy,
+        Environment(aws, dependencies.now, dependencies.sleep, may_start=may_start),
+        dependencies.policy,
         write=wish.write,
         only=frozenset(map(Address, wish.only)) if wish.only is not None else None,
         expected=wish.approve,
@@ -230,25 +238,25 @@ def _run(
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report)
     if wish.write and drifts:
-        drifts = _to_be_told(drifts, replace(blank, ending=Ending.LOOKED, report=report), record, means)
+        drifts = _to_be_told(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
     actors = attribute(
         drifts,
         blank.trigger.actors,
         aws,
         since=since,
-        now=means.now,
-        sleep=means.sleep,
-        ours=means.ours,
+        now=dependencies.now,
+        sleep=dependencies.sleep,
+        ours=dependencies.ours,
     )
     waiting = bool(report.count(Outcome.WAITING)) and wish.write
     again = later(blank.trigger, WAITING_AGAIN) if waiting else 0
     kept = replace(
         blank,
-        ending=Ending.LOOKED,
+        ending=Ending.COMPLETED,
         report=report,
         again=later(blank.trigger, 1) if may_start.out_of_time else again,
         actors=actors,
-        exposed={} if blank.rollout else _exposed(report, actors, since, means.now()),
+        exposed={} if blank.rollout else _exposed(report, actors, since, dependencies.now()),
     )
     scope = document.scope
     remembered = replace(
@@ -256,22 +264,24 @@ def _run(
         account=scope.account_id,
         region=scope.region,
         vpc_id=report.vpc_id,
-        bouts=fights.after(record.bouts, report, means.now()),
-        holds=seen_holds(report, record.holds, means.now()),
+        bouts=fights.after(record.bouts, report, dependencies.now()),
+        holds=seen_holds(report, record.holds, dependencies.now()),
     )
     return kept, remembered
 
 
-def _to_be_told(drifts: tuple[Drifted, ...], kept: Kept, record: Record, means: Means) -> tuple[Drifted, ...]:
+def _to_be_told(
+    drifts: tuple[Drifted, ...], kept: AttemptResult, record: Record, dependencies: Dependencies
+) -> tuple[Drifted, ...]:
     """Those of which people will be told something: who changed what they know already is not asked again, for
     CloudTrail's patience is small.
     """
     try:
-        messages = news(concerns(kept), record.told, means.now(), means.repeat, kept).messages
+        messages = news(concerns(kept), record.told, dependencies.now(), dependencies.repeat, kept).messages
     except Exception:  # whoever tells people comes upon it again, and says so
         log.exception("%s: whom to ask for cannot be said", kept.document)
         return ()
-    told = [one.concern for message in messages for one in (message, *message.rest) if one.concern]
+    told = [one.alert for message in messages for one in (message, *message.rest) if one.alert]
     fresh = {one.address for one in told}
     return tuple(one for one in drifts if one.address in fresh)
 

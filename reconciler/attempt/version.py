@@ -29,7 +29,7 @@ class Versions(Protocol):
 
 
 @dataclass(frozen=True)
-class Intake:
+class VersionSelection:
     """The answer. `document` is what to enforce, None: nothing. `refusal` says, a line for each thing, why the newest
     version is not enforced and what is instead; it is empty where the newest one is enforced. `deleted`: the object is
     gone, so nothing is enforced.
@@ -48,14 +48,14 @@ class _Refused(Exception):
     """A version may not be enforced; the text says why and what to do."""
 
 
-def intake(
+def select_version(
     name: str,
     documents: Versions,
     accepted: Accepted | None,
     reaches: Reaches,
     *,
     accept_revision: int | None = None,
-) -> Intake:
+) -> VersionSelection:
     """The version of document `name` to enforce now. Every version is read at most once.
 
     `accept_revision`: a person wants the newest version accepted although it is older or other than what was accepted,
@@ -65,30 +65,36 @@ def intake(
     """
     newest = documents.current(name)
     if newest is None:
-        return Intake(None, accepted and replace(accepted, version_id=""), deleted=True)
+        return VersionSelection(None, accepted and replace(accepted, version_id=""), deleted=True)
     try:
         document = _document(newest, reaches)
         if accept_revision is not None and accept_revision != document.revision:
             problem = f"revision {accept_revision} was to be accepted, and revision {document.revision} is there"
             mend = "nothing was done; look at it, then accept the revision that is there, or upload the one you mean"
-            return Intake(None, accepted, f"{newest.origin}: {problem}; {mend}")
+            return VersionSelection(None, accepted, f"{newest.origin}: {problem}; {mend}")
         pinned = Accepted(document.revision, document.sha256, newest.version_id)
         if accepted and accept_revision is None:
             _check_follows(pinned, accepted, newest.origin)
-        return Intake(document, pinned)
+        return VersionSelection(document, pinned)
     except _Refused as refused:
         refusal = str(refused)
     if accepted is None:
-        return Intake(None, None, f"{refusal}\nNothing is enforced: no version of this document was ever accepted.")
+        return VersionSelection(
+            None, None, f"{refusal}\nNothing is enforced: no version of this document was ever accepted."
+        )
     if accepted.version_id == newest.version_id:
-        return Intake(None, accepted, f"{refusal}\nNothing is enforced: this is the version that was accepted before.")
+        return VersionSelection(
+            None, accepted, f"{refusal}\nNothing is enforced: this is the version that was accepted before."
+        )
     if not accepted.version_id:
         gone = f"the document was deleted after revision {accepted.revision} was accepted"
-        return Intake(None, accepted, f"{refusal}\nNothing is enforced: {gone}.")
+        return VersionSelection(None, accepted, f"{refusal}\nNothing is enforced: {gone}.")
     return _last_accepted(name, documents, accepted, reaches, refusal)
 
 
-def _last_accepted(name: str, documents: Versions, accepted: Accepted, reaches: Reaches, refusal: str) -> Intake:
+def _last_accepted(
+    name: str, documents: Versions, accepted: Accepted, reaches: Reaches, refusal: str
+) -> VersionSelection:
     """What was accepted goes on being enforced, if it still is what was accepted."""
     try:
         good = documents.version(name, accepted.version_id)
@@ -97,11 +103,13 @@ def _last_accepted(name: str, documents: Versions, accepted: Accepted, reaches: 
     except SourceError as error:
         if not error.gone:
             raise
-        return Intake(None, accepted, f"{refusal}\nNothing is enforced: the version accepted last is gone.\n{error}")
+        return VersionSelection(
+            None, accepted, f"{refusal}\nNothing is enforced: the version accepted last is gone.\n{error}"
+        )
     except _Refused as error:
         cause = "the version accepted last cannot be enforced either."
-        return Intake(None, accepted, f"{refusal}\nNothing is enforced: {cause}\n{error}")
-    return Intake(
+        return VersionSelection(None, accepted, f"{refusal}\nNothing is enforced: {cause}\n{error}")
+    return VersionSelection(
         document, accepted, f"{refusal}\nRevision {accepted.revision}, accepted before, goes on being enforced."
     )
 

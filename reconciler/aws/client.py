@@ -33,7 +33,7 @@ from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, v
 if TYPE_CHECKING:
     import boto3
 
-    from reconciler.model.core import Operation
+    from reconciler.model import Operation
     from reconciler.model.kind import Read
 
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError)

@@ -25,7 +25,7 @@ from desired_state.fields import (
     rule_key,
 )
 from desired_state.members import Tags
-from reconciler.model.core import Action, Change, Operation, Phase, Ref, Risk
+from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
 from reconciler.model.kind import Item, Read, Sight, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
@@ -62,7 +62,9 @@ def retag(change: Change) -> Iterator[Action]:
     """The call that sets the tags that differ; no tag is ever taken away."""
     if changed := {one.key: one.want for one in change.of("tags")}:
         why = "set " + ", ".join(f"{key}={value!r}" for key, value in sorted(changed.items()))
-        yield CREATE_TAGS.on(change.address, why, "tags", Resources=[Ref(change.address)], Tags=tag_list(changed))
+        yield CREATE_TAGS.on(
+            change.address, why, "tags", params={"Resources": [Ref(change.address)], "Tags": tag_list(changed)}
+        )
 
 
 @lru_cache(maxsize=65536)

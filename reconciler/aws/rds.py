@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from desired_state.document import Document
 from desired_state.members import Tags
 from reconciler.aws.ec2 import tag_list
-from reconciler.model.core import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
+from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
 from reconciler.model.kind import Item, read
 
 ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
@@ -38,4 +38,6 @@ def retag(change: Change, name: str) -> Iterator[Action]:
     if changed := {one.key: one.want for one in change.of("tags")}:
         why = "set " + ", ".join(f"{key}={value!r}" for key, value in sorted(changed.items()))
         ours = DOCUMENT_TAG in changed
-        yield ADD_TAGS.on(change.address, why, "tags", closes=ours, ResourceName=name, Tags=tag_list(changed))
+        yield ADD_TAGS.on(
+            change.address, why, "tags", closes=ours, params={"ResourceName": name, "Tags": tag_list(changed)}
+        )

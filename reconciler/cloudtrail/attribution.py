@@ -20,7 +20,7 @@ from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.record import Record, actor, no_change
 from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import ABSENT
+from reconciler.model import ABSENT
 from reconciler.model.kind import Read, read
 from reconciler.model.trigger import Actor
 

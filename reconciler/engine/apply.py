@@ -19,7 +19,7 @@ from reconciler.aws.errors import LOST, Verdict, bare
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
+from reconciler.model import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ NEWBORN_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
-class Hands:
+class ApplyContext:
     """What applying works with. `may_start` is empty, or says why no further call may be started (time, a lost lease):
     it is asked once right before every write, and after a reason nothing is written any more. `stale` says whether the
     look that the plan rests on is too old to take anything away on.
@@ -41,7 +41,7 @@ class Hands:
     notice: Callable[[str], None]
 
 
-def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands: Hands) -> tuple[Attempt, ...]:
+def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands: ApplyContext) -> tuple[Attempt, ...]:
     """What became of every action of the plan, in its order."""
     writer = _Writer(document, hands, dict(snapshot.handles))
     attempts: list[Attempt] = []
@@ -99,7 +99,7 @@ def _fate(attempt: Attempt) -> str:
 class _Writer:
     """Carries out actions; holds the ids known so far, which grow as things are made."""
 
-    def __init__(self, document: Document, hands: Hands, handles: dict[Ref, str]) -> None:
+    def __init__(self, document: Document, hands: ApplyContext, handles: dict[Ref, str]) -> None:
         self._document, self._hands, self._handles = document, hands, handles
         self._made: set[Ref] = set()
 
@@ -132,7 +132,7 @@ class _Writer:
         return Attempt(action, bad[0].ended, "; ".join(one.message for one in bad)), halted
 
     def _judge(self, action: Action, error: AwsError) -> Attempt:
-        settled = {bare(code) for code in action.operation.settled_by}
+        settled = {bare(code) for code in action.operation.already_applied_codes}
         if not action.parts and bare(error.code) in settled:
             log.info("%s: %s is already so", action.address, action.why)
             return Attempt(action, Ended.DONE)
@@ -193,9 +193,9 @@ class _Writer:
             declared = self._document.resources
             names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle and one.to in declared}
             for kind in REGISTRY.values():
-                if read := kind.late(ref, self._handles[Ref(ref.to)]):
+                if read := kind.lazy_read(ref, self._handles[Ref(ref.to)]):
                     items = self._hands.aws.read(read)
-                    self._handles |= dict(kind.late_handles(ref, items, self._document.scope.account_id, names))
+                    self._handles |= dict(kind.lazy_handles(ref, items, self._document.scope.account_id, names))
         if ref not in self._handles:
             raise LookupError(str(ref))
         return self._handles[ref]

@@ -11,24 +11,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from desired_state.document import Document, Tolerance
+from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from desired_state.members import Tags
 from desired_state.resource import Resource
-from reconciler.model.core import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Snapshot
-from reconciler.model.kind import Kind, Scene
+from reconciler.model import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Snapshot
+from reconciler.model.kind import Kind, PlanContext
 
 
 def wanted(document: Document, address: Address, kind: Kind) -> Resource:
     """The resource as it should be, with the tags that say whose it is (and its name, where that is a Name tag)."""
     resource = document.resources[address]
-    ours = {DOCUMENT_TAG: document.name, NAME_TAG: address.name}
+    owned = {DOCUMENT_TAG: document.name, NAME_TAG: address.name}
     if kind.named_by_tag(resource, document):
-        ours["Name"] = address.name
-    return resource.but(tags=Tags(ours | (resource.tags or {})))
+        owned["Name"] = address.name
+    return resource.but(tags=Tags(owned | (resource.tags or {})))
 
 
-def diff(document: Document, snapshot: Snapshot, scene: Scene, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+def diff(document: Document, snapshot: Snapshot, scene: PlanContext, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
     """Every resource that differs, in the document's order, but for what could not be seen or is to be ignored."""
     changes = []
     for address, resource in document.resources.items():
@@ -36,7 +36,7 @@ def diff(document: Document, snapshot: Snapshot, scene: Scene, kinds: Mapping[st
             continue
         kind = kinds[address.kind]
         want, have = wanted(document, address, kind), snapshot.resources.get(address)
-        base = have.spec if have else kind.newborn(want, scene)
+        base = have.spec if have else kind.initial_state(want, scene)
         found = tuple(differences(address, want, base))
         if found or have is None:
             changes.append(Change(address, want, have, base, found))
@@ -79,8 +79,8 @@ def _members(address: Address, name: str, wish: Mapping[Any, Any], fact: Mapping
 
 
 def tolerated(
-    changes: Iterable[Change], exceptions: Iterable[Tolerance], now: datetime
-) -> tuple[tuple[Change, ...], tuple[tuple[Difference, Tolerance], ...]]:
+    changes: Iterable[Change], exceptions: Iterable[DocumentException], now: datetime
+) -> tuple[tuple[Change, ...], tuple[tuple[Difference, DocumentException], ...]]:
     """The changes without what an exception still covers, and each covered difference with its exception."""
     active = [one for one in exceptions if now < one.until]
     kept, covered = [], []
@@ -97,7 +97,7 @@ def tolerated(
     return tuple(kept), tuple(covered)
 
 
-def _covers(exception: Tolerance, one: Difference) -> bool:
+def _covers(exception: DocumentException, one: Difference) -> bool:
     """A tolerated scalar is the live value itself; a tolerated member is live under its key with its value."""
     if (exception.address, exception.field) != (one.address, one.field) or one.have is ABSENT:
         return False

@@ -14,7 +14,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import Plan
-from reconciler.model.core import HOLD_TAG, Action, Finding, Outcome, Phase, Policy, Risk, Snapshot
+from reconciler.model import HOLD_TAG, Action, Finding, Outcome, Phase, Policy, Risk, Snapshot
 
 LEAST_LIMIT = 20
 """Breaks that any run may make; a larger document may have a quarter of its members broken."""
@@ -105,7 +105,7 @@ def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[
     """Why this action alone is held, whatever else is in the plan; empty if it is not."""
     if policy.mode == "report":
         return "this deployment only reports"
-    touched = sorted({action.address} | {address for address, _ in action.mends})
+    touched = sorted({action.address} | {address for address, _ in action.resolves})
     for address in touched:
         if address in document.resources and document.resources[address].enforcement == "report":
             return f"the document says report for {address}"
@@ -144,9 +144,9 @@ def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: P
 def _lost_sections(document: Document, snapshot: Snapshot) -> Iterator[Finding]:
     """A finding for every kind of which live resources are ours and the document has none any more."""
     declared = {address.kind for address in document.resources}
-    ours = sorted((one.address.kind, one.id) for one in snapshot.neighbours if one.ours)
-    for kind in sorted({kind for kind, _ in ours} - declared):
-        ids = ", ".join(aws_id for each, aws_id in ours if each == kind)
+    owned = sorted((one.address.kind, one.id) for one in snapshot.unmanaged if one.owned)
+    for kind in sorted({kind for kind, _ in owned} - declared):
+        ids = ", ".join(aws_id for each, aws_id in owned if each == kind)
         message = f"the document has lost its whole section, yet these are ours: {ids}"
         mend = "put the section back, or take the tag setpoint:document off them"
         yield Finding(Address.of(kind, "*"), Outcome.HELD, f"{message}: {mend}")

@@ -21,7 +21,7 @@ from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model.core import DOCUMENT_TAG, NAME_TAG, Neighbour, Observed, Ref, Snapshot
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Observed, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Item, Kind, Read, Seen, Sight
 
 log = logging.getLogger(__name__)
@@ -191,11 +191,11 @@ def _identify(
     matched: dict[Address, tuple[Item, ...]] = {}
     claimed: dict[Address, str] = {}
     for address, resource in sight.declared.items():
-        natural = (item for item in free if kind.is_it(address, resource, item, sight))
+        natural = (item for item in free if kind.matches(address, resource, item, sight))
         matched[address] = tuple(tagged.get(address.name) or natural)
         if matched[address]:
             continue
-        doubts = ((item, why) for item, why in others if kind.is_it(address, resource, item, sight))
+        doubts = ((item, why) for item, why in others if kind.matches(address, resource, item, sight))
         for item, why in islice(doubts, 1):
             claimed[address] = f"{kind.id(item)} could be it, but {why}: mend its tags, or declare something else"
     return matched, claimed
@@ -219,7 +219,7 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
     ambiguous: dict[Address, str] = {}
     resources: dict[Address, Observed] = {}
     handles: dict[Ref, str] = {}
-    neighbours: list[Neighbour] = []
+    unmanaged: list[Unmanaged] = []
     names = _names(found)
     broken: dict[str, str] = {}
     for name in ranked():
@@ -248,10 +248,10 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
                 _observe(one.kind, address, items[0], seen, resources, unreadable)
         rest = (item for item in one.items if one.kind.after and one.kind.id(item) not in known)
         for neighbour in (_neighbour(one.kind, document, item) for item in rest):
-            neighbours.append(neighbour)
-            if neighbour.ours:
+            unmanaged.append(neighbour)
+            if neighbour.owned:
                 handles.setdefault(Ref(neighbour.address), neighbour.id)
-    return Snapshot(resources, handles, unreadable, ambiguous, tuple(neighbours), at)
+    return Snapshot(resources, handles, unreadable, ambiguous, tuple(unmanaged), at)
 
 
 def _names(found: Mapping[str, _Found]) -> dict[str, Address]:
@@ -278,9 +278,9 @@ def _observe(
         unreadable[address] = f"{kind.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
 
 
-def _neighbour(kind: Kind, document: Document, item: Item) -> Neighbour:
+def _neighbour(kind: Kind, document: Document, item: Item) -> Unmanaged:
     tags = kind.tags(item) or {}
-    ours = tags.get(DOCUMENT_TAG) == document.name and bool(tags.get(NAME_TAG))
-    return Neighbour(
-        Address.of(kind.name, tags[NAME_TAG] if ours else kind.label(item) or kind.id(item)), kind.id(item), ours
+    owned = tags.get(DOCUMENT_TAG) == document.name and bool(tags.get(NAME_TAG))
+    return Unmanaged(
+        Address.of(kind.name, tags[NAME_TAG] if owned else kind.label(item) or kind.id(item)), kind.id(item), owned
     )

@@ -20,9 +20,9 @@ from typing import Any
 
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model.core import Action, Change, Finding, Outcome, Phase, Ref, refs
-from reconciler.model.kind import Kind, Scene
-from reconciler.packets.reachability import Ways
+from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
+from reconciler.model.kind import Kind, PlanContext
+from reconciler.packets.reachability import Reachability
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Plan:
         return sum(action.breaks for action in self.actions)
 
 
-def make_plan(changes: Iterable[Change], scene: Scene, only: frozenset[Address] | None = None) -> Plan:
+def make_plan(changes: Iterable[Change], scene: PlanContext, only: frozenset[Address] | None = None) -> Plan:
     """The plan that mends `changes`; with `only`, as far as these addresses go."""
     chosen = tuple(change for change in changes if only is None or change.address in only)
     actions: list[Action] = []
@@ -57,7 +57,7 @@ def make_plan(changes: Iterable[Change], scene: Scene, only: frozenset[Address] 
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
     actions, stranded = _executable(actions, scene)
     edges = _edges(actions, scene)
-    order, circle = _order(actions, edges, Ways(scene.snapshot, scene.document.vpc, actions))
+    order, circle = _order(actions, edges, Reachability(scene.snapshot, scene.document.vpc, actions))
     if circle:
         message = (
             "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
@@ -92,25 +92,27 @@ def printable(value: Any) -> Any:
     return value
 
 
-def _wishes(changes: Iterable[Change], scene: Scene, only: frozenset[Address] | None) -> Iterator[Action | Finding]:
+def _wishes(
+    changes: Iterable[Change], scene: PlanContext, only: frozenset[Address] | None
+) -> Iterator[Action | Finding]:
     for change in changes:
         kind = REGISTRY[change.address.kind]
         yield from _new(change, kind, scene) if change.have is None else _mend(change, kind, scene)
     for address, observed in scene.snapshot.resources.items():
         ignored = scene.document.resources[address].enforcement == "ignore"
         if not ignored and (only is None or address in only):
-            yield from REGISTRY[address.kind].tidy(address, scene)
+            yield from REGISTRY[address.kind].cleanup(address, scene)
             for field, key, remark in observed.facts.get("remarks", ()):
                 if key in (getattr(scene.document.resources[address], field) or ()):
                     yield Finding(address, Outcome.BLOCKED, remark, field, key)
-    for neighbour in scene.snapshot.neighbours:
+    for neighbour in scene.snapshot.unmanaged:
         delete = REGISTRY[neighbour.address.kind].delete
-        if scene.policy.prune and neighbour.ours and delete and only is None:
+        if scene.policy.prune and neighbour.owned and delete and only is None:
             yield from delete(neighbour)
 
 
-def _new(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]:
-    if kind.comes_with(change.address, change.want):
+def _new(change: Change, kind: Kind, scene: PlanContext) -> Iterator[Action | Finding]:
+    if kind.created_by_aws(change.address, change.want):
         if scene.document.vpc in scene.snapshot.resources:
             yield Finding(
                 change.address, Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support"
@@ -124,7 +126,7 @@ def _new(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]
         yield from kind.plan(change, scene)
 
 
-def _mend(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding]:
+def _mend(change: Change, kind: Kind, scene: PlanContext) -> Iterator[Action | Finding]:
     for one in change.differences:
         if one.field in kind.immutable:
             message = f"AWS never changes it: it is {one.have!r} and declared is {one.want!r}"
@@ -136,10 +138,10 @@ def _mend(change: Change, kind: Kind, scene: Scene) -> Iterator[Action | Finding
 
 
 def _field(action: Action) -> str:
-    return min((field for address, field in action.mends if address == action.address), default="")
+    return min((field for address, field in action.resolves if address == action.address), default="")
 
 
-def _executable(actions: list[Action], scene: Scene) -> tuple[list[Action], list[Finding]]:
+def _executable(actions: list[Action], scene: PlanContext) -> tuple[list[Action], list[Finding]]:
     """The actions of which every reference can be resolved, and a finding for each that hangs in the air."""
     stranded: list[Finding] = []
     while True:
@@ -177,13 +179,13 @@ def _behind(actions: list[Action], hanging: Mapping[int, Ref]) -> dict[int, str]
 
 def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:
     for ref in refs(action.params):
-        late = Ref(ref.to) in known and any(kind.late(ref, "") for kind in REGISTRY.values())
+        late = Ref(ref.to) in known and any(kind.lazy_read(ref, "") for kind in REGISTRY.values())
         if ref not in known and not (ref.handle and late):
             return ref
     return None
 
 
-def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
+def _edges(actions: list[Action], scene: PlanContext) -> list[set[int]]:
     """For every action the indices of those that must have ended well before it."""
     edges: list[set[int]] = [set() for _ in actions]
     givers: dict[Ref, int] = {}
@@ -207,7 +209,7 @@ def _edges(actions: list[Action], scene: Scene) -> list[set[int]]:
     return edges
 
 
-def _order(actions: list[Action], edges: list[set[int]], ways: Ways) -> tuple[list[int], list[int]]:
+def _order(actions: list[Action], edges: list[set[int]], ways: Reachability) -> tuple[list[int], list[int]]:
     """The indices in order, and those that wait for one another in a circle.
 
     The key gives the order; of the actions that may come next, one that would let a packet through a mixture of old and
@@ -241,7 +243,7 @@ def _order(actions: list[Action], edges: list[set[int]], ways: Ways) -> tuple[li
     return order, sorted(set(range(len(actions))) - set(order))
 
 
-def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], ways: Ways) -> int:
+def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], ways: Reachability) -> int:
     if ways.worth_it and len(ready) > 1:
         for candidate in sorted(ready):
             if ways.allow(actions[candidate[-1]]):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from desired_state.document import Document, Tolerance
+from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, signature
-from reconciler.engine.suppression import Aside, Left
-from reconciler.model.core import (
+from reconciler.engine.suppression import Left, Suppression
+from reconciler.model import (
     ABSENT,
     Action,
     Attempt,
@@ -20,10 +20,10 @@ from reconciler.model.core import (
     Difference,
     Ended,
     Finding,
-    Neighbour,
     Outcome,
     Policy,
     Snapshot,
+    Unmanaged,
 )
 
 
@@ -33,8 +33,8 @@ class Sight:
 
     snapshot: Snapshot
     plan: Plan
-    covered: tuple[tuple[Difference, Tolerance], ...]
-    aside: Aside = field(default_factory=Aside)
+    covered: tuple[tuple[Difference, DocumentException], ...]
+    aside: Suppression = field(default_factory=Suppression)
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Report:
     lines: tuple[Line, ...]
     attempts: tuple[Attempt, ...]
     findings: tuple[Finding, ...]
-    tolerated: tuple[tuple[Difference, Tolerance], ...]
-    neighbours: tuple[Neighbour, ...]
+    tolerated: tuple[tuple[Difference, DocumentException], ...]
+    unmanaged: tuple[Unmanaged, ...]
     reads: int
     writes: int
     vpc_id: str = ""
@@ -92,7 +92,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Course:
+class RunTrace:
     """What happened in a run: the look it began with, what the gate held of it, what was tried, and the last look (the
     first one where nothing was written).
     """
@@ -105,7 +105,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Meter:
+class RunCost:
     """What a run cost: wall time in seconds since `started`, and counted calls."""
 
     started: datetime
@@ -114,7 +114,7 @@ class Meter:
     writes: int
 
 
-def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> Report:
+def judge(document: Document, policy: Policy, course: RunTrace, meter: RunCost) -> Report:
     """The report of a run. A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
     first, last = course.first, course.last
     unseen = last.snapshot.unreadable.keys() | last.snapshot.ambiguous.keys()
@@ -151,7 +151,7 @@ def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> R
         attempts=course.attempts,
         findings=findings,
         tolerated=last.covered,
-        neighbours=last.snapshot.neighbours,
+        unmanaged=last.snapshot.unmanaged,
         reads=meter.reads,
         writes=meter.writes,
         vpc_id=ids.get(document.vpc, document.scope.vpc_id or ""),
@@ -159,7 +159,7 @@ def judge(document: Document, policy: Policy, course: Course, meter: Meter) -> R
     )
 
 
-def _left(course: Course, unseen: Iterable[Address]) -> Iterable[Left]:
+def _left(course: RunTrace, unseen: Iterable[Address]) -> Iterable[Left]:
     """What is left alone, as the last look shows it; the first look where the last one could not see."""
     if course.last is not course.first:
         yield from (one for one in course.first.aside.left if one[0].address in unseen)
@@ -170,7 +170,7 @@ def _ids(snapshot: Snapshot) -> dict[Address, str]:
     return {ref.to: aws_id for ref, aws_id in snapshot.handles.items() if not ref.handle}
 
 
-def _findings(course: Course, lines: Iterable[Line]) -> Iterable[Finding]:
+def _findings(course: RunTrace, lines: Iterable[Line]) -> Iterable[Finding]:
     """What a person should know beyond the drifts, as far as the run was to go."""
     snapshot, plan, gate = course.last.snapshot, course.last.plan, course.gate
     told = {(line.address, line.field) for line in lines}
@@ -216,7 +216,7 @@ _FATES = {
 _WORST = (Ended.FAILED, Ended.HELD, Ended.WAITING, Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED)
 
 
-def _open(one: Difference, course: Course) -> Line:
+def _open(one: Difference, course: RunTrace) -> Line:
     """A drift that is still there: what the planner, AWS or the gate had to say to it."""
     plan, held = course.last.plan, course.gate.held
     last_tries: dict[str, Attempt] = {}
@@ -245,4 +245,4 @@ def _open(one: Difference, course: Course) -> Line:
 
 def concerns(action: Action, one: Difference | Line) -> bool:
     """Whether an action is about a drift, at the grain of its field."""
-    return (one.address, one.field) in action.mends or (not one.field and action.address == one.address)
+    return (one.address, one.field) in action.resolves or (not one.field and action.address == one.address)

@@ -14,16 +14,16 @@ from datetime import datetime, timedelta
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws
-from reconciler.engine.apply import Hands, apply
+from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.diff import diff, tolerated
 from reconciler.engine.gate import Gate, Limits, gate
 from reconciler.engine.observe import Look, ObserveError, observe
 from reconciler.engine.plan import make_plan, signature
-from reconciler.engine.result import Course, Meter, Report, Sight, judge
-from reconciler.engine.suppression import Aside, Guard, set_aside
+from reconciler.engine.result import Report, RunCost, RunTrace, Sight, judge
+from reconciler.engine.suppression import Guard, Suppression, suppress
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
-from reconciler.model.kind import Scene
+from reconciler.model import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
+from reconciler.model.kind import PlanContext
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
@@ -37,7 +37,7 @@ class StalePlanError(Exception):
 
 
 @dataclass(frozen=True)
-class World:
+class Environment:
     """Everything outside that a run touches. `may_start` is empty, or says why no further call may be started (time, a
     lost lease): it is asked before every write, and never again once it gave a reason.
     """
@@ -66,7 +66,7 @@ NO_MEMORY = Memory()
 
 def run(  # noqa: PLR0913 (all that a door may ask of a run)
     document: Document,
-    world: World,
+    world: Environment,
     policy: Policy,
     *,
     write: bool = True,
@@ -103,8 +103,8 @@ def run(  # noqa: PLR0913 (all that a door may ask of a run)
             if over or not moved or leave.refused:
                 break
     seconds = (world.now() - started).total_seconds()
-    meter = Meter(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
-    return judge(document, policy, Course(first, barred, tuple(attempts), sight, write), meter)
+    meter = RunCost(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
+    return judge(document, policy, RunTrace(first, barred, tuple(attempts), sight, write), meter)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _Task:
     """What a run was asked to do, and with what."""
 
     document: Document
-    world: World
+    world: Environment
     policy: Policy
     only: frozenset[Address] | None
     memory: Memory
@@ -135,9 +135,9 @@ def _look(task: _Task, vpc_id: str) -> Sight:
     document, world = task.document, task.world
     look = Look(world.now, lambda: world.sleep(SECOND_LOOK_PAUSE))
     snapshot = observe(document, world.aws, look, vpc_id)
-    scene = Scene(document, snapshot, task.policy)
+    scene = PlanContext(document, snapshot, task.policy)
     changes, covered = tolerated(diff(document, snapshot, scene, REGISTRY), document.exceptions, world.now())
-    aside = set_aside(changes, task.memory.paused) if task.memory.paused else Aside(changes)
+    aside = suppress(changes, task.memory.paused) if task.memory.paused else Suppression(changes)
     if aside.left:
         aside = replace(aside, whole=make_plan(changes, scene, task.only).actions)
     return Sight(snapshot, make_plan(aside.changes, scene, task.only), covered, aside)
@@ -147,13 +147,13 @@ def _look_again(task: _Task, first: Sight, attempts: Iterable[Attempt], leave: _
     """The look after the writes; repeated while AWS has taken a call and still shows what was before it, unless the
     run may go on no longer.
     """
-    done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.mends}
-    undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.mends}
+    done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.resolves}
+    undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.resolves}
     vpc_id = first.snapshot.handles.get(Ref(task.document.vpc), "")
     try:
         sight = _look(task, vpc_id)
         for pause in PATIENCE:
-            mending = {one for action in sight.plan.actions for one in action.mends}
+            mending = {one for action in sight.plan.actions for one in action.resolves}
             if leave.refused or not mending & (done - undone) or leave():
                 break
             task.world.sleep(pause)
@@ -166,16 +166,18 @@ def _look_again(task: _Task, first: Sight, attempts: Iterable[Attempt], leave: _
 def _blind(task: _Task, why: str) -> Sight:
     """The sight of a look that saw nothing: after writes that is a finding, not the end of the report."""
     snapshot = Snapshot({}, {}, dict.fromkeys(task.document.resources, why), {}, (), task.world.now())
-    return Sight(snapshot, make_plan((), Scene(task.document, snapshot, task.policy), task.only), ())
+    return Sight(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
-def _hands(world: World, snapshot: Snapshot) -> Hands:
-    return Hands(world.aws, world.sleep, world.may_start, lambda: world.now() - snapshot.at > STALE_AFTER, world.notice)
+def _hands(world: Environment, snapshot: Snapshot) -> ApplyContext:
+    return ApplyContext(
+        world.aws, world.sleep, world.may_start, lambda: world.now() - snapshot.at > STALE_AFTER, world.notice
+    )
 
 
 def _gate(task: _Task, sight: Sight, approved: str, barred: Callable[[Action], str] = lambda action: "") -> Gate:
     document, policy = task.document, task.policy
-    guard = Guard(sight.aside, Scene(document, sight.snapshot, policy))
+    guard = Guard(sight.aside, PlanContext(document, sight.snapshot, policy))
     limits = Limits(barred, guard, task.memory.held_since)
     return gate(sight.plan, document, sight.snapshot, policy, task.world.now(), approved=approved, limits=limits)
 
@@ -188,9 +190,9 @@ def _further(task: _Task, first: Sight, barred: Gate, sight: Sight, attempts: It
     tried = list(attempts)
     creates = [one for one in tried if one.action.operation.phase is Phase.CREATE]
     sent = [one.action for one in creates if one.ended in {Ended.DONE, Ended.UNKNOWN}]
-    once, ours = {signature(action) for action in sent}, {action.address for action in sent}
+    once, owned = {signature(action) for action in sent}, {action.address for action in sent}
     if any(one.action.address == document.vpc and one.ended is Ended.DONE for one in creates):
-        ours |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].comes_with(at, resource)}
+        owned |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].created_by_aws(at, resource)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
     unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
     planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in barred.held}
@@ -199,7 +201,7 @@ def _further(task: _Task, first: Sight, barred: Gate, sight: Sight, attempts: It
         name = signature(action)
         if name in once:
             return "AWS may have made it a moment ago and not show it yet: the next run looks again"
-        if action.address in ours or (name in planned and name in unsure):
+        if action.address in owned or (name in planned and name in unsure):
             return ""
         return "this run does not try it again, or did not begin with it: the next run does"
 

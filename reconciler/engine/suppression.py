@@ -24,9 +24,9 @@ from typing import Any
 from desired_state.fields import AclEntry, Address, RuleKey, is_cidr, network
 from desired_state.members import members
 from desired_state.resource import Resource
-from reconciler.model.core import ABSENT, Action, Change, Difference, refs
-from reconciler.model.kind import Scene
-from reconciler.packets.reachability import Ways
+from reconciler.model import ABSENT, Action, Change, Difference, refs
+from reconciler.model.kind import PlanContext
+from reconciler.packets.reachability import Reachability
 from reconciler.packets.traffic import keeps, may_overlap, of_acl
 
 Left = tuple[Difference, str]
@@ -43,7 +43,7 @@ _PLACES = {"security_group", "network_acl", "route_table"}
 
 
 @dataclass(frozen=True)
-class Aside:
+class Suppression:
     """`changes` are what is left to plan. `resting` was taken out of them; `stopped` is still in them, so that what
     needs it waits for it, and its actions are to be held. `whole` is what would be done if nothing were left alone.
     """
@@ -58,7 +58,7 @@ class Aside:
         return *self.resting, *self.stopped
 
 
-def set_aside(changes: Iterable[Change], paused: Callable[[Difference], str]) -> Aside:
+def suppress(changes: Iterable[Change], paused: Callable[[Difference], str]) -> Suppression:
     """The changes without what is paused. `paused` says why a difference is to be left alone (empty: it is not)."""
     everything = tuple(changes)
     missing = _left_missing(everything, paused)
@@ -77,7 +77,7 @@ def set_aside(changes: Iterable[Change], paused: Callable[[Difference], str]) ->
         rest = tuple(one for one in change.differences if all(one is not other for other, _ in out))
         if rest:
             kept.append(Change(change.address, _aim(change, out), change.have, change.base, rest) if out else change)
-    return Aside(tuple(kept), tuple(resting), tuple(stopped))
+    return Suppression(tuple(kept), tuple(resting), tuple(stopped))
 
 
 def _whole(change: Change) -> Difference:
@@ -234,7 +234,7 @@ class Guard:
     the order of the plan; it holds the network as it stands after those it let go.
     """
 
-    def __init__(self, aside: Aside, scene: Scene) -> None:
+    def __init__(self, aside: Suppression, scene: PlanContext) -> None:
         left = aside.left
         self._stopped = aside.stopped
         self._unlike = {one.address: why for one, why in aside.resting if _about_packets(one)}
@@ -244,7 +244,7 @@ class Guard:
         self._staying |= {at: why for at, one, why in groups if one.address in bare}
         self._shared = {at: why for at, _, why in groups}
         self._open = {one.address: why for one, why in left if _leaves_open(one)}
-        self._ways = Ways(scene.snapshot, scene.document.vpc, aside.whole) if self._open else None
+        self._ways = Reachability(scene.snapshot, scene.document.vpc, aside.whole) if self._open else None
 
     def __call__(self, action: Action) -> str:
         """Why this action is held; empty if it is not, and then it counts as done."""
@@ -277,7 +277,7 @@ def _mends(action: Action, one: Difference) -> bool:
     if not one.field:
         return action.address == one.address
     named = one.key is None or any(ref.to == one.key for ref in refs(action.params))
-    return named and (one.address, one.field) in action.mends
+    return named and (one.address, one.field) in action.resolves
 
 
 def _about_packets(one: Difference) -> bool:
@@ -296,7 +296,7 @@ def _leaves_open(one: Difference) -> bool:
     return _about_packets(one)
 
 
-def _stays(one: Difference, scene: Scene) -> Iterator[Address]:
+def _stays(one: Difference, scene: PlanContext) -> Iterator[Address]:
     """The declared places where a subnet stays that ought to be behind another one."""
     kind, seen = one.address.kind, scene.snapshot.resources
     if kind not in {"route_table", "network_acl"} or one.field not in {"", "subnets", "main"}:

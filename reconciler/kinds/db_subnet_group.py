@@ -15,8 +15,8 @@ from desired_state.members import Subnets, Tags
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.model.core import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
 
 CREATE = Operation(
     "rds",
@@ -25,9 +25,9 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"rds:AddTagsToResource"}),
     yields="DBSubnetGroup.DBSubnetGroupName",
-    checked=("subgrp",),
+    iam_resource_types=("subgrp",),
 )
-MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE, checked=("subgrp",))
+MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE, iam_resource_types=("subgrp",))
 
 _GROUPS = read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", page=100)
 
@@ -66,7 +66,7 @@ def live(sight: Sight, answers: Answers) -> Iterable[Item]:
     ]
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     return str(item["DBSubnetGroupName"]).lower() == address.name
 
 
@@ -81,24 +81,26 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["DBSubnetGroupName"], spec, facts={"vpc": item.get("VpcId", ""), "our_vpc": seen.sight.vpc_id})
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     return want
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     group = cast("DbSubnetGroup", want)
     yield CREATE.on(
         address,
         "make the DB subnet group",
-        DBSubnetGroupName=address.name,
-        DBSubnetGroupDescription=group.description or address.name,
-        SubnetIds=[Ref(subnet) for subnet in sorted(group.subnets or ())],
-        Tags=tag_list(want.tags),
         gives=Ref(address),
+        params={
+            "DBSubnetGroupName": address.name,
+            "DBSubnetGroupDescription": group.description or address.name,
+            "SubnetIds": [Ref(subnet) for subnet in sorted(group.subnets or ())],
+            "Tags": tag_list(want.tags),
+        },
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     if change.have and change.have.facts["vpc"] != change.have.facts["our_vpc"]:
         problem = f"a group of this name lies in another VPC, {change.have.facts['vpc']}: choose another name"
         yield Finding(change.address, Outcome.BLOCKED, problem)
@@ -113,9 +115,13 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             "it is " + ", ".join(subnets) + (f", described as {want.description!r}" if params else ""),
             *changed,
             breaks=len((have.subnets or Subnets()) - set(subnets)),
-            DBSubnetGroupName=change.address.name,
-            SubnetIds=[Ref(Address(subnet)) if subnet.startswith("subnet/") else str(subnet) for subnet in subnets],
-            **params,
+            params={
+                "DBSubnetGroupName": change.address.name,
+                "SubnetIds": [
+                    Ref(Address(subnet)) if subnet.startswith("subnet/") else str(subnet) for subnet in subnets
+                ],
+                **params,
+            },
         )
     yield from retag(change, arn(scene.document, f"subgrp:{change.address.name}"))
 
@@ -124,18 +130,18 @@ KIND = Kind(
     "db_subnet_group",
     DbSubnetGroup,
     after=frozenset({"vpc", "subnet"}),
-    operations=(CREATE, MODIFY, ADD_TAGS.against("subgrp")),
+    operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("subgrp")),
     also_changed_by=frozenset({"DeleteDBSubnetGroup", "RemoveTagsFromResource"}),
-    looks=("rds:DescribeDBInstances", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"),
+    read_permissions=("rds:DescribeDBInstances", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"),
     reads=reads,
     more=more,
     live=live,
     id=lambda item: str(item["DBSubnetGroupName"]),
     label=lambda item: str(item["DBSubnetGroupName"]),
     tags=lambda item: cast("Tags | None", None),
-    is_it=is_it,
+    matches=matches,
     observed=observed,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
 )

@@ -9,20 +9,20 @@ from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
-from reconciler.model.core import (
+from reconciler.model import (
     DOCUMENT_TAG,
     Action,
     Change,
     Finding,
-    Neighbour,
     Observed,
     Operation,
     Outcome,
     Phase,
     Ref,
     Risk,
+    Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
 from reconciler.packets.reachability import ATTACHED as ATTACHED_GATEWAYS
 
 CREATE = Operation(
@@ -32,18 +32,23 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="InternetGateway.InternetGatewayId",
-    checked=("internet-gateway",),
+    iam_resource_types=("internet-gateway",),
 )
 ATTACH = Operation(
     "ec2",
     "AttachInternetGateway",
     Phase.BIND,
     Risk.REVERSIBLE,
-    reaches=True,
-    checked=("internet-gateway", "vpc"),
+    affects_traffic=True,
+    iam_resource_types=("internet-gateway", "vpc"),
 )
 DELETE = Operation(
-    "ec2", "DeleteInternetGateway", Phase.DELETE, Risk.TRAFFIC, checked=("internet-gateway",), leave="prune"
+    "ec2",
+    "DeleteInternetGateway",
+    Phase.DELETE,
+    Risk.TRAFFIC,
+    iam_resource_types=("internet-gateway",),
+    requires_setting="prune",
 )
 
 ATTACHED = "internet_gateway"
@@ -85,7 +90,7 @@ def _vpc_id(item: Item) -> str:
     return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     return bool(sight.vpc_id) and _vpc_id(item) == sight.vpc_id
 
 
@@ -101,16 +106,16 @@ def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
             yield Ref(seen.sight.document.vpc, ATTACHED), item["InternetGatewayId"]
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     return want.but(vpc=NOWHERE)
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     tags = tagged_as("internet-gateway", want.tags)
-    yield CREATE.on(address, "make the internet gateway", TagSpecifications=tags, gives=Ref(address))
+    yield CREATE.on(address, "make the internet gateway", gives=Ref(address), params={"TagSpecifications": tags})
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     for one in change.of("vpc"):
         other = scene.snapshot.handles.get(Ref(scene.document.vpc, ATTACHED))
         if one.have != NOWHERE:
@@ -127,33 +132,33 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
                 "vpc",
                 opens=True,
                 effect=((ATTACHED_GATEWAYS, change.address, True),),
-                **params,
+                params=params,
             )
     yield from retag(change)
 
 
-def delete(neighbour: Neighbour) -> Iterable[Action]:
+def delete(neighbour: Unmanaged) -> Iterable[Action]:
     gateway: dict[str, Any] = {"InternetGatewayId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **gateway)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=gateway)
 
 
 KIND = Kind(
     "internet_gateway",
     InternetGateway,
     after=frozenset({"vpc"}),
-    operations=(CREATE, ATTACH, DELETE, CREATE_TAGS.against("internet-gateway")),
+    operations=(CREATE, ATTACH, DELETE, CREATE_TAGS.for_resource_types("internet-gateway")),
     also_changed_by=frozenset({"DeleteTags", "DetachInternetGateway"}),
-    looks=("ec2:DescribeInternetGateways",),
+    read_permissions=("ec2:DescribeInternetGateways",),
     reads=reads,
     more=more,
     live=live,
     id=lambda item: str(item["InternetGatewayId"]),
     label=name_tag,
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
     handles=handles,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
     delete=delete,

@@ -9,8 +9,8 @@ from desired_state.fields import Address
 from desired_state.network import Subnet
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.model.core import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight
 
 CREATE = Operation(
     "ec2",
@@ -19,9 +19,9 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="Subnet.SubnetId",
-    checked=("subnet", "vpc"),
+    iam_resource_types=("subnet", "vpc"),
 )
-MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE, checked=("subnet",))
+MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE, iam_resource_types=("subnet",))
 
 
 def _subnets(sight: Sight) -> Read:
@@ -37,7 +37,7 @@ def live(sight: Sight, answers: Answers) -> Iterable[Item]:
     return cast("list[Item]", answers.get(_subnets(sight), []))
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     return canonical(item["CidrBlock"]) == cast("Subnet", resource).cidr_block
 
 
@@ -51,31 +51,32 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["SubnetId"], spec, "" if item.get("State", "available") == "available" else item["State"])
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     return want.but(map_public_ip_on_launch=False)
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     subnet = cast("Subnet", want)
     yield CREATE.on(
         address,
         f"make the subnet {subnet.cidr_block} in {subnet.availability_zone}",
-        VpcId=Ref(scene.document.vpc),
-        CidrBlock=subnet.cidr_block,
-        AvailabilityZone=subnet.availability_zone,
-        TagSpecifications=tagged_as("subnet", want.tags),
         gives=Ref(address),
+        params={
+            "VpcId": Ref(scene.document.vpc),
+            "CidrBlock": subnet.cidr_block,
+            "AvailabilityZone": subnet.availability_zone,
+            "TagSpecifications": tagged_as("subnet", want.tags),
+        },
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     for one in change.of("map_public_ip_on_launch"):
         yield MODIFY.on(
             change.address,
             f"machines launched here get {'a' if one.want else 'no'} public address",
             one.field,
-            SubnetId=Ref(change.address),
-            MapPublicIpOnLaunch={"Value": one.want},
+            params={"SubnetId": Ref(change.address), "MapPublicIpOnLaunch": {"Value": one.want}},
         )
     yield from retag(change)
 
@@ -85,19 +86,19 @@ KIND = Kind(
     Subnet,
     after=frozenset({"vpc"}),
     immutable=frozenset({"cidr_block", "availability_zone"}),
-    operations=(CREATE, MODIFY, CREATE_TAGS.against("subnet")),
+    operations=(CREATE, MODIFY, CREATE_TAGS.for_resource_types("subnet")),
     also_changed_by=frozenset(
         {"AssociateSubnetCidrBlock", "DeleteSubnet", "DeleteTags", "DisassociateSubnetCidrBlock"}
     ),
-    looks=("ec2:DescribeSubnets",),
+    read_permissions=("ec2:DescribeSubnets",),
     reads=reads,
     live=live,
     id=lambda item: str(item["SubnetId"]),
     label=name_tag,
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
 )

@@ -9,8 +9,8 @@ from desired_state.fields import Address
 from desired_state.network import Vpc
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.model.core import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
 
 CREATE = Operation(
     "ec2",
@@ -19,9 +19,9 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="Vpc.VpcId",
-    checked=("vpc",),
+    iam_resource_types=("vpc",),
 )
-MODIFY = Operation("ec2", "ModifyVpcAttribute", Phase.BIND, Risk.REVERSIBLE, checked=("vpc",))
+MODIFY = Operation("ec2", "ModifyVpcAttribute", Phase.BIND, Risk.REVERSIBLE, iam_resource_types=("vpc",))
 
 ATTRIBUTES = {"enable_dns_support": "EnableDnsSupport", "enable_dns_hostnames": "EnableDnsHostnames"}
 _GONE = ("InvalidVpcID.NotFound",)
@@ -55,7 +55,7 @@ def live(sight: Sight, answers: Answers) -> Iterable[Item]:
     return cast("list[Item]", answers[vpcs(sight)])
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     """`scope.vpc_id` decides where it is given; else the Name tag and the network together."""
     if sight.document.scope.vpc_id:
         return bool(item["VpcId"] == sight.document.scope.vpc_id)
@@ -75,23 +75,22 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["VpcId"], spec, "" if item.get("State", "available") == "available" else item["State"], facts)
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     """A VPC made by API resolves names but gives none (VPC user guide, DNS attributes)."""
     return want.but(enable_dns_support=True, enable_dns_hostnames=False)
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     vpc = cast("Vpc", want)
     yield CREATE.on(
         address,
         f"make the VPC {vpc.cidr_block}",
-        CidrBlock=vpc.cidr_block,
-        TagSpecifications=tagged_as("vpc", want.tags),
         gives=Ref(address),
+        params={"CidrBlock": vpc.cidr_block, "TagSpecifications": tagged_as("vpc", want.tags)},
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     """Host names need resolution, so resolution is switched on first and off last."""
     wanted = {one.field: one.want for one in change.differences if one.field in ATTRIBUTES}
     for field in sorted(wanted, key=lambda name: (not wanted[name], (name != "enable_dns_support") == wanted[name])):
@@ -101,8 +100,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             field,
             chain="dns",
             breaks=0 if wanted[field] else 1,
-            VpcId=Ref(change.address),
-            **{ATTRIBUTES[field]: {"Value": wanted[field]}},
+            params={"VpcId": Ref(change.address), **{ATTRIBUTES[field]: {"Value": wanted[field]}}},
         )
     yield from retag(change)
 
@@ -112,7 +110,7 @@ KIND = Kind(
     Vpc,
     after=frozenset(),
     immutable=frozenset({"cidr_block"}),
-    operations=(CREATE, MODIFY, CREATE_TAGS.against("vpc")),
+    operations=(CREATE, MODIFY, CREATE_TAGS.for_resource_types("vpc")),
     also_changed_by=frozenset(
         {
             "AssociateDhcpOptions",
@@ -123,15 +121,15 @@ KIND = Kind(
             "ModifyVpcTenancy",
         }
     ),
-    looks=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
+    read_permissions=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
     reads=reads,
     live=live,
     id=lambda item: str(item["VpcId"]),
     label=name_tag,
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
     named_by_tag=lambda resource, document: not document.scope.vpc_id,

@@ -31,7 +31,7 @@ from pydantic_core import to_json
 
 from desired_state.fields import Address, shown
 from desired_state.sanitize import sanitize
-from reconciler.ledger.record import Bout, Record
+from reconciler.ledger.record import FlappingRecord, Record
 
 MOST_BOUTS = 200
 MOST_TOLD = 200
@@ -164,7 +164,7 @@ def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: C
     return kept
 
 
-def _last_moved(bout: Bout) -> datetime:
+def _last_moved(bout: FlappingRecord) -> datetime:
     return max((*bout.times, *([bout.until] if bout.until else [])), default=datetime.min.replace(tzinfo=UTC))
 
 

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Taken:
+class LeaseHeld:
     """Somebody else has the lease: `owner`, as they call themselves, until `until` (UTC) unless they renew it."""
 
     owner: str
@@ -50,7 +50,7 @@ class Ledger:
     ) -> None:
         self._table, self._now, self._term = Table(client, table), now, term
 
-    def take(self, document: str, owner: str) -> Lease | Taken:
+    def take(self, document: str, owner: str) -> Lease | LeaseHeld:
         """The lease of `document` together with its Record, by one call; or who has it. Raises LedgerError.
 
         `owner` must be another for every attempt: who has the lease gets it again, since a call whose answer was lost
@@ -91,11 +91,11 @@ class Ledger:
         """All documents that are remembered, without deleted ones, sorted."""
         return tuple(sorted(self._table.scan("the documents could not be listed", _NOT_DELETED, {":true": True})))
 
-    def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> Taken:
+    def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
         if not item:  # whatever stands between us and DynamoDB did not pass the holder on
-            return Taken("a run that is not named", now + self._term)
+            return LeaseHeld("a run that is not named", now + self._term)
         try:
-            return Taken(*holder(item, now))
+            return LeaseHeld(*holder(item, now))
         except MalformedItem as error:
             raise self._malformed(what, error) from error
 

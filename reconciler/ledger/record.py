@@ -23,7 +23,7 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Bout:
+class FlappingRecord:
     """One drift that comes back after it was corrected. `times` are our corrections of the last hour, `pauses` counts
     how often it was left alone so far, `until` is when it may be corrected again (None: now).
     """
@@ -60,6 +60,6 @@ class Record:
     accepted: Accepted | None = None
     looked_at: datetime | None = None
     deleted: bool = False
-    bouts: Mapping[str, Bout] = field(default_factory=dict)
+    bouts: Mapping[str, FlappingRecord] = field(default_factory=dict)
     told: Mapping[str, Told] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)

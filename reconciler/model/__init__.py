@@ -1,1 +1,64 @@
-"""model."""
+"""The vocabulary of the core: what is seen, what differs, what may be done about it, and how it ended.
+
+Pure values: no boto3, no clock, no environment. Everything in `reconciler` speaks in these words. It may import the
+document only. Start with `operation.py` (a call), then `state.py` (a look), `outcome.py` (an ending), `kind.py` (what a
+kind of resource fills in) and `trigger.py` (what started an attempt).
+"""
+
+from reconciler.model.operation import (
+    Action,
+    ActionOptions,
+    Operation,
+    Parameters,
+    Phase,
+    Ref,
+    Risk,
+    refs,
+)
+from reconciler.model.outcome import (
+    Attempt,
+    Ended,
+    Finding,
+    Outcome,
+)
+from reconciler.model.policy import (
+    Policy,
+)
+from reconciler.model.state import (
+    ABSENT,
+    DOCUMENT_TAG,
+    HOLD_TAG,
+    NAME_TAG,
+    Absent,
+    Change,
+    Difference,
+    Observed,
+    Snapshot,
+    Unmanaged,
+)
+
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Action",
+    "ActionOptions",
+    "Attempt",
+    "Change",
+    "DOCUMENT_TAG",
+    "Difference",
+    "Ended",
+    "Finding",
+    "HOLD_TAG",
+    "NAME_TAG",
+    "Observed",
+    "Operation",
+    "Outcome",
+    "Parameters",
+    "Phase",
+    "Policy",
+    "Ref",
+    "Risk",
+    "Snapshot",
+    "Unmanaged",
+    "refs",
+]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
-from reconciler.model.core import Action, Change, Finding, Neighbour, Observed, Operation, Policy, Ref, Snapshot
+from reconciler.model import Action, Change, Finding, Observed, Operation, Policy, Ref, Snapshot, Unmanaged
 
 Item = Mapping[str, Any]
 """One resource as boto3 answers it."""
@@ -69,7 +69,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Scene:
+class PlanContext:
     """What a kind may know when it plans: the whole of both sides, and how far it may go."""
 
     document: Document
@@ -90,22 +90,22 @@ class Kind:
 
     What it is and what it may do:
     - `after`: kinds that must exist first, and whose ids appear in its state; `immutable`: fields AWS never changes;
-    - `operations`: every call that changes something; `looks`: the permissions of its reads;
+    - `operations`: every call that changes something; `read_permissions`: the permissions of its reads;
     - `also_changed_by`: calls of the same service that change such a resource and that this tool never makes.
 
     How it is seen:
     - `reads` can all be made at once when the VPC's id is known, `more` are those that depend on the first answers;
     - `live` picks the kind's items out of the answers, `observed` makes the model of one, `handles` are further ids;
-    - `is_it`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says so.
+    - `matches`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says so.
 
     How it is made and mended:
-    - `newborn`: what AWS makes of a new one before anything is bound to it; `create`: the calls that make it;
-    - `comes_with`: whether AWS makes it together with the VPC (the main table, the default ACL and group), so that we
+    - `initial_state`: what AWS makes of a new one before anything is bound to it; `create`: the calls that make it;
+    - `created_by_aws`: whether AWS makes it together with the VPC (the main table, the default ACL and group), so that we
       never do;
     - `plan`: the calls that mend the differences of one resource, in the order it must be;
-    - `late`: the read that shows a handle which only a correction needs (given the id of what it is a handle of), and
-      `late_handles` finds it there (given that handle, the items, our account and all names);
-    - `tidy`: the calls that remove scaffolding which an interrupted run of ours left behind;
+    - `lazy_read`: the read that shows a handle which only a correction needs (given the id of what it is a handle of), and
+      `lazy_handles` finds it there (given that handle, the items, our account and all names);
+    - `cleanup`: the calls that remove scaffolding which an interrupted run of ours left behind;
     - `delete`: the calls that unmake a neighbour with our tags; without it the kind is never deleted.
     """
 
@@ -118,21 +118,21 @@ class Kind:
     id: Callable[[Item], str]
     label: Callable[[Item], str]
     tags: Callable[[Item], Mapping[str, str] | None]
-    is_it: Callable[[Address, Resource, Item, Sight], bool]
+    matches: Callable[[Address, Resource, Item, Sight], bool]
     observed: Callable[[Item, Seen], Observed]
-    newborn: Callable[[Resource, Scene], Resource]
-    create: Callable[[Address, Resource, Scene], Iterable[Action | Finding]]
-    plan: Callable[[Change, Scene], Iterator[Action | Finding]]
-    looks: tuple[str, ...] = ()
+    initial_state: Callable[[Resource, PlanContext], Resource]
+    create: Callable[[Address, Resource, PlanContext], Iterable[Action | Finding]]
+    plan: Callable[[Change, PlanContext], Iterator[Action | Finding]]
+    read_permissions: tuple[str, ...] = ()
     immutable: frozenset[str] = frozenset()
     named_by_tag: Callable[[Resource, Document], bool] = lambda resource, document: False
     more: Callable[[Sight, Answers], Iterable[Read]] = _nothing
     handles: Callable[[Iterable[Item], Seen], Iterable[tuple[Ref, str]]] = _nothing
-    delete: Callable[[Neighbour], Iterable[Action]] | None = None
-    late: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
-    late_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
-    comes_with: Callable[[Address, Resource], bool] = lambda address, resource: False
-    tidy: Callable[[Address, Scene], Iterable[Action]] = _nothing
+    delete: Callable[[Unmanaged], Iterable[Action]] | None = None
+    lazy_read: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
+    lazy_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
+    created_by_aws: Callable[[Address, Resource], bool] = lambda address, resource: False
+    cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
     also_changed_by: frozenset[str] = frozenset()
 
     @property

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from desired_state.fields import Address
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from reconciler.model.trigger import Actor
 from reconciler.notify.exposure import Severity
 
@@ -47,7 +47,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Concern:
+class Alert:
     """One thing that people must know. `fingerprint` is its name from run to run, and the thread of its messages.
 
     `digest` says what exactly is still the matter (empty: nothing is, it is only to be told), `corrected` what was put

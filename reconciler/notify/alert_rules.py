@@ -13,13 +13,13 @@ from typing import Any
 
 from desired_state.fields import Address
 from reconciler.engine.result import Line, Report
-from reconciler.model.core import Ended, Finding, Outcome, Risk
+from reconciler.model import Ended, Finding, Outcome, Risk
 from reconciler.model.trigger import Source
-from reconciler.notify.alert import Concern, Member, Topic, cause, digest, fingerprint, short
+from reconciler.notify.alert import Alert, Member, Topic, cause, digest, fingerprint, short
 from reconciler.notify.exposure import Exposure, Severity, cost, exposure
 from reconciler.report.as_json import line_as_json
-from reconciler.report.attempt import Ending, Kept
-from reconciler.report.lines import Loose, loose
+from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.lines import Orphaned, orphaned
 from reconciler.report.text import difference
 
 _WORST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
@@ -40,15 +40,15 @@ FIGHT = "a fight:"
 """How the message of a drift begins that is left alone because somebody keeps bringing it back (`fights.py`)."""
 
 
-def concerns(kept: Kept) -> tuple[Concern, ...]:
+def concerns(kept: AttemptResult) -> tuple[Alert, ...]:
     """All that people must know of this attempt, the gravest first; nothing where another run does the telling."""
-    if kept.ending in {Ending.COVERED, Ending.BUSY}:
+    if kept.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return ()
     found = [*_of_the_document(kept), *_blind(kept), *(_of_the_network(kept, kept.report) if kept.report else ())]
     return tuple(sorted(found, key=lambda one: (one.severity.rank, one.address or "", one.fingerprint)))
 
 
-def _of_the_document(kept: Kept) -> Iterator[Concern]:
+def _of_the_document(kept: AttemptResult) -> Iterator[Alert]:
     """A version that may not be enforced, or none any more. What a person asked for in vain is told to that person."""
     if kept.ending is Ending.DELETED:
         sentence = "Nothing is enforced any more, and nothing is undone; upload the document again to go on."
@@ -64,8 +64,8 @@ def _of_the_document(kept: Kept) -> Iterator[Concern]:
         yield _whole(kept, Topic.REFUSED, severity, "the document is refused", sentence, members, about=told)
 
 
-def _blind(kept: Kept) -> Iterator[Concern]:
-    if kept.ending is Ending.BLIND:
+def _blind(kept: AttemptResult) -> Iterator[Alert]:
+    if kept.ending is Ending.UNOBSERVABLE:
         sentence = "Nothing could be seen, so nothing was changed: what differs now is not known."
         member = Member(kept.problem or "nothing could be seen", Outcome.FAILED)
         about = cause("", kept.problem)
@@ -74,7 +74,7 @@ def _blind(kept: Kept) -> Iterator[Concern]:
         )
 
 
-def _of_the_network(kept: Kept, report: Report) -> Iterator[Concern]:
+def _of_the_network(kept: AttemptResult, report: Report) -> Iterator[Alert]:
     """What has one cause for many resources, each cause once; then all the rest, field by field."""
     unseen = [one for one in report.findings if one.message.startswith(UNSEEN)]
     unsure = [line for line in report.lines if line.message.startswith(UNSURE)]
@@ -87,7 +87,7 @@ def _of_the_network(kept: Kept, report: Report) -> Iterator[Concern]:
         yield _whole(kept, Topic.UNSEEN, Severity.HIGH, title, sentence, told, about=about)
     held = [line for line in report.lines if _held_as_a_whole(line.outcome, line.message, report)]
     lost = [one for one in report.findings if report.gate.whole and one in report.gate.findings and not one.field]
-    going = [one for one in loose(report) if _held_as_a_whole(one.outcome, one.message, report)]
+    going = [one for one in orphaned(report) if _held_as_a_whole(one.outcome, one.message, report)]
     if report.gate.whole:
         yield _plan_held(kept, report, held, [*map(_found, lost), *map(_going, going)])
     stopped = _stopped(report)
@@ -102,20 +102,20 @@ def _of_the_network(kept: Kept, report: Report) -> Iterator[Concern]:
     if done:
         yield _rollout(kept, report, done)
     taken = {id(one) for one in (*unseen, *unsure, *held, *lost, *left, *done)}
-    yield from _by_field(kept, report, taken, [one for one in loose(report) if one not in going])
+    yield from _by_field(kept, report, taken, [one for one in orphaned(report) if one not in going])
 
 
-def _plan_held(kept: Kept, report: Report, held: Iterable[Line], others: Iterable[Member]) -> Concern:
+def _plan_held(kept: AttemptResult, report: Report, held: Iterable[Line], others: Iterable[Member]) -> Alert:
     """Everything that waits for a person to release the plan, as grave as the gravest of it."""
     severity = min((Severity.HIGH, *(exposure(line).severity for line in held)), key=lambda one: one.rank)
     told = [*others, *map(_named, held)]
     about = [[one.what, one.want, one.have] for one in told]
     sentence = _sentence(report.gate.whole)
-    concern = _whole(kept, Topic.PLAN_HELD, severity, "the whole plan is held", sentence, told, about=about)
-    return replace(concern, release=report.plan.fingerprint)
+    alert = _whole(kept, Topic.PLAN_HELD, severity, "the whole plan is held", sentence, told, about=about)
+    return replace(alert, release=report.plan.fingerprint)
 
 
-def _rollout(kept: Kept, report: Report, done: Iterable[Line]) -> Concern:
+def _rollout(kept: AttemptResult, report: Report, done: Iterable[Line]) -> Alert:
     """What the first run of a version put right. It is what the author wanted, so nobody is woken for each piece of it;
     what somebody else changed meanwhile cannot be told from it.
     """
@@ -123,8 +123,8 @@ def _rollout(kept: Kept, report: Report, done: Iterable[Line]) -> Concern:
     title = f"revision {number} was put in force"
     sentence = f"What differed from revision {number}, be it new in it or drift, was put right."
     told = [_named(line) for line in done]
-    concern = _whole(kept, Topic.ROLLOUT, Severity.LOW, title, sentence, told)
-    return replace(concern, digest="", corrected=digest(told))
+    alert = _whole(kept, Topic.ROLLOUT, Severity.LOW, title, sentence, told)
+    return replace(alert, digest="", corrected=digest(told))
 
 
 def _held_as_a_whole(outcome: Outcome | None, message: str, report: Report) -> bool:
@@ -150,7 +150,7 @@ def _stopped(report: Report) -> dict[str, str]:
     return {reason: reason for reason in sorted(reasons)} | dict.fromkeys(sorted(after | untried), "")
 
 
-def _by_field(kept: Kept, report: Report, taken: set[int], going: Iterable[Loose]) -> Iterator[Concern]:
+def _by_field(kept: AttemptResult, report: Report, taken: set[int], going: Iterable[Orphaned]) -> Iterator[Alert]:
     lines: dict[tuple[Address, str], list[Line]] = {}
     told: dict[tuple[Address, str], list[tuple[Member, Exposure]]] = {}
     for line in report.lines:
@@ -170,13 +170,13 @@ def _by_field(kept: Kept, report: Report, taken: set[int], going: Iterable[Loose
 
 
 def _drift(
-    kept: Kept,
+    kept: AttemptResult,
     report: Report,
     address: Address,
     field: str,
     parts: list[tuple[Member, Exposure]],
     lines: Iterable[Line],
-) -> Concern:
+) -> Alert:
     """The one concern of a field: its members worst first, its sentence that of the gravest."""
     parts = sorted(parts, key=lambda part: _WORST.index(part[0].outcome))
     weight = min((part[1] for part in parts), key=lambda one: one.severity.rank)
@@ -185,7 +185,7 @@ def _drift(
     open_ones = [part[0] for part in parts if part[0].outcome is not Outcome.CORRECTED]
     done = [part[0] for part in parts if part[0].outcome is Outcome.CORRECTED]
     topic = Topic.FIGHT if fight else Topic.DRIFT
-    return Concern(
+    return Alert(
         fingerprint=fingerprint(kept.document, topic, address, field),
         digest=digest(open_ones, "fight" if fight else ""),
         corrected=digest(done),
@@ -205,7 +205,7 @@ def _drift(
 def _weight(line: Line, report: Report) -> Exposure:
     """What a drift means, and what putting it right would cost where that is what holds it."""
     weight = exposure(line)
-    risks = [one.risk for one in report.plan.actions if (line.address, line.field) in one.mends]
+    risks = [one.risk for one in report.plan.actions if (line.address, line.field) in one.resolves]
     price = cost(max(risks, default=Risk.COSMETIC)) if line.outcome is Outcome.HELD else None
     if price is None:
         return weight
@@ -229,7 +229,7 @@ def _found(one: Finding, *, alone: bool = False) -> Member:
     return Member(one.message if alone else f"{one.address}: {one.message}", one.outcome)
 
 
-def _going(one: Loose) -> Member:
+def _going(one: Orphaned) -> Member:
     return Member(f"{one.action.address}: {one.action.why}", one.outcome, one.message)
 
 
@@ -238,7 +238,7 @@ def _sentence(message: str) -> str:
 
 
 def _whole(
-    kept: Kept,
+    kept: AttemptResult,
     topic: Topic,
     severity: Severity,
     title: str,
@@ -246,8 +246,8 @@ def _whole(
     members: Iterable[Member],
     *,
     about: Any = "",
-) -> Concern:
+) -> Alert:
     """A concern of the document or the run as a whole; `about` is what of it makes it another one."""
     name = fingerprint(kept.document, topic)
     matter = short([topic.value, about])
-    return Concern(name, matter, "", topic, severity, title, sentence, tuple(members), once=topic is Topic.DELETED)
+    return Alert(name, matter, "", topic, severity, title, sentence, tuple(members), once=topic is Topic.DELETED)

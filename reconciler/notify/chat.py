@@ -25,8 +25,8 @@ _EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]+:)")
 
 def chat(message: Message, here: Place) -> str:
     """The message as JSON text."""
-    concern = message.concern
-    topic = concern.topic.value if concern else message.kind.value
+    alert = message.alert
+    topic = alert.topic.value if alert else message.kind.value
     notification = {
         "version": "1.0",
         "source": "custom",
@@ -42,7 +42,7 @@ def chat(message: Message, here: Place) -> str:
             "threadId": message.fingerprint,
             "summary": _cut(plain(sentence(message)), LONGEST_TITLE),
             "eventType": f"setpoint-{topic}",
-            "relatedResources": [plain(concern.aws_id)] if concern and concern.aws_id else [],
+            "relatedResources": [plain(alert.aws_id)] if alert and alert.aws_id else [],
             "additionalContext": {
                 "severity": message.severity.value,
                 "kind": message.kind.value,

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.ledger.record import Told
-from reconciler.model.core import Outcome
-from reconciler.notify.alert import Concern, Topic, fingerprint
+from reconciler.model import Outcome
+from reconciler.notify.alert import Alert, Topic, fingerprint
 from reconciler.notify.alert_rules import UNSURE
 from reconciler.notify.exposure import Severity
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 
 AT_MOST = 10
 """Messages of one run."""
@@ -39,7 +39,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """One message to people. `concern` is None where it is over (NORMAL) and where `rest` is summed up (REST).
+    """One message to people. `alert` is None where it is over (NORMAL) and where `rest` is summed up (REST).
     `since` is when people were first told of it, None where that is now.
     """
 
@@ -47,7 +47,7 @@ class Message:
     fingerprint: str
     severity: Severity
     title: str
-    concern: Concern | None = None
+    alert: Alert | None = None
     since: datetime | None = None
     rest: tuple[Message, ...] = ()
 
@@ -71,7 +71,9 @@ class News:
         return known | {name: self.before[name] for name in lost if name in self.before}
 
 
-def news(found: Iterable[Concern], told: Mapping[str, Told], now: datetime, repeat: timedelta, kept: Kept) -> News:
+def news(
+    found: Iterable[Alert], told: Mapping[str, Told], now: datetime, repeat: timedelta, kept: AttemptResult
+) -> News:
     """What of the concerns of an attempt is to be told, given what was `told` before; `repeat` is after how long an
     unchanged one is told again.
     """
@@ -98,7 +100,7 @@ def news(found: Iterable[Concern], told: Mapping[str, Told], now: datetime, repe
     return News(_at_most(messages), known, dict(told))
 
 
-def _kind(one: Concern, before: Told | None, now: datetime, repeat: timedelta) -> Kind | None:
+def _kind(one: Alert, before: Told | None, now: datetime, repeat: timedelta) -> Kind | None:
     """Why to tell of a concern; None: people know it."""
     if before is None:
         return Kind.NEW
@@ -113,17 +115,17 @@ def _kind(one: Concern, before: Told | None, now: datetime, repeat: timedelta) -
     return Kind.STILL if not one.once and now - before.last_alerted >= repeat else None
 
 
-def _stamp(one: Concern) -> str:
+def _stamp(one: Alert) -> str:
     """What is still open, and what was corrected beside it: either may be news while the other is not."""
     return f"{one.digest}+{one.corrected}"
 
 
-def _shows(kept: Kept) -> Callable[[str], bool]:
+def _shows(kept: AttemptResult) -> Callable[[str], bool]:
     """Whether this attempt would have found the concern of a fingerprint, were it still there: only then is its absence
     good news. A run that was narrowed, or could not see everything, speaks for what it saw.
     """
     report = kept.report
-    if kept.ending is not Ending.LOOKED or report is None:
+    if kept.ending is not Ending.COMPLETED or report is None:
         return lambda name: False
     bad = {Outcome.FAILED, Outcome.BLOCKED}
     unseen = {one.address for one in report.findings if not one.field and one.outcome in bad}

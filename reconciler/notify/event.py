@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.engine.result import Report
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from reconciler.model.trigger import Actor
-from reconciler.redact import fit, harmless
+from reconciler.redact import fit, safe_text
 from reconciler.report.as_json import as_json
-from reconciler.report.attempt import Ending, Kept
-from reconciler.report.lines import loose
+from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.lines import orphaned
 
 VERSION = 1
 SOURCE, DETAIL_TYPE = "setpoint", "Setpoint Run"
@@ -30,20 +30,20 @@ _LINES = 30
 """Bytes of one value of a drift, members of one list or mapping, and lines of one text, before it is shortened."""
 
 
-def detail(kept: Kept) -> dict[str, Any] | None:
+def detail(kept: AttemptResult) -> dict[str, Any] | None:
     """The detail of the event, or None where there is nothing to tell: another run does, or all is calm.
 
     Lists that make it too long are cut short; `left_out` says of each how many of its items are missing.
     """
-    if kept.ending in {Ending.COVERED, Ending.BUSY}:
+    if kept.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return None
     report = kept.report
     if report and _calm(report) and not kept.refusal:
         return None
     told: dict[str, Any] = {
         "version": VERSION,
-        "run_id": harmless(kept.run_id),
-        "document": harmless(kept.document),
+        "run_id": safe_text(kept.run_id),
+        "document": safe_text(kept.document),
         "ending": kept.ending.value,
         "woken_by": kept.trigger.source.value,
         "problem": _text(kept.problem),
@@ -57,17 +57,17 @@ def detail(kept: Kept) -> dict[str, Any] | None:
 def _calm(report: Report) -> bool:
     """Nothing differed, nothing was done and nothing is to be known; what nobody declares is a metric, no event."""
     noted = [one for one in report.findings if one.outcome is not Outcome.IN_SYNC]
-    return not (report.lines or noted or report.writes or report.gate.whole or loose(report))
+    return not (report.lines or noted or report.writes or report.gate.whole or orphaned(report))
 
 
-def _network(kept: Kept, report: Report) -> dict[str, Any]:
+def _network(kept: AttemptResult, report: Report) -> dict[str, Any]:
     plain = as_json(report)
     return {
         "revision": report.document.revision,
         "sha256": report.document.sha256,
         "account": report.document.scope.account_id,
         "region": report.document.scope.region,
-        "vpc_id": harmless(report.vpc_id) or None,
+        "vpc_id": safe_text(report.vpc_id) or None,
         "started": plain["started"],
         "seconds": plain["seconds"],
         "wrote": report.wrote,
@@ -85,20 +85,20 @@ def _network(kept: Kept, report: Report) -> dict[str, Any]:
     }
 
 
-def _drift(one: dict[str, Any], kept: Kept, report: Report) -> dict[str, Any]:
+def _drift(one: dict[str, Any], kept: AttemptResult, report: Report) -> dict[str, Any]:
     address = one["address"]
     actor = kept.actors.get(address)
     exposed = kept.exposed.get(address)
     return {
-        "address": harmless(address),
-        "id": harmless(report.ids.get(address, "")) or None,
+        "address": safe_text(address),
+        "id": safe_text(report.ids.get(address, "")) or None,
         "field": one["field"],
         "key": _small(one["key"]),
         "sign": one["sign"],
         "want": _small(one["want"]),
         "have": _small(one["have"]),
         "outcome": one["outcome"],
-        "message": harmless(one["message"]),
+        "message": safe_text(one["message"]),
         "exposed_seconds": None if exposed is None else round(exposed, 3),
         "actor": _actor(actor) if actor else None,
     }
@@ -106,12 +106,12 @@ def _drift(one: dict[str, Any], kept: Kept, report: Report) -> dict[str, Any]:
 
 def _actor(one: Actor) -> dict[str, Any]:
     return {
-        "who": harmless(one.who),
-        "call": harmless(one.call),
+        "who": safe_text(one.who),
+        "call": safe_text(one.call),
         "at": _time(one.at),
-        "source_ip": harmless(one.source_ip) or None,
-        "user_agent": harmless(one.user_agent) or None,
-        "event_id": harmless(one.event_id) or None,
+        "source_ip": safe_text(one.source_ip) or None,
+        "user_agent": safe_text(one.user_agent) or None,
+        "event_id": safe_text(one.event_id) or None,
     }
 
 
@@ -125,7 +125,7 @@ def _small(value: Any) -> Any:
 def _text(words: str) -> str | None:
     """Some lines, each of them harmless, and a word on how many more there are; None where there are none."""
     lines = words.splitlines()
-    told = [harmless(line) for line in lines[:_LINES]]
+    told = [safe_text(line) for line in lines[:_LINES]]
     more = [f"({len(lines) - _LINES} more lines)"] if len(lines) > _LINES else []
     return "\n".join([*told, *more]) or None
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, RuleKey, is_cidr, is_ipv6, traffic
-from reconciler.model.core import ABSENT, Outcome, Risk
+from reconciler.model import ABSENT, Outcome, Risk
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Line

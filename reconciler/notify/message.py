@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from reconciler.model.trigger import Actor
-from reconciler.notify.alert import Concern, Member, Topic
+from reconciler.notify.alert import Alert, Member, Topic
 from reconciler.notify.deduplication import Kind, Message
-from reconciler.redact import harmless
-from reconciler.report.attempt import Kept
+from reconciler.redact import safe_text
+from reconciler.report.attempt import AttemptResult
 
 LONGEST_SUBJECT = 99
 """Characters: SNS wants printable ASCII, fewer than 100, no line break (SNS API reference, Publish, Subject)."""
@@ -54,7 +54,7 @@ class Place:
     invoke: str
 
 
-def place(kept: Kept, *, region: str = "", invoke: str = "") -> Place:
+def place(kept: AttemptResult, *, region: str = "", invoke: str = "") -> Place:
     """Where an attempt took place; `region` is the deployment's."""
     invoke = invoke if _PLAIN.fullmatch(invoke) else ""
     if kept.report is None:
@@ -87,7 +87,7 @@ def headline(message: Message) -> str:
 def attributes(message: Message, here: Place) -> dict[str, str]:
     """What subscriptions may filter by (SNS filter policies)."""
     document = here.document if _DOCUMENT.fullmatch(here.document) else "unknown"
-    topic = message.concern.topic.value if message.concern else message.kind.value
+    topic = message.alert.topic.value if message.alert else message.kind.value
     return {"severity": message.severity.value, "document": document, "topic": topic, "kind": message.kind.value}
 
 
@@ -117,8 +117,8 @@ def fitted(lines: list[str], room: int) -> tuple[list[str], int]:
 
 def sentence(message: Message) -> str:
     """The one sentence to read first."""
-    if message.concern:
-        return message.concern.sentence
+    if message.alert:
+        return message.alert.sentence
     if message.kind is Kind.NORMAL:
         return "It is over: this run no longer finds it."
     counts = Counter(one.severity for one in message.rest)
@@ -130,10 +130,10 @@ def details(message: Message) -> Iterator[str]:
     """What differs, a few lines for each thing: the set point against what was found, and why it still does."""
     for one in message.rest:
         yield f"  - {shown(headline(one))}"
-    if message.concern and message.concern.members:
-        compared = any(one.compared for one in message.concern.members)
+    if message.alert and message.alert.members:
+        compared = any(one.compared for one in message.alert.members)
         yield "What differs (set point against found):" if compared else "What is the matter:"
-        for member in message.concern.members:
+        for member in message.alert.members:
             yield from _member(member)
 
 
@@ -153,20 +153,20 @@ def _written(value: Any) -> str:
 
 def facts(message: Message, here: Place) -> Iterator[tuple[str, str]]:
     """What a person wants to look up, as (label, value), fit to be shown."""
-    concern = message.concern
-    if concern and concern.address:
-        yield "Resource", shown(concern.address)
-        yield "AWS id", shown(concern.aws_id) or "unknown: it is not there, or was not seen"
+    alert = message.alert
+    if alert and alert.address:
+        yield "Resource", shown(alert.address)
+        yield "AWS id", shown(alert.aws_id) or "unknown: it is not there, or was not seen"
     yield "Account", f"{shown(here.account) or 'unknown'}, {shown(here.region) or 'unknown region'}"
     revision = "" if here.revision is None else f", revision {here.revision}"
     yield "Document", f"{shown(here.document)}{revision}"
     if message.since:
         yield "Known since", _time(message.since)
-    if concern and concern.topic in {Topic.DRIFT, Topic.FIGHT}:
-        yield "Last change", _who(concern.actor)
-        if concern.exposed is not None:
-            yield "Stood open", f"at most {concern.exposed:.0f} s"
-        yield "Done", _done(concern)
+    if alert and alert.topic in {Topic.DRIFT, Topic.FIGHT}:
+        yield "Last change", _who(alert.actor)
+        if alert.exposed is not None:
+            yield "Stood open", f"at most {alert.exposed:.0f} s"
+        yield "Done", _done(alert)
     yield "Run", shown(here.run_id)
 
 
@@ -179,34 +179,32 @@ def _who(actor: Actor | None) -> str:
     return shown(f"{told}{origin}{with_what}")
 
 
-def _done(concern: Concern) -> str:
+def _done(alert: Alert) -> str:
     """What was done, or why it was not: the reasons themselves stand with what they are about."""
-    counts = Counter(one.outcome for one in concern.members)
+    counts = Counter(one.outcome for one in alert.members)
     done = counts.pop(Outcome.CORRECTED, 0)
     if not counts:
         return "corrected, and the look after it shows it as it should be"
     left = ", ".join(f"{number} {one.value if one else 'not tried'}" for one, number in counts.items())
     told = f"{done} corrected, {left}" if done else f"nothing yet: {left}"
-    return f"{told}; it is left alone for a while, and both sides stand above" if concern.once else told
+    return f"{told}; it is left alone for a while, and both sides stand above" if alert.once else told
 
 
 def steps(message: Message, here: Place) -> tuple[str, ...]:
     """What to do next: commands that can be copied as they are. A name that is no plain word enters none."""
     if message.kind is Kind.NORMAL or not _DOCUMENT.fullmatch(here.document):
         return ()
-    concern = message.concern
-    if concern is None:
+    alert = message.alert
+    if alert is None:
         return (_ask(here, "plan"),)
-    if concern.topic is Topic.DELETED:
+    if alert.topic is Topic.DELETED:
         return ()
-    if concern.topic is Topic.REFUSED:
+    if alert.topic is Topic.REFUSED:
         return (f"setpoint validate {here.document}.json",)
-    if concern.release:
-        return _released(here, concern.release)
-    helps = concern.topic is Topic.DRIFT and any(one.outcome in _AGAIN for one in concern.members)
-    return (
-        (_ask(here, "plan"), _ask(here, "apply")) if helps or concern.topic is Topic.STOPPED else (_ask(here, "plan"),)
-    )
+    if alert.release:
+        return _released(here, alert.release)
+    helps = alert.topic is Topic.DRIFT and any(one.outcome in _AGAIN for one in alert.members)
+    return (_ask(here, "plan"), _ask(here, "apply")) if helps or alert.topic is Topic.STOPPED else (_ask(here, "plan"),)
 
 
 _AGAIN = {Outcome.FAILED, Outcome.WAITING, None}
@@ -238,7 +236,7 @@ def _time(moment: datetime) -> str:
 
 def shown(words: str) -> str:
     """Anybody's words for a message: one line, no secret, no control or bidi character, nothing to click on."""
-    return _WEB.sub("www[.]", _LINK.sub(_unlinked, harmless(str(words))))
+    return _WEB.sub("www[.]", _LINK.sub(_unlinked, safe_text(str(words))))
 
 
 def _unlinked(found: re.Match[str]) -> str:

@@ -17,8 +17,8 @@ from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Message, News
 from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail, encoded
 from reconciler.notify.message import Place, attributes, place, subject, text
-from reconciler.redact import harmless
-from reconciler.report.attempt import Kept
+from reconciler.redact import safe_text
+from reconciler.report.attempt import AttemptResult
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -58,7 +58,7 @@ class Alerts:
         self._sns, self._events = sns, events
         self._topic, self._bus, self._form, self._invoke = topic_arn, bus, form, invoke
 
-    def tell(self, news: News, kept: Kept) -> Sent:
+    def tell(self, news: News, kept: AttemptResult) -> Sent:
         """Sends the event and the messages; whatever goes wrong is logged and answered, never raised."""
         event_lost = not self._put(kept)
         lost: set[str] = set()
@@ -71,7 +71,7 @@ class Alerts:
             in_a_row += 1
             failed += 1
             lost |= message.fingerprints
-            log.error("an alert was lost: %s", harmless(f"{message.severity}: {message.title}"))
+            log.error("an alert was lost: %s", safe_text(f"{message.severity}: {message.title}"))
         return Sent(frozenset(lost), failed, event_lost)
 
     def _publish(self, message: Message, here: Place) -> bool:
@@ -86,14 +86,14 @@ class Alerts:
                 },
             )
         except (ClientError, BotoCoreError) as error:
-            log.warning("SNS took no message: %s", harmless(str(error)))
+            log.warning("SNS took no message: %s", safe_text(str(error)))
             return False
         except Exception:  # an alert, whatever is wrong with it, must not cost the run its end
             log.exception("a message could not be made")
             return False
         return True
 
-    def _put(self, kept: Kept) -> bool:
+    def _put(self, kept: AttemptResult) -> bool:
         """Whether the event of this run is on the bus, where it needs one. The bus answers 200 for what it refuses."""
         try:
             told = detail(kept) if self._bus else None
@@ -103,13 +103,13 @@ class Alerts:
             answer = self._events.put_events(Entries=[entry])  # type: ignore[list-item]
             refused = [one for one in answer["Entries"] if one.get("ErrorCode")]
         except (ClientError, BotoCoreError) as error:
-            log.error("the event of this run was lost: %s", harmless(str(error)))  # noqa: TRY400  no traceback helps here
+            log.error("the event of this run was lost: %s", safe_text(str(error)))  # noqa: TRY400  no traceback helps here
             return False
         except Exception:
             log.exception("the event of this run could not be made")
             return False
         if answer["FailedEntryCount"] or refused:
             why = ", ".join(f"{one.get('ErrorCode')}: {one.get('ErrorMessage')}" for one in refused)
-            log.error("the event of this run was lost: %s", harmless(why))
+            log.error("the event of this run was lost: %s", safe_text(why))
             return False
         return True

@@ -18,7 +18,7 @@ from typing import Any
 
 from desired_state.fields import ANY, NOWHERE, AclEntry, Address, RuleKey, is_cidr, network
 from desired_state.network import NetworkAcl, RouteTable, SecurityGroup, Subnet
-from reconciler.model.core import Action, Snapshot
+from reconciler.model import Action, Snapshot
 from reconciler.packets.traffic import Packets, keeps, of_acl, of_rules
 
 SIDES = ("ingress", "egress")
@@ -39,7 +39,7 @@ def cell(address: Address, side: str) -> str:
     return f"{address} {side}"
 
 
-class Ways:
+class Reachability:
     """The network on its way from the look before to the end of a plan. Holds where it stands."""
 
     def __init__(self, snapshot: Snapshot, vpc: Address, actions: Iterable[Action]) -> None:

@@ -15,11 +15,11 @@ from desired_state.fields import AclEntry, Address, RuleKey, written_entry, writ
 from desired_state.members import Collection
 from desired_state.resource import SECTIONS
 from reconciler.engine.plan import printable
-from reconciler.model.core import ABSENT, Action, Finding
+from reconciler.model import ABSENT, Action, Finding
 from reconciler.report.lines import expired, outcomes, settled, sign
 
 if TYPE_CHECKING:
-    from desired_state.document import Tolerance
+    from desired_state.document import DocumentException
     from reconciler.engine.result import Line, Report
 
 FORMAT_VERSION = 1
@@ -48,7 +48,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "drifted": [line_as_json(line) for line in report.lines],
         "actions": _actions(report),
         "findings": [finding_as_json(one) for one in report.findings],
-        "unmanaged": [{"address": one.address, "id": one.id, "ours": one.ours} for one in report.neighbours],
+        "unmanaged": [{"address": one.address, "id": one.id, "ours": one.owned} for one in report.unmanaged],
         "exceptions": [
             *(_exception(tolerance, active=True) for _, tolerance in report.tolerated),
             *(_exception(tolerance, active=False) for tolerance in expired(report)),
@@ -56,7 +56,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "counts": outcomes(report)
         | {
             "drifted": len(report.lines),
-            "unmanaged": len(report.neighbours),
+            "unmanaged": len(report.unmanaged),
             "breaks": report.plan.breaks,
             "reads": report.reads,
             "writes": report.writes,
@@ -110,12 +110,12 @@ def action_as_json(action: Action) -> dict[str, Any]:
         "phase": action.operation.phase.name.lower(),
         "risk": action.risk.name.lower(),
         "breaks": action.breaks,
-        "mends": sorted([address, field] for address, field in action.mends),
+        "resolves": sorted([address, field] for address, field in action.resolves),
         "params": _plain(printable(action.params)),
     }
 
 
-def _exception(one: Tolerance, *, active: bool) -> dict[str, Any]:
+def _exception(one: DocumentException, *, active: bool) -> dict[str, Any]:
     return {
         "address": one.address,
         "field": one.field,
@@ -126,8 +126,8 @@ def _exception(one: Tolerance, *, active: bool) -> dict[str, Any]:
     }
 
 
-def _tolerated(one: Tolerance) -> Any:
-    """The value as the document writes it: a member stands in `Tolerance` as its key, or as (key, value)."""
+def _tolerated(one: DocumentException) -> Any:
+    """The value as the document writes it: a member stands in `DocumentException` as its key, or as (key, value)."""
     if isinstance(one.value, RuleKey):
         return written_rule(one.value, _end(one.address, one.field))
     if isinstance(one.value, tuple):

@@ -14,22 +14,22 @@ from reconciler.model.trigger import Actor, Trigger
 class Ending(StrEnum):
     """How it ended. Only LOOKED has a report."""
 
-    LOOKED = "looked"
+    COMPLETED = "looked"
     """The network was looked at, and corrected as far as it may be."""
     COVERED = "covered"
     """A run that began after we were woken has already looked."""
-    BUSY = "busy"
+    LEASE_HELD = "busy"
     """Another run has the lease."""
     REFUSED = "refused"
     """There is no version of the document that may be enforced, or the invoke asked for what may not be done."""
     DELETED = "deleted"
     """The document's object is gone: nothing is enforced any more, nothing is undone."""
-    BLIND = "blind"
+    UNOBSERVABLE = "blind"
     """Nothing could be seen, so nothing was changed."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class AttemptResult:
     """`problem` says what stood in the way of `ending` (empty for LOOKED and COVERED). `refusal` says why the newest
     version of the document is not the one that was enforced. `again`: seconds after which another run is wanted, 0 for
     none. `exposed`: for each drift that let packets through, by address, how many seconds it stood open at most.

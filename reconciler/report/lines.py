@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from desired_state.document import Tolerance
-from reconciler.model.core import ABSENT, Action, Outcome
+from desired_state.document import DocumentException
+from reconciler.model import ABSENT, Action, Outcome
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Line, Report
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Sign = Literal["add", "change", "remove"]
 
 
-class Loose(NamedTuple):
+class Orphaned(NamedTuple):
     """An action that mends no drift of a declared resource: what is ours and no longer declared goes, or scaffolding of
     an interrupted run. `outcome` is None where nothing was tried yet.
     """
@@ -34,18 +34,18 @@ def sign(line: Line) -> Sign:
     return "remove" if line.want is ABSENT else "change"
 
 
-def loose(report: Report) -> tuple[Loose, ...]:
+def orphaned(report: Report) -> tuple[Orphaned, ...]:
     """The actions at addresses without any drift, each with how it ended last."""
     drifted = {line.address for line in report.lines}
-    found: dict[tuple[str, str], Loose] = {}
+    found: dict[tuple[str, str], Orphaned] = {}
     for index, action in enumerate(report.plan.actions):
         if _stray(action, drifted):
             held = report.gate.held.get(index)
-            found[action.address, action.why] = Loose(action, Outcome.HELD if held else None, held or "")
+            found[action.address, action.why] = Orphaned(action, Outcome.HELD if held else None, held or "")
     for attempt in report.attempts:
         if _stray(attempt.action, drifted):
             ended = _ENDINGS.get(attempt.ended.value, Outcome.WAITING)
-            found[attempt.action.address, attempt.action.why] = Loose(attempt.action, ended, attempt.message)
+            found[attempt.action.address, attempt.action.why] = Orphaned(attempt.action, ended, attempt.message)
     return tuple(found.values())
 
 
@@ -53,12 +53,12 @@ _ENDINGS = {"done": Outcome.CORRECTED, "held": Outcome.HELD, "failed": Outcome.F
 
 
 def _stray(action: Action, drifted: Iterable[str]) -> bool:
-    return action.address not in drifted and not any(address in drifted for address, _ in action.mends)
+    return action.address not in drifted and not any(address in drifted for address, _ in action.resolves)
 
 
 def outcomes(report: Report) -> dict[str, int]:
     """How many drifts, findings and loose actions ended how; `planned` are those that nothing was tried on yet."""
-    told = [line.outcome for line in report.lines] + [one.outcome for one in loose(report)]
+    told = [line.outcome for line in report.lines] + [one.outcome for one in orphaned(report)]
     ends: list[Outcome | None] = [*told, *(one.outcome for one in report.findings)]
     return {"planned": ends.count(None)} | {outcome.value: ends.count(outcome) for outcome in Outcome}
 
@@ -69,6 +69,6 @@ def settled(report: Report) -> bool:
     return report.in_sync and not sum(ended[one] for one in ("planned", "held", "waiting", "blocked", "failed"))
 
 
-def expired(report: Report) -> tuple[Tolerance, ...]:
+def expired(report: Report) -> tuple[DocumentException, ...]:
     """The exceptions of the document that no longer cover anything."""
     return tuple(one for one in report.document.exceptions if one.until <= report.started)

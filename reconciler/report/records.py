@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address, RuleKey
-from reconciler.model.core import Action, Ended, Finding, Phase
+from reconciler.model import Action, Ended, Finding, Phase
 from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
 from reconciler.report.as_json import action_as_json, finding_as_json, line_as_json, time_as_json, value_as_json
-from reconciler.report.attempt import Ending, Kept
-from reconciler.report.lines import loose, outcomes, settled
+from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.lines import orphaned, outcomes, settled
 from reconciler.report.text import difference, sentence
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ UNITS: Mapping[str, str] = {
 """Every metric there is, with CloudWatch's name of its unit."""
 
 
-def records(kept: Kept) -> list[Record]:
+def records(kept: AttemptResult) -> list[Record]:
     """One record for each drift, finding and call that was tried, in this order, and one for the run as the last.
 
     A run that found nothing is that last one alone. `record` says which of the four it is, `message` is for people.
@@ -67,7 +67,7 @@ def records(kept: Kept) -> list[Record]:
     return [one | _fitted(name, 1) for one in [*told, _run(kept)]]
 
 
-def metrics(kept: Kept) -> dict[str, float]:
+def metrics(kept: AttemptResult) -> dict[str, float]:
     """The figures of one run, by the names of UNITS; empty where nothing ran.
 
     A wish that found the work done (COVERED) or somebody at it (BUSY) is no run, and counting it would hide that none
@@ -79,7 +79,7 @@ def metrics(kept: Kept) -> dict[str, float]:
     """
     report = kept.report
     asked = kept.trigger.source is Source.MANUAL
-    if kept.ending in {Ending.COVERED, Ending.BUSY} or (report and not report.wrote):
+    if kept.ending in {Ending.COVERED, Ending.LEASE_HELD} or (report and not report.wrote):
         return {}
     if kept.ending is Ending.REFUSED and asked:
         return {}
@@ -92,7 +92,7 @@ def metrics(kept: Kept) -> dict[str, float]:
         told |= {
             "Drifted": len(report.lines),
             **{name.capitalize(): ended[name] for name in ("corrected", "held", "waiting", "blocked", "failed")},
-            "Unmanaged": len(report.neighbours),
+            "Unmanaged": len(report.unmanaged),
             "ReadCalls": report.reads,
             "WriteCalls": report.writes,
             "RunDuration": round(report.seconds * 1000, 1),
@@ -153,17 +153,17 @@ def _who(actor: Actor | None) -> Record:
 
 def _actions(report: Report) -> Iterator[Record]:
     """The calls that were tried. What was held or left shows at its drift, or here if it has none."""
-    stray = {(one.action.address, one.action.why) for one in loose(report)}
+    stray = {(one.action.address, one.action.why) for one in orphaned(report)}
     lines: dict[tuple[Address, str], list[Line]] = defaultdict(list)
     for line in report.lines:
         lines[line.address, line.field].append(line)
-    ids = {one.address: one.id for one in report.neighbours}
+    ids = {one.address: one.id for one in report.unmanaged}
     for attempt in report.attempts:
         action = attempt.action
         if attempt.ended in _NOT_TRIED and (action.address, action.why) not in stray:
             continue
         told = action_as_json(action)
-        del told["mends"]
+        del told["resolves"]
         mended = _mended(action, lines)
         told |= {
             "record": "action",
@@ -180,7 +180,7 @@ def _actions(report: Report) -> Iterator[Record]:
 def _mended(action: Action, lines: Mapping[tuple[Address, str], list[Line]]) -> list[Line]:
     """The drifts that a call is about. Several calls may mend one field: then the members it names are its own."""
     made = [(action.address, "")] if action.operation.phase is Phase.CREATE else []
-    about = [line for place in (*made, *sorted(action.mends)) for line in lines.get(place, ())]
+    about = [line for place in (*made, *sorted(action.resolves)) for line in lines.get(place, ())]
     named = {member for _, member, _ in action.effect}
     own = [line for line in about if line.key is not None and line.key in named]
     return own or about
@@ -203,7 +203,7 @@ def _side(lines: list[Line], side: str) -> Record:
     return told
 
 
-def _run(kept: Kept) -> Record:
+def _run(kept: AttemptResult) -> Record:
     told: Record = {
         "record": "run",
         "message": kept.problem or kept.ending.value,
@@ -234,7 +234,7 @@ def _run(kept: Kept) -> Record:
 
 
 def _counts(report: Report) -> Mapping[str, int]:
-    beyond = {"drifted": len(report.lines), "unmanaged": len(report.neighbours), "excepted": len(report.tolerated)}
+    beyond = {"drifted": len(report.lines), "unmanaged": len(report.unmanaged), "excepted": len(report.tolerated)}
     return outcomes(report) | beyond | {"breaks": report.plan.breaks, "tried": len(report.attempts)}
 
 

@@ -19,11 +19,11 @@ from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
-from reconciler.model.core import ABSENT, Finding, Neighbour, Outcome
-from reconciler.report.lines import Loose, expired, loose, outcomes, settled, sign
+from reconciler.model import ABSENT, Finding, Outcome, Unmanaged
+from reconciler.report.lines import Orphaned, expired, orphaned, outcomes, settled, sign
 
 if TYPE_CHECKING:
-    from desired_state.document import Document, Tolerance
+    from desired_state.document import Document, DocumentException
     from reconciler.engine.result import Line, Report
 
 Style = Callable[[str, str], str]
@@ -67,7 +67,7 @@ def sentence(report: Report, style: Style = plain) -> str:
     ended = outcomes(report)
     rest = ", ".join(f"{ended[one.value]} {one.value}" for one in _LEFT if ended[one.value])
     calls = f"{_count(report.reads, 'read')}, {_count(report.writes, 'write')}"
-    todo = len(report.lines) + len(loose(report))
+    todo = len(report.lines) + len(orphaned(report))
     if settled(report) and not todo:
         owned = sum(resource.enforcement != "ignore" for resource in report.document.resources.values())
         excepted = f", {_count(len(report.tolerated), 'exception')} apart" if report.tolerated else ""
@@ -75,7 +75,7 @@ def sentence(report: Report, style: Style = plain) -> str:
         return style(f"In sync: {resources} as declared{excepted}; {calls}.", "green")
     if not report.wrote:
         signs = [sign(line) for line in report.lines if line.outcome is None]
-        signs += ["remove" for one in loose(report) if one.outcome is None]
+        signs += ["remove" for one in orphaned(report) if one.outcome is None]
         steps = ", ".join(f"{signs.count(one)} to {one}" for one in ("add", "change", "remove") if one in signs)
         return style(f"Plan: {steps or 'nothing to do'}{rest and '; '}{rest}. Nothing was changed.", "bold")
     done = ended[Outcome.CORRECTED.value]
@@ -93,7 +93,7 @@ def _count(number: int, thing: str) -> str:
 
 def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
     """A block for every address that has anything to tell."""
-    extra = loose(report)
+    extra = orphaned(report)
     addresses = [line.address for line in report.lines] + [one.action.address for one in extra]
     for address in dict.fromkeys([*addresses, *(one.address for one in report.findings)]):
         lines = [line for line in report.lines if line.address == address]
@@ -119,7 +119,7 @@ def _together(blocks: Iterable[list[str]]) -> list[list[str]]:
 
 
 def _block(
-    address: Address, lines: list[Line], extra: list[Loose], findings: list[Finding], whole: str, style: Style
+    address: Address, lines: list[Line], extra: list[Orphaned], findings: list[Finding], whole: str, style: Style
 ) -> Iterator[str]:
     name = style(sanitize(address), "bold")
     new = next((line for line in lines if not line.field), None)
@@ -146,7 +146,7 @@ def _block(
 
 
 def _undeclared(
-    address: Address, extra: list[Loose], findings: list[Finding], whole: str, style: Style
+    address: Address, extra: list[Orphaned], findings: list[Finding], whole: str, style: Style
 ) -> Iterator[str]:
     """What goes because nobody declares it any more."""
     name = style(sanitize(address), "bold")
@@ -270,17 +270,17 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         yield ["Exceptions that hold:", *dict.fromkeys(told)]
     if ended := expired(report):
         yield ["Exceptions that have expired:", *(_exception(one) for one in ended)]
-    going = {one.action.address for one in loose(report)}
-    if staying := [one for one in report.neighbours if one.address not in going]:
+    going = {one.action.address for one in orphaned(report)}
+    if staying := [one for one in report.unmanaged if one.address not in going]:
         yield ["Live and declared by nobody:", *map(_neighbour, staying)]
 
 
-def _exception(one: Tolerance) -> str:
+def _exception(one: DocumentException) -> str:
     until = f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return f"    {sanitize(one.address)} {one.field}: {_tolerated(one)}, until {until}: {_quoted(one.reason)}"
 
 
-def _tolerated(one: Tolerance) -> str:
+def _tolerated(one: DocumentException) -> str:
     held = one.value
     if isinstance(held, RuleKey):
         return _member(one.address, one.field, held, None)
@@ -289,7 +289,7 @@ def _tolerated(one: Tolerance) -> str:
     return value(held)
 
 
-def _neighbour(one: Neighbour) -> str:
-    ours = "; it carries this document's tags: declare it, or let --prune delete it" if one.ours else ""
+def _neighbour(one: Unmanaged) -> str:
+    owned = "; it carries this document's tags: declare it, or let --prune delete it" if one.owned else ""
     shown = sanitize(one.address) if one.address.name == one.id else f"{sanitize(one.address)} ({sanitize(one.id)})"
-    return f"    {shown}{ours}"
+    return f"    {shown}{owned}"

@@ -14,9 +14,9 @@ from desired_state.schema import schema
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
-from reconciler.engine.run import World, run
+from reconciler.engine.run import Environment, run
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support import toy
 from tests.support.worlds import MORNING
 
@@ -49,7 +49,7 @@ def lab() -> Iterator[StrictAws]:
 
 def ran(lab: StrictAws, *, write: bool = True) -> Report:
     aws = Aws(lab.session(), lab.region, sleep=lambda seconds: None)
-    world = World(aws, lambda: MORNING, lambda seconds: None)
+    world = Environment(aws, lambda: MORNING, lambda seconds: None)
     return run(load(json.dumps(DOCUMENT).encode(), "test.json"), world, Policy(), write=write)
 
 

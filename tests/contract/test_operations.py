@@ -21,7 +21,7 @@ from desired_state.members import Subnets
 from desired_state.rules import IngressEntries
 from reconciler.aws.errors import VERDICTS, bare
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Action, Neighbour, Operation, Policy, Ref
+from reconciler.model import Action, Operation, Policy, Ref, Unmanaged
 from reconciler.model.kind import Read, Sight
 from tests.support import worlds
 from tests.support.worlds import (
@@ -106,7 +106,7 @@ def test_further_permissions_name_actions_of_known_services() -> None:
 
 def test_every_code_that_means_already_so_stands_in_the_table_of_errors() -> None:
     for _, row in OPERATIONS:
-        assert {bare(code) for code in row.settled_by} <= VERDICTS.keys()
+        assert {bare(code) for code in row.already_applied_codes} <= VERDICTS.keys()
 
 
 def test_nothing_that_deletes_data_is_in_any_table() -> None:
@@ -121,22 +121,22 @@ def entry(port: int) -> AclEntry:
 
 def plans() -> Iterator[tuple[Document, tuple[Action, ...]]]:
     """The actions of many plans: random drifts, networks from nothing, missing parts, pruning, detours."""
-    leave = Policy(create_databases=True, prune=True, downtime="now")
+    requires_setting = Policy(create_databases=True, prune=True, downtime="now")
     for seed in range(60):
         wish, fact = (document(worlds.written(Random(seed + shift))) for shift in (0, 1000))
-        yield wish, plan(wish, seen(fact), leave).actions
+        yield wish, plan(wish, seen(fact), requires_setting).actions
         if seed < 10:
-            yield wish, plan(wish, seen(wish, only=[]), leave).actions
+            yield wish, plan(wish, seen(wish, only=[]), requires_setting).actions
             gone = Random(seed).sample(sorted(set(wish.resources) - {VPC}), 4)
-            yield wish, plan(wish, missing(seen(fact), *gone), leave).actions
+            yield wish, plan(wish, missing(seen(fact), *gone), requires_setting).actions
     wish = document()
-    old = [Neighbour(Address.of(kind, "old"), f"{kind[:3]}-0a1b2c3d", ours=True) for kind in REGISTRY]
-    yield wish, plan(wish, worlds.beside(seen(wish), *old), leave).actions
+    old = [Unmanaged(Address.of(kind, "old"), f"{kind[:3]}-0a1b2c3d", owned=True) for kind in REGISTRY]
+    yield wish, plan(wish, worlds.beside(seen(wish), *old), requires_setting).actions
     look = drifted(seen(wish), worlds.GATEWAY, vpc=Address("nowhere"))
     look = replace(look, handles={ref: one for ref, one in look.handles.items() if ref.handle != "internet_gateway"})
-    yield wish, plan(wish, look, leave).actions
+    yield wish, plan(wish, look, requires_setting).actions
     main = document(route_table={"PublicRouteTable": {"main": True}, "PrivateRouteTable": {"routes": {}}})
-    yield main, plan(main, drifted(seen(main), OUT, main=False), leave).actions
+    yield main, plan(main, drifted(seen(main), OUT, main=False), requires_setting).actions
     swap = document(
         network_acl={
             "PublicSubnetACL": {
@@ -146,9 +146,9 @@ def plans() -> Iterator[tuple[Document, tuple[Action, ...]]]:
         }
     )
     live = IngressEntries({1: entry(22)._replace(action="deny"), 2: entry(443)})
-    yield swap, plan(swap, drifted(seen(swap), OUTSIDE, ingress=live), leave).actions
+    yield swap, plan(swap, drifted(seen(swap), OUTSIDE, ingress=live), requires_setting).actions
     bare_table = drifted(seen(wish), OUT, subnets=Subnets([FRONT, BACK1]))
-    yield wish, plan(wish, drifted(bare_table, IN, subnets=Subnets([BACK2])), leave).actions
+    yield wish, plan(wish, drifted(bare_table, IN, subnets=Subnets([BACK2])), requires_setting).actions
 
 
 def entry_written(port: int) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def reads() -> set[Read]:
             found |= first | set(kind.more(sight, {one: [] for one in first}))
     handles = ("", "ingress tcp 22 0.0.0.0/0", "network_acl_association")
     wanted = [Ref(at, handle) for at in wish.resources for handle in handles]
-    late = {kind.late(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}
+    late = {kind.lazy_read(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}
     return found | {one for one in late if one}
 
 

@@ -14,11 +14,11 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from artefact.permissions import DENIED, DOORS, Statement, calls, looks, writes
+from artefact.permissions import DENIED, DOORS, Statement, calls, read_permissions, writes
 from artefact.permissions_page import page
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Neighbour, Operation, Phase, Policy
+from reconciler.model import Operation, Phase, Policy, Unmanaged
 from tests.contract.test_operations import reads
 from tests.support import toy, worlds
 from tests.support.cfn import ROOT
@@ -40,7 +40,7 @@ def test_every_operation_and_what_it_also_needs_is_allowed_and_nothing_else() ->
 
 
 def test_the_reads_that_are_allowed_are_those_that_kinds_make() -> None:
-    assert set(looks().actions) == {f"{one.service}:{one.operation}" for one in reads()}
+    assert set(read_permissions().actions) == {f"{one.service}:{one.operation}" for one in reads()}
 
 
 CHECKED = {
@@ -87,7 +87,7 @@ CHECKED = {
 def test_every_operation_names_all_that_iam_checks_it_against() -> None:
     found: dict[str, set[str]] = defaultdict(set)
     for row in OPERATIONS:
-        found[row.permission] |= set(row.checked)
+        found[row.permission] |= set(row.iam_resource_types)
     assert found == CHECKED
 
 
@@ -96,12 +96,12 @@ def test_a_call_that_makes_a_resource_names_that_resource_first() -> None:
         for row in kind.operations:
             if row.phase is Phase.CREATE:
                 own = {"db_instance": "db", "db_subnet_group": "subgrp"}.get(kind.name, kind.name.replace("_", "-"))
-                assert row.checked[0] == own
+                assert row.iam_resource_types[0] == own
 
 
 def test_a_row_that_does_not_say_what_iam_checks_is_refused() -> None:
     kind = replace(REGISTRY["vpc"], operations=(Operation("ec2", "CreateVpc", Phase.CREATE, toy.CREATE.risk),))
-    with pytest.raises(ValueError, match=r"ec2:CreateVpc.*checked"):
+    with pytest.raises(ValueError, match=r"ec2:CreateVpc.*iam_resource_types"):
         writes("ec2", {"vpc": kind})
 
 
@@ -109,10 +109,10 @@ def test_a_ninth_kind_brings_its_own_permissions() -> None:
     kind = replace(
         toy.KIND,
         operations=(
-            replace(toy.CREATE, checked=("prefix-list",), also_needs=frozenset({"ec2:CreateTags"})),
-            toy.KIND.operations[1].against("carrier-gateway"),
+            replace(toy.CREATE, iam_resource_types=("prefix-list",), also_needs=frozenset({"ec2:CreateTags"})),
+            toy.KIND.operations[1].for_resource_types("carrier-gateway"),
         ),
-        looks=("ec2:DescribeManagedPrefixLists",),
+        read_permissions=("ec2:DescribeManagedPrefixLists",),
     )
     more = {one.sid: one for one in writes("ec2", {**REGISTRY, "toy": kind})}
     fewer = {one.sid for one in writes("ec2")}
@@ -122,7 +122,7 @@ def test_a_ninth_kind_brings_its_own_permissions() -> None:
         "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:carrier-gateway/*",
     )
     assert "CreateManagedPrefixList" in more["TagWhatIsMade"].condition["StringEquals"]["ec2:CreateAction"]
-    assert "ec2:DescribeManagedPrefixLists" in looks({**REGISTRY, "toy": kind}).actions
+    assert "ec2:DescribeManagedPrefixLists" in read_permissions({**REGISTRY, "toy": kind}).actions
 
 
 def grants(action: str, resource_type: str) -> list[Statement]:
@@ -150,26 +150,39 @@ def bounds(action: str, resource_type: str) -> set[str]:
 IN_VPC = {"network-acl", "route-table", "security-group", "subnet", "vpc"}
 
 
-@pytest.mark.parametrize(("action", "checked"), [(one, two) for one, all_ in CHECKED.items() for two in sorted(all_)])
-def test_every_call_is_bound_to_the_vpcs_or_to_what_is_ours_wherever_iam_can(action: str, checked: str) -> None:
-    made = action.partition(":Create")[2].lower() == checked.replace("-", "") or (action, checked) in {
+@pytest.mark.parametrize(
+    ("action", "iam_resource_types"), [(one, two) for one, all_ in CHECKED.items() for two in sorted(all_)]
+)
+def test_every_call_is_bound_to_the_vpcs_or_to_what_is_ours_wherever_iam_can(
+    action: str, iam_resource_types: str
+) -> None:
+    made = action.partition(":Create")[2].lower() == iam_resource_types.replace("-", "") or (
+        action,
+        iam_resource_types,
+    ) in {
         ("rds:CreateDBInstance", "db"),
         ("rds:CreateDBSubnetGroup", "subgrp"),
     }
     if action == "ec2:CreateTags":
-        adopted = {"at birth made ours", "vpcs"} if checked in IN_VPC else {"at birth made ours", "made ours", "ours"}
-        assert bounds(action, checked) == adopted
+        adopted = (
+            {"at birth made ours", "vpcs"}
+            if iam_resource_types in IN_VPC
+            else {"at birth made ours", "made ours", "ours"}
+        )
+        assert bounds(action, iam_resource_types) == adopted
     elif action == "rds:AddTagsToResource":
-        assert bounds(action, checked) == ({"made ours", "ours"} if checked == "db" else {"made ours", ""})
+        assert bounds(action, iam_resource_types) == (
+            {"made ours", "ours"} if iam_resource_types == "db" else {"made ours", ""}
+        )
     elif made:
-        assert bounds(action, checked) == {"made ours"}
-    elif checked in IN_VPC:
-        assert bounds(action, checked) == {"vpcs"}
-    elif checked in {"internet-gateway", "db"}:
-        assert bounds(action, checked) == {"ours"}
+        assert bounds(action, iam_resource_types) == {"made ours"}
+    elif iam_resource_types in IN_VPC:
+        assert bounds(action, iam_resource_types) == {"vpcs"}
+    elif iam_resource_types in {"internet-gateway", "db"}:
+        assert bounds(action, iam_resource_types) == {"ours"}
     else:
-        assert bounds(action, checked) == {""}
-        assert checked in {"security-group-rule", "prefix-list", "og", "pg", "subgrp"}
+        assert bounds(action, iam_resource_types) == {""}
+        assert iam_resource_types in {"security-group-rule", "prefix-list", "og", "pg", "subgrp"}
 
 
 def test_a_database_is_named_besides() -> None:
@@ -195,7 +208,7 @@ def test_no_action_that_changes_something_has_a_wildcard_in_its_name_or_every_re
 
 
 def test_nothing_that_is_refused_is_needed() -> None:
-    needed = {action for one in (*ALL, looks()) for action in one.actions}
+    needed = {action for one in (*ALL, read_permissions()) for action in one.actions}
     needed |= {permission for one in DOORS for permission in one.permissions}
     assert [(action, bar) for action in sorted(needed) for bar in DENIED if fnmatchcase(action, bar)] == []
 
@@ -238,22 +251,22 @@ def leaves(policy: Policy) -> Iterator[Operation]:
     for seed in range(6):
         wish, fact = (document(worlds.written(Random(seed + shift))) for shift in (0, 1000))
         for look in (seen(fact), seen(wish, only=[]), missing(seen(wish), *sorted(wish.resources)[:4])):
-            old = [Neighbour(Address.of(kind, "old"), f"{kind[:3]}-0a1b2c3d", ours=True) for kind in REGISTRY]
+            old = [Unmanaged(Address.of(kind, "old"), f"{kind[:3]}-0a1b2c3d", owned=True) for kind in REGISTRY]
             for action in plan(wish, worlds.beside(look, *old), policy).actions:
                 yield action.operation
 
 
 def test_what_needs_leave_is_never_planned_without_it_and_is_with_it() -> None:
-    leave = {row.permission: row.leave for row in OPERATIONS if row.leave}
-    assert leave == {
+    requires_setting = {row.permission: row.requires_setting for row in OPERATIONS if row.requires_setting}
+    assert requires_setting == {
         "ec2:DeleteInternetGateway": "prune",
         "ec2:DeleteRouteTable": "prune",
         "ec2:DeleteSecurityGroup": "prune",
         "rds:CreateDBInstance": "create_databases",
     }
-    assert {one.permission for one in leaves(Policy())} & leave.keys() == set()
+    assert {one.permission for one in leaves(Policy())} & requires_setting.keys() == set()
     given = {one.permission for one in leaves(Policy(prune=True, create_databases=True))}
-    assert given >= leave.keys()
+    assert given >= requires_setting.keys()
 
 
 OWN = ("s3", "dynamodb", "sqs", "sns", "events", "sts", "cloudtrail")

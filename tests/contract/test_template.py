@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import DENIED, DOORS, Call, denied, looks, policies, writes
+from artefact.permissions import DENIED, DOORS, Call, denied, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, Settings, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
@@ -62,7 +62,9 @@ def test_there_is_no_other_policy_than_these(name: str) -> None:
 @BOTH
 def test_what_may_be_read_is_what_the_registry_reads_and_who_did_it(name: str) -> None:
     who = {"Sid": "WhoChangedIt", "Effect": "Allow", "Action": "cloudtrail:LookupEvents", "Resource": "*"}
-    assert held(name, "LookPolicy") == [looks().as_iam(), who], f"should be:\n{as_yaml(looks().as_iam())}"
+    assert held(name, "LookPolicy") == [read_permissions().as_iam(), who], (
+        f"should be:\n{as_yaml(read_permissions().as_iam())}"
+    )
 
 
 @BOTH
@@ -99,7 +101,7 @@ def test_beside_the_network_a_role_may_do_what_its_door_does_and_nothing_else(fu
     role = worked.resources[function]["Properties"]["Role"].removesuffix(".Arn")
     own = {action for action in actions(worked, role) if not action.startswith(NETWORK)}
     assert own == {permission for one in DOORS if door in one.doors for permission in one.permissions} | LAMBDAS[door]
-    network = {action for one in (*writes("ec2"), *writes("rds"), looks()) for action in one.actions}
+    network = {action for one in (*writes("ec2"), *writes("rds"), read_permissions()) for action in one.actions}
     assert actions(worked, role) - own == (set() if door == "sweep" else network)
 
 
@@ -123,11 +125,16 @@ def test_in_report_mode_no_role_can_change_a_network_or_a_database(name: str, pa
 @pytest.mark.parametrize(
     ("parameter", "leave"), [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("", set())]
 )
-def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, leave: set[str]) -> None:
+def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, requires_setting: set[str]) -> None:
     worked = stack(name, **({parameter: "true"} if parameter else {}))
     role = roles(worked)[-1]
-    with_leave = {one.sid for service in ("ec2", "rds") for one in writes(service) if one.leave}
-    given = {one.sid for service in ("ec2", "rds") for one in writes(service) if one.leave in leave and one.leave}
+    with_leave = {one.sid for service in ("ec2", "rds") for one in writes(service) if one.requires_setting}
+    given = {
+        one.sid
+        for service in ("ec2", "rds")
+        for one in writes(service)
+        if one.requires_setting in requires_setting and one.requires_setting
+    }
     assert {one["Sid"] for one in allowed(worked, role)} & with_leave == given
 
 

@@ -135,9 +135,9 @@ def test_what_takes_leave_may_be_done_with_it_and_not_without(
 
 @KEEPERS
 def test_leave_to_prune_ends_at_other_vpcs_and_at_what_is_not_ours(name: str, role: str) -> None:
-    leave = stack(name, Prune="true")
-    assert not may(leave, role, "ec2:DeleteSecurityGroup", within("security-group", THEIRS))
-    assert not may(leave, role, "ec2:DeleteInternetGateway", beside("internet-gateway"))
+    requires_setting = stack(name, Prune="true")
+    assert not may(requires_setting, role, "ec2:DeleteSecurityGroup", within("security-group", THEIRS))
+    assert not may(requires_setting, role, "ec2:DeleteInternetGateway", beside("internet-gateway"))
 
 
 @KEEPERS

@@ -13,10 +13,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from desired_state.fields import Address
 from handlers import telemetry
-from reconciler.model.core import Attempt, Ended, Finding, Outcome
+from reconciler.model import Attempt, Ended, Finding, Outcome
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.redact import redacted
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.canaries import CANARIES, Canary, assert_silent
 from tests.support.reports import GROUP, NOW, action, line, report
 
@@ -74,11 +74,13 @@ def _say(secret: str) -> None:
         ),
         wrote=True,
     )
-    kept = Kept("small", "run-1", Ending.LOOKED, Trigger(Source.CHANGE), told, refusal=secret, problem=secret)
+    kept = AttemptResult(
+        "small", "run-1", Ending.COMPLETED, Trigger(Source.CHANGE), told, refusal=secret, problem=secret
+    )
     log = logging.getLogger("reconciler.somewhere")
     with telemetry.voice(run_id="run-1", note=secret):
         telemetry.tell(replace(kept, actors={Address(GROUP): actor}))
-        telemetry.tell(replace(kept, report=None, ending=Ending.BLIND))
+        telemetry.tell(replace(kept, report=None, ending=Ending.UNOBSERVABLE))
         log.warning("%s", secret)
         log.warning(secret.replace("%", "%%"))
         log.warning("extra", extra={"held": {"inside": [secret]}, secret: 1})
@@ -109,7 +111,7 @@ def test_a_secret_in_a_password_field_is_not_told_though_it_has_no_shape(capsys:
         wrote=True,
     )
     with telemetry.voice():
-        telemetry.tell(Kept("small", "run-1", Ending.LOOKED, Trigger(Source.CHANGE), told))
+        telemetry.tell(AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(Source.CHANGE), told))
         logging.getLogger("reconciler.x").warning("x", extra={"answer": {"MasterUserSecret": {"SecretArn": "horse"}}})
     out = capsys.readouterr().out
     assert "horse" not in out

@@ -91,7 +91,7 @@ def test_operations_as_json_are_those_of_the_registry_and_no_others(setpoint: An
         for kind in REGISTRY.values()
         for one in kind.operations
     }
-    reads = {(kind.name, look, "read", "none", ()) for kind in REGISTRY.values() for look in kind.looks}
+    reads = {(kind.name, look, "read", "none", ()) for kind in REGISTRY.values() for look in kind.read_permissions}
     assert listed == writes | reads
 
 

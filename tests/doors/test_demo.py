@@ -43,8 +43,8 @@ main(["demo"])
 
 
 def test_the_demo_fails_when_an_accident_is_not_found(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    harmless = Drift("harmless", "Nobody did anything.", lambda *_: None, frozenset({("vpc/MyVPC", "tags")}))
-    monkeypatch.setattr(demo, "DRIFTS", (harmless,))
+    safe_text = Drift("harmless", "Nobody did anything.", lambda *_: None, frozenset({("vpc/MyVPC", "tags")}))
+    monkeypatch.setattr(demo, "DRIFTS", (safe_text,))
     ran = setpoint("demo", "--no-color")
     assert ran.code == 1
     assert "Not found: harmless" in ran.out

@@ -13,7 +13,7 @@ from handlers.invoke import LARGEST, answer, invoke
 from handlers.settings import Settings
 from handlers.stack import Call, Stack
 from lab.strict_aws import Call as Made
-from reconciler.attempt.keep import Wish, keep
+from reconciler.attempt.keep import Request, keep
 from reconciler.ledger.lease import Lease
 from reconciler.model.trigger import Source, Trigger
 from tests.support.doors import NAME, Doors, object_event
@@ -253,8 +253,8 @@ def test_lambda_delivering_one_invoke_twice_at_once_does_no_call_twice(doors: Do
 def test_an_answer_beyond_six_megabytes_is_shortened_and_says_of_which_list_how_much(doors: Doors) -> None:
     doors.drift(OPEN)
     doors.drift("tag-changed")
-    means = doors.stack.means(Call("run", lambda: 300.0))
-    kept = keep(NAME, Trigger(Source.MANUAL, NAME), means, Wish(write=False))
+    dependencies = doors.stack.dependencies(Call("run", lambda: 300.0))
+    kept = keep(NAME, Trigger(Source.MANUAL, NAME), dependencies, Request(write=False))
     assert kept.report is not None
     long = [replace(line, message="word " * 400) for line in kept.report.lines]
     big = replace(kept, report=replace(kept.report, lines=tuple(long * 4000)))

@@ -18,7 +18,7 @@ from reconciler.attempt import keep as keeping
 from reconciler.attempt.keep import TRIES, keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.model.trigger import Source, Trigger
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.doors import NAME, TABLE, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"
@@ -149,7 +149,7 @@ def test_a_call_that_somebody_made_has_every_document_of_the_account_looked_afte
 def test_one_document_that_breaks_off_fails_its_own_items_and_costs_no_other_its_run(
     two: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(name: str, *rest: Any) -> Kept:
+    def broken(name: str, *rest: Any) -> AttemptResult:
         if name == SECOND:
             raise RuntimeError("a mistake of ours")
         return keep(name, *rest)
@@ -243,7 +243,7 @@ def test_a_run_that_breaks_off_forgets_no_accepted_version_and_gives_the_lease_u
 def test_what_was_done_is_remembered_even_where_nobody_could_be_told(
     doors: Doors, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def speechless(kept: Kept) -> None:
+    def speechless(kept: AttemptResult) -> None:
         raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr(keeping, "concerns", speechless)
@@ -271,8 +271,8 @@ def test_a_lease_that_could_not_be_given_up_runs_out_and_the_next_run_goes_on(do
     assert doors.work(SCHEDULED) == ()
     assert [delay for _, delay in doors.sent()] == [15]
     doors.clock.sleep((TERM + GRACE).total_seconds())
-    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), doors.stack.means(Call("later", lambda: 300.0)))
-    assert (kept.ending, kept.report is not None and kept.report.in_sync) == (Ending.LOOKED, True)
+    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), doors.stack.dependencies(Call("later", lambda: 300.0)))
+    assert (kept.ending, kept.report is not None and kept.report.in_sync) == (Ending.COMPLETED, True)
 
 
 def test_an_item_that_somebody_edited_means_that_nothing_is_looked_at_and_says_how_to_mend_it(doors: Doors) -> None:

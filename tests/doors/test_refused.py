@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from artefact.permissions import looks
+from artefact.permissions import read_permissions
 from handlers.settings import Settings
 from lab.network import Network, find_network
 from reconciler.kinds import REGISTRY
@@ -255,7 +255,7 @@ ASKED_FOR = {
 
 
 def test_every_read_that_there_is_has_its_case() -> None:
-    assert RESTS_ON.keys() == {one.partition(":")[2] for one in looks().actions}
+    assert RESTS_ON.keys() == {one.partition(":")[2] for one in read_permissions().actions}
 
 
 @pytest.mark.parametrize("operation", sorted(RESTS_ON))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from handlers.settings import SettingsError, deployment, settings
-from reconciler.model.core import Policy
+from reconciler.model import Policy
 
 BREAKS = "write a whole number from 0, or leave it out for the limit that goes with the document's size"
 

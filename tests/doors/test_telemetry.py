@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
 from handlers import telemetry
-from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Outcome
+from reconciler.model import ABSENT, Attempt, Ended, Finding, Outcome
 from reconciler.model.trigger import Source, Trigger
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.reports import GROUP, VPC, action, document, line, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
-CALM = Kept("small", "run-1", Ending.LOOKED, Trigger(Source.SCHEDULE, "small"), report(wrote=True))
+CALM = AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(Source.SCHEDULE, "small"), report(wrote=True))
 COUNTS = "AlertsLost Blocked Corrected DocumentInvalid Drifted Failed Held ReadCalls RunSucceeded Unmanaged Waiting"
 ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\[^\\\"]")
 """What a reader of JSON would turn into another character than a backslash or a quote."""
@@ -91,7 +91,7 @@ def test_the_metrics_have_service_as_their_only_dimension(
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "network-prod")
     with telemetry.voice():
-        telemetry.tell(Kept(**{**vars(CALM), "exposed": {Address(GROUP): 12.5}}))
+        telemetry.tell(AttemptResult(**{**vars(CALM), "exposed": {Address(GROUP): 12.5}}))
     _, embedded = heard()
     (directive,) = embedded["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Setpoint"
@@ -117,8 +117,10 @@ def test_the_metrics_have_service_as_their_only_dimension(
 def test_each_run_has_its_own_metrics(heard: Heard) -> None:
     with telemetry.voice():
         telemetry.tell(CALM)
-        telemetry.tell(Kept("other", "run-2", Ending.BLIND, Trigger(Source.SCHEDULE), problem="no answer"))
-        telemetry.tell(Kept("third", "run-3", Ending.COVERED, Trigger(Source.SCHEDULE)))
+        telemetry.tell(
+            AttemptResult("other", "run-2", Ending.UNOBSERVABLE, Trigger(Source.SCHEDULE), problem="no answer")
+        )
+        telemetry.tell(AttemptResult("third", "run-3", Ending.COVERED, Trigger(Source.SCHEDULE)))
     told = [one for one in heard() if "_aws" in one]
     assert [(one["document"], one["RunSucceeded"], "ReadCalls" in one) for one in told] == [
         ("small", [1.0], True),
@@ -247,9 +249,9 @@ def test_a_line_is_as_loud_as_what_it_tells(heard: Heard) -> None:
         wrote=True,
     )
     with telemetry.voice():
-        telemetry.tell(Kept(**{**vars(CALM), "report": mixed}))
-        telemetry.tell(Kept("small", "run-1", Ending.BUSY, Trigger(Source.AGAIN), problem="taken"))
-        telemetry.tell(Kept("small", "run-1", Ending.DELETED, Trigger(Source.AGAIN), problem="gone"))
+        telemetry.tell(AttemptResult(**{**vars(CALM), "report": mixed}))
+        telemetry.tell(AttemptResult("small", "run-1", Ending.LEASE_HELD, Trigger(Source.AGAIN), problem="taken"))
+        telemetry.tell(AttemptResult("small", "run-1", Ending.DELETED, Trigger(Source.AGAIN), problem="gone"))
     assert [(one["record"], one["level"]) for one in heard() if "_aws" not in one] == [
         ("drift", "INFO"),
         ("drift", "WARNING"),
@@ -329,7 +331,7 @@ def test_a_thousand_hostile_strings_are_a_thousand_lines_of_inert_json(form: str
 @settings(max_examples=100)
 def test_hostile_names_of_a_run_are_inert_in_its_metrics_too(text: str) -> None:
     embedded = json.loads(
-        telemetry._embedded(Kept(text, text, Ending.BLIND, Trigger(Source.CHANGE)), {"RunSucceeded": 0})
+        telemetry._embedded(AttemptResult(text, text, Ending.UNOBSERVABLE, Trigger(Source.CHANGE)), {"RunSucceeded": 0})
     )
     assert embedded["document"].isprintable()
     assert embedded["run_id"].isprintable()

@@ -17,9 +17,9 @@ from lab.strict_aws import Call as Called
 from reconciler.attempt.keep import keep
 from reconciler.ledger.lease import GRACE, TERM
 from reconciler.model.trigger import Source, Trigger
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.doors import NAME, Doors
-from tests.support.packets import State, layers, look, places, world_of
+from tests.support.packets import State, layers, look, places, universe_of
 
 TOO_LONG = (TERM + GRACE + timedelta(seconds=1)).total_seconds()
 TRIES = 6
@@ -67,15 +67,15 @@ class Worker:
 
     name: str
     stack: Stack
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[AttemptResult] = field(default_factory=list)
     broke: BaseException | None = None
 
     def work(self, baton: Baton) -> None:
         try:
             for number in range(TRIES):
-                means = self.stack.means(Call(f"{self.name}-{number}", lambda: 300.0))
-                self.kept.append(keep(NAME, Trigger(Source.SCHEDULE, NAME), means))
-                if self.kept[-1].ending is Ending.LOOKED:
+                dependencies = self.stack.dependencies(Call(f"{self.name}-{number}", lambda: 300.0))
+                self.kept.append(keep(NAME, Trigger(Source.SCHEDULE, NAME), dependencies))
+                if self.kept[-1].ending is Ending.COMPLETED:
                     return
         except BaseException as error:  # noqa: BLE001 (a thread's failure is the test's)
             self.broke = error
@@ -156,7 +156,7 @@ def _never_back(workers: list[Worker]) -> bool:
 
 def _keeps_the_rule(states: list[State], aims: list[State]) -> None:
     """Nothing passes that neither the state before nor either document lets through, and all that all of them do."""
-    world = world_of([*states, *aims])
+    world = universe_of([*states, *aims])
     known = [states[0], *aims]
     for measure in (layers, places):
         measured = [measure(one, world) for one in known]
@@ -196,7 +196,7 @@ def test_a_worker_that_was_held_up_beyond_its_lease_writes_nothing(doors: Doors,
             doors.clock.sleep(TERM.total_seconds())
 
     doors.lab.before_call = hold_up
-    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), named[0].means(Call("late", lambda: 300.0)))
+    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), named[0].dependencies(Call("late", lambda: 300.0)))
     doors.lab.before_call = None
     assert doors.writes() == []
     assert kept.report is not None

@@ -64,7 +64,7 @@ class Enquiry:
         return attribute(
             drifts,
             actors,
-            ours(net.lab),
+            owned(net.lab),
             since=since,
             now=net.clock.now,
             sleep=self.sleep,
@@ -102,7 +102,7 @@ def hands(lab: StrictAws, user: str, service: str) -> Any:
 
 
 @cache
-def ours(lab: StrictAws) -> Aws:
+def owned(lab: StrictAws) -> Aws:
     return Aws(lab.session(), lab.region)
 
 

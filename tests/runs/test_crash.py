@@ -12,7 +12,7 @@ import pytest
 
 from lab.drifts import DRIFTS
 from lab.faults import Stopped
-from reconciler.model.core import Policy
+from reconciler.model import Policy
 from tests.support.packets import State, violations
 from tests.support.runs import Network
 

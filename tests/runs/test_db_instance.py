@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.cases import (
     DATABASE,
     Edit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.cases import DATABASE, built, calm, edit, ended, left, mended, told, writes
 from tests.support.runs import Network, document
 

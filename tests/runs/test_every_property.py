@@ -7,7 +7,7 @@ import pytest
 from desired_state.document import FORMAT
 from desired_state.resource import SECTIONS
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from tests.support.cases import CASES, Case, built, ended, left, mended, told
 from tests.support.runs import Network, document
 

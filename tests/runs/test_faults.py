@@ -13,7 +13,7 @@ from lab.drifts import DRIFTS
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.packets import violations
 from tests.support.runs import Network
 

@@ -17,8 +17,8 @@ from reconciler.attempt.flapping import name
 from reconciler.engine.gate import seen_holds
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory
-from reconciler.ledger.record import Bout
-from reconciler.model.core import Outcome
+from reconciler.ledger.record import FlappingRecord
+from reconciler.model import Outcome
 from tests.runs.test_properties import MEETINGS, Deed, Outsider, sequences
 from tests.runs.test_properties import writes as made
 from tests.support.cases import ANYWHERE, ended, move_acl, permission, said, told
@@ -41,7 +41,7 @@ class Ledger:
     """Runs that remember, one after another, with the times of their writes on one drift."""
 
     net: Network
-    bouts: dict[str, Bout] = field(default_factory=dict)
+    bouts: dict[str, FlappingRecord] = field(default_factory=dict)
     wrote: list[datetime] = field(default_factory=list)
 
     def run(self) -> Report:

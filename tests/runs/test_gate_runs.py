@@ -9,7 +9,7 @@ import pytest
 
 from desired_state.fields import Address
 from reconciler.engine.run import StalePlanError
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.cases import (
     ANYWHERE,
     DATABASE,
@@ -235,7 +235,7 @@ ORPHANS = both(
 
 
 def _orphans(net: Network, report: Any) -> set[str]:
-    return {str(one.address) for one in report.neighbours if one.ours}
+    return {str(one.address) for one in report.unmanaged if one.owned}
 
 
 def test_what_is_ours_and_no_longer_declared_is_only_reported_without_leave_to_prune(net: Network) -> None:

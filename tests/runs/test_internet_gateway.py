@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from tests.support.cases import ANYWHERE, calm, ended, left, mended, told, writes
 from tests.support.runs import Network
 
@@ -66,8 +66,8 @@ def test_a_gateway_that_serves_another_vpc_is_not_taken_from_it(net: Network) ->
 
 
 def test_a_gateway_known_by_its_attachment_is_adopted_and_gets_our_tags(net: Network) -> None:
-    ours = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
-    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(GATEWAY)], Tags=ours))
+    owned = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
+    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(GATEWAY)], Tags=owned))
     tags = {tag["Key"]: tag["Value"] for tag in _attached(net)["Tags"]}
     assert tags == {"setpoint:document": "test-server", "setpoint:name": "MyInternetGateway"}
 
@@ -88,11 +88,11 @@ def test_a_free_gateway_of_somebody_else_is_no_concern_of_ours(net: Network) -> 
 def test_two_gateways_with_our_tags_are_never_chosen_between(net: Network) -> None:
     _detach(net)
     other = net.outsider("ec2").create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ours = [
+    owned = [
         {"Key": "setpoint:document", "Value": "test-server"},
         {"Key": "setpoint:name", "Value": "MyInternetGateway"},
     ]
-    net.outsider("ec2").create_tags(Resources=[other], Tags=ours)
+    net.outsider("ec2").create_tags(Resources=[other], Tags=owned)
     report = net.run()
     (finding,) = [one for one in report.findings if one.address == GATEWAY]
     assert (finding.outcome, "2 live resources could be it" in finding.message) == (Outcome.BLOCKED, True), told(report)

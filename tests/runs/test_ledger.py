@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.ledger.item import MOST_TOLD
-from reconciler.ledger.lease import GRACE, TERM, Lease, Ledger, Taken
-from reconciler.ledger.record import Accepted, Bout, Record, Told
+from reconciler.ledger.lease import GRACE, TERM, Lease, LeaseHeld, Ledger
+from reconciler.ledger.record import Accepted, FlappingRecord, Record, Told
 from reconciler.ledger.table import LedgerError
 from tests.support.ledger_table import create_table, records
 from tests.support.runs import MORNING, Clock
@@ -34,7 +34,7 @@ FULL = Record(
     vpc_id="vpc-0a1b2c3d",
     accepted=Accepted(7, "ab12", "v.7"),
     looked_at=MORNING,
-    bouts={"security_group/web ingress": Bout((MORNING,), 2, MORNING + timedelta(hours=1))},
+    bouts={"security_group/web ingress": FlappingRecord((MORNING,), 2, MORNING + timedelta(hours=1))},
     told={"f1": Told("d1", "somebody opened port 22", MORNING, MORNING, open=False)},
     holds={Address("security_group/web"): MORNING},
 )
@@ -81,7 +81,7 @@ class Desk:
         self.clock.sleep(time.total_seconds())
 
 
-def lease(found: Lease | Taken) -> Lease:
+def lease(found: Lease | LeaseHeld) -> Lease:
     assert isinstance(found, Lease), found
     return found
 
@@ -130,13 +130,13 @@ def test_a_calm_run_costs_two_calls_and_the_next_one_finds_what_it_remembered(de
 def test_a_second_taker_is_told_who_has_the_lease_and_until_when(desk: Desk) -> None:
     desk.take()
     before = desk.item()
-    assert desk.other.take("web", "run-2") == Taken("run-1", datetime(2026, 11, 22, 9, 2, tzinfo=UTC))
+    assert desk.other.take("web", "run-2") == LeaseHeld("run-1", datetime(2026, 11, 22, 9, 2, tzinfo=UTC))
     assert desk.item() == before
 
 
 def test_a_taken_lease_is_taken_also_where_the_answer_does_not_name_the_holder(desk: Desk) -> None:
     desk.lab.faults.fail("UpdateItem", "ConditionalCheckFailedException")
-    assert desk.ledger.take("web", "run-2") == Taken("a run that is not named", MORNING + TERM)
+    assert desk.ledger.take("web", "run-2") == LeaseHeld("a run that is not named", MORNING + TERM)
 
 
 def test_leases_of_two_documents_do_not_meet(desk: Desk) -> None:
@@ -156,7 +156,7 @@ def test_every_take_raises_the_fence(desk: Desk) -> None:
 def test_an_expired_lease_is_left_alone_while_two_clocks_may_differ(desk: Desk, after_end: timedelta) -> None:
     desk.take()
     desk.later(TERM + after_end)
-    assert isinstance(desk.other.take("web", "run-2"), Taken)
+    assert isinstance(desk.other.take("web", "run-2"), LeaseHeld)
 
 
 def test_an_expired_lease_is_free_after_the_grace_with_all_that_was_remembered(desk: Desk) -> None:
@@ -172,7 +172,7 @@ def test_a_confirmed_lease_lasts_another_term(desk: Desk) -> None:
     for _ in range(4):
         desk.later(TERM - timedelta(seconds=1))
         assert held.confirm() == ""
-        assert isinstance(desk.other.take("web", "run-2"), Taken)
+        assert isinstance(desk.other.take("web", "run-2"), LeaseHeld)
     assert desk.sent() == ["UpdateItem"] * 5
 
 
@@ -392,7 +392,7 @@ def test_a_take_whose_answers_are_all_lost_is_an_error_and_another_waits_for_its
     desk.lab.faults.lose_answer("UpdateItem", times=2)
     with pytest.raises(LedgerError, match=r"could not be taken: .*\(table ledger\): the next run tries again"):
         desk.ledger.take("web", "run-1")
-    assert desk.other.take("web", "run-2") == Taken("run-1", MORNING + TERM)
+    assert desk.other.take("web", "run-2") == LeaseHeld("run-1", MORNING + TERM)
 
 
 def test_a_confirmation_whose_answer_was_lost_allows_nothing_and_the_end_is_still_remembered(desk: Desk) -> None:
@@ -657,12 +657,12 @@ def test_a_list_that_does_not_come_is_an_error_and_not_an_empty_one(desk: Desk, 
 )
 def test_a_name_is_only_ever_a_value(desk: Desk, name: str) -> None:
     held = desk.take(name, name)
-    assert desk.other.take(name, "run-2") == Taken(name, MORNING + TERM)
+    assert desk.other.take(name, "run-2") == LeaseHeld(name, MORNING + TERM)
     record = Record(
         account=name,
         region=name,
         accepted=Accepted(1, name, name),
-        bouts={name: Bout()},
+        bouts={name: FlappingRecord()},
         told={name: Told(name, name, MORNING, MORNING)},
         holds={Address(name): MORNING},
     )

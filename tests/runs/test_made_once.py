@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lab.strict_aws import laboratory
 from reconciler.aws.client import Aws
-from reconciler.engine.run import World, run
-from reconciler.model.core import Outcome, Policy
+from reconciler.engine.run import Environment, run
+from reconciler.model import Outcome, Policy
 from tests.support.runs import Clock, document
 
 
@@ -17,7 +17,7 @@ def test_a_vpc_that_does_not_show_yet_is_not_made_again() -> None:
 
     wish, clock = document(alone), Clock()
     with laboratory() as lab:
-        world = World(Aws(lab.session(), lab.region, sleep=clock.sleep), clock.now, clock.sleep)
+        world = Environment(Aws(lab.session(), lab.region, sleep=clock.sleep), clock.now, clock.sleep)
         lab.faults.stale("DescribeVpcs", reads=40)
         first = run(wish, world, Policy())
         assert [(line.outcome is Outcome.WAITING) for line in first.lines] == [True]

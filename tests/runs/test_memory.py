@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.aws.client import Aws
-from reconciler.engine.run import Memory, World, run
-from reconciler.model.core import Outcome, Policy
+from reconciler.engine.run import Environment, Memory, run
+from reconciler.model import Outcome, Policy
 from tests.support.cases import ANYWHERE, permission, told
 from tests.support.runs import Network, document
 
@@ -68,14 +68,14 @@ def break_three(net: Network) -> None:
 
 @pytest.mark.parametrize(("writes", "looks"), [(0, 1), (1, 2), (2, 2), (3, 2)])
 def test_the_lease_is_asked_once_a_write_and_after_its_loss_there_is_one_look_at_most(
-    net: Network, writes: int, looks: int
+    net: Network, writes: int, read_permissions: int
 ) -> None:
     break_three(net)
     lease = Lease(writes)
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
-    report = run(document(), World(aws, net.clock.now, net.clock.sleep, may_start=lease), Policy())
+    report = run(document(), Environment(aws, net.clock.now, net.clock.sleep, may_start=lease), Policy())
     assert (report.writes, lease.asked) == (writes, min(writes + 1, 3))
-    assert reads(net).count("DescribeSecurityGroups") == looks
+    assert reads(net).count("DescribeSecurityGroups") == read_permissions
     ends = [line.outcome for line in report.lines]
     assert (ends.count(Outcome.CORRECTED), ends.count(Outcome.WAITING)) == (writes, 3 - writes)
     assert {line.message for line in report.lines if line.outcome is Outcome.WAITING} <= {"another run has the lease"}
@@ -86,6 +86,6 @@ def test_while_aws_shows_what_was_before_a_run_without_lease_does_not_wait(net: 
     net.lab.faults.stale("DescribeSecurityGroups", 9)
     before = net.clock.now()
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
-    report = run(document(), World(aws, net.clock.now, net.clock.sleep, may_start=Lease(1)), Policy())
+    report = run(document(), Environment(aws, net.clock.now, net.clock.sleep, may_start=Lease(1)), Policy())
     assert report.writes == 1
     assert (net.clock.now() - before).total_seconds() == 0

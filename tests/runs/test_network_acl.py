@@ -9,7 +9,7 @@ import pytest
 from desired_state.rules import IngressEntries
 from lab.faults import Stopped
 from reconciler.kinds.network_acl.search import steps
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -373,8 +373,8 @@ def test_a_deleted_acl_is_made_anew_whole_before_its_subnets_come_to_it(net: Net
 
 
 def test_an_acl_known_by_its_name_tag_is_adopted_and_gets_our_tags(net: Network) -> None:
-    ours = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
-    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(PUBLIC)], Tags=ours))
+    owned = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
+    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(PUBLIC)], Tags=owned))
     assert writes(net) == ["CreateTags"]
 
 

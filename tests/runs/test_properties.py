@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lab.strict_aws import Call
 from reconciler.engine.result import Report
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from tests.support.packets import violations
 from tests.support.runs import Network
 

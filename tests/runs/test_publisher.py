@@ -18,14 +18,14 @@ from lab.strict_aws import StrictAws
 from reconciler.aws.client import Aws
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
-from reconciler.engine.run import Memory, World, run
-from reconciler.model.core import Outcome, Policy
+from reconciler.engine.run import Environment, Memory, run
+from reconciler.model import Outcome, Policy
 from reconciler.model.trigger import Actor, Source, Trigger
-from reconciler.notify.alert import Concern, Topic
+from reconciler.notify.alert import Alert, Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import News, news
 from reconciler.notify.publisher import Alerts, Sent
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, NOW, ended, extra, looked
 from tests.support.runs import Network
 
@@ -95,11 +95,11 @@ def desk(net: Network, _desk: Desk) -> Iterator[Desk]:
     _desk.events()
 
 
-def heard(kept: Kept) -> News:
+def heard(kept: AttemptResult) -> News:
     return news(concerns(kept), {}, NOW, DAY, kept)
 
 
-def many(count: int) -> Kept:
+def many(count: int) -> AttemptResult:
     return looked(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(count)))
 
 
@@ -272,11 +272,13 @@ def test_hostile_names_arrive_as_words(desk: Desk) -> None:
 # What people hear of a real run: one concern for each thing that goes wrong.
 
 
-def kept_of(net: Network, report: Report, **more: Any) -> Kept:
-    return replace(Kept(net.document.name, "run-1", Ending.LOOKED, Trigger(Source.SCHEDULE), report), **more)
+def kept_of(net: Network, report: Report, **more: Any) -> AttemptResult:
+    return replace(
+        AttemptResult(net.document.name, "run-1", Ending.COMPLETED, Trigger(Source.SCHEDULE), report), **more
+    )
 
 
-def the_one(kept: Kept) -> Concern:
+def the_one(kept: AttemptResult) -> Alert:
     found = concerns(kept)
     assert len(found) == 1, [one.title for one in found]
     return found[0]
@@ -324,7 +326,7 @@ def test_a_throttled_account_is_one_concern(net: Network) -> None:
     net.lab.faults.throttle(times=FOR_EVER)
     with pytest.raises(ObserveError) as blind:
         net.run()
-    assert the_one(ended(Ending.BLIND, problem=str(blind.value))).topic is Topic.UNSEEN
+    assert the_one(ended(Ending.UNOBSERVABLE, problem=str(blind.value))).topic is Topic.UNSEEN
 
 
 def test_a_busy_database_is_one_concern(net: Network) -> None:
@@ -342,7 +344,7 @@ def test_a_lease_that_is_lost_half_way_is_one_concern_beside_what_was_done(net: 
     open_ssh(net, "security_group/DBSG")
     reasons = iter(["", "another run has the lease"])
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
-    world = World(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(reasons))
+    world = Environment(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(reasons))
     found = concerns(kept_of(net, run(net.document, world, Policy())))
     assert [(one.topic, one.title) for one in found] == [
         (Topic.DRIFT, "security_group/APIGatewaySG ingress: corrected"),

@@ -8,7 +8,7 @@ import pytest
 
 from lab import strict_aws
 from lab.live import Answer, Live, Params
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -316,8 +316,8 @@ def test_a_route_into_a_hole_is_told_and_left_to_a_person(net: Network, monkeypa
 
 
 def test_a_table_known_by_its_name_tag_is_adopted_and_gets_our_tags(net: Network) -> None:
-    ours = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
-    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(PUBLIC)], Tags=ours))
+    owned = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
+    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(PUBLIC)], Tags=owned))
     assert writes(net) == ["CreateTags"]
 
 

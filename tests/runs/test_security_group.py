@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.model.core import Outcome
+from reconciler.model import Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -374,7 +374,7 @@ def test_an_undeclared_group_is_reported_and_not_touched(net: Network) -> None:
         GroupName="elsewhere", Description="of another team", VpcId=net.id("vpc/MyVPC")
     )["GroupId"]
     report = net.run()
-    assert made in {one.id for one in report.neighbours}
+    assert made in {one.id for one in report.unmanaged}
     assert (report.in_sync, report.writes) == (True, 0)
 
 
@@ -386,7 +386,7 @@ def test_a_group_in_use_that_left_the_document_is_reported_only(net: Network) ->
 
     wanted = document(without)
     report = net.run(wanted)
-    assert [(one.id, one.ours) for one in report.neighbours if one.id == net.id(SERVER)] == [(net.id(SERVER), True)]
+    assert [(one.id, one.owned) for one in report.unmanaged if one.id == net.id(SERVER)] == [(net.id(SERVER), True)]
     assert "DeleteSecurityGroup" not in writes(net)
 
 

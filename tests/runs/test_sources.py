@@ -16,7 +16,7 @@ from urllib3.exceptions import ProtocolError, SSLError
 
 from desired_state.sources import Documents, Pinned, SourceError
 from lab.strict_aws import ACCOUNT, StrictAws, laboratory
-from reconciler.attempt.version import intake
+from reconciler.attempt.version import select_version
 from reconciler.ledger.record import Accepted
 from tests.support.documents import DOCUMENT, edited
 
@@ -33,16 +33,16 @@ ACCESS = (
 
 @dataclass
 class Bucket:
-    """A bucket in the laboratory; `hands` is somebody else's client, `ours` the one that reads through `documents`."""
+    """A bucket in the laboratory; `hands` is somebody else's client, `owned` the one that reads through `documents`."""
 
     lab: StrictAws
     hands: S3Client
-    ours: S3Client
+    owned: S3Client
     name: str = "papers"
 
     @property
     def documents(self) -> Documents:
-        return Documents(self.ours, self.name, "documents/")
+        return Documents(self.owned, self.name, "documents/")
 
     def upload(self, data: bytes, key: str = "documents/shop.json") -> str:
         """The id of the version."""
@@ -68,10 +68,10 @@ def _lab() -> Iterator[tuple[StrictAws, S3Client, S3Client]]:
 
 @pytest.fixture
 def unversioned(_lab: tuple[StrictAws, S3Client, S3Client]) -> Iterator[Bucket]:
-    lab, hands, ours = _lab
+    lab, hands, owned = _lab
     hands.create_bucket(Bucket="papers", CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
     lab.calls.clear()
-    yield Bucket(lab, hands, ours)
+    yield Bucket(lab, hands, owned)
     lab.faults.clear()
     _empty(hands)
     hands.delete_bucket(Bucket="papers")
@@ -148,7 +148,7 @@ def test_a_version_that_is_gone_is_an_error_and_no_deleted_document(bucket: Buck
 
 
 def test_a_bucket_that_is_not_there_is_an_error_and_no_deleted_document(bucket: Bucket) -> None:
-    documents = Documents(bucket.ours, "elsewhere", "documents/")
+    documents = Documents(bucket.owned, "elsewhere", "documents/")
     missing = "S3 answers NoSuchBucket: The specified bucket does not exist; check the name of the bucket"
     assert said_of(lambda: documents.current("shop")) == f"s3://elsewhere/documents/shop.json: {missing}"
     assert said_of(lambda: list(documents.names())) == f"s3://elsewhere/documents/: {missing}"
@@ -178,7 +178,7 @@ def test_the_version_called_null_is_refused(bucket: Bucket) -> None:
     def suspended(parsed: dict[str, Any], **_: object) -> None:
         parsed["VersionId"] = "null"
 
-    with _answers(bucket.ours, suspended):
+    with _answers(bucket.owned, suspended):
         assert "keeps no versions" in said_of(lambda: bucket.documents.current("shop"))
 
 
@@ -266,7 +266,7 @@ class _answers:  # noqa: N801 (reads as a function, and needs to be undone)
 def test_a_body_that_comes_in_pieces_is_put_together(bucket: Bucket) -> None:
     bucket.upload(b"first")
     wire = Wire(b"f", b"ir", b"st")
-    with _answers(bucket.ours, _body(wire, 5)):
+    with _answers(bucket.owned, _body(wire, 5)):
         pinned = bucket.documents.current("shop")
     assert pinned is not None
     assert (pinned.data, wire.closed) == (b"first", True)
@@ -285,7 +285,7 @@ def test_a_body_that_breaks_off_is_an_error_and_no_shorter_document(
 ) -> None:
     version = bucket.upload(b"first")
     wire = Wire(b"fir", then=then)
-    with _answers(bucket.ours, _body(wire, 5)):
+    with _answers(bucket.owned, _body(wire, 5)):
         assert said_of(lambda: bucket.documents.current("shop")).startswith(f"{SHOP}: {problem}")
     assert wire.closed
     assert bucket.documents.version("shop", version).data == b"first"
@@ -300,7 +300,7 @@ def test_a_body_of_another_length_than_was_announced_is_an_error(bucket: Bucket,
         if length is not None:
             parsed["ContentLength"] = length
 
-    with _answers(bucket.ours, announced):
+    with _answers(bucket.owned, announced):
         said = said_of(lambda: bucket.documents.current("shop"))
     assert said == f"{SHOP}: the answer broke off after 5 of {length} bytes; {LATER}"
 
@@ -313,14 +313,14 @@ def test_bytes_that_changed_on_the_way_are_an_error(bucket: Bucket) -> None:
         checked.update(b"first")
         parsed["Body"] = StreamingChecksumBody(BytesIO(b"fires"), 5, Crc32Checksum(), checked.b64digest())
 
-    with _answers(bucket.ours, changed):
+    with _answers(bucket.owned, changed):
         assert "S3 gives no answer: FlexibleChecksumError: " in said_of(lambda: bucket.documents.current("shop"))
 
 
 def test_of_an_object_too_large_one_byte_more_than_a_document_may_have_is_read(bucket: Bucket) -> None:
     bucket.upload(b"first")
     wire = Wire(b"x" * 600_000, b"x" * 600_000, b"x" * 600_000)
-    with _answers(bucket.ours, _body(wire, 1_800_000)):
+    with _answers(bucket.owned, _body(wire, 1_800_000)):
         pinned = bucket.documents.current("shop")
     assert pinned is not None
     assert len(pinned.data) == 1_000_001
@@ -404,9 +404,9 @@ def test_a_deleted_document_is_not_listed(bucket: Bucket) -> None:
 @pytest.mark.parametrize("left", [0, 1, 2000])
 def test_an_emptied_or_truncated_object_is_refused_and_the_last_good_one_enforced(bucket: Bucket, left: int) -> None:
     good = bucket.upload(DOCUMENT.encode())
-    first = intake("shop", bucket.documents, None, lambda document: "")
+    first = select_version("shop", bucket.documents, None, lambda document: "")
     cut = bucket.upload(DOCUMENT.replace('"revision": 3', '"revision": 4').encode()[:left])
-    second = intake("shop", bucket.documents, first.accepted, lambda document: "")
+    second = select_version("shop", bucket.documents, first.accepted, lambda document: "")
     assert second.document is not None
     assert (second.document.revision, second.document.origin) == (3, f"{SHOP}?versionId={good}")
     assert second.accepted == first.accepted
@@ -420,7 +420,9 @@ def test_a_document_lives_through_acceptance_rollback_deletion_and_return(bucket
     def now(accept_revision: int | None = None) -> tuple[int | None, bool, bool]:
         """The revision that is enforced, whether the newest version was refused, whether there is none."""
         nonlocal accepted
-        answer = intake("shop", bucket.documents, accepted, lambda document: "", accept_revision=accept_revision)
+        answer = select_version(
+            "shop", bucket.documents, accepted, lambda document: "", accept_revision=accept_revision
+        )
         accepted = answer.accepted
         return answer.document.revision if answer.document else None, bool(answer.refusal), answer.deleted
 

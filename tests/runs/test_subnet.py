@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.cases import calm, edit, ended, left, mended, removed, said, told, writes
 from tests.support.runs import Network, document
 
@@ -45,8 +45,8 @@ def test_a_deleted_subnet_is_made_anew_behind_its_own_table_and_acl(net: Network
 
 
 def test_a_subnet_known_by_its_network_is_adopted_and_gets_our_tags(net: Network) -> None:
-    ours = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
-    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(PRIVATE)], Tags=ours))
+    owned = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
+    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(PRIVATE)], Tags=owned))
     tags = {tag["Key"]: tag["Value"] for tag in _subnets(net)["10.0.2.0/24"]["Tags"]}
     assert (tags["setpoint:document"], tags["setpoint:name"]) == ("test-server", "PrivateSubnet1")
 
@@ -54,7 +54,7 @@ def test_a_subnet_known_by_its_network_is_adopted_and_gets_our_tags(net: Network
 def test_an_undeclared_neighbour_is_reported_and_never_touched(net: Network) -> None:
     made = net.outsider("ec2").create_subnet(VpcId=net.id("vpc/MyVPC"), CidrBlock="10.0.200.0/24")["Subnet"]
     report = net.run(policy=Policy(prune=True))
-    assert [one.id for one in report.neighbours if one.address.kind == "subnet"] == [made["SubnetId"]]
+    assert [one.id for one in report.unmanaged if one.address.kind == "subnet"] == [made["SubnetId"]]
     assert (report.in_sync, report.writes) == (True, 0)
     assert "10.0.200.0/24" in _subnets(net)
 
@@ -84,7 +84,7 @@ def test_an_undeclared_subnet_on_the_declared_network_s_place_is_told_and_never_
     report = net.run()
     assert ended(report, PUBLIC) == {Outcome.FAILED}, told(report)
     assert "InvalidSubnet.Conflict" in said(report, PUBLIC)
-    assert {one.id for one in report.neighbours} >= {squatter}
+    assert {one.id for one in report.unmanaged} >= {squatter}
     assert [cidr for cidr in _subnets(net) if cidr.startswith("10.0.1.")] == ["10.0.1.0/25"]
     calls = len(writes(net))
     net.run()

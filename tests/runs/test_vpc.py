@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.engine.observe import ObserveError
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.cases import built, calm, edit, ended, mended, removed, told, vpc_attribute, writes
 from tests.support.packets import look
 from tests.support.runs import Network, document
@@ -47,8 +47,8 @@ def test_a_declared_tag_that_was_taken_off_is_put_back(net: Network) -> None:
 
 
 def test_a_vpc_known_by_name_and_network_is_adopted_and_gets_our_tags(net: Network) -> None:
-    ours = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
-    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(VPC)], Tags=ours))
+    owned = [{"Key": "setpoint:document"}, {"Key": "setpoint:name"}]
+    mended(net, lambda net: net.outsider("ec2").delete_tags(Resources=[net.id(VPC)], Tags=owned))
     assert _tags(net) == {"Name": "MyVPC", "setpoint:document": "test-server", "setpoint:name": "MyVPC"}
     assert writes(net) == ["CreateTags"]
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry, Address, rule_key
 from reconciler.engine.result import Line
-from reconciler.model.core import ABSENT, Outcome
+from reconciler.model import ABSENT, Outcome
 from reconciler.model.trigger import Actor, Source, Trigger
-from reconciler.notify.alert import Concern
+from reconciler.notify.alert import Alert
 from reconciler.notify.alert_rules import concerns
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.reports import GROUP, line, report
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,16 +31,16 @@ SOMEBODY = Actor(
 )
 
 
-def looked(*lines: Line, source: Source = Source.SCHEDULE, **changes: Any) -> Kept:
-    """A run that saw the network and was to correct it. Fields of `Kept` among the changes go there."""
-    of_kept = {name: changes.pop(name) for name in list(changes) if name in Kept.__dataclass_fields__}
+def looked(*lines: Line, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
+    """A run that saw the network and was to correct it. Fields of `AttemptResult` among the changes go there."""
+    of_kept = {name: changes.pop(name) for name in list(changes) if name in AttemptResult.__dataclass_fields__}
     seen = replace(report(*lines, wrote=True), **{"ids": IDS, "vpc_id": "vpc-0a1b2c3d4e5f60718", **changes})
-    return replace(Kept("small", "run-1", Ending.LOOKED, Trigger(source), seen), **of_kept)
+    return replace(AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(source), seen), **of_kept)
 
 
-def ended(ending: Ending, source: Source = Source.SCHEDULE, **changes: Any) -> Kept:
+def ended(ending: Ending, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
     """An attempt that has no report."""
-    return replace(Kept("small", "run-1", ending, Trigger(source)), **changes)
+    return replace(AttemptResult("small", "run-1", ending, Trigger(source)), **changes)
 
 
 def extra(
@@ -63,7 +63,7 @@ def entry(action: str, cidr: str = "0.0.0.0/0", port: int = 22) -> AclEntry:
     return AclEntry(action, "tcp", port, port, cidr)
 
 
-def only(kept: Kept) -> Concern:
+def only(kept: AttemptResult) -> Alert:
     """The one concern of an attempt that has one."""
     found = concerns(kept)
     assert len(found) == 1, [one.title for one in found]

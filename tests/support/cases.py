@@ -13,7 +13,7 @@ from typing import Any
 from desired_state.document import Document
 from lab.world import World
 from reconciler.engine.result import Report
-from reconciler.model.core import Outcome, Policy
+from reconciler.model import Outcome, Policy
 from tests.support.packets import violations
 from tests.support.runs import Network, document
 

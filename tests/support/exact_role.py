@@ -68,11 +68,11 @@ def _taken(one: Used, needs: Needs) -> Iterator[str]:
 
 def needed() -> dict[tuple[str, str], set[str]]:
     """What the product's calls take, out of its tables."""
-    from artefact.permissions import DOORS, looks
+    from artefact.permissions import DOORS, read_permissions
     from reconciler.kinds import REGISTRY
 
     found: dict[tuple[str, str], set[str]] = {}
-    for permission in looks().actions:
+    for permission in read_permissions().actions:
         service, _, operation = permission.partition(":")
         found[service, operation] = {permission}
     for kind in REGISTRY.values():
@@ -85,9 +85,9 @@ def needed() -> dict[tuple[str, str], set[str]]:
 
 def allowed() -> set[str]:
     """Every action that the roles of a stack with all its leave allow, but for what Lambda itself does with them."""
-    from artefact.permissions import DOORS, looks, policies
+    from artefact.permissions import DOORS, policies, read_permissions
 
-    statements = [looks(), *(one for policy in policies().values() for one in policy)]
+    statements = [read_permissions(), *(one for policy in policies().values() for one in policy)]
     actions = {action for one in statements for action in one.actions}
     return actions | {permission for one in DOORS for permission in one.permissions}
 

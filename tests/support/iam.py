@@ -70,5 +70,5 @@ def _arn_like(arn: str, pattern: str) -> bool:
     """Part by part: a star of one part does not reach into the next."""
     if pattern == "*":
         return True
-    ours, theirs = arn.split(":", 5), pattern.split(":", 5)
-    return len(ours) == len(theirs) and all(map(fnmatchcase, ours, theirs))
+    owned, theirs = arn.split(":", 5), pattern.split(":", 5)
+    return len(owned) == len(theirs) and all(map(fnmatchcase, owned, theirs))

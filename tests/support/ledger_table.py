@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.ledger.record import Accepted, Bout, Record, Told
+from reconciler.ledger.record import Accepted, FlappingRecord, Record, Told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +30,7 @@ def records() -> st.SearchStrategy[Record]:
     name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
     times = st.datetimes(timezones=st.just(UTC))
     bouts = st.builds(
-        Bout,
+        FlappingRecord,
         st.lists(times, max_size=4).map(lambda found: tuple(sorted(found))),
         st.integers(0, 10**6),
         st.none() | times,

@@ -116,7 +116,7 @@ def _routes(table: dict[str, Any]) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-class World(NamedTuple):
+class Universe(NamedTuple):
     """The finite world of packets that tells the given states apart.
 
     A set of packets is a number: the bit of a packet is that of its peer times the number of traffics, plus its
@@ -135,7 +135,7 @@ class World(NamedTuple):
         return (1 << len(self.peers) * len(self.traffics)) - 1
 
 
-def world_of(states: list[State]) -> World:
+def universe_of(states: list[State]) -> Universe:
     """One packet for every cell that the edges of all rules, entries and routes in `states` cut out."""
     edges: set[str] = {f"{INTERNET}/32"}
     ports = {0, 65535}
@@ -163,7 +163,7 @@ def world_of(states: list[State]) -> World:
         (peer, group) for peer in sorted(addresses) for group in ["", *sorted(groups)] if not group or peer in inside
     ]
     known = sorted(port for port in ports if 0 <= port <= 65535)
-    return World(tuple(peers), (*product(["tcp", "udp"], known), ("icmp", 8), ("47", -1)))
+    return Universe(tuple(peers), (*product(["tcp", "udp"], known), ("icmp", 8), ("47", -1)))
 
 
 @cache
@@ -181,41 +181,41 @@ def _carries(traffic: tuple[str, int], rule: str, first: int, last: int) -> bool
 
 
 @cache
-def _matched(world: World, protocol: str, first: int, last: int, peer: str) -> int:
+def _matched(universe: Universe, protocol: str, first: int, last: int, peer: str) -> int:
     """The packets that one rule or entry is about."""
-    traffics = sum(1 << bit for bit, one in enumerate(world.traffics) if _carries(one, protocol, first, last))
-    width = len(world.traffics)
+    traffics = sum(1 << bit for bit, one in enumerate(universe.traffics) if _carries(one, protocol, first, last))
+    width = len(universe.traffics)
     return sum(
         traffics << bit * width
-        for bit, (address, group) in enumerate(world.peers)
+        for bit, (address, group) in enumerate(universe.peers)
         if (_in_network(address, peer) if "/" in peer else group == peer)
     )
 
 
 @cache
-def through_group(rules: frozenset[Rule], world: World) -> int:
+def through_group(rules: frozenset[Rule], universe: Universe) -> int:
     passed = 0
     for rule in rules:
-        passed |= _matched(world, rule.protocol, rule.first, rule.last, rule.peer)
+        passed |= _matched(universe, rule.protocol, rule.first, rule.last, rule.peer)
     return passed
 
 
 @cache
-def through_acl(entries: tuple[Entry, ...], world: World) -> int:
+def through_acl(entries: tuple[Entry, ...], universe: Universe) -> int:
     passed = met = 0
     for entry in entries:
-        hit = _matched(world, entry.protocol, entry.first, entry.last, entry.peer) & ~met
+        hit = _matched(universe, entry.protocol, entry.first, entry.last, entry.peer) & ~met
         met |= hit
         passed |= hit if entry.action == "allow" else 0
     return passed
 
 
 @cache
-def through_routes(routes: frozenset[tuple[str, str]], world: World) -> int:
+def through_routes(routes: frozenset[tuple[str, str]], universe: Universe) -> int:
     """Packets to whose peer there is a way: the longest prefix decides, and a black hole is none."""
     passed = 0
-    width = len(world.traffics)
-    for bit, (address, _) in enumerate(world.peers):
+    width = len(universe.traffics)
+    for bit, (address, _) in enumerate(universe.peers):
         fitting = [
             (ip_network(to).prefixlen, via) for to, via in routes if to and ":" not in to and _in_network(address, to)
         ]
@@ -224,53 +224,53 @@ def through_routes(routes: frozenset[tuple[str, str]], world: World) -> int:
     return passed
 
 
-def layers(state: State, world: World) -> dict[str, int]:
+def layers(state: State, universe: Universe) -> dict[str, int]:
     """What each layer lets through by itself, by a name of the place."""
     found = {}
     for group, sides in state.groups:
         for side, rules in zip(("in", "out"), sides, strict=True):
-            found[f"{group} {side}"] = through_group(rules, world)
+            found[f"{group} {side}"] = through_group(rules, universe)
     for subnet, lists in state.acls:
         for side, entries in zip(("in", "out"), lists, strict=True):
-            found[f"acl of {subnet} {side}"] = through_acl(entries, world)
+            found[f"acl of {subnet} {side}"] = through_acl(entries, universe)
     for subnet, routes in state.routes:
-        found[f"routes of {subnet}"] = through_routes(routes, world)
+        found[f"routes of {subnet}"] = through_routes(routes, universe)
     return found
 
 
-def places(state: State, world: World) -> dict[str, int]:
+def places(state: State, universe: Universe) -> dict[str, int]:
     """What all layers together let through: to and from a machine of each group in each subnet, and each database."""
-    alone = layers(state, world)
+    alone = layers(state, universe)
     found = {}
     for (subnet, _), (group, _), side in product(state.subnets, state.groups, ("in", "out")):
         way = alone[f"acl of {subnet} {side}"] & alone[f"routes of {subnet}"]
         found[f"{group} in {subnet} {side}"] = alone[f"{group} {side}"] & way
-    inside = _matched(world, "-1", -1, -1, state.network)
+    inside = _matched(universe, "-1", -1, -1, state.network)
     for name, groups, public in state.databases:
         open_to = 0
         for group in groups:
             open_to |= alone[f"{group} in"]
         for subnet, _ in state.subnets:
             way = alone[f"acl of {subnet} in"] & alone[f"routes of {subnet}"]
-            found[f"database {name} in {subnet}"] = open_to & way & (world.everything if public else inside)
+            found[f"database {name} in {subnet}"] = open_to & way & (universe.everything if public else inside)
     return found
 
 
 def violations(before: State, after: State, states: list[State]) -> list[str]:
     """Every breach of the rule in any of `states`: what neither `before` nor `after` lets through and passes, and what
     both let through and does not. Checked layer by layer and for all layers together."""
-    world = world_of([before, after, *states])
+    universe = universe_of([before, after, *states])
     told = []
     for view in (layers, places):
-        old, new = view(before, world), view(after, world)
+        old, new = view(before, universe), view(after, universe)
         for index, state in enumerate(states):
-            for place, now in view(state, world).items():
+            for place, now in view(state, universe).items():
                 if place not in old or place not in new:
                     continue
                 exposed = now & ~(old[place] | new[place])
                 cut = old[place] & new[place] & ~now
                 for what, some in (("exposed", exposed), ("cut", cut)):
                     if some:
-                        packet = world.packet(some.bit_length() - 1)
+                        packet = universe.packet(some.bit_length() - 1)
                         told.append(f"after write {index + 1}, {place}: {what} {packet}")
     return told

@@ -13,7 +13,7 @@ from desired_state.load import load
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.engine.result import Line, Report
-from reconciler.model.core import Action, Operation, Outcome, Phase, Policy, Risk
+from reconciler.model import Action, Operation, Outcome, Phase, Policy, Risk
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GROUP = Address("security_group/Web")
@@ -49,7 +49,7 @@ def report(*lines: Line, **changes: Any) -> Report:
         attempts=(),
         findings=(),
         tolerated=(),
-        neighbours=(),
+        unmanaged=(),
         reads=9,
         writes=0,
     )

@@ -20,8 +20,8 @@ from lab.strict_aws import Call, StrictAws
 from lab.world import World as Saved
 from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
-from reconciler.engine.run import World, run
-from reconciler.model.core import Outcome, Policy
+from reconciler.engine.run import Environment, run
+from reconciler.model import Outcome, Policy
 from tests.support.packets import State, look
 
 EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"
@@ -70,7 +70,7 @@ class Network:
 
     def run(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
         """One run, as the doors make it."""
-        world = World(self._aws, self.clock.now, self.clock.sleep)
+        world = Environment(self._aws, self.clock.now, self.clock.sleep)
         return run(wanted or document(), world, policy or Policy(), **how)
 
     def plan(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:

@@ -8,8 +8,8 @@ from typing import ClassVar, cast
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
-from reconciler.model.core import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, Scene, Seen, Sight, read
+from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Seen, Sight, read
 
 
 class Toy(Resource):
@@ -31,19 +31,21 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["PrefixListId"], Toy(max_entries=item["MaxEntries"], tags=tags_of(item)))
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the list",
-        PrefixListName=address.name,
-        AddressFamily="IPv4",
-        MaxEntries=cast("Toy", want).max_entries,
-        TagSpecifications=tagged_as("prefix-list", want.tags),
         gives=Ref(address),
+        params={
+            "PrefixListName": address.name,
+            "AddressFamily": "IPv4",
+            "MaxEntries": cast("Toy", want).max_entries,
+            "TagSpecifications": tagged_as("prefix-list", want.tags),
+        },
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
@@ -58,9 +60,9 @@ KIND = Kind(
     id=lambda item: str(item["PrefixListId"]),
     label=name_tag,
     tags=tags_of,
-    is_it=lambda address, resource, item, sight: item["PrefixListName"] == address.name,
+    matches=lambda address, resource, item, sight: item["PrefixListName"] == address.name,
     observed=observed,
-    newborn=lambda want, scene: want,
+    initial_state=lambda want, scene: want,
     create=create,
     plan=plan,
 )

@@ -27,8 +27,8 @@ from desired_state.resource import Resource
 from reconciler.engine.diff import diff, wanted
 from reconciler.engine.plan import Plan, make_plan
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import Change, Neighbour, Observed, Policy, Ref, Snapshot
-from reconciler.model.kind import Scene
+from reconciler.model import Change, Observed, Policy, Ref, Snapshot, Unmanaged
+from reconciler.model.kind import PlanContext
 
 EXAMPLES = Path(desired_state.__file__).parent / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text(encoding="utf-8"))
@@ -142,14 +142,14 @@ def missing(snapshot: Snapshot, *addresses: Address) -> Snapshot:
     return replace(snapshot, resources=resources, handles=handles)
 
 
-def beside(snapshot: Snapshot, *neighbours: Neighbour) -> Snapshot:
+def beside(snapshot: Snapshot, *unmanaged: Unmanaged) -> Snapshot:
     """The same look with neighbours; those that are ours have handles."""
-    handles = {**snapshot.handles, **{Ref(one.address): one.id for one in neighbours if one.ours}}
-    return replace(snapshot, neighbours=neighbours, handles=handles)
+    handles = {**snapshot.handles, **{Ref(one.address): one.id for one in unmanaged if one.owned}}
+    return replace(snapshot, unmanaged=unmanaged, handles=handles)
 
 
-def scene(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> Scene:
-    return Scene(wish, snapshot, policy or Policy())
+def scene(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> PlanContext:
+    return PlanContext(wish, snapshot, policy or Policy())
 
 
 def changes(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> tuple[Change, ...]:

@@ -12,14 +12,14 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate, gate
-from reconciler.engine.result import Course, Line, Meter, Sight, judge
-from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Neighbour, Operation, Outcome, Phase, Policy, Risk
+from reconciler.engine.result import Line, RunCost, RunTrace, Sight, judge
+from reconciler.model import ABSENT, Attempt, Ended, Finding, Operation, Outcome, Phase, Policy, Risk, Unmanaged
 from reconciler.model.trigger import Source
-from reconciler.notify.alert import Concern, Topic
+from reconciler.notify.alert import Alert, Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import news
 from reconciler.notify.exposure import Severity, exposure
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support import worlds
 from tests.support.attempts import DAY, HOUR, HTTPS, NOW, SOMEBODY, SSH, ended, entry, extra, lacking, looked, only
 from tests.support.reports import GROUP, VPC, action, line, planned
@@ -190,16 +190,16 @@ def test_a_drift_means_what_its_own_layer_shows_and_no_more(one: Line, severity:
 
 
 @pytest.mark.parametrize(
-    ("ending", "source"), [(Ending.BUSY, Source.SCHEDULE), (Ending.COVERED, Source.CHANGE)], ids=str
+    ("ending", "source"), [(Ending.LEASE_HELD, Source.SCHEDULE), (Ending.COVERED, Source.CHANGE)], ids=str
 )
 def test_what_another_run_tells_is_no_concern(ending: Ending, source: Source) -> None:
     assert concerns(ended(ending, source, problem="another run has the lease")) == ()
 
 
 def test_a_calm_run_and_neighbours_that_nobody_minds_are_no_concern() -> None:
-    stranger = Neighbour(Address("security_group/theirs"), "sg-0f")
+    stranger = Unmanaged(Address("security_group/theirs"), "sg-0f")
     assert concerns(looked()) == ()
-    assert concerns(looked(neighbours=(stranger,))) == ()
+    assert concerns(looked(unmanaged=(stranger,))) == ()
     assert concerns(looked(findings=(Finding(GROUP, Outcome.IN_SYNC, "as it should be"),))) == ()
 
 
@@ -257,7 +257,7 @@ def test_a_digest_does_not_depend_on_the_order_of_what_differs(keys: list[Any]) 
 
 
 def test_a_finding_is_known_by_its_words_and_not_by_its_numbers() -> None:
-    def told(message: str) -> Concern:
+    def told(message: str) -> Alert:
         return only(looked(findings=(Finding(GROUP, Outcome.BLOCKED, message),)))
 
     two, three = told("2 live resources could be it: sg-01, sg-02"), told("3 live resources could be it: sg-01, sg-09")
@@ -324,7 +324,7 @@ def test_what_another_reason_holds_beside_a_held_plan_is_told_by_itself() -> Non
     assert [one.topic for one in found] == [Topic.PLAN_HELD, Topic.DRIFT]
 
 
-def _stopped(reason: str, first: Ended = Ended.WAITING) -> Kept:
+def _stopped(reason: str, first: Ended = Ended.WAITING) -> AttemptResult:
     close = REVOKE.on(GROUP, "revoke", "ingress")
     opened = AUTHORIZE.on(Address("security_group/App"), "authorize", "ingress")
     after = "it comes after: revoke, which is waiting"
@@ -349,7 +349,7 @@ def test_a_lease_that_was_lost_is_one_concern_with_all_that_was_left() -> None:
 
 
 def test_how_much_a_stopped_run_had_done_is_no_news() -> None:
-    def stamp(kept: Kept) -> str:
+    def stamp(kept: AttemptResult) -> str:
         return next(one.digest for one in concerns(kept) if one.topic is Topic.STOPPED)
 
     some = _stopped("the time of this run is up")
@@ -392,21 +392,21 @@ def test_a_busy_aws_stops_no_run() -> None:
     assert (one.topic, one.title) == (Topic.DRIFT, "security_group/Web ingress: waiting")
 
 
-def _judged(spoil: Callable[[Any], Any]) -> Kept:
+def _judged(spoil: Callable[[Any], Any]) -> AttemptResult:
     """An attempt whose report is made by the run's own judge."""
     wish = worlds.document()
     snapshot = spoil(worlds.seen(wish))
     plan = worlds.plan(wish, snapshot)
     decided = gate(plan, wish, snapshot, Policy(), worlds.MORNING)
     sight = Sight(snapshot, plan, ())
-    made = judge(wish, Policy(), Course(sight, decided, (), sight, wrote=True), Meter(worlds.MORNING, 1.0, 9, 0))
+    made = judge(wish, Policy(), RunTrace(sight, decided, (), sight, wrote=True), RunCost(worlds.MORNING, 1.0, 9, 0))
     return replace(looked(), document=wish.name, report=made)
 
 
 def test_everything_that_could_not_be_looked_at_is_one_concern() -> None:
     why = "DescribeSubnets: UnauthorizedOperation: You are not authorized to perform this operation. Encoded: {}"
 
-    def refused(code: str) -> Kept:
+    def refused(code: str) -> AttemptResult:
         told = dict.fromkeys((worlds.FRONT, worlds.BACK1, worlds.OUT), why.format(code))
         return _judged(lambda snapshot: replace(snapshot, unreadable=told))
 
@@ -417,7 +417,7 @@ def test_everything_that_could_not_be_looked_at_is_one_concern() -> None:
 
 
 def test_a_throttled_account_is_the_same_concern_whichever_call_meets_it() -> None:
-    def throttled(call: str, code: str, *addresses: Address) -> Concern:
+    def throttled(call: str, code: str, *addresses: Address) -> Alert:
         told = dict.fromkeys(addresses, f"{call}: {code}: Rate exceeded")
         return only(_judged(lambda snapshot: replace(snapshot, unreadable=told)))
 
@@ -437,7 +437,7 @@ def test_a_correction_that_could_not_be_seen_belongs_to_what_could_not_be_looked
     )
 
 
-DESIGNED: dict[str, tuple[Kept, Topic]] = {
+DESIGNED: dict[str, tuple[AttemptResult, Topic]] = {
     "a bad document beside a good one": (
         looked(refusal="s3://bucket/documents/small.json:3:5: unknown field (resources); leave it out"),
         Topic.REFUSED,
@@ -445,12 +445,12 @@ DESIGNED: dict[str, tuple[Kept, Topic]] = {
     "a bad document and no other": (ended(Ending.REFUSED, problem="shop.json:1:1: no JSON; mend it"), Topic.REFUSED),
     "an older revision": (looked(refusal="revision 6 is older than revision 7"), Topic.REFUSED),
     "a deleted document": (ended(Ending.DELETED, problem="its object is deleted"), Topic.DELETED),
-    "a refused read": (ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no"), Topic.UNSEEN),
+    "a refused read": (ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no"), Topic.UNSEEN),
     "a refused write": (
         looked(extra(outcome=Outcome.FAILED, message="RevokeX: UnauthorizedOperation: no")),
         Topic.DRIFT,
     ),
-    "a throttled account": (ended(Ending.BLIND, problem="DescribeVpcs: RequestLimitExceeded: no"), Topic.UNSEEN),
+    "a throttled account": (ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: RequestLimitExceeded: no"), Topic.UNSEEN),
     "a busy database": (
         looked(line("multi_az", None, True, False, Outcome.WAITING, "the database is modifying", DATABASE)),
         Topic.DRIFT,
@@ -488,8 +488,8 @@ def test_what_a_person_asked_for_in_vain_is_told_to_that_person_only() -> None:
 
 
 def test_a_run_cannot_be_blind_twice_in_two_ways_without_saying_so() -> None:
-    refused = only(ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no"))
-    table = only(ended(Ending.BLIND, problem="the ledger does not answer"))
+    refused = only(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no"))
+    table = only(ended(Ending.UNOBSERVABLE, problem="the ledger does not answer"))
     assert refused.fingerprint == table.fingerprint
     assert refused.digest != table.digest
 

@@ -12,10 +12,10 @@ from desired_state.fields import Address, RuleKey
 from desired_state.rules import Ingress
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
-from reconciler.engine.apply import NEWBORN_PAUSES, Hands, apply
+from reconciler.engine.apply import NEWBORN_PAUSES, ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
-from reconciler.model.core import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.model import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
 from reconciler.model.kind import Read
 from tests.support import worlds
 from tests.support.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
@@ -32,14 +32,14 @@ ALLOW = Operation(
     "AuthorizeSecurityGroupIngress",
     Phase.BIND,
     Risk.REVERSIBLE,
-    settled_by=frozenset({"InvalidPermission.Duplicate"}),
+    already_applied_codes=frozenset({"InvalidPermission.Duplicate"}),
 )
 REVOKE = Operation(
     "ec2",
     "RevokeSecurityGroupIngress",
     Phase.UNBIND,
     Risk.TRAFFIC,
-    settled_by=frozenset({"InvalidPermission.NotFound"}),
+    already_applied_codes=frozenset({"InvalidPermission.NotFound"}),
 )
 MOVE = Operation("ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
 
@@ -51,7 +51,7 @@ class Script:
     answers: dict[str, list[Mapping[str, Any] | str]] = field(default_factory=dict)
     shown: list[Any] = field(default_factory=list)
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    looks: list[Read] = field(default_factory=list)
+    read_permissions: list[Read] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class Script:
         return answer
 
     def read(self, read: Read) -> list[Any]:
-        self.looks.append(read)
+        self.read_permissions.append(read)
         return self.shown
 
     @property
@@ -83,7 +83,7 @@ FREE = Gate({}, {}, "", ())
 def done(
     plan: Plan, aws: Script, look: Snapshot = LOOK, gate: Gate = FREE, *, may_start: str = "", stale: bool = False
 ) -> tuple[Attempt, ...]:
-    hands = Hands(cast("Aws", aws), aws.naps.append, lambda: may_start, lambda: stale, aws.notices.append)
+    hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: may_start, lambda: stale, aws.notices.append)
     return apply(plan, gate, look, WISH, hands)
 
 
@@ -92,7 +92,7 @@ def ends(attempts: tuple[Attempt, ...]) -> list[Ended]:
 
 
 def only(code: str, action: Action | None = None) -> tuple[Attempt, Script]:
-    one = action or ALLOW.on(WEB, "allow it", GroupId=Ref(WEB))
+    one = action or ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})
     aws = Script({one.operation.name: [code] * 9})
     (attempt,) = done(by_hand(one), aws)
     return attempt, aws
@@ -101,7 +101,7 @@ def only(code: str, action: Action | None = None) -> tuple[Attempt, Script]:
 def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
     aws = Script()
     rule = {"UserIdGroupPairs": [{"GroupId": Ref(APP)}]}
-    attempts = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=Ref(WEB), IpPermissions=[rule])), aws)
+    attempts = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB), "IpPermissions": [rule]})), aws)
     web, app = LOOK.handles[Ref(WEB)], LOOK.handles[Ref(APP)]
     assert ends(attempts) == [Ended.DONE]
     assert aws.calls == [
@@ -146,8 +146,8 @@ def batch(*ports: int) -> Action:
     def rules(some: tuple[int, ...]) -> dict[str, Any]:
         return {"GroupId": Ref(WEB), "IpPermissions": [{"FromPort": port} for port in some]}
 
-    parts = tuple(ALLOW.on(WEB, f"allow {port}", **rules((port,))) for port in ports)
-    return ALLOW.on(WEB, "allow all", parts=parts, **rules(ports))
+    parts = tuple(ALLOW.on(WEB, f"allow {port}", params=rules((port,))) for port in ports)
+    return ALLOW.on(WEB, "allow all", parts=parts, params=rules(ports))
 
 
 def ports_of(aws: Script) -> list[list[int]]:
@@ -181,22 +181,24 @@ def test_a_batch_that_is_forbidden_is_not_taken_apart() -> None:
 
 def test_credentials_that_end_within_a_batch_end_the_run_there() -> None:
     aws = Script({ALLOW.name: [LOST, {}, "ExpiredToken"]})
-    attempts = done(by_hand(batch(22, 80, 443), ALLOW.on(DB, "next", GroupId=Ref(DB))), aws)
+    attempts = done(by_hand(batch(22, 80, 443), ALLOW.on(DB, "next", params={"GroupId": Ref(DB)})), aws)
     assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED]
     assert ports_of(aws) == [[22, 80, 443], [22], [80]]
 
 
 def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
-    attempt, _ = only("InvalidPermission.NotFound", REVOKE.on(WEB, "revoke it", GroupId=Ref(WEB)))
+    attempt, _ = only("InvalidPermission.NotFound", REVOKE.on(WEB, "revoke it", params={"GroupId": Ref(WEB)}))
     assert attempt.ended is Ended.DONE
-    attempt, _ = only("InvalidPermission.NotFound", ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
+    attempt, _ = only("InvalidPermission.NotFound", ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
     assert attempt.ended is Ended.STALE
 
 
 def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 2 + [{}]})
     look = missing(LOOK, WEB)
-    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)), needs={1: {0}})
+    plan = by_hand(
+        MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}), needs={1: {0}}
+    )
     assert ends(done(plan, aws, look)) == [Ended.DONE, Ended.DONE]
     assert aws.names == [MAKE.name, ALLOW.name, ALLOW.name, ALLOW.name]
     assert aws.calls[-1][1] == {"GroupId": "sg-new"}
@@ -205,7 +207,7 @@ def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
 
 def test_patience_with_the_newborn_ends() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
-    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
+    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
     assert ends(done(plan, aws, missing(LOOK, WEB))) == [Ended.DONE, Ended.STALE]
     assert aws.naps == list(NEWBORN_PAUSES)
 
@@ -214,15 +216,15 @@ def test_nobody_is_patient_with_what_was_there_before_or_with_another_error() ->
     attempt, aws = only("InvalidGroup.NotFound")
     assert (attempt.ended, aws.naps, len(aws.calls)) == (Ended.STALE, [], 1)
     script = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidParameterValue"]})
-    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)))
+    plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
     assert ends(done(plan, script, missing(LOOK, WEB))) == [Ended.DONE, Ended.FAILED]
     assert script.naps == []
 
 
 def test_a_new_association_id_is_used_by_the_next_move() -> None:
     subnet = Ref(BACK1, "network_acl_association")
-    first = MOVE.on(INSIDE, "there", gives=subnet, AssociationId=subnet)
-    second = MOVE.on(OUTSIDE, "and back", gives=subnet, AssociationId=subnet)
+    first = MOVE.on(INSIDE, "there", gives=subnet, params={"AssociationId": subnet})
+    second = MOVE.on(OUTSIDE, "and back", gives=subnet, params={"AssociationId": subnet})
     aws = Script({MOVE.name: [{"NewAssociationId": "aclassoc-2"}, {"NewAssociationId": "aclassoc-3"}]})
     assert ends(done(by_hand(first, second), aws)) == [Ended.DONE, Ended.DONE]
     old = LOOK.handles[subnet]
@@ -232,9 +234,9 @@ def test_a_new_association_id_is_used_by_the_next_move() -> None:
 def test_what_comes_after_something_that_did_not_end_well_is_skipped() -> None:
     aws = Script({ALLOW.name: ["InvalidParameterValue"]})
     plan = by_hand(
-        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
-        REVOKE.on(DB, "revoke it", GroupId=Ref(DB)),
-        REVOKE.on(APP, "and that", GroupId=Ref(APP)),
+        ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}),
+        REVOKE.on(DB, "revoke it", params={"GroupId": Ref(DB)}),
+        REVOKE.on(APP, "and that", params={"GroupId": Ref(APP)}),
         needs={1: {0}, 2: {1}},
     )
     attempts = done(plan, aws)
@@ -247,10 +249,10 @@ def test_what_comes_after_something_that_did_not_end_well_is_skipped() -> None:
 def test_where_something_could_not_be_made_nothing_is_taken_away_and_elsewhere_it_is() -> None:
     aws = Script({ALLOW.name: ["InvalidParameterValue"]})
     plan = by_hand(
-        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
-        REVOKE.on(WEB, "break", GroupId=Ref(WEB)),
-        REVOKE.on(WEB, "close", closes=True, GroupId=Ref(WEB)),
-        REVOKE.on(DB, "break elsewhere", GroupId=Ref(DB)),
+        ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}),
+        REVOKE.on(WEB, "break", params={"GroupId": Ref(WEB)}),
+        REVOKE.on(WEB, "close", closes=True, params={"GroupId": Ref(WEB)}),
+        REVOKE.on(DB, "break elsewhere", params={"GroupId": Ref(DB)}),
     )
     attempts = done(plan, aws)
     assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE, Ended.DONE]
@@ -259,9 +261,9 @@ def test_where_something_could_not_be_made_nothing_is_taken_away_and_elsewhere_i
 
 def test_what_the_gate_holds_or_leaves_is_not_done_and_nothing_is_taken_away_there() -> None:
     plan = by_hand(
-        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
-        REVOKE.on(WEB, "break", GroupId=Ref(WEB)),
-        ALLOW.on(DB, "allow that", GroupId=Ref(DB)),
+        ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}),
+        REVOKE.on(WEB, "break", params={"GroupId": Ref(WEB)}),
+        ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)}),
     )
     aws = Script()
     attempts = done(plan, aws, gate=Gate({0: "somebody holds it"}, {2: "another run"}, "", ()))
@@ -272,7 +274,9 @@ def test_what_the_gate_holds_or_leaves_is_not_done_and_nothing_is_taken_away_the
 
 def test_no_call_is_started_when_there_is_no_time_left() -> None:
     aws = Script()
-    attempts = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=Ref(WEB))), aws, may_start="the lease is lost")
+    attempts = done(
+        by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})), aws, may_start="the lease is lost"
+    )
     assert [(one.ended, one.message) for one in attempts] == [(Ended.WAITING, "the lease is lost")]
     assert aws.calls == []
 
@@ -280,8 +284,8 @@ def test_no_call_is_started_when_there_is_no_time_left() -> None:
 def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> None:
     aws = Script()
     plan = by_hand(
-        ALLOW.on(WEB, "allow it", GroupId=Ref(WEB)),
-        REVOKE.on(DB, "revoke it", GroupId=Ref(DB)),
+        ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}),
+        REVOKE.on(DB, "revoke it", params={"GroupId": Ref(DB)}),
         MOVE.on(INSIDE, "move it", breaks=1),
     )
     attempts = done(plan, aws, stale=True)
@@ -293,7 +297,7 @@ def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> Non
 @pytest.mark.parametrize("code", ["ExpiredToken", "AuthFailure", "NoCredentials"])
 def test_without_credentials_nothing_more_is_tried(code: str) -> None:
     aws = Script({ALLOW.name: [code]})
-    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP, DB)))
+    plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
     attempts = done(plan, aws)
     assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
     assert attempts[2].message == f"AuthorizeSecurityGroupIngress: {code}: told so"
@@ -302,7 +306,7 @@ def test_without_credentials_nothing_more_is_tried(code: str) -> None:
 
 def test_a_failure_stops_nothing_that_does_not_depend_on_it() -> None:
     aws = Script({ALLOW.name: ["UnauthorizedOperation", {}]})
-    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP)))
+    plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP)))
     assert ends(done(plan, aws)) == [Ended.FAILED, Ended.DONE]
 
 
@@ -339,8 +343,8 @@ def test_the_id_of_a_rule_is_looked_up_when_it_is_needed() -> None:
     assert [action.operation.name for action in plan.actions] == ["ModifySecurityGroupRules"]
     aws = Script(shown=[shown_rule("203.0.113.0/24", 80, "sgr-80"), shown_rule("0.0.0.0/0", 443, "sgr-443")])
     assert ends(done(plan, aws, CHANGED_2)) == [Ended.DONE]
-    assert [look.operation for look in aws.looks] == ["DescribeSecurityGroupRules"]
-    assert LOOK.handles[Ref(WEB)] in aws.looks[0].params
+    assert [look.operation for look in aws.read_permissions] == ["DescribeSecurityGroupRules"]
+    assert LOOK.handles[Ref(WEB)] in aws.read_permissions[0].params
     assert [one["SecurityGroupRuleId"] for one in aws.calls[0][1]["SecurityGroupRules"]] == ["sgr-80"]
 
 
@@ -359,14 +363,14 @@ def test_a_rule_that_protects_nothing_is_replaced_without_looking_for_its_id() -
     aws = Script()
     assert set(ends(done(plan, aws, CHANGED))) == {Ended.DONE}
     assert aws.names == ["RevokeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"]
-    assert aws.looks == []
+    assert aws.read_permissions == []
 
 
 def test_everything_from_nothing_uses_the_ids_as_they_come() -> None:
     wish = worlds.of_groups(web={"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]})
     look = seen(wish, only=[])
     aws = Script({"CreateVpc": [{"Vpc": {"VpcId": "vpc-new"}}], "CreateSecurityGroup": [{"GroupId": "sg-new"}]})
-    hands = Hands(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
+    hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
     plan = worlds.plan(wish, look)
     assert set(ends(apply(plan, FREE, look, wish, hands))) == {Ended.DONE}
     assert aws.names == ["CreateVpc", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress"]
@@ -380,19 +384,19 @@ def test_a_failed_make_leaves_its_children_and_its_siblings_are_made() -> None:
     plan = worlds.plan(wish, look)
     assert [action.address.name for action in plan.actions] == ["app", "web"]
     aws = Script({"CreateSecurityGroup": ["SecurityGroupLimitExceeded", {"GroupId": "sg-web"}]})
-    hands = Hands(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
+    hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
     assert ends(apply(plan, FREE, look, wish, hands)) == [Ended.FAILED, Ended.DONE]
 
 
-OPEN_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, reaches=True)
+OPEN_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, affects_traffic=True)
 
 
 def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
     aws = Script({REVOKE.name: ["RequestLimitExceeded"]})
     plan = by_hand(
-        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, GroupId=Ref(WEB)),
-        OPEN_ROUTE.on(IN, "open it", RouteTableId=Ref(IN)),
-        ALLOW.on(DB, "allow it", GroupId=Ref(DB)),
+        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(WEB)}),
+        OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
+        ALLOW.on(DB, "allow it", params={"GroupId": Ref(DB)}),
     )
     attempts = done(plan, aws)
     assert ends(attempts) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
@@ -401,8 +405,8 @@ def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
 
 def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
     plan = by_hand(
-        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, GroupId=Ref(WEB)),
-        OPEN_ROUTE.on(IN, "open it", RouteTableId=Ref(IN)),
+        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(WEB)}),
+        OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
     )
     attempts = done(plan, Script(), gate=Gate({0: "somebody holds it"}, {}, "", ()))
     assert ends(attempts) == [Ended.HELD, Ended.DONE]
@@ -411,7 +415,7 @@ def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
 def test_an_address_is_not_an_id() -> None:
     ghost = Ref(Address("security_group/ghost"))
     aws = Script()
-    (attempt,) = done(by_hand(ALLOW.on(WEB, "allow it", GroupId=ghost)), aws)
+    (attempt,) = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": ghost})), aws)
     assert attempt.message == "<security_group/ghost> is not there any more: the world has changed"
     assert aws.calls == []
 
@@ -427,20 +431,20 @@ def asked(plan: Plan, aws: Script, *answers: str) -> tuple[tuple[Attempt, ...], 
         seen.append(len(aws.calls))
         return left.pop(0)
 
-    hands = Hands(cast("Aws", aws), aws.naps.append, may_start, lambda: False, aws.notices.append)
+    hands = ApplyContext(cast("Aws", aws), aws.naps.append, may_start, lambda: False, aws.notices.append)
     return apply(plan, FREE, LOOK, WISH, hands), seen
 
 
 def test_leave_is_asked_once_before_each_write() -> None:
     aws = Script()
-    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP, DB)))
+    plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
     attempts, seen = asked(plan, aws, "", "", "")
     assert (ends(attempts), seen) == ([Ended.DONE] * 3, [0, 1, 2])
 
 
 def test_after_a_lost_lease_nothing_is_written_or_asked_any_more_and_all_the_rest_waits() -> None:
     aws = Script()
-    plan = by_hand(*(ALLOW.on(at, "allow it", GroupId=Ref(at)) for at in (WEB, APP, DB)))
+    plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
     attempts, seen = asked(plan, aws, "", "the lease is lost")
     assert [(one.ended, one.message) for one in attempts] == [
         (Ended.DONE, ""),
@@ -451,10 +455,12 @@ def test_after_a_lost_lease_nothing_is_written_or_asked_any_more_and_all_the_res
 
 
 def test_each_part_of_a_batch_needs_leave_of_its_own() -> None:
-    parts = tuple(ALLOW.on(WEB, f"allow {port}", GroupId=Ref(WEB), FromPort=port) for port in (1, 2, 3))
+    parts = tuple(ALLOW.on(WEB, f"allow {port}", params={"GroupId": Ref(WEB), "FromPort": port}) for port in (1, 2, 3))
     aws = Script({ALLOW.name: ["InvalidPermission.Duplicate"]})
-    batch = ALLOW.on(WEB, "allow them", GroupId=Ref(WEB), parts=parts)
-    attempts, seen = asked(by_hand(batch, ALLOW.on(DB, "allow that", GroupId=Ref(DB))), aws, "", "", "no time is left")
+    batch = ALLOW.on(WEB, "allow them", parts=parts, params={"GroupId": Ref(WEB)})
+    attempts, seen = asked(
+        by_hand(batch, ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)})), aws, "", "", "no time is left"
+    )
     assert [(one.ended, one.message) for one in attempts] == [(Ended.WAITING, "no time is left")] * 2
     assert [params.get("FromPort") for _, params in aws.calls] == [None, 1]
     assert seen == [0, 1, 2]
@@ -463,7 +469,7 @@ def test_each_part_of_a_batch_needs_leave_of_its_own() -> None:
 def test_patience_with_the_newborn_asks_leave_again_after_each_pause() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-1"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
     made = Ref(Address("security_group/New"))
-    plan = by_hand(MAKE.on(made.to, "make it", gives=made), ALLOW.on(made.to, "allow it", GroupId=made))
+    plan = by_hand(MAKE.on(made.to, "make it", gives=made), ALLOW.on(made.to, "allow it", params={"GroupId": made}))
     attempts, seen = asked(plan, aws, "", "", "", "the lease is lost")
     assert [(one.ended, one.message) for one in attempts] == [(Ended.DONE, ""), (Ended.WAITING, "the lease is lost")]
     assert (aws.names, seen, aws.naps) == ([MAKE.name, ALLOW.name, ALLOW.name], [0, 1, 2, 3], [1.0, 2.0])
@@ -471,6 +477,6 @@ def test_patience_with_the_newborn_asks_leave_again_after_each_pause() -> None:
 
 def test_what_cannot_be_sent_asks_no_leave() -> None:
     aws = Script()
-    gone = ALLOW.on(WEB, "allow it", GroupId=Ref(Address("security_group/Gone")))
+    gone = ALLOW.on(WEB, "allow it", params={"GroupId": Ref(Address("security_group/Gone"))})
     attempts, seen = asked(by_hand(gone), aws)
     assert (ends(attempts), seen) == ([Ended.STALE], [])

@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTim
 
 from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
-from reconciler.model.core import Operation, Phase, Risk
+from reconciler.model import Operation, Phase, Risk
 from reconciler.model.kind import read
 
 ALLOW = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)

@@ -11,22 +11,22 @@ from hypothesis import strategies as st
 from desired_state.fields import Address, rule_key
 from desired_state.load import load
 from reconciler.ledger.record import Told
-from reconciler.model.core import Finding, Outcome
+from reconciler.model import Finding, Outcome
 from reconciler.notify.alert import Topic
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.deduplication import Kind, News, news
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, HOUR, HTTPS, NOW, SSH, ended, extra, lacking, looked
 from tests.support.reports import GROUP, VPC, WRITTEN, planned
 
 MINUTE = timedelta(minutes=1)
 HELD = extra(outcome=Outcome.HELD, message="this deployment only reports")
 FIGHT = extra(outcome=Outcome.HELD, message="a fight: left alone until 13:00")
-BLIND = ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no")
+UNOBSERVABLE = ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no")
 UNSEEN = Finding(VPC, Outcome.FAILED, "it could not be looked at: DescribeVpcs: Throttling: slow down")
 
 
-def hear(kept: Kept, told: Mapping[str, Told] | None = None, now: datetime = NOW) -> News:
+def hear(kept: AttemptResult, told: Mapping[str, Told] | None = None, now: datetime = NOW) -> News:
     return news(concerns(kept), told or {}, now, DAY, kept)
 
 
@@ -34,7 +34,7 @@ def kinds(heard: News) -> list[str]:
     return [one.kind.value for one in heard.messages]
 
 
-def story(*parts: tuple[timedelta, Kept]) -> list[list[str]]:
+def story(*parts: tuple[timedelta, AttemptResult]) -> list[list[str]]:
     """What is said at each of these times, when all of it arrives."""
     told: Mapping[str, Told] = {}
     said = []
@@ -140,8 +140,8 @@ def test_a_drift_that_becomes_a_fight_is_told_with_both_sides() -> None:
 
 def test_a_run_that_saw_nothing_says_nothing_of_what_it_did_not_see() -> None:
     for kept in (
-        BLIND,
-        ended(Ending.BUSY),
+        UNOBSERVABLE,
+        ended(Ending.LEASE_HELD),
         ended(Ending.COVERED),
         ended(Ending.DELETED),
         ended(Ending.REFUSED, problem="no JSON"),
@@ -185,7 +185,9 @@ def test_a_run_that_saw_all_but_one_resource_speaks_for_the_others() -> None:
 
 
 def test_a_blind_run_is_over_with_the_first_look_that_sees_all() -> None:
-    assert story((0 * MINUTE, BLIND), (MINUTE, BLIND), (2 * MINUTE, looked(findings=(UNSEEN,))), (HOUR, looked())) == [
+    assert story(
+        (0 * MINUTE, UNOBSERVABLE), (MINUTE, UNOBSERVABLE), (2 * MINUTE, looked(findings=(UNSEEN,))), (HOUR, looked())
+    ) == [
         ["new"],
         [],
         ["changed"],
@@ -223,7 +225,7 @@ def test_an_update_that_could_not_be_sent_comes_with_the_next_run() -> None:
         assert kinds(hear(kept, kept_in_mind, NOW + 2 * MINUTE)) == kinds(lost)
 
 
-def many(count: int, outcome: Outcome = Outcome.HELD) -> Kept:
+def many(count: int, outcome: Outcome = Outcome.HELD) -> AttemptResult:
     keys = [rule_key("tcp", 22, 22, "0.0.0.0/0"), rule_key("tcp", 22, 22, "10.0.0.0/8")]
     return looked(*(extra(keys[number % 2], outcome, at=f"security_group/{number:04}") for number in range(count)))
 
@@ -267,12 +269,14 @@ _ATTEMPTS = st.one_of(
     st.lists(_LINES, max_size=60, unique_by=lambda one: (one.address, one.field, one.key)).map(
         lambda some: looked(*some)
     ),
-    st.sampled_from([BLIND, ended(Ending.DELETED), ended(Ending.REFUSED, problem="bad"), ended(Ending.BUSY)]),
+    st.sampled_from(
+        [UNOBSERVABLE, ended(Ending.DELETED), ended(Ending.REFUSED, problem="bad"), ended(Ending.LEASE_HELD)]
+    ),
 )
 
 
 @given(st.lists(_ATTEMPTS, min_size=1, max_size=4))
-def test_never_more_than_ten_messages_and_never_a_word_twice(attempts: list[Kept]) -> None:
+def test_never_more_than_ten_messages_and_never_a_word_twice(attempts: list[AttemptResult]) -> None:
     told: Mapping[str, Told] = {}
     for number, kept in enumerate(attempts):
         now = NOW + number * MINUTE
@@ -287,7 +291,7 @@ def test_never_more_than_ten_messages_and_never_a_word_twice(attempts: list[Kept
 
 
 @given(_ATTEMPTS, st.randoms(use_true_random=False))
-def test_what_is_lost_is_told_by_the_next_run_and_nothing_else_is(kept: Kept, random: object) -> None:
+def test_what_is_lost_is_told_by_the_next_run_and_nothing_else_is(kept: AttemptResult, random: object) -> None:
     heard = hear(kept)
     lost = {name for number, one in enumerate(heard.messages) for name in one.fingerprints if number % 2}
     again = hear(kept, heard.remembered(lost), NOW + MINUTE)
@@ -307,6 +311,6 @@ def test_a_long_title_is_remembered_in_part() -> None:
 
 def test_each_topic_is_a_thread_of_its_own() -> None:
     refused = looked(HELD, refusal="bad")
-    threads = {one.concern.topic: one.fingerprint for one in hear(refused).messages if one.concern}
+    threads = {one.alert.topic: one.fingerprint for one in hear(refused).messages if one.alert}
     assert threads.keys() == {Topic.DRIFT, Topic.REFUSED}
     assert len(set(threads.values())) == 2

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desired_state.document import Document, Tolerance
+from desired_state.document import Document, DocumentException
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.network import SecurityGroup
@@ -20,7 +20,7 @@ from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
-from reconciler.model.core import ABSENT, Difference
+from reconciler.model import ABSENT, Difference
 from tests.support import worlds
 from tests.support.worlds import DB, MORNING, OUTSIDE, VPC, WEB, document, drifted, missing, of_groups, scene, seen
 
@@ -179,8 +179,8 @@ def test_changes_come_in_the_order_of_the_document() -> None:
     assert [change.address for change in diff(wish, look, scene(wish, look), REGISTRY)] == [VPC, DB]
 
 
-def tolerance(value: Any, field: str = "ingress", days: int = 1) -> Tolerance:
-    return Tolerance(WEB, field, value, MORNING + timedelta(days=days), "an audit")
+def tolerance(value: Any, field: str = "ingress", days: int = 1) -> DocumentException:
+    return DocumentException(WEB, field, value, MORNING + timedelta(days=days), "an audit")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def tolerance(value: Any, field: str = "ingress", days: int = 1) -> Tolerance:
     ],
     ids=["named", "over", "another value", "another field"],
 )
-def test_an_exception_covers_what_it_names_until_it_is_over(exception: Tolerance, kept: int) -> None:
+def test_an_exception_covers_what_it_names_until_it_is_over(exception: DocumentException, kept: int) -> None:
     wish = document()
     live = Ingress({**wish.resources[WEB].ingress, SSH: "mine"})  # type: ignore[attr-defined]
     found = worlds.changes(wish, drifted(seen(wish), WEB, ingress=live))
@@ -209,7 +209,7 @@ def test_an_exception_for_an_entry_names_its_number_and_its_value() -> None:
     found = worlds.changes(wish, drifted(seen(wish), OUTSIDE, ingress=live))
     until = MORNING + timedelta(days=1)
     for value, left in (((50, denied), 0), ((50, other), 1), ((51, denied), 1)):
-        rest, _ = tolerated(found, [Tolerance(OUTSIDE, "ingress", value, until, "why")], MORNING)
+        rest, _ = tolerated(found, [DocumentException(OUTSIDE, "ingress", value, until, "why")], MORNING)
         assert len(rest) == left
 
 
@@ -225,7 +225,7 @@ def test_a_missing_resource_stays_a_change_whatever_is_tolerated_in_it() -> None
     wish = of_groups(web={"egress": []})
     found = worlds.changes(wish, seen(wish, only=[VPC]))
     everything = RuleKey("all", -1, -1, "0.0.0.0/0")
-    exception = Tolerance(GROUP, "egress", everything, MORNING + timedelta(days=1), "why")
+    exception = DocumentException(GROUP, "egress", everything, MORNING + timedelta(days=1), "why")
     rest, covered = tolerated(found, [exception], MORNING)
     assert covered == ()
     assert [one.have for one in rest] == [None]

@@ -10,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-import reconciler.report
+import reconciler.notify
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate
-from reconciler.model.core import ABSENT, Attempt, Ended, Finding, Neighbour, Outcome
+from reconciler.model import ABSENT, Attempt, Ended, Finding, Outcome, Unmanaged
 from reconciler.model.trigger import Source
 from reconciler.notify.event import detail, encoded
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import SOMEBODY, ended, extra, hostile, looked
 from tests.support.reports import GROUP, VPC, action, line, planned
 
-SCHEMA = json.loads((Path(reconciler.report.__file__).parent / "event.v1.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(reconciler.notify.__file__).parent / "event.v1.schema.json").read_text(encoding="utf-8"))
 VALID = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 
-def event(kept: Kept) -> dict[str, Any]:
+def event(kept: AttemptResult) -> dict[str, Any]:
     """The detail as a reader of the bus gets it; it is as the schema says."""
     told = detail(kept)
     assert told is not None
@@ -49,11 +49,11 @@ def test_the_published_schema_is_a_schema_and_refuses_what_is_not_as_it_says() -
 
 def test_a_calm_run_has_no_event() -> None:
     assert detail(looked()) is None
-    assert detail(looked(neighbours=(Neighbour(Address("subnet/theirs"), "subnet-0f"),))) is None
+    assert detail(looked(unmanaged=(Unmanaged(Address("subnet/theirs"), "subnet-0f"),))) is None
     assert detail(looked(findings=(Finding(GROUP, Outcome.IN_SYNC, "fine"),))) is None
 
 
-@pytest.mark.parametrize("ending", [Ending.BUSY, Ending.COVERED])
+@pytest.mark.parametrize("ending", [Ending.LEASE_HELD, Ending.COVERED])
 def test_what_another_run_tells_has_no_event(ending: Ending) -> None:
     assert detail(ended(ending)) is None
 
@@ -67,13 +67,13 @@ def test_what_another_run_tells_has_no_event(ending: Ending) -> None:
         looked(refusal="bad"),
         looked(plan=planned(action())),
         looked(writes=1),
-        ended(Ending.BLIND, problem="no"),
+        ended(Ending.UNOBSERVABLE, problem="no"),
         ended(Ending.DELETED, problem="gone"),
         ended(Ending.REFUSED, problem="bad"),
     ],
     ids=range(9),
 )
-def test_a_run_with_anything_to_tell_has_one(kept: Kept) -> None:
+def test_a_run_with_anything_to_tell_has_one(kept: AttemptResult) -> None:
     assert event(kept)["run_id"] == "run-1"
 
 
@@ -111,7 +111,7 @@ def test_a_drift_is_told_with_its_set_point_its_actor_and_how_long_it_stood_open
 
 
 def test_an_event_of_a_blind_run_says_what_stood_in_the_way_and_nothing_of_the_network() -> None:
-    assert event(ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no", again=60)) == {
+    assert event(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no", again=60)) == {
         "version": 1,
         "run_id": "run-1",
         "document": "small",
@@ -137,7 +137,7 @@ def test_a_refusal_of_many_long_lines_fits_and_says_how_many_are_missing() -> No
 
 
 def test_what_nobody_declares_is_told_with_the_rest() -> None:
-    told = event(looked(extra(), neighbours=(Neighbour(Address("subnet/theirs"), "subnet-0f"),)))
+    told = event(looked(extra(), unmanaged=(Unmanaged(Address("subnet/theirs"), "subnet-0f"),)))
     assert told["unmanaged"] == [{"address": "subnet/theirs", "id": "subnet-0f", "ours": False}]
 
 

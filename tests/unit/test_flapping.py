@@ -12,8 +12,8 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from reconciler.attempt.flapping import after, name, paused
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line, Report
-from reconciler.ledger.record import Bout
-from reconciler.model.core import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
+from reconciler.ledger.record import FlappingRecord
+from reconciler.model import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
 from tests.support.reports import GROUP, document, report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ CORRECTED = replace(report(line(Outcome.CORRECTED)), attempts=(tried(),), second
 CALM = replace(report(), seconds=0.0)
 
 
-def corrected(*at: float, bouts: dict[str, Bout] | None = None) -> dict[str, Bout]:
+def corrected(*at: float, bouts: dict[str, FlappingRecord] | None = None) -> dict[str, FlappingRecord]:
     """What is remembered after corrections at these minutes past noon."""
     known = bouts or {}
     for minute in at:
@@ -47,7 +47,7 @@ def corrected(*at: float, bouts: dict[str, Bout] | None = None) -> dict[str, Bou
     return known
 
 
-def until(bouts: dict[str, Bout]) -> datetime | None:
+def until(bouts: dict[str, FlappingRecord]) -> datetime | None:
     return bouts[name(DRIFT)].until
 
 
@@ -100,7 +100,7 @@ def test_an_entry_set_now_to_this_and_then_to_that_is_one_drift() -> None:
 
 def test_two_corrections_within_an_hour_are_no_fight() -> None:
     known = corrected(0, 59)
-    assert known == {name(DRIFT): Bout((NOON, NOON + minutes(59)))}
+    assert known == {name(DRIFT): FlappingRecord((NOON, NOON + minutes(59)))}
     assert paused(known, DRIFT, NOON + minutes(59)) == ""
 
 
@@ -141,7 +141,7 @@ def test_each_try_after_a_pause_makes_the_next_pause_twice_as_long_up_to_a_day()
 
 
 def test_a_drift_that_comes_back_every_minute_for_two_days_is_written_three_times_in_any_hour_at_most() -> None:
-    known: dict[str, Bout] = {}
+    known: dict[str, FlappingRecord] = {}
     wrote: list[int] = []
     for minute in range(2 * 24 * 60):
         now = NOON + minutes(minute)
@@ -203,7 +203,7 @@ def judged(outcome: Outcome | None, *attempts: Attempt) -> Report:
     ],
 )
 def test_a_correction_counts_when_a_write_for_it_was_done(seen: Report, counts: bool) -> None:
-    assert after({}, seen, NOON) == ({name(DRIFT): Bout((NOON,))} if counts else {})
+    assert after({}, seen, NOON) == ({name(DRIFT): FlappingRecord((NOON,))} if counts else {})
 
 
 def test_a_write_at_another_place_counts_for_nothing_here() -> None:

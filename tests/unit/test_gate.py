@@ -13,7 +13,7 @@ from desired_state.members import Tags
 from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
-from reconciler.model.core import Action, Neighbour, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot
+from reconciler.model import Action, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot, Unmanaged
 from tests.support.worlds import (
     BACK1,
     DATABASE,
@@ -190,8 +190,8 @@ def test_tags_are_no_members_that_a_run_could_take_away() -> None:
 
 def test_a_document_that_lost_a_whole_section_is_held_whole() -> None:
     wish = document(network_acl=None)
-    left = Neighbour(OUTSIDE, "acl-0a1b2c3d", ours=True)
-    theirs = Neighbour(Address("network_acl/acl-1"), "acl-0a1b2c3e")
+    left = Unmanaged(OUTSIDE, "acl-0a1b2c3d", owned=True)
+    theirs = Unmanaged(Address("network_acl/acl-1"), "acl-0a1b2c3e")
     look = beside(drifted(seen(wish), DB, egress=Egress()), theirs, left)
     _, barred = judged(look, wish=wish)
     assert barred.whole.startswith(

@@ -27,7 +27,7 @@ from reconciler.ledger.item import (
     read,
     written,
 )
-from reconciler.ledger.record import Accepted, Bout, Record, Told
+from reconciler.ledger.record import Accepted, FlappingRecord, Record, Told
 from tests.support.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -38,7 +38,9 @@ FULL = Record(
     accepted=Accepted(7, "ab12", "v.7"),
     looked_at=NINE,
     deleted=True,
-    bouts={"security_group/web ingress": Bout((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))},
+    bouts={
+        "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
+    },
     told={"f1": Told("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
     holds={Address("security_group/web"): NINE},
 )
@@ -192,8 +194,11 @@ def test_a_fence_is_a_whole_number(value: object) -> None:
 
 
 def test_the_newest_bouts_are_kept() -> None:
-    many = {f"drift {n}": Bout((NINE + timedelta(minutes=n),)) for n in range(MOST_BOUTS + 3)}
-    paused = {"paused": Bout((NINE - timedelta(days=1),), 4, NINE + timedelta(days=1)), "empty": Bout()}
+    many = {f"drift {n}": FlappingRecord((NINE + timedelta(minutes=n),)) for n in range(MOST_BOUTS + 3)}
+    paused = {
+        "paused": FlappingRecord((NINE - timedelta(days=1),), 4, NINE + timedelta(days=1)),
+        "empty": FlappingRecord(),
+    }
     kept = bounded(Record(bouts=paused | many)).bouts
     assert len(kept) == MOST_BOUTS
     assert set(paused | many) - set(kept) == {"empty", "drift 0", "drift 1", "drift 2", "drift 3"}
@@ -201,7 +206,7 @@ def test_the_newest_bouts_are_kept() -> None:
 
 def test_the_newest_corrections_of_a_bout_are_kept() -> None:
     times = tuple(NINE + timedelta(seconds=n) for n in range(MOST_TIMES + 2))
-    assert bounded(Record(bouts={"x": Bout(times, 1)})).bouts == {"x": Bout(times[2:], 1)}
+    assert bounded(Record(bouts={"x": FlappingRecord(times, 1)})).bouts == {"x": FlappingRecord(times[2:], 1)}
 
 
 def test_settled_concerns_are_forgotten_before_open_ones() -> None:
@@ -241,7 +246,7 @@ def test_half_a_surrogate_pair_cannot_spoil_the_item() -> None:
 def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
     wide = "\N{FIRE}" * 100
     record = Record(
-        bouts={f"{n} {wide}": Bout((NINE,) * 500, 9, NINE) for n in range(2000)},
+        bouts={f"{n} {wide}": FlappingRecord((NINE,) * 500, 9, NINE) for n in range(2000)},
         told={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
         holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
     )

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import desired_state
-from desired_state.document import Document, Tolerance
+from desired_state.document import Document, DocumentException
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import DocumentError, Problem, load
 from desired_state.reading import UPGRADES
@@ -653,7 +653,7 @@ def test_a_date_is_its_first_moment_in_utc_and_one_that_is_over_still_loads(unti
     assert tolerance("security_group/web", "description", "x", until).until == moment
 
 
-def tolerance(address: str, field: str, value: Any, until: str = "2027-01-31") -> Tolerance:
+def tolerance(address: str, field: str, value: Any, until: str = "2027-01-31") -> DocumentException:
     document = json.loads(DOCUMENT)
     written = {"address": address, "field": field, "value": value, "until": until, "reason": "why not"}
     document["exceptions"] = [written]

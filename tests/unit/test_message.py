@@ -14,24 +14,24 @@ from hypothesis import strategies as st
 from desired_state.fields import Address, rule_key
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
-from reconciler.model.core import ABSENT, Finding, Outcome
+from reconciler.model import ABSENT, Finding, Outcome
 from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import concerns
 from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Message, news
 from reconciler.notify.message import attributes, place, subject, text
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
 from tests.support.reports import GROUP, VPC, line, planned
 
 HERE = {"region": "ap-northeast-2", "invoke": "setpoint-invoke"}
 
 
-def told(kept: Kept, **before: Any) -> tuple[Message, ...]:
+def told(kept: AttemptResult, **before: Any) -> tuple[Message, ...]:
     return news(concerns(kept), before.get("told", {}), before.get("now", NOW), DAY, kept).messages
 
 
-def body(kept: Kept, **here: str) -> str:
+def body(kept: AttemptResult, **here: str) -> str:
     """The text of the one message of an attempt."""
     (message,) = told(kept)
     return text(message, place(kept, **(HERE | here)))
@@ -156,7 +156,7 @@ def test_without_a_function_to_invoke_the_command_line_is_proposed() -> None:
 
 
 def test_where_nothing_was_seen_the_message_says_what_it_does_not_know() -> None:
-    lines = body(ended(Ending.BLIND, problem="DescribeVpcs: UnauthorizedOperation: no")).split("\n")
+    lines = body(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no")).split("\n")
     assert "Account:     unknown, ap-northeast-2" in lines
     assert "Document:    small" in lines
     assert lines[0] == "HIGH: Nothing could be seen, so nothing was changed: what differs now is not known."
@@ -179,7 +179,7 @@ def test_an_update_a_reminder_and_good_news_say_so() -> None:
     assert "Known since: 2026-03-01 12:00:00 UTC" in text(normal, here)
 
 
-def many(count: int, field: str = "ingress") -> Kept:
+def many(count: int, field: str = "ingress") -> AttemptResult:
     return looked(
         *(
             extra(rule_key("tcp", 22, 22, f"10.{number // 256}.{number % 256}.0/24"), Outcome.HELD, field=field)
@@ -255,7 +255,7 @@ def test_subscriptions_may_filter_by_gravity_and_document() -> None:
 
 def test_a_document_whose_name_is_no_plain_word_enters_no_command() -> None:
     for name in ("$(reboot)", "a b", "x'; rm -rf /", "-rf", "", "a\nb", "www.evil.example"):
-        kept = replace(ended(Ending.BLIND, problem="no"), document=name)
+        kept = replace(ended(Ending.UNOBSERVABLE, problem="no"), document=name)
         (message,) = told(kept)
         assert "What to do next" not in text(message, place(kept, **HERE))
         assert "nextSteps" not in json.loads(chat(message, place(kept, **HERE)))["content"]
@@ -279,7 +279,7 @@ _AN_ACTOR = st.builds(Actor, hostile, hostile, st.just(NOW), hostile, hostile, h
 _WORDS = st.tuples(hostile, hostile, hostile, hostile, hostile)
 
 
-def _hostile(words: tuple[str, ...], actor: Actor) -> Kept:
+def _hostile(words: tuple[str, ...], actor: Actor) -> AttemptResult:
     name, tag, description, reason, document = words
     at = Address.of("security_group", name)
     return looked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from desired_state.fields import Address
-from reconciler.model.core import ABSENT, Action, Change, Difference, Operation, Phase, Ref, Risk, Snapshot, refs
+from reconciler.model import ABSENT, Action, Change, Difference, Operation, Phase, Ref, Risk, Snapshot, refs
 from tests.support import worlds
 
 GROUP = Address("security_group/DBSG")
@@ -15,14 +15,16 @@ def test_an_operation_is_its_own_permission() -> None:
 
 
 def test_words_in_capitals_are_parameters_and_the_others_fields_of_the_action() -> None:
-    action = REVOKE.on(GROUP, "revoke it", "ingress", breaks=2, closes=True, GroupId=Ref(GROUP), IpPermissions=[])
+    action = REVOKE.on(
+        GROUP, "revoke it", "ingress", breaks=2, closes=True, params={"GroupId": Ref(GROUP), "IpPermissions": []}
+    )
     assert action == Action(
         operation=REVOKE,
         address=GROUP,
         why="revoke it",
         risk=Risk.TRAFFIC,
         params={"GroupId": Ref(GROUP), "IpPermissions": []},
-        mends=frozenset({(GROUP, "ingress")}),
+        resolves=frozenset({(GROUP, "ingress")}),
         breaks=2,
         closes=True,
     )
@@ -66,7 +68,7 @@ def test_what_could_not_be_read_or_told_apart_is_not_absent() -> None:
         {},
         unreadable={worlds.WEB: "refused"},
         ambiguous={worlds.APP: "two of them"},
-        neighbours=(),
+        unmanaged=(),
         at=worlds.MORNING,
     )
     absent = [look.absent(at) for at in (worlds.VPC, worlds.WEB, worlds.APP, worlds.DB)]

@@ -15,7 +15,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import Look, ObserveError, observe
-from reconciler.model.core import Neighbour, Ref, Snapshot
+from reconciler.model import Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Read
 from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
@@ -29,8 +29,8 @@ WIDE = 8
 
 
 def tags(name: str = "", document_name: str = "shop", **more: str) -> list[dict[str, str]]:
-    ours = {"setpoint:document": document_name, "setpoint:name": name} if name else {}
-    return [{"Key": key, "Value": value} for key, value in (ours | more).items()]
+    owned = {"setpoint:document": document_name, "setpoint:name": name} if name else {}
+    return [{"Key": key, "Value": value} for key, value in (owned | more).items()]
 
 
 def group(name: str, number: int, tagged: list[dict[str, str]] | None = None) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_everything_declared_is_found_with_its_ids() -> None:
     look = aws.look()
     assert names(look) == {"vpc/MyVPC", "security_group/DBSG", "security_group/TestServerSG"}
     assert look.handles[Ref(DB)] == "sg-00000000000000001"
-    assert (look.unreadable, look.ambiguous, look.neighbours, look.at) == ({}, {}, (), MORNING)
+    assert (look.unreadable, look.ambiguous, look.unmanaged, look.at) == ({}, {}, (), MORNING)
     assert aws.pauses == 0
 
 
@@ -243,17 +243,17 @@ def test_what_belongs_to_another_document_is_never_taken_for_ours() -> None:
 
 def test_what_nobody_declared_is_a_neighbour_and_ours_only_with_our_tag() -> None:
     aws = Shown()
-    theirs, ours, other = (
+    theirs, owned, other = (
         group("theirs", 3),
         group("was-ours", 4, tags("old")),
         group("default", 5, tags("old", "another")),
     )
-    aws.answers["DescribeSecurityGroups"] += [theirs, ours, other]
+    aws.answers["DescribeSecurityGroups"] += [theirs, owned, other]
     look = aws.look()
-    assert set(look.neighbours) == {
-        Neighbour(Address("security_group/theirs"), "sg-00000000000000003"),
-        Neighbour(Address("security_group/old"), "sg-00000000000000004", ours=True),
-        Neighbour(Address("security_group/default"), "sg-00000000000000005"),
+    assert set(look.unmanaged) == {
+        Unmanaged(Address("security_group/theirs"), "sg-00000000000000003"),
+        Unmanaged(Address("security_group/old"), "sg-00000000000000004", owned=True),
+        Unmanaged(Address("security_group/default"), "sg-00000000000000005"),
     }
     assert look.handles[Ref(Address("security_group/old"))] == "sg-00000000000000004"
     assert Ref(Address("security_group/theirs")) not in look.handles

@@ -16,7 +16,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model.core import Neighbour, Observed, Outcome, Phase, Policy, Ref, refs
+from reconciler.model import Observed, Outcome, Phase, Policy, Ref, Unmanaged, refs
 from tests.support import worlds
 from tests.support.worlds import (
     APP,
@@ -213,7 +213,7 @@ def test_references_are_printed_by_name() -> None:
 @given(worlds.documents, worlds.documents)
 def test_every_difference_is_mended_by_an_action_or_told(wish: Document, fact: Document) -> None:
     found = plan(wish, seen(fact))
-    mended = {one for action in found.actions for one in action.mends}
+    mended = {one for action in found.actions for one in action.resolves}
     explained = {(one.address, one.field) for one in found.findings}
     for change in found.changes:
         for one in change.differences:
@@ -282,8 +282,8 @@ def test_a_remark_of_a_declared_member_becomes_a_finding() -> None:
     ]
 
 
-OLD = Neighbour(Address("security_group/old"), "sg-00000000000000001", ours=True)
-THEIRS = Neighbour(Address("security_group/theirs"), "sg-00000000000000002")
+OLD = Unmanaged(Address("security_group/old"), "sg-00000000000000001", owned=True)
+THEIRS = Unmanaged(Address("security_group/theirs"), "sg-00000000000000002")
 
 
 def test_neighbours_are_left_alone() -> None:
@@ -301,11 +301,11 @@ def test_with_leave_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> 
 
 
 def test_a_table_goes_before_the_gateway_it_routes_through() -> None:
-    ours = [
-        Neighbour(Address(at), f"{at[:3]}-0000000000000001", ours=True)
+    owned = [
+        Unmanaged(Address(at), f"{at[:3]}-0000000000000001", owned=True)
         for at in ("internet_gateway/old", "route_table/old")
     ]
-    assert told(plan(WISH, beside(LOOK, *ours), Policy(prune=True))) == [
+    assert told(plan(WISH, beside(LOOK, *owned), Policy(prune=True))) == [
         ("DeleteRouteTable", "route_table/old"),
         ("DeleteInternetGateway", "internet_gateway/old"),
     ]

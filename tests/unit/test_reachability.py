@@ -7,8 +7,8 @@ from typing import Any
 
 from desired_state.fields import AclEntry, RuleKey
 from desired_state.rules import Egress, Routes
-from reconciler.model.core import Action, Operation, Phase, Risk, Snapshot
-from reconciler.packets.reachability import ACL_OF, ATTACHED, TABLE_OF, Ways, cell
+from reconciler.model import Action, Operation, Phase, Risk, Snapshot
+from reconciler.packets.reachability import ACL_OF, ATTACHED, TABLE_OF, Reachability, cell
 from tests.support.worlds import BACK1, DB, FRONT, GATEWAY, IN, INSIDE, OUT, VPC, WEB, document, drifted, seen
 
 CALL = Operation("ec2", "AnyCall", Phase.BIND, Risk.TRAFFIC)
@@ -34,7 +34,7 @@ def behind_an_open_list(look: Snapshot) -> Snapshot:
 
 def test_a_group_is_not_widened_again_while_a_subnet_is_behind_an_open_list() -> None:
     look = behind_an_open_list(drifted(LOOK, DB, egress=Egress()))
-    ways = Ways(look, VPC, [WIDEN, HOME])
+    ways = Reachability(look, VPC, [WIDEN, HOME])
     assert ways.worth_it
     assert (ways.allow(WIDEN), ways.allow(HOME)) == (False, True)
     ways.take(HOME)
@@ -46,7 +46,7 @@ def test_a_gateway_is_not_attached_while_a_private_subnet_is_on_the_public_table
     public, private = look.resources[OUT].spec.subnets, look.resources[IN].spec.subnets  # type: ignore[attr-defined]
     look = drifted(drifted(look, OUT, subnets=public | {BACK1}), IN, subnets=private - {BACK1})
     attach, leave = does((ATTACHED, GATEWAY, True)), does((TABLE_OF, BACK1, IN))
-    ways = Ways(look, VPC, [attach, leave])
+    ways = Reachability(look, VPC, [attach, leave])
     assert (ways.allow(attach), ways.allow(leave)) == (False, True)
     ways.take(leave)
     assert ways.allow(attach)
@@ -56,7 +56,7 @@ def test_a_route_goes_only_when_another_has_taken_its_packets_over() -> None:
     routes = cell(OUT, "routes")
     look = drifted(LOOK, OUT, routes=Routes({"0.0.0.0/1": GATEWAY, "128.0.0.0/1": GATEWAY}))
     whole, half = does((routes, "0.0.0.0/0", GATEWAY)), does((routes, "0.0.0.0/1", None))
-    ways = Ways(look, VPC, [whole, half])
+    ways = Reachability(look, VPC, [whole, half])
     assert (ways.allow(half), ways.allow(whole)) == (False, True)
 
 
@@ -66,12 +66,12 @@ def test_a_rule_for_a_group_is_not_taken_away_before_the_network_that_replaces_i
     name = cell(DB, "ingress")
     look = drifted(LOOK, DB, ingress={of_group: ""})
     come, go = does((name, of_network, True)), does((name, of_group, None))
-    ways = Ways(look, VPC, [come, go])
+    ways = Reachability(look, VPC, [come, go])
     assert (ways.allow(go), ways.allow(come)) == (False, True)
 
 
 def test_what_touches_no_packet_may_always_come() -> None:
-    ways = Ways(LOOK, VPC, [does()])
+    ways = Reachability(LOOK, VPC, [does()])
     assert ways.allow(does())
     assert not ways.worth_it
 
@@ -80,9 +80,9 @@ def test_a_plan_that_touches_too_many_groups_is_not_followed() -> None:
     group = LOOK.resources[DB]
     many = {DB.of("security_group", f"g{n}"): group for n in range(700)}
     look = replace(LOOK, resources={**LOOK.resources, **many})
-    assert not Ways(look, VPC, [does((cell(at, "egress"), SSH, True)) for at in many]).worth_it
+    assert not Reachability(look, VPC, [does((cell(at, "egress"), SSH, True)) for at in many]).worth_it
 
 
 def test_a_subnet_that_does_not_exist_yet_has_nobody_in_it() -> None:
     look = replace(LOOK, resources={at: one for at, one in LOOK.resources.items() if at.kind != FRONT.kind})
-    assert not Ways(look, VPC, [WIDEN]).worth_it
+    assert not Reachability(look, VPC, [WIDEN]).worth_it

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
 from reconciler.engine.result import Report
-from reconciler.model.core import (
+from reconciler.model import (
     ABSENT,
     Action,
     Attempt,
     Ended,
     Finding,
-    Neighbour,
     Operation,
     Outcome,
     Phase,
     Ref,
     Risk,
+    Unmanaged,
 )
 from reconciler.model.trigger import Actor, Source, Trigger
-from reconciler.report.attempt import Ending, Kept
+from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.records import UNITS, bounded, metrics, records
 from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
@@ -50,15 +50,15 @@ NAME = {"document": "small", "run_id": "run-1", "revision": 7}
 
 
 def kept(
-    told: Report | None = None, ending: Ending = Ending.LOOKED, source: Source = Source.SCHEDULE, **how: Any
-) -> Kept:
-    return Kept("small", "run-1", ending, Trigger(source, "small"), told, **how)
+    told: Report | None = None, ending: Ending = Ending.COMPLETED, source: Source = Source.SCHEDULE, **how: Any
+) -> AttemptResult:
+    return AttemptResult("small", "run-1", ending, Trigger(source, "small"), told, **how)
 
 
 def revoke(*keys: RuleKey, **how: Any) -> Action:
     effect = tuple(("ingress of Web", key, False) for key in keys)
     return REVOKE.on(
-        Address(GROUP), "revoke it", "ingress", GroupId=Ref(Address(GROUP)), effect=effect, breaks=1, **how
+        Address(GROUP), "revoke it", "ingress", effect=effect, breaks=1, **how, params={"GroupId": Ref(Address(GROUP))}
     )
 
 
@@ -69,8 +69,8 @@ def test_a_calm_run_is_one_short_line() -> None:
 
 
 def test_neighbours_and_exceptions_are_counted_in_that_line() -> None:
-    neighbours = (Neighbour(Address("subnet/subnet-1"), "subnet-1"), Neighbour(Address("subnet/subnet-2"), "subnet-2"))
-    assert records(kept(report(wrote=True, neighbours=neighbours))) == [RUN | NAME | {"counts": {"unmanaged": 2}}]
+    unmanaged = (Unmanaged(Address("subnet/subnet-1"), "subnet-1"), Unmanaged(Address("subnet/subnet-2"), "subnet-2"))
+    assert records(kept(report(wrote=True, unmanaged=unmanaged))) == [RUN | NAME | {"counts": {"unmanaged": 2}}]
 
 
 def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run() -> None:
@@ -167,8 +167,8 @@ def test_a_call_tells_what_was_there_and_what_is_to_be_there() -> None:
 
 
 def test_what_nobody_declares_is_told_with_its_id_before_it_goes() -> None:
-    ours = (Neighbour(Address("security_group/Old"), "sg-0123456789abcdef0", ours=True),)
-    told = records(kept(report(wrote=True, neighbours=ours, attempts=(Attempt(action(), Ended.DONE),))))
+    owned = (Unmanaged(Address("security_group/Old"), "sg-0123456789abcdef0", owned=True),)
+    told = records(kept(report(wrote=True, unmanaged=owned, attempts=(Attempt(action(), Ended.DONE),))))
     assert [(one["record"], one.get("before")) for one in told] == [
         ("action", {"id": "sg-0123456789abcdef0"}),
         ("run", None),
@@ -207,7 +207,7 @@ def test_a_finding_is_told_with_its_place() -> None:
 
 
 def test_what_is_no_run_of_the_network_says_why_in_one_line() -> None:
-    told = records(kept(None, Ending.BLIND, problem="AWS did not answer", refusal="a.json:1:1: no", again=60))
+    told = records(kept(None, Ending.UNOBSERVABLE, problem="AWS did not answer", refusal="a.json:1:1: no", again=60))
     assert told == [
         {
             "record": "run",
@@ -309,7 +309,7 @@ def test_the_figures_of_a_run() -> None:
         wrote=True,
         writes=3,
         findings=(Finding(Address(VPC), Outcome.BLOCKED, "ambiguous"),),
-        neighbours=(Neighbour(Address("subnet/subnet-1"), "subnet-1"),),
+        unmanaged=(Unmanaged(Address("subnet/subnet-1"), "subnet-1"),),
     )
     exposed = {Address(GROUP): 12.5, Address(VPC): 3.0}
     assert metrics(kept(told, exposed=exposed, alerts_lost=2, refusal="a.json:1:1: no")) == {
@@ -348,13 +348,15 @@ FAILED = Finding(Address(VPC), Outcome.FAILED, "it could not be looked at: throt
         (kept(report(line("description", None, "a", "b", Outcome.FAILED), wrote=True)), 0, 0),
         (kept(report(wrote=True, attempts=(Attempt(action(), Ended.FAILED),))), 0, 0),
         (kept(report(wrote=True), source=Source.MANUAL), 0, 1),
-        (kept(None, Ending.BLIND, problem="no answer"), 0, 0),
+        (kept(None, Ending.UNOBSERVABLE, problem="no answer"), 0, 0),
         (kept(None, Ending.REFUSED, problem="no document"), 1, 0),
         (kept(None, Ending.DELETED, problem="its object is gone"), 0, 0),
-        (kept(None, Ending.BLIND, Source.MANUAL), 0, 0),
+        (kept(None, Ending.UNOBSERVABLE, Source.MANUAL), 0, 0),
     ],
 )
-def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(what: Kept, invalid: int, succeeded: int) -> None:
+def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(
+    what: AttemptResult, invalid: int, succeeded: int
+) -> None:
     told = metrics(what)
     assert (told["DocumentInvalid"], told["RunSucceeded"]) == (invalid, succeeded)
     assert ("ReadCalls" in told) == (what.report is not None)
@@ -364,11 +366,11 @@ def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(what: Kept, invali
     "what",
     [
         kept(None, Ending.COVERED),
-        kept(None, Ending.BUSY, problem="another run has the lease"),
+        kept(None, Ending.LEASE_HELD, problem="another run has the lease"),
         kept(report(wrote=False), source=Source.MANUAL),
         kept(None, Ending.REFUSED, Source.MANUAL, problem="only: no such address"),
     ],
 )
-def test_what_is_no_run_of_the_deployment_has_no_figures_and_one_line(what: Kept) -> None:
+def test_what_is_no_run_of_the_deployment_has_no_figures_and_one_line(what: AttemptResult) -> None:
     assert metrics(what) == {}
     assert [one["record"] for one in records(what)] == ["run"]

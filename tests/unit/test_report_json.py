@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 import desired_state
-from desired_state.document import Tolerance
+from desired_state.document import DocumentException
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import load
 from desired_state.members import members
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
-from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome, Ref
+from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Outcome, Ref, Unmanaged
 from reconciler.report.as_json import as_json
 from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
@@ -156,7 +156,7 @@ def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> No
         "phase": "delete",
         "risk": "traffic",
         "breaks": 1,
-        "mends": [],
+        "resolves": [],
         "params": {"GroupId": "<security_group/Web>", "Flags": [True, None, 3]},
         "ended": "held",
         "message": "this deployment only reports",
@@ -172,13 +172,15 @@ def test_after_a_run_the_actions_are_what_was_tried() -> None:
 
 
 def test_findings_neighbours_and_exceptions_are_told() -> None:
-    holding = Tolerance(Address("network_acl/A"), "ingress", (50, AclEntry("allow", "all", -1, -1, "::/0")), NOW, "a")
-    rule = Tolerance(GROUP, "egress", SSH, NOW + timedelta(hours=1), "b")
-    scalar = Tolerance(VPC, "enable_dns_support", False, NOW, "c")
+    holding = DocumentException(
+        Address("network_acl/A"), "ingress", (50, AclEntry("allow", "all", -1, -1, "::/0")), NOW, "a"
+    )
+    rule = DocumentException(GROUP, "egress", SSH, NOW + timedelta(hours=1), "b")
+    scalar = DocumentException(VPC, "enable_dns_support", False, NOW, "c")
     seen = report(
         document=replace(document(), exceptions=(holding, rule, scalar)),
         findings=(Finding(VPC, Outcome.BLOCKED, "two candidates", "tags", "Name"),),
-        neighbours=(Neighbour(Address("subnet/x"), "subnet-1", ours=True),),
+        unmanaged=(Unmanaged(Address("subnet/x"), "subnet-1", owned=True),),
         tolerated=((Difference(GROUP, "egress", SSH, ABSENT, None), rule),),
     )
     told = json.loads(json.dumps(as_json(seen)))

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desired_state.document import Tolerance
+from desired_state.document import DocumentException
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
-from reconciler.model.core import ABSENT, Attempt, Difference, Ended, Finding, Neighbour, Outcome
+from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Outcome, Unmanaged
 from reconciler.report.lines import outcomes, settled
 from reconciler.report.text import difference, sentence, text, value
 from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
@@ -70,7 +70,7 @@ def test_the_whole_text_of_a_plan() -> None:
         line("ingress", WEB, None, ABSENT),
         line("ingress", SSH, ABSENT, "x", Outcome.HELD, "the document says report for it"),
     )
-    seen = report(*drifts, neighbours=(Neighbour(Address("security_group/wizard-1"), "sg-1"),))
+    seen = report(*drifts, unmanaged=(Unmanaged(Address("security_group/wizard-1"), "sg-1"),))
     assert text(seen) == (
         "Account 123456789012, ap-northeast-2: document small, revision 7 (small.json)\n"
         "\n"
@@ -192,8 +192,8 @@ def test_a_finding_without_a_drift_has_a_place_of_its_own() -> None:
 
 
 def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
-    one = Tolerance(GROUP, "ingress", SSH, NOW + timedelta(days=1), "pen test")
-    two = Tolerance(VPC, "tags", ("Name", "x y"), NOW, "renaming")
+    one = DocumentException(GROUP, "ingress", SSH, NOW + timedelta(days=1), "pen test")
+    two = DocumentException(VPC, "tags", ("Name", "x y"), NOW, "renaming")
     seen = report(
         document=replace(document(), exceptions=(one, two)),
         tolerated=((Difference(GROUP, "ingress", SSH, ABSENT, None), one),),
@@ -209,13 +209,13 @@ def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
 
 
 def test_a_neighbour_that_carries_our_tags_is_told_apart() -> None:
-    seen = report(neighbours=(Neighbour(Address("subnet/Old"), "subnet-1", ours=True),))
+    seen = report(unmanaged=(Unmanaged(Address("subnet/Old"), "subnet-1", owned=True),))
     told = "    subnet/Old (subnet-1); it carries this document's tags: declare it, or let --prune delete it"
     assert told in text(seen).splitlines()
 
 
 def test_a_neighbour_that_is_to_go_is_told_once() -> None:
-    seen = report(plan=planned(action()), neighbours=(Neighbour(Address("security_group/Old"), "sg-1", ours=True),))
+    seen = report(plan=planned(action()), unmanaged=(Unmanaged(Address("security_group/Old"), "sg-1", owned=True),))
     assert text(seen).count("security_group/Old") == 1
 
 
@@ -257,11 +257,13 @@ HOSTILE = "\x1b[2J\x1b]0;x\x07\r\n\nIn sync: all is well.\u2028\u202e\u2066\x9b1
         report(line("ingress", SSH, ABSENT, None, Outcome.FAILED, HOSTILE)),
         report(line("ingress", SSH, ABSENT, None, at=f"security_group/{HOSTILE}")),
         report(findings=(Finding(Address(f"vpc/{HOSTILE}"), Outcome.BLOCKED, HOSTILE),)),
-        report(neighbours=(Neighbour(Address(f"subnet/{HOSTILE}"), HOSTILE),)),
+        report(unmanaged=(Unmanaged(Address(f"subnet/{HOSTILE}"), HOSTILE),)),
         report(plan=planned(action(HOSTILE, at=f"security_group/{HOSTILE}"))),
         report(gate=Gate(held={}, left={}, whole=HOSTILE, findings=())),
         report(document=document(origin=HOSTILE)),
-        report(document=replace(document(), exceptions=(Tolerance(VPC, "tags", (HOSTILE, HOSTILE), NOW, HOSTILE),))),
+        report(
+            document=replace(document(), exceptions=(DocumentException(VPC, "tags", (HOSTILE, HOSTILE), NOW, HOSTILE),))
+        ),
     ],
 )
 def test_other_peoples_words_stay_words_on_one_line(seen: Any) -> None:

@@ -11,8 +11,8 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import SecurityGroups, Subnets
 from desired_state.rules import Ingress, IngressEntries, Routes
 from reconciler.engine.plan import make_plan
-from reconciler.engine.suppression import Aside, Guard, set_aside
-from reconciler.model.core import Difference, Snapshot
+from reconciler.engine.suppression import Guard, Suppression, suppress
+from reconciler.model import Difference, Snapshot
 from tests.support.worlds import (
     DATABASE,
     DB,
@@ -41,11 +41,11 @@ def pausing(*places: tuple[str, str, Any]) -> Callable[[Difference], str]:
     return lambda one: WHY if (one.address, one.field, one.key) in places else ""
 
 
-def aside(look: Snapshot, *places: tuple[str, str, Any], wish: Document = WISH) -> Aside:
-    return set_aside(changes(wish, look), pausing(*places))
+def aside(look: Snapshot, *places: tuple[str, str, Any], wish: Document = WISH) -> Suppression:
+    return suppress(changes(wish, look), pausing(*places))
 
 
-def left(found: Aside) -> set[tuple[str, Any]]:
+def left(found: Suppression) -> set[tuple[str, Any]]:
     return {(one.field, one.key) for one, _ in found.left}
 
 
@@ -53,13 +53,13 @@ def held(look: Snapshot, *places: tuple[str, str, Any], wish: Document = WISH) -
     """Why which action is held, in a plan from this look."""
     found, where = aside(look, *places, wish=wish), scene(wish, look)
     whole = make_plan(changes(wish, look), where).actions
-    guard = Guard(Aside(found.changes, found.resting, found.stopped, whole), where)
+    guard = Guard(Suppression(found.changes, found.resting, found.stopped, whole), where)
     return {action.why: guard(action) for action in make_plan(found.changes, where).actions}
 
 
 def test_where_nothing_is_paused_nothing_is_left_alone() -> None:
     look = drifted(LOOK, WEB, ingress=Ingress())
-    assert aside(look) == Aside(changes(WISH, look))
+    assert aside(look) == Suppression(changes(WISH, look))
     assert set(held(look).values()) == {""}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from desired_state.document import Document
 from desired_state.sources import Pinned, SourceError
-from reconciler.attempt.version import Intake, intake
+from reconciler.attempt.version import VersionSelection, select_version
 from reconciler.ledger.record import Accepted
 from tests.support.documents import edited
 
@@ -54,11 +54,11 @@ def nowhere(document: Document) -> str:
     return f"account {document.scope.account_id} is not reached: give a role in it"
 
 
-def taken(shelf: Shelf, accepted: Accepted | None, accept_revision: int | None = None) -> Intake:
-    return intake("shop", shelf, accepted, everywhere, accept_revision=accept_revision)
+def taken(shelf: Shelf, accepted: Accepted | None, accept_revision: int | None = None) -> VersionSelection:
+    return select_version("shop", shelf, accepted, everywhere, accept_revision=accept_revision)
 
 
-def enforced(answer: Intake) -> tuple[int, str] | None:
+def enforced(answer: VersionSelection) -> tuple[int, str] | None:
     """Revision and version of what is enforced."""
     if answer.document is None:
         return None
@@ -173,7 +173,7 @@ def test_an_emptied_truncated_or_bloated_object_is_refused_and_the_last_good_one
 
 
 def test_a_document_of_another_name_is_refused() -> None:
-    answer = intake("store", Shelf({"v1": revision(3)}), None, everywhere)
+    answer = select_version("store", Shelf({"v1": revision(3)}), None, everywhere)
     assert (answer.document, answer.accepted) == (None, None)
     assert answer.refusal.split("\n") == [
         (
@@ -190,7 +190,7 @@ def test_a_document_for_an_account_out_of_reach_is_refused_and_the_accepted_one_
     def reaches(document: Document) -> str:
         return "" if document.scope.account_id == "123456789012" else nowhere(document)
 
-    answer = intake("shop", Shelf({"v1": revision(3), "v2": foreign}), remembered(3, "v1"), reaches)
+    answer = select_version("shop", Shelf({"v1": revision(3), "v2": foreign}), remembered(3, "v1"), reaches)
     assert (enforced(answer), answer.accepted) == ((3, "v1"), remembered(3, "v1"))
     assert answer.refusal.split("\n") == [
         f"{PLACE}v2: account 111122223333 is not reached: give a role in it",
@@ -199,7 +199,7 @@ def test_a_document_for_an_account_out_of_reach_is_refused_and_the_accepted_one_
 
 
 def test_an_account_that_is_reached_no_longer_ends_the_enforcing_of_the_accepted_version_too() -> None:
-    answer = intake("shop", Shelf({"v1": revision(3), "v2": b"{"}), remembered(3, "v1"), nowhere)
+    answer = select_version("shop", Shelf({"v1": revision(3), "v2": b"{"}), remembered(3, "v1"), nowhere)
     assert (answer.document, answer.accepted) == (None, remembered(3, "v1"))
     assert answer.refusal.split("\n")[1:] == [
         "Nothing is enforced: the version accepted last cannot be enforced either.",
@@ -208,7 +208,9 @@ def test_an_account_that_is_reached_no_longer_ends_the_enforcing_of_the_accepted
 
 
 def test_a_hostile_reason_stays_on_one_line() -> None:
-    answer = intake("shop", Shelf({"v1": revision(3)}), None, lambda document: "no\nRevision 9 \x1b[2Jis enforced")
+    answer = select_version(
+        "shop", Shelf({"v1": revision(3)}), None, lambda document: "no\nRevision 9 \x1b[2Jis enforced"
+    )
     assert answer.refusal.split("\n") == [
         f"{PLACE}v1: no\\nRevision 9 \\x1b[2Jis enforced",
         "Nothing is enforced: no version of this document was ever accepted.",
@@ -217,11 +219,11 @@ def test_a_hostile_reason_stays_on_one_line() -> None:
 
 def test_a_deleted_document_is_not_enforced_and_its_revision_is_remembered() -> None:
     answer = taken(Shelf({"v1": revision(3)}, deleted=True), remembered(3, "v1"))
-    assert answer == Intake(None, remembered(3, ""), refusal="", deleted=True)
+    assert answer == VersionSelection(None, remembered(3, ""), refusal="", deleted=True)
 
 
 def test_a_document_that_was_never_there_is_deleted() -> None:
-    assert taken(Shelf({}, deleted=True), None) == Intake(None, None, refusal="", deleted=True)
+    assert taken(Shelf({}, deleted=True), None) == VersionSelection(None, None, refusal="", deleted=True)
 
 
 def test_a_deleted_document_that_is_restored_is_enforced_again() -> None:

@@ -22,7 +22,8 @@ from reconciler.kinds.db_instance.settings import (
     only_ours,
     release,
 )
-from reconciler.model.core import (
+from reconciler.model import (
+    ActionOptions,
     ABSENT,
     Action,
     Change,
@@ -35,7 +36,7 @@ from reconciler.model.core import (
     Ref,
     Risk,
 )
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight
 
 CREATE = Operation(
     "rds",
@@ -51,8 +52,8 @@ CREATE = Operation(
         }
     ),
     yields="DBInstance.DBInstanceIdentifier",
-    checked=("db", "subgrp", "og", "pg"),
-    leave="create_databases",
+    iam_resource_types=("db", "subgrp", "og", "pg"),
+    requires_setting="create_databases",
 )
 MODIFY = Operation(
     "rds",
@@ -60,7 +61,7 @@ MODIFY = Operation(
     Phase.BIND,
     Risk.TRAFFIC,
     also_needs=frozenset({"secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"}),
-    checked=("db", "og", "pg"),
+    iam_resource_types=("db", "og", "pg"),
 )
 
 
@@ -90,7 +91,7 @@ def _vpc(item: Item) -> str:
     return str(item.get("DBSubnetGroup", {}).get("VpcId", ""))
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     return str(item["DBInstanceIdentifier"]).lower() == address.name
 
 
@@ -142,11 +143,11 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["DBInstanceIdentifier"], spec, "" if status in READY else status, facts)
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     return want
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     """A database that is gone is not made anew behind anyone's back: an empty one would take the place of lost data."""
     db = cast("DbInstance", want)
     if not scene.policy.create_databases:
@@ -191,12 +192,14 @@ def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | 
     yield CREATE.on(
         address,
         f"make the database {db.engine} {db.engine_version or ''} on {db.db_instance_class}",
-        DBInstanceIdentifier=address.name,
-        PubliclyAccessible=public,
-        Tags=tag_list(want.tags),
         gives=Ref(address),
         after=gateways if public else frozenset(),
-        **{name: value for name, value in plain.items() if value is not None},
+        params={
+            "DBInstanceIdentifier": address.name,
+            "PubliclyAccessible": public,
+            "Tags": tag_list(want.tags),
+            **{name: value for name, value in plain.items() if value is not None},
+        },
     )
 
 
@@ -205,7 +208,7 @@ def _groups(groups: Iterable[Address]) -> list[Ref | str]:
     return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     have = change.have
     if have is None:
         return
@@ -239,12 +242,12 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
 
 
 def _modify(
-    change: Change, scene: Scene, differences: list[Difference], *, immediately: bool, risk: Risk = Risk.TRAFFIC
+    change: Change, scene: PlanContext, differences: list[Difference], *, immediately: bool, risk: Risk = Risk.TRAFFIC
 ) -> Action:
     fields = [one.field for one in differences]
     want = cast("DbInstance", change.want)
     params: dict[str, Any] = {SETTINGS[one.field].parameter: one.want for one in differences if one.key is None}
-    around: dict[str, frozenset[Address]] = {}
+    around: ActionOptions = {}
     if "vpc_security_groups" in fields:
         goal = _goal(change)
         params["VpcSecurityGroupIds"] = _groups(goal)
@@ -270,10 +273,8 @@ def _modify(
         risk=risk,
         closes=risk is Risk.TRAFFIC and not opens,
         breaks=len(differences),
-        DBInstanceIdentifier=change.address.name,
-        ApplyImmediately=immediately,
         **around,
-        **params,
+        params={"DBInstanceIdentifier": change.address.name, "ApplyImmediately": immediately, **params},
     )
 
 
@@ -296,7 +297,7 @@ KIND = Kind(
     DbInstance,
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
     immutable=IMMUTABLE,
-    operations=(CREATE, MODIFY, ADD_TAGS.against("db")),
+    operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("db")),
     also_changed_by=frozenset(
         {
             "AddRoleToDBInstance",
@@ -313,15 +314,15 @@ KIND = Kind(
             "SwitchoverReadReplica",
         }
     ),
-    looks=("rds:DescribeDBInstances",),
+    read_permissions=("rds:DescribeDBInstances",),
     reads=reads,
     live=live,
     id=lambda item: str(item["DBInstanceIdentifier"]),
     label=lambda item: str(item["DBInstanceIdentifier"]),
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
 )

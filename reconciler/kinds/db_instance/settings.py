@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from reconciler.model.core import Difference, Observed
+from reconciler.model import Difference, Observed
 
 
 class Setting(NamedTuple):

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Unpack, cast
 
 from desired_state.fields import AclEntry, Address
 from desired_state.rules import Entries
 from reconciler.aws.ec2 import entry_params
 from reconciler.kinds.network_acl.search import Step, Steps, steps
-from reconciler.model.core import ABSENT, Action, Change, Operation, Phase, Ref, Risk
+from reconciler.model import ABSENT, Action, ActionOptions, Change, Operation, Phase, Ref, Risk
 from reconciler.packets.reachability import ACL_OF, cell
 from reconciler.packets.traffic import of_acl
 
@@ -23,22 +23,22 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="NetworkAcl.NetworkAclId",
-    checked=("network-acl", "vpc"),
+    iam_resource_types=("network-acl", "vpc"),
 )
 CREATE_ENTRY = Operation(
-    "ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True, checked=("network-acl",)
+    "ec2", "CreateNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, affects_traffic=True, iam_resource_types=("network-acl",)
 )
 REPLACE_ENTRY = Operation(
-    "ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, reaches=True, checked=("network-acl",)
+    "ec2", "ReplaceNetworkAclEntry", Phase.BIND, Risk.TRAFFIC, affects_traffic=True, iam_resource_types=("network-acl",)
 )
 DELETE_ENTRY = Operation(
     "ec2",
     "DeleteNetworkAclEntry",
     Phase.UNBIND,
     Risk.TRAFFIC,
-    reaches=True,
-    settled_by=frozenset({"InvalidNetworkAclEntry.NotFound"}),
-    checked=("network-acl",),
+    affects_traffic=True,
+    already_applied_codes=frozenset({"InvalidNetworkAclEntry.NotFound"}),
+    iam_resource_types=("network-acl",),
 )
 REASSOCIATE = Operation(
     "ec2",
@@ -46,16 +46,16 @@ REASSOCIATE = Operation(
     Phase.BIND,
     Risk.TRAFFIC,
     yields="NewAssociationId",
-    reaches=True,
-    checked=("network-acl", "subnet"),
+    affects_traffic=True,
+    iam_resource_types=("network-acl", "subnet"),
 )
 DELETE = Operation(
     "ec2",
     "DeleteNetworkAcl",
     Phase.DELETE,
     Risk.TRAFFIC,
-    settled_by=frozenset({"InvalidNetworkAclID.NotFound"}),
-    checked=("network-acl",),
+    already_applied_codes=frozenset({"InvalidNetworkAclID.NotFound"}),
+    iam_resource_types=("network-acl",),
 )
 
 ASSOCIATION = "network_acl_association"
@@ -117,18 +117,22 @@ def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") 
             chain=chain or side.field,
             effect=((cell(change.address, side.field), step.number, step.entry),),
             breaks=int(step.verb != "create"),
-            NetworkAclId=Ref(change.address),
-            Egress=side.egress,
-            RuleNumber=step.number,
-            **(entry_params(step.entry) if step.entry else {}),
+            params={
+                "NetworkAclId": Ref(change.address),
+                "Egress": side.egress,
+                "RuleNumber": step.number,
+                **(entry_params(step.entry) if step.entry else {}),
+            },
         )
 
 
-def move(address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **how: Any) -> Action:
+def move(
+    address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **how: Unpack[ActionOptions]
+) -> Action:
     """A subnet is behind one ACL before this call and behind another after it, and behind none never."""
     association = Ref(subnet, ASSOCIATION)
     params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
     how.setdefault("breaks", 1)
     if not to.handle:
         how["effect"] = ((ACL_OF, subnet, to.to),)
-    return REASSOCIATE.on(address, why, *fields, moves=True, gives=association, **how, **params)
+    return REASSOCIATE.on(address, why, *fields, moves=True, gives=association, **how, params=params)

@@ -25,8 +25,8 @@ from reconciler.kinds.network_acl.calls import (
     order_of,
     write_entries,
 )
-from reconciler.model.core import DOCUMENT_TAG, Action, Change, Ref
-from reconciler.model.kind import Scene
+from reconciler.model import DOCUMENT_TAG, Action, Change, Ref
+from reconciler.model.kind import PlanContext
 
 TEMPORARY = "temporary"
 TEMPORARY_TAG = "setpoint:temporary"
@@ -35,7 +35,7 @@ taken for it.
 """
 
 
-def no_detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
+def no_detour(change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
     """Why the way through a temporary ACL is barred; empty if it is open.
 
     One that a stopped run left serves again where subnets are behind it: it is whole, or none would be. One without is
@@ -51,7 +51,7 @@ def no_detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEn
     return "its temporary ACL of an earlier run is in use and not as declared: move its subnets by hand, then delete it"
 
 
-def detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
+def detour(change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
     """Through a temporary ACL that holds the declared entries, subnet by subnet, and back."""
     address, base = change.address, cast("NetworkAcl", change.base)
     spare = Ref(address, TEMPORARY)
@@ -69,11 +69,11 @@ def detour(change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry
     for subnet in staying:
         yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain)
     if not scene.has(spare):
-        yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, NetworkAclId=spare)
+        yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, params={"NetworkAclId": spare})
 
 
 def _temporary(
-    change: Change, scene: Scene, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
+    change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
 ) -> Iterator[Action]:
     """The temporary ACL, made whole before any subnet is behind it."""
     address, spare = change.address, Ref(change.address, TEMPORARY)
@@ -84,8 +84,7 @@ def _temporary(
         *fields,
         chain=TEMPORARY,
         gives=spare,
-        VpcId=Ref(scene.document.vpc),
-        TagSpecifications=tagged_as("network-acl", tags),
+        params={"VpcId": Ref(scene.document.vpc), "TagSpecifications": tagged_as("network-acl", tags)},
     )
     for side in SIDES:
         for number, entry in sorted(goals.get(side, live_entries(change, side)).items()):
@@ -94,14 +93,11 @@ def _temporary(
                 f"create {side.field} entry {number} {entry} in the temporary ACL",
                 *fields,
                 chain=TEMPORARY,
-                NetworkAclId=spare,
-                Egress=side.egress,
-                RuleNumber=number,
-                **entry_params(entry),
+                params={"NetworkAclId": spare, "Egress": side.egress, "RuleNumber": number, **entry_params(entry)},
             )
 
 
-def tidy(address: Address, scene: Scene) -> Iterable[Action]:
+def cleanup(address: Address, scene: PlanContext) -> Iterable[Action]:
     """A temporary ACL that a stopped run left behind goes once its subnets are back; `plan` brings the declared ones.
 
     It counts as a move, so that no subnet waits for its end. AWS refuses to delete it while it has one.
@@ -118,4 +114,4 @@ def tidy(address: Address, scene: Scene) -> Iterable[Action]:
     for subnet in sorted((left.subnets or Subnets()) - (declared.subnets or Subnets())):
         yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", (), after=here)
     acl: dict[str, Any] = {"NetworkAclId": spare}
-    yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=here, **acl)
+    yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=here, params=acl)

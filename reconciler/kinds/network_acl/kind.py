@@ -31,19 +31,20 @@ from reconciler.kinds.network_acl.calls import (
     order_of,
     write_entries,
 )
-from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, detour, no_detour, tidy
-from reconciler.model.core import (
+from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, cleanup, detour, no_detour
+from reconciler.model import (
+    ActionOptions,
     ABSENT,
     DOCUMENT_TAG,
     Action,
     Change,
     Finding,
-    Neighbour,
     Observed,
     Outcome,
     Ref,
+    Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
 from reconciler.packets.traffic import of_acl
 
 DEFAULT = "default_network_acl"
@@ -62,7 +63,7 @@ def live(sight: Sight, answers: Answers) -> Iterable[Item]:
     return cast("list[Item]", answers.get(_acls(sight), []))
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     if cast("NetworkAcl", resource).is_default:
         return bool(item["IsDefault"])
     return name_tag(item) == address.name and not item["IsDefault"]
@@ -119,7 +120,7 @@ def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
             yield Ref(Address.of("network_acl", tags[TEMPORARY_TAG]), TEMPORARY), item["NetworkAclId"]
 
 
-def late(ref: Ref, subnet_id: str) -> Read | None:
+def lazy_read(ref: Ref, subnet_id: str) -> Read | None:
     """Which association a subnet has that was made a moment ago: AWS put it behind the default ACL."""
     if ref.handle != ASSOCIATION:
         return None
@@ -127,7 +128,7 @@ def late(ref: Ref, subnet_id: str) -> Read | None:
     return read("ec2", "DescribeNetworkAcls", "NetworkAcls", page=1000, Filters=filters)
 
 
-def late_handles(
+def lazy_handles(
     ref: Ref, items: Iterable[Item], account: str, names: Mapping[str, Address]
 ) -> Iterable[tuple[Ref, str]]:
     for item in items:
@@ -136,22 +137,21 @@ def late_handles(
                 yield ref, one["NetworkAclAssociationId"]
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     """A new ACL denies everything (VPC user guide, Create a network ACL)."""
     return want.but(is_default=False, ingress=IngressEntries(), egress=EgressEntries(), subnets=Subnets())
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the network ACL",
-        VpcId=Ref(scene.document.vpc),
-        TagSpecifications=tagged_as("network-acl", want.tags),
         gives=Ref(address),
+        params={"VpcId": Ref(scene.document.vpc), "TagSpecifications": tagged_as("network-acl", want.tags)},
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     goals = {side: goal_of(change, side) for side in SIDES if change.of(side.field)}
     in_use = bool(cast("NetworkAcl", change.base).subnets)
     found = {side: order_of(live_entries(change, side), goal, in_use=in_use) for side, goal in goals.items()}
@@ -174,16 +174,18 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
-def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+def _subnet(change: Change, scene: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
     here = frozenset({change.address})
     if wanted:
         seen = scene.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         why = f"{subnet} uses this ACL" + (f" instead of {min(left)}" if left else "")
-        mends = frozenset((at, "subnets") for at in here | left)
-        effect: dict[str, Any] = _effect(change, scene, subnet, left)
+        resolves = frozenset((at, "subnets") for at in here | left)
+        effect = _effect(change, scene, subnet, left)
         effect["breaks"] = int(subnet in scene.snapshot.resources)
-        yield move(change.address, subnet, Ref(change.address), why, (), after=here, before=left, mends=mends, **effect)
+        yield move(
+            change.address, subnet, Ref(change.address), why, (), after=here, before=left, resolves=resolves, **effect
+        )
     elif subnet not in scene.document.resources:
         problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
         yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
@@ -192,7 +194,7 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
         yield move(change.address, subnet, to, f"{subnet} uses the VPC's default ACL", ("subnets",))
 
 
-def _effect(change: Change, scene: Scene, subnet: Address, left: frozenset[Address]) -> dict[str, bool]:
+def _effect(change: Change, scene: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
     """Whether a subnet that moves to this ACL only loses packets by it, or only gains some."""
     old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
     if left:
@@ -209,9 +211,9 @@ def _lists(acl: Resource, subnet: Address) -> bool:
     return subnet in (cast("NetworkAcl", acl).subnets or ())
 
 
-def delete(neighbour: Neighbour) -> Iterable[Action]:
+def delete(neighbour: Unmanaged) -> Iterable[Action]:
     acl: dict[str, Any] = {"NetworkAclId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **acl)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=acl)
 
 
 KIND = Kind(
@@ -225,25 +227,25 @@ KIND = Kind(
         DELETE_ENTRY,
         REASSOCIATE,
         DELETE,
-        CREATE_TAGS.against("network-acl"),
+        CREATE_TAGS.for_resource_types("network-acl"),
     ),
     also_changed_by=frozenset({"DeleteTags"}),
-    looks=("ec2:DescribeNetworkAcls",),
+    read_permissions=("ec2:DescribeNetworkAcls",),
     reads=reads,
     live=live,
     id=lambda item: str(item["NetworkAclId"]),
     label=name_tag,
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
     handles=handles,
-    late=late,
-    late_handles=late_handles,
-    newborn=newborn,
+    lazy_read=lazy_read,
+    lazy_handles=lazy_handles,
+    initial_state=initial_state,
     create=create,
     plan=plan,
-    tidy=tidy,
+    cleanup=cleanup,
     delete=delete,
     named_by_tag=lambda resource, document: not cast("NetworkAcl", resource).is_default,
-    comes_with=lambda address, resource: bool(cast("NetworkAcl", resource).is_default),
+    created_by_aws=lambda address, resource: bool(cast("NetworkAcl", resource).is_default),
 )

@@ -28,20 +28,21 @@ from reconciler.aws.ec2 import (
     tags_of,
 )
 from reconciler.kinds.route_table.route_steps import overlap, route_order
-from reconciler.model.core import (
+from reconciler.model import (
+    ActionOptions,
     ABSENT,
     Action,
     Change,
     Finding,
-    Neighbour,
     Observed,
     Operation,
     Outcome,
     Phase,
     Ref,
     Risk,
+    Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight
 from reconciler.packets.reachability import TABLE_OF, cell
 
 CREATE = Operation(
@@ -51,17 +52,21 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="RouteTable.RouteTableId",
-    checked=("route-table", "vpc"),
+    iam_resource_types=("route-table", "vpc"),
 )
-CREATE_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, reaches=True, checked=("route-table",))
-REPLACE_ROUTE = Operation("ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC, reaches=True, checked=("route-table",))
+CREATE_ROUTE = Operation(
+    "ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, affects_traffic=True, iam_resource_types=("route-table",)
+)
+REPLACE_ROUTE = Operation(
+    "ec2", "ReplaceRoute", Phase.BIND, Risk.TRAFFIC, affects_traffic=True, iam_resource_types=("route-table",)
+)
 DELETE_ROUTE = Operation(
     "ec2",
     "DeleteRoute",
     Phase.UNBIND,
     Risk.TRAFFIC,
-    settled_by=frozenset({"InvalidRoute.NotFound"}),
-    checked=("route-table",),
+    already_applied_codes=frozenset({"InvalidRoute.NotFound"}),
+    iam_resource_types=("route-table",),
 )
 ASSOCIATE = Operation(
     "ec2",
@@ -69,8 +74,8 @@ ASSOCIATE = Operation(
     Phase.BIND,
     Risk.TRAFFIC,
     yields="AssociationId",
-    reaches=True,
-    checked=("route-table", "subnet"),
+    affects_traffic=True,
+    iam_resource_types=("route-table", "subnet"),
 )
 REASSOCIATE = Operation(
     "ec2",
@@ -78,19 +83,21 @@ REASSOCIATE = Operation(
     Phase.BIND,
     Risk.TRAFFIC,
     yields="NewAssociationId",
-    reaches=True,
-    checked=("route-table", "subnet"),
+    affects_traffic=True,
+    iam_resource_types=("route-table", "subnet"),
 )
 DISASSOCIATE = Operation(
     "ec2",
     "DisassociateRouteTable",
     Phase.UNBIND,
     Risk.TRAFFIC,
-    reaches=True,
-    settled_by=frozenset({"InvalidAssociationID.NotFound"}),
-    checked=("route-table", "subnet"),
+    affects_traffic=True,
+    already_applied_codes=frozenset({"InvalidAssociationID.NotFound"}),
+    iam_resource_types=("route-table", "subnet"),
 )
-DELETE = Operation("ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC, checked=("route-table",), leave="prune")
+DELETE = Operation(
+    "ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC, iam_resource_types=("route-table",), requires_setting="prune"
+)
 
 ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
@@ -114,7 +121,7 @@ def _is_main(item: Item) -> bool:
     return any(one.get("Main") for one in item.get("Associations", ()))
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     if cast("RouteTable", resource).main:
         return _is_main(item)
     return name_tag(item) == address.name
@@ -178,21 +185,20 @@ def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
                 yield Ref(seen.sight.document.vpc, MAIN), one["RouteTableAssociationId"]
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     return want.but(main=False, routes=Routes(), subnets=Subnets())
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the route table",
-        VpcId=Ref(scene.document.vpc),
-        TagSpecifications=tagged_as("route-table", want.tags),
         gives=Ref(address),
+        params={"VpcId": Ref(scene.document.vpc), "TagSpecifications": tagged_as("route-table", want.tags)},
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     if change.of("routes"):
         yield from _routes(change, scene)
     for one in change.of("subnets"):
@@ -211,8 +217,7 @@ def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
             breaks=1,
             after=frozenset({change.address}),
             gives=Ref(scene.document.vpc, MAIN),
-            AssociationId=Ref(scene.document.vpc, MAIN),
-            RouteTableId=Ref(change.address),
+            params={"AssociationId": Ref(scene.document.vpc, MAIN), "RouteTableId": Ref(change.address)},
         )
     yield from retag(change)
 
@@ -228,7 +233,7 @@ def _goal(change: Change) -> dict[str, str]:
     return goal
 
 
-def _routes(change: Change, scene: Scene) -> Iterator[Action]:
+def _routes(change: Change, scene: PlanContext) -> Iterator[Action]:
     have: dict[str, str] = cast("RouteTable", change.base).routes or {}
     goal = _goal(change)
     detached = _detached(scene)
@@ -240,7 +245,13 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
         if step.verb == "delete" and step.destination in local:
             why = f"send {step.destination} to the VPC itself again"
             yield REPLACE_ROUTE.on(
-                change.address, why, "routes", breaks=1, closes=step.free, effect=gone, LocalTarget=True, **params
+                change.address,
+                why,
+                "routes",
+                breaks=1,
+                closes=step.free,
+                effect=gone,
+                params={"LocalTarget": True, **params},
             )
         elif step.verb == "delete":
             why = f"delete the route {step.destination} via {have[step.destination]}"
@@ -260,7 +271,7 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
                 idle=step.free and idle,
                 effect=gone,
                 **waits,
-                **params,
+                params=params,
             )
         else:
             target = goal[step.destination]
@@ -271,11 +282,18 @@ def _routes(change: Change, scene: Scene) -> Iterator[Action]:
             params |= route_via(target)
             effect = ((cell(change.address, "routes"), step.destination, target),)
             yield operation.on(
-                change.address, why, "routes", breaks=breaks, chain="routes", after=gateway, effect=effect, **params
+                change.address,
+                why,
+                "routes",
+                breaks=breaks,
+                chain="routes",
+                after=gateway,
+                effect=effect,
+                params=params,
             )
 
 
-def _detached(scene: Scene) -> frozenset[Address]:
+def _detached(scene: PlanContext) -> frozenset[Address]:
     """The declared gateways that are not attached yet: until then a route through one is a black hole."""
     seen = scene.snapshot.resources
     return frozenset(
@@ -285,7 +303,7 @@ def _detached(scene: Scene) -> frozenset[Address]:
     )
 
 
-def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+def _subnet(change: Change, scene: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
     """A subnet moves in one call from the table it uses to the one declared for it, and is on no other in between."""
     here = frozenset({change.address})
     homes = {address for address, one in scene.document.of_kind(change.address.kind).items() if _lists(one, subnet)}
@@ -305,18 +323,18 @@ def _subnet(change: Change, scene: Scene, subnet: Address, *, wanted: bool) -> I
             after=here,
             before=left,
             gives=Ref(subnet, ASSOCIATION),
-            mends=frozenset((at, "subnets") for at in here | left),
-            **target,
+            resolves=frozenset((at, "subnets") for at in here | left),
+            params=target,
         )
     elif subnet not in scene.document.resources:
         problem = f"{subnet} uses this table and nobody declared it: declare it, or move it to another table"
         yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
     elif not homes:
         params: dict[str, Any] = {"AssociationId": Ref(subnet, ASSOCIATION)}
-        yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, **params)
+        yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, params=params)
 
 
-def _effect(change: Change, scene: Scene, subnet: Address, left: frozenset[Address]) -> dict[str, bool]:
+def _effect(change: Change, scene: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
     """Whether a subnet that moves to this table only loses routes by it, or only gains some."""
     old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
     if left:
@@ -331,9 +349,9 @@ def _lists(table: Resource, subnet: Address) -> bool:
     return subnet in (cast("RouteTable", table).subnets or ())
 
 
-def delete(neighbour: Neighbour) -> Iterable[Action]:
+def delete(neighbour: Unmanaged) -> Iterable[Action]:
     table: dict[str, Any] = {"RouteTableId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **table)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=table)
 
 
 KIND = Kind(
@@ -349,22 +367,22 @@ KIND = Kind(
         REASSOCIATE,
         DISASSOCIATE,
         DELETE,
-        CREATE_TAGS.against("route-table"),
+        CREATE_TAGS.for_resource_types("route-table"),
     ),
     also_changed_by=frozenset({"DeleteTags", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation"}),
-    looks=("ec2:DescribeRouteTables",),
+    read_permissions=("ec2:DescribeRouteTables",),
     reads=reads,
     live=live,
     id=lambda item: str(item["RouteTableId"]),
     label=name_tag,
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
     handles=handles,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
     delete=delete,
     named_by_tag=lambda resource, document: not cast("RouteTable", resource).main,
-    comes_with=lambda address, resource: bool(cast("RouteTable", resource).main),
+    created_by_aws=lambda address, resource: bool(cast("RouteTable", resource).main),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Unpack, cast
 
 from desired_state.fields import Address, RuleKey
 from desired_state.network import SecurityGroup
@@ -22,20 +22,20 @@ from reconciler.aws.ec2 import (
     traffic_of,
 )
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
-from reconciler.model.core import (
+from reconciler.model import (
     ABSENT,
     Action,
     Change,
     Finding,
-    Neighbour,
     Observed,
     Operation,
     Outcome,
     Phase,
     Ref,
     Risk,
+    Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, Read, Scene, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
 from reconciler.packets.reachability import Effect, cell
 
 CREATE = Operation(
@@ -45,24 +45,24 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="GroupId",
-    checked=("security-group", "vpc"),
+    iam_resource_types=("security-group", "vpc"),
 )
 MODIFY = Operation(
     "ec2",
     "ModifySecurityGroupRules",
     Phase.BIND,
     Risk.TRAFFIC,
-    reaches=True,
-    checked=("security-group", "security-group-rule", "prefix-list"),
+    affects_traffic=True,
+    iam_resource_types=("security-group", "security-group-rule", "prefix-list"),
 )
 DELETE = Operation(
     "ec2",
     "DeleteSecurityGroup",
     Phase.DELETE,
     Risk.TRAFFIC,
-    settled_by=frozenset({"InvalidGroup.NotFound"}),
-    checked=("security-group",),
-    leave="prune",
+    already_applied_codes=frozenset({"InvalidGroup.NotFound"}),
+    iam_resource_types=("security-group",),
+    requires_setting="prune",
 )
 
 
@@ -87,12 +87,21 @@ def _direction(field: str, end: str, suffix: str) -> Direction:
             f"AuthorizeSecurityGroup{suffix}",
             Phase.BIND,
             Risk.REVERSIBLE,
-            settled_by=there,
-            reaches=True,
-            checked=group,
+            already_applied_codes=there,
+            affects_traffic=True,
+            iam_resource_types=group,
         ),
-        Operation("ec2", f"RevokeSecurityGroup{suffix}", Phase.UNBIND, Risk.TRAFFIC, settled_by=gone, checked=group),
-        Operation("ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC, checked=group),
+        Operation(
+            "ec2",
+            f"RevokeSecurityGroup{suffix}",
+            Phase.UNBIND,
+            Risk.TRAFFIC,
+            already_applied_codes=gone,
+            iam_resource_types=group,
+        ),
+        Operation(
+            "ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC, iam_resource_types=group
+        ),
     )
 
 
@@ -113,7 +122,7 @@ def live(sight: Sight, answers: Answers) -> Iterable[Item]:
     return cast("list[Item]", answers.get(_groups(sight), []))
 
 
-def is_it(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
     """A group's name is unique in its VPC whatever its case (EC2 API reference, CreateSecurityGroup)."""
     return str(item["GroupName"]).casefold() == address.name.casefold()
 
@@ -128,33 +137,35 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["GroupId"], spec.but(description=item["Description"]))
 
 
-def newborn(want: Resource, scene: Scene) -> Resource:
+def initial_state(want: Resource, scene: PlanContext) -> Resource:
     """A new group lets nothing in and everything out (VPC user guide, Security groups)."""
     vpc = scene.snapshot.resources.get(scene.document.vpc)
     peers = ["0.0.0.0/0"] + (["::/0"] if vpc and vpc.facts.get("ipv6") else [])
     return want.but(ingress=Ingress(), egress=Egress({RuleKey("all", -1, -1, peer): "" for peer in peers}))
 
 
-def create(address: Address, want: Resource, scene: Scene) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the security group",
-        VpcId=Ref(scene.document.vpc),
-        GroupName=address.name,
-        Description=cast("SecurityGroup", want).description or address.name,
-        TagSpecifications=tagged_as("security-group", want.tags),
         gives=Ref(address),
+        params={
+            "VpcId": Ref(scene.document.vpc),
+            "GroupName": address.name,
+            "Description": cast("SecurityGroup", want).description or address.name,
+            "TagSpecifications": tagged_as("security-group", want.tags),
+        },
     )
 
 
-def plan(change: Change, scene: Scene) -> Iterator[Action | Finding]:
+def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
     for direction in DIRECTIONS:
         if change.of(direction.field):
             yield from _mend(change, scene, direction)
     yield from retag(change)
 
 
-def _mend(change: Change, scene: Scene, direction: Direction) -> Iterator[Action | Finding]:
+def _mend(change: Change, scene: PlanContext, direction: Direction) -> Iterator[Action | Finding]:
     want: dict[RuleKey, str | None] = getattr(change.want, direction.field)
     differences = change.of(direction.field)
     have = set(getattr(change.base, direction.field))
@@ -163,7 +174,10 @@ def _mend(change: Change, scene: Scene, direction: Direction) -> Iterator[Action
     steps = rule_steps(have, goal)
     vpc = scene.snapshot.resources.get(scene.document.vpc)
     ipv6 = bool(vpc and vpc.facts.get("ipv6"))
-    effect = {"closes": within(goal, have, ipv6=ipv6), "opens": within(have - set(steps.closing), goal, ipv6=ipv6)}
+    options: ActionOptions = {
+        "closes": within(goal, have, ipv6=ipv6),
+        "opens": within(have - set(steps.closing), goal, ipv6=ipv6),
+    }
     described = [one.key for one in differences if one.want is not ABSENT and one.have is not ABSENT]
     if steps.closing:
         yield _revoke(change.address, direction, steps.closing, closes=True)
@@ -171,13 +185,13 @@ def _mend(change: Change, scene: Scene, direction: Direction) -> Iterator[Action
         yield Finding(change.address, Outcome.HELD, steps.short, direction.field)
     else:
         if steps.added:
-            yield _authorize(change.address, direction, steps.added, want, **effect)
+            yield _authorize(change.address, direction, steps.added, want, **options)
         if steps.modified:
             kept = {new: getattr(change.base, direction.field)[old] for old, new in steps.modified}
             said = {new: text if (text := want[new]) is not None else kept[new] for new in kept}
-            yield _modify(change.address, direction, steps.modified, said, **effect)
+            yield _modify(change.address, direction, steps.modified, said, **options)
         if steps.removed:
-            yield _revoke(change.address, direction, steps.removed, closes=False, opens=effect["opens"])
+            yield _revoke(change.address, direction, steps.removed, closes=False, opens=options["opens"])
     if described:
         yield _call(
             direction.describe,
@@ -194,7 +208,7 @@ def _authorize(
     direction: Direction,
     added: tuple[RuleKey, ...],
     want: dict[RuleKey, str | None],
-    **tone: bool,
+    **options: Unpack[ActionOptions],
 ) -> Action:
     return _call(
         direction.authorize,
@@ -205,7 +219,7 @@ def _authorize(
         f"allow {_listed(added, direction)}",
         chain=direction.field,
         effect=_ways(address, direction, come=added),
-        **tone,
+        **options,
     )
 
 
@@ -232,7 +246,7 @@ def _modify(
     direction: Direction,
     pairs: tuple[tuple[RuleKey, RuleKey], ...],
     said: Mapping[RuleKey, str | None],
-    **tone: bool,
+    **options: Unpack[ActionOptions],
 ) -> Action:
     """Every field of a rule is replaced, its description too: one that the document leaves out stays as it is."""
     becomes = dict(pairs)
@@ -252,7 +266,7 @@ def _modify(
     effect = _ways(address, direction, come=becomes.values(), gone=becomes)
     chain = direction.field
     return _call(
-        MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=chain, effect=effect, **tone
+        MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=chain, effect=effect, **options
     )
 
 
@@ -265,17 +279,21 @@ def _call(
     why: str,
     *,
     breaks: bool = False,
-    **how: Any,
+    **options: Unpack[ActionOptions],
 ) -> Action:
     """One call for all the rules, and the same rule by rule for when AWS refuses the batch."""
     rules = tuple(keys)
     group: dict[str, Any] = {"GroupId": Ref(address)}
     parts = tuple(
-        operation.on(address, f"{operation.name} {_said(key, direction)}", direction.field, **group, **params([key]))
+        operation.on(
+            address, f"{operation.name} {_said(key, direction)}", direction.field, params={**group, **params([key])}
+        )
         for key in (rules if len(rules) > 1 else ())
     )
     count = len(rules) if breaks else 0
-    return operation.on(address, why, direction.field, parts=parts, breaks=count, **how, **group, **params(rules))
+    return operation.on(
+        address, why, direction.field, parts=parts, breaks=count, **options, params={**group, **params(rules)}
+    )
 
 
 def _ways(
@@ -299,7 +317,7 @@ def rule_handle(field: str, key: RuleKey) -> str:
     return f"{field} {key}"
 
 
-def late(ref: Ref, group_id: str) -> Read | None:
+def lazy_read(ref: Ref, group_id: str) -> Read | None:
     """The ids of a group's rules: only needed to change a rule in place, and one call for each group that drifted."""
     if ref.to.kind != KIND.name:
         return None
@@ -307,7 +325,7 @@ def late(ref: Ref, group_id: str) -> Read | None:
     return read("ec2", "DescribeSecurityGroupRules", "SecurityGroupRules", page=1000, Filters=filters)
 
 
-def late_handles(
+def lazy_handles(
     ref: Ref, items: Iterable[Item], account: str, names: Mapping[str, Address]
 ) -> Iterable[tuple[Ref, str]]:
     for item in items:
@@ -324,9 +342,9 @@ def late_handles(
         yield Ref(ref.to, rule_handle("egress" if item["IsEgress"] else "ingress", key)), item["SecurityGroupRuleId"]
 
 
-def delete(neighbour: Neighbour) -> Iterable[Action]:
+def delete(neighbour: Unmanaged) -> Iterable[Action]:
     group: dict[str, Any] = {"GroupId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, **group)
+    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=group)
 
 
 KIND = Kind(
@@ -338,23 +356,23 @@ KIND = Kind(
         CREATE,
         MODIFY,
         DELETE,
-        CREATE_TAGS.against("security-group"),
+        CREATE_TAGS.for_resource_types("security-group"),
         *(row for one in DIRECTIONS for row in one[2:]),
     ),
     also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
-    looks=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
+    read_permissions=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
     reads=reads,
     live=live,
     id=lambda item: str(item["GroupId"]),
     label=lambda item: str(item["GroupName"]),
     tags=tags_of,
-    is_it=is_it,
+    matches=matches,
     observed=observed,
-    newborn=newborn,
+    initial_state=initial_state,
     create=create,
     plan=plan,
-    late=late,
-    late_handles=late_handles,
+    lazy_read=lazy_read,
+    lazy_handles=lazy_handles,
     delete=delete,
-    comes_with=lambda address, resource: address.name == "default",
+    created_by_aws=lambda address, resource: address.name == "default",
 )

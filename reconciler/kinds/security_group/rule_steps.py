@@ -79,7 +79,7 @@ def _pairs(meets: Mapping[RuleKey, list[RuleKey]]) -> tuple[tuple[RuleKey, RuleK
 
 
 def _unlike(old: RuleKey, new: RuleKey) -> int:
-    return sum(ours != theirs for ours, theirs in zip(old, new, strict=True))
+    return sum(owned != theirs for owned, theirs in zip(old, new, strict=True))
 
 
 def _short(live: set[RuleKey], kept: set[RuleKey], added: tuple[RuleKey, ...]) -> str:

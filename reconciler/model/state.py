@@ -1,0 +1,102 @@
+"""What is seen and what differs: `Snapshot`, `Observed`, `Difference`, `Change`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from desired_state.fields import Address
+from desired_state.resource import Resource
+from reconciler.model.operation import Ref
+
+DOCUMENT_TAG = "setpoint:document"
+NAME_TAG = "setpoint:name"
+HOLD_TAG = "setpoint:hold"
+
+
+class Absent(Enum):
+    """The value of what is not there; `None` is taken: it means "left out"."""
+
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A live resource: `spec` is the document's model with ids turned back into addresses; `facts` is what is no state.
+
+    `status` is empty when AWS would take a change now, else AWS's own word for what it is doing.
+    """
+
+    id: str
+    spec: Resource
+    status: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unmanaged:
+    """A live thing in the VPC that the document does not declare. `owned`: it carries this document's tag."""
+
+    address: Address
+    id: str
+    owned: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything seen in one look. `resources` is symmetric with the document's.
+
+    `handles` are all ids by the name that actions use. `unreadable` and `ambiguous` say why an address is not in
+    `resources` though it may well exist; what is in none of the three does not exist, and was looked for twice.
+    """
+
+    resources: Mapping[Address, Observed]
+    handles: Mapping[Ref, str]
+    unreadable: Mapping[Address, str]
+    ambiguous: Mapping[Address, str]
+    unmanaged: tuple[Unmanaged, ...]
+    at: datetime
+
+    def absent(self, address: Address) -> bool:
+        return address not in self.resources and address not in self.unreadable and address not in self.ambiguous
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One drift. `key` is the member of a set or mapping (a rule, a number, a destination, a tag), None for a scalar.
+
+    `want` and `have` are ABSENT where the member, or the whole resource, is not there.
+    """
+
+    address: Address
+    field: str
+    key: Any
+    want: Any
+    have: Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """All drift of one resource. `have` is None where it is missing: then `base` is what AWS makes of a new one."""
+
+    address: Address
+    want: Resource
+    have: Observed | None
+    base: Resource
+    differences: tuple[Difference, ...]
+
+    def of(self, name: str) -> tuple[Difference, ...]:
+        return tuple(one for one in self.differences if one.field == name)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        return frozenset(one.field for one in self.differences)
