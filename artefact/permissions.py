@@ -93,7 +93,7 @@ class Statement:
         return told | ({"Condition": self.condition} if self.condition else {})
 
 
-class Call(NamedTuple):
+class ApiCall(NamedTuple):
     """A call that the doors make for themselves: botocore's service and operation, and the permissions it takes."""
 
     service: str
@@ -106,17 +106,17 @@ _KEEPERS = frozenset({"worker", "invoke"})
 _ALL = _KEEPERS | {"sweep"}
 
 DOORS = (
-    Call("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep"})),
+    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep"})),
     # Whoever may not list the bucket is told 403 for what is deleted (S3 API reference, GetObject).
-    Call("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _KEEPERS),
-    Call("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker"})),
-    Call("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _KEEPERS),
-    Call("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
-    Call("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _KEEPERS),
-    Call("events", "PutEvents", ("events:PutEvents",), _KEEPERS),
-    Call("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _KEEPERS),
-    Call("sts", "AssumeRole", ("sts:AssumeRole",), _KEEPERS),
-    Call("sts", "GetCallerIdentity", (), frozenset({"terminal"})),
+    ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _KEEPERS),
+    ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker"})),
+    ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _KEEPERS),
+    ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
+    ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _KEEPERS),
+    ApiCall("events", "PutEvents", ("events:PutEvents",), _KEEPERS),
+    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _KEEPERS),
+    ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _KEEPERS),
+    ApiCall("sts", "GetCallerIdentity", (), frozenset({"terminal"})),
 )
 """Every call beside the registry's. The library that reads the queue for Lambda and writes the logs is Lambda's own."""
 
@@ -203,14 +203,14 @@ def _needs(one: Operation) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
     holds for every resource of the call, and would let CreateSubnet past the condition on its VPC.
     """
     if not one.iam_resource_types:
-        raise ValueError(f"{one.permission}: what IAM checks it against must be said in its row (checked)")
+        raise ValueError(f"{one.permission}: what IAM checks it against must be said in its row (iam_resource_types)")
     made, *rest = one.iam_resource_types if one.phase is Phase.CREATE else ("", *one.iam_resource_types)
     if made:
         yield f"Make{_camel(made)}", one.permission, _arn(one.service, made), _MADE_OURS
     for checked in rest:
         bound = _bound(one.service, checked)
         resource = _arn(one.service, checked)
-        name = bound.sid or _camel(checked)
+        name = bound.sid or _camel(iam_resource_types)
         yield f"Change{name}", one.permission, resource, bound.condition
         if one.permission in _TAGGING and bound.condition == _OURS:
             yield f"Adopt{name}", one.permission, resource, _MADE_OURS

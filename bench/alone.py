@@ -116,7 +116,7 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     """
     from desired_state.load import load
     from reconciler.engine.diff import diff
-    from reconciler.engine.observe import Look, observe
+    from reconciler.engine.observe import ObserveOptions, observe
     from reconciler.engine.plan import make_plan
     from reconciler.kinds import REGISTRY
     from reconciler.model import Policy
@@ -134,7 +134,7 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         taken.setdefault(name, []).append(time.process_time() - begun)
         return result
 
-    look = Look(lambda: datetime.now(UTC), lambda: None)
+    look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
     for number in range(repetitions):
         gc.collect()
         answers = step("parse", lambda: {name: parse(body) for name, parse, body in bodies})
@@ -160,17 +160,17 @@ def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
 def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[], Observed]]:
     """For every live resource, what makes the model of the answer."""
     from reconciler.kinds import REGISTRY
-    from reconciler.model.kind import Kind, Seen, Sight
+    from reconciler.model.kind import Kind, ObserveContext, ReadContext
 
     names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
 
-    def making(kind: Kind, item: Item, seen: Seen) -> Callable[[], Observed]:
+    def making(kind: Kind, item: Item, seen: ObserveContext) -> Callable[[], Observed]:
         return lambda: kind.observed(item, seen)
 
     makers = []
     for kind in REGISTRY.values():
-        sight = Sight(document, document.scope.vpc_id or "", document.of_kind(kind.name))
-        seen = Seen(sight, {read: aws.read(read) for read in kind.reads(sight)}, names)
+        sight = ReadContext(document, document.scope.vpc_id or "", document.of_kind(kind.name))
+        seen = ObserveContext(sight, {read: aws.read(read) for read in kind.reads(sight)}, names)
         makers += [making(kind, item, seen) for item in kind.live(sight, seen.answers) if kind.id(item) in names]
     return makers
 

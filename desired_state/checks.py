@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state import limits
-from desired_state.explain import Finding
+from desired_state.explain import Violation
 from desired_state.fields import PORTED, Address, RuleKey, TrafficError, cidr_problem, nearest, port_range, shown
 from desired_state.members import References
 from desired_state.network import NetworkAcl, RouteTable
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
     exceptions: Mapping[Path, DocumentException]
 
 
-def findings(parts: Parts) -> Iterator[Finding]:
+def findings(parts: Parts) -> Iterator[Violation]:
     """Everything that is wrong with the parts together, in no order."""
     yield from _one_of_each(parts)
     yield from _dangling(parts)
@@ -67,12 +67,12 @@ def references(resource: Resource) -> Iterator[tuple[Path, str]]:
             yield from (((field, member), member) for member in value if "/" in member)
 
 
-def _one_of_each(parts: Parts) -> Iterator[Finding]:
+def _one_of_each(parts: Parts) -> Iterator[Violation]:
     """One VPC, one internet gateway (EC2: one per VPC), one main route table, one default network ACL."""
     vpcs = [(at, path) for at, path in parts.declared.items() if at.kind == "vpc"]
     if not vpcs and parts.scope:
         mend = 'declare one under "vpc", or name it in scope.vpc_id'
-        yield Finding(("resources",), "the document has no VPC", mend)
+        yield Violation(("resources",), "the document has no VPC", mend)
     gateways = [(at, path) for at, path in parts.declared.items() if at.kind == "internet_gateway"]
     tables = ((at, it) for at, it in parts.resources.items() if isinstance(it, RouteTable))
     mains = [(at, (*_at(at), "main")) for at, table in tables if table.main]
@@ -89,10 +89,10 @@ def _one_of_each(parts: Parts) -> Iterator[Finding]:
     ):
         for _, path in found[1:]:
             problem = f"a second {what} beside {shown(found[0][0])}"
-            yield Finding(path, problem, mend, on_key=path[-1] not in {"main", "is_default"})
+            yield Violation(path, problem, mend, on_key=path[-1] not in {"main", "is_default"})
 
 
-def _dangling(parts: Parts) -> Iterator[Finding]:
+def _dangling(parts: Parts) -> Iterator[Violation]:
     names = _by_kind(parts)
     for address, resource in parts.resources.items():
         for below, target in references(resource):
@@ -126,13 +126,13 @@ def _by_kind(parts: Parts) -> dict[str, list[Address]]:
     return names
 
 
-def _not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -> Finding:
+def _not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -> Violation:
     kind = target.partition("/")[0]
     mend = nearest(target, names[kind]) if kind in names else f'declare it under "{kind}"'
-    return Finding(path, f"{shown(target)} is not declared in this document", mend)
+    return Violation(path, f"{shown(target)} is not declared in this document", mend)
 
 
-def _claims(parts: Parts) -> Iterator[Finding]:
+def _claims(parts: Parts) -> Iterator[Violation]:
     """A subnet has one route table and one network ACL."""
     for kind, what in (("route_table", "route table"), ("network_acl", "network ACL")):
         claimed: dict[Address, Address] = {}
@@ -142,39 +142,39 @@ def _claims(parts: Parts) -> Iterator[Finding]:
                     first = claimed.setdefault(subnet, address)
                     if first != address:
                         problem = f"{shown(subnet)} has a {what} already, {shown(first)}"
-                        yield Finding((*_at(address), "subnets", subnet), problem, "a subnet has one: keep it in one")
+                        yield Violation((*_at(address), "subnets", subnet), problem, "a subnet has one: keep it in one")
 
 
-def _workloads(parts: Parts) -> Iterator[Finding]:
+def _workloads(parts: Parts) -> Iterator[Violation]:
     for at, workload in parts.workloads.items():
         if at[-1] == INTERNET or "/" in str(at[-1]):
             mend = f'choose a word without a slash, and not "{INTERNET}"'
-            yield Finding(at, f"a workload cannot be called {shown(at[-1])}", mend, on_key=True)
+            yield Violation(at, f"a workload cannot be called {shown(at[-1])}", mend, on_key=True)
         if not workload.subnets:
-            yield Finding((*at, "subnets"), "a workload in no subnet is nowhere", "write the subnets that it runs in")
+            yield Violation((*at, "subnets"), "a workload in no subnet is nowhere", "write the subnets that it runs in")
 
 
-def _intents(parts: Parts) -> Iterator[Finding]:
+def _intents(parts: Parts) -> Iterator[Violation]:
     names: dict[str, Path] = {}
     declared = _by_kind(parts)
     for at, intent in parts.intents.items():
         if names.setdefault(intent.name, at) != at:
-            yield Finding(
+            yield Violation(
                 (*at, "name"), f"a second intent called {shown(intent.name)}", "give every intent its own name"
             )
         for field, end in (("from", intent.source), ("to", intent.to)):
             if problem := _end_problem(end, parts, declared):
-                yield Finding((*at, field), *problem)
+                yield Violation((*at, field), *problem)
         if intent.source == intent.to == INTERNET:
-            yield Finding((*at, "to"), "the internet's way to itself is not ours", "write one end inside the VPC")
+            yield Violation((*at, "to"), "the internet's way to itself is not ours", "write one end inside the VPC")
         if intent.ports is not None:
             if intent.protocol not in PORTED:
                 mend = 'add "protocol": "tcp" or "udp", or leave ports out'
-                yield Finding((*at, "ports"), "ports without tcp or udp", mend)
+                yield Violation((*at, "ports"), "ports without tcp or udp", mend)
             try:
                 port_range(intent.ports)
             except TrafficError as error:
-                yield Finding((*at, "ports"), error.problem, error.mend)
+                yield Violation((*at, "ports"), error.problem, error.mend)
 
 
 def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) -> tuple[str, str] | None:
@@ -192,11 +192,11 @@ def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) 
     return problem
 
 
-def _exceptions(parts: Parts) -> Iterator[Finding]:
+def _exceptions(parts: Parts) -> Iterator[Violation]:
     first: dict[tuple[Address, str, Any], Path] = {}
     for at, one in parts.exceptions.items():
         if first.setdefault((one.address, one.field, one.value), at) != at:
-            yield Finding(at, "the same exception stands here twice", "keep the one with the right date")
+            yield Violation(at, "the same exception stands here twice", "keep the one with the right date")
 
 
 def _at(address: Address) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from desired_state.strict_json import Path
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """Something wrong at a path of a document; `on_key`: with the key there, not with its value."""
 
     path: Path
@@ -41,7 +41,7 @@ _NOUNS = {
 
 def findings_of(
     error: ValidationError, value: Any, at: Path, model: type[BaseModel] | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Violation]:
     """What `error` says of `value`, which stands at `at` and was read as `model`."""
     wrong_types: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
@@ -51,19 +51,19 @@ def findings_of(
         context = detail.get("ctx", {})
         kind = detail["type"]
         if kind == "refused":
-            yield Finding((*at, *below), context["problem"], context["mend"])
+            yield Violation((*at, *below), context["problem"], context["mend"])
         elif kind == "refused_members":
             for path, problem, mend in context["problems"]:
-                yield Finding((*at, *below, *path), problem, mend)
+                yield Violation((*at, *below, *path), problem, mend)
         elif kind in _NOUNS:  # a union complains once for each of its members
             wrong_types.setdefault(below, []).append(_NOUNS[kind])
         elif kind == "extra_forbidden":
             mend = nearest(str(below[-1]), known_fields(model, below))
-            yield Finding((*at, *below), f"unknown field {shown(below[-1])}", mend, on_key=True)
+            yield Violation((*at, *below), f"unknown field {shown(below[-1])}", mend, on_key=True)
         else:
-            yield Finding((*at, *below), *_explained(detail, below))
+            yield Violation((*at, *below), *_explained(detail, below))
     for below, nouns in wrong_types.items():
-        yield Finding((*at, *below), *_wrong_type(_at(value, below), nouns))
+        yield Violation((*at, *below), *_wrong_type(_at(value, below), nouns))
 
 
 def known_fields(model: type[BaseModel] | None, below: Path) -> Iterable[str]:

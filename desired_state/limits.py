@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from desired_state.database import DbInstance, DbSubnetGroup, windows_overlap
-from desired_state.explain import Finding
+from desired_state.explain import Violation
 from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, shown
 from desired_state.members import Subnets
 from desired_state.network import InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
@@ -32,7 +32,7 @@ MAGNETIC_MAXIMUM = 3072
 """GiB (RDS user guide, storage types)."""
 
 
-def findings(resources: Mapping[Address, Resource], region: str | None) -> Iterator[Finding]:
+def findings(resources: Mapping[Address, Resource], region: str | None) -> Iterator[Violation]:
     """Everything that AWS would refuse; `resources` are those that loaded, `region` is None where the scope did not."""
     vpcs = [it for it in resources.values() if isinstance(it, Vpc) and it.cidr_block]
     vpc = vpcs[0] if len(vpcs) == 1 else None
@@ -41,7 +41,7 @@ def findings(resources: Mapping[Address, Resource], region: str | None) -> Itera
     yield from _overlapping(subnets)
     yield from _group_names(resources)
     yield from _database_tags(resources)
-    found: Iterable[Finding]
+    found: Iterable[Violation]
     for address, resource in resources.items():
         match resource:
             case Vpc():
@@ -63,23 +63,23 @@ def findings(resources: Mapping[Address, Resource], region: str | None) -> Itera
         yield from (one._replace(path=("resources", address.kind, address.name, *one.path)) for one in found)
 
 
-def _vpc(vpc: Vpc) -> Iterator[Finding]:
+def _vpc(vpc: Vpc) -> Iterator[Violation]:
     if vpc.enable_dns_hostnames and vpc.enable_dns_support is False:
         mend = "write enable_dns_support true, or enable_dns_hostnames false"
-        yield Finding(("enable_dns_hostnames",), "DNS hostnames need DNS support", mend)
+        yield Violation(("enable_dns_hostnames",), "DNS hostnames need DNS support", mend)
 
 
-def _subnet(subnet: Subnet, vpc: Vpc | None, region: str | None) -> Iterator[Finding]:
+def _subnet(subnet: Subnet, vpc: Vpc | None, region: str | None) -> Iterator[Violation]:
     block, zone = subnet.cidr_block or "", subnet.availability_zone or ""
     if vpc and vpc.cidr_block and block and not contains(vpc.cidr_block, block):
         mend = f"choose a network inside {vpc.cidr_block}"
-        yield Finding(("cidr_block",), f"{block} is outside the VPC's network", mend)
+        yield Violation(("cidr_block",), f"{block} is outside the VPC's network", mend)
     if region and zone and (not zone.startswith(region) or zone[len(region) : len(region) + 1].isdigit()):
         mend = f'write a zone such as "{region}a"'
-        yield Finding(("availability_zone",), f"{shown(zone)} is no zone of {region}", mend)
+        yield Violation(("availability_zone",), f"{shown(zone)} is no zone of {region}", mend)
 
 
-def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Finding]:
+def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
     """Subnets of a VPC share no address (CreateSubnet: InvalidSubnet.Conflict)."""
     written = {address: index for index, address in enumerate(subnets)}
     blocks = {address: it.cidr_block for address, it in subnets.items() if it.cidr_block}
@@ -90,16 +90,16 @@ def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Finding]:
             first, second = sorted((widest, here), key=lambda one: one[3])
             problem = f"{blocks[second[4]]} overlaps {shown(first[4])} ({blocks[first[4]]})"
             mend = "give every subnet addresses of its own"
-            yield Finding(("resources", "subnet", second[4].name, "cidr_block"), problem, mend)
+            yield Violation(("resources", "subnet", second[4].name, "cidr_block"), problem, mend)
         if not widest or here[2] > widest[2]:
             widest = here
 
 
-def _route_table(table: RouteTable, vpc: Vpc | None) -> Iterator[Finding]:
+def _route_table(table: RouteTable, vpc: Vpc | None) -> Iterator[Violation]:
     routes = table.routes or Routes()
     if vpc and vpc.cidr_block and vpc.cidr_block in routes:
         mend = "leave it out: the local route is AWS's own"
-        yield Finding(
+        yield Violation(
             ("routes", vpc.cidr_block), "a route for the VPC's own network cannot be created", mend, on_key=True
         )
     if len(routes) > ROUTES:
@@ -108,7 +108,7 @@ def _route_table(table: RouteTable, vpc: Vpc | None) -> Iterator[Finding]:
         )
 
 
-def _security_group(group: SecurityGroup) -> Iterator[Finding]:
+def _security_group(group: SecurityGroup) -> Iterator[Violation]:
     for field, rules in (("ingress", group.ingress), ("egress", group.egress)):
         if rules and len(rules) > GROUP_RULES:
             peers = [key.peer for key in rules]
@@ -116,7 +116,7 @@ def _security_group(group: SecurityGroup) -> Iterator[Finding]:
             yield from _too_many((field,), f"{field} rules", peers, GROUP_RULES, mend)
 
 
-def _network_acl(acl: NetworkAcl) -> Iterator[Finding]:
+def _network_acl(acl: NetworkAcl) -> Iterator[Violation]:
     for field, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
         if entries and len(entries) > ACL_ENTRIES:
             cidrs = [entry.cidr for entry in entries.values()]
@@ -124,15 +124,15 @@ def _network_acl(acl: NetworkAcl) -> Iterator[Finding]:
             yield from _too_many((field,), f"{field} entries", cidrs, ACL_ENTRIES, mend)
 
 
-def _too_many(path: tuple[str, ...], what: str, peers: Iterable[str], limit: int, mend: str) -> Iterator[Finding]:
+def _too_many(path: tuple[str, ...], what: str, peers: Iterable[str], limit: int, mend: str) -> Iterator[Violation]:
     """AWS counts IPv4 and IPv6 apart; what is no network counts in both."""
     count = Counter((4, 6)[is_ipv6(peer)] if is_cidr(peer) else 0 for peer in peers)
     for family in (4, 6):
         if count[family] + count[0] > limit:
-            yield Finding(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS takes {limit}", mend)
+            yield Violation(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS takes {limit}", mend)
 
 
-def _group_names(resources: Mapping[Address, Resource]) -> Iterator[Finding]:
+def _group_names(resources: Mapping[Address, Resource]) -> Iterator[Violation]:
     """Names of groups are unique in a VPC whatever their case (CreateSecurityGroup: InvalidGroup.Duplicate)."""
     first: dict[str, str] = {}
     for address in resources:
@@ -142,71 +142,71 @@ def _group_names(resources: Mapping[Address, Resource]) -> Iterator[Finding]:
         ):
             problem = f"{shown(address.name)} and {shown(other)} are one name to AWS"
             path = ("resources", "security_group", address.name)
-            yield Finding(path, problem, "choose names that differ in more than case", on_key=True)
+            yield Violation(path, problem, "choose names that differ in more than case", on_key=True)
 
 
-def _database_tags(resources: Mapping[Address, Resource]) -> Iterator[Finding]:
+def _database_tags(resources: Mapping[Address, Resource]) -> Iterator[Violation]:
     """RDS takes fewer characters than EC2 (RDS user guide, "Tagging Amazon RDS resources")."""
     for address, resource in resources.items():
         if address.kind in {"db_instance", "db_subnet_group"}:
             for key, value in (resource.tags or {}).items():
                 if not _DATABASE_TAG.fullmatch(key + value):
                     path = ("resources", address.kind, address.name, "tags", key)
-                    yield Finding(path, "RDS refuses a sign in this tag", "use letters, digits, spaces and _.:/=+-@")
+                    yield Violation(path, "RDS refuses a sign in this tag", "use letters, digits, spaces and _.:/=+-@")
 
 
-def _subnet_group(group: DbSubnetGroup, subnets: Mapping[Address, Subnet]) -> Iterator[Finding]:
+def _subnet_group(group: DbSubnetGroup, subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
     """RDS API reference, CreateDBSubnetGroup: DBSubnetGroupDoesNotCoverEnoughAZs, DBSubnetQuotaExceededFault."""
     listed = group.subnets or Subnets()
     if len(listed) > SUBNETS_IN_GROUP:
         problem = f"{len(listed)} subnets in a group, RDS takes {SUBNETS_IN_GROUP}"
-        yield Finding(("subnets",), problem, "keep those in which the instances may stand")
+        yield Violation(("subnets",), problem, "keep those in which the instances may stand")
     zones = {subnets[one].availability_zone for one in listed if one in subnets}
     if len(zones) < ZONES_IN_GROUP and all(one in subnets for one in listed):
         covered = f"only {zones.pop()}" if zones else "no availability zone"
         problem = f"the subnet group covers {covered}, RDS asks for two zones or more"
-        yield Finding(("subnets",), problem, "add a subnet in another availability zone")
+        yield Violation(("subnets",), problem, "add a subnet in another availability zone")
 
 
-def _windows(instance: DbInstance) -> Iterator[Finding]:
+def _windows(instance: DbInstance) -> Iterator[Violation]:
     backup, maintenance = instance.preferred_backup_window, instance.preferred_maintenance_window
     if backup and maintenance and windows_overlap(backup, maintenance):
         problem = f"the maintenance window {maintenance} meets the backup window {backup}"
-        yield Finding(("preferred_maintenance_window",), problem, "choose windows that share no minute")
+        yield Violation(("preferred_maintenance_window",), problem, "choose windows that share no minute")
 
 
-def _storage(instance: DbInstance) -> Iterator[Finding]:
+def _storage(instance: DbInstance) -> Iterator[Violation]:
     """RDS user guide, "Amazon RDS DB instance storage"; autoscaling is off where the maximum is the size itself."""
     size, most, kind = instance.allocated_storage, instance.max_allocated_storage, instance.storage_type
     if size is not None and most is not None and most <= size:
         mend = f"write more than {size}, or leave it out for no autoscaling"
-        yield Finding(("max_allocated_storage",), f"{most} is no more than the {size} GiB it starts with", mend)
+        yield Violation(("max_allocated_storage",), f"{most} is no more than the {size} GiB it starts with", mend)
     if kind in {"io1", "io2"} and size is not None and size < PROVISIONED_MINIMUM:
         mend = f"write {PROVISIONED_MINIMUM} or more, or choose gp3"
-        yield Finding(("allocated_storage",), f"{size} GiB is too small for {kind}", mend)
+        yield Violation(("allocated_storage",), f"{size} GiB is too small for {kind}", mend)
     if kind == "standard" and size is not None and size > MAGNETIC_MAXIMUM:
         mend = f"write {MAGNETIC_MAXIMUM} or less, or choose gp3"
-        yield Finding(("allocated_storage",), f"{size} GiB is too large for magnetic storage", mend)
+        yield Violation(("allocated_storage",), f"{size} GiB is too large for magnetic storage", mend)
 
 
-def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Finding]:
+def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Violation]:
     if instance.manage_master_user_password is False:
         mend = "leave it out where somebody keeps the password elsewhere: a password never stands in a document"
-        yield Finding(("manage_master_user_password",), "nobody would know the master password", mend)
+        yield Violation(("manage_master_user_password",), "nobody would know the master password", mend)
     groups = instance.vpc_security_groups
     if groups is not None and not groups:
-        yield Finding(
+        yield Violation(
             ("vpc_security_groups",),
             "an instance without security groups",
             "write one at least, or leave the field out",
         )
     if groups is not None and len(groups) > GROUPS_ON_INSTANCE:
         problem = f"{len(groups)} security groups on an instance, AWS takes {GROUPS_ON_INSTANCE}"
-        yield Finding(("vpc_security_groups",), problem, "put their rules together in fewer groups")
+        yield Violation(("vpc_security_groups",), problem, "put their rules together in fewer groups")
     if instance.publicly_accessible and vpc:  # RDS: InvalidVPCNetworkStateFault
         if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
             mend = "write enable_dns_support and enable_dns_hostnames true in the VPC, or publicly_accessible false"
-            yield Finding(("publicly_accessible",), "a public instance in a VPC without DNS hostnames", mend)
+            yield Violation(("publicly_accessible",), "a public instance in a VPC without DNS hostnames", mend)
         if not has_gateway:
             mend = "declare the internet gateway, or write publicly_accessible false"
-            yield Finding(("publicly_accessible",), "a public instance in a VPC without internet gateway", mend)
+            yield Violation(("publicly_accessible",), "a public instance in a VPC without internet gateway", mend)

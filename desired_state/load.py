@@ -31,7 +31,7 @@ from desired_state.strict_json import (
 
 if TYPE_CHECKING:
     from desired_state.document import Document
-    from desired_state.explain import Finding
+    from desired_state.explain import Violation
 
 
 class Problem(NamedTuple):
@@ -105,7 +105,7 @@ def _loaded(data: bytes, origin: str) -> Document:
     raise DocumentError(_problems(origin, text, faults))
 
 
-def _placed(finding: Finding, written: Any, spots: Mapping[Path, Spot]) -> Fault:
+def _placed(finding: Violation, written: Any, spots: Mapping[Path, Spot]) -> Fault:
     """A finding with its offset; what is not there stands where its parent does."""
     path = _resolved(finding.path, written)
     there = path

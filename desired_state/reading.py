@@ -27,7 +27,7 @@ from desired_state.document import (
     Workload,
     WrittenException,
 )
-from desired_state.explain import Finding, findings_of
+from desired_state.explain import Violation, findings_of
 from desired_state.fields import Address, nearest, shown
 from desired_state.members import References, Tags
 from desired_state.network import InternetGateway, Vpc
@@ -57,7 +57,7 @@ class Reading:
     """One reading of a document's values; `findings` grows on the way, in no order."""
 
     def __init__(self, written: Any) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[Violation] = []
         self._declared: dict[Address, Path] = {}
         self._resources: dict[Address, Resource] = {}
         self._written = self._envelope(written)
@@ -115,7 +115,7 @@ class Reading:
         )
 
     def _refuse(self, path: Path, problem: str, mend: str, *, on_key: bool = False) -> None:
-        self.findings.append(Finding(path, problem, mend, on_key))
+        self.findings.append(Violation(path, problem, mend, on_key))
 
     def _refuse_shape(self, path: Path, value: Any, wanted: str) -> None:
         self._refuse(path, f"{shown(value)} stands where {wanted} belongs", f"write {wanted}")

@@ -136,9 +136,9 @@ class Documents:
             raise SourceError(where, "the bucket keeps no versions of it, so it can be neither pinned nor kept", mend)
         return Pinned(name, data, pinned, sanitize(self._where(key, pinned)))
 
-    def _answered[Answer](self, where: str, ask: Callable[[], Answer], resolves: dict[str, str]) -> Answer:
+    def _answered[Answer](self, where: str, read_request: Callable[[], Answer], resolves: dict[str, str]) -> Answer:
         try:
-            return ask()
+            return read_request()
         # All that a call to S3 can end in besides an answer. Not only botocore's errors: a connection that fails while
         # the body is read can surface as an error of urllib3 or ssl.
         except Exception as error:

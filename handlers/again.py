@@ -8,23 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from handlers.queue import Message
+from handlers.queue import QueueMessage
 from handlers.stack import Stack
 from handlers.triggers import message
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 
 
-def put_back(kept: AttemptResult, stack: Stack) -> bool:
+def put_back(result: AttemptResult, stack: Stack) -> bool:
     """Whether what is left to do, if anything, is on the queue again. A wish that no run has met yet keeps its age, so
     that the run that is going on may cover it; what a run left undone is a new wish.
     """
-    trigger = replace(kept.trigger, sent=None) if kept.ending is Ending.COMPLETED else kept.trigger
-    return not stack.queue.send(again(kept.document, trigger, kept.again))
+    trigger = replace(result.trigger, sent=None) if result.ending is Ending.COMPLETED else result.trigger
+    return not stack.queue.send(again(result.document, trigger, result.retry_after))
 
 
-def again(document: str, trigger: Trigger, delay: int) -> Iterator[Message]:
+def again(document: str, trigger: Trigger, delay: int) -> Iterator[QueueMessage]:
     """The message that makes a document come back after `delay` seconds; none for 0."""
     if delay:
-        later = replace(trigger, source=Source.AGAIN, document=document, tries=trigger.tries + 1)
-        yield Message(message(document, later), delay)
+        retry_at = replace(trigger, source=Source.RETRY, document=document, tries=trigger.tries + 1)
+        yield QueueMessage(message(document, retry_at), delay)

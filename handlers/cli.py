@@ -22,7 +22,7 @@ from handlers import terminal
 if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.fields import Address
-    from handlers.wiring import Place
+    from handlers.wiring import AwsConnection
     from reconciler.engine.result import Report
     from reconciler.model import Policy
 
@@ -164,16 +164,16 @@ def apply(
         expected = approved
     elif not auto_approve and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused("there is no terminal to ask on: look at the plan, then give --auto-approve or --plan FILE")
-    place = _place(document, options)
+    connection = _place(document, options)
     if not expected and not auto_approve:
-        seen = _run(document, place, policy, write=False, only=chosen)
+        seen = _run(document, connection, policy, write=False, only=chosen)
         if len(seen.gate.held) == len(seen.plan.actions):
             terminal.show(seen, form, no_color=options["no_color"])
             return _exit_code(seen)
         if not terminal.agreed(seen, no_color=options["no_color"]):
             raise Refused("it was not approved; nothing was changed")
         expected = seen.plan.fingerprint
-    report = _run(document, place, policy, only=chosen, expected=expected, approved=approved)
+    report = _run(document, connection, policy, only=chosen, expected=expected, approved=approved)
     terminal.show(report, form, no_color=options["no_color"])
     return _exit_code(report)
 
@@ -266,14 +266,14 @@ def _refusing[Answer](error: type[Exception], act: Callable[[], Answer]) -> Answ
         raise Refused(str(told)) from told
 
 
-def _place(document: Document, options: Mapping[str, Any]) -> Place:
+def _place(document: Document, options: Mapping[str, Any]) -> AwsConnection:
     from handlers import wiring
 
-    entry = wiring.Entry(*(options[name] for name in ("profile", "region", "endpoint_url")))
-    return _refusing(wiring.NoEntry, lambda: wiring.connect(document, entry))
+    entry = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    return _refusing(wiring.CannotConnect, lambda: wiring.connect(document, entry))
 
 
-def _run(document: Document, place: Place, policy: Policy, **how: Any) -> Report:
+def _run(document: Document, connection: AwsConnection, policy: Policy, **how: Any) -> Report:
     """One run, told on stderr while it goes on."""
     from desired_state.sanitize import sanitize
     from handlers import wiring
@@ -283,7 +283,7 @@ def _run(document: Document, place: Place, policy: Policy, **how: Any) -> Report
 
     progress = Progress(live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
     try:
-        return run(document, wiring.world(place, looking=progress.looking, doing=progress.doing), policy, **how)
+        return run(document, wiring.world(connection, looking=progress.looking, doing=progress.doing), policy, **how)
     except StalePlanError as error:
         mend = "nothing was changed; plan again, with the same options, and look at it"
         raise Refused(f"{sanitize(str(error))}: {mend}") from error

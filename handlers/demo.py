@@ -16,7 +16,7 @@ from rich.text import Text
 
 from desired_state.load import load
 from handlers.terminal import style
-from handlers.wiring import Place, world
+from handlers.wiring import AwsConnection, world
 from lab import laboratory
 from lab.drifts import DRIFTS, find_network
 from reconciler.engine.run import run
@@ -48,7 +48,7 @@ class _Show:
     def __init__(self, console: Console, document: Document, lab: StrictAws) -> None:
         self._console, self._document, self._lab = console, document, lab
         self._others = lab.outsider()
-        self._place = Place(lab.session(), lab.region)
+        self._place = AwsConnection(lab.session(), lab.region)
 
     def play(self) -> int:
         self._heading("Build", "The document describes a three-tier network. Nothing of it exists yet.")

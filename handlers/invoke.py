@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from handlers import telemetry
 from handlers.again import put_back
-from handlers.stack import Call, Stack, ready, warm
-from handlers.triggers import BadAsk, ask
+from handlers.stack import Invocation, Stack, ready, warm
+from handlers.triggers import InvalidRequest, read_request
 from reconciler.attempt.keep import Request, keep
 from reconciler.model.trigger import Source, Trigger
 from reconciler.redact import fit, redacted
@@ -30,37 +30,39 @@ LONGEST_TEXT = 64 * 1024
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Answers how it ended, and the report where there is one (`answer`)."""
-    with telemetry.voice(run_id=context.aws_request_id):
-        call = Call(context.aws_request_id, lambda: context.get_remaining_time_in_millis() / 1000)
-        return invoke(event, warm(), call)
+    with telemetry.log_context(run_id=context.aws_request_id):
+        invocation = Invocation(context.aws_request_id, lambda: context.get_remaining_time_in_millis() / 1000)
+        return invoke(event, warm(), invocation)
 
 
-def invoke(event: Any, stack: Stack, call: Call) -> dict[str, Any]:
+def invoke(event: Any, stack: Stack, invocation: Invocation) -> dict[str, Any]:
     """The answer to one manual invoke; what cannot be done is answered, not raised."""
     try:
-        asked = ask(event)
+        asked = read_request(event)
         if "only" in asked.model_fields_set and not asked.only:
-            return _refused(call, "only: it is empty, which would be nothing; write some addresses, or leave it out")
-    except BadAsk as error:
-        return _refused(call, str(error))
-    wish = Request(
+            return _refused(
+                invocation, "only: it is empty, which would be nothing; write some addresses, or leave it out"
+            )
+    except InvalidRequest as error:
+        return _refused(invocation, str(error))
+    request = Request(
         write=asked.mode == "apply",
         only=frozenset(asked.only) or None,
         approve=asked.approve,
         accept_revision=asked.accept_revision,
     )
     trigger = Trigger(Source.MANUAL, asked.document)
-    with telemetry.about(document=asked.document):
-        kept = keep(asked.document, trigger, stack.dependencies(call), wish)
-    telemetry.tell(kept)
-    if not (wish.write and kept.report and kept.again):
-        return answer(kept)
-    if put_back(kept, stack):
-        return answer(kept, again=kept.again)
-    return answer(replace(kept, problem="what is left could not be put on the queue: the next sweep goes on with it"))
+    with telemetry.log_keys(document=asked.document):
+        result = keep(asked.document, trigger, stack.dependencies(invocation), request)
+    telemetry.emit(result)
+    if not (request.write and result.report and result.retry_after):
+        return answer(result)
+    if put_back(result, stack):
+        return answer(result, again=result.retry_after)
+    return answer(replace(result, problem="what is left could not be put on the queue: the next sweep goes on with it"))
 
 
-def answer(kept: AttemptResult, *, again: int | None = None) -> dict[str, Any]:
+def answer(result: AttemptResult, *, again: int | None = None) -> dict[str, Any]:
     """`ending`, `problem` and `refusal` as `AttemptResult` has them, the report as `setpoint plan -o json` prints it, and in how
     many seconds the worker goes on (null: it was not asked to); all without what looks like a secret.
 
@@ -68,20 +70,20 @@ def answer(kept: AttemptResult, *, again: int | None = None) -> dict[str, Any]:
     """
     told = {
         "format_version": FORMAT_VERSION,
-        "run_id": kept.run_id,
-        "document": kept.document,
-        "ending": kept.ending.value,
-        "problem": _short(kept.problem) or None,
-        "refusal": _short(kept.refusal) or None,
+        "run_id": result.run_id,
+        "document": result.document,
+        "ending": result.ending.value,
+        "problem": _short(result.problem) or None,
+        "refusal": _short(result.refusal) or None,
         "again_in_seconds": again,
-        "report": fit(as_json(kept.report), MANY, DEEP, redacted) if kept.report else None,
+        "report": fit(as_json(result.report), MANY, DEEP, redacted) if result.report else None,
     }
-    return _fitted(told) if kept.report else told
+    return _fitted(told) if result.report else told
 
 
-def _refused(call: Call, problem: str) -> dict[str, Any]:
+def _refused(invocation: Invocation, problem: str) -> dict[str, Any]:
     """The answer to what no run was begun for."""
-    return answer(AttemptResult("", call.run_id, Ending.REFUSED, Trigger(Source.MANUAL), problem=problem)) | {
+    return answer(AttemptResult("", invocation.run_id, Ending.REFUSED, Trigger(Source.MANUAL), problem=problem)) | {
         "document": None
     }
 
@@ -98,9 +100,9 @@ def _fitted(told: dict[str, Any]) -> dict[str, Any]:
     while len(json.dumps(told)) > LARGEST:
         lists = {name: value for name, value in report.items() if isinstance(value, list) and value}
         longest = max(lists, key=lambda name: len(json.dumps(lists[name])))
-        kept = len(lists[longest]) // 2
-        left_out[longest] = left_out.get(longest, 0) + len(lists[longest]) - kept
-        report[longest] = lists[longest][:kept]
+        result = len(lists[longest]) // 2
+        left_out[longest] = left_out.get(longest, 0) + len(lists[longest]) - result
+        report[longest] = lists[longest][:result]
         told["left_out"] = left_out
     return told
 

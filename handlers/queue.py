@@ -28,7 +28,7 @@ LONGEST_DELAY = 900
 
 
 @dataclass(frozen=True)
-class Message:
+class QueueMessage:
     """What to put on the queue, and how many seconds it is kept back there."""
 
     body: str
@@ -41,9 +41,9 @@ class Queue:
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client, self._url = client, url
 
-    def send(self, messages: Iterable[Message]) -> tuple[Message, ...]:
+    def send(self, messages: Iterable[QueueMessage]) -> tuple[QueueMessage, ...]:
         """Those that could not be sent, after three tries each; never raises for what SQS answers."""
-        lost: list[Message] = []
+        lost: list[QueueMessage] = []
         for chunk in batched(messages, ENTRIES, strict=False):
             left = chunk
             for _ in range(ATTEMPTS):
@@ -53,7 +53,7 @@ class Queue:
             lost += left
         return tuple(lost)
 
-    def _offer(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    def _offer(self, messages: tuple[QueueMessage, ...]) -> tuple[QueueMessage, ...]:
         """Those of one batch that SQS did not take."""
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(index), "MessageBody": one.body, "DelaySeconds": min(max(one.delay, 0), LONGEST_DELAY)}

@@ -31,7 +31,7 @@ from reconciler.attempt.keep import Dependencies, Unreachable
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail.record import is_own
 from reconciler.ledger.lease import Ledger
-from reconciler.notify.publisher import Alerts
+from reconciler.notify.publisher import Publisher
 
 if TYPE_CHECKING:
     from desired_state.document import Document
@@ -48,7 +48,7 @@ _PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connec
 
 
 @dataclass(frozen=True)
-class Call:
+class Invocation:
     """One invocation: its name, and how many seconds it has left."""
 
     run_id: str
@@ -101,8 +101,8 @@ class Stack:
         return Queue(self._client("sqs"), self.deployment.queue_url)
 
     @cached_property
-    def alerts(self) -> Alerts:
-        return Alerts(
+    def alerts(self) -> Publisher:
+        return Publisher(
             self._client("sns"),
             self._client("events"),
             topic_arn=self.deployment.topic_arn,
@@ -116,25 +116,25 @@ class Stack:
         _ = self.ledger, self.documents, self.queue, self.alerts
         self._own.open("ec2", "rds")
 
-    def dependencies(self, call: Call) -> Dependencies:
+    def dependencies(self, invocation: Invocation) -> Dependencies:
         """What `keep` works with in one invocation."""
         return Dependencies(
             ledger=self.ledger,
             documents=self.documents,
             alerts=self.alerts,
-            reach=self.reach,
-            reaches=self.reaches,
-            ours=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
+            aws_for=self.aws_for,
+            scope_problem=self.scope_problem,
+            is_own_call=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
             policy=self._settings.policy(),
             repeat=timedelta(hours=self.deployment.alert_repeat_hours),
-            run_id=call.run_id,
+            run_id=invocation.run_id,
             now=self._now,
             sleep=self._sleep,
-            seconds_left=call.seconds_left,
+            seconds_left=invocation.seconds_left,
             reserve=self.deployment.reserve_seconds,
         )
 
-    def reaches(self, document: Document) -> str:
+    def scope_problem(self, document: Document) -> str:
         """Why this deployment does not look after the place a document is for; empty if it does."""
         scope = document.scope
         if scope.region != self.region:
@@ -145,7 +145,7 @@ class Stack:
             return f"scope.account_id: this deployment does not reach account {scope.account_id}: {mend}"
         return ""
 
-    def reach(self, document: Document) -> Aws:
+    def aws_for(self, document: Document) -> Aws:
         """The account of a document that this deployment reaches. Raises `Unreachable`."""
         account = document.scope.account_id
         if account == self.account:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from desired_state.sources import SourceError
 from handlers import telemetry
-from handlers.queue import Message
+from handlers.queue import QueueMessage
 from handlers.stack import Stack, ready, warm
 from handlers.triggers import Dropped, UnknownEvent, message, read
 from reconciler.ledger.table import LedgerError
@@ -25,7 +25,7 @@ class SweepError(Exception):
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Answers `{"documents": <how many messages were sent>}`."""
-    with telemetry.voice(run_id=context.aws_request_id):
+    with telemetry.log_context(run_id=context.aws_request_id):
         return {"documents": sweep(event, warm())}
 
 
@@ -43,7 +43,7 @@ def sweep(event: Any, stack: Stack) -> int:
             names.update(listed())
         except (SourceError, LedgerError) as error:
             problems.append(str(error))
-    messages = [Message(message(name, Trigger(Source.SCHEDULE, name))) for name in sorted(names)]
+    messages = [QueueMessage(message(name, Trigger(Source.SCHEDULE, name))) for name in sorted(names)]
     if lost := stack.queue.send(messages):
         problems.append(f"{len(lost)} of {len(names)} documents could not be put on the queue")
     if problems:

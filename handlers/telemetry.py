@@ -1,6 +1,6 @@
 """The voice of the Lambda functions: every line on stdout is one JSON object, and nothing in it is alive or secret.
 
-The doors wrap an invocation in `voice`, the work on one document in `about`, and hand each `AttemptResult` to `tell`. All else
+The doors wrap an invocation in `log_context`, the work on one document in `log_keys`, and hand each `AttemptResult` to `emit`. All else
 logs through the standard `logging` and comes out in the same form: whatever handler the Lambda runtime put on the root
 logger (awslambdaric puts one, by AWS_LAMBDA_LOG_FORMAT) is replaced, so no line comes twice or in another shape. Lambda
 passes a line that is JSON on as it is under both formats, and reads its level and time from `level` and `timestamp`
@@ -28,7 +28,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from reconciler.redact import safe_text
 from reconciler.report.attempt import AttemptResult
-from reconciler.report.records import UNITS, Record, bounded, metrics, records
+from reconciler.report.records import UNITS, LogRecord, bounded, metrics, records
 
 NAMESPACE = "Setpoint"
 WIDTH = 61_440
@@ -48,13 +48,13 @@ class BrokenOffError(Exception):
 
 
 @contextmanager
-def voice(**keys: object) -> Iterator[None]:
+def log_context(**keys: object) -> Iterator[None]:
     """For the length of one invocation, all that is logged comes out as lines of JSON that carry `keys`.
 
     What escapes is logged here and raised as BrokenOffError, since the runtime prints an exception's text as it is.
     """
     _claim()
-    with about(**keys):
+    with log_keys(**keys):
         try:
             yield
         except Exception as error:
@@ -63,7 +63,7 @@ def voice(**keys: object) -> Iterator[None]:
 
 
 @contextmanager
-def about(**keys: object) -> Iterator[None]:
+def log_keys(**keys: object) -> Iterator[None]:
     """For the length of one piece of work, every line carries `keys` too, in whatever thread it is logged."""
     logger = _logger(_service())
     before = {name: value for name, value in logger.get_current_keys().items() if name in keys}
@@ -75,13 +75,13 @@ def about(**keys: object) -> Iterator[None]:
         logger.append_keys(**before)
 
 
-def tell(kept: AttemptResult) -> None:
+def emit(result: AttemptResult) -> None:
     """A line for each record of what happened (records.py), and one object of metrics if anything ran."""
-    for record in records(kept):
+    for record in records(result):
         message = record.pop("message")
         log.log(_level(record), message, extra=record)
-    if figures := metrics(kept):
-        _write(_embedded(kept, figures))
+    if figures := metrics(result):
+        _write(_embedded(result, figures))
 
 
 _LEVELS = {
@@ -95,13 +95,13 @@ _LEVELS = {
 }
 
 
-def _level(record: Record) -> int:
+def _level(record: LogRecord) -> int:
     """How loud: for the record of a run, as loud as the loudest that it counts."""
     words = {record.get(name) for name in ("outcome", "ended", "ending")} | set(record.get("counts", ()))
     return max([_LEVELS.get(str(word), logging.INFO) for word in words])
 
 
-def _embedded(kept: AttemptResult, figures: dict[str, float]) -> str:
+def _embedded(result: AttemptResult, figures: dict[str, float]) -> str:
     """The figures in CloudWatch's embedded metric format. `service` is the only dimension: a name of a
     document or a run would make a metric of its own each time; they are properties, by which the log can be searched.
     """
@@ -109,9 +109,9 @@ def _embedded(kept: AttemptResult, figures: dict[str, float]) -> str:
     for name, value in figures.items():
         embedded.add_metric(name, UNITS[name], value)
     properties = {
-        "document": kept.document,
-        "run_id": kept.run_id,
-        "revision": kept.report.document.revision if kept.report else None,
+        "document": result.document,
+        "run_id": result.run_id,
+        "revision": result.report.document.revision if result.report else None,
     }
     for name, value in bounded(properties, WIDTH).items():
         if value is not None:
@@ -197,7 +197,7 @@ def _line(told: dict[str, Any]) -> str:
         told.pop(name, None)
     told["logger"] = told.pop("name")
     if "record" in told:
-        del told["location"], told["logger"]  # always `tell`
+        del told["location"], told["logger"]  # always `emit`
     if exception:
         told["error"] = _error(exception["value"])
     return json.dumps(bounded(told, WIDTH), ensure_ascii=False, separators=(",", ":"))

@@ -1,5 +1,5 @@
-"""What woke us: events, queue messages and payloads -> a `Trigger` or an `Ask`. The Lambda doors call `read`,
-`read_record` and `ask`, and put work back on the queue with `message`.
+"""What woke us: events, queue messages and payloads -> a `Trigger` or an `InvokeRequest`. The Lambda doors call `read`,
+`read_record` and `read_request`, and put work back on the queue with `message`.
 
 Anybody who can write to the queue can write an event, so an event is a hint: of all its text only the name of a
 document is acted upon, after its form is checked; accounts must be ours; ids stay in `Actor.names`, which are only
@@ -61,7 +61,7 @@ class UnknownEvent(Exception):
     """Nobody knows what this event is: what was seen of it, inert and short, and what would have been understood."""
 
 
-class BadAsk(Exception):
+class InvalidRequest(Exception):
     """A manual invoke asks for what cannot be: a line for each field, with its value and what to write instead."""
 
 
@@ -213,7 +213,7 @@ def _message(event: Mapping[str, Any]) -> Trigger:
     return Trigger(rest.source, read.document, rest.account, rest.sent, actors, rest.tries)
 
 
-class Ask(BaseModel):
+class InvokeRequest(BaseModel):
     """What a person asks of the manual invoke; a field's description is its mend. `only` narrows it to some addresses,
     `approve` is the fingerprint of a held plan that may be carried out, `accept_revision` releases an older document.
     """
@@ -231,21 +231,21 @@ class Ask(BaseModel):
     accept_revision: Revision | None = Field(None, description="write the whole number of the revision")
 
 
-def ask(payload: object) -> Ask:
-    """The wish in the payload of a manual invoke. Raises `BadAsk`."""
+def read_request(payload: object) -> InvokeRequest:
+    """The wish in the payload of a manual invoke. Raises `InvalidRequest`."""
     if not isinstance(payload, Mapping):
-        raise BadAsk(f"{shown(payload)} is no payload; write an object with at least a document's name")
+        raise InvalidRequest(f"{shown(payload)} is no payload; write an object with at least a document's name")
     try:
-        return Ask.model_validate(payload)
+        return InvokeRequest.model_validate(payload)
     except ValidationError as error:
         fields = dict.fromkeys(str(one["loc"][0]) for one in error.errors())
-    raise BadAsk("\n".join(_refused(field, payload) for field in fields))
+    raise InvalidRequest("\n".join(_refused(field, payload) for field in fields))
 
 
 def _refused(field: str, payload: Mapping[str, Any]) -> str:
-    known = Ask.model_fields.get(field)
+    known = InvokeRequest.model_fields.get(field)
     if known is None:
-        return f"{shown(field)}: there is no such field; {nearest(field, Ask.model_fields)}"
+        return f"{shown(field)}: there is no such field; {nearest(field, InvokeRequest.model_fields)}"
     if field not in payload:
         return f"{field}: it is missing; {known.description}"
     return f"{field}: {_excerpt(payload[field])} cannot be used; {known.description}"

@@ -45,12 +45,12 @@ FAILURES = (AwsError, BotoCoreError, ResponseParserError)
 """What a run may still raise when AWS cannot be spoken to at all: no such endpoint, an answer that is no answer."""
 
 
-class NoEntry(Exception):
+class CannotConnect(Exception):
     """AWS cannot be reached as the document needs it: no credentials, another account, another region."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class ConnectionOptions:
     """How to get to AWS, as the caller asked; what is empty comes from the AWS_* variables and the profile."""
 
     profile: str = ""
@@ -59,7 +59,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Place:
+class AwsConnection:
     """Where we are: a session of the account and region that the document is for."""
 
     session: boto3.Session
@@ -67,7 +67,7 @@ class Place:
     endpoint_url: str = ""
 
 
-def connect(document: Document, entry: Entry) -> Place:
+def connect(document: Document, entry: ConnectionOptions) -> AwsConnection:
     """The place the document is for. Raises NoEntry before anything of the network is read.
 
     The one call made, sts:GetCallerIdentity, needs no permission and is not counted as a read of a run.
@@ -78,32 +78,32 @@ def connect(document: Document, entry: Entry) -> Place:
         _check_region(document, region)
         account = _account(session, region, entry.endpoint_url)
     except ProfileNotFound as error:
-        raise NoEntry(f"{sanitize(str(error))}: `aws configure list-profiles` shows those there are") from error
+        raise CannotConnect(f"{sanitize(str(error))}: `aws configure list-profiles` shows those there are") from error
     except _NOT_LOGGED_IN as error:
-        raise NoEntry(f"{sanitize(str(error))}: {_LOGIN}") from error
+        raise CannotConnect(f"{sanitize(str(error))}: {_LOGIN}") from error
     except ClientError as error:
-        raise NoEntry(f"AWS does not say who we are: {sanitize(str(error))}; {_LOGIN}") from error
+        raise CannotConnect(f"AWS does not say who we are: {sanitize(str(error))}; {_LOGIN}") from error
     except (BotoCoreError, ResponseParserError, ValueError) as error:  # ValueError: an endpoint that is no URL
-        raise NoEntry(
+        raise CannotConnect(
             f"AWS cannot be reached: {sanitize(str(error))}; check the region, the endpoint, the network"
         ) from error
     if account != document.scope.account_id:
         mend = "use --profile with a profile of that account, or correct scope.account_id"
-        raise NoEntry(f"this is account {account}, the document is for {document.scope.account_id}: {mend}")
-    return Place(session, region, entry.endpoint_url)
+        raise CannotConnect(f"this is account {account}, the document is for {document.scope.account_id}: {mend}")
+    return AwsConnection(session, region, entry.endpoint_url)
 
 
-def open_session(entry: Entry) -> boto3.Session:
+def open_session(entry: ConnectionOptions) -> boto3.Session:
     """The session of a profile, or of what the AWS_* variables say."""
     return boto3.Session(profile_name=entry.profile or None)
 
 
-def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str], None]) -> Environment:
+def world(connection: AwsConnection, *, looking: Callable[[str], None], doing: Callable[[str], None]) -> Environment:
     """The outside of one run, its counts at zero. `looking` is told of reads, `doing` of every write before it."""
     aws = Aws(
-        place.session,
-        place.region,
-        endpoint_url=place.endpoint_url or None,
+        connection.session,
+        connection.region,
+        endpoint_url=connection.endpoint_url or None,
         version=version(),
         notice=looking,
     )
@@ -113,7 +113,7 @@ def world(place: Place, *, looking: Callable[[str], None], doing: Callable[[str]
 def _check_region(document: Document, region: str) -> None:
     if region != document.scope.region:
         mend = f"use --region {document.scope.region}, or correct scope.region"
-        raise NoEntry(f"this is region {sanitize(region)}, the document is for {document.scope.region}: {mend}")
+        raise CannotConnect(f"this is region {sanitize(region)}, the document is for {document.scope.region}: {mend}")
 
 
 def _account(session: boto3.Session, region: str, endpoint_url: str) -> str:

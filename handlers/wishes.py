@@ -16,20 +16,20 @@ from reconciler.model.trigger import Source, Trigger
 
 log = logging.getLogger(__name__)
 
-Wishes = Mapping[str, list[tuple[str, Trigger]]]
+Requests = Mapping[str, list[tuple[str, Trigger]]]
 """By document, the id of each message that wants it looked after, and its reason."""
 _NOTHING = Trigger(Source.CHANGE)
 
 
-def in_turn(wishes: Wishes) -> list[tuple[str, Trigger]]:
+def in_turn(requests: Requests) -> list[tuple[str, Trigger]]:
     """Each document once. Those that had to come back most often come first, or a full queue would starve some."""
-    merged = [(document, reduce(_merged, (trigger for _, trigger in asked))) for document, asked in wishes.items()]
+    merged = [(document, reduce(_merged, (trigger for _, trigger in asked))) for document, asked in requests.items()]
     return sorted(merged, key=lambda one: (-one[1].tries, one[0]))
 
 
-def wishes_of(records: Iterable[Mapping[str, Any]], stack: Stack) -> tuple[Wishes, set[str]]:
+def requests_of(records: Iterable[Mapping[str, Any]], stack: Stack) -> tuple[Requests, set[str]]:
     """The wishes of a batch, and the ids of the messages that cannot be understood."""
-    wishes: dict[str, list[tuple[str, Trigger]]] = defaultdict(list)
+    requests: dict[str, list[tuple[str, Trigger]]] = defaultdict(list)
     failed: set[str] = set()
     at: dict[str, tuple[str, ...] | LedgerError] = {}
     for record in records:
@@ -41,8 +41,8 @@ def wishes_of(records: Iterable[Mapping[str, Any]], stack: Stack) -> tuple[Wishe
             failed.add(item)
             continue
         for document in documents:
-            wishes[document].append((item, trigger))
-    return wishes, failed
+            requests[document].append((item, trigger))
+    return requests, failed
 
 
 def _asked(

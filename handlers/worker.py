@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from handlers import telemetry
 from handlers.again import again, put_back
-from handlers.queue import Message
-from handlers.stack import Call, Stack, ready, warm
+from handlers.queue import QueueMessage
+from handlers.wishes import in_turn, requests_of
+from handlers.stack import Invocation, Stack, ready, warm
 from handlers.triggers import UnknownEvent
-from handlers.wishes import in_turn, wishes_of
-from reconciler.attempt.keep import keep, later
+from reconciler.attempt.keep import keep, retry_delay
 from reconciler.model.trigger import Trigger
 
 if TYPE_CHECKING:
@@ -30,42 +30,42 @@ ENOUGH = 20.0
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Answers which messages are to come again: `{"batchItemFailures": [{"itemIdentifier": ...}]}`."""
-    with telemetry.voice(run_id=context.aws_request_id):
-        call = Call(context.aws_request_id, lambda: context.get_remaining_time_in_millis() / 1000)
+    with telemetry.log_context(run_id=context.aws_request_id):
+        invocation = Invocation(context.aws_request_id, lambda: context.get_remaining_time_in_millis() / 1000)
         if not isinstance(event, Mapping) or not isinstance(event.get("Records"), list):
             raise UnknownEvent("the worker is woken by its queue only: send anything else to the queue or to invoke")
-        failed = work(event["Records"], warm(), call)
+        failed = work(event["Records"], warm(), invocation)
         return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 
 
-def work(records: Iterable[Mapping[str, Any]], stack: Stack, call: Call) -> tuple[str, ...]:
+def work(records: Iterable[Mapping[str, Any]], stack: Stack, invocation: Invocation) -> tuple[str, ...]:
     """The ids of the messages that failed, in the order they came."""
     records = list(records)
-    wishes, failed = wishes_of(records, stack)
-    late: dict[str, Message] = {}
-    for document, trigger in in_turn(wishes):
-        if call.seconds_left() < stack.deployment.reserve_seconds + ENOUGH:
+    requests, failed = requests_of(records, stack)
+    late: dict[str, QueueMessage] = {}
+    for document, trigger in in_turn(requests):
+        if invocation.seconds_left() < stack.deployment.reserve_seconds + ENOUGH:
             log.warning("%s: no time is left to begin with it", document)
-            late.update((document, one) for one in again(document, trigger, later(trigger, 1)))
+            late.update((document, one) for one in again(document, trigger, retry_delay(trigger, 1)))
             continue
         try:
-            done = _one(document, trigger, stack, call)
+            done = _one(document, trigger, stack, invocation)
         except Exception:
             # One document's mistake must not cost the others their run; the message comes again, and is kept at last.
             log.exception("%s: the run broke off", document)
             done = False
-        failed |= set() if done else {item for item, _ in wishes[document]}
+        failed |= set() if done else {item for item, _ in requests[document]}
     lost = set(stack.queue.send(late.values()))
-    failed |= {item for document, one in late.items() if one in lost for item, _ in wishes[document]}
+    failed |= {item for document, one in late.items() if one in lost for item, _ in requests[document]}
     return tuple(one["messageId"] for one in records if one["messageId"] in failed)
 
 
-def _one(document: str, trigger: Trigger, stack: Stack, call: Call) -> bool:
+def _one(document: str, trigger: Trigger, stack: Stack, invocation: Invocation) -> bool:
     """Whether the document was looked after, or will be: its messages are done with."""
-    with telemetry.about(document=document):
-        kept = keep(document, trigger, stack.dependencies(call))
-    telemetry.tell(kept)
-    return put_back(kept, stack)
+    with telemetry.log_keys(document=document):
+        result = keep(document, trigger, stack.dependencies(invocation))
+    telemetry.emit(result)
+    return put_back(result, stack)
 
 
 ready()

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.resource import Resource
-from reconciler.engine.result import Line, Report, concerns
+from reconciler.engine.result import Line, Report, is_about
 from reconciler.ledger.record import FlappingRecord
 from reconciler.model import ABSENT, Attempt, Difference, Ended, Outcome
 
-BOUTS = 3
+MAX_CORRECTIONS = 3
 """Corrections of one drift that any hour may have."""
 HOUR = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(hours=24)
@@ -45,22 +45,22 @@ def _plain(value: Any) -> Any:
     return sorted(map(str, value)) if isinstance(value, frozenset) else value
 
 
-def paused(bouts: Mapping[str, FlappingRecord], one: Difference, now: datetime) -> str:
+def paused(flapping: Mapping[str, FlappingRecord], one: Difference, now: datetime) -> str:
     """Why a drift is left alone, and until when; empty where it may be corrected."""
-    bout = bouts.get(name(one)) if bouts else None
+    bout = flapping.get(name(one)) if flapping else None
     if bout is None or bout.until is None or now >= bout.until:
         return ""
     return f"a fight: it came back each time it was corrected, so it is left alone until {bout.until:%Y-%m-%dT%H:%MZ}"
 
 
-def after(bouts: Mapping[str, FlappingRecord], report: Report, now: datetime) -> dict[str, FlappingRecord]:
+def after(flapping: Mapping[str, FlappingRecord], report: Report, now: datetime) -> dict[str, FlappingRecord]:
     """What to remember after a run that ended at `now`. Times are those of the run's end, so never before the write."""
     window = HOUR + timedelta(seconds=report.seconds)
     complete = not report.gate.unseen and report.plan.only is None
     lines = {name(line): line for line in report.lines}
     kept: dict[str, FlappingRecord] = {}
-    for key in [*lines, *(one for one in bouts if one not in lines)]:
-        bout, line = bouts.get(key, FlappingRecord()), lines.get(key)
+    for key in [*lines, *(one for one in flapping if one not in lines)]:
+        bout, line = flapping.get(key, FlappingRecord()), lines.get(key)
         if line and _written(line, report):
             bout = _corrected(bout, now, window)
         elif line and bout.until:
@@ -76,7 +76,7 @@ def _written(line: Line, report: Report) -> bool:
     """Whether this run wrote to correct the drift. What the last look does not show any more counts also where an
     answer was lost or a batch was taken apart; what it still shows counts where all calls for it went well.
     """
-    tried = [one for one in report.attempts if concerns(one.action, line)]
+    tried = [one for one in report.attempts if is_about(one.action, line)]
     if line.outcome is Outcome.CORRECTED:
         return any(map(_sent, tried))
     sent = [one for one in tried if one.ended not in {Ended.HELD, Ended.SKIPPED}]
@@ -90,7 +90,7 @@ def _sent(attempt: Attempt) -> bool:
 
 def _corrected(bout: FlappingRecord, now: datetime, window: timedelta) -> FlappingRecord:
     times = (*(one for one in bout.times if now - one < window), now)
-    if not bout.pauses and len(times) < BOUTS:
+    if not bout.pauses and len(times) < MAX_CORRECTIONS:
         return FlappingRecord(times)
     pauses = bout.pauses + 1
     return FlappingRecord(times, pauses, now + _pause(pauses))

@@ -25,14 +25,14 @@ from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, StalePlanError, run
 from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
-from reconciler.ledger.record import Record
+from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Outcome, Policy
 from reconciler.model.trigger import Actor, Trigger
-from reconciler.notify.alert_rules import concerns
-from reconciler.notify.deduplication import news
+from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.deduplication import deduplicate
 from reconciler.notify.exposure import lets_in
-from reconciler.notify.publisher import Alerts
+from reconciler.notify.publisher import Publisher
 from reconciler.report.attempt import AttemptResult, Ending
 
 log = logging.getLogger(__name__)
@@ -65,17 +65,17 @@ class Request:
 class Dependencies:
     """Everything outside that keeping a document needs. `run_id` names this attempt and owns its lease.
 
-    `reaches` says why the place of a document is none of this deployment's (empty: it is), `reach` gives it, or raises
-    `Unreachable`. `ours` knows our own calls by their CloudTrail record. `seconds_left` of this invocation, of which
+    `scope_problem` says why the place of a document is none of this deployment's (empty: it is), `aws_for` gives it, or raises
+    `Unreachable`. `is_own_call` knows our own calls by their CloudTrail record. `seconds_left` of this invocation, of which
     the last `reserve` are for looking again and telling. `repeat` is after how long an open concern is told again.
     """
 
     ledger: Ledger
     documents: Documents
-    alerts: Alerts
-    reach: Callable[[Document], Aws]
-    reaches: Callable[[Document], str]
-    ours: Callable[[Mapping[str, Any]], bool]
+    alerts: Publisher
+    aws_for: Callable[[Document], Aws]
+    scope_problem: Callable[[Document], str]
+    is_own_call: Callable[[Mapping[str, Any]], bool]
     policy: Policy
     repeat: timedelta
     run_id: str
@@ -85,21 +85,21 @@ class Dependencies:
     reserve: float
 
 
-def keep(name: str, trigger: Trigger, dependencies: Dependencies, wish: Request | None = None) -> AttemptResult:
+def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
     """One attempt to keep the document `name`. Raises only what is a mistake of this program."""
     blank = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
     except LedgerError as error:
-        return replace(blank, problem=str(error), again=later(trigger, WAITING_AGAIN))
+        return replace(blank, problem=str(error), retry_after=retry_delay(trigger, WAITING_AGAIN))
     if isinstance(lease, LeaseHeld):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
-        return replace(blank, ending=Ending.LEASE_HELD, problem=problem, again=later(trigger, BUSY_AGAIN))
-    learnt: Record | None = None
+        return replace(blank, ending=Ending.LEASE_HELD, problem=problem, retry_after=retry_delay(trigger, BUSY_AGAIN))
+    learnt: DocumentRecord | None = None
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        kept, learnt = _under(lease, blank, dependencies, wish or Request())
+        kept, learnt = _under(lease, blank, dependencies, request or Request())
         return kept
     finally:
         # Of a run that broke off, what the lease knows: an accepted version must not be forgotten with it.
@@ -107,50 +107,50 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, wish: Request 
             log.warning("%s: what this run learnt could not be stored: %s", name, problem)
 
 
-def _covered(record: Record, trigger: Trigger) -> bool:
+def _covered(record: DocumentRecord, trigger: Trigger) -> bool:
     """Whether the network was looked at since the message was sent: one look answers all that happened before it."""
     if trigger.sent is None or record.looked_at is None:
         return False
     return record.looked_at > trigger.sent + SKEW
 
 
-def later(trigger: Trigger, first: int) -> int:
+def retry_delay(trigger: Trigger, first: int) -> int:
     """Seconds until the next try, twice as long each time; 0 when the schedule is to look after it."""
     return min(first * 2**trigger.tries, LONGEST_AGAIN) if trigger.tries < TRIES else 0
 
 
 def _under(
-    lease: Lease, blank: AttemptResult, dependencies: Dependencies, wish: Request
-) -> tuple[AttemptResult, Record]:
+    lease: Lease, blank: AttemptResult, dependencies: Dependencies, request: Request
+) -> tuple[AttemptResult, DocumentRecord]:
     """What happens under the lease, and what is to be remembered of it."""
     began = dependencies.now()
-    kept, record = _kept(lease, blank, dependencies, wish)
+    kept, record = _kept(lease, blank, dependencies, request)
     if kept.ending is Ending.DELETED and _unheard_of(lease.record):
         return kept, record  # stored as deleted, or the next sweep would look for it
-    if not wish.write:
+    if not request.write:
         return kept, lease.record  # a question leaves nothing behind, and tells nobody but who asked
-    if kept.report and wish.only is None and not kept.report.gate.unseen:
+    if kept.report and request.only is None and not kept.report.gate.unseen:
         record = replace(record, looked_at=began)
     try:
-        told = news(concerns(kept), record.told, dependencies.now(), dependencies.repeat, kept)
-        sent = dependencies.alerts.tell(told, kept)
+        told = deduplicate(find_alerts(kept), record.notified, dependencies.now(), dependencies.repeat, kept)
+        sent = dependencies.alerts.send(told, kept)
     except Exception:  # what was done must be remembered, even where it cannot be put into words
         log.exception("%s: nobody could be told of this run", lease.document)
         return replace(kept, alerts_lost=1), record
-    return replace(kept, alerts_lost=sent.messages + sent.event), replace(record, told=told.remembered(sent.lost))
+    return replace(kept, alerts_lost=sent.messages + sent.event), replace(record, notified=told.remembered(sent.lost))
 
 
 def _kept(
-    lease: Lease, blank: AttemptResult, dependencies: Dependencies, wish: Request
-) -> tuple[AttemptResult, Record]:
+    lease: Lease, blank: AttemptResult, dependencies: Dependencies, request: Request
+) -> tuple[AttemptResult, DocumentRecord]:
     record = lease.record
     try:
         taken = select_version(
             blank.document,
             dependencies.documents,
             record.accepted,
-            dependencies.reaches,
-            accept_revision=wish.accept_revision,
+            dependencies.scope_problem,
+            accept_revision=request.accept_revision,
         )
     except SourceError as error:
         return _blind(blank, error), record
@@ -164,12 +164,12 @@ def _kept(
     record = replace(record, deleted=False)
     if taken.document is None:
         return replace(blank, ending=Ending.REFUSED, problem=taken.refusal), record
-    if problem := _unknown(wish.only, taken.document):
+    if problem := _unknown(request.only, taken.document):
         return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=taken.refusal), record
-    blank = replace(blank, refusal=taken.refusal, rollout=wish.write and taken.accepted != record.accepted)
+    blank = replace(blank, refusal=taken.refusal, rollout=request.write and taken.accepted != record.accepted)
     try:
-        record = _accepted(lease, record, taken, wish)
-        return _run(lease, blank, record, taken.document, dependencies, wish)
+        record = _accepted(lease, record, taken, request)
+        return _run(lease, blank, record, taken.document, dependencies, request)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _blind(blank, error), record
     except StalePlanError as error:
@@ -177,13 +177,13 @@ def _kept(
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
 
 
-def _unheard_of(record: Record) -> bool:
+def _unheard_of(record: DocumentRecord) -> bool:
     """Whether nothing was ever learnt of a document: somebody mistook its name, or took it away before any run."""
-    return replace(record, deleted=False) == Record()
+    return replace(record, deleted=False) == DocumentRecord()
 
 
 def _blind(blank: AttemptResult, error: Exception) -> AttemptResult:
-    return replace(blank, problem=sanitize(str(error)), again=later(blank.trigger, WAITING_AGAIN))
+    return replace(blank, problem=sanitize(str(error)), retry_after=retry_delay(blank.trigger, WAITING_AGAIN))
 
 
 def _unknown(only: Iterable[str] | None, document: Document) -> str:
@@ -193,11 +193,11 @@ def _unknown(only: Iterable[str] | None, document: Document) -> str:
     return f"only: {shown(strange[0])} is not declared in this document; {nearest(strange[0], document.resources)}"
 
 
-def _accepted(lease: Lease, record: Record, taken: VersionSelection, wish: Request) -> Record:
+def _accepted(lease: Lease, record: DocumentRecord, taken: VersionSelection, request: Request) -> DocumentRecord:
     """The record with the version that this run enforces, stored before the first write of it: after a crash, too, an
     older one is known to be older.
     """
-    if taken.accepted is None or taken.accepted == record.accepted or not wish.write:
+    if taken.accepted is None or taken.accepted == record.accepted or not request.write:
         return record
     lease.accept(taken.accepted)
     return replace(record, accepted=taken.accepted)
@@ -219,25 +219,30 @@ class _Clearance:
 
 
 def _run(
-    lease: Lease, blank: AttemptResult, record: Record, document: Document, dependencies: Dependencies, wish: Request
-) -> tuple[AttemptResult, Record]:
-    aws = dependencies.reach(document)
+    lease: Lease,
+    blank: AttemptResult,
+    record: DocumentRecord,
+    document: Document,
+    dependencies: Dependencies,
+    request: Request,
+) -> tuple[AttemptResult, DocumentRecord]:
+    aws = dependencies.aws_for(document)
     may_start = _Clearance(lease, dependencies)
     started = dependencies.now()
-    memory = Memory(record.vpc_id, lambda one: fights.paused(record.bouts, one, started), record.holds)
+    memory = Memory(record.vpc_id, lambda one: fights.paused(record.flapping, one, started), record.holds)
     report = run(
         document,
         Environment(aws, dependencies.now, dependencies.sleep, may_start=may_start),
         dependencies.policy,
-        write=wish.write,
-        only=frozenset(map(Address, wish.only)) if wish.only is not None else None,
-        expected=wish.approve,
-        approved=wish.approve,
+        write=request.write,
+        only=frozenset(map(Address, request.only)) if request.only is not None else None,
+        expected=request.approve,
+        approved=request.approve,
         memory=memory,
     )
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report)
-    if wish.write and drifts:
+    if request.write and drifts:
         drifts = _to_be_told(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
     actors = attribute(
         drifts,
@@ -246,15 +251,15 @@ def _run(
         since=since,
         now=dependencies.now,
         sleep=dependencies.sleep,
-        ours=dependencies.ours,
+        is_own_call=dependencies.is_own_call,
     )
-    waiting = bool(report.count(Outcome.WAITING)) and wish.write
-    again = later(blank.trigger, WAITING_AGAIN) if waiting else 0
+    waiting = bool(report.count(Outcome.WAITING)) and request.write
+    retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
     kept = replace(
         blank,
         ending=Ending.COMPLETED,
         report=report,
-        again=later(blank.trigger, 1) if may_start.out_of_time else again,
+        retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
         actors=actors,
         exposed={} if blank.rollout else _exposed(report, actors, since, dependencies.now()),
     )
@@ -264,20 +269,22 @@ def _run(
         account=scope.account_id,
         region=scope.region,
         vpc_id=report.vpc_id,
-        bouts=fights.after(record.bouts, report, dependencies.now()),
+        flapping=fights.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
     )
     return kept, remembered
 
 
 def _to_be_told(
-    drifts: tuple[Drifted, ...], kept: AttemptResult, record: Record, dependencies: Dependencies
+    drifts: tuple[Drifted, ...], kept: AttemptResult, record: DocumentRecord, dependencies: Dependencies
 ) -> tuple[Drifted, ...]:
     """Those of which people will be told something: who changed what they know already is not asked again, for
     CloudTrail's patience is small.
     """
     try:
-        messages = news(concerns(kept), record.told, dependencies.now(), dependencies.repeat, kept).messages
+        messages = deduplicate(
+            find_alerts(kept), record.notified, dependencies.now(), dependencies.repeat, kept
+        ).messages
     except Exception:  # whoever tells people comes upon it again, and says so
         log.exception("%s: whom to ask for cannot be said", kept.document)
         return ()

@@ -16,7 +16,7 @@ from desired_state.sanitize import sanitize
 from desired_state.sources import Pinned, SourceError
 from reconciler.ledger.record import Accepted
 
-Reaches = Callable[[Document], str]
+ScopeProblem = Callable[[Document], str]
 """Why this deployment does not reach the account and region of a document's scope; empty where it does."""
 
 
@@ -52,7 +52,7 @@ def select_version(
     name: str,
     documents: Versions,
     accepted: Accepted | None,
-    reaches: Reaches,
+    scope_problem: ScopeProblem,
     *,
     accept_revision: int | None = None,
 ) -> VersionSelection:
@@ -67,7 +67,7 @@ def select_version(
     if newest is None:
         return VersionSelection(None, accepted and replace(accepted, version_id=""), deleted=True)
     try:
-        document = _document(newest, reaches)
+        document = _document(newest, scope_problem)
         if accept_revision is not None and accept_revision != document.revision:
             problem = f"revision {accept_revision} was to be accepted, and revision {document.revision} is there"
             mend = "nothing was done; look at it, then accept the revision that is there, or upload the one you mean"
@@ -89,16 +89,16 @@ def select_version(
     if not accepted.version_id:
         gone = f"the document was deleted after revision {accepted.revision} was accepted"
         return VersionSelection(None, accepted, f"{refusal}\nNothing is enforced: {gone}.")
-    return _last_accepted(name, documents, accepted, reaches, refusal)
+    return _last_accepted(name, documents, accepted, scope_problem, refusal)
 
 
 def _last_accepted(
-    name: str, documents: Versions, accepted: Accepted, reaches: Reaches, refusal: str
+    name: str, documents: Versions, accepted: Accepted, scope_problem: ScopeProblem, refusal: str
 ) -> VersionSelection:
     """What was accepted goes on being enforced, if it still is what was accepted."""
     try:
         good = documents.version(name, accepted.version_id)
-        document = _document(good, reaches)
+        document = _document(good, scope_problem)
         _check_same(Accepted(document.revision, document.sha256, good.version_id), accepted, good.origin)
     except SourceError as error:
         if not error.gone:
@@ -114,7 +114,7 @@ def _last_accepted(
     )
 
 
-def _document(pinned: Pinned, reaches: Reaches) -> Document:
+def _document(pinned: Pinned, scope_problem: ScopeProblem) -> Document:
     try:
         document = load(pinned.data, pinned.origin)
     except DocumentError as error:
@@ -123,7 +123,7 @@ def _document(pinned: Pinned, reaches: Reaches) -> Document:
         problem = f"the object is named {pinned.name}, and the document in it {document.name}"
         mend = f'write "name": "{pinned.name}", or upload it as {document.name}.json'
         raise _Refused(f"{pinned.origin}: {problem}; {mend}")
-    if why := reaches(document):
+    if why := scope_problem(document):
         raise _Refused(f"{pinned.origin}: {sanitize(why)}")
     return document
 

@@ -26,16 +26,16 @@ from desired_state.fields import (
 )
 from desired_state.members import Tags
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Item, Read, Sight, read
+from reconciler.model.kind import Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 
 _NAMES = {str(number): name for name, number in NAMED_PROTOCOLS.items()}
 
 
-def in_vpc(operation: str, result: str, sight: Sight, page: int = 1000) -> Read:
+def in_vpc(operation: str, result: str, context: ReadContext, page: int = 1000) -> Read:
     """The read of everything of one sort in the VPC, in the largest pages AWS gives."""
-    return read("ec2", operation, result, page=page, Filters=[{"Name": "vpc-id", "Values": [sight.vpc_id]}])
+    return read("ec2", operation, result, page=page, Filters=[{"Name": "vpc-id", "Values": [context.vpc_id]}])
 
 
 def tags_of(item: Item) -> Tags:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.aws.client import Aws, AwsError
-from reconciler.cloudtrail.record import Record, actor, no_change
+from reconciler.cloudtrail.record import TrailRecord, actor, no_change
 from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT
@@ -71,13 +71,13 @@ def attribute(
     since: datetime,
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
-    ours: Callable[[Record], bool],
+    is_own_call: Callable[[TrailRecord], bool],
 ) -> Mapping[Address, Actor]:
     """For each address, who made the newest call since `since` (when it was last seen as it should be) that explains
     the drift; an address of which nothing is known is left out.
 
     `drifts` come most severe first: of those that `actors` do not explain the first `LOOKUPS` are looked up, unless
-    CloudTrail refuses. `ours` tells our own calls by their record. Never raises for what AWS answers.
+    CloudTrail refuses. `is_own_call` tells our own calls by their record. Never raises for what AWS answers.
     """
     since = since.replace(microsecond=0)  # CloudTrail's times are whole seconds
     events = [one for one in actors if one.at >= since]
@@ -100,7 +100,7 @@ def attribute(
         except (AwsError, KeyError) as error:  # KeyError: an answer without a list of events
             log.warning("who changed what drifted is unknown: %s", sanitize(str(error)))
             break
-        if told := _newest(one, _actors(answer, ours)):
+        if told := _newest(one, _actors(answer, is_own_call)):
             found[one.address] = told
     return found
 
@@ -126,13 +126,13 @@ def _looked_up_as(one: Drifted) -> str:
     return one.id or (one.address.name if by_name else "")
 
 
-def _actors(answer: Iterable[Any], ours: Callable[[Record], bool]) -> Iterable[Actor]:
+def _actors(answer: Iterable[Any], is_own_call: Callable[[TrailRecord], bool]) -> Iterable[Actor]:
     for event in answer:
         try:
             record = json.loads(event["CloudTrailEvent"])
         except (KeyError, TypeError, ValueError, RecursionError):
             continue  # one entry that cannot be read is as if CloudTrail did not know it
-        if not no_change(record) and not ours(record) and (told := actor(record)):
+        if not no_change(record) and not is_own_call(record) and (told := actor(record)):
             yield told
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from desired_state.sanitize import sanitize
 from reconciler.model.trigger import Actor
 
-Record = Mapping[str, Any]
+TrailRecord = Mapping[str, Any]
 """A CloudTrail record as its JSON has it; every part of it may be missing, or be something else than it should."""
 
 NAMES = 40
@@ -103,7 +103,7 @@ def no_change(record: object) -> str:
     return ""
 
 
-def _who(identity: Record) -> str:
+def _who(identity: TrailRecord) -> str:
     """The ARN, or for identities that have none what CloudTrail gives in its place; then on whose behalf."""
     service = _text(identity, "invokedBy")
     behind = _part(identity, "onBehalfOf")
@@ -133,7 +133,7 @@ def _short(who: str) -> str:
     return safe if len(safe) <= _LONGEST_WHO else f"{safe[:240]}...{safe[-157:]}"
 
 
-def _names(record: Record) -> Iterator[str]:
+def _names(record: TrailRecord) -> Iterator[str]:
     """The ids and names that the call is about; what stands at the top of the request first.
 
     EC2 writes lowerCamel with lists under `items`, ModifySecurityGroupRules as its request has it, RDS with a first
@@ -166,12 +166,12 @@ def _cut(text: str, longest: int) -> str:
     return sanitize(text[:longest])[:longest]
 
 
-def _part(value: object, key: str) -> Record:
+def _part(value: object, key: str) -> TrailRecord:
     inner = value.get(key) if isinstance(value, Mapping) else None
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _text(value: Record, key: str) -> str:
+def _text(value: TrailRecord, key: str) -> str:
     text = value.get(key)
     return text if isinstance(text, str) else ""
 

@@ -28,7 +28,7 @@ def wanted(document: Document, address: Address, kind: Kind) -> Resource:
     return resource.but(tags=Tags(owned | (resource.tags or {})))
 
 
-def diff(document: Document, snapshot: Snapshot, scene: PlanContext, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
+def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
     """Every resource that differs, in the document's order, but for what could not be seen or is to be ignored."""
     changes = []
     for address, resource in document.resources.items():
@@ -36,7 +36,7 @@ def diff(document: Document, snapshot: Snapshot, scene: PlanContext, kinds: Mapp
             continue
         kind = kinds[address.kind]
         want, have = wanted(document, address, kind), snapshot.resources.get(address)
-        base = have.spec if have else kind.initial_state(want, scene)
+        base = have.spec if have else kind.initial_state(want, context)
         found = tuple(differences(address, want, base))
         if found or have is None:
             changes.append(Change(address, want, have, base, found))

@@ -22,7 +22,7 @@ from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
 from reconciler.kinds import REGISTRY, ranked
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Observed, Ref, Snapshot, Unmanaged
-from reconciler.model.kind import Item, Kind, Read, Seen, Sight
+from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext
 
 log = logging.getLogger(__name__)
 
@@ -32,31 +32,31 @@ class ObserveError(Exception):
 
 
 @dataclass(frozen=True)
-class Look:
+class ObserveOptions:
     """How to look: `pause` waits before the second look for what is missing; `now` is the clock."""
 
     now: Callable[[], datetime]
     pause: Callable[[], None]
 
 
-def observe(document: Document, aws: Aws, look: Look, hint: str = "") -> Snapshot:
+def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") -> Snapshot:
     """Everything of the document's VPC as it is now. Raises `ObserveError`.
 
     `hint` is the id that the VPC had when it was last seen: where it still is the one, all reads are made at once.
     """
     at = look.now()
-    sight = Sight(document, document.scope.vpc_id or "", {})
+    context = ReadContext(document, document.scope.vpc_id or "", {})
     with ThreadPoolExecutor(THREADS, thread_name_prefix="observe") as pool:
         reader = _Reader(aws, pool)
-        if not sight.vpc_id:
+        if not context.vpc_id:
             if hint:
-                _guess(sight, hint, reader)
-            sight = _find_vpc(sight, reader, look)
-        found = _look(sight, reader, REGISTRY)
+                _guess(context, hint, reader)
+            context = _find_vpc(context, reader, look)
+        found = _look(context, reader, REGISTRY)
         if again := _kinds_with_missing(found):
             look.pause()
             reader.forget()
-            found |= _look(sight, reader, {name: REGISTRY[name] for name in again})
+            found |= _look(context, reader, {name: REGISTRY[name] for name in again})
     if document.scope.vpc_id and not found["vpc"].problem and not found["vpc"].items:
         where = f"account {document.scope.account_id}, {document.scope.region}"
         raise ObserveError(
@@ -70,7 +70,7 @@ class _Found:
     """What one kind's reads gave: its items, whose they are, and what went wrong."""
 
     kind: Kind
-    sight: Sight
+    context: ReadContext
     answers: Mapping[Read, list[Any]]
     items: tuple[Item, ...]
     matched: Mapping[Address, tuple[Item, ...]]
@@ -106,50 +106,50 @@ class _Reader:
             return error
 
 
-def _guess(sight: Sight, hint: str, reader: _Reader) -> None:
+def _guess(context: ReadContext, hint: str, reader: _Reader) -> None:
     """Make the reads of the VPC `hint` together with the one that looks for the VPC.
 
     Only reading ahead: which VPC it is, and whether another one could be it too, is decided by what the search finds in
     all VPCs of the region, and answers about any other VPC are never asked for.
     """
-    known, vpc = replace(sight, vpc_id=hint), REGISTRY["vpc"]
+    known, vpc = replace(context, vpc_id=hint), REGISTRY["vpc"]
     _, *attributes = vpc.reads(known)  # the first would show the VPC itself, which the search does
     ahead = [one for name, kind in REGISTRY.items() if name != vpc.name for one in _reads(kind, known)]
-    reader.read([*vpc.reads(sight), *attributes, *ahead])
+    reader.read([*vpc.reads(context), *attributes, *ahead])
 
 
-def _reads(kind: Kind, sight: Sight) -> Iterable[Read]:
-    return kind.reads(replace(sight, declared=sight.document.of_kind(kind.name)))
+def _reads(kind: Kind, context: ReadContext) -> Iterable[Read]:
+    return kind.reads(replace(context, declared=context.document.of_kind(kind.name)))
 
 
-def _find_vpc(sight: Sight, reader: _Reader, look: Look) -> Sight:
+def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> ReadContext:
     """The sight with the id of the document's VPC; without one where it does not exist, after a second look."""
     kind = REGISTRY["vpc"]
-    sight = replace(sight, declared=sight.document.of_kind("vpc"))
+    context = replace(context, declared=context.document.of_kind("vpc"))
     for attempt in (1, 2):
-        found = _look(sight, reader, {"vpc": kind})["vpc"]
+        found = _look(context, reader, {"vpc": kind})["vpc"]
         if found.problem:
             raise ObserveError(f"the VPC could not be looked for: {found.problem}")
-        items = found.matched[sight.document.vpc]
-        if why := found.claimed.get(sight.document.vpc):
-            raise ObserveError(f"{sight.document.vpc}: {why}")
+        items = found.matched[context.document.vpc]
+        if why := found.claimed.get(context.document.vpc):
+            raise ObserveError(f"{context.document.vpc}: {why}")
         if len(items) > 1:
             ids = ", ".join(sorted(kind.id(item) for item in items))
             mend = "name the one you mean in scope.vpc_id"
-            raise ObserveError(f"{len(items)} VPCs could be {sight.document.vpc}: {ids}; {mend}")
+            raise ObserveError(f"{len(items)} VPCs could be {context.document.vpc}: {ids}; {mend}")
         if items:
-            known = replace(sight, vpc_id=kind.id(items[0]), declared={})
+            known = replace(context, vpc_id=kind.id(items[0]), declared={})
             reader.answers[next(iter(kind.reads(known)))] = list(items)
             return known
         if attempt == 1:
             look.pause()
             reader.forget()
-    return replace(sight, declared={})
+    return replace(context, declared={})
 
 
-def _look(sight: Sight, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Found]:
-    sights = {name: replace(sight, declared=sight.document.of_kind(name)) for name in kinds}
-    reads = {name: list(_reads(kind, sight)) for name, kind in kinds.items()}
+def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Found]:
+    sights = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
+    reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
     reader.read(one for some in reads.values() for one in some)
     for name, kind in kinds.items():
         reads[name] += kind.more(sights[name], reader.answers)
@@ -157,18 +157,18 @@ def _look(sight: Sight, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str,
     return {name: _found(kind, sights[name], reads[name], reader) for name, kind in kinds.items()}
 
 
-def _found(kind: Kind, sight: Sight, reads: list[Read], reader: _Reader) -> _Found:
+def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader) -> _Found:
     if problems := [str(reader.problems[one]) for one in reads if one in reader.problems]:
         log.warning("%s could not be read: %s", kind.name, "; ".join(problems))
-        return _Found(kind, sight, {}, (), {}, {}, "; ".join(problems))
+        return _Found(kind, context, {}, (), {}, {}, "; ".join(problems))
     answers = {one: reader.answers[one] for one in reads}
-    items = tuple(kind.live(sight, answers))
-    matched, claimed = _identify(kind, sight, items)
-    return _Found(kind, sight, answers, items, matched, claimed)
+    items = tuple(kind.live(context, answers))
+    matched, claimed = _identify(kind, context, items)
+    return _Found(kind, context, answers, items, matched, claimed)
 
 
 def _identify(
-    kind: Kind, sight: Sight, items: Iterable[Item]
+    kind: Kind, context: ReadContext, items: Iterable[Item]
 ) -> tuple[dict[Address, tuple[Item, ...]], dict[Address, str]]:
     """Which items each declared resource could be: those with our tags, else those with its natural key.
 
@@ -180,22 +180,22 @@ def _identify(
     others: list[tuple[Item, str]] = []
     for item in items:
         tags = kind.tags(item) or {}
-        owner, name = tags.get(DOCUMENT_TAG, sight.document.name), tags.get(NAME_TAG, "")
-        if owner != sight.document.name:
+        owner, name = tags.get(DOCUMENT_TAG, context.document.name), tags.get(NAME_TAG, "")
+        if owner != context.document.name:
             others.append((item, f"it belongs to the document {owner!r}"))
-        elif DOCUMENT_TAG in tags and Address.of(kind.name, name) in sight.declared:
+        elif DOCUMENT_TAG in tags and Address.of(kind.name, name) in context.declared:
             tagged[name].append(item)
             others.append((item, f"its tag {NAME_TAG} says {name!r}"))
         else:
             free.append(item)
     matched: dict[Address, tuple[Item, ...]] = {}
     claimed: dict[Address, str] = {}
-    for address, resource in sight.declared.items():
-        natural = (item for item in free if kind.matches(address, resource, item, sight))
+    for address, resource in context.declared.items():
+        natural = (item for item in free if kind.matches(address, resource, item, context))
         matched[address] = tuple(tagged.get(address.name) or natural)
         if matched[address]:
             continue
-        doubts = ((item, why) for item, why in others if kind.matches(address, resource, item, sight))
+        doubts = ((item, why) for item, why in others if kind.matches(address, resource, item, context))
         for item, why in islice(doubts, 1):
             claimed[address] = f"{kind.id(item)} could be it, but {why}: mend its tags, or declare something else"
     return matched, claimed
@@ -206,7 +206,7 @@ def _kinds_with_missing(found: Mapping[str, _Found]) -> list[str]:
     return [
         name
         for name, one in found.items()
-        if not one.problem and one.sight.vpc_id and one.matched.keys() - one.claimed.keys() - _seen(one)
+        if not one.problem and one.context.vpc_id and one.matched.keys() - one.claimed.keys() - _seen(one)
     ]
 
 
@@ -232,7 +232,7 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
             broken[name] = problem
             unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
             continue
-        seen = Seen(one.sight, one.answers, names)
+        seen = ObserveContext(one.context, one.answers, names)
         handles |= dict(one.kind.handles(one.items, seen))
         ambiguous |= one.claimed
         known: set[str] = set()
@@ -267,7 +267,7 @@ def _observe(
     kind: Kind,
     address: Address,
     item: Item,
-    seen: Seen,
+    seen: ObserveContext,
     resources: dict[Address, Observed],
     unreadable: dict[Address, str],
 ) -> None:

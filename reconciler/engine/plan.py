@@ -48,16 +48,16 @@ class Plan:
         return sum(action.breaks for action in self.actions)
 
 
-def make_plan(changes: Iterable[Change], scene: PlanContext, only: frozenset[Address] | None = None) -> Plan:
+def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[Address] | None = None) -> Plan:
     """The plan that mends `changes`; with `only`, as far as these addresses go."""
     chosen = tuple(change for change in changes if only is None or change.address in only)
     actions: list[Action] = []
     findings: list[Finding] = []
-    for one in _wishes(chosen, scene, only):
+    for one in _wishes(chosen, context, only):
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
-    actions, stranded = _executable(actions, scene)
-    edges = _edges(actions, scene)
-    order, circle = _order(actions, edges, Reachability(scene.snapshot, scene.document.vpc, actions))
+    actions, stranded = _executable(actions, context)
+    edges = _edges(actions, context)
+    order, circle = _order(actions, edges, Reachability(context.snapshot, context.document.vpc, actions))
     if circle:
         message = (
             "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
@@ -66,7 +66,7 @@ def make_plan(changes: Iterable[Change], scene: PlanContext, only: frozenset[Add
     place = {index: position for position, index in enumerate(order)}
     ordered = tuple(actions[index] for index in order)
     needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
-    name = fingerprint(scene.document.sha256, ordered)
+    name = fingerprint(context.document.sha256, ordered)
     return Plan(chosen, ordered, needs, (*findings, *stranded), name, only)
 
 
@@ -93,40 +93,40 @@ def printable(value: Any) -> Any:
 
 
 def _wishes(
-    changes: Iterable[Change], scene: PlanContext, only: frozenset[Address] | None
+    changes: Iterable[Change], context: PlanContext, only: frozenset[Address] | None
 ) -> Iterator[Action | Finding]:
     for change in changes:
         kind = REGISTRY[change.address.kind]
-        yield from _new(change, kind, scene) if change.have is None else _mend(change, kind, scene)
-    for address, observed in scene.snapshot.resources.items():
-        ignored = scene.document.resources[address].enforcement == "ignore"
+        yield from _new(change, kind, context) if change.have is None else _mend(change, kind, context)
+    for address, observed in context.snapshot.resources.items():
+        ignored = context.document.resources[address].enforcement == "ignore"
         if not ignored and (only is None or address in only):
-            yield from REGISTRY[address.kind].cleanup(address, scene)
+            yield from REGISTRY[address.kind].cleanup(address, context)
             for field, key, remark in observed.facts.get("remarks", ()):
-                if key in (getattr(scene.document.resources[address], field) or ()):
+                if key in (getattr(context.document.resources[address], field) or ()):
                     yield Finding(address, Outcome.BLOCKED, remark, field, key)
-    for neighbour in scene.snapshot.unmanaged:
+    for neighbour in context.snapshot.unmanaged:
         delete = REGISTRY[neighbour.address.kind].delete
-        if scene.policy.prune and neighbour.owned and delete and only is None:
+        if context.policy.prune and neighbour.owned and delete and only is None:
             yield from delete(neighbour)
 
 
-def _new(change: Change, kind: Kind, scene: PlanContext) -> Iterator[Action | Finding]:
+def _new(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action | Finding]:
     if kind.created_by_aws(change.address, change.want):
-        if scene.document.vpc in scene.snapshot.resources:
+        if context.document.vpc in context.snapshot.resources:
             yield Finding(
                 change.address, Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support"
             )
         else:
             yield Finding(change.address, Outcome.WAITING, "AWS makes it together with the VPC")
         return
-    made = list(kind.create(change.address, change.want, scene))
+    made = list(kind.create(change.address, change.want, context))
     yield from made
     if all(isinstance(one, Action) for one in made):
-        yield from kind.plan(change, scene)
+        yield from kind.plan(change, context)
 
 
-def _mend(change: Change, kind: Kind, scene: PlanContext) -> Iterator[Action | Finding]:
+def _mend(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action | Finding]:
     for one in change.differences:
         if one.field in kind.immutable:
             message = f"AWS never changes it: it is {one.have!r} and declared is {one.want!r}"
@@ -134,18 +134,18 @@ def _mend(change: Change, kind: Kind, scene: PlanContext) -> Iterator[Action | F
             yield Finding(change.address, Outcome.BLOCKED, message, one.field)
     rest = tuple(one for one in change.differences if one.field not in kind.immutable)
     if rest:
-        yield from kind.plan(replace(change, differences=rest), scene)
+        yield from kind.plan(replace(change, differences=rest), context)
 
 
 def _field(action: Action) -> str:
     return min((field for address, field in action.resolves if address == action.address), default="")
 
 
-def _executable(actions: list[Action], scene: PlanContext) -> tuple[list[Action], list[Finding]]:
+def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Action], list[Finding]]:
     """The actions of which every reference can be resolved, and a finding for each that hangs in the air."""
     stranded: list[Finding] = []
     while True:
-        known = scene.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
+        known = context.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
         hanging = {index: missing for index, action in enumerate(actions) if (missing := _unresolved(action, known))}
         if not hanging:
             return actions, stranded
@@ -185,7 +185,7 @@ def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:
     return None
 
 
-def _edges(actions: list[Action], scene: PlanContext) -> list[set[int]]:
+def _edges(actions: list[Action], context: PlanContext) -> list[set[int]]:
     """For every action the indices of those that must have ended well before it."""
     edges: list[set[int]] = [set() for _ in actions]
     givers: dict[Ref, int] = {}
@@ -200,7 +200,9 @@ def _edges(actions: list[Action], scene: PlanContext) -> list[set[int]]:
             edges[index].update({chains.get((action.address, action.chain), index)})
             chains[action.address, action.chain] = index
     for index, action in enumerate(actions):
-        edges[index].update(givers.get(ref, index) for ref in refs(action.params) if ref not in scene.snapshot.handles)
+        edges[index].update(
+            givers.get(ref, index) for ref in refs(action.params) if ref not in context.snapshot.handles
+        )
         edges[index].update(earlier for place in action.after for earlier in settled[place])
         for later in (one for place in action.before for one in settled[place]):
             edges[later].add(index)
@@ -244,7 +246,7 @@ def _order(actions: list[Action], edges: list[set[int]], ways: Reachability) -> 
 
 
 def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], ways: Reachability) -> int:
-    if ways.worth_it and len(ready) > 1:
+    if ways.feasible and len(ready) > 1:
         for candidate in sorted(ready):
             if ways.allow(actions[candidate[-1]]):
                 ready.remove(candidate)

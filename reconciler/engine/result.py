@@ -28,7 +28,7 @@ from reconciler.model import (
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """One look and what follows from it. `aside` is what is left alone for a while."""
 
     snapshot: Snapshot
@@ -97,10 +97,10 @@ class RunTrace:
     first one where nothing was written).
     """
 
-    first: Sight
+    first: Observation
     gate: Gate
     attempts: tuple[Attempt, ...]
-    last: Sight
+    last: Observation
     wrote: bool
 
 
@@ -222,7 +222,7 @@ def _open(one: Difference, course: RunTrace) -> Line:
     last_tries: dict[str, Attempt] = {}
     for attempt in course.attempts:
         # A later round bars what AWS refused in an earlier one: how it ended is then what AWS said.
-        if concerns(attempt.action, one) and (
+        if is_about(attempt.action, one) and (
             attempt.ended not in {Ended.HELD, Ended.SKIPPED} or signature(attempt.action) not in last_tries
         ):
             last_tries[signature(attempt.action)] = attempt
@@ -239,10 +239,10 @@ def _open(one: Difference, course: RunTrace) -> Line:
         return _line(one, Outcome.WAITING, "AWS took the call and still shows the old value: the next run looks again")
     if course.wrote:
         return _line(one, Outcome.WAITING, "nothing was tried: the next run looks at it")
-    barriers = [held[index] for index, action in enumerate(plan.actions) if index in held and concerns(action, one)]
+    barriers = [held[index] for index, action in enumerate(plan.actions) if index in held and is_about(action, one)]
     return _line(one, Outcome.HELD, barriers[0]) if barriers else _line(one, None)
 
 
-def concerns(action: Action, one: Difference | Line) -> bool:
+def is_about(action: Action, one: Difference | Line) -> bool:
     """Whether an action is about a drift, at the grain of its field."""
     return (one.address, one.field) in action.resolves or (not one.field and action.address == one.address)

@@ -17,9 +17,9 @@ from reconciler.aws.client import Aws
 from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.diff import diff, tolerated
 from reconciler.engine.gate import Gate, Limits, gate
-from reconciler.engine.observe import Look, ObserveError, observe
+from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.engine.plan import make_plan, signature
-from reconciler.engine.result import Report, RunCost, RunTrace, Sight, judge
+from reconciler.engine.result import Observation, Report, RunCost, RunTrace, judge
 from reconciler.engine.suppression import Guard, Suppression, suppress
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
@@ -84,7 +84,7 @@ def run(  # noqa: PLR0913 (all that a door may ask of a run)
     started, reads, writes = world.now(), world.aws.reads, world.aws.writes
     leave = _Leave(world.may_start)
     task = _Task(document, replace(world, may_start=leave), policy, only, memory)
-    sight = first = _look(task, memory.vpc_id)
+    observation = first = _look(task, memory.vpc_id)
     if expected and expected != first.plan.fingerprint:
         raise StalePlanError(f"the plan is {first.plan.fingerprint} now, not {expected}: what it rests on has changed")
     barred = _gate(task, first, approved)
@@ -92,19 +92,21 @@ def run(  # noqa: PLR0913 (all that a door may ask of a run)
     if write and first.plan.actions:
         tries = barred
         for _ in range(ROUNDS):
-            tried = apply(sight.plan, tries, sight.snapshot, document, _hands(task.world, sight.snapshot))
+            tried = apply(
+                observation.plan, tries, observation.snapshot, document, _hands(task.world, observation.snapshot)
+            )
             attempts += tried
             moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
             if leave.refused and not moved:
                 break
-            sight = _look_again(task, first, attempts, leave)
-            tries = _further(task, first, barred, sight, attempts)
-            over = len(tries.held) + len(tries.left) == len(sight.plan.actions)
+            observation = _look_again(task, first, attempts, leave)
+            tries = _further(task, first, barred, observation, attempts)
+            over = len(tries.held) + len(tries.left) == len(observation.plan.actions)
             if over or not moved or leave.refused:
                 break
     seconds = (world.now() - started).total_seconds()
     meter = RunCost(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
-    return judge(document, policy, RunTrace(first, barred, tuple(attempts), sight, write), meter)
+    return judge(document, policy, RunTrace(first, barred, tuple(attempts), observation, write), meter)
 
 
 @dataclass(frozen=True)
@@ -130,20 +132,20 @@ class _Leave:
         return self.refused
 
 
-def _look(task: _Task, vpc_id: str) -> Sight:
+def _look(task: _Task, vpc_id: str) -> Observation:
     """One look, and the plan that follows from it. `vpc_id` is where the VPC was seen last."""
     document, world = task.document, task.world
-    look = Look(world.now, lambda: world.sleep(SECOND_LOOK_PAUSE))
+    look = ObserveOptions(world.now, lambda: world.sleep(SECOND_LOOK_PAUSE))
     snapshot = observe(document, world.aws, look, vpc_id)
-    scene = PlanContext(document, snapshot, task.policy)
-    changes, covered = tolerated(diff(document, snapshot, scene, REGISTRY), document.exceptions, world.now())
+    context = PlanContext(document, snapshot, task.policy)
+    changes, covered = tolerated(diff(document, snapshot, context, REGISTRY), document.exceptions, world.now())
     aside = suppress(changes, task.memory.paused) if task.memory.paused else Suppression(changes)
     if aside.left:
-        aside = replace(aside, whole=make_plan(changes, scene, task.only).actions)
-    return Sight(snapshot, make_plan(aside.changes, scene, task.only), covered, aside)
+        aside = replace(aside, whole=make_plan(changes, context, task.only).actions)
+    return Observation(snapshot, make_plan(aside.changes, context, task.only), covered, aside)
 
 
-def _look_again(task: _Task, first: Sight, attempts: Iterable[Attempt], leave: _Leave) -> Sight:
+def _look_again(task: _Task, first: Observation, attempts: Iterable[Attempt], leave: _Leave) -> Observation:
     """The look after the writes; repeated while AWS has taken a call and still shows what was before it, unless the
     run may go on no longer.
     """
@@ -151,22 +153,22 @@ def _look_again(task: _Task, first: Sight, attempts: Iterable[Attempt], leave: _
     undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.resolves}
     vpc_id = first.snapshot.handles.get(Ref(task.document.vpc), "")
     try:
-        sight = _look(task, vpc_id)
+        observation = _look(task, vpc_id)
         for pause in PATIENCE:
-            mending = {one for action in sight.plan.actions for one in action.resolves}
+            mending = {one for action in observation.plan.actions for one in action.resolves}
             if leave.refused or not mending & (done - undone) or leave():
                 break
             task.world.sleep(pause)
-            sight = _look(task, vpc_id)
+            observation = _look(task, vpc_id)
     except ObserveError as error:
         return _blind(task, str(error))
-    return sight
+    return observation
 
 
-def _blind(task: _Task, why: str) -> Sight:
+def _blind(task: _Task, why: str) -> Observation:
     """The sight of a look that saw nothing: after writes that is a finding, not the end of the report."""
     snapshot = Snapshot({}, {}, dict.fromkeys(task.document.resources, why), {}, (), task.world.now())
-    return Sight(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
+    return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
 def _hands(world: Environment, snapshot: Snapshot) -> ApplyContext:
@@ -175,14 +177,20 @@ def _hands(world: Environment, snapshot: Snapshot) -> ApplyContext:
     )
 
 
-def _gate(task: _Task, sight: Sight, approved: str, barred: Callable[[Action], str] = lambda action: "") -> Gate:
+def _gate(
+    task: _Task, observation: Observation, approved: str, barred: Callable[[Action], str] = lambda action: ""
+) -> Gate:
     document, policy = task.document, task.policy
-    guard = Guard(sight.aside, PlanContext(document, sight.snapshot, policy))
+    guard = Guard(observation.aside, PlanContext(document, observation.snapshot, policy))
     limits = Limits(barred, guard, task.memory.held_since)
-    return gate(sight.plan, document, sight.snapshot, policy, task.world.now(), approved=approved, limits=limits)
+    return gate(
+        observation.plan, document, observation.snapshot, policy, task.world.now(), approved=approved, limits=limits
+    )
 
 
-def _further(task: _Task, first: Sight, barred: Gate, sight: Sight, attempts: Iterable[Attempt]) -> Gate:
+def _further(
+    task: _Task, first: Observation, barred: Gate, observation: Observation, attempts: Iterable[Attempt]
+) -> Gate:
     """What a further round may do: what the first plan held and was allowed, or what concerns things this run has
     made.
     """
@@ -205,4 +213,4 @@ def _further(task: _Task, first: Sight, barred: Gate, sight: Sight, attempts: It
             return ""
         return "this run does not try it again, or did not begin with it: the next run does"
 
-    return _gate(task, sight, sight.plan.fingerprint, barred_now)
+    return _gate(task, observation, observation.plan.fingerprint, barred_now)

@@ -234,17 +234,17 @@ class Guard:
     the order of the plan; it holds the network as it stands after those it let go.
     """
 
-    def __init__(self, aside: Suppression, scene: PlanContext) -> None:
+    def __init__(self, aside: Suppression, context: PlanContext) -> None:
         left = aside.left
         self._stopped = aside.stopped
         self._unlike = {one.address: why for one, why in aside.resting if _about_packets(one)}
-        self._staying = {at: why for one, why in left for at in _stays(one, scene)}
+        self._staying = {at: why for one, why in left for at in _stays(one, context)}
         bare = {one.address for one, _ in left if one.have is ABSENT}
         groups = [(Address(one.key), one, why) for one, why in left if _keeps_group(one)]
         self._staying |= {at: why for at, one, why in groups if one.address in bare}
         self._shared = {at: why for at, _, why in groups}
         self._open = {one.address: why for one, why in left if _leaves_open(one)}
-        self._ways = Reachability(scene.snapshot, scene.document.vpc, aside.whole) if self._open else None
+        self._ways = Reachability(context.snapshot, context.document.vpc, aside.whole) if self._open else None
 
     def __call__(self, action: Action) -> str:
         """Why this action is held; empty if it is not, and then it counts as done."""
@@ -270,7 +270,7 @@ class Guard:
 
     def _allowed(self, action: Action) -> bool:
         ways = self._ways
-        return bool(ways and ways.worth_it and action.effect and ways.allow(action))
+        return bool(ways and ways.feasible and action.effect and ways.allow(action))
 
 
 def _mends(action: Action, one: Difference) -> bool:
@@ -296,9 +296,9 @@ def _leaves_open(one: Difference) -> bool:
     return _about_packets(one)
 
 
-def _stays(one: Difference, scene: PlanContext) -> Iterator[Address]:
+def _stays(one: Difference, context: PlanContext) -> Iterator[Address]:
     """The declared places where a subnet stays that ought to be behind another one."""
-    kind, seen = one.address.kind, scene.snapshot.resources
+    kind, seen = one.address.kind, context.snapshot.resources
     if kind not in {"route_table", "network_acl"} or one.field not in {"", "subnets", "main"}:
         return
     mains = [at for at in seen if at.kind == kind and getattr(seen[at].spec, "main", False)]

@@ -16,7 +16,7 @@ from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
 from reconciler.model import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
 
 CREATE = Operation(
     "rds",
@@ -32,24 +32,24 @@ MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE, ia
 _GROUPS = read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", page=100)
 
 
-def _tags(sight: Sight, address: Address) -> Read:
-    name = arn(sight.document, f"subgrp:{address.name}")
+def _tags(context: ReadContext, address: Address) -> Read:
+    name = arn(context.document, f"subgrp:{address.name}")
     gone = ("DBSubnetGroupNotFoundFault", "DBSubnetGroupNotFound")
     return read("rds", "ListTagsForResource", "TagList", absent=gone, ResourceName=name)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
+def reads(context: ReadContext) -> Iterable[Read]:
     yield INSTANCES
 
 
-def more(sight: Sight, answers: Answers) -> Iterable[Read]:
+def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
     """An instance shows the group it is in; only groups without one are asked for."""
     shown = {item["DBSubnetGroupName"] for item in _inside(answers)}
-    if any(address.name not in shown for address in sight.declared):
+    if any(address.name not in shown for address in context.declared):
         yield _GROUPS
-    for address, group in sight.declared.items():
+    for address, group in context.declared.items():
         if group.tags is not None and not set(group.tags) <= {"setpoint:document", "setpoint:name"}:
-            yield _tags(sight, address)
+            yield _tags(context, address)
 
 
 def _inside(answers: Answers) -> Iterator[Item]:
@@ -58,34 +58,38 @@ def _inside(answers: Answers) -> Iterator[Item]:
             yield group
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     found = {item["DBSubnetGroupName"]: item for item in (*_inside(answers), *answers.get(_GROUPS, ()))}
-    wanted = {address.name for address in sight.declared}
+    wanted = {address.name for address in context.declared}
     return [
-        item for name, item in found.items() if name in wanted or (sight.vpc_id and item.get("VpcId") == sight.vpc_id)
+        item
+        for name, item in found.items()
+        if name in wanted or (context.vpc_id and item.get("VpcId") == context.vpc_id)
     ]
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     return str(item["DBSubnetGroupName"]).lower() == address.name
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     spec = DbSubnetGroup(
         description=item["DBSubnetGroupDescription"],
         subnets=Subnets(seen.address(subnet["SubnetIdentifier"]) for subnet in item["Subnets"]),
     )
-    listed = seen.answers.get(_tags(seen.sight, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
+    listed = seen.answers.get(_tags(seen.context, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
     if listed is not None:
         spec = spec.but(tags=tags_of({"TagList": listed}))
-    return Observed(item["DBSubnetGroupName"], spec, facts={"vpc": item.get("VpcId", ""), "our_vpc": seen.sight.vpc_id})
+    return Observed(
+        item["DBSubnetGroupName"], spec, facts={"vpc": item.get("VpcId", ""), "our_vpc": seen.context.vpc_id}
+    )
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     return want
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     group = cast("DbSubnetGroup", want)
     yield CREATE.on(
         address,
@@ -100,7 +104,7 @@ def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Act
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     if change.have and change.have.facts["vpc"] != change.have.facts["our_vpc"]:
         problem = f"a group of this name lies in another VPC, {change.have.facts['vpc']}: choose another name"
         yield Finding(change.address, Outcome.BLOCKED, problem)
@@ -123,7 +127,7 @@ def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
                 **params,
             },
         )
-    yield from retag(change, arn(scene.document, f"subgrp:{change.address.name}"))
+    yield from retag(change, arn(context.document, f"subgrp:{change.address.name}"))
 
 
 KIND = Kind(

@@ -22,7 +22,7 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
 from reconciler.packets.reachability import ATTACHED as ATTACHED_GATEWAYS
 
 CREATE = Operation(
@@ -59,29 +59,29 @@ def _filtered(name: str, value: str) -> Read:
     return read("ec2", "DescribeInternetGateways", "InternetGateways", page=1000, Filters=filters)
 
 
-def _attached(sight: Sight) -> Read:
-    return _filtered("attachment.vpc-id", sight.vpc_id)
+def _attached(context: ReadContext) -> Read:
+    return _filtered("attachment.vpc-id", context.vpc_id)
 
 
-def _ours(sight: Sight) -> Read:
-    return _filtered(f"tag:{DOCUMENT_TAG}", sight.document.name)
+def _ours(context: ReadContext) -> Read:
+    return _filtered(f"tag:{DOCUMENT_TAG}", context.document.name)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
-    if sight.vpc_id:
-        yield _attached(sight)
+def reads(context: ReadContext) -> Iterable[Read]:
+    if context.vpc_id:
+        yield _attached(context)
 
 
-def more(sight: Sight, answers: Answers) -> Iterable[Read]:
+def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
     """A detached gateway is found by our tag only, so it is looked for when the attached one is not it."""
-    attached = answers.get(_attached(sight), []) if sight.vpc_id else []
-    if sight.declared and not any(tags_of(item).get(DOCUMENT_TAG) == sight.document.name for item in attached):
-        yield _ours(sight)
+    attached = answers.get(_attached(context), []) if context.vpc_id else []
+    if context.declared and not any(tags_of(item).get(DOCUMENT_TAG) == context.document.name for item in attached):
+        yield _ours(context)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     found: dict[str, Item] = {}
-    for one in ((_attached(sight),) if sight.vpc_id else ()) + (_ours(sight),):
+    for one in ((_attached(context),) if context.vpc_id else ()) + (_ours(context),):
         found |= {item["InternetGatewayId"]: item for item in answers.get(one, ())}
     return found.values()
 
@@ -90,34 +90,34 @@ def _vpc_id(item: Item) -> str:
     return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
-    return bool(sight.vpc_id) and _vpc_id(item) == sight.vpc_id
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
+    return bool(context.vpc_id) and _vpc_id(item) == context.vpc_id
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     spec = InternetGateway(tags=tags_of(item))
     where = _vpc_id(item)
     return Observed(item["InternetGatewayId"], spec.but(vpc=seen.address(where) if where else NOWHERE))
 
 
-def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
+def handles(items: Iterable[Item], seen: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
-        if _vpc_id(item) == seen.sight.vpc_id:
-            yield Ref(seen.sight.document.vpc, ATTACHED), item["InternetGatewayId"]
+        if _vpc_id(item) == seen.context.vpc_id:
+            yield Ref(seen.context.document.vpc, ATTACHED), item["InternetGatewayId"]
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     return want.but(vpc=NOWHERE)
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     tags = tagged_as("internet-gateway", want.tags)
     yield CREATE.on(address, "make the internet gateway", gives=Ref(address), params={"TagSpecifications": tags})
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     for one in change.of("vpc"):
-        other = scene.snapshot.handles.get(Ref(scene.document.vpc, ATTACHED))
+        other = context.snapshot.handles.get(Ref(context.document.vpc, ATTACHED))
         if one.have != NOWHERE:
             problem = f"it is attached to {one.have}: detaching it would cut that VPC off; detach it yourself"
             yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")

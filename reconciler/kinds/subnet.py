@@ -10,7 +10,7 @@ from desired_state.network import Subnet
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
 from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext
 
 CREATE = Operation(
     "ec2",
@@ -24,24 +24,24 @@ CREATE = Operation(
 MODIFY = Operation("ec2", "ModifySubnetAttribute", Phase.BIND, Risk.REVERSIBLE, iam_resource_types=("subnet",))
 
 
-def _subnets(sight: Sight) -> Read:
-    return in_vpc("DescribeSubnets", "Subnets", sight)
+def _subnets(context: ReadContext) -> Read:
+    return in_vpc("DescribeSubnets", "Subnets", context)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
-    if sight.vpc_id:
-        yield _subnets(sight)
+def reads(context: ReadContext) -> Iterable[Read]:
+    if context.vpc_id:
+        yield _subnets(context)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_subnets(sight), []))
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_subnets(context), []))
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     return canonical(item["CidrBlock"]) == cast("Subnet", resource).cidr_block
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     spec = Subnet(
         cidr_block=canonical(item["CidrBlock"]),
         availability_zone=item["AvailabilityZone"],
@@ -51,18 +51,18 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["SubnetId"], spec, "" if item.get("State", "available") == "available" else item["State"])
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     return want.but(map_public_ip_on_launch=False)
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     subnet = cast("Subnet", want)
     yield CREATE.on(
         address,
         f"make the subnet {subnet.cidr_block} in {subnet.availability_zone}",
         gives=Ref(address),
         params={
-            "VpcId": Ref(scene.document.vpc),
+            "VpcId": Ref(context.document.vpc),
             "CidrBlock": subnet.cidr_block,
             "AvailabilityZone": subnet.availability_zone,
             "TagSpecifications": tagged_as("subnet", want.tags),
@@ -70,7 +70,7 @@ def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Act
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     for one in change.of("map_public_ip_on_launch"):
         yield MODIFY.on(
             change.address,

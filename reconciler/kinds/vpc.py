@@ -10,7 +10,7 @@ from desired_state.network import Vpc
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
 from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
 
 CREATE = Operation(
     "ec2",
@@ -27,43 +27,43 @@ ATTRIBUTES = {"enable_dns_support": "EnableDnsSupport", "enable_dns_hostnames": 
 _GONE = ("InvalidVpcID.NotFound",)
 
 
-def vpcs(sight: Sight) -> Read:
+def vpcs(context: ReadContext) -> Read:
     """The VPC by id, or every VPC of the region where the id is not known yet.
 
     All of them, since neither our tags nor the Name tag alone would find every candidate, and a candidate that is not
     seen would be created a second time.
     """
-    if not sight.vpc_id:
+    if not context.vpc_id:
         return read("ec2", "DescribeVpcs", "Vpcs", page=1000)
-    return in_vpc("DescribeVpcs", "Vpcs", sight)
+    return in_vpc("DescribeVpcs", "Vpcs", context)
 
 
-def attribute(sight: Sight, field: str) -> Read:
+def attribute(context: ReadContext, field: str) -> Read:
     """One DNS attribute; DescribeVpcs shows neither, and one call tells one of them (EC2 API reference)."""
     name = ATTRIBUTES[field]
     lower = name[0].lower() + name[1:]
-    return read("ec2", "DescribeVpcAttribute", f"{name}.Value", absent=_GONE, VpcId=sight.vpc_id, Attribute=lower)
+    return read("ec2", "DescribeVpcAttribute", f"{name}.Value", absent=_GONE, VpcId=context.vpc_id, Attribute=lower)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
-    yield vpcs(sight)
-    if sight.vpc_id:
-        yield from (attribute(sight, field) for field in ATTRIBUTES)
+def reads(context: ReadContext) -> Iterable[Read]:
+    yield vpcs(context)
+    if context.vpc_id:
+        yield from (attribute(context, field) for field in ATTRIBUTES)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers[vpcs(sight)])
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers[vpcs(context)])
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     """`scope.vpc_id` decides where it is given; else the Name tag and the network together."""
-    if sight.document.scope.vpc_id:
-        return bool(item["VpcId"] == sight.document.scope.vpc_id)
+    if context.document.scope.vpc_id:
+        return bool(item["VpcId"] == context.document.scope.vpc_id)
     return name_tag(item) == address.name and canonical(item["CidrBlock"]) == cast("Vpc", resource).cidr_block
 
 
-def observed(item: Item, seen: Seen) -> Observed:
-    attributes = {field: seen.answers[attribute(seen.sight, field)] for field in ATTRIBUTES}
+def observed(item: Item, seen: ObserveContext) -> Observed:
+    attributes = {field: seen.answers[attribute(seen.context, field)] for field in ATTRIBUTES}
     spec = Vpc(
         cidr_block=canonical(item["CidrBlock"]),
         tags=tags_of(item),
@@ -75,12 +75,12 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["VpcId"], spec, "" if item.get("State", "available") == "available" else item["State"], facts)
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     """A VPC made by API resolves names but gives none (VPC user guide, DNS attributes)."""
     return want.but(enable_dns_support=True, enable_dns_hostnames=False)
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     vpc = cast("Vpc", want)
     yield CREATE.on(
         address,
@@ -90,7 +90,7 @@ def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Act
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     """Host names need resolution, so resolution is switched on first and off last."""
     wanted = {one.field: one.want for one in change.differences if one.field in ATTRIBUTES}
     for field in sorted(wanted, key=lambda name: (not wanted[name], (name != "enable_dns_support") == wanted[name])):

@@ -6,8 +6,8 @@ One item a document, made to be read in the console:
     owner     S  who has the lease; absent: nobody   fence     N  rises with every lease that is taken
     account, region, vpc_id  S                       looked_at S  time
     accepted  M  revision N, sha256 S, version_id S  deleted   BOOL
-    bouts     M  drift: {times L of times, pauses N, until time}
-    told      M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
+    flapping     M  drift: {times L of times, pauses N, until time}
+    notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
     holds     M  address: time
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
@@ -31,22 +31,22 @@ from pydantic_core import to_json
 
 from desired_state.fields import Address, shown
 from desired_state.sanitize import sanitize
-from reconciler.ledger.record import FlappingRecord, Record
+from reconciler.ledger.record import DocumentRecord, FlappingRecord
 
-MOST_BOUTS = 200
-MOST_TOLD = 200
+MOST_FLAPPING = 200
+MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
 MOST_TIMES = 50
 """How many are kept of each; `MOST_TIMES` is the corrections of one bout."""
 ROOM = 64 * 1024
-"""Bytes that `bouts`, `told` and `holds` may take, each."""
+"""Bytes that `flapping`, `notified` and `holds` may take, each."""
 LONGEST_TITLE = 200
 
-ATTRIBUTES = tuple(one.name for one in fields(Record))
+ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 """The attributes of an item that make its Record; the others are the key and the lease."""
 
 _LONGEST_LEASE = timedelta(days=1)
-_RECORD = TypeAdapter(Record)
+_RECORD = TypeAdapter(DocumentRecord)
 _TIME = "write a time such as 2026-11-22T09:00:00Z"
 _ANEW = "correct the entry or remove it: it is then remembered anew"
 _MENDS = {
@@ -57,8 +57,8 @@ _MENDS = {
     "then accepted, whatever its revision",
     "looked_at": f"{_TIME}, or remove it",
     "deleted": "write a boolean",
-    "bouts": _ANEW,
-    "told": _ANEW,
+    "flapping": _ANEW,
+    "notified": _ANEW,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
     "owner": "remove owner and expires, once no run is under way",
     "expires": "remove owner and expires, once no run is under way",
@@ -75,7 +75,7 @@ class MalformedItem(Exception):
         self.mend = _MENDS.get(attribute.partition(".")[0], "correct it")
 
 
-def read(item: Mapping[str, Any]) -> Record:
+def read(item: Mapping[str, Any]) -> DocumentRecord:
     """The Record of an item, its values as boto3's TypeDeserializer gives them. Raises MalformedItem.
 
     An attribute that is not there is one that was never written. One that is there and cannot be read is never taken
@@ -98,7 +98,7 @@ def read(item: Mapping[str, Any]) -> Record:
     return record
 
 
-def written(record: Record) -> dict[str, Any]:
+def written(record: DocumentRecord) -> dict[str, Any]:
     """The attributes of `record`, as boto3's TypeSerializer takes them; those of ATTRIBUTES that are not in it are to
     be removed.
     """
@@ -133,21 +133,23 @@ def seconds(time: datetime) -> Decimal:
     return Decimal(f"{time.timestamp():.3f}")
 
 
-def bounded(record: Record) -> Record:
+def bounded(record: DocumentRecord) -> DocumentRecord:
     """`record` with no more in it than an item should hold.
 
-    Forgotten first are concerns that are settled, then what is oldest: of `bouts` by the last correction or the end of
-    the pause, of `told` by the last alert, of `holds` by when they were first seen.
+    Forgotten first are concerns that are settled, then what is oldest: of `flapping` by the last correction or the end of
+    the pause, of `notified` by the last alert, of `holds` by when they were first seen.
     """
-    bouts = {key: replace(bout, times=tuple(sorted(bout.times)[-MOST_TIMES:])) for key, bout in record.bouts.items()}
+    flapping = {
+        key: replace(bout, times=tuple(sorted(bout.times)[-MOST_TIMES:])) for key, bout in record.flapping.items()
+    }
     told = {
         key: replace(one, digest=_utf8(one.digest), title=_utf8(one.title)[:LONGEST_TITLE])
-        for key, one in record.told.items()
+        for key, one in record.notified.items()
     }
     return replace(
         record,
-        bouts=_newest(bouts, MOST_BOUTS, _last_moved),
-        told=_newest(told, MOST_TOLD, lambda one: (one.open, one.last_alerted)),
+        flapping=_newest(flapping, MOST_FLAPPING, _last_moved),
+        notified=_newest(told, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
     )
 
@@ -178,15 +180,15 @@ def _plain(value: object) -> int | float:
     return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else 0.5
 
 
-def _times(record: Record) -> Iterator[tuple[str, datetime]]:
+def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     if record.looked_at:
         yield "looked_at", record.looked_at
-    for name, bout in record.bouts.items():
-        yield from ((f"bouts.{name}.times", time) for time in bout.times)
+    for name, bout in record.flapping.items():
+        yield from ((f"flapping.{name}.times", time) for time in bout.times)
         if bout.until:
-            yield f"bouts.{name}.until", bout.until
-    for name, one in record.told.items():
-        yield f"told.{name}.first_seen", one.first_seen
-        yield f"told.{name}.last_alerted", one.last_alerted
+            yield f"flapping.{name}.until", bout.until
+    for name, one in record.notified.items():
+        yield f"notified.{name}.first_seen", one.first_seen
+        yield f"notified.{name}.last_alerted", one.last_alerted
     for address, since in record.holds.items():
         yield f"holds.{address}", since

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.sanitize import sanitize
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
-from reconciler.ledger.record import Accepted, Record
+from reconciler.ledger.record import Accepted, DocumentRecord
 from reconciler.ledger.table import LedgerError, Table
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Lease:
     `fence` is higher than that of every lease before. For one thread.
     """
 
-    def __init__(self, document: str, owner: str, fence: int, record: Record, terms: _Terms) -> None:
+    def __init__(self, document: str, owner: str, fence: int, record: DocumentRecord, terms: _Terms) -> None:
         self.document, self.owner, self.fence, self.record = document, owner, fence, record
         self._table, self._now, self._term = terms
         self._stop: LedgerError | None = None
@@ -145,7 +145,7 @@ class Lease:
         self._update(what, "SET #accepted = :accepted", {":accepted": value})
         self.record = record
 
-    def release(self, record: Record) -> str:
+    def release(self, record: DocumentRecord) -> str:
         """Store `record` and give the lease up, by one call: empty, or why nothing was written.
 
         What was learnt is kept even when the lease has run out meanwhile, as long as nobody has taken it since: the
@@ -208,8 +208,8 @@ class _Terms(NamedTuple):
     term: timedelta
 
 
-def _tell_forgotten(document: str, record: Record, kept: Record) -> None:
-    for name in ("bouts", "told", "holds"):
+def _tell_forgotten(document: str, record: DocumentRecord, kept: DocumentRecord) -> None:
+    for name in ("flapping", "notified", "holds"):
         before, after = len(getattr(record, name)), len(getattr(kept, name))
         if after < before:
             _log.warning(

@@ -34,7 +34,7 @@ class FlappingRecord:
 
 
 @dataclass(frozen=True)
-class Told:
+class Notified:
     """A concern that people were told of. `digest` says what exactly was the matter then; `open` is false for what was
     settled, which is remembered for an hour so that the same correction is not told twice.
     """
@@ -47,10 +47,10 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Record:
+class DocumentRecord:
     """All that is remembered of one document. `looked_at` is when the last run that saw the network began.
 
-    `bouts` go by the name of a drift (`fights.py`), `told` by a concern's fingerprint (`report/concerns.py`), `holds`
+    `flapping` go by the name of a drift (`fights.py`), `notified` by an concern's fingerprint (`report/concerns.py`), `holds`
     say since when a `setpoint:hold` tag has been seen on a resource. `deleted`: its object is gone, and that was told.
     """
 
@@ -60,6 +60,6 @@ class Record:
     accepted: Accepted | None = None
     looked_at: datetime | None = None
     deleted: bool = False
-    bouts: Mapping[str, FlappingRecord] = field(default_factory=dict)
-    told: Mapping[str, Told] = field(default_factory=dict)
+    flapping: Mapping[str, FlappingRecord] = field(default_factory=dict)
+    notified: Mapping[str, Notified] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)

@@ -47,7 +47,7 @@ Answers = Mapping[Read, list[Any]]
 
 
 @dataclass(frozen=True)
-class Sight:
+class ReadContext:
     """What a kind may know when it says what to read: whose VPC it is, and what is declared of its own kind."""
 
     document: Document
@@ -56,10 +56,10 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObserveContext:
     """What a kind may know when it turns an answer into its model."""
 
-    sight: Sight
+    context: ReadContext
     answers: Answers
     names: Mapping[str, Address]
 
@@ -113,21 +113,21 @@ class Kind:
     model: type[Resource]
     after: frozenset[str]
     operations: tuple[Operation, ...]
-    reads: Callable[[Sight], Iterable[Read]]
-    live: Callable[[Sight, Answers], Iterable[Item]]
+    reads: Callable[[ReadContext], Iterable[Read]]
+    live: Callable[[ReadContext, Answers], Iterable[Item]]
     id: Callable[[Item], str]
     label: Callable[[Item], str]
     tags: Callable[[Item], Mapping[str, str] | None]
-    matches: Callable[[Address, Resource, Item, Sight], bool]
-    observed: Callable[[Item, Seen], Observed]
+    matches: Callable[[Address, Resource, Item, ReadContext], bool]
+    observed: Callable[[Item, ObserveContext], Observed]
     initial_state: Callable[[Resource, PlanContext], Resource]
     create: Callable[[Address, Resource, PlanContext], Iterable[Action | Finding]]
     plan: Callable[[Change, PlanContext], Iterator[Action | Finding]]
     read_permissions: tuple[str, ...] = ()
     immutable: frozenset[str] = frozenset()
     named_by_tag: Callable[[Resource, Document], bool] = lambda resource, document: False
-    more: Callable[[Sight, Answers], Iterable[Read]] = _nothing
-    handles: Callable[[Iterable[Item], Seen], Iterable[tuple[Ref, str]]] = _nothing
+    more: Callable[[ReadContext, Answers], Iterable[Read]] = _nothing
+    handles: Callable[[Iterable[Item], ObserveContext], Iterable[tuple[Ref, str]]] = _nothing
     delete: Callable[[Unmanaged], Iterable[Action]] | None = None
     lazy_read: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
     lazy_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing

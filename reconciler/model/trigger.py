@@ -17,7 +17,7 @@ class Source(StrEnum):
     DOCUMENT = "document"
     CHANGE = "change"
     MANUAL = "manual"
-    AGAIN = "again"
+    RETRY = "again"
 
 
 @dataclass(frozen=True)

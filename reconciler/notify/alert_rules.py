@@ -40,41 +40,45 @@ FIGHT = "a fight:"
 """How the message of a drift begins that is left alone because somebody keeps bringing it back (`fights.py`)."""
 
 
-def concerns(kept: AttemptResult) -> tuple[Alert, ...]:
+def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
     """All that people must know of this attempt, the gravest first; nothing where another run does the telling."""
-    if kept.ending in {Ending.COVERED, Ending.LEASE_HELD}:
+    if result.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return ()
-    found = [*_of_the_document(kept), *_blind(kept), *(_of_the_network(kept, kept.report) if kept.report else ())]
+    found = [
+        *_of_the_document(result),
+        *_blind(result),
+        *(_of_the_network(result, result.report) if result.report else ()),
+    ]
     return tuple(sorted(found, key=lambda one: (one.severity.rank, one.address or "", one.fingerprint)))
 
 
-def _of_the_document(kept: AttemptResult) -> Iterator[Alert]:
+def _of_the_document(result: AttemptResult) -> Iterator[Alert]:
     """A version that may not be enforced, or none any more. What a person asked for in vain is told to that person."""
-    if kept.ending is Ending.DELETED:
+    if result.ending is Ending.DELETED:
         sentence = "Nothing is enforced any more, and nothing is undone; upload the document again to go on."
-        member = Member(kept.problem or "its object is gone", Outcome.HELD)
-        yield _whole(kept, Topic.DELETED, Severity.HIGH, "the document is deleted", sentence, [member])
-    asked = kept.trigger.source is Source.MANUAL
-    problem = kept.problem if kept.ending is Ending.REFUSED and not asked else ""
-    if told := kept.refusal or problem:
-        severity = Severity.MEDIUM if kept.report else Severity.HIGH
-        ending = "the version accepted before goes on being enforced" if kept.report else "nothing is enforced now"
+        member = Member(result.problem or "its object is gone", Outcome.HELD)
+        yield _whole(result, Topic.DELETED, Severity.HIGH, "the document is deleted", sentence, [member])
+    asked = result.trigger.source is Source.MANUAL
+    problem = result.problem if result.ending is Ending.REFUSED and not asked else ""
+    if told := result.refusal or problem:
+        severity = Severity.MEDIUM if result.report else Severity.HIGH
+        ending = "the version accepted before goes on being enforced" if result.report else "nothing is enforced now"
         members = [Member(line, Outcome.BLOCKED) for line in told.splitlines() if line.strip()]
         sentence = f"The newest version of the document is not enforced; {ending}."
-        yield _whole(kept, Topic.REFUSED, severity, "the document is refused", sentence, members, about=told)
+        yield _whole(result, Topic.REFUSED, severity, "the document is refused", sentence, members, about=told)
 
 
-def _blind(kept: AttemptResult) -> Iterator[Alert]:
-    if kept.ending is Ending.UNOBSERVABLE:
+def _blind(result: AttemptResult) -> Iterator[Alert]:
+    if result.ending is Ending.UNOBSERVABLE:
         sentence = "Nothing could be seen, so nothing was changed: what differs now is not known."
-        member = Member(kept.problem or "nothing could be seen", Outcome.FAILED)
-        about = cause("", kept.problem)
+        member = Member(result.problem or "nothing could be seen", Outcome.FAILED)
+        about = cause("", result.problem)
         yield _whole(
-            kept, Topic.UNSEEN, Severity.HIGH, "the network could not be looked at", sentence, [member], about=about
+            result, Topic.UNSEEN, Severity.HIGH, "the network could not be looked at", sentence, [member], about=about
         )
 
 
-def _of_the_network(kept: AttemptResult, report: Report) -> Iterator[Alert]:
+def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     """What has one cause for many resources, each cause once; then all the rest, field by field."""
     unseen = [one for one in report.findings if one.message.startswith(UNSEEN)]
     unsure = [line for line in report.lines if line.message.startswith(UNSURE)]
@@ -84,12 +88,12 @@ def _of_the_network(kept: AttemptResult, report: Report) -> Iterator[Alert]:
         about = sorted({cause(one.address, one.message) for one in unseen} or {UNSURE})
         told = [*map(_found, unseen), *map(_named, unsure)]
         title = "part of the network could not be looked at"
-        yield _whole(kept, Topic.UNSEEN, Severity.HIGH, title, sentence, told, about=about)
+        yield _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, told, about=about)
     held = [line for line in report.lines if _held_as_a_whole(line.outcome, line.message, report)]
     lost = [one for one in report.findings if report.gate.whole and one in report.gate.findings and not one.field]
     going = [one for one in orphaned(report) if _held_as_a_whole(one.outcome, one.message, report)]
     if report.gate.whole:
-        yield _plan_held(kept, report, held, [*map(_found, lost), *map(_going, going)])
+        yield _plan_held(result, report, held, [*map(_found, lost), *map(_going, going)])
     stopped = _stopped(report)
     left = [line for line in report.lines if stopped and line.outcome is Outcome.WAITING and line.message in stopped]
     if stopped:
@@ -97,25 +101,25 @@ def _of_the_network(kept: AttemptResult, report: Report) -> Iterator[Alert]:
         title = f"the run stopped; partial: {report.count(Outcome.CORRECTED)} of {len(report.lines)} done"
         sentence = "What was not done yet stands as it was; the next run goes on from there."
         told = [*(Member(one, Outcome.WAITING) for one in reasons), *map(_named, left)]
-        yield _whole(kept, Topic.STOPPED, Severity.MEDIUM, title, sentence, told, about=reasons)
-    done = [line for line in report.lines if kept.rollout and line.outcome is Outcome.CORRECTED]
+        yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, told, about=reasons)
+    done = [line for line in report.lines if result.rollout and line.outcome is Outcome.CORRECTED]
     if done:
-        yield _rollout(kept, report, done)
+        yield _rollout(result, report, done)
     taken = {id(one) for one in (*unseen, *unsure, *held, *lost, *left, *done)}
-    yield from _by_field(kept, report, taken, [one for one in orphaned(report) if one not in going])
+    yield from _by_field(result, report, taken, [one for one in orphaned(report) if one not in going])
 
 
-def _plan_held(kept: AttemptResult, report: Report, held: Iterable[Line], others: Iterable[Member]) -> Alert:
+def _plan_held(result: AttemptResult, report: Report, held: Iterable[Line], others: Iterable[Member]) -> Alert:
     """Everything that waits for a person to release the plan, as grave as the gravest of it."""
     severity = min((Severity.HIGH, *(exposure(line).severity for line in held)), key=lambda one: one.rank)
     told = [*others, *map(_named, held)]
     about = [[one.what, one.want, one.have] for one in told]
     sentence = _sentence(report.gate.whole)
-    alert = _whole(kept, Topic.PLAN_HELD, severity, "the whole plan is held", sentence, told, about=about)
+    alert = _whole(result, Topic.PLAN_HELD, severity, "the whole plan is held", sentence, told, about=about)
     return replace(alert, release=report.plan.fingerprint)
 
 
-def _rollout(kept: AttemptResult, report: Report, done: Iterable[Line]) -> Alert:
+def _rollout(result: AttemptResult, report: Report, done: Iterable[Line]) -> Alert:
     """What the first run of a version put right. It is what the author wanted, so nobody is woken for each piece of it;
     what somebody else changed meanwhile cannot be told from it.
     """
@@ -123,7 +127,7 @@ def _rollout(kept: AttemptResult, report: Report, done: Iterable[Line]) -> Alert
     title = f"revision {number} was put in force"
     sentence = f"What differed from revision {number}, be it new in it or drift, was put right."
     told = [_named(line) for line in done]
-    alert = _whole(kept, Topic.ROLLOUT, Severity.LOW, title, sentence, told)
+    alert = _whole(result, Topic.ROLLOUT, Severity.LOW, title, sentence, told)
     return replace(alert, digest="", corrected=digest(told))
 
 
@@ -150,7 +154,7 @@ def _stopped(report: Report) -> dict[str, str]:
     return {reason: reason for reason in sorted(reasons)} | dict.fromkeys(sorted(after | untried), "")
 
 
-def _by_field(kept: AttemptResult, report: Report, taken: set[int], going: Iterable[Orphaned]) -> Iterator[Alert]:
+def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Iterable[Orphaned]) -> Iterator[Alert]:
     lines: dict[tuple[Address, str], list[Line]] = {}
     told: dict[tuple[Address, str], list[tuple[Member, Exposure]]] = {}
     for line in report.lines:
@@ -166,11 +170,11 @@ def _by_field(kept: AttemptResult, report: Report, taken: set[int], going: Itera
         weight = Exposure(Severity.MEDIUM, f"{each.action.address} {verb}: {each.action.why}.")
         told.setdefault((each.action.address, ""), []).append((_going(each), weight))
     for (address, field), parts in told.items():
-        yield _drift(kept, report, address, field, parts, lines.get((address, field), []))
+        yield _drift(result, report, address, field, parts, lines.get((address, field), []))
 
 
 def _drift(
-    kept: AttemptResult,
+    result: AttemptResult,
     report: Report,
     address: Address,
     field: str,
@@ -186,7 +190,7 @@ def _drift(
     done = [part[0] for part in parts if part[0].outcome is Outcome.CORRECTED]
     topic = Topic.FIGHT if fight else Topic.DRIFT
     return Alert(
-        fingerprint=fingerprint(kept.document, topic, address, field),
+        fingerprint=fingerprint(result.document, topic, address, field),
         digest=digest(open_ones, "fight" if fight else ""),
         corrected=digest(done),
         topic=topic,
@@ -196,8 +200,8 @@ def _drift(
         members=tuple(part[0] for part in parts),
         address=address,
         aws_id=report.ids.get(address, ""),
-        actor=kept.actors.get(address),
-        exposed=kept.exposed.get(address),
+        actor=result.actors.get(address),
+        exposed=result.exposed.get(address),
         once=fight,
     )
 
@@ -238,7 +242,7 @@ def _sentence(message: str) -> str:
 
 
 def _whole(
-    kept: AttemptResult,
+    result: AttemptResult,
     topic: Topic,
     severity: Severity,
     title: str,
@@ -248,6 +252,6 @@ def _whole(
     about: Any = "",
 ) -> Alert:
     """A concern of the document or the run as a whole; `about` is what of it makes it another one."""
-    name = fingerprint(kept.document, topic)
+    name = fingerprint(result.document, topic)
     matter = short([topic.value, about])
     return Alert(name, matter, "", topic, severity, title, sentence, tuple(members), once=topic is Topic.DELETED)

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
-from reconciler.notify.deduplication import Message
-from reconciler.notify.message import Place, details, facts, fitted, headline, sentence, shown, steps
+from reconciler.notify.deduplication import Notification
+from reconciler.notify.message import NotificationOrigin, details, facts, fitted, headline, sentence, shown, steps
 
 LONGEST_TITLE, LONGEST_DESCRIPTION, LONGEST_STEP = 250, 8_000, 1_000
 """Characters. The guide names no limit; what is published of the form keeps to 250 and 8,000."""
@@ -23,29 +24,29 @@ _EDGE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]+:)")
 
 
-def chat(message: Message, here: Place) -> str:
+def chat(notification: Notification, here: NotificationOrigin) -> str:
     """The message as JSON text."""
-    alert = message.alert
-    topic = alert.topic.value if alert else message.kind.value
-    notification = {
+    alert = notification.alert
+    topic = alert.topic.value if alert else notification.kind.value
+    custom: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
-        "id": plain(f"{here.run_id}-{message.fingerprint}"),
+        "id": plain(f"{here.run_id}-{notification.fingerprint}"),
         "content": {
             "textType": "client-markdown",
-            "title": _cut(f"Setpoint {plain(headline(message))}", LONGEST_TITLE),
-            "description": _description(message, here),
-            "nextSteps": [_code(one) for one in steps(message, here) if len(one) < LONGEST_STEP],
-            "keywords": ["setpoint", message.severity.value, plain(here.document)],
+            "title": _cut(f"Setpoint {plain(headline(notification))}", LONGEST_TITLE),
+            "description": _description(notification, here),
+            "nextSteps": [_code(one) for one in steps(notification, here) if len(one) < LONGEST_STEP],
+            "keywords": ["setpoint", notification.severity.value, plain(here.document)],
         },
         "metadata": {
-            "threadId": message.fingerprint,
-            "summary": _cut(plain(sentence(message)), LONGEST_TITLE),
+            "threadId": notification.fingerprint,
+            "summary": _cut(plain(sentence(notification)), LONGEST_TITLE),
             "eventType": f"setpoint-{topic}",
             "relatedResources": [plain(alert.aws_id)] if alert and alert.aws_id else [],
             "additionalContext": {
-                "severity": message.severity.value,
-                "kind": message.kind.value,
+                "severity": notification.severity.value,
+                "kind": notification.kind.value,
                 "document": plain(here.document),
                 "account": plain(here.account),
                 "region": plain(here.region),
@@ -53,18 +54,18 @@ def chat(message: Message, here: Place) -> str:
             },
         },
     }
-    if not notification["content"]["nextSteps"]:  # type: ignore[index]
-        del notification["content"]["nextSteps"]  # type: ignore[attr-defined]
-    return json.dumps(notification, ensure_ascii=False)
+    if not custom["content"]["nextSteps"]:
+        del custom["content"]["nextSteps"]
+    return json.dumps(custom, ensure_ascii=False)
 
 
-def _description(message: Message, here: Place) -> str:
+def _description(notification: Notification, here: NotificationOrigin) -> str:
     """At most LONGEST_DESCRIPTION characters; what had to be left out is counted."""
-    head = [_code(shown(sentence(message)))]
-    tail = [f"{label}: {_code(value)}" for label, value in facts(message, here)]
+    head = [_code(shown(sentence(notification)))]
+    tail = [f"{label}: {_code(value)}" for label, value in facts(notification, here)]
     tail = [line if len(line) <= LONGEST_STEP else f"{line[: LONGEST_STEP - 4]}...`" for line in tail]
     room = LONGEST_DESCRIPTION - sum(len(line) + 1 for line in (*head, *tail)) - 60
-    body, left = fitted([_code(line.strip()) for line in details(message)], room)
+    body, left = fitted([_code(line.strip()) for line in details(notification)], room)
     if left:
         body.append(f"... and {left} more {'line' if left == 1 else 'lines'}, left out here")
     return "\n".join([*head, *body, *tail])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.ledger.record import Told
+from reconciler.ledger.record import Notified
 from reconciler.model import Outcome
 from reconciler.notify.alert import Alert, Topic, fingerprint
 from reconciler.notify.alert_rules import UNSURE
@@ -27,29 +27,29 @@ _LONGEST = 160
 """Characters of a title that are remembered: many concerns share one item of the ledger."""
 
 
-class Kind(StrEnum):
+class Status(StrEnum):
     """Why a message is sent."""
 
-    NEW = "new"
+    FIRING = "new"
     CHANGED = "changed"
-    STILL = "still"
-    NORMAL = "normal"
-    REST = "rest"
+    REPEAT = "still"
+    RESOLVED = "normal"
+    DIGEST = "rest"
 
 
 @dataclass(frozen=True)
-class Message:
+class Notification:
     """One message to people. `alert` is None where it is over (NORMAL) and where `rest` is summed up (REST).
     `since` is when people were first told of it, None where that is now.
     """
 
-    kind: Kind
+    kind: Status
     fingerprint: str
     severity: Severity
     title: str
     alert: Alert | None = None
     since: datetime | None = None
-    rest: tuple[Message, ...] = ()
+    rest: tuple[Notification, ...] = ()
 
     @property
     def fingerprints(self) -> frozenset[str]:
@@ -58,27 +58,27 @@ class Message:
 
 
 @dataclass(frozen=True)
-class News:
+class Notifications:
     """What to send, and what is to be remembered when it was sent."""
 
-    messages: tuple[Message, ...]
-    told: Mapping[str, Told]
-    before: Mapping[str, Told]
+    messages: tuple[Notification, ...]
+    told: Mapping[str, Notified]
+    before: Mapping[str, Notified]
 
-    def remembered(self, lost: Collection[str] = ()) -> Mapping[str, Told]:
+    def remembered(self, lost: Collection[str] = ()) -> Mapping[str, Notified]:
         """What people know now: without the concerns `lost`, whose messages could not be sent."""
         known = {name: one for name, one in self.told.items() if name not in lost}
         return known | {name: self.before[name] for name in lost if name in self.before}
 
 
-def news(
-    found: Iterable[Alert], told: Mapping[str, Told], now: datetime, repeat: timedelta, kept: AttemptResult
-) -> News:
+def deduplicate(
+    found: Iterable[Alert], told: Mapping[str, Notified], now: datetime, repeat: timedelta, result: AttemptResult
+) -> Notifications:
     """What of the concerns of an attempt is to be told, given what was `told` before; `repeat` is after how long an
     unchanged one is told again.
     """
-    messages: list[Message] = []
-    known: dict[str, Told] = {}
+    messages: list[Notification] = []
+    known: dict[str, Notified] = {}
     for one in found:
         before = told.get(one.fingerprint)
         kind = _kind(one, before, now, repeat)
@@ -86,33 +86,33 @@ def news(
             known[one.fingerprint] = before
             continue
         first = before.first_seen if before and before.open else None
-        messages.append(Message(kind or Kind.NEW, one.fingerprint, one.severity, one.title, one, first))
-        known[one.fingerprint] = Told(_stamp(one), one.title[:_LONGEST], first or now, now, open=not one.settled)
-    shows = _shows(kept)
+        messages.append(Notification(kind or Status.FIRING, one.fingerprint, one.severity, one.title, one, first))
+        known[one.fingerprint] = Notified(_stamp(one), one.title[:_LONGEST], first or now, now, open=not one.settled)
+    shows = _shows(result)
     for name, before in told.items():
         if name in known:
             continue
         if before.open and shows(name):
-            messages.append(Message(Kind.NORMAL, name, Severity.INFO, before.title, since=before.first_seen))
+            messages.append(Notification(Status.RESOLVED, name, Severity.INFO, before.title, since=before.first_seen))
             known[name] = replace(before, last_alerted=now, open=False)
         elif before.open or now - before.last_alerted < HOUR:
             known[name] = before
-    return News(_at_most(messages), known, dict(told))
+    return Notifications(_at_most(messages), known, dict(told))
 
 
-def _kind(one: Alert, before: Told | None, now: datetime, repeat: timedelta) -> Kind | None:
+def _kind(one: Alert, before: Notified | None, now: datetime, repeat: timedelta) -> Status | None:
     """Why to tell of a concern; None: people know it."""
     if before is None:
-        return Kind.NEW
+        return Status.FIRING
     still, _, corrected = before.digest.partition("+")
     fresh = bool(one.corrected) and (one.corrected != corrected or now - before.last_alerted >= HOUR)
     if one.settled:
-        return Kind.CHANGED if before.open else Kind.NEW if fresh else None
+        return Status.CHANGED if before.open else Status.FIRING if fresh else None
     if not before.open:
-        return Kind.NEW  # the last they heard was that it is over
+        return Status.FIRING  # the last they heard was that it is over
     if one.digest != still or fresh:
-        return Kind.CHANGED
-    return Kind.STILL if not one.once and now - before.last_alerted >= repeat else None
+        return Status.CHANGED
+    return Status.REPEAT if not one.once and now - before.last_alerted >= repeat else None
 
 
 def _stamp(one: Alert) -> str:
@@ -120,32 +120,32 @@ def _stamp(one: Alert) -> str:
     return f"{one.digest}+{one.corrected}"
 
 
-def _shows(kept: AttemptResult) -> Callable[[str], bool]:
+def _shows(result: AttemptResult) -> Callable[[str], bool]:
     """Whether this attempt would have found the concern of a fingerprint, were it still there: only then is its absence
     good news. A run that was narrowed, or could not see everything, speaks for what it saw.
     """
-    report = kept.report
-    if kept.ending is not Ending.COMPLETED or report is None:
+    report = result.report
+    if result.ending is not Ending.COMPLETED or report is None:
         return lambda name: False
     bad = {Outcome.FAILED, Outcome.BLOCKED}
     unseen = {one.address for one in report.findings if not one.field and one.outcome in bad}
     unseen |= {line.address for line in report.lines if line.message.startswith(UNSURE)}
     if report.plan.only is None and not unseen:
         return lambda name: True
-    shown = {fingerprint(kept.document, topic) for topic in (Topic.REFUSED, Topic.DELETED)}
+    shown = {fingerprint(result.document, topic) for topic in (Topic.REFUSED, Topic.DELETED)}
     for address, resource in report.document.resources.items():
         if report.plan.covers(address) and address not in unseen and resource.enforcement != "ignore":
             fields = ("", *resource.described())
-            shown |= {fingerprint(kept.document, Topic.DRIFT, address, field) for field in fields}
+            shown |= {fingerprint(result.document, Topic.DRIFT, address, field) for field in fields}
     return lambda name: name in shown
 
 
-def _at_most(messages: Iterable[Message]) -> tuple[Message, ...]:
+def _at_most(messages: Iterable[Notification]) -> tuple[Notification, ...]:
     """The gravest first, good news last; what goes beyond the limit is one message, the last."""
-    ordered = sorted(messages, key=lambda one: (one.kind is Kind.NORMAL, one.severity.rank))
+    ordered = sorted(messages, key=lambda one: (one.kind is Status.RESOLVED, one.severity.rank))
     if len(ordered) <= AT_MOST:
         return tuple(ordered)
     rest = tuple(ordered[AT_MOST - 1 :])
     worst = min((one.severity for one in rest), key=lambda one: one.rank)
-    last = Message(Kind.REST, rest[0].fingerprint, worst, f"{len(rest)} further concerns", rest=rest)
+    last = Notification(Status.DIGEST, rest[0].fingerprint, worst, f"{len(rest)} further concerns", rest=rest)
     return (*ordered[: AT_MOST - 1], last)

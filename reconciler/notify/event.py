@@ -30,28 +30,28 @@ _LINES = 30
 """Bytes of one value of a drift, members of one list or mapping, and lines of one text, before it is shortened."""
 
 
-def detail(kept: AttemptResult) -> dict[str, Any] | None:
+def detail(result: AttemptResult) -> dict[str, Any] | None:
     """The detail of the event, or None where there is nothing to tell: another run does, or all is calm.
 
     Lists that make it too long are cut short; `left_out` says of each how many of its items are missing.
     """
-    if kept.ending in {Ending.COVERED, Ending.LEASE_HELD}:
+    if result.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return None
-    report = kept.report
-    if report and _calm(report) and not kept.refusal:
+    report = result.report
+    if report and _calm(report) and not result.refusal:
         return None
     told: dict[str, Any] = {
         "version": VERSION,
-        "run_id": safe_text(kept.run_id),
-        "document": safe_text(kept.document),
-        "ending": kept.ending.value,
-        "woken_by": kept.trigger.source.value,
-        "problem": _text(kept.problem),
-        "refusal": _text(kept.refusal),
-        "again_in_seconds": kept.again,
+        "run_id": safe_text(result.run_id),
+        "document": safe_text(result.document),
+        "ending": result.ending.value,
+        "woken_by": result.trigger.source.value,
+        "problem": _text(result.problem),
+        "refusal": _text(result.refusal),
+        "again_in_seconds": result.retry_after,
         "left_out": {},
     }
-    return _fitted(told | (_network(kept, report) if report else {}))
+    return _fitted(told | (_network(result, report) if report else {}))
 
 
 def _calm(report: Report) -> bool:
@@ -60,7 +60,7 @@ def _calm(report: Report) -> bool:
     return not (report.lines or noted or report.writes or report.gate.whole or orphaned(report))
 
 
-def _network(kept: AttemptResult, report: Report) -> dict[str, Any]:
+def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
     plain = as_json(report)
     return {
         "revision": report.document.revision,
@@ -75,7 +75,7 @@ def _network(kept: AttemptResult, report: Report) -> dict[str, Any]:
         "fingerprint": report.plan.fingerprint,
         "held_as_a_whole": _text(report.gate.whole),
         "counts": plain["counts"],
-        "drifted": [_drift(one, kept, report) for one in plain["drifted"]],
+        "drifted": [_drift(one, result, report) for one in plain["drifted"]],
         "findings": [fit(one, _MOST) for one in plain["findings"]],
         "actions": [
             {name: fit(one[name], _MOST) for name in ("operation", "address", "why", "risk", "ended", "message")}
@@ -85,10 +85,10 @@ def _network(kept: AttemptResult, report: Report) -> dict[str, Any]:
     }
 
 
-def _drift(one: dict[str, Any], kept: AttemptResult, report: Report) -> dict[str, Any]:
+def _drift(one: dict[str, Any], result: AttemptResult, report: Report) -> dict[str, Any]:
     address = one["address"]
-    actor = kept.actors.get(address)
-    exposed = kept.exposed.get(address)
+    actor = result.actors.get(address)
+    exposed = result.exposed.get(address)
     return {
         "address": safe_text(address),
         "id": safe_text(report.ids.get(address, "")) or None,

@@ -19,7 +19,7 @@ from typing import Any
 from reconciler.model import Outcome
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Alert, Member, Topic
-from reconciler.notify.deduplication import Kind, Message
+from reconciler.notify.deduplication import Notification, Status
 from reconciler.redact import safe_text
 from reconciler.report.attempt import AttemptResult
 
@@ -34,13 +34,13 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LINK = re.compile(r"(?i)(?<![a-z0-9])(?:(?!s3:)([a-z][a-z0-9+.-]*):(?=//)|(mailto):)")
 _WEB = re.compile(r"(?i)(?<![a-z0-9])www\.")
 _WHY = {
-    Kind.STILL: "It was told before, and still stands.",
-    Kind.CHANGED: "It was told before, and is another now.",
+    Status.REPEAT: "It was told before, and still stands.",
+    Status.CHANGED: "It was told before, and is another now.",
 }
 
 
 @dataclass(frozen=True)
-class Place:
+class NotificationOrigin:
     """Where the message comes from: the document, and the account and region it keeps (empty: not known).
 
     `invoke` is the name of the function that a person may invoke, a plain word; empty: only the command line is there.
@@ -54,53 +54,58 @@ class Place:
     invoke: str
 
 
-def place(kept: AttemptResult, *, region: str = "", invoke: str = "") -> Place:
+def origin_of(result: AttemptResult, *, region: str = "", invoke: str = "") -> NotificationOrigin:
     """Where an attempt took place; `region` is the deployment's."""
     invoke = invoke if _PLAIN.fullmatch(invoke) else ""
-    if kept.report is None:
-        return Place(kept.document, None, kept.trigger.account, region, kept.run_id, invoke)
-    document = kept.report.document
+    if result.report is None:
+        return NotificationOrigin(result.document, None, result.trigger.account, region, result.run_id, invoke)
+    document = result.report.document
     scope = document.scope
-    return Place(kept.document, document.revision, scope.account_id, scope.region, kept.run_id, invoke)
+    return NotificationOrigin(result.document, document.revision, scope.account_id, scope.region, result.run_id, invoke)
 
 
-def subject(message: Message, here: Place) -> str:
+def subject(notification: Notification, here: NotificationOrigin) -> str:
     """The subject of a mail, as SNS takes it."""
-    words = shown(f"{headline(message)} ({here.document})")
+    words = shown(f"{headline(notification)} ({here.document})")
     text = f"Setpoint {words}".encode("ascii", "replace").decode()
     return text if len(text) <= LONGEST_SUBJECT else f"{text[: LONGEST_SUBJECT - 3]}..."
 
 
-def headline(message: Message) -> str:
+def headline(notification: Notification) -> str:
     """What the message is about, in a few words; not yet fit to be shown."""
-    match message.kind:
-        case Kind.NORMAL:
-            return f"back to normal, it was: {message.title}"
-        case Kind.STILL:
-            return f"{message.severity} (still): {message.title}"
-        case Kind.CHANGED:
-            return f"{message.severity} (update): {message.title}"
+    match notification.kind:
+        case Status.RESOLVED:
+            return f"back to normal, it was: {notification.title}"
+        case Status.REPEAT:
+            return f"{notification.severity} (still): {notification.title}"
+        case Status.CHANGED:
+            return f"{notification.severity} (update): {notification.title}"
         case _:
-            return f"{message.severity}: {message.title}"
+            return f"{notification.severity}: {notification.title}"
 
 
-def attributes(message: Message, here: Place) -> dict[str, str]:
+def attributes(notification: Notification, here: NotificationOrigin) -> dict[str, str]:
     """What subscriptions may filter by (SNS filter policies)."""
     document = here.document if _DOCUMENT.fullmatch(here.document) else "unknown"
-    topic = message.alert.topic.value if message.alert else message.kind.value
-    return {"severity": message.severity.value, "document": document, "topic": topic, "kind": message.kind.value}
+    topic = notification.alert.topic.value if notification.alert else notification.kind.value
+    return {
+        "severity": notification.severity.value,
+        "document": document,
+        "topic": topic,
+        "kind": notification.kind.value,
+    }
 
 
-def text(message: Message, here: Place) -> str:
+def text(notification: Notification, here: NotificationOrigin) -> str:
     """The message as plain text, at most LONGEST_BODY bytes; what had to be left out is counted."""
-    head = [f"{message.severity.upper()}: {shown(sentence(message))}", "", shown(message.title), ""]
-    if message.kind in _WHY:
-        head.insert(3, _WHY[message.kind])
-    tail = [*(f"{f'{label}:':<13}{value}" for label, value in facts(message, here)), ""]
-    if todo := steps(message, here):
+    head = [f"{notification.severity.upper()}: {shown(sentence(notification))}", "", shown(notification.title), ""]
+    if notification.kind in _WHY:
+        head.insert(3, _WHY[notification.kind])
+    tail = [*(f"{f'{label}:':<13}{value}" for label, value in facts(notification, here)), ""]
+    if todo := steps(notification, here):
         tail += ["What to do next:", *(f"  {one}" for one in todo)]
     room = LONGEST_BODY - sum(len(line.encode()) + 1 for line in (*head, *tail)) - 100
-    body, left = fitted(list(details(message)), room)
+    body, left = fitted(list(details(notification)), room)
     if left:
         body.append(f"  ... and {left} more {'line' if left == 1 else 'lines'}, left out here")
     return "\n".join([*head, *body, *([""] if body else []), *tail])
@@ -115,25 +120,25 @@ def fitted(lines: list[str], room: int) -> tuple[list[str], int]:
     return lines, 0
 
 
-def sentence(message: Message) -> str:
+def sentence(notification: Notification) -> str:
     """The one sentence to read first."""
-    if message.alert:
-        return message.alert.sentence
-    if message.kind is Kind.NORMAL:
+    if notification.alert:
+        return notification.alert.sentence
+    if notification.kind is Status.RESOLVED:
         return "It is over: this run no longer finds it."
-    counts = Counter(one.severity for one in message.rest)
+    counts = Counter(one.severity for one in notification.rest)
     told = ", ".join(f"{counts[one]} {one}" for one in sorted(counts, key=lambda one: one.rank))
     return f"There is more to tell than one run may send: {told}."
 
 
-def details(message: Message) -> Iterator[str]:
+def details(notification: Notification) -> Iterator[str]:
     """What differs, a few lines for each thing: the set point against what was found, and why it still does."""
-    for one in message.rest:
+    for one in notification.rest:
         yield f"  - {shown(headline(one))}"
-    if message.alert and message.alert.members:
-        compared = any(one.compared for one in message.alert.members)
+    if notification.alert and notification.alert.members:
+        compared = any(one.compared for one in notification.alert.members)
         yield "What differs (set point against found):" if compared else "What is the matter:"
-        for member in message.alert.members:
+        for member in notification.alert.members:
             yield from _member(member)
 
 
@@ -151,17 +156,17 @@ def _written(value: Any) -> str:
     return "not there" if value is None else shown(json.dumps(value, ensure_ascii=False))
 
 
-def facts(message: Message, here: Place) -> Iterator[tuple[str, str]]:
+def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tuple[str, str]]:
     """What a person wants to look up, as (label, value), fit to be shown."""
-    alert = message.alert
+    alert = notification.alert
     if alert and alert.address:
         yield "Resource", shown(alert.address)
         yield "AWS id", shown(alert.aws_id) or "unknown: it is not there, or was not seen"
     yield "Account", f"{shown(here.account) or 'unknown'}, {shown(here.region) or 'unknown region'}"
     revision = "" if here.revision is None else f", revision {here.revision}"
     yield "Document", f"{shown(here.document)}{revision}"
-    if message.since:
-        yield "Known since", _time(message.since)
+    if notification.since:
+        yield "Known since", _time(notification.since)
     if alert and alert.topic in {Topic.DRIFT, Topic.FIGHT}:
         yield "Last change", _who(alert.actor)
         if alert.exposed is not None:
@@ -190,11 +195,11 @@ def _done(alert: Alert) -> str:
     return f"{told}; it is left alone for a while, and both sides stand above" if alert.once else told
 
 
-def steps(message: Message, here: Place) -> tuple[str, ...]:
+def steps(notification: Notification, here: NotificationOrigin) -> tuple[str, ...]:
     """What to do next: commands that can be copied as they are. A name that is no plain word enters none."""
-    if message.kind is Kind.NORMAL or not _DOCUMENT.fullmatch(here.document):
+    if notification.kind is Status.RESOLVED or not _DOCUMENT.fullmatch(here.document):
         return ()
-    alert = message.alert
+    alert = notification.alert
     if alert is None:
         return (_ask(here, "plan"),)
     if alert.topic is Topic.DELETED:
@@ -211,7 +216,7 @@ _AGAIN = {Outcome.FAILED, Outcome.WAITING, None}
 """How a drift ended for which another run may be all it needs; what is held or blocked needs more than that."""
 
 
-def _released(here: Place, fingerprint: str) -> tuple[str, ...]:
+def _released(here: NotificationOrigin, fingerprint: str) -> tuple[str, ...]:
     """The plan to look at, and what carries out exactly that plan."""
     if here.invoke:
         return (_ask(here, "plan"), _ask(here, "apply", approve=fingerprint))
@@ -221,7 +226,7 @@ def _released(here: Place, fingerprint: str) -> tuple[str, ...]:
     )
 
 
-def _ask(here: Place, mode: str, **more: str) -> str:
+def _ask(here: NotificationOrigin, mode: str, **more: str) -> str:
     if not here.invoke:
         return f"setpoint {mode} {here.document}.json"
     asked = shlex.quote(json.dumps({"document": here.document, "mode": mode, **more}))

@@ -1,6 +1,6 @@
 """Tells people and programs: SNS messages of what is new, one EventBridge event of a run. Never fails a run.
 
-`keep.py` calls `tell` once for each attempt, under the lease, when all else is done. What could not be sent comes back
+`keep.py` calls `send` once for each attempt, under the lease, when all else is done. What could not be sent comes back
 by name, so that it is not remembered as told and goes out with the next run. The clients are handed in; how often they
 try again is theirs.
 """
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reconciler.notify.chat import chat
-from reconciler.notify.deduplication import Message, News
+from reconciler.notify.deduplication import Notification, Notifications
 from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail, encoded
-from reconciler.notify.message import Place, attributes, place, subject, text
+from reconciler.notify.message import NotificationOrigin, attributes, origin_of, subject, text
 from reconciler.redact import safe_text
 from reconciler.report.attempt import AttemptResult
 
@@ -39,7 +39,7 @@ class Sent:
     event: bool = False
 
 
-class Alerts:
+class Publisher:
     """The voice of a deployment. Without a topic no message is sent, without a bus no event, and neither is lost.
 
     `invoke` is the name of the manual function, for the commands that messages propose.
@@ -58,31 +58,31 @@ class Alerts:
         self._sns, self._events = sns, events
         self._topic, self._bus, self._form, self._invoke = topic_arn, bus, form, invoke
 
-    def tell(self, news: News, kept: AttemptResult) -> Sent:
+    def send(self, deduplicate: Notifications, result: AttemptResult) -> Sent:
         """Sends the event and the messages; whatever goes wrong is logged and answered, never raised."""
-        event_lost = not self._put(kept)
+        event_lost = not self._put(result)
         lost: set[str] = set()
         failed, in_a_row = 0, 0
-        here = place(kept, region=self._sns.meta.region_name, invoke=self._invoke)
-        for message in news.messages if self._topic else ():
-            if in_a_row < ENOUGH and self._publish(message, here):
+        here = origin_of(result, region=self._sns.meta.region_name, invoke=self._invoke)
+        for notification in deduplicate.messages if self._topic else ():
+            if in_a_row < ENOUGH and self._publish(notification, here):
                 in_a_row = 0
                 continue
             in_a_row += 1
             failed += 1
-            lost |= message.fingerprints
-            log.error("an alert was lost: %s", safe_text(f"{message.severity}: {message.title}"))
+            lost |= notification.fingerprints
+            log.error("an alert was lost: %s", safe_text(f"{notification.severity}: {notification.title}"))
         return Sent(frozenset(lost), failed, event_lost)
 
-    def _publish(self, message: Message, here: Place) -> bool:
+    def _publish(self, notification: Notification, here: NotificationOrigin) -> bool:
         try:
             self._sns.publish(
                 TopicArn=self._topic,
-                Subject=subject(message, here),
-                Message=chat(message, here) if self._form == "chat" else text(message, here),
+                Subject=subject(notification, here),
+                Message=chat(notification, here) if self._form == "chat" else text(notification, here),
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
-                    for name, value in attributes(message, here).items()
+                    for name, value in attributes(notification, here).items()
                 },
             )
         except (ClientError, BotoCoreError) as error:
@@ -93,10 +93,10 @@ class Alerts:
             return False
         return True
 
-    def _put(self, kept: AttemptResult) -> bool:
+    def _put(self, result: AttemptResult) -> bool:
         """Whether the event of this run is on the bus, where it needs one. The bus answers 200 for what it refuses."""
         try:
-            told = detail(kept) if self._bus else None
+            told = detail(result) if self._bus else None
             if told is None:
                 return True
             entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": encoded(told), "EventBusName": self._bus}

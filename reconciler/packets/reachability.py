@@ -44,7 +44,7 @@ class Reachability:
 
     def __init__(self, snapshot: Snapshot, vpc: Address, actions: Iterable[Action]) -> None:
         effects = [effect for action in actions for effect in action.effect]
-        self.worth_it, self._now = False, State()
+        self.feasible, self._now = False, State()
         if not effects:
             return  # a calm run pays nothing for what only a correction needs
         seen = snapshot.resources
@@ -61,7 +61,7 @@ class Reachability:
             | {key.peer for group in self._groups for key in _rules(self._before, group) if not is_cidr(key.peer)}
         )
         places = len(self._groups) * len(self._subnets) * len(SIDES) * (1 + len(self._peers))
-        self.worth_it = 0 < places * len(effects) <= MOST_LOOKS and places <= MOST_PLACES
+        self.feasible = 0 < places * len(effects) <= MOST_LOOKS and places <= MOST_PLACES
 
     def allow(self, action: Action) -> bool:
         """Whether the network keeps the rule when this action comes next."""

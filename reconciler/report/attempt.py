@@ -31,7 +31,7 @@ class Ending(StrEnum):
 @dataclass(frozen=True)
 class AttemptResult:
     """`problem` says what stood in the way of `ending` (empty for LOOKED and COVERED). `refusal` says why the newest
-    version of the document is not the one that was enforced. `again`: seconds after which another run is wanted, 0 for
+    version of the document is not the one that was enforced. `retry_after`: seconds after which another run is wanted, 0 for
     none. `exposed`: for each drift that let packets through, by address, how many seconds it stood open at most.
     `alerts_lost`: how many messages could not be sent. `rollout`: this is the first run of a version of the document.
     """
@@ -43,7 +43,7 @@ class AttemptResult:
     report: Report | None = None
     problem: str = ""
     refusal: str = ""
-    again: int = 0
+    retry_after: int = 0
     actors: Mapping[Address, Actor] = field(default_factory=dict)
     exposed: Mapping[Address, float] = field(default_factory=dict)
     alerts_lost: int = 0

@@ -23,7 +23,7 @@ from reconciler.report.text import difference, sentence
 if TYPE_CHECKING:
     from reconciler.engine.result import Line, Report
 
-Record = dict[str, Any]
+LogRecord = dict[str, Any]
 
 MOST = 2_000
 """Drifts, and findings, of one run that get a line each; the run's own line says how many more there are."""
@@ -52,22 +52,24 @@ UNITS: Mapping[str, str] = {
 """Every metric there is, with CloudWatch's name of its unit."""
 
 
-def records(kept: AttemptResult) -> list[Record]:
+def records(result: AttemptResult) -> list[LogRecord]:
     """One record for each drift, finding and call that was tried, in this order, and one for the run as the last.
 
     A run that found nothing is that last one alone. `record` says which of the four it is, `message` is for people.
     """
-    report = kept.report
-    told: list[Record] = []
+    report = result.report
+    told: list[LogRecord] = []
     if report:
-        told += [_drift(line, kept.actors) for line in report.lines[:MOST]]
-        told += [_finding(one, kept.actors) for one in report.findings[:MOST]]
+        told += [_drift(line, result.actors) for line in report.lines[:MOST]]
+        told += [_finding(one, result.actors) for one in report.findings[:MOST]]
         told += _actions(report)
-    name = _full({"document": kept.document, "run_id": kept.run_id, "revision": report and report.document.revision})
-    return [one | _fitted(name, 1) for one in [*told, _run(kept)]]
+    name = _full(
+        {"document": result.document, "run_id": result.run_id, "revision": report and report.document.revision}
+    )
+    return [one | _fitted(name, 1) for one in [*told, _run(result)]]
 
 
-def metrics(kept: AttemptResult) -> dict[str, float]:
+def metrics(result: AttemptResult) -> dict[str, float]:
     """The figures of one run, by the names of UNITS; empty where nothing ran.
 
     A wish that found the work done (COVERED) or somebody at it (BUSY) is no run, and counting it would hide that none
@@ -77,16 +79,16 @@ def metrics(kept: AttemptResult) -> dict[str, float]:
     was seen and told, and is no failure of the run. It is 0 for BLIND, which saw nothing; for REFUSED, which has no
     document to enforce; and for DELETED, after which nobody enforces anything, on purpose or not.
     """
-    report = kept.report
-    asked = kept.trigger.source is Source.MANUAL
-    if kept.ending in {Ending.COVERED, Ending.LEASE_HELD} or (report and not report.wrote):
+    report = result.report
+    asked = result.trigger.source is Source.MANUAL
+    if result.ending in {Ending.COVERED, Ending.LEASE_HELD} or (report and not report.wrote):
         return {}
-    if kept.ending is Ending.REFUSED and asked:
+    if result.ending is Ending.REFUSED and asked:
         return {}
-    invalid = bool(kept.refusal) or kept.ending is Ending.REFUSED
-    told: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": kept.alerts_lost, "RunSucceeded": 0}
-    if kept.exposed:
-        told["ExposureSeconds"] = max(kept.exposed.values())
+    invalid = bool(result.refusal) or result.ending is Ending.REFUSED
+    told: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": result.alerts_lost, "RunSucceeded": 0}
+    if result.exposed:
+        told["ExposureSeconds"] = max(result.exposed.values())
     if report:
         ended = outcomes(report)
         told |= {
@@ -102,11 +104,11 @@ def metrics(kept: AttemptResult) -> dict[str, float]:
     return told
 
 
-def bounded(record: Mapping[str, Any], width: int) -> Record:
+def bounded(record: Mapping[str, Any], width: int) -> LogRecord:
     """The record, harmless, and as JSON of at most `width` bytes (from 8,192): lists are cut, and say how many members
     are left out; if that is not enough, what holds many goes altogether and texts are cut short.
     """
-    told: Record = {}
+    told: LogRecord = {}
     for most in (64, 16, 4, 1):
         told = _fitted(record, most)
         if len(json.dumps(told, ensure_ascii=False).encode()) <= width:
@@ -115,15 +117,15 @@ def bounded(record: Mapping[str, Any], width: int) -> Record:
     return {name: "left out" if isinstance(value, (dict, list)) else value for name, value in short.items()}
 
 
-def _fitted(record: Mapping[str, Any], most: int) -> Record:
+def _fitted(record: Mapping[str, Any], most: int) -> LogRecord:
     """Field by field: of the record itself nothing is cut."""
-    told: Record = {}
+    told: LogRecord = {}
     for name, value in record.items():
         told |= fit({name: value}, most)
     return told
 
 
-def _drift(line: Line, actors: Mapping[Address, Actor]) -> Record:
+def _drift(line: Line, actors: Mapping[Address, Actor]) -> LogRecord:
     told = line_as_json(line)
     told |= {"record": "drift", "reason": told.pop("message"), "message": difference(line) if line.field else "missing"}
     if line.field == "tags" and is_secret_name(line.key):
@@ -131,11 +133,11 @@ def _drift(line: Line, actors: Mapping[Address, Actor]) -> Record:
     return bounded(_full(told | {"who": _who(actors.get(line.address))}), WIDTH)
 
 
-def _finding(one: Finding, actors: Mapping[Address, Actor]) -> Record:
+def _finding(one: Finding, actors: Mapping[Address, Actor]) -> LogRecord:
     return bounded(_full({"record": "finding", **finding_as_json(one), "who": _who(actors.get(one.address))}), WIDTH)
 
 
-def _who(actor: Actor | None) -> Record:
+def _who(actor: Actor | None) -> LogRecord:
     """CloudTrail's word on who made a call that fits; `names` served to find it, and tell nothing more."""
     if actor is None:
         return {}
@@ -151,7 +153,7 @@ def _who(actor: Actor | None) -> Record:
     )
 
 
-def _actions(report: Report) -> Iterator[Record]:
+def _actions(report: Report) -> Iterator[LogRecord]:
     """The calls that were tried. What was held or left shows at its drift, or here if it has none."""
     stray = {(one.action.address, one.action.why) for one in orphaned(report)}
     lines: dict[tuple[Address, str], list[Line]] = defaultdict(list)
@@ -186,9 +188,9 @@ def _mended(action: Action, lines: Mapping[tuple[Address, str], list[Line]]) -> 
     return own or about
 
 
-def _side(lines: list[Line], side: str) -> Record:
+def _side(lines: list[Line], side: str) -> LogRecord:
     """One side of some drifts, by field; a field of many members has a list of them, or a mapping by their keys."""
-    told: Record = {}
+    told: LogRecord = {}
     for line in lines:
         value = value_as_json(line.address, line.field, line.key, getattr(line, side))
         if value is None:
@@ -203,21 +205,23 @@ def _side(lines: list[Line], side: str) -> Record:
     return told
 
 
-def _run(kept: AttemptResult) -> Record:
-    told: Record = {
+def _run(result: AttemptResult) -> LogRecord:
+    told: LogRecord = {
         "record": "run",
-        "message": kept.problem or kept.ending.value,
-        "ending": kept.ending.value,
-        "source": kept.trigger.source.value,
-        "refusal": kept.refusal,
+        "message": result.problem or result.ending.value,
+        "ending": result.ending.value,
+        "source": result.trigger.source.value,
+        "refusal": result.refusal,
     }
-    told |= {name: value for name, value in (("again", kept.again), ("alerts_lost", kept.alerts_lost)) if value}
-    if kept.exposed:
-        told["exposed_seconds"] = max(kept.exposed.values())
-    if report := kept.report:
+    told |= {
+        name: value for name, value in (("again", result.retry_after), ("alerts_lost", result.alerts_lost)) if value
+    }
+    if result.exposed:
+        told["exposed_seconds"] = max(result.exposed.values())
+    if report := result.report:
         told |= {
             "message": sentence(report),
-            "problem": kept.problem,
+            "problem": result.problem,
             "in_sync": settled(report),
             "seconds": round(report.seconds, 3),
             "reads": report.reads,
@@ -238,6 +242,6 @@ def _counts(report: Report) -> Mapping[str, int]:
     return outcomes(report) | beyond | {"breaks": report.plan.breaks, "tried": len(report.attempts)}
 
 
-def _full(record: Record) -> Record:
+def _full(record: LogRecord) -> LogRecord:
     """Without what is not there: a calm run is one short line."""
     return {name: value for name, value in record.items() if value is not None and value not in ("", {}, [])}

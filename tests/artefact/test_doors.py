@@ -175,7 +175,7 @@ def test_a_drift_is_corrected_told_and_then_gone(stack: Stack, way: Way, source:
     ]
     item = stack.item()
     assert "owner" not in item
-    told_of = {one["title"]: one["open"] for one in item["told"].values()}
+    told_of = {one["title"]: one["open"] for one in item["notified"].values()}
     assert told_of["security_group/APIGatewaySG ingress: corrected"] is False
     assert item["looked_at"] > before["looked_at"]
     calm = stack.invoke(document=NAME, mode="apply")

@@ -22,7 +22,7 @@ from desired_state.rules import IngressEntries
 from reconciler.aws.errors import VERDICTS, bare
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Operation, Policy, Ref, Unmanaged
-from reconciler.model.kind import Read, Sight
+from reconciler.model.kind import Read, ReadContext
 from tests.support import worlds
 from tests.support.worlds import (
     BACK1,
@@ -182,7 +182,7 @@ def reads() -> set[Read]:
     found: set[Read] = set()
     for vpc_id in ("", aws_id(VPC)):
         for kind in REGISTRY.values():
-            sight = Sight(wish, vpc_id, wish.of_kind(kind.name))
+            sight = ReadContext(wish, vpc_id, wish.of_kind(kind.name))
             first = set(kind.reads(sight))
             found |= first | set(kind.more(sight, {one: [] for one in first}))
     handles = ("", "ingress tcp 22 0.0.0.0/0", "network_acl_association")

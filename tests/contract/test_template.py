@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import DENIED, DOORS, Call, denied, policies, read_permissions, writes
+from artefact.permissions import DENIED, DOORS, ApiCall, denied, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, Settings, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
@@ -577,6 +577,6 @@ def test_the_output_shows_how_to_invoke_and_upload() -> None:
 
 def test_a_call_of_a_door_that_no_role_may_make_would_be_seen() -> None:
     """The comparison of roles and doors fails for a call that is in the table and not in the template."""
-    unknown = Call("s3", "PutObject", ("s3:PutObject",), frozenset({"worker"}))
+    unknown = ApiCall("s3", "PutObject", ("s3:PutObject",), frozenset({"worker"}))
     wanted = {permission for one in (*DOORS, unknown) if "worker" in one.doors for permission in one.permissions}
     assert wanted - actions(stack(TargetRoleArns=ROLE_THERE), "WorkerRole") == {"s3:PutObject"}

@@ -78,9 +78,9 @@ def _say(secret: str) -> None:
         "small", "run-1", Ending.COMPLETED, Trigger(Source.CHANGE), told, refusal=secret, problem=secret
     )
     log = logging.getLogger("reconciler.somewhere")
-    with telemetry.voice(run_id="run-1", note=secret):
-        telemetry.tell(replace(kept, actors={Address(GROUP): actor}))
-        telemetry.tell(replace(kept, report=None, ending=Ending.UNOBSERVABLE))
+    with telemetry.log_context(run_id="run-1", note=secret):
+        telemetry.emit(replace(kept, actors={Address(GROUP): actor}))
+        telemetry.emit(replace(kept, report=None, ending=Ending.UNOBSERVABLE))
         log.warning("%s", secret)
         log.warning(secret.replace("%", "%%"))
         log.warning("extra", extra={"held": {"inside": [secret]}, secret: 1})
@@ -110,8 +110,8 @@ def test_a_secret_in_a_password_field_is_not_told_though_it_has_no_shape(capsys:
         attempts=(Attempt(action(Tags=[{"Key": "DbPassword", "Value": "correct horse battery"}]), Ended.DONE),),
         wrote=True,
     )
-    with telemetry.voice():
-        telemetry.tell(AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(Source.CHANGE), told))
+    with telemetry.log_context():
+        telemetry.emit(AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(Source.CHANGE), told))
         logging.getLogger("reconciler.x").warning("x", extra={"answer": {"MasterUserSecret": {"SecretArn": "horse"}}})
     out = capsys.readouterr().out
     assert "horse" not in out
@@ -121,7 +121,7 @@ def test_a_secret_in_a_password_field_is_not_told_though_it_has_no_shape(capsys:
 
 def test_botocore_never_tells_its_requests(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SETPOINT_LOG_LEVEL", "DEBUG")
-    with telemetry.voice():
+    with telemetry.log_context():
         botocore = logging.getLogger("botocore.endpoint")
         botocore.debug("Making request: {'Authorization': 'x'}")
         logging.getLogger("botocore").setLevel(logging.DEBUG)  # as boto3.set_stream_logger does

@@ -178,7 +178,7 @@ def test_another_region_is_refused_before_anything_is_asked(
 def test_what_keeps_us_from_aws_is_told_without_a_traceback(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
 ) -> None:
-    def refuse(entry: wiring.Entry) -> None:
+    def refuse(entry: wiring.ConnectionOptions) -> None:
         raise error
 
     monkeypatch.setattr(wiring, "open_session", refuse)

@@ -11,7 +11,7 @@ import pytest
 
 from handlers.invoke import LARGEST, answer, invoke
 from handlers.settings import Settings
-from handlers.stack import Call, Stack
+from handlers.stack import Invocation, Stack
 from lab.strict_aws import Call as Made
 from reconciler.attempt.keep import Request, keep
 from reconciler.ledger.lease import Lease
@@ -53,7 +53,7 @@ def test_what_cannot_be_asked_is_answered_with_its_mend_and_touches_nothing(
     doors: Doors, payload: object, told: str
 ) -> None:
     doors.drift(OPEN)
-    given = invoke(payload, doors.stack, Call("run", lambda: 300.0))
+    given = invoke(payload, doors.stack, Invocation("run", lambda: 300.0))
     assert given.keys() == KEYS
     assert (given["ending"], given["report"], given["document"]) == ("refused", None, None)
     assert told in given["problem"]
@@ -236,10 +236,10 @@ def test_lambda_delivering_one_invoke_twice_at_once_does_no_call_twice(doors: Do
     def again(made: Made) -> None:
         if made.service in {"ec2", "rds"} and not second:
             second.append({})
-            second[0] = invoke({"document": NAME, "mode": "apply"}, doors.another(), Call("one", lambda: 300.0))
+            second[0] = invoke({"document": NAME, "mode": "apply"}, doors.another(), Invocation("one", lambda: 300.0))
 
     doors.lab.after_write = again
-    first = invoke({"document": NAME, "mode": "apply"}, doors.stack, Call("one", lambda: 300.0))
+    first = invoke({"document": NAME, "mode": "apply"}, doors.stack, Invocation("one", lambda: 300.0))
     doors.lab.after_write = None
     assert sorted(doors.writes()) == ["CreateTags", "RevokeSecurityGroupIngress"]
     assert second[0]["report"]["in_sync"]
@@ -253,7 +253,7 @@ def test_lambda_delivering_one_invoke_twice_at_once_does_no_call_twice(doors: Do
 def test_an_answer_beyond_six_megabytes_is_shortened_and_says_of_which_list_how_much(doors: Doors) -> None:
     doors.drift(OPEN)
     doors.drift("tag-changed")
-    dependencies = doors.stack.dependencies(Call("run", lambda: 300.0))
+    dependencies = doors.stack.dependencies(Invocation("run", lambda: 300.0))
     kept = keep(NAME, Trigger(Source.MANUAL, NAME), dependencies, Request(write=False))
     assert kept.report is not None
     long = [replace(line, message="word " * 400) for line in kept.report.lines]

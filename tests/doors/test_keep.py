@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from handlers import worker
-from handlers.stack import Call
+from handlers.stack import Invocation
 from handlers.telemetry import BrokenOffError
 from lab.network import find_network
 from reconciler.attempt import keep as keeping
@@ -35,7 +35,7 @@ def comes_back(doors: Doors) -> list[dict[str, Any]]:
     return [json.loads(body) for body, _ in doors.sent()]
 
 
-def again(tries: int) -> dict[str, Any]:
+def retry_after(tries: int) -> dict[str, Any]:
     return {"setpoint": 1, "document": NAME, "trigger": {"source": "again", "tries": tries}}
 
 
@@ -55,7 +55,7 @@ def group(doors: Doors) -> str:
 def test_each_try_waits_twice_as_long_and_never_longer_than_the_queue_can(doors: Doors) -> None:
     lease = held(doors)
     for tries in range(TRIES + 1):
-        assert doors.work(again(tries)) == ()
+        assert doors.work(retry_after(tries)) == ()
     lease.release(lease.record)
     delays = [delay for _, delay in doors.sent()]
     assert delays == [15, 30, 60, 120, 240, 480, 900, 900, 900, 900, 900, 900]
@@ -65,7 +65,7 @@ def test_each_try_waits_twice_as_long_and_never_longer_than_the_queue_can(doors:
 def test_tries_end_also_where_there_is_never_enough_time_to_begin(doors: Doors) -> None:
     doors.seconds_left = lambda: 40.0
     for tries in range(TRIES + 1):
-        assert doors.work(again(tries)) == ()
+        assert doors.work(retry_after(tries)) == ()
     assert [delay for _, delay in doors.sent()] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]
     assert [one for one in doors.lab.calls if one.service != "sqs"] == []
 
@@ -74,9 +74,9 @@ def test_tries_end_also_where_a_database_is_busy_for_hours(doors: Doors) -> None
     doors.drift("deletion-protection-off")
     doors.lab.rds_state("mypostgresqldb", status="modifying")
     settles, doors.lab.settle_after = doors.lab.settle_after, 10**6
-    assert doors.work(again(TRIES)) == ()
+    assert doors.work(retry_after(TRIES)) == ()
     assert doors.sent() == []
-    assert doors.work(again(TRIES - 1)) == ()
+    assert doors.work(retry_after(TRIES - 1)) == ()
     assert [delay for _, delay in doors.sent()] == [900]
     doors.lab.settle_after = settles
 
@@ -182,7 +182,7 @@ def test_messages_about_one_document_become_one_with_the_latest_time_most_tries_
     lease = held(doors)
     now = doors.clock.now()
     records = [
-        doors.record(again(3), sent=now - timedelta(seconds=30)),
+        doors.record(retry_after(3), sent=now - timedelta(seconds=30)),
         doors.record(first, sent=now - timedelta(seconds=20)),
         doors.record(second, sent=now - timedelta(seconds=10)),
     ]
@@ -252,7 +252,7 @@ def test_what_was_done_is_remembered_even_where_nobody_could_be_told(
     assert doors.work(SCHEDULED) == ()
     assert doors.writes() == [REVOKED]
     assert looked_at(doors, NAME) >= began
-    assert len(doors.item()["bouts"]["M"]) == 1
+    assert len(doors.item()["flapping"]["M"]) == 1
     assert '"AlertsLost":[1.0]' in capsys.readouterr().out
 
 
@@ -271,7 +271,7 @@ def test_a_lease_that_could_not_be_given_up_runs_out_and_the_next_run_goes_on(do
     assert doors.work(SCHEDULED) == ()
     assert [delay for _, delay in doors.sent()] == [15]
     doors.clock.sleep((TERM + GRACE).total_seconds())
-    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), doors.stack.dependencies(Call("later", lambda: 300.0)))
+    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), doors.stack.dependencies(Invocation("later", lambda: 300.0)))
     assert (kept.ending, kept.report is not None and kept.report.in_sync) == (Ending.COMPLETED, True)
 
 
@@ -350,10 +350,12 @@ def test_who_keeps_undoing_a_correction_is_named_left_alone_and_met_again_after_
     assert "it is left alone until 2026-" in alert["Message"]
     for _ in range(18):
         turn(30)
-    gaps = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(wrote[2:])]
+    gaps = [(retry_delay - earlier).total_seconds() / 3600 for earlier, retry_delay in pairwise(wrote[2:])]
     assert len(gaps) == 3
     assert [1 <= gaps[0] < 2, 2 <= gaps[1] < 3, 4 <= gaps[2] < 5] == [True, True, True]
-    assert all(later - earlier > timedelta(hours=1) for earlier, later in zip(wrote, wrote[3:], strict=False))
+    assert all(
+        retry_delay - earlier > timedelta(hours=1) for earlier, retry_delay in zip(wrote, wrote[3:], strict=False)
+    )
     pauses = [one for one in doors.alerts() if "somebody keeps changing it" in one["Subject"]]
     assert len(pauses) == 1 + len(gaps)
     assert doors.writes().count("CreateTags") == 1

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.parsers import ResponseParserError
 
-from handlers.queue import Message, Queue
+from handlers.queue import Queue, QueueMessage
 from tests.support.doors import Doors
 
 
@@ -15,8 +15,8 @@ def queue(doors: Doors) -> Queue:
     return Queue(doors.session.client("sqs"), doors.deployment.queue_url)
 
 
-def messages(number: int) -> list[Message]:
-    return [Message(f"message {index}") for index in range(number)]
+def messages(number: int) -> list[QueueMessage]:
+    return [QueueMessage(f"message {index}") for index in range(number)]
 
 
 def offered(doors: Doors) -> list[int]:
@@ -53,7 +53,7 @@ def test_messages_go_out_by_tens_in_their_order(doors: Doors) -> None:
 
 @pytest.mark.parametrize(("delay", "kept_back"), [(-5, 0), (0, 0), (60, 60), (900, 900), (5000, 900)])
 def test_a_delay_is_never_more_than_sqs_takes(doors: Doors, delay: int, kept_back: int) -> None:
-    assert queue(doors).send([Message("later", delay)]) == ()
+    assert queue(doors).send([QueueMessage("later", delay)]) == ()
     assert doors.sent() == [("later", kept_back)]
 
 
@@ -70,7 +70,7 @@ def test_what_an_answer_of_200_did_not_take_is_offered_again_alone() -> None:
 def test_what_is_not_taken_three_times_is_answered_and_the_next_batch_goes_out() -> None:
     all_ids = {str(index) for index in range(10)}
     client: Any = Sqs(all_ids - {"3"}, set(), set(), all_ids)
-    assert Queue(client, "https://queue").send(messages(12)) == (Message("message 3"),)
+    assert Queue(client, "https://queue").send(messages(12)) == (QueueMessage("message 3"),)
     assert [len(one) for one in client.offered] == [10, 1, 1, 2]
 
 

@@ -65,7 +65,7 @@ def assumed(far: Doors) -> list[dict[str, Any]]:
 
 
 def test_another_account_is_entered_by_its_role_with_the_session_name_and_the_external_id(far: Doors) -> None:
-    aws = stack(far).reach(of(THERE))
+    aws = stack(far).aws_for(of(THERE))
     assert assumed(far) == [
         {"RoleArn": ROLE, "RoleSessionName": "setpoint-worker", "DurationSeconds": 3600, "ExternalId": "8f14e45f"}
     ]
@@ -76,25 +76,25 @@ def test_another_account_is_entered_by_its_role_with_the_session_name_and_the_ex
 
 
 def test_without_an_external_id_none_is_given(far: Doors) -> None:
-    stack(far, external_id="").reach(of(THERE))
+    stack(far, external_id="").aws_for(of(THERE))
     assert [one.keys() for one in assumed(far)] == [{"RoleArn", "RoleSessionName", "DurationSeconds"}]
 
 
 def test_our_own_account_takes_no_role_even_where_one_is_named(far: Doors) -> None:
     one = stack(far, role_arns=(f"arn:aws:iam::{ACCOUNT}:role/other",))
-    assert one.reach(of(ACCOUNT))._session is far.session
+    assert one.aws_for(of(ACCOUNT))._session is far.session
     assert assumed(far) == []
 
 
 def test_borrowed_credentials_are_kept_and_renewed_before_they_end(far: Doors) -> None:
     clock = Clock(datetime.now(UTC))
     one = stack(far, clock)
-    first = one.reach(of(THERE))
+    first = one.aws_for(of(THERE))
     clock.sleep(timedelta(minutes=39).total_seconds())
-    assert one.reach(of(THERE)) is first
+    assert one.aws_for(of(THERE)) is first
     assert len(assumed(far)) == 1
     clock.sleep(timedelta(minutes=2).total_seconds())
-    assert one.reach(of(THERE)) is not first
+    assert one.aws_for(of(THERE)) is not first
     assert len(assumed(far)) == 2
 
 
@@ -102,13 +102,13 @@ def test_no_more_accounts_are_kept_than_a_function_has_room_for(far: Doors) -> N
     one = stack(far, role_arns=MANY)
     accounts = [arn.split(":")[4] for arn in MANY]
     for account in accounts[:ACCOUNTS]:
-        one.reach(of(account))
-    one.reach(of(accounts[0]))  # asked for last, so it stays
+        one.aws_for(of(account))
+    one.aws_for(of(accounts[0]))  # asked for last, so it stays
     for account in accounts[ACCOUNTS:]:
-        one.reach(of(account))
+        one.aws_for(of(account))
     assert list(one._reached) == [*accounts[3:ACCOUNTS], accounts[0], *accounts[ACCOUNTS:]]
     assert len(assumed(far)) == ACCOUNTS + 2
-    one.reach(of(accounts[1]))
+    one.aws_for(of(accounts[1]))
     assert (len(assumed(far)), len(one._reached)) == (ACCOUNTS + 3, ACCOUNTS)
 
 
@@ -116,8 +116,8 @@ def test_a_role_that_is_refused_is_told_with_its_mend_and_asked_for_again_the_ne
     one = stack(far)
     far.lab.faults.refuse("AssumeRole", code="AccessDenied", times=1)
     with pytest.raises(Unreachable, match=r"setpoint-target cannot be assumed: .*AccessDenied.*its trust policy"):
-        one.reach(of(THERE))
-    assert one.reach(of(THERE)).region == REGION
+        one.aws_for(of(THERE))
+    assert one.aws_for(of(THERE)).region == REGION
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_role_that_is_refused_is_told_with_its_mend_and_asked_for_again_the_ne
     ],
 )
 def test_a_place_that_is_none_of_ours_is_told_with_its_mend(far: Doors, account: str, region: str, told: str) -> None:
-    problem = stack(far).reaches(of(account, region))
+    problem = stack(far).scope_problem(of(account, region))
     assert problem.startswith(told)
     assert bool(problem) is bool(told)
     assert assumed(far) == []

@@ -60,8 +60,8 @@ def heard(capsys: pytest.CaptureFixture[str]) -> Heard:
 
 
 def test_a_calm_run_is_one_line_and_one_object_of_metrics(runtime: None, heard: Heard) -> None:
-    with telemetry.voice(run_id="run-1"):
-        telemetry.tell(CALM)
+    with telemetry.log_context(run_id="run-1"):
+        telemetry.emit(CALM)
     told, embedded = heard()
     timestamp = told.pop("timestamp")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", timestamp)
@@ -90,8 +90,8 @@ def test_the_metrics_have_service_as_their_only_dimension(
     runtime: None, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "network-prod")
-    with telemetry.voice():
-        telemetry.tell(AttemptResult(**{**vars(CALM), "exposed": {Address(GROUP): 12.5}}))
+    with telemetry.log_context():
+        telemetry.emit(AttemptResult(**{**vars(CALM), "exposed": {Address(GROUP): 12.5}}))
     _, embedded = heard()
     (directive,) = embedded["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Setpoint"
@@ -115,12 +115,12 @@ def test_the_metrics_have_service_as_their_only_dimension(
 
 
 def test_each_run_has_its_own_metrics(heard: Heard) -> None:
-    with telemetry.voice():
-        telemetry.tell(CALM)
-        telemetry.tell(
+    with telemetry.log_context():
+        telemetry.emit(CALM)
+        telemetry.emit(
             AttemptResult("other", "run-2", Ending.UNOBSERVABLE, Trigger(Source.SCHEDULE), problem="no answer")
         )
-        telemetry.tell(AttemptResult("third", "run-3", Ending.COVERED, Trigger(Source.SCHEDULE)))
+        telemetry.emit(AttemptResult("third", "run-3", Ending.COVERED, Trigger(Source.SCHEDULE)))
     told = [one for one in heard() if "_aws" in one]
     assert [(one["document"], one["RunSucceeded"], "ReadCalls" in one) for one in told] == [
         ("small", [1.0], True),
@@ -129,7 +129,7 @@ def test_each_run_has_its_own_metrics(heard: Heard) -> None:
 
 
 def test_everybodys_log_comes_out_in_one_form_and_once(runtime: None, heard: Heard) -> None:
-    with telemetry.voice(run_id="run-1"), telemetry.about(document="small"):
+    with telemetry.log_context(run_id="run-1"), telemetry.log_keys(document="small"):
         logging.getLogger("reconciler.engine.apply").warning("%s of %d", "one", 2)
         logging.getLogger("desired_state.load").info('{"level": "no level"}')
         logging.getLogger("setpoint").info("as the service itself")
@@ -145,7 +145,7 @@ def test_everybodys_log_comes_out_in_one_form_and_once(runtime: None, heard: Hea
 
 
 def test_a_warning_of_python_is_a_line_like_any_other(heard: Heard) -> None:
-    with telemetry.voice(), warnings.catch_warnings():
+    with telemetry.log_context(), warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(capture=False)
         logging.captureWarnings(capture=True)
@@ -158,15 +158,15 @@ def test_a_warning_of_python_is_a_line_like_any_other(heard: Heard) -> None:
 
 def test_the_keys_of_one_run_are_not_on_the_lines_of_the_next(heard: Heard) -> None:
     log = logging.getLogger("reconciler.x")
-    with telemetry.voice(run_id="run-1"):
-        with telemetry.about(document="one", run_id="run-1a"):
+    with telemetry.log_context(run_id="run-1"):
+        with telemetry.log_keys(document="one", run_id="run-1a"):
             log.info("a")
         log.info("b")
-        with telemetry.about(document="two"):
+        with telemetry.log_keys(document="two"):
             log.info("c")
-    with pytest.raises(telemetry.BrokenOffError), telemetry.voice(run_id="run-2", note="n"):
+    with pytest.raises(telemetry.BrokenOffError), telemetry.log_context(run_id="run-2", note="n"):
         raise LookupError
-    with telemetry.voice():
+    with telemetry.log_context():
         log.info("d")
     assert [(one["message"], one.get("run_id"), one.get("document"), one.get("note")) for one in heard()] == [
         ("a", "run-1a", "one", None),
@@ -179,7 +179,7 @@ def test_the_keys_of_one_run_are_not_on_the_lines_of_the_next(heard: Heard) -> N
 
 def test_lines_of_threads_carry_the_keys_and_stay_whole(heard: Heard) -> None:
     log = logging.getLogger("reconciler.engine.observe")
-    with telemetry.voice(run_id="run-1"), ThreadPoolExecutor(9) as pool:
+    with telemetry.log_context(run_id="run-1"), ThreadPoolExecutor(9) as pool:
         list(pool.map(lambda number: log.info("read %d %s", number, "x" * 400), range(200)))
     told = heard()
     assert len(told) == 200
@@ -195,7 +195,7 @@ def _fail() -> None:
 
 
 def test_an_exception_is_its_type_its_words_and_short_frames(runtime: None, heard: Heard) -> None:
-    with telemetry.voice():
+    with telemetry.log_context():
         try:
             _fail()
         except RuntimeError:
@@ -215,7 +215,7 @@ def test_an_exception_is_its_type_its_words_and_short_frames(runtime: None, hear
 
 
 def test_what_escapes_is_logged_and_reaches_the_runtime_without_its_raw_words(heard: Heard) -> None:
-    with pytest.raises(telemetry.BrokenOffError) as caught, telemetry.voice(run_id="run-1"):
+    with pytest.raises(telemetry.BrokenOffError) as caught, telemetry.log_context(run_id="run-1"):
         _fail()
     assert str(caught.value) == "RuntimeError: first line\\r\\n\\x1b[31msecond"
     assert caught.value.__cause__ is None
@@ -228,7 +228,7 @@ def test_what_escapes_is_logged_and_reaches_the_runtime_without_its_raw_words(he
 
 
 def test_a_line_that_cannot_be_made_says_where_it_was_logged_and_nothing_else(heard: Heard) -> None:
-    with telemetry.voice():
+    with telemetry.log_context():
         logging.getLogger("reconciler.x").warning("%d", "s3cret")
     (told,) = heard()
     assert told.pop("location").startswith("test_telemetry.py:")
@@ -248,10 +248,10 @@ def test_a_line_is_as_loud_as_what_it_tells(heard: Heard) -> None:
         attempts=(Attempt(action(), Ended.UNKNOWN, "lost"),),
         wrote=True,
     )
-    with telemetry.voice():
-        telemetry.tell(AttemptResult(**{**vars(CALM), "report": mixed}))
-        telemetry.tell(AttemptResult("small", "run-1", Ending.LEASE_HELD, Trigger(Source.AGAIN), problem="taken"))
-        telemetry.tell(AttemptResult("small", "run-1", Ending.DELETED, Trigger(Source.AGAIN), problem="gone"))
+    with telemetry.log_context():
+        telemetry.emit(AttemptResult(**{**vars(CALM), "report": mixed}))
+        telemetry.emit(AttemptResult("small", "run-1", Ending.LEASE_HELD, Trigger(Source.RETRY), problem="taken"))
+        telemetry.emit(AttemptResult("small", "run-1", Ending.DELETED, Trigger(Source.RETRY), problem="gone"))
     assert [(one["record"], one["level"]) for one in heard() if "_aws" not in one] == [
         ("drift", "INFO"),
         ("drift", "WARNING"),
@@ -281,7 +281,7 @@ def test_the_environment_sets_how_much_is_told(
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"levels-{len(environment)}-{'-'.join(environment)}")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with telemetry.voice():
+    with telemetry.log_context():
         for level in ("debug", "info", "warning"):
             logging.getLogger("reconciler.x").log(logging.getLevelNamesMapping()[level.upper()], level)
     assert [one["message"] for one in heard()] == heard_of
@@ -291,7 +291,7 @@ def test_a_service_named_like_one_of_our_loggers_tells_every_line_once(
     runtime: None, heard: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "reconciler")
-    with telemetry.voice():
+    with telemetry.log_context():
         logging.getLogger("reconciler.x").info("once")
         logging.getLogger("reconciler").info("and once")
         logging.getLogger("handlers").info("and at last")
@@ -323,7 +323,7 @@ def test_a_thousand_hostile_strings_are_a_thousand_lines_of_inert_json(form: str
         assert all(told.isprintable() for told in lines)
         assert not any(map(ESCAPED.search, lines))
 
-    with telemetry.voice(run_id="run-1"):
+    with telemetry.log_context(run_id="run-1"):
         each()
 
 

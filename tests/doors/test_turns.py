@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from handlers.stack import Call, Stack
+from handlers.stack import Invocation, Stack
 from lab.network import find_network
 from lab.strict_aws import Call as Called
 from reconciler.attempt.keep import keep
@@ -73,7 +73,7 @@ class Worker:
     def work(self, baton: Baton) -> None:
         try:
             for number in range(TRIES):
-                dependencies = self.stack.dependencies(Call(f"{self.name}-{number}", lambda: 300.0))
+                dependencies = self.stack.dependencies(Invocation(f"{self.name}-{number}", lambda: 300.0))
                 self.kept.append(keep(NAME, Trigger(Source.SCHEDULE, NAME), dependencies))
                 if self.kept[-1].ending is Ending.COMPLETED:
                     return
@@ -196,7 +196,7 @@ def test_a_worker_that_was_held_up_beyond_its_lease_writes_nothing(doors: Doors,
             doors.clock.sleep(TERM.total_seconds())
 
     doors.lab.before_call = hold_up
-    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), named[0].dependencies(Call("late", lambda: 300.0)))
+    kept = keep(NAME, Trigger(Source.SCHEDULE, NAME), named[0].dependencies(Invocation("late", lambda: 300.0)))
     doors.lab.before_call = None
     assert doors.writes() == []
     assert kept.report is not None

@@ -58,7 +58,7 @@ class Enquiry:
         self._net = net
         self.slept: list[float] = []
 
-    def ask(self, drifts: Any, actors: Any = (), since: datetime = MORNING) -> Mapping[Address, Actor]:
+    def read_request(self, drifts: Any, actors: Any = (), since: datetime = MORNING) -> Mapping[Address, Actor]:
         net = self._net
         net.lab.calls.clear()
         return attribute(
@@ -68,12 +68,12 @@ class Enquiry:
             since=since,
             now=net.clock.now,
             sleep=self.sleep,
-            ours=partial(is_own, own_roles=OWN_ROLES, own_sessions=OWN_SESSIONS),
+            is_own_call=partial(is_own, own_roles=OWN_ROLES, own_sessions=OWN_SESSIONS),
         )
 
     def who(self, drifts: Any, actors: Any = (), since: datetime = MORNING) -> dict[str, tuple[str, str]]:
         """By address: the user's name, and the call."""
-        found = self.ask(drifts, actors, since)
+        found = self.read_request(drifts, actors, since)
         return {str(at): (one.who.rpartition("/")[2], one.call) for at, one in found.items()}
 
     def sleep(self, seconds: float) -> None:
@@ -137,7 +137,7 @@ def test_without_an_event_cloudtrail_is_asked_about_the_id_we_saw(site: Network,
     assert report.in_sync
     assert enquiry.who(drifted(report)) == {API: ("alice", "AuthorizeSecurityGroupIngress")}
     assert enquiry.looked_up == [site.id(API)]
-    (actor,) = enquiry.ask(drifted(report)).values()
+    (actor,) = enquiry.read_request(drifted(report)).values()
     assert actor.at == MORNING
     assert actor.source_ip == "198.51.100.7"
 

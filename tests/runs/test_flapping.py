@@ -41,13 +41,13 @@ class Ledger:
     """Runs that remember, one after another, with the times of their writes on one drift."""
 
     net: Network
-    bouts: dict[str, FlappingRecord] = field(default_factory=dict)
+    flapping: dict[str, FlappingRecord] = field(default_factory=dict)
     wrote: list[datetime] = field(default_factory=list)
 
     def run(self) -> Report:
         began = self.net.clock.now()
-        report = self.net.run(memory=Memory(paused=lambda one: fights.paused(self.bouts, one, began)))
-        self.bouts = fights.after(self.bouts, report, self.net.clock.now())
+        report = self.net.run(memory=Memory(paused=lambda one: fights.paused(self.flapping, one, began)))
+        self.flapping = fights.after(self.flapping, report, self.net.clock.now())
         self.wrote += [began] if report.writes else []
         return report
 

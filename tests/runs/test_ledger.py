@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
-from reconciler.ledger.item import MOST_TOLD
+from reconciler.ledger.item import MOST_NOTIFIED
 from reconciler.ledger.lease import GRACE, TERM, Lease, LeaseHeld, Ledger
-from reconciler.ledger.record import Accepted, FlappingRecord, Record, Told
+from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified
 from reconciler.ledger.table import LedgerError
 from tests.support.ledger_table import create_table, records
 from tests.support.runs import MORNING, Clock
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-2"
 TABLE = "ledger"
-FULL = Record(
+FULL = DocumentRecord(
     account=ACCOUNT,
     region=REGION,
     vpc_id="vpc-0a1b2c3d",
     accepted=Accepted(7, "ab12", "v.7"),
     looked_at=MORNING,
-    bouts={"security_group/web ingress": FlappingRecord((MORNING,), 2, MORNING + timedelta(hours=1))},
-    told={"f1": Told("d1", "somebody opened port 22", MORNING, MORNING, open=False)},
+    flapping={"security_group/web ingress": FlappingRecord((MORNING,), 2, MORNING + timedelta(hours=1))},
+    notified={"f1": Notified("d1", "somebody opened port 22", MORNING, MORNING, open=False)},
     holds={Address("security_group/web"): MORNING},
 )
 
@@ -109,7 +109,7 @@ def desk(_lab: tuple[StrictAws, Any, Any]) -> Iterator[Desk]:
 
 def test_the_first_take_of_a_document_gives_an_empty_record_by_one_call(desk: Desk) -> None:
     first = desk.take()
-    assert (first.document, first.owner, first.fence, first.record) == ("web", "run-1", 1, Record())
+    assert (first.document, first.owner, first.fence, first.record) == ("web", "run-1", 1, DocumentRecord())
     assert desk.sent() == ["UpdateItem"]
     assert desk.item() == {
         "document": {"S": "web"},
@@ -148,7 +148,7 @@ def test_every_take_raises_the_fence(desk: Desk) -> None:
     for number in range(3):
         taken = desk.take(f"run-{number}")
         fences.append(taken.fence)
-        assert taken.release(Record()) == ""
+        assert taken.release(DocumentRecord()) == ""
     assert fences == [1, 2, 3]
 
 
@@ -230,7 +230,7 @@ def test_a_delayed_holder_does_not_overwrite_what_another_has_remembered(desk: D
     held = desk.take()
     desk.later(TERM + GRACE + timedelta(seconds=1))
     assert desk.take("run-2").release(FULL) == ""
-    assert "was lost" in held.release(Record())
+    assert "was lost" in held.release(DocumentRecord())
     assert desk.take("run-3").record == FULL
 
 
@@ -259,7 +259,7 @@ def test_after_the_release_nothing_may_be_done_any_more(desk: Desk) -> None:
     held = desk.take()
     assert held.release(FULL) == ""
     assert held.confirm() == "the lease of web was given up (table ledger): the next run does what is left to do"
-    assert held.release(Record()) == held.confirm()
+    assert held.release(DocumentRecord()) == held.confirm()
     assert desk.take("run-2").record == FULL
 
 
@@ -300,7 +300,7 @@ def test_whatever_happens_only_one_may_write_at_a_time_and_the_last_record_is_th
 ) -> None:
     """Three workers whose clocks differ by up to the grace; `writes` says until when each may write, in true time."""
     desk.plain.delete_item(TableName=TABLE, Key={"document": {"S": "web"}})
-    clock, held, writes, remembered = Clock(), dict[int, Lease](), dict[int, datetime](), Record()
+    clock, held, writes, remembered = Clock(), dict[int, Lease](), dict[int, datetime](), DocumentRecord()
     ledgers = [
         Ledger(desk.plain, TABLE, now=lambda skew=skew: clock.now() + timedelta(seconds=skew))  # type: ignore[misc]
         for skew in skews
@@ -316,9 +316,9 @@ def test_whatever_happens_only_one_may_write_at_a_time_and_the_last_record_is_th
         elif mine and operation == "confirm" and mine.confirm() == "":
             assert mine.fence == max(one.fence for one in held.values())
             writes[worker] = clock.now() + TERM
-        elif mine and operation == "release" and mine.release(Record(account=str(turn))) == "":
+        elif mine and operation == "release" and mine.release(DocumentRecord(account=str(turn))) == "":
             assert mine.fence == max(one.fence for one in held.values())
-            remembered = Record(account=str(turn))
+            remembered = DocumentRecord(account=str(turn))
             writes.pop(worker)
         clock.sleep(wait)
 
@@ -331,7 +331,7 @@ def test_an_accepted_version_is_remembered_at_once(desk: Desk) -> None:
     held.accept(Accepted(8, "cd34", "v.8"))
     assert held.record.accepted == Accepted(8, "cd34", "v.8")
     desk.later(TERM + GRACE + timedelta(seconds=1))
-    assert desk.take("run-2").record == Record(accepted=Accepted(8, "cd34", "v.8"))
+    assert desk.take("run-2").record == DocumentRecord(accepted=Accepted(8, "cd34", "v.8"))
 
 
 def test_an_accepted_version_is_not_remembered_under_an_expired_lease(desk: Desk) -> None:
@@ -345,8 +345,8 @@ def test_an_accepted_version_is_not_remembered_under_an_expired_lease(desk: Desk
 
 def test_what_is_no_longer_so_is_forgotten(desk: Desk) -> None:
     assert desk.take().release(FULL) == ""
-    assert desk.take("run-2").release(replace(FULL, accepted=None, looked_at=None, bouts={})) == ""
-    assert desk.take("run-3").record == replace(FULL, accepted=None, looked_at=None, bouts={})
+    assert desk.take("run-2").release(replace(FULL, accepted=None, looked_at=None, flapping={})) == ""
+    assert desk.take("run-3").record == replace(FULL, accepted=None, looked_at=None, flapping={})
 
 
 def test_what_a_newer_version_has_written_beside_is_left_alone(desk: Desk) -> None:
@@ -360,20 +360,20 @@ def test_what_a_newer_version_has_written_beside_is_left_alone(desk: Desk) -> No
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(record=records())
-def test_every_record_comes_back_from_the_table(desk: Desk, record: Record) -> None:
+def test_every_record_comes_back_from_the_table(desk: Desk, record: DocumentRecord) -> None:
     assert desk.take().release(record) == ""
     back = desk.take("run-2")
     assert back.record == record
-    assert back.release(Record()) == ""
+    assert back.release(DocumentRecord()) == ""
 
 
 def test_a_record_that_is_too_large_is_stored_without_what_is_oldest_and_that_is_logged(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = {f"f{n}": Told("d", "t", MORNING, MORNING + timedelta(minutes=n)) for n in range(MOST_TOLD + 2)}
+    told = {f"f{n}": Notified("d", "t", MORNING, MORNING + timedelta(minutes=n)) for n in range(MOST_NOTIFIED + 2)}
     with caplog.at_level(logging.WARNING):
-        assert desk.take(document="we\nb").release(Record(told=told)) == ""
-    assert set(told) - set(desk.take("run-2", "we\nb").record.told) == {"f0", "f1"}
+        assert desk.take(document="we\nb").release(DocumentRecord(notified=told)) == ""
+    assert set(told) - set(desk.take("run-2", "we\nb").record.notified) == {"f0", "f1"}
     assert caplog.messages == ["we\\nb: 2 of 202 told are too many to be remembered"]
 
 
@@ -477,7 +477,7 @@ def test_a_table_in_trouble_remembers_nothing_and_says_so(desk: Desk, code: str,
     desk.lab.faults.fail("UpdateItem", code, times=2)
     with pytest.raises(LedgerError, match=code):
         held.accept(Accepted(8, "", ""))
-    assert held.record == Record()
+    assert held.record == DocumentRecord()
     problem = held.release(FULL)
     assert "could not be given up, and nothing was remembered" in problem
     assert mend in problem
@@ -506,7 +506,7 @@ def test_a_table_that_is_not_there_is_named(desk: Desk) -> None:
     [
         ("accepted", {"S": "revision 7"}, "its item cannot be read, at accepted: Input should be an object"),
         ("accepted", {"NULL": True}, "its item cannot be read, at accepted: it is null"),
-        ("told", {"L": []}, "its item cannot be read, at told: Input should be an object"),
+        ("notified", {"L": []}, "its item cannot be read, at notified: Input should be an object"),
         ("looked_at", {"S": "2026-11-22T09:00:00"}, "its item cannot be read, at looked_at: a time without an offset"),
         ("deleted", {"SS": ["a"]}, "its item cannot be read, at deleted: Input should be a valid boolean"),
         ("fence", {"N": "1.5"}, "its item cannot be read, at fence: '2.5' is no whole number"),
@@ -658,12 +658,12 @@ def test_a_list_that_does_not_come_is_an_error_and_not_an_empty_one(desk: Desk, 
 def test_a_name_is_only_ever_a_value(desk: Desk, name: str) -> None:
     held = desk.take(name, name)
     assert desk.other.take(name, "run-2") == LeaseHeld(name, MORNING + TERM)
-    record = Record(
+    record = DocumentRecord(
         account=name,
         region=name,
         accepted=Accepted(1, name, name),
-        bouts={name: FlappingRecord()},
-        told={name: Told(name, name, MORNING, MORNING)},
+        flapping={name: FlappingRecord()},
+        notified={name: Notified(name, name, MORNING, MORNING)},
         holds={Address(name): MORNING},
     )
     assert held.confirm() == ""

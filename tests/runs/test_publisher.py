@@ -22,9 +22,9 @@ from reconciler.engine.run import Environment, Memory, run
 from reconciler.model import Outcome, Policy
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Alert, Topic
-from reconciler.notify.alert_rules import concerns
-from reconciler.notify.deduplication import News, news
-from reconciler.notify.publisher import Alerts, Sent
+from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.deduplication import Notifications, deduplicate
+from reconciler.notify.publisher import Publisher, Sent
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, NOW, ended, extra, looked
 from tests.support.runs import Network
@@ -61,8 +61,8 @@ class Desk:
         hands["events"].put_rule(Name="runs", EventPattern=json.dumps({"source": ["setpoint"]}))
         hands["events"].put_targets(Rule="runs", Targets=[{"Id": "seen", "Arn": arns[1]}])
 
-    def alerts(self, **how: Any) -> Alerts:
-        return Alerts(self.clients["sns"], self.clients["events"], **({"topic_arn": self.topic} | how))
+    def alerts(self, **how: Any) -> Publisher:
+        return Publisher(self.clients["sns"], self.clients["events"], **({"topic_arn": self.topic} | how))
 
     def messages(self) -> list[dict[str, Any]]:
         """What arrived at the topic's queue, in the form SNS hands it on; taken away."""
@@ -95,8 +95,8 @@ def desk(net: Network, _desk: Desk) -> Iterator[Desk]:
     _desk.events()
 
 
-def heard(kept: AttemptResult) -> News:
-    return news(concerns(kept), {}, NOW, DAY, kept)
+def heard(kept: AttemptResult) -> Notifications:
+    return deduplicate(find_alerts(kept), {}, NOW, DAY, kept)
 
 
 def many(count: int) -> AttemptResult:
@@ -105,7 +105,7 @@ def many(count: int) -> AttemptResult:
 
 def test_a_message_arrives_with_its_subject_and_what_to_filter_by(desk: Desk) -> None:
     kept = looked(extra())
-    assert desk.alerts().tell(heard(kept), kept) == Sent()
+    assert desk.alerts().send(heard(kept), kept) == Sent()
     (told,) = desk.messages()
     assert told["Subject"] == "Setpoint critical: security_group/Web ingress: corrected (small)"
     assert told["Message"].startswith("CRITICAL: security_group/Web let in tcp 22 from anyone on the internet")
@@ -119,16 +119,16 @@ def test_a_message_arrives_with_its_subject_and_what_to_filter_by(desk: Desk) ->
 
 def test_a_message_for_a_chat_arrives_as_a_custom_notification(desk: Desk) -> None:
     kept = looked(extra())
-    desk.alerts(form="chat").tell(heard(kept), kept)
+    desk.alerts(form="chat").send(heard(kept), kept)
     (told,) = desk.messages()
     found = json.loads(told["Message"])
     assert (found["version"], found["source"]) == ("1.0", "custom")
-    assert found["metadata"]["threadId"] == concerns(kept)[0].fingerprint
+    assert found["metadata"]["threadId"] == find_alerts(kept)[0].fingerprint
 
 
 def test_an_event_arrives_once_for_a_run_with_anything_to_tell(desk: Desk) -> None:
     kept = many(3)
-    desk.alerts().tell(heard(kept), kept)
+    desk.alerts().send(heard(kept), kept)
     (told,) = desk.events()
     assert (told["source"], told["detail-type"]) == ("setpoint", "Setpoint Run")
     assert [one["address"] for one in told["detail"]["drifted"]] == [
@@ -140,35 +140,35 @@ def test_an_event_arrives_once_for_a_run_with_anything_to_tell(desk: Desk) -> No
 
 def test_a_calm_run_sends_nothing_at_all(desk: Desk) -> None:
     kept = looked()
-    assert desk.alerts().tell(heard(kept), kept) == Sent()
+    assert desk.alerts().send(heard(kept), kept) == Sent()
     assert (desk.messages(), desk.events()) == ([], [])
     assert [call.operation for call in desk.net.lab.calls] == []
 
 
 def test_what_people_know_already_is_an_event_and_no_message(desk: Desk) -> None:
     kept = many(1)
-    again = news(concerns(kept), heard(kept).remembered(), NOW, DAY, kept)
-    desk.alerts().tell(again, kept)
+    again = deduplicate(find_alerts(kept), heard(kept).remembered(), NOW, DAY, kept)
+    desk.alerts().send(again, kept)
     assert desk.messages() == []
     assert len(desk.events()) == 1
 
 
 def test_without_a_topic_nothing_is_sent_and_nothing_is_lost(desk: Desk) -> None:
     kept = many(2)
-    assert desk.alerts(topic_arn="").tell(heard(kept), kept) == Sent()
+    assert desk.alerts(topic_arn="").send(heard(kept), kept) == Sent()
     assert desk.messages() == []
     assert len(desk.events()) == 1
 
 
 def test_without_a_bus_there_is_no_event(desk: Desk) -> None:
     kept = many(1)
-    assert desk.alerts(bus="").tell(heard(kept), kept) == Sent()
+    assert desk.alerts(bus="").send(heard(kept), kept) == Sent()
     assert (len(desk.messages()), desk.events()) == (1, [])
 
 
 def test_many_concerns_are_ten_messages(desk: Desk) -> None:
     kept = many(47)
-    desk.alerts().tell(heard(kept), kept)
+    desk.alerts().send(heard(kept), kept)
     told = desk.messages()
     assert len(told) == 10
     assert told[0]["Subject"] == "Setpoint critical: 38 further concerns (small)"
@@ -181,7 +181,7 @@ def test_a_message_that_is_refused_is_lost_by_name_and_the_others_arrive(
     kept = many(3)
     desk.net.lab.faults.throttle("Publish", code="Throttled")
     told = heard(kept)
-    sent = desk.alerts().tell(told, kept)
+    sent = desk.alerts().send(told, kept)
     assert sent == Sent(told.messages[0].fingerprints, 1)
     assert len(desk.messages()) == 2
     assert len(told.remembered(sent.lost)) == 2
@@ -192,7 +192,7 @@ def test_a_topic_that_takes_nothing_is_left_alone_after_two_tries_and_all_is_los
     kept = many(30)
     desk.net.lab.faults.refuse("Publish", code="AuthorizationError")
     told = heard(kept)
-    sent = desk.alerts().tell(told, kept)
+    sent = desk.alerts().send(told, kept)
     assert (len(sent.lost), sent.messages, sent.event) == (30, 10, False)
     assert told.remembered(sent.lost) == {}
     assert [call.operation for call in desk.net.lab.calls].count("Publish") == 2
@@ -200,14 +200,14 @@ def test_a_topic_that_takes_nothing_is_left_alone_after_two_tries_and_all_is_los
 
 def test_a_topic_that_is_gone_fails_no_run(desk: Desk) -> None:
     kept = many(1)
-    sent = desk.alerts(topic_arn=f"{desk.topic}-gone").tell(heard(kept), kept)
+    sent = desk.alerts(topic_arn=f"{desk.topic}-gone").send(heard(kept), kept)
     assert (len(sent.lost), sent.messages) == (1, 1)
 
 
 def test_a_bus_that_refuses_costs_the_event_and_not_the_messages(desk: Desk) -> None:
     kept = many(1)
     desk.net.lab.faults.refuse("PutEvents", code="AccessDeniedException")
-    assert desk.alerts().tell(heard(kept), kept) == Sent(event=True)
+    assert desk.alerts().send(heard(kept), kept) == Sent(event=True)
     assert (len(desk.messages()), desk.events()) == (1, [])
 
 
@@ -252,7 +252,7 @@ def test_an_event_that_does_not_arrive_is_logged_and_raises_nothing(
 ) -> None:
     kept = many(1)
     with caplog.at_level(logging.ERROR):
-        sent = Alerts(desk.clients["sns"], bus, topic_arn=desk.topic).tell(heard(kept), kept)
+        sent = Publisher(desk.clients["sns"], bus, topic_arn=desk.topic).send(heard(kept), kept)
     assert sent == Sent(event=True)
     assert words in caplog.messages
     assert len(desk.messages()) == 1
@@ -262,7 +262,7 @@ def test_hostile_names_arrive_as_words(desk: Desk) -> None:
     at = "security_group/<!here>\n\x1b[31m\u202e\x00`@channel` https://evil.example"
     kept = looked(extra(outcome=Outcome.HELD, at=at), actors={}, document="a\r\nb")
     for form in ("text", "chat"):
-        assert desk.alerts(form=form).tell(heard(kept), kept) == Sent()
+        assert desk.alerts(form=form).send(heard(kept), kept) == Sent()
         (told,) = desk.messages()
         assert told["Subject"].isprintable()
         assert "https://evil" not in told["Message"]
@@ -279,7 +279,7 @@ def kept_of(net: Network, report: Report, **more: Any) -> AttemptResult:
 
 
 def the_one(kept: AttemptResult) -> Alert:
-    found = concerns(kept)
+    found = find_alerts(kept)
     assert len(found) == 1, [one.title for one in found]
     return found[0]
 
@@ -304,12 +304,12 @@ def test_a_refused_write_is_one_concern_until_it_is_allowed(net: Network) -> Non
     net.lab.faults.refuse("RevokeSecurityGroupIngress")
     first = kept_of(net, net.run())
     assert the_one(first).title == "security_group/APIGatewaySG ingress: could not be put right"
-    told = news(concerns(first), {}, NOW, DAY, first)
+    told = deduplicate(find_alerts(first), {}, NOW, DAY, first)
     again = kept_of(net, net.run())
-    assert news(concerns(again), told.remembered(), NOW + timedelta(minutes=15), DAY, again).messages == ()
+    assert deduplicate(find_alerts(again), told.remembered(), NOW + timedelta(minutes=15), DAY, again).messages == ()
     net.lab.faults.clear()
     done = kept_of(net, net.run())
-    (last,) = news(concerns(done), told.remembered(), NOW + timedelta(minutes=30), DAY, done).messages
+    (last,) = deduplicate(find_alerts(done), told.remembered(), NOW + timedelta(minutes=30), DAY, done).messages
     assert (last.kind.value, last.title) == ("changed", "security_group/APIGatewaySG ingress: corrected")
 
 
@@ -345,7 +345,7 @@ def test_a_lease_that_is_lost_half_way_is_one_concern_beside_what_was_done(net: 
     reasons = iter(["", "another run has the lease"])
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
     world = Environment(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(reasons))
-    found = concerns(kept_of(net, run(net.document, world, Policy())))
+    found = find_alerts(kept_of(net, run(net.document, world, Policy())))
     assert [(one.topic, one.title) for one in found] == [
         (Topic.DRIFT, "security_group/APIGatewaySG ingress: corrected"),
         (Topic.STOPPED, "the run stopped; partial: 1 of 2 done"),

@@ -13,7 +13,7 @@ from reconciler.engine.result import Line
 from reconciler.model import ABSENT, Outcome
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Alert
-from reconciler.notify.alert_rules import concerns
+from reconciler.notify.alert_rules import find_alerts
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.reports import GROUP, line, report
 
@@ -65,7 +65,7 @@ def entry(action: str, cidr: str = "0.0.0.0/0", port: int = 22) -> AclEntry:
 
 def only(kept: AttemptResult) -> Alert:
     """The one concern of an attempt that has one."""
-    found = concerns(kept)
+    found = find_alerts(kept)
     assert len(found) == 1, [one.title for one in found]
     return found[0]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from handlers.invoke import invoke
 from handlers.settings import Deployment, Settings
-from handlers.stack import Call, Stack
+from handlers.stack import Invocation, Stack
 from handlers.sweep import sweep
 from handlers.worker import work
 from lab.drifts import DRIFTS
@@ -122,11 +122,13 @@ class Doors:
     def work_records(self, records: list[dict[str, Any]], stack: Stack | None = None) -> tuple[str, ...]:
         self.clock.sleep(5)  # the queue's batching window
         self.runs += 1
-        return work(records, stack or self.stack, Call(f"run-{self.runs}", self.seconds_left))
+        return work(records, stack or self.stack, Invocation(f"run-{self.runs}", self.seconds_left))
 
     def invoke(self, stack: Stack | None = None, **payload: Any) -> dict[str, Any]:
         self.runs += 1
-        return invoke({"document": NAME} | payload, stack or self.stack, Call(f"run-{self.runs}", self.seconds_left))
+        return invoke(
+            {"document": NAME} | payload, stack or self.stack, Invocation(f"run-{self.runs}", self.seconds_left)
+        )
 
     def sent(self) -> list[tuple[str, int]]:
         """Every message put on the queue so far: its body, and the seconds it is kept back."""

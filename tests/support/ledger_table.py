@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.ledger.record import Accepted, FlappingRecord, Record, Told
+from reconciler.ledger.record import Accepted, FlappingRecord, Notified, DocumentRecord
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -24,26 +24,26 @@ def create_table(client: DynamoDBClient, name: str) -> None:
     )
 
 
-def records() -> st.SearchStrategy[Record]:
+def records() -> st.SearchStrategy[DocumentRecord]:
     """Records of any content, within the bounds of an item."""
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
     name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
     times = st.datetimes(timezones=st.just(UTC))
-    bouts = st.builds(
+    flapping = st.builds(
         FlappingRecord,
         st.lists(times, max_size=4).map(lambda found: tuple(sorted(found))),
         st.integers(0, 10**6),
         st.none() | times,
     )
     return st.builds(
-        Record,
+        DocumentRecord,
         account=text,
         region=text,
         vpc_id=text,
         accepted=st.none() | st.builds(Accepted, st.integers(1, 2**53 - 1), text, text),
         looked_at=st.none() | times,
         deleted=st.booleans(),
-        bouts=st.dictionaries(name, bouts, max_size=4),
-        told=st.dictionaries(name, st.builds(Told, text, text, times, times, st.booleans()), max_size=4),
+        flapping=st.dictionaries(name, flapping, max_size=4),
+        notified=st.dictionaries(name, st.builds(Notified, text, text, times, times, st.booleans()), max_size=4),
         holds=st.dictionaries(name.map(Address), times, max_size=4),
     )

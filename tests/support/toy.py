@@ -9,7 +9,7 @@ from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
 from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, ReadContext, read
 
 
 class Toy(Resource):
@@ -23,15 +23,15 @@ CREATE = Operation("ec2", "CreateManagedPrefixList", Phase.CREATE, Risk.REVERSIB
 LISTS = read("ec2", "DescribeManagedPrefixLists", "PrefixLists", page=100)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    return [item for item in answers[LISTS] if item["OwnerId"] == sight.document.scope.account_id]
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    return [item for item in answers[LISTS] if item["OwnerId"] == context.document.scope.account_id]
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     return Observed(item["PrefixListId"], Toy(max_entries=item["MaxEntries"], tags=tags_of(item)))
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the list",
@@ -45,7 +45,7 @@ def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Act
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
@@ -55,14 +55,14 @@ KIND = Kind(
     after=frozenset({"vpc"}),
     immutable=frozenset({"max_entries"}),
     operations=(CREATE, CREATE_TAGS),
-    reads=lambda sight: [LISTS],
+    reads=lambda context: [LISTS],
     live=live,
     id=lambda item: str(item["PrefixListId"]),
     label=name_tag,
     tags=tags_of,
-    matches=lambda address, resource, item, sight: item["PrefixListName"] == address.name,
+    matches=lambda address, resource, item, context: item["PrefixListName"] == address.name,
     observed=observed,
-    initial_state=lambda want, scene: want,
+    initial_state=lambda want, context: want,
     create=create,
     plan=plan,
 )

@@ -148,19 +148,19 @@ def beside(snapshot: Snapshot, *unmanaged: Unmanaged) -> Snapshot:
     return replace(snapshot, unmanaged=unmanaged, handles=handles)
 
 
-def scene(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> PlanContext:
+def context(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> PlanContext:
     return PlanContext(wish, snapshot, policy or Policy())
 
 
 def changes(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> tuple[Change, ...]:
-    return diff(wish, snapshot, scene(wish, snapshot, policy), REGISTRY)
+    return diff(wish, snapshot, context(wish, snapshot, policy), REGISTRY)
 
 
 def plan(
     wish: Document, snapshot: Snapshot, policy: Policy | None = None, only: frozenset[Address] | None = None
 ) -> Plan:
     """The plan from a look to a document."""
-    return make_plan(changes(wish, snapshot, policy), scene(wish, snapshot, policy), only)
+    return make_plan(changes(wish, snapshot, policy), context(wish, snapshot, policy), only)
 
 
 _CIDRS = ("0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/16", "10.0.1.0/24", "10.0.2.128/25", "203.0.113.0/24")

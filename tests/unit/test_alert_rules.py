@@ -12,12 +12,12 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate, gate
-from reconciler.engine.result import Line, RunCost, RunTrace, Sight, judge
+from reconciler.engine.result import Line, Observation, RunCost, RunTrace, judge
 from reconciler.model import ABSENT, Attempt, Ended, Finding, Operation, Outcome, Phase, Policy, Risk, Unmanaged
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Topic
-from reconciler.notify.alert_rules import concerns
-from reconciler.notify.deduplication import news
+from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.deduplication import deduplicate
 from reconciler.notify.exposure import Severity, exposure
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support import worlds
@@ -193,14 +193,14 @@ def test_a_drift_means_what_its_own_layer_shows_and_no_more(one: Line, severity:
     ("ending", "source"), [(Ending.LEASE_HELD, Source.SCHEDULE), (Ending.COVERED, Source.CHANGE)], ids=str
 )
 def test_what_another_run_tells_is_no_concern(ending: Ending, source: Source) -> None:
-    assert concerns(ended(ending, source, problem="another run has the lease")) == ()
+    assert find_alerts(ended(ending, source, problem="another run has the lease")) == ()
 
 
 def test_a_calm_run_and_neighbours_that_nobody_minds_are_no_concern() -> None:
     stranger = Unmanaged(Address("security_group/theirs"), "sg-0f")
-    assert concerns(looked()) == ()
-    assert concerns(looked(unmanaged=(stranger,))) == ()
-    assert concerns(looked(findings=(Finding(GROUP, Outcome.IN_SYNC, "as it should be"),))) == ()
+    assert find_alerts(looked()) == ()
+    assert find_alerts(looked(unmanaged=(stranger,))) == ()
+    assert find_alerts(looked(findings=(Finding(GROUP, Outcome.IN_SYNC, "as it should be"),))) == ()
 
 
 def test_all_that_differs_in_one_field_is_one_concern_the_worst_first() -> None:
@@ -214,7 +214,7 @@ def test_all_that_differs_in_one_field_is_one_concern_the_worst_first() -> None:
 
 
 def test_each_field_and_each_resource_is_a_concern_of_its_own() -> None:
-    found = concerns(looked(extra(), extra(field="egress"), line("tags", "team", "a", "b", at=VPC)))
+    found = find_alerts(looked(extra(), extra(field="egress"), line("tags", "team", "a", "b", at=VPC)))
     assert [(one.address, one.severity.value) for one in found] == [
         (GROUP, "critical"),
         (GROUP, "medium"),
@@ -314,7 +314,7 @@ def test_a_lost_section_is_told_with_the_plan_it_holds() -> None:
 
 def test_what_another_reason_holds_beside_a_held_plan_is_told_by_itself() -> None:
     why = "too much"
-    found = concerns(
+    found = find_alerts(
         looked(
             extra(outcome=Outcome.HELD, message=why),
             extra(field="egress", outcome=Outcome.HELD, message="somebody holds it"),
@@ -337,7 +337,7 @@ def _stopped(reason: str, first: Ended = Ended.WAITING) -> AttemptResult:
 
 
 def test_a_lease_that_was_lost_is_one_concern_with_all_that_was_left() -> None:
-    found = concerns(_stopped("the lease is another run's now"))
+    found = find_alerts(_stopped("the lease is another run's now"))
     one = next(one for one in found if one.topic is Topic.STOPPED)
     assert one.title == "the run stopped; partial: 1 of 3 done"
     assert [member.what for member in one.members] == [
@@ -350,7 +350,7 @@ def test_a_lease_that_was_lost_is_one_concern_with_all_that_was_left() -> None:
 
 def test_how_much_a_stopped_run_had_done_is_no_news() -> None:
     def stamp(kept: AttemptResult) -> str:
-        return next(one.digest for one in concerns(kept) if one.topic is Topic.STOPPED)
+        return next(one.digest for one in find_alerts(kept) if one.topic is Topic.STOPPED)
 
     some = _stopped("the time of this run is up")
     assert some.report
@@ -361,7 +361,7 @@ def test_how_much_a_stopped_run_had_done_is_no_news() -> None:
 def test_credentials_that_are_no_longer_good_stop_a_run_and_what_they_met_is_told_beside_it() -> None:
     over = "RevokeSecurityGroupIngress: ExpiredToken: The security token included in the request is expired"
     first, second = REVOKE.on(GROUP, "revoke", "ingress"), REVOKE.on(Address("security_group/App"), "revoke", "ingress")
-    found = concerns(
+    found = find_alerts(
         looked(
             extra(outcome=Outcome.FAILED, message=over),
             extra(outcome=Outcome.WAITING, message=over, at="security_group/App"),
@@ -398,7 +398,7 @@ def _judged(spoil: Callable[[Any], Any]) -> AttemptResult:
     snapshot = spoil(worlds.seen(wish))
     plan = worlds.plan(wish, snapshot)
     decided = gate(plan, wish, snapshot, Policy(), worlds.MORNING)
-    sight = Sight(snapshot, plan, ())
+    sight = Observation(snapshot, plan, ())
     made = judge(wish, Policy(), RunTrace(sight, decided, (), sight, wrote=True), RunCost(worlds.MORNING, 1.0, 9, 0))
     return replace(looked(), document=wish.name, report=made)
 
@@ -470,9 +470,9 @@ DESIGNED: dict[str, tuple[AttemptResult, Topic]] = {
 def test_each_designed_situation_gives_exactly_one_concern_and_one_message(name: str) -> None:
     kept, topic = DESIGNED[name]
     assert only(kept).topic is topic
-    heard = news(concerns(kept), {}, NOW, DAY, kept)
+    heard = deduplicate(find_alerts(kept), {}, NOW, DAY, kept)
     assert len(heard.messages) == 1
-    assert news(concerns(kept), heard.remembered(), NOW + HOUR / 2, DAY, kept).messages == ()
+    assert deduplicate(find_alerts(kept), heard.remembered(), NOW + HOUR / 2, DAY, kept).messages == ()
 
 
 def test_a_refused_document_is_told_line_by_line_with_its_places() -> None:
@@ -484,7 +484,7 @@ def test_a_refused_document_is_told_line_by_line_with_its_places() -> None:
 
 
 def test_what_a_person_asked_for_in_vain_is_told_to_that_person_only() -> None:
-    assert concerns(ended(Ending.REFUSED, Source.MANUAL, problem="only: 'x' is not declared")) == ()
+    assert find_alerts(ended(Ending.REFUSED, Source.MANUAL, problem="only: 'x' is not declared")) == ()
 
 
 def test_a_run_cannot_be_blind_twice_in_two_ways_without_saying_so() -> None:
@@ -495,7 +495,7 @@ def test_a_run_cannot_be_blind_twice_in_two_ways_without_saying_so() -> None:
 
 
 def test_the_gravest_comes_first() -> None:
-    found = concerns(
+    found = find_alerts(
         looked(line("tags", "team", "a", "b", at=VPC), extra(), findings=(Finding(VPC, Outcome.FAILED, "no"),))
     )
     assert [one.severity.value for one in found] == ["critical", "high", "low"]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, rule_key
 from desired_state.load import load
-from reconciler.ledger.record import Told
+from reconciler.ledger.record import Notified
 from reconciler.model import Finding, Outcome
 from reconciler.notify.alert import Topic
-from reconciler.notify.alert_rules import concerns
-from reconciler.notify.deduplication import Kind, News, news
+from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.deduplication import Notifications, Status, deduplicate
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, HOUR, HTTPS, NOW, SSH, ended, extra, lacking, looked
 from tests.support.reports import GROUP, VPC, WRITTEN, planned
@@ -26,17 +26,17 @@ UNOBSERVABLE = ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOpe
 UNSEEN = Finding(VPC, Outcome.FAILED, "it could not be looked at: DescribeVpcs: Throttling: slow down")
 
 
-def hear(kept: AttemptResult, told: Mapping[str, Told] | None = None, now: datetime = NOW) -> News:
-    return news(concerns(kept), told or {}, now, DAY, kept)
+def hear(kept: AttemptResult, told: Mapping[str, Notified] | None = None, now: datetime = NOW) -> Notifications:
+    return deduplicate(find_alerts(kept), told or {}, now, DAY, kept)
 
 
-def kinds(heard: News) -> list[str]:
+def kinds(heard: Notifications) -> list[str]:
     return [one.kind.value for one in heard.messages]
 
 
 def story(*parts: tuple[timedelta, AttemptResult]) -> list[list[str]]:
     """What is said at each of these times, when all of it arrives."""
-    told: Mapping[str, Told] = {}
+    told: Mapping[str, Notified] = {}
     said = []
     for after, kept in parts:
         heard = hear(kept, told, NOW + after)
@@ -80,7 +80,7 @@ def test_what_is_over_is_back_to_normal_once() -> None:
 def test_back_to_normal_says_what_was_and_since_when() -> None:
     first = hear(looked(HELD))
     last = hear(looked(), first.remembered(), NOW + HOUR).messages[0]
-    assert (last.title, last.since, last.kind) == ("security_group/Web ingress: held", NOW, Kind.NORMAL)
+    assert (last.title, last.since, last.kind) == ("security_group/Web ingress: held", NOW, Status.RESOLVED)
 
 
 def test_what_comes_back_after_it_was_over_is_new() -> None:
@@ -233,7 +233,7 @@ def many(count: int, outcome: Outcome = Outcome.HELD) -> AttemptResult:
 def test_at_most_ten_messages_leave_a_run_and_the_tenth_sums_up_the_rest() -> None:
     assert len(hear(many(10)).messages) == 10
     heard = hear(many(47))
-    assert [one.kind for one in heard.messages] == [*[Kind.NEW] * 9, Kind.REST]
+    assert [one.kind for one in heard.messages] == [*[Status.FIRING] * 9, Status.DIGEST]
     last = heard.messages[-1]
     assert (last.title, last.severity.value, len(last.rest)) == ("38 further concerns", "critical", 38)
     assert len(heard.remembered()) == 47
@@ -253,7 +253,7 @@ def test_a_sum_that_could_not_be_sent_loses_all_that_it_sums_up() -> None:
 def test_good_news_comes_last() -> None:
     told = hear(many(30)).remembered()
     heard = hear(looked(extra(at="security_group/new")), told, NOW + MINUTE)
-    assert (heard.messages[0].kind, heard.messages[0].title) == (Kind.NEW, "security_group/new ingress: corrected")
+    assert (heard.messages[0].kind, heard.messages[0].title) == (Status.FIRING, "security_group/new ingress: corrected")
 
 
 _OUTCOMES = st.sampled_from([Outcome.CORRECTED, Outcome.HELD, Outcome.WAITING, Outcome.FAILED, Outcome.BLOCKED])
@@ -277,7 +277,7 @@ _ATTEMPTS = st.one_of(
 
 @given(st.lists(_ATTEMPTS, min_size=1, max_size=4))
 def test_never_more_than_ten_messages_and_never_a_word_twice(attempts: list[AttemptResult]) -> None:
-    told: Mapping[str, Told] = {}
+    told: Mapping[str, Notified] = {}
     for number, kept in enumerate(attempts):
         now = NOW + number * MINUTE
         heard = hear(kept, told, now)
@@ -285,17 +285,17 @@ def test_never_more_than_ten_messages_and_never_a_word_twice(attempts: list[Atte
         named = [name for one in heard.messages for name in one.fingerprints]
         assert len(named) == len(set(named))
         told = heard.remembered()
-        again = hear(kept, told, now + MINUTE)
-        assert again.messages == ()
-        assert again.remembered() == told
+        retry_after = hear(kept, told, now + MINUTE)
+        assert retry_after.messages == ()
+        assert retry_after.remembered() == told
 
 
 @given(_ATTEMPTS, st.randoms(use_true_random=False))
 def test_what_is_lost_is_told_by_the_next_run_and_nothing_else_is(kept: AttemptResult, random: object) -> None:
     heard = hear(kept)
     lost = {name for number, one in enumerate(heard.messages) for name in one.fingerprints if number % 2}
-    again = hear(kept, heard.remembered(lost), NOW + MINUTE)
-    assert {name for one in again.messages for name in one.fingerprints} == lost
+    retry_after = hear(kept, heard.remembered(lost), NOW + MINUTE)
+    assert {name for one in retry_after.messages for name in one.fingerprints} == lost
 
 
 def test_a_resource_that_the_document_no_longer_has_is_over_too() -> None:

@@ -22,7 +22,7 @@ from reconciler.engine.diff import diff, differences, tolerated, wanted
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Difference
 from tests.support import worlds
-from tests.support.worlds import DB, MORNING, OUTSIDE, VPC, WEB, document, drifted, missing, of_groups, scene, seen
+from tests.support.worlds import DB, MORNING, OUTSIDE, VPC, WEB, context, document, drifted, missing, of_groups, seen
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 HTTP = RuleKey("tcp", 80, 80, "0.0.0.0/0")
@@ -176,7 +176,7 @@ def test_what_is_to_be_ignored_is_not_compared() -> None:
 def test_changes_come_in_the_order_of_the_document() -> None:
     wish = document()
     look = drifted(drifted(seen(wish), DB, ingress=Ingress()), VPC, enable_dns_support=False)
-    assert [change.address for change in diff(wish, look, scene(wish, look), REGISTRY)] == [VPC, DB]
+    assert [change.address for change in diff(wish, look, context(wish, look), REGISTRY)] == [VPC, DB]
 
 
 def tolerance(value: Any, field: str = "ingress", days: int = 1) -> DocumentException:

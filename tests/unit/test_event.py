@@ -111,7 +111,7 @@ def test_a_drift_is_told_with_its_set_point_its_actor_and_how_long_it_stood_open
 
 
 def test_an_event_of_a_blind_run_says_what_stood_in_the_way_and_nothing_of_the_network() -> None:
-    assert event(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no", again=60)) == {
+    assert event(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no", retry_after=60)) == {
         "version": 1,
         "run_id": "run-1",
         "document": "small",

@@ -39,16 +39,16 @@ CORRECTED = replace(report(line(Outcome.CORRECTED)), attempts=(tried(),), second
 CALM = replace(report(), seconds=0.0)
 
 
-def corrected(*at: float, bouts: dict[str, FlappingRecord] | None = None) -> dict[str, FlappingRecord]:
+def corrected(*at: float, flapping: dict[str, FlappingRecord] | None = None) -> dict[str, FlappingRecord]:
     """What is remembered after corrections at these minutes past noon."""
-    known = bouts or {}
+    known = flapping or {}
     for minute in at:
         known = after(known, CORRECTED, NOON + minutes(minute))
     return known
 
 
-def until(bouts: dict[str, FlappingRecord]) -> datetime | None:
-    return bouts[name(DRIFT)].until
+def until(flapping: dict[str, FlappingRecord]) -> datetime | None:
+    return flapping[name(DRIFT)].until
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_stays_right_after_a_pause_is_forgotten_after_a_day() -> None:
     known = corrected(0, 1, 2)
     assert after(known, CALM, NOON + minutes(62) + timedelta(hours=23)) == known
     assert after(known, CALM, NOON + minutes(62) + timedelta(hours=24)) == {}
-    assert until(corrected(0, 1, 2, bouts={})) == NOON + minutes(62)
+    assert until(corrected(0, 1, 2, flapping={})) == NOON + minutes(62)
 
 
 def test_corrections_without_a_pause_are_forgotten_after_an_hour() -> None:

@@ -16,10 +16,10 @@ from desired_state.fields import Address
 from reconciler.ledger.item import (
     ATTRIBUTES,
     LONGEST_TITLE,
-    MOST_BOUTS,
+    MOST_FLAPPING,
     MOST_HOLDS,
     MOST_TIMES,
-    MOST_TOLD,
+    MOST_NOTIFIED,
     MalformedItem,
     bounded,
     fence,
@@ -27,21 +27,21 @@ from reconciler.ledger.item import (
     read,
     written,
 )
-from reconciler.ledger.record import Accepted, FlappingRecord, Record, Told
+from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified
 from tests.support.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
-FULL = Record(
+FULL = DocumentRecord(
     account="123456789012",
     region="ap-northeast-2",
     vpc_id="vpc-0a1b2c3d",
     accepted=Accepted(7, "ab12", "v.7"),
     looked_at=NINE,
     deleted=True,
-    bouts={
+    flapping={
         "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
     },
-    told={"f1": Told("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
+    notified={"f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
     holds={Address("security_group/web"): NINE},
 )
 """A record in which every field has a value other than its default."""
@@ -63,8 +63,8 @@ def through_the_wire(plain: dict[str, Any]) -> dict[str, Any]:
     return {name: TypeDeserializer().deserialize(value) for name, value in sent.items()}
 
 
-def told(title: str = "t", minutes: int = 0, *, open: bool = True, digest: str = "d") -> Told:  # noqa: A002
-    return Told(digest, title, NINE, NINE + timedelta(minutes=minutes), open)
+def told(title: str = "t", minutes: int = 0, *, open: bool = True, digest: str = "d") -> Notified:  # noqa: A002
+    return Notified(digest, title, NINE, NINE + timedelta(minutes=minutes), open)
 
 
 def test_an_item_can_be_read_by_a_person() -> None:
@@ -75,14 +75,14 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"},
         "looked_at": "2026-11-22T09:00:00Z",
         "deleted": True,
-        "bouts": {
+        "flapping": {
             "security_group/web ingress": {
                 "times": ["2026-11-22T09:00:00Z", "2026-11-22T09:05:00Z"],
                 "pauses": 2,
                 "until": "2026-11-22T10:00:00Z",
             }
         },
-        "told": {
+        "notified": {
             "f1": {
                 "digest": "d1",
                 "title": "somebody opened port 22",
@@ -102,17 +102,17 @@ def test_every_field_comes_back_from_the_wire() -> None:
 
 
 @given(records())
-def test_every_record_comes_back_from_the_wire(record: Record) -> None:
+def test_every_record_comes_back_from_the_wire(record: DocumentRecord) -> None:
     assert read(through_the_wire(written(bounded(record)))) == record
 
 
 def test_an_item_without_attributes_is_the_record_of_a_first_run() -> None:
-    assert read({"document": "a", "owner": "run-1", "expires": Decimal(1), "fence": Decimal(1)}) == Record()
+    assert read({"document": "a", "owner": "run-1", "expires": Decimal(1), "fence": Decimal(1)}) == DocumentRecord()
 
 
 def test_what_a_newer_version_added_does_not_disturb() -> None:
     item = written(FULL) | {"weather": {"rain": Decimal("0.5")}, "tags": {"a", "b"}}
-    item["told"] = {"f1": item["told"]["f1"] | {"severity": "high"}}
+    item["notified"] = {"f1": item["notified"]["f1"] | {"severity": "high"}}
     assert read(item) == FULL
 
 
@@ -134,13 +134,13 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("looked_at", Decimal(1795338000), "looked_at"),
         ("deleted", "true", "deleted"),
         ("deleted", Decimal(0), "deleted"),
-        ("bouts", [], "bouts"),
-        ("bouts", {"x": {"times": ["9:00"]}}, "bouts.x.times.0"),
-        ("bouts", {"x": {"times": ["2026-11-22T09:00:00"]}}, "bouts.x.times"),
-        ("bouts", {"x": {"until": "2026-11-22T09:00:00"}}, "bouts.x.until"),
-        ("bouts", {"x": {"pauses": "many"}}, "bouts.x.pauses"),
-        ("told", {"f1": "told"}, "told.f1"),
-        ("told", {"\x1b[2J": {}}, "told.\\x1b[2J.digest"),
+        ("flapping", [], "flapping"),
+        ("flapping", {"x": {"times": ["9:00"]}}, "flapping.x.times.0"),
+        ("flapping", {"x": {"times": ["2026-11-22T09:00:00"]}}, "flapping.x.times"),
+        ("flapping", {"x": {"until": "2026-11-22T09:00:00"}}, "flapping.x.until"),
+        ("flapping", {"x": {"pauses": "many"}}, "flapping.x.pauses"),
+        ("notified", {"f1": "notified"}, "notified.f1"),
+        ("notified", {"\x1b[2J": {}}, "notified.\\x1b[2J.digest"),
         ("holds", {"vpc/a": True}, "holds.vpc/a"),
         ("holds", {"vpc/a": "2026-11-22T09:00:00"}, "holds.vpc/a"),
     ],
@@ -194,65 +194,69 @@ def test_a_fence_is_a_whole_number(value: object) -> None:
 
 
 def test_the_newest_bouts_are_kept() -> None:
-    many = {f"drift {n}": FlappingRecord((NINE + timedelta(minutes=n),)) for n in range(MOST_BOUTS + 3)}
+    many = {f"drift {n}": FlappingRecord((NINE + timedelta(minutes=n),)) for n in range(MOST_FLAPPING + 3)}
     paused = {
         "paused": FlappingRecord((NINE - timedelta(days=1),), 4, NINE + timedelta(days=1)),
         "empty": FlappingRecord(),
     }
-    kept = bounded(Record(bouts=paused | many)).bouts
-    assert len(kept) == MOST_BOUTS
+    kept = bounded(DocumentRecord(flapping=paused | many)).flapping
+    assert len(kept) == MOST_FLAPPING
     assert set(paused | many) - set(kept) == {"empty", "drift 0", "drift 1", "drift 2", "drift 3"}
 
 
 def test_the_newest_corrections_of_a_bout_are_kept() -> None:
     times = tuple(NINE + timedelta(seconds=n) for n in range(MOST_TIMES + 2))
-    assert bounded(Record(bouts={"x": FlappingRecord(times, 1)})).bouts == {"x": FlappingRecord(times[2:], 1)}
+    assert bounded(DocumentRecord(flapping={"x": FlappingRecord(times, 1)})).flapping == {
+        "x": FlappingRecord(times[2:], 1)
+    }
 
 
 def test_settled_concerns_are_forgotten_before_open_ones() -> None:
     settled = {f"settled {n}": told(minutes=1000 + n, open=False) for n in range(3)}
-    still = {f"open {n}": told(minutes=n) for n in range(MOST_TOLD - 1)}
-    kept = bounded(Record(told=settled | still)).told
-    assert len(kept) == MOST_TOLD
+    still = {f"open {n}": told(minutes=n) for n in range(MOST_NOTIFIED - 1)}
+    kept = bounded(DocumentRecord(notified=settled | still)).notified
+    assert len(kept) == MOST_NOTIFIED
     assert set(settled | still) - set(kept) == {"settled 0", "settled 1"}
 
 
 def test_the_oldest_open_concerns_are_forgotten_next() -> None:
-    still = {f"open {n}": told(minutes=n) for n in range(MOST_TOLD + 2)}
-    assert set(still) - set(bounded(Record(told=still)).told) == {"open 0", "open 1"}
+    still = {f"open {n}": told(minutes=n) for n in range(MOST_NOTIFIED + 2)}
+    assert set(still) - set(bounded(DocumentRecord(notified=still)).notified) == {"open 0", "open 1"}
 
 
 def test_the_newest_holds_are_kept() -> None:
     holds = {Address(f"vpc/{n}"): NINE + timedelta(seconds=n) for n in range(MOST_HOLDS + 1)}
-    kept = bounded(Record(holds=holds)).holds
+    kept = bounded(DocumentRecord(holds=holds)).holds
     assert set(holds) - set(kept) == {Address("vpc/0")}
 
 
 def test_a_long_title_is_cut() -> None:
-    assert bounded(Record(told={"f": told("x" * 5000)})).told["f"].title == "x" * LONGEST_TITLE
+    assert bounded(DocumentRecord(notified={"f": told("x" * 5000)})).notified["f"].title == "x" * LONGEST_TITLE
 
 
 def test_a_monstrous_name_costs_itself_its_place_and_no_other() -> None:
-    record = Record(told={"m" * 100_000: told(minutes=9), "f": told(), "": told(), "g": told(digest="d" * 70_000)})
-    assert list(bounded(record).told) == ["f"]
+    record = DocumentRecord(
+        notified={"m" * 100_000: told(minutes=9), "f": told(), "": told(), "g": told(digest="d" * 70_000)}
+    )
+    assert list(bounded(record).notified) == ["f"]
 
 
 def test_half_a_surrogate_pair_cannot_spoil_the_item() -> None:
-    kept = bounded(Record(told={"\ud800": told("a\udfffb")}, holds={Address("vpc/\ud800"): NINE}))
-    assert kept.told == {"?": told("a?b")}
+    kept = bounded(DocumentRecord(notified={"\ud800": told("a\udfffb")}, holds={Address("vpc/\ud800"): NINE}))
+    assert kept.notified == {"?": told("a?b")}
     assert kept.holds == {Address("vpc/?"): NINE}
 
 
 def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
     wide = "\N{FIRE}" * 100
-    record = Record(
-        bouts={f"{n} {wide}": FlappingRecord((NINE,) * 500, 9, NINE) for n in range(2000)},
-        told={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
+    record = DocumentRecord(
+        flapping={f"{n} {wide}": FlappingRecord((NINE,) * 500, 9, NINE) for n in range(2000)},
+        notified={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
         holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
     )
     item = written(bounded(record))
     assert size(item) < 250_000
-    assert min(len(item[name]) for name in ("bouts", "told", "holds")) > 20
+    assert min(len(item[name]) for name in ("flapping", "notified", "holds")) > 20
 
 
 def size(value: object) -> int:
@@ -275,13 +279,13 @@ def size(value: object) -> int:
 @given(st.sampled_from(ATTRIBUTES), values())
 def test_whatever_somebody_writes_into_an_attribute_is_read_or_named(attribute: str, value: object) -> None:
     found = named(written(FULL) | {attribute: value})
-    if isinstance(found, Record):
+    if isinstance(found, DocumentRecord):
         assert replace(found, **{attribute: getattr(FULL, attribute)}) == FULL
     else:
         assert found.startswith(attribute)
 
 
-def named(item: dict[str, Any]) -> Record | str:
+def named(item: dict[str, Any]) -> DocumentRecord | str:
     try:
         return read(item)
     except MalformedItem as error:

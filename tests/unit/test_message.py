@@ -16,10 +16,10 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.result import Line
 from reconciler.model import ABSENT, Finding, Outcome
 from reconciler.model.trigger import Actor, Trigger
-from reconciler.notify.alert_rules import concerns
+from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.chat import chat
-from reconciler.notify.deduplication import Message, news
-from reconciler.notify.message import attributes, place, subject, text
+from reconciler.notify.deduplication import Notification, deduplicate
+from reconciler.notify.message import attributes, origin_of, subject, text
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
 from tests.support.reports import GROUP, VPC, line, planned
@@ -27,14 +27,14 @@ from tests.support.reports import GROUP, VPC, line, planned
 HERE = {"region": "ap-northeast-2", "invoke": "setpoint-invoke"}
 
 
-def told(kept: AttemptResult, **before: Any) -> tuple[Message, ...]:
-    return news(concerns(kept), before.get("told", {}), before.get("now", NOW), DAY, kept).messages
+def told(kept: AttemptResult, **before: Any) -> tuple[Notification, ...]:
+    return deduplicate(find_alerts(kept), before.get("told", {}), before.get("now", NOW), DAY, kept).messages
 
 
 def body(kept: AttemptResult, **here: str) -> str:
     """The text of the one message of an attempt."""
     (message,) = told(kept)
-    return text(message, place(kept, **(HERE | here)))
+    return text(message, origin_of(kept, **(HERE | here)))
 
 
 def test_a_message_says_all_that_a_person_needs_to_act() -> None:
@@ -164,11 +164,11 @@ def test_where_nothing_was_seen_the_message_says_what_it_does_not_know() -> None
 
 def test_an_update_a_reminder_and_good_news_say_so() -> None:
     held = looked(extra(outcome=Outcome.HELD))
-    known = news(concerns(held), {}, NOW, DAY, held).remembered()
+    known = deduplicate(find_alerts(held), {}, NOW, DAY, held).remembered()
     (still,) = told(held, told=known, now=NOW + DAY)
     (change,) = told(looked(extra()), told=known, now=NOW + DAY)
     (normal,) = told(looked(), told=known, now=NOW + DAY)
-    here = place(held)
+    here = origin_of(held)
     assert [subject(one, here) for one in (still, change, normal)] == [
         "Setpoint critical (still): security_group/Web ingress: held (small)",
         "Setpoint critical (update): security_group/Web ingress: corrected (small)",
@@ -201,16 +201,16 @@ def test_a_body_that_is_cut_says_how_many_lines_are_missing() -> None:
 def test_the_sum_of_the_rest_names_each_with_its_gravity() -> None:
     kept = looked(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(30)))
     last = told(kept)[-1]
-    lines = text(last, place(kept, **HERE)).split("\n")
+    lines = text(last, origin_of(kept, **HERE)).split("\n")
     assert lines[0] == "CRITICAL: There is more to tell than one run may send: 21 critical."
     assert "  - critical: security_group/029 ingress: held" in lines
-    assert json.loads(chat(last, place(kept)))["metadata"]["threadId"] == last.fingerprint
+    assert json.loads(chat(last, origin_of(kept)))["metadata"]["threadId"] == last.fingerprint
 
 
 def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
     kept = looked(extra(), actors={GROUP: SOMEBODY})
     (message,) = told(kept)
-    found = json.loads(chat(message, place(kept, **HERE)))
+    found = json.loads(chat(message, origin_of(kept, **HERE)))
     assert found["version"] == "1.0"
     assert found["source"] == "custom"
     assert found["content"]["textType"] == "client-markdown"
@@ -243,22 +243,22 @@ def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
 def test_subscriptions_may_filter_by_gravity_and_document() -> None:
     kept = looked(extra())
     (message,) = told(kept)
-    assert attributes(message, place(kept)) == {
+    assert attributes(message, origin_of(kept)) == {
         "severity": "critical",
         "document": "small",
         "topic": "drift",
         "kind": "new",
     }
     odd = replace(kept, document="a\nb <!here>")
-    assert attributes(told(odd)[0], place(odd))["document"] == "unknown"
+    assert attributes(told(odd)[0], origin_of(odd))["document"] == "unknown"
 
 
 def test_a_document_whose_name_is_no_plain_word_enters_no_command() -> None:
     for name in ("$(reboot)", "a b", "x'; rm -rf /", "-rf", "", "a\nb", "www.evil.example"):
         kept = replace(ended(Ending.UNOBSERVABLE, problem="no"), document=name)
         (message,) = told(kept)
-        assert "What to do next" not in text(message, place(kept, **HERE))
-        assert "nextSteps" not in json.loads(chat(message, place(kept, **HERE)))["content"]
+        assert "What to do next" not in text(message, origin_of(kept, **HERE))
+        assert "nextSteps" not in json.loads(chat(message, origin_of(kept, **HERE)))["content"]
 
 
 def test_a_function_whose_name_is_no_plain_word_enters_no_command() -> None:
@@ -270,7 +270,7 @@ def test_what_looks_like_a_secret_is_in_no_message() -> None:
     rule = line("ingress", HTTPS, "password=hunter2-hunter2", "AKIAIOSFODNN7EXAMPLE", Outcome.FAILED)
     kept = looked(rule, actors={GROUP: replace(SOMEBODY, user_agent="tool password=hunter2-hunter2")})
     (message,) = told(kept)
-    for whole in (text(message, place(kept)), chat(message, place(kept)), subject(message, place(kept))):
+    for whole in (text(message, origin_of(kept)), chat(message, origin_of(kept)), subject(message, origin_of(kept))):
         assert "hunter2" not in whole
         assert "AKIAIOSFODNN7EXAMPLE" not in whole
 
@@ -304,7 +304,7 @@ def _printable(whole: str) -> bool:
 @given(_WORDS, _AN_ACTOR)
 def test_hostile_words_are_inert_in_a_mail(words: tuple[str, ...], actor: Actor) -> None:
     kept = _hostile(words, actor)
-    here = place(kept, **HERE)
+    here = origin_of(kept, **HERE)
     for message in told(kept):
         head, whole = subject(message, here), text(message, here)
         assert head.startswith("Setpoint ")
@@ -328,7 +328,7 @@ def _visible(markdown: str) -> str:
 @given(_WORDS, _AN_ACTOR)
 def test_hostile_words_are_inert_in_a_chat(words: tuple[str, ...], actor: Actor) -> None:
     kept = _hostile(words, actor)
-    here = place(kept, **HERE)
+    here = origin_of(kept, **HERE)
     for message in told(kept):
         found = json.loads(chat(message, here))
         assert len(found["content"]["title"]) <= 250
@@ -349,7 +349,7 @@ def test_hostile_words_are_inert_in_a_chat(words: tuple[str, ...], actor: Actor)
 def test_a_message_stands_for_its_concern_and_forges_no_line(form: str, words: tuple[str, ...]) -> None:
     kept = looked(line("tags", words[0], words[1], words[2], Outcome.HELD, words[3]))
     (message,) = told(kept)
-    here = place(kept)
+    here = origin_of(kept)
     whole = text(message, here) if form == "text" else json.loads(chat(message, here))["content"]["description"]
     labels = [one for one in whole.split("\n") if one.startswith("Account:")]
     assert len(labels) == 1
@@ -360,5 +360,5 @@ def test_a_message_stands_for_its_concern_and_forges_no_line(form: str, words: t
 def test_a_message_of_any_length_fits(count: int, field: str) -> None:
     kept = many(count, field)
     (message,) = told(kept)
-    assert len(text(message, place(kept)).encode()) <= 64_000
-    assert len(json.loads(chat(message, place(kept)))["content"]["description"]) <= 8_000
+    assert len(text(message, origin_of(kept)).encode()) <= 64_000
+    assert len(json.loads(chat(message, origin_of(kept)))["content"]["description"]) <= 8_000

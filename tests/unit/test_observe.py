@@ -14,7 +14,7 @@ import pytest
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
-from reconciler.engine.observe import Look, ObserveError, observe
+from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.model import Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Read
 from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
@@ -75,7 +75,7 @@ class Shown:
         self.pauses += 1
 
     def look(self, wish: Document = WISH, hint: str = "") -> Snapshot:
-        return observe(wish, cast("Aws", self), Look(lambda: MORNING, self.pause), hint)
+        return observe(wish, cast("Aws", self), ObserveOptions(lambda: MORNING, self.pause), hint)
 
 
 def names(look: Snapshot) -> set[str]:

@@ -35,7 +35,7 @@ def behind_an_open_list(look: Snapshot) -> Snapshot:
 def test_a_group_is_not_widened_again_while_a_subnet_is_behind_an_open_list() -> None:
     look = behind_an_open_list(drifted(LOOK, DB, egress=Egress()))
     ways = Reachability(look, VPC, [WIDEN, HOME])
-    assert ways.worth_it
+    assert ways.feasible
     assert (ways.allow(WIDEN), ways.allow(HOME)) == (False, True)
     ways.take(HOME)
     assert ways.allow(WIDEN)
@@ -73,16 +73,16 @@ def test_a_rule_for_a_group_is_not_taken_away_before_the_network_that_replaces_i
 def test_what_touches_no_packet_may_always_come() -> None:
     ways = Reachability(LOOK, VPC, [does()])
     assert ways.allow(does())
-    assert not ways.worth_it
+    assert not ways.feasible
 
 
 def test_a_plan_that_touches_too_many_groups_is_not_followed() -> None:
     group = LOOK.resources[DB]
     many = {DB.of("security_group", f"g{n}"): group for n in range(700)}
     look = replace(LOOK, resources={**LOOK.resources, **many})
-    assert not Reachability(look, VPC, [does((cell(at, "egress"), SSH, True)) for at in many]).worth_it
+    assert not Reachability(look, VPC, [does((cell(at, "egress"), SSH, True)) for at in many]).feasible
 
 
 def test_a_subnet_that_does_not_exist_yet_has_nobody_in_it() -> None:
     look = replace(LOOK, resources={at: one for at, one in LOOK.resources.items() if at.kind != FRONT.kind})
-    assert not Reachability(look, VPC, [WIDEN]).worth_it
+    assert not Reachability(look, VPC, [WIDEN]).feasible

@@ -207,7 +207,9 @@ def test_a_finding_is_told_with_its_place() -> None:
 
 
 def test_what_is_no_run_of_the_network_says_why_in_one_line() -> None:
-    told = records(kept(None, Ending.UNOBSERVABLE, problem="AWS did not answer", refusal="a.json:1:1: no", again=60))
+    told = records(
+        kept(None, Ending.UNOBSERVABLE, problem="AWS did not answer", refusal="a.json:1:1: no", retry_after=60)
+    )
     assert told == [
         {
             "record": "run",

@@ -23,10 +23,10 @@ from tests.support.worlds import (
     REFERENCE,
     WEB,
     changes,
+    context,
     document,
     drifted,
     missing,
-    scene,
     seen,
 )
 
@@ -51,7 +51,7 @@ def left(found: Suppression) -> set[tuple[str, Any]]:
 
 def held(look: Snapshot, *places: tuple[str, str, Any], wish: Document = WISH) -> dict[str, str]:
     """Why which action is held, in a plan from this look."""
-    found, where = aside(look, *places, wish=wish), scene(wish, look)
+    found, where = aside(look, *places, wish=wish), context(wish, look)
     whole = make_plan(changes(wish, look), where).actions
     guard = Guard(Suppression(found.changes, found.resting, found.stopped, whole), where)
     return {action.why: guard(action) for action in make_plan(found.changes, where).actions}

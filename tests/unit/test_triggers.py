@@ -14,16 +14,16 @@ from desired_state.fields import Address
 from handlers.triggers import (
     ACTORS,
     SCHEDULE,
-    Ask,
-    BadAsk,
     Dropped,
     Here,
+    InvalidRequest,
+    InvokeRequest,
     UnknownEvent,
-    ask,
     event_names,
     message,
     read,
     read_record,
+    read_request,
 )
 from reconciler.cloudtrail.record import NAMES, bounded
 from reconciler.kinds import REGISTRY
@@ -282,10 +282,10 @@ def test_a_time_that_is_none_is_not_known(stamp: str) -> None:
 
 def test_a_message_that_came_back_keeps_its_first_time_and_cannot_move_it_ahead() -> None:
     first = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
-    read_ = read_record(record(message("shop", Trigger(Source.AGAIN, sent=first))), HERE)
+    read_ = read_record(record(message("shop", Trigger(Source.RETRY, sent=first))), HERE)
     assert isinstance(read_, Trigger)
     assert read_.sent == first
-    later = Trigger(Source.AGAIN, sent=datetime(2999, 1, 1, tzinfo=UTC))
+    later = Trigger(Source.RETRY, sent=datetime(2999, 1, 1, tzinfo=UTC))
     read_ = read_record(record(message("shop", later)), HERE)
     assert isinstance(read_, Trigger)
     assert read_.sent == SENT
@@ -469,7 +469,7 @@ def test_a_kind_belongs_to_one_service_so_its_event_names_do() -> None:
 
 
 def test_an_ask_names_a_document_and_only_plans() -> None:
-    assert ask({"document": "shop"}) == Ask(document="shop", mode="plan")
+    assert read_request({"document": "shop"}) == InvokeRequest(document="shop", mode="plan")
 
 
 def test_an_ask_may_say_everything() -> None:
@@ -480,7 +480,7 @@ def test_an_ask_may_say_everything() -> None:
         "approve": "0123456789abcdef",
         "accept_revision": 3,
     }
-    asked = ask(payload)
+    asked = read_request(payload)
     assert asked.only == (Address("security_group/web"), Address("vpc/main"))
     assert (asked.mode, asked.approve, asked.accept_revision) == ("apply", "0123456789abcdef", 3)
 
@@ -510,13 +510,13 @@ def test_an_ask_may_say_everything() -> None:
     ],
 )
 def test_a_wrong_ask_is_told_field_value_and_mend(payload: object, told: str) -> None:
-    with pytest.raises(BadAsk) as caught:
-        ask(payload)
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(payload)
     assert told in str(caught.value)
     assert str(caught.value).isprintable()
 
 
 def test_every_wrong_field_of_an_ask_has_its_line() -> None:
-    with pytest.raises(BadAsk) as caught:
-        ask({"mode": "x", "colour": "red"})
+    with pytest.raises(InvalidRequest) as caught:
+        read_request({"mode": "x", "colour": "red"})
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["document", "mode", "'colour'"]

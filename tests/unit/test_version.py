@@ -187,10 +187,10 @@ def test_a_document_of_another_name_is_refused() -> None:
 def test_a_document_for_an_account_out_of_reach_is_refused_and_the_accepted_one_stays() -> None:
     foreign = edited(('"123456789012"', '"111122223333"'), ('"revision": 3', '"revision": 4')).encode()
 
-    def reaches(document: Document) -> str:
+    def scope_problem(document: Document) -> str:
         return "" if document.scope.account_id == "123456789012" else nowhere(document)
 
-    answer = select_version("shop", Shelf({"v1": revision(3), "v2": foreign}), remembered(3, "v1"), reaches)
+    answer = select_version("shop", Shelf({"v1": revision(3), "v2": foreign}), remembered(3, "v1"), scope_problem)
     assert (enforced(answer), answer.accepted) == ((3, "v1"), remembered(3, "v1"))
     assert answer.refusal.split("\n") == [
         f"{PLACE}v2: account 111122223333 is not reached: give a role in it",

@@ -23,9 +23,9 @@ from reconciler.kinds.db_instance.settings import (
     release,
 )
 from reconciler.model import (
-    ActionOptions,
     ABSENT,
     Action,
+    ActionOptions,
     Change,
     Difference,
     Finding,
@@ -36,7 +36,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext
 
 CREATE = Operation(
     "rds",
@@ -74,16 +74,16 @@ _NEEDED_TO_CREATE = (
 )
 
 
-def reads(sight: Sight) -> Iterable[Read]:
+def reads(context: ReadContext) -> Iterable[Read]:
     yield INSTANCES
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    wanted = {address.name for address in sight.declared}
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    wanted = {address.name for address in context.declared}
     return [
         item
         for item in answers.get(INSTANCES, ())
-        if item["DBInstanceIdentifier"].lower() in wanted or (sight.vpc_id and _vpc(item) == sight.vpc_id)
+        if item["DBInstanceIdentifier"].lower() in wanted or (context.vpc_id and _vpc(item) == context.vpc_id)
     ]
 
 
@@ -91,11 +91,11 @@ def _vpc(item: Item) -> str:
     return str(item.get("DBSubnetGroup", {}).get("VpcId", ""))
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     return str(item["DBInstanceIdentifier"]).lower() == address.name
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     live_groups = (
         one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing"
     )
@@ -138,19 +138,19 @@ def observed(item: Item, seen: Seen) -> Observed:
         "now": now,
         "pending": frozenset(waiting),
         "vpc": _vpc(item),
-        "our_vpc": seen.sight.vpc_id,
+        "our_vpc": seen.context.vpc_id,
     }
     return Observed(item["DBInstanceIdentifier"], spec, "" if status in READY else status, facts)
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     return want
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     """A database that is gone is not made anew behind anyone's back: an empty one would take the place of lost data."""
     db = cast("DbInstance", want)
-    if not scene.policy.create_databases:
+    if not context.policy.create_databases:
         problem = (
             "the database does not exist, and none is made without leave: restore it from a snapshot, "
             "or allow it with SETPOINT_CREATE_DATABASES=1"
@@ -188,7 +188,7 @@ def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Act
         "DeletionProtection": db.deletion_protection,
     }
     public = bool(db.publicly_accessible)
-    gateways = frozenset(scene.document.of_kind("internet_gateway")) | {scene.document.vpc}
+    gateways = frozenset(context.document.of_kind("internet_gateway")) | {context.document.vpc}
     yield CREATE.on(
         address,
         f"make the database {db.engine} {db.engine_version or ''} on {db.db_instance_class}",
@@ -208,7 +208,7 @@ def _groups(groups: Iterable[Address]) -> list[Ref | str]:
     return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     have = change.have
     if have is None:
         return
@@ -217,7 +217,7 @@ def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
         problem = f"a database of this name lies in another VPC, {have.facts['vpc']}: choose another identifier"
         yield Finding(address, Outcome.BLOCKED, problem)
         return
-    yield from retag(change, arn(scene.document, f"db:{address.name}"))
+    yield from retag(change, arn(context.document, f"db:{address.name}"))
     changed: dict[str, list[Difference]] = {}
     for one in change.differences:
         if one.field not in SETTINGS:
@@ -229,33 +229,38 @@ def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
         else:
             changed.setdefault(cost_of(one, have), []).append(one)
     if mild := changed.get("none"):
-        yield _modify(change, scene, mild, immediately=only_ours(mild, have) and cancels(mild, have))
+        yield _modify(change, context, mild, immediately=only_ours(mild, have) and cancels(mild, have))
     if slow := changed.get("window"):
-        yield _modify(change, scene, slow, immediately=only_ours(slow, have))
+        yield _modify(change, context, slow, immediately=only_ours(slow, have))
     if hard := changed.get("downtime"):
-        now = scene.policy.downtime == "now"
+        now = context.policy.downtime == "now"
         if now and not only_ours(hard, have):
             problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts['pending']))}"
             yield from (Finding(address, Outcome.HELD, problem, one.field) for one in hard)
         else:
-            yield _modify(change, scene, hard, immediately=now, risk=Risk.DOWNTIME)
+            yield _modify(change, context, hard, immediately=now, risk=Risk.DOWNTIME)
 
 
 def _modify(
-    change: Change, scene: PlanContext, differences: list[Difference], *, immediately: bool, risk: Risk = Risk.TRAFFIC
+    change: Change, context: PlanContext, differences: list[Difference], *, immediately: bool, risk: Risk = Risk.TRAFFIC
 ) -> Action:
     fields = [one.field for one in differences]
     want = cast("DbInstance", change.want)
     params: dict[str, Any] = {SETTINGS[one.field].parameter: one.want for one in differences if one.key is None}
-    around: ActionOptions = {}
+    opens = "publicly_accessible" in fields and want.publicly_accessible
+    options: ActionOptions = {
+        "risk": risk,
+        "closes": risk is Risk.TRAFFIC and not opens,
+        "breaks": len(differences),
+    }
     if "vpc_security_groups" in fields:
         goal = _goal(change)
         params["VpcSecurityGroupIds"] = _groups(goal)
         seen = cast("DbInstance", change.base).vpc_security_groups or SecurityGroups()
-        around = {"after": frozenset(goal - seen), "before": frozenset(seen - goal)}
+        options |= {"after": frozenset(goal - seen), "before": frozenset(seen - goal)}
     if "publicly_accessible" in fields and want.publicly_accessible:
-        gateways = frozenset(scene.document.of_kind("internet_gateway")) | {scene.document.vpc}
-        around["after"] = around.get("after", frozenset()) | gateways
+        gateways = frozenset(context.document.of_kind("internet_gateway")) | {context.document.vpc}
+        options["after"] = options.get("after", frozenset()) | gateways
     if "allocated_storage" in fields or "storage_type" in fields:
         params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)  # type: ignore[attr-defined]
     if "engine_version" in fields and change.have:
@@ -265,16 +270,12 @@ def _modify(
             params["EngineVersion"] = runs
         elif release(runs)[:1] != release(str(want.engine_version))[:1]:
             params["AllowMajorVersionUpgrade"] = True
-    opens = "publicly_accessible" in fields and want.publicly_accessible
     return MODIFY.on(
         change.address,
         "set " + ", ".join(f"{name} to {_value(want, change, name)}" for name in sorted(set(fields))),
         *fields,
-        risk=risk,
-        closes=risk is Risk.TRAFFIC and not opens,
-        breaks=len(differences),
-        **around,
         params={"DBInstanceIdentifier": change.address.name, "ApplyImmediately": immediately, **params},
+        **options,
     )
 
 

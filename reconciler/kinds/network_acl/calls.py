@@ -127,12 +127,12 @@ def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") 
 
 
 def move(
-    address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **how: Unpack[ActionOptions]
+    address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **options: Unpack[ActionOptions]
 ) -> Action:
     """A subnet is behind one ACL before this call and behind another after it, and behind none never."""
     association = Ref(subnet, ASSOCIATION)
     params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
-    how.setdefault("breaks", 1)
+    defaults: ActionOptions = {"moves": True, "gives": association, "breaks": 1}
     if not to.handle:
-        how["effect"] = ((ACL_OF, subnet, to.to),)
-    return REASSOCIATE.on(address, why, *fields, moves=True, gives=association, **how, params=params)
+        defaults["effect"] = ((ACL_OF, subnet, to.to),)
+    return REASSOCIATE.on(address, why, *fields, params=params, **(defaults | options))

@@ -35,14 +35,14 @@ taken for it.
 """
 
 
-def no_detour(change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
+def no_detour(change: Change, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
     """Why the way through a temporary ACL is barred; empty if it is open.
 
     One that a stopped run left serves again where subnets are behind it: it is whole, or none would be. One without is
     deleted, and the next run makes its own.
     """
     spare = change.have.facts.get("spare") if change.have else None
-    if spare is None and not scene.has(Ref(change.address, TEMPORARY)):
+    if spare is None and not context.has(Ref(change.address, TEMPORARY)):
         return ""
     if spare is None or not spare.subnets:
         return "no order of single calls keeps its packets right, and a temporary ACL of an earlier run goes first"
@@ -51,14 +51,14 @@ def no_detour(change: Change, scene: PlanContext, goals: Mapping[Side, dict[int,
     return "its temporary ACL of an earlier run is in use and not as declared: move its subnets by hand, then delete it"
 
 
-def detour(change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
+def detour(change: Change, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
     """Through a temporary ACL that holds the declared entries, subnet by subnet, and back."""
     address, base = change.address, cast("NetworkAcl", change.base)
     spare = Ref(address, TEMPORARY)
     fields = sorted(side.field for side in goals)
     chain = TEMPORARY
-    if not scene.has(spare):
-        yield from _temporary(change, scene, goals, fields)
+    if not context.has(spare):
+        yield from _temporary(change, context, goals, fields)
     staying = sorted(base.subnets or ())
     for subnet in staying:
         yield move(address, subnet, spare, f"{subnet} uses the temporary ACL", fields, chain=chain)
@@ -68,23 +68,23 @@ def detour(change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, Ac
             yield from write_entries(change, side, order, chain=chain)
     for subnet in staying:
         yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain)
-    if not scene.has(spare):
+    if not context.has(spare):
         yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, params={"NetworkAclId": spare})
 
 
 def _temporary(
-    change: Change, scene: PlanContext, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
+    change: Change, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
 ) -> Iterator[Action]:
     """The temporary ACL, made whole before any subnet is behind it."""
     address, spare = change.address, Ref(change.address, TEMPORARY)
-    tags = {DOCUMENT_TAG: scene.document.name, TEMPORARY_TAG: address.name, "Name": f"{address.name} (temporary)"}
+    tags = {DOCUMENT_TAG: context.document.name, TEMPORARY_TAG: address.name, "Name": f"{address.name} (temporary)"}
     yield CREATE.on(
         address,
         "make a temporary ACL: no order of single calls keeps its packets right",
         *fields,
         chain=TEMPORARY,
         gives=spare,
-        params={"VpcId": Ref(scene.document.vpc), "TagSpecifications": tagged_as("network-acl", tags)},
+        params={"VpcId": Ref(context.document.vpc), "TagSpecifications": tagged_as("network-acl", tags)},
     )
     for side in SIDES:
         for number, entry in sorted(goals.get(side, live_entries(change, side)).items()):
@@ -97,16 +97,19 @@ def _temporary(
             )
 
 
-def cleanup(address: Address, scene: PlanContext) -> Iterable[Action]:
+def cleanup(address: Address, context: PlanContext) -> Iterable[Action]:
     """A temporary ACL that a stopped run left behind goes once its subnets are back; `plan` brings the declared ones.
 
     It counts as a move, so that no subnet waits for its end. AWS refuses to delete it while it has one.
     """
     spare = Ref(address, TEMPORARY)
-    observed = scene.snapshot.resources.get(address)
-    if not scene.has(spare) or not observed:
+    observed = context.snapshot.resources.get(address)
+    if not context.has(spare) or not observed:
         return
-    left, declared = observed.facts.get("spare") or NetworkAcl(), cast("NetworkAcl", scene.document.resources[address])
+    left, declared = (
+        observed.facts.get("spare") or NetworkAcl(),
+        cast("NetworkAcl", context.document.resources[address]),
+    )
     changed = any(getattr(declared, side.field) not in [None, getattr(left, side.field)] for side in SIDES)
     if changed and left.subnets and cast("NetworkAcl", observed.spec).subnets:
         return  # the entries may be held for it (`_no_detour`): its subnets stay, and a person decides

@@ -33,10 +33,10 @@ from reconciler.kinds.network_acl.calls import (
 )
 from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, cleanup, detour, no_detour
 from reconciler.model import (
-    ActionOptions,
     ABSENT,
     DOCUMENT_TAG,
     Action,
+    ActionOptions,
     Change,
     Finding,
     Observed,
@@ -44,32 +44,32 @@ from reconciler.model import (
     Ref,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
 from reconciler.packets.traffic import of_acl
 
 DEFAULT = "default_network_acl"
 
 
-def _acls(sight: Sight) -> Read:
-    return in_vpc("DescribeNetworkAcls", "NetworkAcls", sight)
+def _acls(context: ReadContext) -> Read:
+    return in_vpc("DescribeNetworkAcls", "NetworkAcls", context)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
-    if sight.vpc_id:
-        yield _acls(sight)
+def reads(context: ReadContext) -> Iterable[Read]:
+    if context.vpc_id:
+        yield _acls(context)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_acls(sight), []))
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_acls(context), []))
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     if cast("NetworkAcl", resource).is_default:
         return bool(item["IsDefault"])
     return name_tag(item) == address.name and not item["IsDefault"]
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     spec = NetworkAcl(
         is_default=item["IsDefault"],
         ingress=IngressEntries(_entries_of(item, egress=False)),
@@ -82,11 +82,13 @@ def observed(item: Item, seen: Seen) -> Observed:
     )
 
 
-def _elsewhere(item: Item, spec: NetworkAcl, seen: Seen) -> Iterator[tuple[Address, dict[str, dict[int, AclEntry]]]]:
+def _elsewhere(
+    item: Item, spec: NetworkAcl, seen: ObserveContext
+) -> Iterator[tuple[Address, dict[str, dict[int, AclEntry]]]]:
     """The lists that declared subnets of this ACL are behind now, where that is another ACL."""
-    declared = seen.sight.declared.get(seen.address(item["NetworkAclId"]))
+    declared = seen.context.declared.get(seen.address(item["NetworkAclId"]))
     strays = (cast("NetworkAcl", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in live(seen.sight, seen.answers) if strays else ():
+    for other in live(seen.context, seen.answers) if strays else ():
         for one in other.get("Associations", ()):
             if (subnet := seen.address(one.get("SubnetId", ""))) in strays:
                 yield subnet, {side.field: _entries_of(other, egress=side.egress) for side in SIDES}
@@ -99,24 +101,24 @@ def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
     return {one["RuleNumber"]: entry_of(one) for one in found}
 
 
-def _spare(item: Item, seen: Seen) -> NetworkAcl | None:
+def _spare(item: Item, seen: ObserveContext) -> NetworkAcl | None:
     """The temporary ACL that a stopped run left standing in for this one."""
-    mine = {DOCUMENT_TAG: seen.sight.document.name, TEMPORARY_TAG: seen.address(item["NetworkAclId"]).name}
-    for one in seen.answers.get(_acls(seen.sight), ()):
+    mine = {DOCUMENT_TAG: seen.context.document.name, TEMPORARY_TAG: seen.address(item["NetworkAclId"]).name}
+    for one in seen.answers.get(_acls(seen.context), ()):
         if one is not item and mine.items() <= tags_of(one).items():
             return cast("NetworkAcl", observed(one, seen).spec)
     return None
 
 
-def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
+def handles(items: Iterable[Item], seen: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
         for one in item.get("Associations", ()):
             if one.get("SubnetId"):
                 yield Ref(seen.address(one["SubnetId"]), ASSOCIATION), one["NetworkAclAssociationId"]
         if item["IsDefault"]:
-            yield Ref(seen.sight.document.vpc, DEFAULT), item["NetworkAclId"]
+            yield Ref(seen.context.document.vpc, DEFAULT), item["NetworkAclId"]
         tags = tags_of(item)
-        if TEMPORARY_TAG in tags and tags.get(DOCUMENT_TAG) == seen.sight.document.name:
+        if TEMPORARY_TAG in tags and tags.get(DOCUMENT_TAG) == seen.context.document.name:
             yield Ref(Address.of("network_acl", tags[TEMPORARY_TAG]), TEMPORARY), item["NetworkAclId"]
 
 
@@ -137,21 +139,21 @@ def lazy_handles(
                 yield ref, one["NetworkAclAssociationId"]
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     """A new ACL denies everything (VPC user guide, Create a network ACL)."""
     return want.but(is_default=False, ingress=IngressEntries(), egress=EgressEntries(), subnets=Subnets())
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the network ACL",
         gives=Ref(address),
-        params={"VpcId": Ref(scene.document.vpc), "TagSpecifications": tagged_as("network-acl", want.tags)},
+        params={"VpcId": Ref(context.document.vpc), "TagSpecifications": tagged_as("network-acl", want.tags)},
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     goals = {side: goal_of(change, side) for side in SIDES if change.of(side.field)}
     in_use = bool(cast("NetworkAcl", change.base).subnets)
     found = {side: order_of(live_entries(change, side), goal, in_use=in_use) for side, goal in goals.items()}
@@ -159,46 +161,48 @@ def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
         for side, sequence in found.items():
             if sequence:
                 yield from write_entries(change, side, sequence)
-    elif problem := no_detour(change, scene, goals):
+    elif problem := no_detour(change, context, goals):
         # A subnet that came now would come to entries that are not yet right.
         for field in sorted(change.fields & {"ingress", "egress", "subnets"}):
             yield Finding(change.address, Outcome.HELD, problem, field)
         return
     else:
-        yield from detour(change, scene, goals)
+        yield from detour(change, context, goals)
     for one in change.of("subnets"):
-        yield from _subnet(change, scene, one.key, wanted=one.have is ABSENT)
+        yield from _subnet(change, context, one.key, wanted=one.have is ABSENT)
     for one in change.of("is_default"):
         problem = "AWS decides which ACL is a VPC's default one: declare the one that is"
         yield Finding(change.address, Outcome.BLOCKED, problem, one.field)
     yield from retag(change)
 
 
-def _subnet(change: Change, scene: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
     here = frozenset({change.address})
     if wanted:
-        seen = scene.snapshot.resources.items()
+        seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         why = f"{subnet} uses this ACL" + (f" instead of {min(left)}" if left else "")
-        resolves = frozenset((at, "subnets") for at in here | left)
-        effect = _effect(change, scene, subnet, left)
-        effect["breaks"] = int(subnet in scene.snapshot.resources)
-        yield move(
-            change.address, subnet, Ref(change.address), why, (), after=here, before=left, resolves=resolves, **effect
-        )
-    elif subnet not in scene.document.resources:
+        options: ActionOptions = {
+            "after": here,
+            "before": left,
+            "resolves": frozenset((at, "subnets") for at in here | left),
+            "breaks": int(subnet in context.snapshot.resources),
+        }
+        options |= _effect(change, context, subnet, left)
+        yield move(change.address, subnet, Ref(change.address), why, (), **options)
+    elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
         yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
-    elif not any(_lists(one, subnet) for one in scene.document.of_kind(change.address.kind).values()):
-        to = Ref(scene.document.vpc, DEFAULT)
+    elif not any(_lists(one, subnet) for one in context.document.of_kind(change.address.kind).values()):
+        to = Ref(context.document.vpc, DEFAULT)
         yield move(change.address, subnet, to, f"{subnet} uses the VPC's default ACL", ("subnets",))
 
 
-def _effect(change: Change, scene: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
+def _effect(change: Change, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
     """Whether a subnet that moves to this ACL only loses packets by it, or only gains some."""
     old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
     if left:
-        acl = scene.snapshot.resources[min(left)].spec
+        acl = context.snapshot.resources[min(left)].spec
         old = {side.field: getattr(acl, side.field) for side in SIDES}
     if old is None:
         return {}

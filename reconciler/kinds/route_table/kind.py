@@ -29,9 +29,9 @@ from reconciler.aws.ec2 import (
 )
 from reconciler.kinds.route_table.route_steps import overlap, route_order
 from reconciler.model import (
-    ActionOptions,
     ABSENT,
     Action,
+    ActionOptions,
     Change,
     Finding,
     Observed,
@@ -42,7 +42,7 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext
 from reconciler.packets.reachability import TABLE_OF, cell
 
 CREATE = Operation(
@@ -103,25 +103,25 @@ ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
 
 
-def _tables(sight: Sight) -> Read:
+def _tables(context: ReadContext) -> Read:
     """DescribeRouteTables gives at most 100 a page, the others 1000 (EC2 API reference)."""
-    return in_vpc("DescribeRouteTables", "RouteTables", sight, page=100)
+    return in_vpc("DescribeRouteTables", "RouteTables", context, page=100)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
-    if sight.vpc_id:
-        yield _tables(sight)
+def reads(context: ReadContext) -> Iterable[Read]:
+    if context.vpc_id:
+        yield _tables(context)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_tables(sight), []))
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_tables(context), []))
 
 
 def _is_main(item: Item) -> bool:
     return any(one.get("Main") for one in item.get("Associations", ()))
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     if cast("RouteTable", resource).main:
         return _is_main(item)
     return name_tag(item) == address.name
@@ -141,7 +141,7 @@ def _managed(route: Item) -> bool:
     return origin in {"CreateRoute", "CreateRouteTable"}
 
 
-def observed(item: Item, seen: Seen) -> Observed:
+def observed(item: Item, seen: ObserveContext) -> Observed:
     managed = [route for route in item.get("Routes", ()) if _managed(route)]
     routes = Routes({route_destination(route): seen.address(route_target(route)) for route in managed})
     subnets = Subnets(seen.address(subnet) for subnet, _ in _associated(item))
@@ -162,11 +162,11 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["RouteTableId"], spec, facts={"remarks": dead, "local": local, "elsewhere": elsewhere})
 
 
-def _elsewhere(item: Item, spec: RouteTable, seen: Seen) -> Iterator[tuple[Address, dict[str, str]]]:
+def _elsewhere(item: Item, spec: RouteTable, seen: ObserveContext) -> Iterator[tuple[Address, dict[str, str]]]:
     """The routes that declared subnets of this table have now, where they use another one."""
-    declared = seen.sight.declared.get(seen.address(item["RouteTableId"]))
+    declared = seen.context.declared.get(seen.address(item["RouteTableId"]))
     strays = (cast("RouteTable", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in sorted(live(seen.sight, seen.answers), key=_is_main, reverse=True) if strays else ():
+    for other in sorted(live(seen.context, seen.answers), key=_is_main, reverse=True) if strays else ():
         routes = {
             route_destination(one): str(seen.address(route_target(one)))
             for one in other.get("Routes", ())
@@ -176,33 +176,33 @@ def _elsewhere(item: Item, spec: RouteTable, seen: Seen) -> Iterator[tuple[Addre
         yield from ((subnet, routes) for subnet in strays if _is_main(other) or subnet in users)
 
 
-def handles(items: Iterable[Item], seen: Seen) -> Iterable[tuple[Ref, str]]:
+def handles(items: Iterable[Item], seen: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
         for subnet, association in _associated(item):
             yield Ref(seen.address(subnet), ASSOCIATION), association
         for one in item.get("Associations", ()):
             if one.get("Main"):
-                yield Ref(seen.sight.document.vpc, MAIN), one["RouteTableAssociationId"]
+                yield Ref(seen.context.document.vpc, MAIN), one["RouteTableAssociationId"]
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     return want.but(main=False, routes=Routes(), subnets=Subnets())
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the route table",
         gives=Ref(address),
-        params={"VpcId": Ref(scene.document.vpc), "TagSpecifications": tagged_as("route-table", want.tags)},
+        params={"VpcId": Ref(context.document.vpc), "TagSpecifications": tagged_as("route-table", want.tags)},
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     if change.of("routes"):
-        yield from _routes(change, scene)
+        yield from _routes(change, context)
     for one in change.of("subnets"):
-        yield from _subnet(change, scene, one.key, wanted=one.have is ABSENT)
+        yield from _subnet(change, context, one.key, wanted=one.have is ABSENT)
     for one in change.of("main"):
         if not one.want:
             problem = "a VPC always has a main table: declare another table as main"
@@ -216,8 +216,8 @@ def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
             moves=True,
             breaks=1,
             after=frozenset({change.address}),
-            gives=Ref(scene.document.vpc, MAIN),
-            params={"AssociationId": Ref(scene.document.vpc, MAIN), "RouteTableId": Ref(change.address)},
+            gives=Ref(context.document.vpc, MAIN),
+            params={"AssociationId": Ref(context.document.vpc, MAIN), "RouteTableId": Ref(change.address)},
         )
     yield from retag(change)
 
@@ -233,10 +233,10 @@ def _goal(change: Change) -> dict[str, str]:
     return goal
 
 
-def _routes(change: Change, scene: PlanContext) -> Iterator[Action]:
+def _routes(change: Change, context: PlanContext) -> Iterator[Action]:
     have: dict[str, str] = cast("RouteTable", change.base).routes or {}
     goal = _goal(change)
-    detached = _detached(scene)
+    detached = _detached(context)
     asleep = frozenset(to for to, via in goal.items() if via in detached)
     local = change.have.facts["local"] if change.have else frozenset()
     for step in route_order(have, goal, asleep):
@@ -293,40 +293,39 @@ def _routes(change: Change, scene: PlanContext) -> Iterator[Action]:
             )
 
 
-def _detached(scene: PlanContext) -> frozenset[Address]:
+def _detached(context: PlanContext) -> frozenset[Address]:
     """The declared gateways that are not attached yet: until then a route through one is a black hole."""
-    seen = scene.snapshot.resources
+    seen = context.snapshot.resources
     return frozenset(
         at
-        for at in scene.document.of_kind("internet_gateway")
-        if at not in seen or getattr(seen[at].spec, "vpc", None) != scene.document.vpc
+        for at in context.document.of_kind("internet_gateway")
+        if at not in seen or getattr(seen[at].spec, "vpc", None) != context.document.vpc
     )
 
 
-def _subnet(change: Change, scene: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
     """A subnet moves in one call from the table it uses to the one declared for it, and is on no other in between."""
     here = frozenset({change.address})
-    homes = {address for address, one in scene.document.of_kind(change.address.kind).items() if _lists(one, subnet)}
+    homes = {address for address, one in context.document.of_kind(change.address.kind).items() if _lists(one, subnet)}
     if wanted:
-        seen = scene.snapshot.resources.items()
+        seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
-        explicit = scene.has(Ref(subnet, ASSOCIATION))
+        explicit = context.has(Ref(subnet, ASSOCIATION))
         target: dict[str, Any] = {"RouteTableId": Ref(change.address)}
         target |= {"AssociationId": Ref(subnet, ASSOCIATION)} if explicit else {"SubnetId": Ref(subnet)}
-        yield (REASSOCIATE if explicit else ASSOCIATE).on(
-            change.address,
-            f"{subnet} uses this table" + (f" instead of {min(left)}" if left else ""),
-            moves=True,
-            breaks=int(explicit),
-            **_effect(change, scene, subnet, left),
-            effect=((TABLE_OF, subnet, change.address),),
-            after=here,
-            before=left,
-            gives=Ref(subnet, ASSOCIATION),
-            resolves=frozenset((at, "subnets") for at in here | left),
-            params=target,
-        )
-    elif subnet not in scene.document.resources:
+        options: ActionOptions = {
+            "moves": True,
+            "breaks": int(explicit),
+            "effect": ((TABLE_OF, subnet, change.address),),
+            "after": here,
+            "before": left,
+            "gives": Ref(subnet, ASSOCIATION),
+            "resolves": frozenset((at, "subnets") for at in here | left),
+        }
+        why = f"{subnet} uses this table" + (f" instead of {min(left)}" if left else "")
+        options |= _effect(change, context, subnet, left)
+        yield (REASSOCIATE if explicit else ASSOCIATE).on(change.address, why, params=target, **options)
+    elif subnet not in context.document.resources:
         problem = f"{subnet} uses this table and nobody declared it: declare it, or move it to another table"
         yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
     elif not homes:
@@ -334,11 +333,11 @@ def _subnet(change: Change, scene: PlanContext, subnet: Address, *, wanted: bool
         yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, params=params)
 
 
-def _effect(change: Change, scene: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
+def _effect(change: Change, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
     """Whether a subnet that moves to this table only loses routes by it, or only gains some."""
     old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
     if left:
-        old = cast("RouteTable", scene.snapshot.resources[min(left)].spec).routes or {}
+        old = cast("RouteTable", context.snapshot.resources[min(left)].spec).routes or {}
     if old is None:
         return {}
     was, new = set(old.items()), set(_goal(change).items())

@@ -25,6 +25,7 @@ from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
     ABSENT,
     Action,
+    ActionOptions,
     Change,
     Finding,
     Observed,
@@ -35,7 +36,7 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, PlanContext, Read, Seen, Sight, read
+from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
 from reconciler.packets.reachability import Effect, cell
 
 CREATE = Operation(
@@ -108,27 +109,27 @@ def _direction(field: str, end: str, suffix: str) -> Direction:
 DIRECTIONS = (_direction("ingress", "source", "Ingress"), _direction("egress", "destination", "Egress"))
 
 
-def _groups(sight: Sight) -> Read:
-    return in_vpc("DescribeSecurityGroups", "SecurityGroups", sight)
+def _groups(context: ReadContext) -> Read:
+    return in_vpc("DescribeSecurityGroups", "SecurityGroups", context)
 
 
-def reads(sight: Sight) -> Iterable[Read]:
+def reads(context: ReadContext) -> Iterable[Read]:
     """The rules come inside the groups: one call for a thousand groups, however many rules they have."""
-    if sight.vpc_id:
-        yield _groups(sight)
+    if context.vpc_id:
+        yield _groups(context)
 
 
-def live(sight: Sight, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_groups(sight), []))
+def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    return cast("list[Item]", answers.get(_groups(context), []))
 
 
-def matches(address: Address, resource: Resource, item: Item, sight: Sight) -> bool:
+def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
     """A group's name is unique in its VPC whatever its case (EC2 API reference, CreateSecurityGroup)."""
     return str(item["GroupName"]).casefold() == address.name.casefold()
 
 
-def observed(item: Item, seen: Seen) -> Observed:
-    account = seen.sight.document.scope.account_id
+def observed(item: Item, seen: ObserveContext) -> Observed:
+    account = seen.context.document.scope.account_id
     spec = SecurityGroup(
         ingress=Ingress(rules_of(item.get("IpPermissions", []), account, seen.names)),
         egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, seen.names)),
@@ -137,20 +138,20 @@ def observed(item: Item, seen: Seen) -> Observed:
     return Observed(item["GroupId"], spec.but(description=item["Description"]))
 
 
-def initial_state(want: Resource, scene: PlanContext) -> Resource:
+def initial_state(want: Resource, context: PlanContext) -> Resource:
     """A new group lets nothing in and everything out (VPC user guide, Security groups)."""
-    vpc = scene.snapshot.resources.get(scene.document.vpc)
+    vpc = context.snapshot.resources.get(context.document.vpc)
     peers = ["0.0.0.0/0"] + (["::/0"] if vpc and vpc.facts.get("ipv6") else [])
     return want.but(ingress=Ingress(), egress=Egress({RuleKey("all", -1, -1, peer): "" for peer in peers}))
 
 
-def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
     yield CREATE.on(
         address,
         "make the security group",
         gives=Ref(address),
         params={
-            "VpcId": Ref(scene.document.vpc),
+            "VpcId": Ref(context.document.vpc),
             "GroupName": address.name,
             "Description": cast("SecurityGroup", want).description or address.name,
             "TagSpecifications": tagged_as("security-group", want.tags),
@@ -158,26 +159,24 @@ def create(address: Address, want: Resource, scene: PlanContext) -> Iterable[Act
     )
 
 
-def plan(change: Change, scene: PlanContext) -> Iterator[Action | Finding]:
+def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     for direction in DIRECTIONS:
         if change.of(direction.field):
-            yield from _mend(change, scene, direction)
+            yield from _mend(change, context, direction)
     yield from retag(change)
 
 
-def _mend(change: Change, scene: PlanContext, direction: Direction) -> Iterator[Action | Finding]:
+def _mend(change: Change, context: PlanContext, direction: Direction) -> Iterator[Action | Finding]:
     want: dict[RuleKey, str | None] = getattr(change.want, direction.field)
     differences = change.of(direction.field)
     have = set(getattr(change.base, direction.field))
     tolerated = have - set(want) - {one.key for one in differences if one.want is ABSENT}
     goal = set(want) | tolerated
     steps = rule_steps(have, goal)
-    vpc = scene.snapshot.resources.get(scene.document.vpc)
+    vpc = context.snapshot.resources.get(context.document.vpc)
     ipv6 = bool(vpc and vpc.facts.get("ipv6"))
-    options: ActionOptions = {
-        "closes": within(goal, have, ipv6=ipv6),
-        "opens": within(have - set(steps.closing), goal, ipv6=ipv6),
-    }
+    closes = within(goal, have, ipv6=ipv6)
+    opens = within(have - set(steps.closing), goal, ipv6=ipv6)
     described = [one.key for one in differences if one.want is not ABSENT and one.have is not ABSENT]
     if steps.closing:
         yield _revoke(change.address, direction, steps.closing, closes=True)
@@ -185,13 +184,13 @@ def _mend(change: Change, scene: PlanContext, direction: Direction) -> Iterator[
         yield Finding(change.address, Outcome.HELD, steps.short, direction.field)
     else:
         if steps.added:
-            yield _authorize(change.address, direction, steps.added, want, **options)
+            yield _authorize(change.address, direction, steps.added, want, closes=closes, opens=opens)
         if steps.modified:
             kept = {new: getattr(change.base, direction.field)[old] for old, new in steps.modified}
             said = {new: text if (text := want[new]) is not None else kept[new] for new in kept}
-            yield _modify(change.address, direction, steps.modified, said, **options)
+            yield _modify(change.address, direction, steps.modified, said, closes=closes, opens=opens)
         if steps.removed:
-            yield _revoke(change.address, direction, steps.removed, closes=False, opens=options["opens"])
+            yield _revoke(change.address, direction, steps.removed, closes=False, opens=opens)
     if described:
         yield _call(
             direction.describe,
@@ -208,7 +207,9 @@ def _authorize(
     direction: Direction,
     added: tuple[RuleKey, ...],
     want: dict[RuleKey, str | None],
-    **options: Unpack[ActionOptions],
+    *,
+    closes: bool,
+    opens: bool,
 ) -> Action:
     return _call(
         direction.authorize,
@@ -219,7 +220,8 @@ def _authorize(
         f"allow {_listed(added, direction)}",
         chain=direction.field,
         effect=_ways(address, direction, come=added),
-        **options,
+        closes=closes,
+        opens=opens,
     )
 
 
@@ -233,7 +235,7 @@ def _revoke(
         keys,
         lambda some: {"IpPermissions": [permission(key) for key in some]},
         f"revoke {_listed(keys, direction)}",
-        breaks=True,
+        takes_away=True,
         effect=_ways(address, direction, gone=keys),
         closes=closes,
         opens=opens,
@@ -246,7 +248,9 @@ def _modify(
     direction: Direction,
     pairs: tuple[tuple[RuleKey, RuleKey], ...],
     said: Mapping[RuleKey, str | None],
-    **options: Unpack[ActionOptions],
+    *,
+    closes: bool,
+    opens: bool,
 ) -> Action:
     """Every field of a rule is replaced, its description too: one that the document leaves out stays as it is."""
     becomes = dict(pairs)
@@ -263,10 +267,18 @@ def _modify(
         }
 
     why = ", ".join(f"{_said(old, direction)} becomes {_said(new, direction)}" for old, new in pairs)
-    effect = _ways(address, direction, come=becomes.values(), gone=becomes)
-    chain = direction.field
     return _call(
-        MODIFY, address, direction, tuple(becomes), params, why, breaks=True, chain=chain, effect=effect, **options
+        MODIFY,
+        address,
+        direction,
+        tuple(becomes),
+        params,
+        why,
+        takes_away=True,
+        chain=direction.field,
+        effect=_ways(address, direction, come=becomes.values(), gone=becomes),
+        closes=closes,
+        opens=opens,
     )
 
 
@@ -278,7 +290,7 @@ def _call(
     params: Callable[[Iterable[RuleKey]], dict[str, Any]],
     why: str,
     *,
-    breaks: bool = False,
+    takes_away: bool = False,
     **options: Unpack[ActionOptions],
 ) -> Action:
     """One call for all the rules, and the same rule by rule for when AWS refuses the batch."""
@@ -290,10 +302,8 @@ def _call(
         )
         for key in (rules if len(rules) > 1 else ())
     )
-    count = len(rules) if breaks else 0
-    return operation.on(
-        address, why, direction.field, parts=parts, breaks=count, **options, params={**group, **params(rules)}
-    )
+    defaults: ActionOptions = {"parts": parts, "breaks": len(rules) if takes_away else 0}
+    return operation.on(address, why, direction.field, params={**group, **params(rules)}, **(defaults | options))
 
 
 def _ways(
