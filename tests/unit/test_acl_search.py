@@ -174,29 +174,6 @@ def test_every_list_on_the_way_keeps_the_rule_at_length(before: Entries, after: 
     check(before, after, capacity)
 
 
-apart_lists = st.lists(entries, max_size=6).map(lambda listed: {100 + 10 * n: entry for n, entry in enumerate(listed)})
-
-
-@settings(max_examples=10)
-@given(apart_lists, apart_lists)
-def test_the_shadow_alone_finds_a_way_wherever_numbers_and_quota_allow(before: Entries, after: Entries) -> None:
-    shadow(before, after)
-
-
-@pytest.mark.long
-@given(apart_lists, apart_lists)
-def test_the_shadow_alone_finds_a_way_at_length(before: Entries, after: Entries) -> None:
-    shadow(before, after)
-
-
-def shadow(before: Entries, after: Entries) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acl_steps, "TRIES", 0)  # no list is looked at by the searches
-        found = steps(before, after)
-    assert found is not None
-    walked(before, after, found)
-
-
 def test_equal_lists_need_no_call() -> None:
     assert steps({100: WEB}, {100: WEB}) == Steps((), ())
 
@@ -295,29 +272,12 @@ def test_nine_pairs_swap_places_with_room_for_a_single_entry_more() -> None:
     walked(before, after, found, world=world)
 
 
-def test_a_shadow_behind_a_full_list_is_built_and_taken_away_piece_by_piece() -> None:
-    before = {100 + n: host(n) for n in range(6)}
-    after = {100 + n: host(n ^ 1) for n in range(6)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acl_steps, "TRIES", 0)
-        roomy, tight, full = (steps(before, after, capacity) for capacity in (19, 7, 6))
-    assert roomy is not None
-    assert tight is not None
-    assert [step.verb for step in roomy.closing] == ["create"] * 3 + ["replace"] * 6 + ["delete"] * 3
-    assert [step.verb for step in tight.closing] == ["create", "replace", "replace", "delete"] * 3
-    assert full is None
-
-
-def test_a_shadow_needs_as_many_numbers_in_front_as_it_has_entries() -> None:
-    found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(acl_steps, "TRIES", 0)
-        for first in (3, 4):
-            swapped = {first + n: host(n ^ 1) for n in range(6)}
-            found[first] = steps({first + n: host(n) for n in range(6)}, swapped)
-    assert found[3] is None
-    assert found[4] is not None
-    assert [step.number for step in found[4].closing[:3]] == [1, 2, 3]
+def test_a_search_that_has_looked_at_enough_lists_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {100: host(1), 110: host(2)}
+    after = {100: host(2), 110: host(1)}
+    assert steps(before, after) is not None
+    monkeypatch.setattr(acl_steps, "TRIES", 3)
+    assert steps(before, after) is None
 
 
 def test_a_sequence_that_the_algebra_does_not_agree_to_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,9 +57,6 @@ class Board:
                 passed |= hit
         return passed
 
-    def keeps(self, passed: int) -> bool:
-        return not passed & ~(self.before | self.after) and not self.before & self.after & ~passed
-
     def left(self, row: Row) -> int:
         """How many places still differ from the goal."""
         return sum(entry != wanted for entry, wanted in zip(row, self.goal, strict=True))

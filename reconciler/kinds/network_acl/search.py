@@ -3,16 +3,14 @@
 Asked when a network ACL is planned. EC2 changes an ACL one entry per call, and packets pass between any two calls, so
 each list on the way must keep the rule: it lets through nothing that neither side allows, and all that both allow.
 
-Three ways, in this order, each within a fixed amount of work, so the answer for two lists is always the same:
+Two ways, in this order, each within a fixed amount of work, so the answer for two lists is always the same:
 
 1. each differing number is written once, in an order that keeps the rule. Preferred is an order that first only closes
    (nothing passes that `before` denies) and then only opens (nothing passes that `after` denies);
-2. the same with one or two calls more: a number takes another value in between, or a spare number has one for a while;
-3. a shadow: a copy of the stretch that changes is built at spare numbers in front of it, first entry first, the stretch
-   is changed behind it, and the copy is taken away, last entry first. A half-built copy decides each packet as one of
-   the two lists does, so this keeps the rule by construction; it needs spare numbers and head-room in the quota.
+2. the same with extra calls: a number takes another value in between, or a spare number has one for a while.
 
-Whatever way was found, the lists on it are checked with the packet algebra before it is handed out.
+Where neither finds an order, the subnets go through a temporary ACL (`acl_detour`). An order that was found is handed
+out only after the packet algebra has checked every list on the way.
 """
 
 from __future__ import annotations
@@ -33,8 +31,6 @@ NUMBERS = range(1, HIGHEST_RULE_NUMBER + 1)
 """Rule numbers that entries may have (EC2 API reference, CreateNetworkAclEntry)."""
 TRIES = 8_000
 """Lists one search may look at: far more than a few changed numbers need, and a fraction of a second at worst."""
-SHADOWS = 8
-"""From how many half-way lists a shadow is tried."""
 
 
 class Step(NamedTuple):
@@ -72,7 +68,7 @@ def steps(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacit
     if any(number not in NUMBERS for number in board.numbers) or not board.fits(board.goal):
         return None
     wide = laid_out(before, after, capacity, _spare(board.numbers))
-    found = _shortest(board, (0,)) or _shortest(wide, (1, 2, 2 * board.left(board.start))) or _shadowed(board)
+    found = _shortest(board, (0,)) or _shortest(wide, (1, 2, 2 * board.left(board.start)))
     return None if found is None else _checked(before, after, found)
 
 
@@ -88,32 +84,28 @@ def _spare(numbers: tuple[int, ...]) -> Iterator[int]:
 def _shortest(board: Board, extras: tuple[int, ...]) -> list[Call] | None:
     """With the fewest extra calls; among those, an order that first closes and then opens is looked for first."""
     for extra, strict in product(extras, (True, False)):
-        came, arrived = _search(board, extra, strict=strict)
-        if arrived is not None:
-            return _calls(board, came, arrived)
+        if found := _search(board, extra, strict=strict):
+            return found
     return None
 
 
-def _search(board: Board, extra: int, *, strict: bool) -> tuple[dict[State, State | None], State | None]:
-    """Best-first over lists: fewest numbers left to write, then fewest extra calls, then the least let through.
-
-    Answers where each list reached was reached from, and the last state if the goal was reached.
-    """
+def _search(board: Board, extra: int, *, strict: bool) -> list[Call] | None:
+    """Best-first over lists: fewest numbers left to write, then fewest extra calls, then the least let through."""
     home: State = (board.start, CLOSING)
-    came: dict[State, State | None] = {home: None}
+    came: dict[State, State | None] = {home: None}  # from which state each was reached
     spent = {home: 0}
     tries = 0
     queue = [(board.left(board.start), 0, CLOSING, 0, tries, home)]
     while queue:
         left, so_far, phase, _, _, state = heappop(queue)
         if not left:
-            return came, state
+            return _calls(board, came, state)
         if so_far > spent[state]:
             continue
         for row, cost, passed in writes(board, state[0], extra - so_far):
             tries += 1
             if tries > TRIES:
-                return came, None
+                return None
             if phase == CLOSING and not passed & ~board.before:
                 then = CLOSING
             else:
@@ -124,7 +116,7 @@ def _search(board: Board, extra: int, *, strict: bool) -> tuple[dict[State, Stat
                 continue
             came[reached], spent[reached] = state, total
             heappush(queue, (left + cost - 1, total, then, passed.bit_count(), tries, reached))
-    return came, None
+    return None
 
 
 def _calls(board: Board, came: Mapping[State, State | None], state: State) -> list[Call]:
@@ -134,65 +126,6 @@ def _calls(board: Board, came: Mapping[State, State | None], state: State) -> li
         calls.append((board.numbers[place], board.entries[state[0][place]]))
         state = previous
     return calls[::-1]
-
-
-def _shadowed(board: Board) -> list[Call] | None:
-    """Direct writes as far as they go, the rest behind a copy; the fewest calls found."""
-    came, _ = _search(board, 0, strict=False)
-    nearest = sorted(came, key=lambda state: (board.left(state[0]), state[1]))[:SHADOWS]
-    found = []
-    for state in dict.fromkeys((*nearest, (board.start, CLOSING))):
-        behind = _behind_a_copy(board, state[0])
-        if behind is not None:
-            found.append(_calls(board, came, state) + behind)
-    return min(found, key=len, default=None)
-
-
-def _behind_a_copy(board: Board, row: Row) -> list[Call] | None:
-    """From `row` to the goal, with a copy of the new stretch, or as little of it as will do, in front of the change."""
-    changed = [place for place, entry in enumerate(row) if entry != board.goal[place]]
-    first = changed[0]
-    copy = [entry for entry in board.goal[first : changed[-1] + 1] if entry]
-    for index in reversed(range(len(copy))):
-        shorter = copy[:index] + copy[index + 1 :]
-        if _rehearsed(board, row, first, shorter, tight=False) is not None:
-            copy = shorter
-    writes = _rehearsed(board, row, first, copy, tight=True)
-    end = board.numbers[first]
-    floor = max((board.numbers[place] for place in range(first) if row[place]), default=0)
-    if writes is None or end - floor <= len(copy):
-        return None
-    numbers = (*board.numbers[:first], *range(end - len(copy), end), *board.numbers[first:])
-    return [(numbers[place], board.entries[entry]) for place, entry in writes]
-
-
-def _rehearsed(board: Board, row: Row, first: int, copy: list[int], *, tight: bool) -> list[tuple[int, int]] | None:
-    """The writes (place, entry) with `copy` put in before place `first`, or None if no write keeps the rule any more.
-
-    Each time the first write that keeps the rule is taken, in this order: the copy; what stands behind it, from the
-    end; new numbers; and when none of these is left or can be done, the copy goes, from its end. `tight` minds the
-    quota.
-    """
-    now = [*row[:first], *(0 for _ in copy), *row[first:]]
-    goal = [*row[:first], *(0 for _ in copy), *board.goal[first:]]
-    changed = [place for place in reversed(range(len(now))) if now[place] != goal[place]]
-    todo = list(enumerate(copy, first))
-    todo += [(place, goal[place]) for place in changed if now[place]]
-    todo += [(place, goal[place]) for place in changed if not now[place]]
-    done: list[tuple[int, int]] = []
-    while now != goal:
-        built = [(place, 0) for place in reversed(range(first, first + len(copy))) if now[place]]
-        for place, entry in (*todo, *built):
-            old, now[place] = now[place], entry
-            if board.keeps(board.passed(now)) and (not tight or board.fits(now)):
-                done.append((place, entry))
-                break
-            now[place] = old
-        else:
-            return None
-        if done[-1] in todo:
-            todo.remove(done[-1])
-    return done
 
 
 def _checked(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], calls: list[Call]) -> Steps | None:
