@@ -207,10 +207,10 @@ def _needs(one: Operation) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
     made, *rest = one.iam_resource_types if one.phase is Phase.CREATE else ("", *one.iam_resource_types)
     if made:
         yield f"Make{_camel(made)}", one.permission, _arn(one.service, made), _MADE_OURS
-    for checked in rest:
-        bound = _bound(one.service, checked)
-        resource = _arn(one.service, checked)
-        name = bound.sid or _camel(iam_resource_types)
+    for resource_type in rest:
+        bound = _bound(one.service, resource_type)
+        resource = _arn(one.service, resource_type)
+        name = bound.sid or _camel(resource_type)
         yield f"Change{name}", one.permission, resource, bound.condition
         if one.permission in _TAGGING and bound.condition == _OURS:
             yield f"Adopt{name}", one.permission, resource, _MADE_OURS

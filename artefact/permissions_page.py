@@ -64,7 +64,7 @@ def page() -> str:
     """`docs/permissions.md`."""
     return _PAGE.format(
         tag=DOCUMENT_TAG,
-        read_permissions=_listed(read_permissions().actions),
+        looks=_listed(read_permissions().actions),
         writes="\n".join(_rows()),
         denied=_listed(DENIED),
         doors="\n".join(

@@ -1,4 +1,4 @@
-"""Who may know whom: the contracts of .importlinter, kept."""
+"""Who may know whom: the contracts of pyproject.toml, kept."""
 
 from __future__ import annotations
 

@@ -151,38 +151,32 @@ IN_VPC = {"network-acl", "route-table", "security-group", "subnet", "vpc"}
 
 
 @pytest.mark.parametrize(
-    ("action", "iam_resource_types"), [(one, two) for one, all_ in CHECKED.items() for two in sorted(all_)]
+    ("action", "resource_type"), [(one, two) for one, all_ in CHECKED.items() for two in sorted(all_)]
 )
-def test_every_call_is_bound_to_the_vpcs_or_to_what_is_ours_wherever_iam_can(
-    action: str, iam_resource_types: str
-) -> None:
-    made = action.partition(":Create")[2].lower() == iam_resource_types.replace("-", "") or (
+def test_every_call_is_bound_to_the_vpcs_or_to_what_is_ours_wherever_iam_can(action: str, resource_type: str) -> None:
+    made = action.partition(":Create")[2].lower() == resource_type.replace("-", "") or (
         action,
-        iam_resource_types,
+        resource_type,
     ) in {
         ("rds:CreateDBInstance", "db"),
         ("rds:CreateDBSubnetGroup", "subgrp"),
     }
     if action == "ec2:CreateTags":
         adopted = (
-            {"at birth made ours", "vpcs"}
-            if iam_resource_types in IN_VPC
-            else {"at birth made ours", "made ours", "ours"}
+            {"at birth made ours", "vpcs"} if resource_type in IN_VPC else {"at birth made ours", "made ours", "ours"}
         )
-        assert bounds(action, iam_resource_types) == adopted
+        assert bounds(action, resource_type) == adopted
     elif action == "rds:AddTagsToResource":
-        assert bounds(action, iam_resource_types) == (
-            {"made ours", "ours"} if iam_resource_types == "db" else {"made ours", ""}
-        )
+        assert bounds(action, resource_type) == ({"made ours", "ours"} if resource_type == "db" else {"made ours", ""})
     elif made:
-        assert bounds(action, iam_resource_types) == {"made ours"}
-    elif iam_resource_types in IN_VPC:
-        assert bounds(action, iam_resource_types) == {"vpcs"}
-    elif iam_resource_types in {"internet-gateway", "db"}:
-        assert bounds(action, iam_resource_types) == {"ours"}
+        assert bounds(action, resource_type) == {"made ours"}
+    elif resource_type in IN_VPC:
+        assert bounds(action, resource_type) == {"vpcs"}
+    elif resource_type in {"internet-gateway", "db"}:
+        assert bounds(action, resource_type) == {"ours"}
     else:
-        assert bounds(action, iam_resource_types) == {""}
-        assert iam_resource_types in {"security-group-rule", "prefix-list", "og", "pg", "subgrp"}
+        assert bounds(action, resource_type) == {""}
+        assert resource_type in {"security-group-rule", "prefix-list", "og", "pg", "subgrp"}
 
 
 def test_a_database_is_named_besides() -> None:

@@ -62,8 +62,10 @@ def line(
     return Line(Address(at), field, key, want, have, outcome, message)
 
 
-def action(why: str = "it is ours and no longer declared", at: str = "security_group/Old", **how: Any) -> Action:
-    return DELETE.on(Address(at), why, **how)
+def action(
+    why: str = "it is ours and no longer declared", at: str = "security_group/Old", breaks: int = 0, **params: Any
+) -> Action:
+    return DELETE.on(Address(at), why, breaks=breaks, params=params)
 
 
 def planned(*actions: Action) -> Plan:

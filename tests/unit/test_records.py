@@ -55,10 +55,15 @@ def kept(
     return AttemptResult("small", "run-1", ending, Trigger(source, "small"), told, **how)
 
 
-def revoke(*keys: RuleKey, **how: Any) -> Action:
+def revoke(*keys: RuleKey, **params: Any) -> Action:
     effect = tuple(("ingress of Web", key, False) for key in keys)
     return REVOKE.on(
-        Address(GROUP), "revoke it", "ingress", effect=effect, breaks=1, **how, params={"GroupId": Ref(Address(GROUP))}
+        Address(GROUP),
+        "revoke it",
+        "ingress",
+        effect=effect,
+        breaks=1,
+        params={"GroupId": Ref(Address(GROUP)), **params},
     )
 
 
