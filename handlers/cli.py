@@ -303,11 +303,9 @@ def _interrupted(in_flight: str) -> str:
 
 
 def _exit_code(report: Report) -> int:
-    from reconciler.report.lines import outcomes, settled
-
-    if outcomes(report)["failed"]:
+    if report.failed:
         return ERROR
-    return IN_SYNC if settled(report) else DRIFT
+    return IN_SYNC if report.in_sync else DRIFT
 
 
 def _shown(path: Path) -> str:

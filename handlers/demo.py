@@ -21,7 +21,6 @@ from lab import laboratory
 from lab.drifts import DRIFTS, find_network
 from reconciler.engine.run import run
 from reconciler.model import Policy
-from reconciler.report.lines import settled
 from reconciler.report.text import sentence, text
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class _Show:
         with self._console.status("building ..."):
             built = self._run(aloud=False)
         self._lab.settle()
-        self._say(sentence(built), "green" if settled(built) else "red")
+        self._say(sentence(built), "green" if built.in_sync else "red")
         found = self._break()
         corrected = self._correct()
         calm = self._calm()
@@ -70,7 +69,7 @@ class _Show:
         self._heading("See", "setpoint plan looks, compares member by member, and changes nothing:")
         plan = self._run(write=False)
         self._console.print(Text.from_ansi(text(plan, style)), soft_wrap=True)
-        told = {(line.address, line.field) for line in plan.lines}
+        told = {(drift.address, drift.field) for drift in plan.drifts}
         missed = sorted(drift.name for drift in DRIFTS if not drift.addresses <= told)
         if missed:
             self._say(f"Not found: {', '.join(missed)}", "red")
@@ -81,13 +80,13 @@ class _Show:
         report = self._run(aloud=True)
         self._told(report)
         for _ in range(_MOST_RUNS):
-            if settled(report):
+            if report.in_sync:
                 break
             self._say("RDS takes its minutes for a change and is left alone meanwhile. They pass; the next run:")
             self._lab.settle()
             report = self._run(aloud=True)
             self._told(report)
-        return settled(report)
+        return report.in_sync
 
     def _calm(self) -> bool:
         self._heading("Rest", "A run on a network that is as declared must only look:")
@@ -96,7 +95,7 @@ class _Show:
         made = self._lab.calls[before:]
         writes = sum(call.kind == "write" for call in made)
         self._say(f"{sentence(report)} ({len(made)} API calls, {writes} of them writes)", "green")
-        return settled(report) and not writes
+        return report.in_sync and not writes
 
     def _verdict(self, *, found: bool, corrected: bool, calm: bool) -> int:
         self._console.print()
@@ -122,7 +121,7 @@ class _Show:
 
     def _told(self, report: Report) -> None:
         self._console.print()
-        self._say(sentence(report), "green" if settled(report) else "yellow")
+        self._say(sentence(report), "green" if report.in_sync else "yellow")
 
     def _heading(self, name: str, what: str) -> None:
         self._console.print()

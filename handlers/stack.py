@@ -101,7 +101,7 @@ class Stack:
         return Queue(self._client("sqs"), self.deployment.queue_url)
 
     @cached_property
-    def alerts(self) -> Publisher:
+    def publisher(self) -> Publisher:
         return Publisher(
             self._client("sns"),
             self._client("events"),
@@ -113,7 +113,7 @@ class Stack:
 
     def open(self) -> None:
         """Make the clients of a calm run, which are otherwise made when they are first needed."""
-        _ = self.ledger, self.documents, self.queue, self.alerts
+        _ = self.ledger, self.documents, self.queue, self.publisher
         self._own.open("ec2", "rds")
 
     def dependencies(self, invocation: Invocation) -> Dependencies:
@@ -121,7 +121,7 @@ class Stack:
         return Dependencies(
             ledger=self.ledger,
             documents=self.documents,
-            alerts=self.alerts,
+            publisher=self.publisher,
             aws_for=self.aws_for,
             scope_problem=self.scope_problem,
             is_own_call=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),

@@ -1,4 +1,4 @@
-"""Keep one network at its document, once, whoever woke us: lease, document, run, memory, voice, in this order.
+"""Keep one network at its document, once, whatever started it: lease, version, run, memory, notification, in this order.
 
 Every door of the Lambda functions calls `keep`; the terminal, which has no memory, calls `run` itself. Nothing that
 goes wrong in here is lost: it is in the `AttemptResult` that comes back, and people are told of it once.
@@ -16,7 +16,7 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import flapping as fights
+from reconciler.attempt import flapping
 from reconciler.attempt.version import VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
@@ -27,7 +27,7 @@ from reconciler.engine.run import Environment, Memory, StalePlanError, run
 from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
-from reconciler.model import Outcome, Policy
+from reconciler.model import Cause, Outcome, Policy, Reason
 from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
@@ -72,7 +72,7 @@ class Dependencies:
 
     ledger: Ledger
     documents: Documents
-    alerts: Publisher
+    publisher: Publisher
     aws_for: Callable[[Document], Aws]
     scope_problem: Callable[[Document], str]
     is_own_call: Callable[[Mapping[str, Any]], bool]
@@ -91,7 +91,7 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
     except LedgerError as error:
-        return replace(blank, problem=str(error), retry_after=retry_delay(trigger, WAITING_AGAIN))
+        return _unobservable(blank, error)
     if isinstance(lease, LeaseHeld):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
         return replace(blank, ending=Ending.LEASE_HELD, problem=problem, retry_after=retry_delay(trigger, BUSY_AGAIN))
@@ -99,8 +99,8 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        kept, learnt = _under(lease, blank, dependencies, request or Request())
-        return kept
+        result, learnt = _under_lease(lease, blank, dependencies, request or Request())
+        return result
     finally:
         # Of a run that broke off, what the lease knows: an accepted version must not be forgotten with it.
         if problem := lease.release(learnt or lease.record):
@@ -119,33 +119,35 @@ def retry_delay(trigger: Trigger, first: int) -> int:
     return min(first * 2**trigger.tries, LONGEST_AGAIN) if trigger.tries < TRIES else 0
 
 
-def _under(
+def _under_lease(
     lease: Lease, blank: AttemptResult, dependencies: Dependencies, request: Request
 ) -> tuple[AttemptResult, DocumentRecord]:
     """What happens under the lease, and what is to be remembered of it."""
     began = dependencies.now()
-    kept, record = _kept(lease, blank, dependencies, request)
-    if kept.ending is Ending.DELETED and _unheard_of(lease.record):
-        return kept, record  # stored as deleted, or the next sweep would look for it
+    result, record = _select_and_run(lease, blank, dependencies, request)
+    if result.ending is Ending.DELETED and _unheard_of(lease.record):
+        return result, record  # stored as deleted, or the next sweep would look for it
     if not request.write:
-        return kept, lease.record  # a question leaves nothing behind, and tells nobody but who asked
-    if kept.report and request.only is None and not kept.report.gate.unseen:
+        return result, lease.record  # a question leaves nothing behind, and tells nobody but who asked
+    if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began)
     try:
-        told = deduplicate(find_alerts(kept), record.notified, dependencies.now(), dependencies.repeat, kept)
-        sent = dependencies.alerts.send(told, kept)
+        alerts = find_alerts(result)
+        notifications = deduplicate(alerts, record.notified, dependencies.now(), dependencies.repeat, result)
+        sent = dependencies.publisher.send(notifications, result)
     except Exception:  # what was done must be remembered, even where it cannot be put into words
         log.exception("%s: nobody could be told of this run", lease.document)
-        return replace(kept, alerts_lost=1), record
-    return replace(kept, alerts_lost=sent.messages + sent.event), replace(record, notified=told.remembered(sent.lost))
+        return replace(result, alerts_lost=1), record
+    record = replace(record, notified=notifications.remembered(sent.lost))
+    return replace(result, alerts_lost=sent.messages + sent.event), record
 
 
-def _kept(
+def _select_and_run(
     lease: Lease, blank: AttemptResult, dependencies: Dependencies, request: Request
 ) -> tuple[AttemptResult, DocumentRecord]:
     record = lease.record
     try:
-        taken = select_version(
+        selection = select_version(
             blank.document,
             dependencies.documents,
             record.accepted,
@@ -153,25 +155,25 @@ def _kept(
             accept_revision=request.accept_revision,
         )
     except SourceError as error:
-        return _blind(blank, error), record
-    if taken.deleted:
+        return _unobservable(blank, error), record
+    if selection.deleted:
         problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
         if _unheard_of(record):
             problem = "there is no such object, and none is remembered: check the name"
         return replace(blank, ending=Ending.DELETED, problem=problem), replace(
-            record, deleted=True, accepted=taken.accepted
+            record, deleted=True, accepted=selection.accepted
         )
     record = replace(record, deleted=False)
-    if taken.document is None:
-        return replace(blank, ending=Ending.REFUSED, problem=taken.refusal), record
-    if problem := _unknown(request.only, taken.document):
-        return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=taken.refusal), record
-    blank = replace(blank, refusal=taken.refusal, rollout=request.write and taken.accepted != record.accepted)
+    if selection.document is None:
+        return replace(blank, ending=Ending.REFUSED, problem=selection.refusal), record
+    if problem := _unknown(request.only, selection.document):
+        return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=selection.refusal), record
+    blank = replace(blank, refusal=selection.refusal, rollout=request.write and selection.accepted != record.accepted)
     try:
-        record = _accepted(lease, record, taken, request)
-        return _run(lease, blank, record, taken.document, dependencies, request)
+        record = _accepted(lease, record, selection, request)
+        return _run(lease, blank, record, selection.document, dependencies, request)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
-        return _blind(blank, error), record
+        return _unobservable(blank, error), record
     except StalePlanError as error:
         problem = f"{error}; nothing was changed: ask for the plan again, and look at it"
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
@@ -182,8 +184,11 @@ def _unheard_of(record: DocumentRecord) -> bool:
     return replace(record, deleted=False) == DocumentRecord()
 
 
-def _blind(blank: AttemptResult, error: Exception) -> AttemptResult:
-    return replace(blank, problem=sanitize(str(error)), retry_after=retry_delay(blank.trigger, WAITING_AGAIN))
+def _unobservable(blank: AttemptResult, error: Exception) -> AttemptResult:
+    cause = error.cause if isinstance(error, (AwsError, ObserveError)) else None
+    code = (cause and (cause.code or cause.reason.value)) or type(error).__name__
+    delay = retry_delay(blank.trigger, WAITING_AGAIN)
+    return replace(blank, problem=sanitize(str(error)), code=code, retry_after=delay)
 
 
 def _unknown(only: Iterable[str] | None, document: Document) -> str:
@@ -193,29 +198,30 @@ def _unknown(only: Iterable[str] | None, document: Document) -> str:
     return f"only: {shown(strange[0])} is not declared in this document; {nearest(strange[0], document.resources)}"
 
 
-def _accepted(lease: Lease, record: DocumentRecord, taken: VersionSelection, request: Request) -> DocumentRecord:
+def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection, request: Request) -> DocumentRecord:
     """The record with the version that this run enforces, stored before the first write of it: after a crash, too, an
     older one is known to be older.
     """
-    if taken.accepted is None or taken.accepted == record.accepted or not request.write:
+    if selection.accepted is None or selection.accepted == record.accepted or not request.write:
         return record
-    lease.accept(taken.accepted)
-    return replace(record, accepted=taken.accepted)
+    lease.accept(selection.accepted)
+    return replace(record, accepted=selection.accepted)
 
 
 @dataclass
-class _Clearance:
-    """Whether a further call may be started: there is time for it, and the lease is still ours."""
+class _Permit:
+    """Whether a further call may be started: there is time for it, and the lease is still held."""
 
     lease: Lease
     dependencies: Dependencies
     out_of_time: bool = field(default=False, init=False)
 
-    def __call__(self) -> str:
+    def __call__(self) -> Cause | None:
         if self.dependencies.seconds_left() < self.dependencies.reserve:
             self.out_of_time = True
-            return "the time of this run is up: the next one goes on from here"
-        return self.lease.confirm()
+            return Cause(Reason.OUT_OF_TIME, "the time of this run is up: the next one goes on from here")
+        lost = self.lease.confirm()
+        return Cause(Reason.LEASE_LOST, lost) if lost else None
 
 
 def _run(
@@ -227,9 +233,9 @@ def _run(
     request: Request,
 ) -> tuple[AttemptResult, DocumentRecord]:
     aws = dependencies.aws_for(document)
-    may_start = _Clearance(lease, dependencies)
+    may_start = _Permit(lease, dependencies)
     started = dependencies.now()
-    memory = Memory(record.vpc_id, lambda one: fights.paused(record.flapping, one, started), record.holds)
+    memory = Memory(record.vpc_id, lambda one: flapping.suppressed(record.flapping, one, started), record.holds)
     report = run(
         document,
         Environment(aws, dependencies.now, dependencies.sleep, may_start=may_start),
@@ -255,7 +261,7 @@ def _run(
     )
     waiting = bool(report.count(Outcome.WAITING)) and request.write
     retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
-    kept = replace(
+    result = replace(
         blank,
         ending=Ending.COMPLETED,
         report=report,
@@ -269,28 +275,27 @@ def _run(
         account=scope.account_id,
         region=scope.region,
         vpc_id=report.vpc_id,
-        flapping=fights.after(record.flapping, report, dependencies.now()),
+        flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
     )
-    return kept, remembered
+    return result, remembered
 
 
 def _to_be_told(
-    drifts: tuple[Drifted, ...], kept: AttemptResult, record: DocumentRecord, dependencies: Dependencies
+    drifts: tuple[Drifted, ...], result: AttemptResult, record: DocumentRecord, dependencies: Dependencies
 ) -> tuple[Drifted, ...]:
-    """Those of which people will be told something: who changed what they know already is not asked again, for
-    CloudTrail's patience is small.
+    """Those of which people will be told something: who changed what they know already is not asked again, since
+    CloudTrail answers few lookups.
     """
     try:
-        messages = deduplicate(
-            find_alerts(kept), record.notified, dependencies.now(), dependencies.repeat, kept
-        ).messages
-    except Exception:  # whoever tells people comes upon it again, and says so
-        log.exception("%s: whom to ask for cannot be said", kept.document)
+        now, repeat = dependencies.now(), dependencies.repeat
+        notifications = deduplicate(find_alerts(result), record.notified, now, repeat, result).notifications
+    except Exception:  # whoever sends the notifications meets the same error, and says so
+        log.exception("%s: whom to look up cannot be said", result.document)
         return ()
-    told = [one.alert for message in messages for one in (message, *message.rest) if one.alert]
-    fresh = {one.address for one in told}
-    return tuple(one for one in drifts if one.address in fresh)
+    alerts = [one.alert for each in notifications for one in (each, *each.rest) if one.alert]
+    addresses = {one.address for one in alerts}
+    return tuple(one for one in drifts if one.address in addresses)
 
 
 def _exposed(
@@ -299,6 +304,8 @@ def _exposed(
     """For each resource that let in what nobody declares and was put right, for how many seconds it did at most: since
     the call that CloudTrail tells of, else since the look before this run.
     """
-    closed = {line.address for line in report.lines if line.outcome is Outcome.CORRECTED and lets_in(line)}
+    closed = {
+        drift.address for drift in report.drifts if drift.outcome is Outcome.CORRECTED and lets_in(drift.difference)
+    }
     began = {address: actors[address].at if address in actors else since for address in closed}
     return {address: max(0.0, (now - at).total_seconds()) for address, at in began.items()}

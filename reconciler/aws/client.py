@@ -29,6 +29,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, verdict
+from reconciler.model import Cause, Reason
 
 if TYPE_CHECKING:
     import boto3
@@ -56,6 +57,21 @@ class AwsError(Exception):
         self.operation, self.code, self.message = operation, code, message
         self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         self.verdict: Verdict = verdict(code, status)
+
+    @property
+    def cause(self) -> Cause:
+        """Why, for a report. Every code that asks to slow down is told as one, so that the same cause reads alike."""
+        code = "Throttling" if self.verdict is Verdict.RETRY else self.code
+        return Cause(_REASONS[self.verdict], str(self), code)
+
+
+_REASONS = {
+    Verdict.RETRY: Reason.THROTTLED,
+    Verdict.LOOK_AGAIN: Reason.STALE,
+    Verdict.WAIT: Reason.BUSY,
+    Verdict.SKIP: Reason.REFUSED,
+    Verdict.STOP: Reason.CREDENTIALS,
+}
 
 
 class Aws:

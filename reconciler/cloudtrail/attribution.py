@@ -52,10 +52,10 @@ def drifted(report: Report) -> tuple[Drifted, ...]:
     """
     fields: dict[Address, set[str]] = {}
     undeclared: set[Address] = set()
-    for line in report.lines:
-        fields.setdefault(line.address, set()).add(line.field)
-        if line.want is ABSENT:
-            undeclared.add(line.address)
+    for drift in report.drifts:
+        fields.setdefault(drift.address, set()).add(drift.field)
+        if drift.difference.want is ABSENT:
+            undeclared.add(drift.address)
     found = [
         Drifted(address, "" if "" in names else report.ids.get(address, ""), frozenset(names - {""}))
         for address, names in fields.items()

@@ -8,8 +8,8 @@ at its address ended well. One failure stops what depends on it and nothing else
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from desired_state.document import Document
@@ -19,67 +19,83 @@ from reconciler.aws.errors import LOST, Verdict, bare
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Attempt, Ended, Phase, Ref, Snapshot, refs
+from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
 
 log = logging.getLogger(__name__)
 
-NEWBORN_PAUSES = (1.0, 2.0, 4.0, 8.0)
+CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 """How long a thing made a moment ago may be unknown to the next call: EC2 is eventually consistent."""
 
 
 @dataclass(frozen=True)
 class ApplyContext:
-    """What applying works with. `may_start` is empty, or says why no further call may be started (time, a lost lease):
-    it is asked once right before every write, and after a reason nothing is written any more. `stale` says whether the
-    look that the plan rests on is too old to take anything away on.
+    """What applying works with. `may_start` says why no further call may be started (None: one may): it is asked once
+    right before every write, and after a cause nothing is written any more. `stale` says whether the look that the plan
+    rests on is too old to take anything away on. `notice` is told of every write before it is sent.
     """
 
     aws: Aws
     sleep: Callable[[float], None]
-    may_start: Callable[[], str]
+    may_start: Callable[[], Cause | None]
     stale: Callable[[], bool]
     notice: Callable[[str], None]
 
 
-def apply(plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, hands: ApplyContext) -> tuple[Attempt, ...]:
+def apply(
+    plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
+) -> tuple[ActionResult, ...]:
     """What became of every action of the plan, in its order."""
-    writer = _Writer(document, hands, dict(snapshot.handles))
-    attempts: list[Attempt] = []
+    writer = _Writer(document, context, dict(snapshot.handles))
+    results: list[ActionResult] = []
     spoiled: set[Address] = set()
     unclosed: list[Action] = []
-    halted: Attempt | None = None
+    halted: tuple[Ended, Cause] | None = None
     for index, action in enumerate(plan.actions):
-        unmet = [
-            attempts[earlier] for earlier in sorted(plan.needs[index]) if attempts[earlier].ended is not Ended.DONE
-        ]
+        unmet = [results[earlier] for earlier in sorted(plan.needs[index]) if results[earlier].ended is not Ended.DONE]
         takes_away = action.operation.phase >= Phase.UNBIND or action.breaks > 0
         if index in gate.held:
-            attempt = Attempt(action, Ended.HELD, gate.held[index])
-        elif index in gate.left:
-            attempt = Attempt(action, Ended.SKIPPED, gate.left[index])
+            result = ActionResult(action, Ended.HELD, gate.held[index])
+        elif index in gate.deferred:
+            result = ActionResult(action, Ended.SKIPPED, gate.deferred[index])
         elif halted:
-            attempt = Attempt(action, halted.ended, halted.message)
-        elif unmet:
-            attempt = Attempt(action, Ended.SKIPPED, f"it comes after: {unmet[0].action.why}, which {_fate(unmet[0])}")
-        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
-            attempt = Attempt(action, Ended.SKIPPED, "nothing is taken away where something could not be made")
-        elif gap := _gap(action, unclosed):
-            attempt = Attempt(action, Ended.SKIPPED, f"it would open a way to what is still to be closed: {gap.why}")
-        elif takes_away and hands.stale():
-            attempt = Attempt(action, Ended.STALE, "the last look is too old to take anything away on")
+            result = ActionResult(action, *halted)
+        elif cause := _skipped(action, unmet, spoiled, unclosed):
+            result = ActionResult(action, Ended.SKIPPED, cause)
+        elif takes_away and context.stale():
+            result = ActionResult(action, Ended.STALE, _TOO_OLD)
         else:
-            attempt, halted = writer.perform(action)
-        if attempt.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
+            result, halted = writer.perform(action)
+        if result.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
             spoiled.add(action.address)
         closing = action.touches_traffic and (action.closes or action.breaks > 0)
-        if closing and attempt.ended not in {Ended.DONE, Ended.HELD}:
+        if closing and result.ended not in {Ended.DONE, Ended.HELD}:
             unclosed.append(action)
-        attempts.append(attempt)
-    return tuple(attempts)
+        results.append(result)
+    return tuple(results)
 
 
-class _NotNowError(Exception):
+_TOO_OLD = Cause(Reason.STALE, "the last look is too old to take anything away on")
+
+
+def _skipped(
+    action: Action, unmet: list[ActionResult], spoiled: Container[Address], unclosed: Iterable[Action]
+) -> Cause | None:
+    """Why an action is not tried after what happened before it; None if it may be."""
+    if unmet:
+        return Cause(Reason.DEPENDENCY, f"it comes after: {unmet[0].action.why}, which {_fate(unmet[0])}")
+    if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
+        return Cause(Reason.DEPENDENCY, "nothing is taken away where something could not be created")
+    if gap := _gap(action, unclosed):
+        return Cause(Reason.WOULD_OPEN, f"it would open a way to what is still to be closed: {gap.why}")
+    return None
+
+
+class _NotPermittedError(Exception):
     """No further call may be started, and why."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
 
 
 def _gap(action: Action, unclosed: Iterable[Action]) -> Action | None:
@@ -92,59 +108,63 @@ def _gap(action: Action, unclosed: Iterable[Action]) -> Action | None:
     return next(others, None) if action.lets_through else None
 
 
-def _fate(attempt: Attempt) -> str:
-    return "did not end well" if attempt.ended in {Ended.FAILED, Ended.UNKNOWN} else f"is {attempt.ended.value}"
+def _fate(result: ActionResult) -> str:
+    return "did not end well" if result.ended in {Ended.FAILED, Ended.UNKNOWN} else f"is {result.ended.value}"
 
 
 class _Writer:
     """Carries out actions; holds the ids known so far, which grow as things are made."""
 
-    def __init__(self, document: Document, hands: ApplyContext, handles: dict[Ref, str]) -> None:
-        self._document, self._hands, self._handles = document, hands, handles
+    def __init__(self, document: Document, context: ApplyContext, handles: dict[Ref, str]) -> None:
+        self._document, self._context, self._handles = document, context, handles
         self._made: set[Ref] = set()
 
-    def perform(self, action: Action) -> tuple[Attempt, Attempt | None]:
-        """The attempt, and how every further action ends where none may be tried any more (None: go on)."""
+    def perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
+        """The result, and how every further action ends where none may be tried any more (None: go on)."""
         try:
             self._call(action)
         except AwsError as error:
             if action.parts and error.verdict is Verdict.LOOK_AGAIN:
                 return self._one_by_one(action)
-            over = Attempt(action, Ended.SKIPPED, str(error)) if error.verdict is Verdict.STOP else None
-            return self._judge(action, error), over
+            result = self._judge(action, error)
+            stop = error.verdict is Verdict.STOP and result.cause
+            return result, (Ended.SKIPPED, result.cause) if stop and result.cause else None
         except LookupError as error:
-            return Attempt(action, Ended.STALE, f"{error} is not there any more: the world has changed"), None
-        except _NotNowError as error:
-            waiting = Attempt(action, Ended.WAITING, str(error))
-            return waiting, waiting
-        return Attempt(action, Ended.DONE), None
+            gone = Cause(Reason.STALE, f"{error} is not there any more: the world has changed")
+            return ActionResult(action, Ended.STALE, gone), None
+        except _NotPermittedError as error:
+            halted = Ended.WAITING, error.cause
+            return ActionResult(action, *halted), halted
+        return ActionResult(action, Ended.DONE), None
 
-    def _one_by_one(self, action: Action) -> tuple[Attempt, Attempt | None]:
+    def _one_by_one(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         """A batch states many facts, so an error of it says nothing about each: every fact gets a call of its own."""
-        bad: list[Attempt] = []
-        halted: Attempt | None = None
+        bad: list[ActionResult] = []
+        halted: tuple[Ended, Cause] | None = None
         for part in action.parts:
             if not halted:
-                attempt, halted = self.perform(part)
-                bad += [attempt] if attempt.ended is not Ended.DONE else []
-        if not bad:
-            return Attempt(action, Ended.DONE), None
-        return Attempt(action, bad[0].ended, "; ".join(one.message for one in bad)), halted
+                result, halted = self.perform(part)
+                bad += [result] if result.ended is not Ended.DONE else []
+        if not bad or not bad[0].cause:
+            return ActionResult(action, Ended.DONE), None
+        cause = replace(bad[0].cause, message="; ".join(one.message for one in bad))
+        return ActionResult(action, bad[0].ended, cause), halted
 
-    def _judge(self, action: Action, error: AwsError) -> Attempt:
-        settled = {bare(code) for code in action.operation.already_applied_codes}
-        if not action.parts and bare(error.code) in settled:
-            log.info("%s: %s is already so", action.address, action.why)
-            return Attempt(action, Ended.DONE)
+    def _judge(self, action: Action, error: AwsError) -> ActionResult:
+        already = {bare(code) for code in action.operation.already_applied_codes}
+        if not action.parts and bare(error.code) in already:
+            log.info("%s: %s is already applied", action.address, action.why)
+            return ActionResult(action, Ended.DONE)
         log.warning("%s: %s: %s", action.address, action.why, error)
         if error.code == LOST:
-            return Attempt(action, Ended.UNKNOWN, "AWS's answer was lost: only another look tells whether it was done")
+            lost = "AWS's answer was lost: only another look tells whether it was done"
+            return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
         ended = {
             Verdict.RETRY: Ended.WAITING,
             Verdict.WAIT: Ended.WAITING,
             Verdict.LOOK_AGAIN: Ended.UNKNOWN if error.unsure else Ended.STALE,
         }.get(error.verdict, Ended.FAILED)
-        return Attempt(action, ended, str(error))
+        return ActionResult(action, ended, error.cause)
 
     def _call(self, action: Action) -> None:
         params = self._resolved(action.params)
@@ -161,22 +181,22 @@ class _Writer:
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer; what was made a moment ago may be unknown at first, and only then is it worth asking again."""
-        for pause in NEWBORN_PAUSES:
+        for pause in CONSISTENCY_PAUSES:
             try:
                 return self._write(action, params)
             except AwsError as error:
-                newborn = any(ref in self._made for ref in refs(action.params))
-                if not (newborn and "notfound" in bare(error.code)):
+                fresh = any(ref in self._made for ref in refs(action.params))
+                if not (fresh and "notfound" in bare(error.code)):
                     raise
-                self._hands.sleep(pause)
+                self._context.sleep(pause)
         return self._write(action, params)
 
     def _write(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        if reason := self._hands.may_start():
-            raise _NotNowError(reason)
-        self._hands.notice(f"{action.address}: {action.why}")
+        if cause := self._context.may_start():
+            raise _NotPermittedError(cause)
+        self._context.notice(f"{action.address}: {action.why}")
         log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
-        return self._hands.aws.write(action.operation, params)
+        return self._context.aws.write(action.operation, params)
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Ref):
@@ -194,7 +214,7 @@ class _Writer:
             names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle and one.to in declared}
             for kind in REGISTRY.values():
                 if read := kind.lazy_read(ref, self._handles[Ref(ref.to)]):
-                    items = self._hands.aws.read(read)
+                    items = self._context.aws.read(read)
                     self._handles |= dict(kind.lazy_handles(ref, items, self._document.scope.account_id, names))
         if ref not in self._handles:
             raise LookupError(str(ref))

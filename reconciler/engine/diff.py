@@ -78,7 +78,7 @@ def _members(address: Address, name: str, wish: Mapping[Any, Any], fact: Mapping
             yield Difference(address, name, key, ABSENT, fact[key])
 
 
-def tolerated(
+def apply_exceptions(
     changes: Iterable[Change], exceptions: Iterable[DocumentException], now: datetime
 ) -> tuple[tuple[Change, ...], tuple[tuple[Difference, DocumentException], ...]]:
     """The changes without what an exception still covers, and each covered difference with its exception."""

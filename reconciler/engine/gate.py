@@ -14,7 +14,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import Plan
-from reconciler.model import HOLD_TAG, Action, Finding, Outcome, Phase, Policy, Risk, Snapshot
+from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
 
 LEAST_LIMIT = 20
 """Breaks that any run may make; a larger document may have a quarter of its members broken."""
@@ -22,14 +22,14 @@ LEAST_LIMIT = 20
 
 @dataclass(frozen=True)
 class Gate:
-    """`held[i]` says why the i-th action of the plan is not to be done; `whole` why no action is. `left[i]` says why
-    the caller leaves it for another run, which is no decision to keep things as they are. Findings are the holds, those
-    that count and those that count for nothing. `tagged` carry a hold whose time is not over, `unseen` may do so.
+    """`held[i]` says why the i-th action of the plan must not be done; `plan_held` why no action may be. `deferred[i]`
+    says why the caller leaves it to another run, which is no decision to keep things as they are. Findings are the
+    holds, valid and invalid. `tagged` are the resources with a hold that has not ended, `unseen` those that may have one.
     """
 
-    held: Mapping[int, str]
-    left: Mapping[int, str]
-    whole: str
+    held: Mapping[int, Cause]
+    deferred: Mapping[int, Cause]
+    plan_held: Cause | None
     findings: tuple[Finding, ...]
     tagged: frozenset[Address] = frozenset()
     unseen: frozenset[Address] = frozenset()
@@ -54,13 +54,13 @@ def seen_holds(report: Gated, since: Mapping[Address, datetime], now: datetime) 
 class Limits:
     """What the caller knows that the plan does not show.
 
-    `barred` says why an action is left for another run (empty: it is not). `guard` says why one is held for the sake of
+    `deferred` says why an action is left to another run (None: it is not). `guard` says why one is held for the sake of
     what is left alone (`aside.py`); it is asked last, so that what it lets go is done. `held_since` says since when a
     hold has been seen: one that is written anew every day counts no longer than one that is written once.
     """
 
-    barred: Callable[[Action], str] = lambda action: ""
-    guard: Callable[[Action], str] = lambda action: ""
+    deferred: Callable[[Action], Cause | None] = lambda action: None
+    guard: Callable[[Action], Cause | None] = lambda action: None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
 
 
@@ -79,41 +79,42 @@ def gate(
 ) -> Gate:
     """What is held, and why. `approved` is the fingerprint a person released: it lifts the blast-radius limits only."""
     lost = tuple(_lost_sections(document, snapshot))
-    whole = "" if approved == plan.fingerprint else _too_much(plan, lost, document, policy)
+    plan_held = None if approved == plan.fingerprint else _too_much(plan, lost, document, policy)
     holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
-    held: dict[int, str] = {}
-    left: dict[int, str] = {}
+    held: dict[int, Cause] = {}
+    deferred: dict[int, Cause] = {}
     unmade: set[Address] = set()
     for index, action in enumerate(plan.actions):
-        if reason := limits.barred(action):
-            left[index] = reason
+        if cause := limits.deferred(action):
+            deferred[index] = cause
             continue
-        reason = _barrier(action, document, policy, holds) or whole
-        if before := sorted(plan.needs[index] & held.keys()):
-            reason = reason or f"it comes after something that is held: {plan.actions[before[0]].why}"
-        if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
-            reason = reason or "nothing is taken away where something that is to be made is held"
-        reason = reason or limits.guard(action)
-        if reason:
-            held[index] = reason
+        cause = _barrier(action, document, policy, holds) or plan_held
+        if not cause and (before := sorted(plan.needs[index] & held.keys())):
+            cause = Cause(Reason.DEPENDENCY, f"it comes after something that is held: {plan.actions[before[0]].why}")
+        takes_away = action.operation.phase >= Phase.UNBIND and not action.closes
+        if not cause and takes_away and action.address in unmade:
+            cause = Cause(Reason.DEPENDENCY, "nothing is taken away where something that is to be created is held")
+        if cause := cause or limits.guard(action):
+            held[index] = cause
             unmade |= {action.address} if action.operation.phase <= Phase.BIND else set()
     unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
-    return Gate(held, left, whole, (*lost, *findings), tagged, unseen)
+    return Gate(held, deferred, plan_held, (*lost, *findings), tagged, unseen)
 
 
-def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[Address, datetime]) -> str:
-    """Why this action alone is held, whatever else is in the plan; empty if it is not."""
+def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[Address, datetime]) -> Cause | None:
+    """Why this action alone is held, whatever else is in the plan; None if it is not."""
     if policy.mode == "report":
-        return "this deployment only reports"
+        return Cause(Reason.REPORT_ONLY, "this deployment only reports")
     touched = sorted({action.address} | {address for address, _ in action.resolves})
     for address in touched:
         if address in document.resources and document.resources[address].enforcement == "report":
-            return f"the document says report for {address}"
+            return Cause(Reason.REPORT_ONLY, f"the document says report for {address}")
     if until := next((holds[address] for address in touched if address in holds), None):
-        return f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}"
+        return Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {until:%Y-%m-%dT%H:%MZ}")
     if action.risk is Risk.DOWNTIME and policy.downtime == "never":
-        return "it costs downtime: allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
-    return ""
+        hint = "allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
+        return Cause(Reason.DOWNTIME, f"it costs downtime: {hint}")
+    return None
 
 
 def owned_members(document: Document) -> int:
@@ -133,12 +134,14 @@ _RELEASE = (
 )
 
 
-def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: Policy) -> str:
-    """Why nothing at all is to be written before a person has looked; empty if there is no such reason."""
+def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: Policy) -> Cause | None:
+    """Why nothing at all may be written before a person has looked; None if there is no such reason."""
     limit = policy.max_breaks if policy.max_breaks is not None else max(LEAST_LIMIT, owned_members(document) // 4)
     if plan.breaks > limit:
-        return f"the plan takes away {plan.breaks} live members, and {limit} is the limit of one run: {_RELEASE}"
-    return next((f"{one.address}: {one.message}; until then {_RELEASE}" for one in lost), "")
+        message = f"the plan takes away {plan.breaks} live members, and {limit} is the limit of one run: {_RELEASE}"
+        return Cause(Reason.PLAN_HELD, message)
+    messages = (f"{one.address}: {one.cause.message}; until then {_RELEASE}" for one in lost)
+    return next((Cause(Reason.PLAN_HELD, message) for message in messages), None)
 
 
 def _lost_sections(document: Document, snapshot: Snapshot) -> Iterator[Finding]:
@@ -148,8 +151,8 @@ def _lost_sections(document: Document, snapshot: Snapshot) -> Iterator[Finding]:
     for kind in sorted({kind for kind, _ in owned} - declared):
         ids = ", ".join(aws_id for each, aws_id in owned if each == kind)
         message = f"the document has lost its whole section, yet these are ours: {ids}"
-        mend = "put the section back, or take the tag setpoint:document off them"
-        yield Finding(Address.of(kind, "*"), Outcome.HELD, f"{message}: {mend}")
+        hint = "put the section back, or take the tag setpoint:document off them"
+        yield Finding(Address.of(kind, "*"), Outcome.HELD, Cause(Reason.SECTION_LOST, f"{message}: {hint}"))
 
 
 def _holds(
@@ -171,12 +174,12 @@ def _holds(
         if until and not problem and until > now >= last:
             problem = f"it has been held since {since[address]:%Y-%m-%dT%H:%MZ}, longer than this deployment allows"
         if problem or not until:
-            message = f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}"
-            findings.append(Finding(address, Outcome.BLOCKED, message, "tags", HOLD_TAG))
+            cause = Cause(Reason.INVALID_HOLD_TAG, f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}")
+            findings.append(Finding(address, Outcome.BLOCKED, cause, "tags", HOLD_TAG))
         elif until > now:
             holds[address] = min(until, last)
-            message = f"somebody holds it until {holds[address]:%Y-%m-%dT%H:%MZ}"
-            findings.append(Finding(address, Outcome.HELD, message, "tags", HOLD_TAG))
+            cause = Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {holds[address]:%Y-%m-%dT%H:%MZ}")
+            findings.append(Finding(address, Outcome.HELD, cause, "tags", HOLD_TAG))
     return holds, tuple(findings), frozenset(tagged)
 
 

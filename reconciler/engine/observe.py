@@ -21,7 +21,7 @@ from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import DOCUMENT_TAG, NAME_TAG, Observed, Ref, Snapshot, Unmanaged
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Observed, Reason, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,10 @@ log = logging.getLogger(__name__)
 
 class ObserveError(Exception):
     """Nothing at all could be seen, and why: wrong credentials, or a VPC that cannot be told from another."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,8 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
             found |= _look(context, reader, {name: REGISTRY[name] for name in again})
     if document.scope.vpc_id and not found["vpc"].problem and not found["vpc"].items:
         where = f"account {document.scope.account_id}, {document.scope.region}"
-        raise ObserveError(
-            f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
-        )
+        problem = f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
+        raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
     return _snapshot(document, found, at)
 
 
@@ -74,8 +77,8 @@ class _Found:
     answers: Mapping[Read, list[Any]]
     items: tuple[Item, ...]
     matched: Mapping[Address, tuple[Item, ...]]
-    claimed: Mapping[Address, str]
-    problem: str = ""
+    claimed: Mapping[Address, Cause]
+    problem: Cause | None = None
 
 
 class _Reader:
@@ -94,7 +97,8 @@ class _Reader:
         for one, answer in zip(missing, self._pool.map(self._one, missing), strict=True):
             if isinstance(answer, AwsError):
                 if answer.verdict is Verdict.STOP:
-                    raise ObserveError(f"{answer}: check the credentials, the profile and the region") from answer
+                    problem = f"{answer}: check the credentials, the profile and the region"
+                    raise ObserveError(replace(answer.cause, message=problem)) from answer
                 self.problems[one] = answer
             else:
                 self.answers[one] = answer
@@ -126,22 +130,23 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> Re
     """The sight with the id of the document's VPC; without one where it does not exist, after a second look."""
     kind = REGISTRY["vpc"]
     context = replace(context, declared=context.document.of_kind("vpc"))
-    for attempt in (1, 2):
+    for result in (1, 2):
         found = _look(context, reader, {"vpc": kind})["vpc"]
         if found.problem:
-            raise ObserveError(f"the VPC could not be looked for: {found.problem}")
+            raise ObserveError(replace(found.problem, message=f"the VPC could not be looked for: {found.problem}"))
         items = found.matched[context.document.vpc]
-        if why := found.claimed.get(context.document.vpc):
-            raise ObserveError(f"{context.document.vpc}: {why}")
+        if cause := found.claimed.get(context.document.vpc):
+            raise ObserveError(replace(cause, message=f"{context.document.vpc}: {cause}"))
         if len(items) > 1:
             ids = ", ".join(sorted(kind.id(item) for item in items))
-            mend = "name the one you mean in scope.vpc_id"
-            raise ObserveError(f"{len(items)} VPCs could be {context.document.vpc}: {ids}; {mend}")
+            hint = "name the one you mean in scope.vpc_id"
+            problem = f"{len(items)} VPCs could be {context.document.vpc}: {ids}; {hint}"
+            raise ObserveError(Cause(Reason.AMBIGUOUS, problem))
         if items:
             known = replace(context, vpc_id=kind.id(items[0]), declared={})
             reader.answers[next(iter(kind.reads(known)))] = list(items)
             return known
-        if attempt == 1:
+        if result == 1:
             look.pause()
             reader.forget()
     return replace(context, declared={})
@@ -158,9 +163,10 @@ def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> d
 
 
 def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader) -> _Found:
-    if problems := [str(reader.problems[one]) for one in reads if one in reader.problems]:
-        log.warning("%s could not be read: %s", kind.name, "; ".join(problems))
-        return _Found(kind, context, {}, (), {}, {}, "; ".join(problems))
+    if problems := [reader.problems[one] for one in reads if one in reader.problems]:
+        cause = Cause(Reason.UNREADABLE, "; ".join(map(str, problems)), problems[0].cause.code)
+        log.warning("%s could not be read: %s", kind.name, cause)
+        return _Found(kind, context, {}, (), {}, {}, cause)
     answers = {one: reader.answers[one] for one in reads}
     items = tuple(kind.live(context, answers))
     matched, claimed = _identify(kind, context, items)
@@ -169,7 +175,7 @@ def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader)
 
 def _identify(
     kind: Kind, context: ReadContext, items: Iterable[Item]
-) -> tuple[dict[Address, tuple[Item, ...]], dict[Address, str]]:
+) -> tuple[dict[Address, tuple[Item, ...]], dict[Address, Cause]]:
     """Which items each declared resource could be: those with our tags, else those with its natural key.
 
     Beside them, for each resource that nothing is, why an item with its natural key is not it after all: the item
@@ -189,7 +195,7 @@ def _identify(
         else:
             free.append(item)
     matched: dict[Address, tuple[Item, ...]] = {}
-    claimed: dict[Address, str] = {}
+    claimed: dict[Address, Cause] = {}
     for address, resource in context.declared.items():
         natural = (item for item in free if kind.matches(address, resource, item, context))
         matched[address] = tuple(tagged.get(address.name) or natural)
@@ -197,7 +203,8 @@ def _identify(
             continue
         doubts = ((item, why) for item, why in others if kind.matches(address, resource, item, context))
         for item, why in islice(doubts, 1):
-            claimed[address] = f"{kind.id(item)} could be it, but {why}: mend its tags, or declare something else"
+            problem = f"{kind.id(item)} could be it, but {why}: correct its tags, or declare something else"
+            claimed[address] = Cause(Reason.AMBIGUOUS, problem)
     return matched, claimed
 
 
@@ -215,19 +222,20 @@ def _seen(one: _Found) -> set[Address]:
 
 
 def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> Snapshot:
-    unreadable: dict[Address, str] = {}
-    ambiguous: dict[Address, str] = {}
+    unreadable: dict[Address, Cause] = {}
+    ambiguous: dict[Address, Cause] = {}
     resources: dict[Address, Observed] = {}
     handles: dict[Ref, str] = {}
     unmanaged: list[Unmanaged] = []
     names = _names(found)
-    broken: dict[str, str] = {}
+    broken: dict[str, Cause] = {}
     for name in ranked():
         one = found[name]
         lame = sorted(one.kind.after & broken.keys())
-        problem = one.problem or (
-            f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}" if lame else ""
-        )
+        problem = one.problem
+        if lame and not problem:
+            message = f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}"
+            problem = replace(broken[lame[0]], message=message)
         if problem:
             broken[name] = problem
             unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
@@ -240,9 +248,8 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
             known |= {one.kind.id(item) for item in items}
             if len(items) > 1:
                 ids = ", ".join(sorted(one.kind.id(item) for item in items))
-                ambiguous[address] = (
-                    f"{len(items)} live resources could be it: {ids}; take the tags or the name off all but one"
-                )
+                hint = "take the tags or the name off all but one"
+                ambiguous[address] = Cause(Reason.AMBIGUOUS, f"{len(items)} live resources could be it: {ids}; {hint}")
             elif items:
                 handles[Ref(address)] = one.kind.id(items[0])
                 _observe(one.kind, address, items[0], seen, resources, unreadable)
@@ -269,13 +276,14 @@ def _observe(
     item: Item,
     seen: ObserveContext,
     resources: dict[Address, Observed],
-    unreadable: dict[Address, str],
+    unreadable: dict[Address, Cause],
 ) -> None:
     """A live value that the model cannot hold makes its resource unreadable, with the value in the message."""
     try:
         resources[address] = kind.observed(item, seen)
     except (ValueError, KeyError, TypeError) as error:
-        unreadable[address] = f"{kind.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
+        message = f"{kind.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
+        unreadable[address] = Cause(Reason.UNREADABLE, message)
 
 
 def _neighbour(kind: Kind, document: Document, item: Item) -> Unmanaged:

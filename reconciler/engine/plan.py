@@ -20,7 +20,7 @@ from typing import Any
 
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import Action, Change, Finding, Outcome, Phase, Ref, refs
+from reconciler.model import Action, Cause, Change, Finding, Outcome, Phase, Reason, Ref, refs
 from reconciler.model.kind import Kind, PlanContext
 from reconciler.packets.reachability import Reachability
 
@@ -59,10 +59,9 @@ def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[A
     edges = _edges(actions, context)
     order, circle = _order(actions, edges, Reachability(context.snapshot, context.document.vpc, actions))
     if circle:
-        message = (
-            "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
-        )
-        findings += [Finding(actions[i].address, Outcome.HELD, message, _field(actions[i])) for i in circle]
+        message = "moves between these resources wait for one another: make one of them by hand, or in two documents"
+        cause = Cause(Reason.NO_SAFE_ORDER, message)
+        findings += [Finding(actions[i].address, Outcome.HELD, cause, _field(actions[i])) for i in circle]
     place = {index: position for position, index in enumerate(order)}
     ordered = tuple(actions[index] for index in order)
     needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
@@ -104,7 +103,7 @@ def _wishes(
             yield from REGISTRY[address.kind].cleanup(address, context)
             for field, key, remark in observed.facts.get("remarks", ()):
                 if key in (getattr(context.document.resources[address], field) or ()):
-                    yield Finding(address, Outcome.BLOCKED, remark, field, key)
+                    yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), field, key)
     for neighbour in context.snapshot.unmanaged:
         delete = REGISTRY[neighbour.address.kind].delete
         if context.policy.prune and neighbour.owned and delete and only is None:
@@ -114,11 +113,11 @@ def _wishes(
 def _new(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action | Finding]:
     if kind.created_by_aws(change.address, change.want):
         if context.document.vpc in context.snapshot.resources:
-            yield Finding(
-                change.address, Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support"
-            )
+            problem = "AWS creates it with every VPC, and this VPC has none: ask AWS Support"
+            yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CREATED_BY_AWS, problem))
         else:
-            yield Finding(change.address, Outcome.WAITING, "AWS makes it together with the VPC")
+            cause = Cause(Reason.CREATED_BY_AWS, "AWS creates it together with the VPC")
+            yield Finding(change.address, Outcome.WAITING, cause)
         return
     made = list(kind.create(change.address, change.want, context))
     yield from made
@@ -131,7 +130,7 @@ def _mend(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action |
         if one.field in kind.immutable:
             message = f"AWS never changes it: it is {one.have!r} and declared is {one.want!r}"
             message += "; declare what is, or make the resource anew by hand"
-            yield Finding(change.address, Outcome.BLOCKED, message, one.field)
+            yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, message), one.field)
     rest = tuple(one for one in change.differences if one.field not in kind.immutable)
     if rest:
         yield from kind.plan(replace(change, differences=rest), context)
@@ -151,12 +150,16 @@ def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Actio
             return actions, stranded
         for index, missing in hanging.items():
             message = f"it needs {missing}, which does not exist and is not made now"
-            stranded.append(Finding(actions[index].address, Outcome.BLOCKED, message, _field(actions[index])))
+            stranded.append(_stranded(actions[index], Reason.MISSING_REFERENCE, message))
         behind = _behind(actions, hanging)
         for index, why in behind.items():
             message = f"it comes after what cannot be done: {why}"
-            stranded.append(Finding(actions[index].address, Outcome.BLOCKED, message, _field(actions[index])))
+            stranded.append(_stranded(actions[index], Reason.DEPENDENCY, message))
         actions = [action for index, action in enumerate(actions) if index not in hanging and index not in behind]
+
+
+def _stranded(action: Action, reason: Reason, message: str) -> Finding:
+    return Finding(action.address, Outcome.BLOCKED, Cause(reason, message), _field(action))
 
 
 def _behind(actions: list[Action], hanging: Mapping[int, Ref]) -> dict[int, str]:
@@ -211,7 +214,7 @@ def _edges(actions: list[Action], context: PlanContext) -> list[set[int]]:
     return edges
 
 
-def _order(actions: list[Action], edges: list[set[int]], ways: Reachability) -> tuple[list[int], list[int]]:
+def _order(actions: list[Action], edges: list[set[int]], reachability: Reachability) -> tuple[list[int], list[int]]:
     """The indices in order, and those that wait for one another in a circle.
 
     The key gives the order; of the actions that may come next, one that would let a packet through a mixture of old and
@@ -235,9 +238,9 @@ def _order(actions: list[Action], edges: list[set[int]], ways: Reachability) -> 
     heapify(ready)
     order: list[int] = []
     while ready:
-        index = _next(ready, actions, ways)
+        index = _next(ready, actions, reachability)
         order.append(index)
-        ways.take(actions[index])
+        reachability.advance(actions[index])
         for one in later[index]:
             waiting[one].discard(index)
             if not waiting[one]:
@@ -245,10 +248,10 @@ def _order(actions: list[Action], edges: list[set[int]], ways: Reachability) -> 
     return order, sorted(set(range(len(actions))) - set(order))
 
 
-def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], ways: Reachability) -> int:
-    if ways.feasible and len(ready) > 1:
+def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], reachability: Reachability) -> int:
+    if reachability.feasible and len(ready) > 1:
         for candidate in sorted(ready):
-            if ways.allow(actions[candidate[-1]]):
+            if reachability.allows(actions[candidate[-1]]):
                 ready.remove(candidate)
                 heapify(ready)
                 return candidate[-1]

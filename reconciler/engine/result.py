@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, signature
-from reconciler.engine.suppression import Left, Suppression
+from reconciler.engine.suppression import Suppressed, Suppression
 from reconciler.model import (
-    ABSENT,
     Action,
-    Attempt,
+    ActionResult,
+    Cause,
     Change,
     Difference,
     Ended,
     Finding,
     Outcome,
     Policy,
+    Reason,
     Snapshot,
     Unmanaged,
 )
@@ -29,27 +30,47 @@ from reconciler.model import (
 
 @dataclass(frozen=True)
 class Observation:
-    """One look and what follows from it. `aside` is what is left alone for a while."""
+    """One look and what follows from it. `excepted` is what an exception of the document covers."""
 
     snapshot: Snapshot
     plan: Plan
-    covered: tuple[tuple[Difference, DocumentException], ...]
-    aside: Suppression = field(default_factory=Suppression)
+    excepted: tuple[tuple[Difference, DocumentException], ...]
+    suppression: Suppression = field(default_factory=Suppression)
 
 
 @dataclass(frozen=True)
-class Line:
-    """One drift. `field` is empty where the whole resource is missing. `outcome` is None where nothing was tried yet:
-    the plan would correct it.
+class Drift:
+    """A difference and how it ended. `outcome` is None where nothing was tried yet: the plan would correct it."""
+
+    difference: Difference
+    outcome: Outcome | None
+    cause: Cause | None = None
+
+    @property
+    def address(self) -> Address:
+        return self.difference.address
+
+    @property
+    def field(self) -> str:
+        return self.difference.field
+
+    @property
+    def message(self) -> str:
+        return self.cause.message if self.cause else ""
+
+
+class Orphaned(NamedTuple):
+    """An action that corrects no declared resource: it deletes what is owned and no longer declared, or cleans up after
+    an interrupted run. `outcome` is None where nothing was tried yet.
     """
 
-    address: Address
-    field: str
-    key: Any
-    want: Any
-    have: Any
+    action: Action
     outcome: Outcome | None
-    message: str = ""
+    cause: Cause | None
+
+    @property
+    def message(self) -> str:
+        return self.cause.message if self.cause else ""
 
 
 @dataclass(frozen=True)
@@ -66,29 +87,51 @@ class Report:
     wrote: bool
     plan: Plan
     gate: Gate
-    lines: tuple[Line, ...]
-    attempts: tuple[Attempt, ...]
+    drifts: tuple[Drift, ...]
+    action_results: tuple[ActionResult, ...]
     findings: tuple[Finding, ...]
-    tolerated: tuple[tuple[Difference, DocumentException], ...]
+    excepted: tuple[tuple[Difference, DocumentException], ...]
     unmanaged: tuple[Unmanaged, ...]
     reads: int
     writes: int
     vpc_id: str = ""
     ids: Mapping[Address, str] = field(default_factory=dict)
 
-    def count(self, outcome: Outcome) -> int:
-        told = [line.outcome for line in self.lines] + [one.outcome for one in self.findings]
-        return told.count(outcome)
+    def count(self, outcome: Outcome | None) -> int:
+        """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
+        return self._outcomes().count(outcome)
 
     @property
     def in_sync(self) -> bool:
-        """Nothing differs, or nothing does any more, and nothing is left for a person."""
-        good = {Outcome.IN_SYNC, Outcome.CORRECTED}
-        return all(line.outcome in good for line in self.lines) and all(one.outcome in good for one in self.findings)
+        """Nothing differs, or nothing does any more, and nothing waits for anybody."""
+        return all(one in {Outcome.IN_SYNC, Outcome.CORRECTED} for one in self._outcomes())
 
     @property
     def failed(self) -> bool:
         return bool(self.count(Outcome.FAILED))
+
+    @property
+    def orphaned(self) -> tuple[Orphaned, ...]:
+        """The actions at addresses without any drift, each with how it ended last."""
+        drifted = {drift.address for drift in self.drifts}
+        found: dict[tuple[str, str], Orphaned] = {}
+        for index, action in enumerate(self.plan.actions):
+            if _corrects_nothing(action, drifted):
+                held = self.gate.held.get(index)
+                found[action.address, action.why] = Orphaned(action, Outcome.HELD if held else None, held)
+        for result in self.action_results:
+            if _corrects_nothing(result.action, drifted):
+                ended = Outcome.CORRECTED if result.ended is Ended.DONE else _OUTCOMES[result.ended]
+                found[result.action.address, result.action.why] = Orphaned(result.action, ended, result.cause)
+        return tuple(found.values())
+
+    def _outcomes(self) -> list[Outcome | None]:
+        of_drifts = [one.outcome for one in self.drifts] + [one.outcome for one in self.orphaned]
+        return [*of_drifts, *(one.outcome for one in self.findings)]
+
+
+def _corrects_nothing(action: Action, drifted: set[Address]) -> bool:
+    return action.address not in drifted and not any(address in drifted for address, _ in action.resolves)
 
 
 @dataclass(frozen=True)
@@ -99,7 +142,7 @@ class RunTrace:
 
     first: Observation
     gate: Gate
-    attempts: tuple[Attempt, ...]
+    action_results: tuple[ActionResult, ...]
     last: Observation
     wrote: bool
 
@@ -114,73 +157,93 @@ class RunCost:
     writes: int
 
 
-def judge(document: Document, policy: Policy, course: RunTrace, meter: RunCost) -> Report:
+def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) -> Report:
     """The report of a run. A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
-    first, last = course.first, course.last
-    unseen = last.snapshot.unreadable.keys() | last.snapshot.ambiguous.keys()
-    left = {_identity(one): (one, why) for one, why in _left(course, unseen)}
-    remaining = {_identity(one): one for one in _drifts(last.plan.changes) if _identity(one) not in left}
-    lines = [_line(one, Outcome.HELD, why) for one, why in left.values() if last.plan.covers(one.address)]
-    for one in _drifts(first.plan.changes):
-        still = remaining.pop(_identity(one), None)
-        if _identity(one) in left:
-            continue
-        if last is not first and one.address in unseen:
-            lines.append(
-                _line(one, Outcome.WAITING, "whether it is corrected could not be seen: the next run looks again")
-            )
-        elif last is not first and still is None:
-            lines.append(_line(one, Outcome.CORRECTED))
-        else:
-            lines.append(_open(still or one, course))
-    for one in remaining.values():
-        fate = _open(one, course)
-        late = _line(one, Outcome.WAITING, "it appeared during the run: the next run looks at it")
-        lines.append(fate if fate.outcome else late)
-    findings = tuple(_findings(course, lines))
-    ids = _ids(first.snapshot) | _ids(last.snapshot)
+    drifts = tuple(_drifts(trace))
+    ids = _ids(trace.first.snapshot) | _ids(trace.last.snapshot)
     return Report(
         document=document,
         policy=policy,
-        started=meter.started,
-        seconds=meter.seconds,
-        wrote=course.wrote,
-        plan=first.plan,
-        gate=course.gate,
-        lines=tuple(lines),
-        attempts=course.attempts,
-        findings=findings,
-        tolerated=last.covered,
-        unmanaged=last.snapshot.unmanaged,
-        reads=meter.reads,
-        writes=meter.writes,
+        started=cost.started,
+        seconds=cost.seconds,
+        wrote=trace.wrote,
+        plan=trace.first.plan,
+        gate=trace.gate,
+        drifts=drifts,
+        action_results=trace.action_results,
+        findings=tuple(_findings(trace, drifts)),
+        excepted=trace.last.excepted,
+        unmanaged=trace.last.snapshot.unmanaged,
+        reads=cost.reads,
+        writes=cost.writes,
         vpc_id=ids.get(document.vpc, document.scope.vpc_id or ""),
         ids={address: aws_id for address, aws_id in ids.items() if address in document.resources},
     )
 
 
-def _left(course: RunTrace, unseen: Iterable[Address]) -> Iterable[Left]:
-    """What is left alone, as the last look shows it; the first look where the last one could not see."""
-    if course.last is not course.first:
-        yield from (one for one in course.first.aside.left if one[0].address in unseen)
-    yield from course.last.aside.left
+def _drifts(trace: RunTrace) -> Iterator[Drift]:
+    """Every difference that one of the looks showed, with how it ended: suppressed ones first, late ones last."""
+    first, last = trace.first, trace.last
+    unseen = last.snapshot.unreadable.keys() | last.snapshot.ambiguous.keys()
+    suppressed = {one.identity: (one, cause) for one, cause in _suppressed(trace, unseen)}
+    remaining = {one.identity: one for one in _differences(last.plan.changes) if one.identity not in suppressed}
+    for one, cause in suppressed.values():
+        if last.plan.covers(one.address):
+            yield Drift(one, Outcome.HELD, cause)
+    for one in _differences(first.plan.changes):
+        still = remaining.pop(one.identity, None)
+        if one.identity in suppressed:
+            continue
+        if last is not first and one.address in unseen:
+            yield Drift(one, Outcome.WAITING, _UNVERIFIED)
+        elif last is not first and still is None:
+            yield _gone(one, last.snapshot)
+        else:
+            yield _remaining(still or one, trace)
+    for one in remaining.values():
+        drift = _remaining(one, trace)
+        yield drift if drift.outcome else Drift(one, Outcome.WAITING, _APPEARED)
+
+
+_UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it is corrected could not be seen: the next run looks again")
+_APPEARED = Cause(Reason.NOT_ATTEMPTED, "it appeared during the run: the next run looks at it")
+_NOT_ATTEMPTED = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks at it")
+_NOT_VISIBLE_YET = Cause(
+    Reason.NOT_VISIBLE_YET, "AWS took the call and still shows the old value: the next run looks again"
+)
+
+
+def _gone(one: Difference, snapshot: Snapshot) -> Drift:
+    """A difference that the last look no longer shows. What AWS is still creating is not there yet."""
+    seen = snapshot.resources.get(one.address)
+    if not one.field and seen and seen.creating:
+        return Drift(one, Outcome.WAITING, Cause(Reason.NOT_READY, f"AWS is still creating it: it is {seen.status}"))
+    return Drift(one, Outcome.CORRECTED)
+
+
+def _suppressed(trace: RunTrace, unseen: Iterable[Address]) -> Iterator[Suppressed]:
+    """What is suppressed, as the last look shows it; the first look where the last one could not see."""
+    if trace.last is not trace.first:
+        yield from (one for one in trace.first.suppression.suppressed if one[0].address in unseen)
+    yield from trace.last.suppression.suppressed
 
 
 def _ids(snapshot: Snapshot) -> dict[Address, str]:
     return {ref.to: aws_id for ref, aws_id in snapshot.handles.items() if not ref.handle}
 
 
-def _findings(course: RunTrace, lines: Iterable[Line]) -> Iterable[Finding]:
+def _findings(trace: RunTrace, drifts: Iterable[Drift]) -> Iterator[Finding]:
     """What a person should know beyond the drifts, as far as the run was to go."""
-    snapshot, plan, gate = course.last.snapshot, course.last.plan, course.gate
-    told = {(line.address, line.field) for line in lines}
-    held = {line.address for line in lines if line.outcome is Outcome.HELD}
-    for address, why in snapshot.unreadable.items():
+    snapshot, plan, gate = trace.last.snapshot, trace.last.plan, trace.gate
+    told = {(drift.address, drift.field) for drift in drifts}
+    held = {drift.address for drift in drifts if drift.outcome is Outcome.HELD}
+    for address, cause in snapshot.unreadable.items():
         if plan.covers(address):
-            yield Finding(address, Outcome.FAILED, f"it could not be looked at: {why}")
-    for address, why in snapshot.ambiguous.items():
+            message = f"it could not be looked at: {cause}"
+            yield Finding(address, Outcome.FAILED, Cause(Reason.UNREADABLE, message, cause.code))
+    for address, cause in snapshot.ambiguous.items():
         if plan.covers(address):
-            yield Finding(address, Outcome.BLOCKED, why)
+            yield Finding(address, Outcome.BLOCKED, cause)
     for one in plan.findings:
         if (one.address, one.field) not in told and (one.address, "") not in told:
             yield one
@@ -189,23 +252,15 @@ def _findings(course: RunTrace, lines: Iterable[Line]) -> Iterable[Finding]:
             yield one
 
 
-def _drifts(changes: Iterable[Change]) -> Iterable[Difference]:
+def _differences(changes: Iterable[Change]) -> Iterator[Difference]:
     for change in changes:
         if change.have is None:
-            yield Difference(change.address, "", None, change.want, ABSENT)
+            yield change.missing
         else:
             yield from change.differences
 
 
-def _identity(one: Difference) -> tuple[Address, str, Any]:
-    return one.address, one.field, one.key
-
-
-def _line(one: Difference, outcome: Outcome | None, message: str = "") -> Line:
-    return Line(one.address, one.field, one.key, one.want, one.have, outcome, message)
-
-
-_FATES = {
+_OUTCOMES = {
     Ended.HELD: Outcome.HELD,
     Ended.FAILED: Outcome.FAILED,
     Ended.UNKNOWN: Outcome.WAITING,
@@ -216,33 +271,33 @@ _FATES = {
 _WORST = (Ended.FAILED, Ended.HELD, Ended.WAITING, Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED)
 
 
-def _open(one: Difference, course: RunTrace) -> Line:
-    """A drift that is still there: what the planner, AWS or the gate had to say to it."""
-    plan, held = course.last.plan, course.gate.held
-    last_tries: dict[str, Attempt] = {}
-    for attempt in course.attempts:
-        # A later round bars what AWS refused in an earlier one: how it ended is then what AWS said.
-        if is_about(attempt.action, one) and (
-            attempt.ended not in {Ended.HELD, Ended.SKIPPED} or signature(attempt.action) not in last_tries
+def _remaining(one: Difference, trace: RunTrace) -> Drift:
+    """A difference that is still there: what the planner, AWS or the gate had to say to it."""
+    plan, held = trace.last.plan, trace.gate.held
+    last_tries: dict[str, ActionResult] = {}
+    for result in trace.action_results:
+        # A later round defers what AWS refused in an earlier one: how it ended is then what AWS said.
+        if is_about(result.action, one) and (
+            result.ended not in {Ended.HELD, Ended.SKIPPED} or signature(result.action) not in last_tries
         ):
-            last_tries[signature(attempt.action)] = attempt
-    tried = {attempt.ended: attempt for attempt in last_tries.values()}
+            last_tries[signature(result.action)] = result
+    tried = {result.ended: result for result in last_tries.values()}
     for finding in plan.findings:
         if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
             if finding.outcome is Outcome.WAITING and Ended.HELD in tried:
                 break  # it waits only for what this run began beside it, and would be held again after that
-            return _line(one, finding.outcome, finding.message)
+            return Drift(one, finding.outcome, finding.cause)
     for ended in _WORST:
         if ended in tried:
-            return _line(one, _FATES[ended], tried[ended].message)
+            return Drift(one, _OUTCOMES[ended], tried[ended].cause)
     if tried:
-        return _line(one, Outcome.WAITING, "AWS took the call and still shows the old value: the next run looks again")
-    if course.wrote:
-        return _line(one, Outcome.WAITING, "nothing was tried: the next run looks at it")
-    barriers = [held[index] for index, action in enumerate(plan.actions) if index in held and is_about(action, one)]
-    return _line(one, Outcome.HELD, barriers[0]) if barriers else _line(one, None)
+        return Drift(one, Outcome.WAITING, _NOT_VISIBLE_YET)
+    if trace.wrote:
+        return Drift(one, Outcome.WAITING, _NOT_ATTEMPTED)
+    causes = [held[index] for index, action in enumerate(plan.actions) if index in held and is_about(action, one)]
+    return Drift(one, Outcome.HELD, causes[0]) if causes else Drift(one, None)
 
 
-def is_about(action: Action, one: Difference | Line) -> bool:
-    """Whether an action is about a drift, at the grain of its field."""
+def is_about(action: Action, one: Difference) -> bool:
+    """Whether an action is about a difference, at the grain of its field."""
     return (one.address, one.field) in action.resolves or (not one.field and action.address == one.address)

@@ -1,8 +1,8 @@
 """One run: observe, diff, plan, gate, apply, look again, report. Every door calls `run`; nothing else decides anything.
 
-A run that writes looks again, and goes round once more where its own work made that necessary: what came into being
-with a VPC, what an answer was lost of, what was left because the look had become too old. Such a further round does
-nothing that the first plan did not hold, except to what this very run has made.
+A run that writes looks again, and makes another round where its own work made that necessary: what AWS created together
+with a VPC, what an answer was lost of, what was deferred because the look had become too old. Such a round does nothing
+that the first plan did not hold, except to what this very run has created.
 """
 
 from __future__ import annotations
@@ -15,14 +15,25 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws
 from reconciler.engine.apply import ApplyContext, apply
-from reconciler.engine.diff import diff, tolerated
+from reconciler.engine.diff import apply_exceptions, diff
 from reconciler.engine.gate import Gate, Limits, gate
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.engine.plan import make_plan, signature
 from reconciler.engine.result import Observation, Report, RunCost, RunTrace, judge
 from reconciler.engine.suppression import Guard, Suppression, suppress
 from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Attempt, Difference, Ended, Phase, Policy, Ref, Snapshot
+from reconciler.model import (
+    Action,
+    ActionResult,
+    Cause,
+    Difference,
+    Ended,
+    Phase,
+    Policy,
+    Reason,
+    Ref,
+    Snapshot,
+)
 from reconciler.model.kind import PlanContext
 
 ROUNDS = 4
@@ -38,26 +49,26 @@ class StalePlanError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """Everything outside that a run touches. `may_start` is empty, or says why no further call may be started (time, a
-    lost lease): it is asked before every write, and never again once it gave a reason.
+    """Everything outside that a run touches. `may_start` says why no further call may be started (time, a lost lease;
+    None: one may): it is asked before every write, and never again once it gave a cause.
     """
 
     aws: Aws
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     notice: Callable[[str], None] = lambda text: None
-    may_start: Callable[[], str] = lambda: ""
+    may_start: Callable[[], Cause | None] = lambda: None
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from earlier runs. `vpc_id` is where the document's VPC was seen last; it is a hint only. `paused`
-    says why a difference is left alone for a while (empty: it is not). `held_since` says since when a resource has been
+    """What is known from earlier runs. `vpc_id` is where the document's VPC was seen last; it is a hint only. `flapping`
+    says why a difference is not corrected for a while (None: it is). `held_since` says since when a resource has been
     seen with a hold.
     """
 
     vpc_id: str = ""
-    paused: Callable[[Difference], str] | None = None
+    flapping: Callable[[Difference], Cause | None] | None = None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
 
 
@@ -66,7 +77,7 @@ NO_MEMORY = Memory()
 
 def run(  # noqa: PLR0913 (all that a door may ask of a run)
     document: Document,
-    world: Environment,
+    environment: Environment,
     policy: Policy,
     *,
     write: bool = True,
@@ -81,32 +92,28 @@ def run(  # noqa: PLR0913 (all that a door may ask of a run)
     plan is refused with `StalePlanError`. `approved` releases the blast-radius limits for the plan of that
     fingerprint. Raises `ObserveError` where nothing could be seen.
     """
-    started, reads, writes = world.now(), world.aws.reads, world.aws.writes
-    leave = _Leave(world.may_start)
-    task = _Task(document, replace(world, may_start=leave), policy, only, memory)
+    started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
+    permit = _WritePermit(environment.may_start)
+    task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
     observation = first = _look(task, memory.vpc_id)
     if expected and expected != first.plan.fingerprint:
         raise StalePlanError(f"the plan is {first.plan.fingerprint} now, not {expected}: what it rests on has changed")
-    barred = _gate(task, first, approved)
-    attempts: list[Attempt] = []
-    if write and first.plan.actions:
-        tries = barred
-        for _ in range(ROUNDS):
-            tried = apply(
-                observation.plan, tries, observation.snapshot, document, _hands(task.world, observation.snapshot)
-            )
-            attempts += tried
-            moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
-            if leave.refused and not moved:
-                break
-            observation = _look_again(task, first, attempts, leave)
-            tries = _further(task, first, barred, observation, attempts)
-            over = len(tries.held) + len(tries.left) == len(observation.plan.actions)
-            if over or not moved or leave.refused:
-                break
-    seconds = (world.now() - started).total_seconds()
-    meter = RunCost(started, seconds, world.aws.reads - reads, world.aws.writes - writes)
-    return judge(document, policy, RunTrace(first, barred, tuple(attempts), observation, write), meter)
+    first_gate = round_gate = _gate(task, first, approved)
+    results: list[ActionResult] = []
+    for _ in range(ROUNDS if write and first.plan.actions else 0):
+        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task, observation))
+        results += tried
+        moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
+        if permit.refused and not moved:
+            break
+        observation = _look_again(task, first, results, permit)
+        round_gate = _further_gate(task, first, first_gate, observation, results)
+        over = len(round_gate.held) + len(round_gate.deferred) == len(observation.plan.actions)
+        if over or not moved or permit.refused:
+            break
+    seconds = (environment.now() - started).total_seconds()
+    cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
+    return judge(document, policy, RunTrace(first, first_gate, tuple(results), observation, write), cost)
 
 
 @dataclass(frozen=True)
@@ -114,103 +121,111 @@ class _Task:
     """What a run was asked to do, and with what."""
 
     document: Document
-    world: Environment
+    environment: Environment
     policy: Policy
     only: frozenset[Address] | None
     memory: Memory
 
 
-class _Leave:
-    """The leave to start a call. Asking costs a call of its own, so a reason once given is kept in `refused`."""
+class _WritePermit:
+    """Whether a write may be started. Asking costs a call of its own, so a cause once given is kept in `refused`."""
 
-    def __init__(self, may_start: Callable[[], str]) -> None:
+    def __init__(self, may_start: Callable[[], Cause | None]) -> None:
         self._may_start = may_start
-        self.refused = ""
+        self.refused: Cause | None = None
 
-    def __call__(self) -> str:
+    def __call__(self) -> Cause | None:
         self.refused = self.refused or self._may_start()
         return self.refused
 
 
 def _look(task: _Task, vpc_id: str) -> Observation:
     """One look, and the plan that follows from it. `vpc_id` is where the VPC was seen last."""
-    document, world = task.document, task.world
-    look = ObserveOptions(world.now, lambda: world.sleep(SECOND_LOOK_PAUSE))
-    snapshot = observe(document, world.aws, look, vpc_id)
+    document, environment = task.document, task.environment
+    options = ObserveOptions(environment.now, lambda: environment.sleep(SECOND_LOOK_PAUSE))
+    snapshot = observe(document, environment.aws, options, vpc_id)
     context = PlanContext(document, snapshot, task.policy)
-    changes, covered = tolerated(diff(document, snapshot, context, REGISTRY), document.exceptions, world.now())
-    aside = suppress(changes, task.memory.paused) if task.memory.paused else Suppression(changes)
-    if aside.left:
-        aside = replace(aside, whole=make_plan(changes, context, task.only).actions)
-    return Observation(snapshot, make_plan(aside.changes, context, task.only), covered, aside)
+    found = diff(document, snapshot, context, REGISTRY)
+    changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
+    suppression = suppress(changes, task.memory.flapping) if task.memory.flapping else Suppression(changes)
+    if suppression.suppressed:
+        suppression = replace(suppression, unsuppressed=make_plan(changes, context, task.only).actions)
+    return Observation(snapshot, make_plan(suppression.changes, context, task.only), excepted, suppression)
 
 
-def _look_again(task: _Task, first: Observation, attempts: Iterable[Attempt], leave: _Leave) -> Observation:
+def _look_again(task: _Task, first: Observation, results: Iterable[ActionResult], permit: _WritePermit) -> Observation:
     """The look after the writes; repeated while AWS has taken a call and still shows what was before it, unless the
     run may go on no longer.
     """
-    done = {one for attempt in attempts if attempt.ended is Ended.DONE for one in attempt.action.resolves}
-    undone = {one for attempt in attempts if attempt.ended is not Ended.DONE for one in attempt.action.resolves}
+    done = {one for result in results if result.ended is Ended.DONE for one in result.action.resolves}
+    undone = {one for result in results if result.ended is not Ended.DONE for one in result.action.resolves}
     vpc_id = first.snapshot.handles.get(Ref(task.document.vpc), "")
     try:
         observation = _look(task, vpc_id)
         for pause in PATIENCE:
-            mending = {one for action in observation.plan.actions for one in action.resolves}
-            if leave.refused or not mending & (done - undone) or leave():
+            open_ = {one for action in observation.plan.actions for one in action.resolves}
+            if permit.refused or not open_ & (done - undone) or permit():
                 break
-            task.world.sleep(pause)
+            task.environment.sleep(pause)
             observation = _look(task, vpc_id)
     except ObserveError as error:
-        return _blind(task, str(error))
+        return _unobservable(task, error.cause)
     return observation
 
 
-def _blind(task: _Task, why: str) -> Observation:
-    """The sight of a look that saw nothing: after writes that is a finding, not the end of the report."""
-    snapshot = Snapshot({}, {}, dict.fromkeys(task.document.resources, why), {}, (), task.world.now())
+def _unobservable(task: _Task, cause: Cause) -> Observation:
+    """The observation of a look that saw nothing: after writes that is a finding, not the end of the report."""
+    unreadable = dict.fromkeys(task.document.resources, cause)
+    snapshot = Snapshot({}, {}, unreadable, {}, (), task.environment.now())
     return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
-def _hands(world: Environment, snapshot: Snapshot) -> ApplyContext:
-    return ApplyContext(
-        world.aws, world.sleep, world.may_start, lambda: world.now() - snapshot.at > STALE_AFTER, world.notice
-    )
+def _apply_context(task: _Task, observation: Observation) -> ApplyContext:
+    environment, at = task.environment, observation.snapshot.at
+
+    def stale() -> bool:
+        return environment.now() - at > STALE_AFTER
+
+    return ApplyContext(environment.aws, environment.sleep, environment.may_start, stale, environment.notice)
 
 
 def _gate(
-    task: _Task, observation: Observation, approved: str, barred: Callable[[Action], str] = lambda action: ""
+    task: _Task,
+    observation: Observation,
+    approved: str,
+    deferred: Callable[[Action], Cause | None] = lambda action: None,
 ) -> Gate:
     document, policy = task.document, task.policy
-    guard = Guard(observation.aside, PlanContext(document, observation.snapshot, policy))
-    limits = Limits(barred, guard, task.memory.held_since)
-    return gate(
-        observation.plan, document, observation.snapshot, policy, task.world.now(), approved=approved, limits=limits
-    )
+    guard = Guard(observation.suppression, PlanContext(document, observation.snapshot, policy))
+    limits = Limits(deferred, guard, task.memory.held_since)
+    now = task.environment.now()
+    return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
 
 
-def _further(
-    task: _Task, first: Observation, barred: Gate, observation: Observation, attempts: Iterable[Attempt]
+def _further_gate(
+    task: _Task, first: Observation, first_gate: Gate, observation: Observation, results: Iterable[ActionResult]
 ) -> Gate:
     """What a further round may do: what the first plan held and was allowed, or what concerns things this run has
-    made.
+    created.
     """
     document = task.document
-    tried = list(attempts)
+    tried = list(results)
     creates = [one for one in tried if one.action.operation.phase is Phase.CREATE]
     sent = [one.action for one in creates if one.ended in {Ended.DONE, Ended.UNKNOWN}]
-    once, owned = {signature(action) for action in sent}, {action.address for action in sent}
+    once, created = {signature(action) for action in sent}, {action.address for action in sent}
     if any(one.action.address == document.vpc and one.ended is Ended.DONE for one in creates):
-        owned |= {at for at, resource in document.resources.items() if REGISTRY[at.kind].created_by_aws(at, resource)}
+        created |= {at for at, want in document.resources.items() if REGISTRY[at.kind].created_by_aws(at, want)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
     unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
-    planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in barred.held}
+    planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in first_gate.held}
 
-    def barred_now(action: Action) -> str:
+    def deferred(action: Action) -> Cause | None:
         name = signature(action)
         if name in once:
-            return "AWS may have made it a moment ago and not show it yet: the next run looks again"
-        if action.address in owned or (name in planned and name in unsure):
-            return ""
-        return "this run does not try it again, or did not begin with it: the next run does"
+            message = "AWS may have created it a moment ago and not show it yet: the next run looks again"
+            return Cause(Reason.NOT_VISIBLE_YET, message)
+        if action.address in created or (name in planned and name in unsure):
+            return None
+        return Cause(Reason.NEXT_RUN, "this run does not try it again, or did not begin with it: the next run does")
 
-    return _gate(task, observation, observation.plan.fingerprint, barred_now)
+    return _gate(task, observation, observation.plan.fingerprint, deferred)

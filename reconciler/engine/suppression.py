@@ -1,12 +1,12 @@
 """What is left alone for a while, and what must be left alone with it. Pure; `run.py` calls it after every look.
 
-A correction that somebody else keeps undoing is paused (`fights.py` says so, `keep.py` hands it on). The rest goes on,
+A correction that somebody else keeps undoing is flapping (`fights.py` says so, `keep.py` hands it on). The rest goes on,
 and keeps the rule of every plan: nothing passes that neither the state before nor the document lets through, and all
-passes that both let through. What is planned leads to an aim, the document with the live value at each paused place,
+passes that both let through. What is planned leads to an aim, the document with the live value at each flapping place,
 so the aim itself has to keep the rule:
 
-1. inside one list. What is not paused goes on, as long as the aim's list keeps the rule. Where it would not (revoking
-   an undeclared rule would cut what a paused one that is missing lets through), what is to be added waits; but where
+1. inside one list. What is not flapping goes on, as long as the aim's list keeps the rule. Where it would not (revoking
+   an undeclared rule would cut what a flapping one that is missing lets through), what is to be added waits; but where
    something would stay open the pause gives way: nobody keeps a door open by fighting over the one beside it;
 2. between places. Moves, and what is missing as a whole, stay in the plan and are held: what needs them is held with
    them by the gate. Nobody comes to a place where something is left alone, and a place where somebody stays who ought
@@ -24,13 +24,13 @@ from typing import Any
 from desired_state.fields import AclEntry, Address, RuleKey, is_cidr, network
 from desired_state.members import members
 from desired_state.resource import Resource
-from reconciler.model import ABSENT, Action, Change, Difference, refs
+from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, refs
 from reconciler.model.kind import PlanContext
 from reconciler.packets.reachability import Reachability
 from reconciler.packets.traffic import keeps, may_overlap, of_acl
 
-Left = tuple[Difference, str]
-"""A difference that is left alone, and the sentence why."""
+Suppressed = tuple[Difference, Cause]
+"""A difference that is not corrected for now, and why."""
 
 MOVES = {
     ("route_table", "subnets"),
@@ -44,52 +44,50 @@ _PLACES = {"security_group", "network_acl", "route_table"}
 
 @dataclass(frozen=True)
 class Suppression:
-    """`changes` are what is left to plan. `resting` was taken out of them; `stopped` is still in them, so that what
-    needs it waits for it, and its actions are to be held. `whole` is what would be done if nothing were left alone.
+    """`changes` are what is left to plan. `removed` was taken out of them; `held` is still in them, so that what needs it
+    waits for it, and its actions must be held. `unsuppressed` is what would be done if nothing were suppressed.
     """
 
     changes: tuple[Change, ...] = ()
-    resting: tuple[Left, ...] = ()
-    stopped: tuple[Left, ...] = ()
-    whole: tuple[Action, ...] = ()
+    removed: tuple[Suppressed, ...] = ()
+    held: tuple[Suppressed, ...] = ()
+    unsuppressed: tuple[Action, ...] = ()
 
     @property
-    def left(self) -> tuple[Left, ...]:
-        return *self.resting, *self.stopped
+    def suppressed(self) -> tuple[Suppressed, ...]:
+        return *self.removed, *self.held
 
 
-def suppress(changes: Iterable[Change], paused: Callable[[Difference], str]) -> Suppression:
-    """The changes without what is paused. `paused` says why a difference is to be left alone (empty: it is not)."""
+def suppress(changes: Iterable[Change], flapping: Callable[[Difference], Cause | None]) -> Suppression:
+    """The changes without what is flapping. `flapping` says why a difference is to be left alone (empty: it is not)."""
     everything = tuple(changes)
-    missing = _left_missing(everything, paused)
+    missing = _suppressed_missing(everything, flapping)
     kept: list[Change] = []
-    resting: list[Left] = []
-    stopped: list[Left] = [(_whole(one), missing[one.address]) for one in everything if one.address in missing]
+    removed: list[Suppressed] = []
+    held: list[Suppressed] = [(one.missing, missing[one.address]) for one in everything if one.address in missing]
     for change in everything:
         if change.have is None:
             kept.append(change)
             continue
-        left = _left(change, paused, missing)
+        left = _suppressed(change, flapping, missing)
         moves = [one for one in left if (change.address.kind, one[0].field) in MOVES]
         out = [one for one in left if one not in moves]
-        stopped += moves
-        resting += out
+        held += moves
+        removed += out
         rest = tuple(one for one in change.differences if all(one is not other for other, _ in out))
         if rest:
             kept.append(Change(change.address, _aim(change, out), change.have, change.base, rest) if out else change)
-    return Suppression(tuple(kept), tuple(resting), tuple(stopped))
+    return Suppression(tuple(kept), tuple(removed), tuple(held))
 
 
-def _whole(change: Change) -> Difference:
-    return Difference(change.address, "", None, change.want, ABSENT)
-
-
-def _left_missing(changes: Iterable[Change], paused: Callable[[Difference], str]) -> dict[Address, str]:
+def _suppressed_missing(
+    changes: Iterable[Change], flapping: Callable[[Difference], Cause | None]
+) -> dict[Address, Cause]:
     """What is not made now, and why: also what is missing and names such a thing, for half of it would be a guess."""
     absent = [change for change in changes if change.have is None]
-    left = {change.address: why for change in absent if (why := paused(_whole(change)))}
+    left = {change.address: why for change in absent if (why := flapping(change.missing))}
     while more := {
-        change.address: f"it needs {named}, which is left alone: {left[named]}"
+        change.address: Cause(Reason.SUPPRESSED, f"it needs {named}, which is suppressed: {left[named]}")
         for change in absent
         if change.address not in left and (named := next((one for one in left if one in _mentions(change.want)), None))
     }:
@@ -108,21 +106,24 @@ def _mentions(resource: Resource) -> set[str]:
     return found
 
 
-def _left(change: Change, paused: Callable[[Difference], str], missing: Mapping[Address, str]) -> list[Left]:
+def _suppressed(
+    change: Change, flapping: Callable[[Difference], Cause | None], missing: Mapping[Address, Cause]
+) -> list[Suppressed]:
     """The differences of a live resource that are left alone, with those that would break the rule without them."""
-    left: list[Left] = []
+    left: list[Suppressed] = []
     for name in dict.fromkeys(_family(one) for one in change.differences):
         ones = [one for one in change.differences if _family(one) == name]
-        whys = [paused(one) or _orphaned(one, missing) for one in ones]
+        whys = [flapping(one) or _orphaned(one, missing) for one in ones]
         named = [(one, why) for one, why in zip(ones, whys, strict=True) if why]
         if not named:
             continue
         first, why = named[0]
-        paused_ones = [one for one, _ in named]
-        bound = [one for one in _bound(change, name, ones, paused_ones) if one not in paused_ones]
-        if any(map(_stands_open, bound)) and not any(_orphaned(one, missing) for one in paused_ones):
+        flapping_ones = [one for one, _ in named]
+        bound = [one for one in _bound(change, name, ones, flapping_ones) if one not in flapping_ones]
+        if any(map(_stands_open, bound)) and not any(_orphaned(one, missing) for one in flapping_ones):
             continue  # nothing new is left open for the sake of an old fight
-        beside = f"it cannot be corrected without {first.field}{_key(first)}, which is left alone: {why}"
+        message = f"it cannot be corrected without {first.field}{_key(first)}, which is suppressed: {why}"
+        beside = Cause(Reason.SUPPRESSED, message)
         left += [(one, said or beside) for one, said in zip(ones, whys, strict=True) if said or one in bound]
     return left
 
@@ -141,37 +142,37 @@ def _key(one: Difference) -> str:
     return "" if one.key is None else f" {one.key}"
 
 
-def _orphaned(one: Difference, missing: Mapping[Address, str]) -> str:
+def _orphaned(one: Difference, missing: Mapping[Address, Cause]) -> Cause | None:
     """Why a member that names a thing which is not made now has to wait for it."""
     named = one.key.peer if isinstance(one.key, RuleKey) else one.want if one.field == "routes" else one.key
     if one.have is ABSENT and isinstance(named, str) and (why := missing.get(Address(named))):
-        return f"it needs {named}, which is left alone: {why}"
-    return ""
+        return Cause(Reason.SUPPRESSED, f"it needs {named}, which is suppressed: {why}")
+    return None
 
 
-def _bound(change: Change, name: str, ones: list[Difference], paused: list[Difference]) -> list[Difference]:
-    """The differences of one list that must be left alone because of the paused ones among them."""
+def _bound(change: Change, name: str, ones: list[Difference], flapping: list[Difference]) -> list[Difference]:
+    """The differences of one list that must be left alone because of the flapping ones among them."""
     kind = change.address.kind
     live = getattr(change.base, name, None)
     if name == "dns" or (kind, name) == ("db_instance", "vpc_security_groups"):
         return ones
     if kind == "security_group" and name in {"ingress", "egress"}:
-        lacking = [one.key for one in paused if one.have is ABSENT]
+        lacking = [one.key for one in flapping if one.have is ABSENT]
         return [one for one in ones if one.want is ABSENT and any(may_overlap(one.key, key) for key in lacking)]
     if kind == "network_acl" and name in {"ingress", "egress"}:
         before, after = of_acl(live or {}), of_acl(_with(live or {}, ones))
-        return _unsafe(ones, paused, live or {}, lambda aim: keeps(before, after, of_acl(aim)))
+        return _unsafe(ones, flapping, live or {}, lambda aim: keeps(before, after, of_acl(aim)))
     if kind == "route_table" and name == "routes":
         goal = _with(live or {}, ones)
-        return _unsafe(ones, paused, live or {}, lambda aim: _sent_right(live or {}, goal, aim))
+        return _unsafe(ones, flapping, live or {}, lambda aim: _sent_right(live or {}, goal, aim))
     return []
 
 
 def _unsafe(
-    ones: list[Difference], paused: list[Difference], live: Mapping[Any, Any], right: Callable[[dict[Any, Any]], bool]
+    ones: list[Difference], flapping: list[Difference], live: Mapping[Any, Any], right: Callable[[dict[Any, Any]], bool]
 ) -> list[Difference]:
     """What is left alone so that the list stays `right`: as little as is found by going one by one."""
-    rest = [one for one in ones if one not in paused]
+    rest = [one for one in ones if one not in flapping]
     if right(_with(live, rest)):
         return []
     taken: list[Difference] = []
@@ -214,7 +215,7 @@ def _route(routes: Mapping[str, str], at: tuple[int, int]) -> tuple[str, str] | 
     return best and best[1]
 
 
-def _aim(change: Change, left: Iterable[Left]) -> Resource:
+def _aim(change: Change, left: Iterable[Suppressed]) -> Resource:
     """The resource as declared, with the live value of what is left alone."""
     fields: dict[str, Any] = {}
     for one, _ in left:
@@ -234,46 +235,52 @@ class Guard:
     the order of the plan; it holds the network as it stands after those it let go.
     """
 
-    def __init__(self, aside: Suppression, context: PlanContext) -> None:
-        left = aside.left
-        self._stopped = aside.stopped
-        self._unlike = {one.address: why for one, why in aside.resting if _about_packets(one)}
+    def __init__(self, suppression: Suppression, context: PlanContext) -> None:
+        left = suppression.suppressed
+        self._held = suppression.held
+        self._unlike = {one.address: why for one, why in suppression.removed if _about_packets(one)}
         self._staying = {at: why for one, why in left for at in _stays(one, context)}
         bare = {one.address for one, _ in left if one.have is ABSENT}
         groups = [(Address(one.key), one, why) for one, why in left if _keeps_group(one)]
         self._staying |= {at: why for at, one, why in groups if one.address in bare}
         self._shared = {at: why for at, _, why in groups}
         self._open = {one.address: why for one, why in left if _leaves_open(one)}
-        self._ways = Reachability(context.snapshot, context.document.vpc, aside.whole) if self._open else None
+        self._reachability = (
+            Reachability(context.snapshot, context.document.vpc, suppression.unsuppressed) if self._open else None
+        )
 
-    def __call__(self, action: Action) -> str:
-        """Why this action is held; empty if it is not, and then it counts as done."""
-        reason = self._why(action)
-        if self._ways and not reason:
-            self._ways.take(action)
-        return reason
+    def __call__(self, action: Action) -> Cause | None:
+        """Why this action is held; None if it is not, and then it counts as done."""
+        cause = self._cause(action)
+        if self._reachability and not cause:
+            self._reachability.advance(action)
+        return cause
 
-    def _why(self, action: Action) -> str:
-        for one, why in self._stopped:
-            if _mends(action, one):
+    def _cause(self, action: Action) -> Cause | None:
+        for one, why in self._held:
+            if _resolves(action, one):
                 return why
         stays = self._staying if action.touches_traffic and not action.moves else {}
         shared = self._shared if action.lets_through else {}
         if stuck := stays.get(action.address) or shared.get(action.address):
-            return f"somebody is behind it who ought to leave, which is left alone: {stuck}"
+            return Cause(
+                Reason.SUPPRESSED, f"a subnet or database stays that ought to leave, which is suppressed: {stuck}"
+            )
         if unlike := sorted(action.after & self._unlike.keys()):
-            return f"{unlike[0]} is not as declared, and is left alone: {self._unlike[unlike[0]]}"
+            message = f"{unlike[0]} is not as declared, and is suppressed: {self._unlike[unlike[0]]}"
+            return Cause(Reason.SUPPRESSED, message)
         others = sorted(at for at in self._open if at.kind != action.address.kind)
-        if self._ways and action.lets_through and others and not self._allowed(action):
-            return f"it may open a way to what is left alone at {others[0]}: {self._open[others[0]]}"
-        return ""
+        if self._reachability and action.lets_through and others and not self._allowed(action):
+            message = f"it may open a way to what is suppressed at {others[0]}: {self._open[others[0]]}"
+            return Cause(Reason.SUPPRESSED, message)
+        return None
 
     def _allowed(self, action: Action) -> bool:
-        ways = self._ways
-        return bool(ways and ways.feasible and action.effect and ways.allow(action))
+        reachability = self._reachability
+        return bool(reachability and reachability.feasible and action.effect and reachability.allows(action))
 
 
-def _mends(action: Action, one: Difference) -> bool:
+def _resolves(action: Action, one: Difference) -> bool:
     if not one.field:
         return action.address == one.address
     named = one.key is None or any(ref.to == one.key for ref in refs(action.params))

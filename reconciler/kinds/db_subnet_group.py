@@ -15,7 +15,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.model import Action, Change, Finding, Observed, Operation, Outcome, Phase, Ref, Risk
+from reconciler.model import Action, Cause, Change, Finding, Observed, Operation, Outcome, Phase, Reason, Ref, Risk
 from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
 
 CREATE = Operation(
@@ -107,7 +107,7 @@ def create(address: Address, want: Resource, context: PlanContext) -> Iterable[A
 def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     if change.have and change.have.facts["vpc"] != change.have.facts["our_vpc"]:
         problem = f"a group of this name lies in another VPC, {change.have.facts['vpc']}: choose another name"
-        yield Finding(change.address, Outcome.BLOCKED, problem)
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
         return
     changed = sorted(change.fields & {"description", "subnets"})
     if changed:

@@ -12,12 +12,14 @@ from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
 from reconciler.model import (
     DOCUMENT_TAG,
     Action,
+    Cause,
     Change,
     Finding,
     Observed,
     Operation,
     Outcome,
     Phase,
+    Reason,
     Ref,
     Risk,
     Unmanaged,
@@ -120,10 +122,10 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
         other = context.snapshot.handles.get(Ref(context.document.vpc, ATTACHED))
         if one.have != NOWHERE:
             problem = f"it is attached to {one.have}: detaching it would cut that VPC off; detach it yourself"
-            yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")
+            yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem), "vpc")
         elif other:
             problem = f"another gateway, {other}, is attached to the VPC, which takes one: detach it, or declare it"
-            yield Finding(change.address, Outcome.BLOCKED, problem, "vpc")
+            yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem), "vpc")
         else:
             params: dict[str, Any] = {"InternetGatewayId": Ref(change.address), "VpcId": Ref(Address(one.want))}
             yield ATTACH.on(

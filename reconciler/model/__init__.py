@@ -16,10 +16,13 @@ from reconciler.model.operation import (
     refs,
 )
 from reconciler.model.outcome import (
-    Attempt,
+    ENDED_THE_RUN,
+    ActionResult,
+    Cause,
     Ended,
     Finding,
     Outcome,
+    Reason,
 )
 from reconciler.model.policy import (
     Policy,
@@ -42,10 +45,12 @@ __all__ = [
     "Absent",
     "Action",
     "ActionOptions",
-    "Attempt",
+    "ActionResult",
+    "Cause",
     "Change",
     "DOCUMENT_TAG",
     "Difference",
+    "ENDED_THE_RUN",
     "Ended",
     "Finding",
     "HOLD_TAG",
@@ -56,6 +61,7 @@ __all__ = [
     "Parameters",
     "Phase",
     "Policy",
+    "Reason",
     "Ref",
     "Risk",
     "Snapshot",

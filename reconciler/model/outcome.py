@@ -1,4 +1,7 @@
-"""How things end: `Outcome` of a drift or finding, `Ended` of a call, and the reasons."""
+"""How things end, and why: `Outcome` of a drift or finding, `Ended` of a call, `Cause` of either.
+
+Programs decide by a `Reason`; people read the message. Nothing may decide by the words of a message.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from reconciler.model.operation import Action
 
 
 class Outcome(StrEnum):
-    """How a finding ended. `CORRECTED` is a claim about the second look, not about an answer of 200."""
+    """How a drift or finding ended. `CORRECTED` is a claim about the second look, not about an answer of 200."""
 
     IN_SYNC = "in_sync"
     CORRECTED = "corrected"
@@ -21,19 +24,97 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+class Reason(StrEnum):
+    """Why something was not done, or not seen."""
+
+    # What could not be seen.
+    UNREADABLE = "unreadable"
+    AMBIGUOUS = "ambiguous"
+    UNVERIFIED = "unverified"
+    """It was written, and the look after it could not see the result."""
+
+    # What a person, the document or the deployment decided.
+    REPORT_ONLY = "report_only"
+    HOLD_TAG = "hold_tag"
+    INVALID_HOLD_TAG = "invalid_hold_tag"
+    DOWNTIME = "downtime"
+    PLAN_HELD = "plan_held"
+    """No call of the plan is made before a person releases it."""
+    SECTION_LOST = "section_lost"
+    CREATE_NOT_ALLOWED = "create_not_allowed"
+    FLAPPING = "flapping"
+    """Somebody keeps undoing the correction."""
+    SUPPRESSED = "suppressed"
+    """It cannot be corrected without something that is suppressed."""
+
+    # What no call of ours can do.
+    IMMUTABLE = "immutable"
+    UNSUPPORTED = "unsupported"
+    INCOMPLETE = "incomplete"
+    """The document does not say all that AWS needs to create it."""
+    CONFLICT = "conflict"
+    UNDECLARED = "undeclared"
+    """It concerns something that the document does not declare."""
+    MISSING_REFERENCE = "missing_reference"
+    TARGET_GONE = "target_gone"
+    CREATED_BY_AWS = "created_by_aws"
+    QUOTA = "quota"
+    NO_SAFE_ORDER = "no_safe_order"
+    PENDING_CHANGE = "pending_change"
+    """It would carry out somebody else's pending change."""
+
+    # What waits for something else.
+    DEPENDENCY = "dependency"
+    WOULD_OPEN = "would_open"
+    """It would open a way to what is not closed yet."""
+    NOT_READY = "not_ready"
+    NOT_VISIBLE_YET = "not_visible_yet"
+    """AWS took the call and still shows the old value."""
+    NOT_ATTEMPTED = "not_attempted"
+    NEXT_RUN = "next_run"
+    STALE = "stale"
+    """The world is no longer as it was seen, or the look is too old to take anything away on."""
+    ANSWER_LOST = "answer_lost"
+
+    # What AWS answered.
+    THROTTLED = "throttled"
+    BUSY = "busy"
+    REFUSED = "refused"
+
+    # What ended the run: no further call was started.
+    OUT_OF_TIME = "out_of_time"
+    LEASE_LOST = "lease_lost"
+    CREDENTIALS = "credentials"
+
+
+ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENTIALS})
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why: the reason for programs, the message for people. `code` is AWS's error code, where AWS is the cause."""
+
+    reason: Reason
+    message: str
+    code: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something a person should know, with its outcome; `field` is empty where it concerns the whole resource."""
 
     address: Address
     outcome: Outcome
-    message: str
+    cause: Cause
     field: str = ""
     key: Any = None
 
 
 class Ended(Enum):
-    """How one action ended. DONE is AWS's word only; STALE needs only a fresh look to be tried."""
+    """How one call ended. DONE is AWS's word only; STALE needs only a fresh look to be tried."""
 
     DONE = "done"
     HELD = "held"
@@ -45,9 +126,13 @@ class Ended(Enum):
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """An action and how it ended; `message` says why where it is not DONE."""
+class ActionResult:
+    """A call and how it ended; `cause` says why where it is not DONE."""
 
     action: Action
     ended: Ended
-    message: str = ""
+    cause: Cause | None = None
+
+    @property
+    def message(self) -> str:
+        return self.cause.message if self.cause else ""

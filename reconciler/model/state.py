@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.model.operation import Ref
+from reconciler.model.outcome import Cause
 
 DOCUMENT_TAG = "setpoint:document"
 NAME_TAG = "setpoint:name"
 HOLD_TAG = "setpoint:hold"
+
+
+Sign = Literal["add", "change", "remove"]
 
 
 class Absent(Enum):
@@ -33,13 +37,15 @@ ABSENT = Absent.ABSENT
 class Observed:
     """A live resource: `spec` is the document's model with ids turned back into addresses; `facts` is what is no state.
 
-    `status` is empty when AWS would take a change now, else AWS's own word for what it is doing.
+    `status` is empty when AWS would take a change now, else AWS's own word for what it is doing; `creating`: it is still
+    being created, so nothing may rely on it yet.
     """
 
     id: str
     spec: Resource
     status: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    creating: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,8 @@ class Snapshot:
 
     resources: Mapping[Address, Observed]
     handles: Mapping[Ref, str]
-    unreadable: Mapping[Address, str]
-    ambiguous: Mapping[Address, str]
+    unreadable: Mapping[Address, Cause]
+    ambiguous: Mapping[Address, Cause]
     unmanaged: tuple[Unmanaged, ...]
     at: datetime
 
@@ -72,7 +78,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Difference:
-    """One drift. `key` is the member of a set or mapping (a rule, a number, a destination, a tag), None for a scalar.
+    """One difference. `key` is the member of a set or mapping (a rule, a number, a destination, a tag), None for a scalar.
 
     `want` and `have` are ABSENT where the member, or the whole resource, is not there.
     """
@@ -82,6 +88,18 @@ class Difference:
     key: Any
     want: Any
     have: Any
+
+    @property
+    def identity(self) -> tuple[Address, str, Any]:
+        """What it is known by from look to look."""
+        return self.address, self.field, self.key
+
+    @property
+    def sign(self) -> Sign:
+        """What correcting it does to the live state."""
+        if self.have is ABSENT:
+            return "add"
+        return "remove" if self.want is ABSENT else "change"
 
 
 @dataclass(frozen=True)
@@ -93,6 +111,11 @@ class Change:
     have: Observed | None
     base: Resource
     differences: tuple[Difference, ...]
+
+    @property
+    def missing(self) -> Difference:
+        """That the whole resource is missing, as a difference."""
+        return Difference(self.address, "", None, self.want, ABSENT)
 
     def of(self, name: str) -> tuple[Difference, ...]:
         return tuple(one for one in self.differences if one.field == name)

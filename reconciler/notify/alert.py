@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +22,7 @@ class Topic(StrEnum):
     """What a concern is about; all but the first two are about the document or the run as a whole."""
 
     DRIFT = "drift"
-    FIGHT = "fight"
+    FLAPPING = "flapping"
     UNSEEN = "unseen"
     PLAN_HELD = "plan-held"
     REFUSED = "document-refused"
@@ -35,7 +34,8 @@ class Topic(StrEnum):
 class Member(NamedTuple):
     """One thing that is the matter, on one line; `want` and `have` as a document writes them, None: not there.
 
-    `compared` is false where there is no set point to compare with. `outcome` is None where nothing was tried.
+    `compared` is false where there is no set point to compare with: then `identity` is what the thing is known by again.
+    `outcome` is None where nothing was tried.
     """
 
     what: str
@@ -44,6 +44,7 @@ class Member(NamedTuple):
     want: Any = None
     have: Any = None
     compared: bool = False
+    identity: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,33 +78,19 @@ class Alert:
 
 
 def fingerprint(document: str, topic: Topic, address: str = "", field: str = "") -> str:
-    """The short name of a concern: the same in every run, and in no other document. A drift and a fight share one."""
-    about = Topic.DRIFT if topic is Topic.FIGHT else topic
+    """The short name of a concern: the same in every run, and in no other document. A drift and a flapping one share one."""
+    about = Topic.DRIFT if topic is Topic.FLAPPING else topic
     return short([document, about.value, address, field])
 
 
 def digest(members: Iterable[Member], beside: str = "") -> str:
-    """What exactly these are, in any order, and what is the matter `beside`; empty where there are none. Reasons vary
-    from run to run with ids and times, so they count only where nothing else tells two things apart.
+    """What exactly these are, in any order, and what is the matter `beside`; empty where there are none. The words of a
+    message vary from run to run with ids and times, so they do not count.
     """
     told = [
-        [one.what, one.want, one.have, one.outcome] if one.compared else [gist(one.what), one.outcome]
-        for one in members
+        [one.what, one.want, one.have, one.outcome] if one.compared else [*one.identity, one.outcome] for one in members
     ]
     return short([beside, *sorted(json.dumps(one, sort_keys=True, default=str) for one in told)]) if told else ""
-
-
-def cause(address: str, why: str) -> str:
-    """Why something could not be seen, so that the same cause reads alike whichever call it meets."""
-    if code := re.search(r"\b[A-Z]\w+: ([A-Z][\w.]*): ", why):
-        busy = "hrottl" in code[1] or code[1].endswith("LimitExceeded")
-        return "throttled" if busy else code[1]
-    return f"{address} {gist(why)}"
-
-
-def gist(message: str) -> str:
-    """The words of a message without numbers, ids, times and codes."""
-    return " ".join(re.findall(r"(?<![\w-])[A-Za-z_/]{1,40}(?![\w-])", message))
 
 
 def short(value: Any) -> str:

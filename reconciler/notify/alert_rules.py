@@ -12,14 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from desired_state.fields import Address
-from reconciler.engine.result import Line, Report
-from reconciler.model import Ended, Finding, Outcome, Risk
+from reconciler.engine.result import Drift, Orphaned, Report
+from reconciler.model import ENDED_THE_RUN, Cause, Ended, Finding, Outcome, Reason, Risk
 from reconciler.model.trigger import Source
-from reconciler.notify.alert import Alert, Member, Topic, cause, digest, fingerprint, short
+from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
 from reconciler.notify.exposure import Exposure, Severity, cost, exposure
-from reconciler.report.as_json import line_as_json
+from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
-from reconciler.report.lines import Orphaned, orphaned
 from reconciler.report.text import difference
 
 _WORST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
@@ -32,12 +31,6 @@ _ENDINGS = {
     None: "not corrected yet",
 }
 _GRAVITY = {Outcome.FAILED: Severity.HIGH, Outcome.BLOCKED: Severity.MEDIUM, Outcome.HELD: Severity.LOW}
-UNSEEN = "it could not be looked at"
-"""How the finding of what could not be read begins (`result.py`)."""
-UNSURE = "whether it is corrected could not be seen"
-_UNTRIED = "nothing was tried"
-FIGHT = "a fight:"
-"""How the message of a drift begins that is left alone because somebody keeps bringing it back (`fights.py`)."""
 
 
 def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
@@ -46,7 +39,7 @@ def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
         return ()
     found = [
         *_of_the_document(result),
-        *_blind(result),
+        *_unobservable(result),
         *(_of_the_network(result, result.report) if result.report else ()),
     ]
     return tuple(sorted(found, key=lambda one: (one.severity.rank, one.address or "", one.fingerprint)))
@@ -68,109 +61,108 @@ def _of_the_document(result: AttemptResult) -> Iterator[Alert]:
         yield _whole(result, Topic.REFUSED, severity, "the document is refused", sentence, members, about=told)
 
 
-def _blind(result: AttemptResult) -> Iterator[Alert]:
+def _unobservable(result: AttemptResult) -> Iterator[Alert]:
     if result.ending is Ending.UNOBSERVABLE:
         sentence = "Nothing could be seen, so nothing was changed: what differs now is not known."
+        title = "the network could not be looked at"
         member = Member(result.problem or "nothing could be seen", Outcome.FAILED)
-        about = cause("", result.problem)
-        yield _whole(
-            result, Topic.UNSEEN, Severity.HIGH, "the network could not be looked at", sentence, [member], about=about
-        )
+        yield _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, [member], about=result.code)
 
 
 def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     """What has one cause for many resources, each cause once; then all the rest, field by field."""
-    unseen = [one for one in report.findings if one.message.startswith(UNSEEN)]
-    unsure = [line for line in report.lines if line.message.startswith(UNSURE)]
-    if unseen or unsure:
-        rest = "whether what was done there holds is not known" if unsure else "nothing of that part was changed"
-        sentence = f"Part of the network could not be seen, and {rest}."
-        about = sorted({cause(one.address, one.message) for one in unseen} or {UNSURE})
-        told = [*map(_found, unseen), *map(_named, unsure)]
-        title = "part of the network could not be looked at"
-        yield _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, told, about=about)
-    held = [line for line in report.lines if _held_as_a_whole(line.outcome, line.message, report)]
-    lost = [one for one in report.findings if report.gate.whole and one in report.gate.findings and not one.field]
-    going = [one for one in orphaned(report) if _held_as_a_whole(one.outcome, one.message, report)]
-    if report.gate.whole:
-        yield _plan_held(result, report, held, [*map(_found, lost), *map(_going, going)])
-    stopped = _stopped(report)
-    left = [line for line in report.lines if stopped and line.outcome is Outcome.WAITING and line.message in stopped]
-    if stopped:
-        reasons = sorted({one for one in stopped.values() if one})
-        title = f"the run stopped; partial: {report.count(Outcome.CORRECTED)} of {len(report.lines)} done"
+    unseen = [one for one in report.findings if one.cause.reason is Reason.UNREADABLE]
+    unverified = [drift for drift in report.drifts if _reason(drift) is Reason.UNVERIFIED]
+    if unseen or unverified:
+        yield _unseen(result, unseen, unverified)
+    held = [drift for drift in report.drifts if _reason(drift) is Reason.PLAN_HELD]
+    going = [one for one in report.orphaned if one.cause and one.cause.reason is Reason.PLAN_HELD]
+    lost = [one for one in report.findings if report.gate.plan_held and one.cause.reason is Reason.SECTION_LOST]
+    if report.gate.plan_held:
+        members = [*map(_found, lost), *map(_going, going), *map(_named, held)]
+        yield _plan_held(result, report, report.gate.plan_held, held, members)
+    stops = _stops(report)
+    left = list(_left_behind(report)) if stops else []
+    if stops:
+        title = f"the run stopped; partial: {report.count(Outcome.CORRECTED)} of {len(report.drifts)} done"
         sentence = "What was not done yet stands as it was; the next run goes on from there."
-        told = [*(Member(one, Outcome.WAITING) for one in reasons), *map(_named, left)]
-        yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, told, about=reasons)
-    done = [line for line in report.lines if result.rollout and line.outcome is Outcome.CORRECTED]
+        told = [*(Member(one, Outcome.WAITING) for one in sorted(map(str, stops))), *map(_named, left)]
+        about = sorted({one.reason for one in stops})
+        yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, told, about=about)
+    done = [drift for drift in report.drifts if result.rollout and drift.outcome is Outcome.CORRECTED]
     if done:
         yield _rollout(result, report, done)
-    taken = {id(one) for one in (*unseen, *unsure, *held, *lost, *left, *done)}
-    yield from _by_field(result, report, taken, [one for one in orphaned(report) if one not in going])
+    taken = {id(one) for one in (*unseen, *unverified, *held, *lost, *left, *done)}
+    yield from _by_field(result, report, taken, [one for one in report.orphaned if one not in going])
 
 
-def _plan_held(result: AttemptResult, report: Report, held: Iterable[Line], others: Iterable[Member]) -> Alert:
+def _reason(drift: Drift) -> Reason | None:
+    return drift.cause.reason if drift.cause else None
+
+
+def _unseen(result: AttemptResult, unseen: list[Finding], unverified: list[Drift]) -> Alert:
+    """The same cause is one alert, whichever resources it meets: known by AWS's code, else by the resource."""
+    rest = "whether what was done there holds is not known" if unverified else "nothing of that part was changed"
+    sentence = f"Part of the network could not be seen, and {rest}."
+    about = sorted({one.cause.code or one.address for one in unseen}) or [Reason.UNVERIFIED]
+    members = [*map(_found, unseen), *map(_named, unverified)]
+    title = "part of the network could not be looked at"
+    return _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, members, about=about)
+
+
+def _stops(report: Report) -> set[Cause]:
+    """Why no further call was started, of the calls that were not started for it."""
+    untried = (one for one in report.action_results if one.ended is not Ended.FAILED)
+    return {one.cause for one in untried if one.cause and one.cause.reason in ENDED_THE_RUN}
+
+
+def _left_behind(report: Report) -> Iterator[Drift]:
+    """The drifts that were not reached because the run stopped, or because of what it did not reach."""
+    skipped = {one.cause.reason for one in report.action_results if one.cause and one.ended is Ended.SKIPPED}
+    behind = ENDED_THE_RUN | skipped | {Reason.NOT_ATTEMPTED}
+    yield from (drift for drift in report.drifts if drift.outcome is Outcome.WAITING and _reason(drift) in behind)
+
+
+def _plan_held(
+    result: AttemptResult, report: Report, cause: Cause, held: Iterable[Drift], members: list[Member]
+) -> Alert:
     """Everything that waits for a person to release the plan, as grave as the gravest of it."""
-    severity = min((Severity.HIGH, *(exposure(line).severity for line in held)), key=lambda one: one.rank)
-    told = [*others, *map(_named, held)]
-    about = [[one.what, one.want, one.have] for one in told]
-    sentence = _sentence(report.gate.whole)
-    alert = _whole(result, Topic.PLAN_HELD, severity, "the whole plan is held", sentence, told, about=about)
+    severity = min((Severity.HIGH, *(exposure(drift).severity for drift in held)), key=lambda one: one.rank)
+    about = [[one.what, one.want, one.have] for one in members]
+    title, sentence = "the whole plan is held", _sentence(cause.message)
+    alert = _whole(result, Topic.PLAN_HELD, severity, title, sentence, members, about=about)
     return replace(alert, release=report.plan.fingerprint)
 
 
-def _rollout(result: AttemptResult, report: Report, done: Iterable[Line]) -> Alert:
+def _rollout(result: AttemptResult, report: Report, done: Iterable[Drift]) -> Alert:
     """What the first run of a version put right. It is what the author wanted, so nobody is woken for each piece of it;
     what somebody else changed meanwhile cannot be told from it.
     """
     number = report.document.revision
     title = f"revision {number} was put in force"
     sentence = f"What differed from revision {number}, be it new in it or drift, was put right."
-    told = [_named(line) for line in done]
+    told = [_named(drift) for drift in done]
     alert = _whole(result, Topic.ROLLOUT, Severity.LOW, title, sentence, told)
     return replace(alert, digest="", corrected=digest(told))
 
 
-def _held_as_a_whole(outcome: Outcome | None, message: str, report: Report) -> bool:
-    return bool(report.gate.whole) and outcome is Outcome.HELD and message == report.gate.whole
-
-
-def _stopped(report: Report) -> dict[str, str]:
-    """By what a drift that was not reached says of itself, the reason why the run stopped (empty: a consequence).
-
-    AWS's own words begin with the name of the call (`aws.py`); the others come from who may end a run early.
-    """
-    reasons = {
-        one.message
-        for one in report.attempts
-        if one.ended is Ended.WAITING and not one.message.startswith(f"{one.action.operation.name}:")
-    }
-    failed = {one.message for one in report.attempts if one.ended is Ended.FAILED}
-    reasons |= {one.message for one in report.attempts if one.ended is Ended.SKIPPED and one.message in failed}
-    if not reasons:
-        return {}
-    after = {one.message for one in report.attempts if one.ended is Ended.SKIPPED} - reasons
-    untried = {line.message for line in report.lines if line.message.startswith(_UNTRIED)}
-    return {reason: reason for reason in sorted(reasons)} | dict.fromkeys(sorted(after | untried), "")
-
-
 def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Iterable[Orphaned]) -> Iterator[Alert]:
-    lines: dict[tuple[Address, str], list[Line]] = {}
+    drifts: dict[tuple[Address, str], list[Drift]] = {}
     told: dict[tuple[Address, str], list[tuple[Member, Exposure]]] = {}
-    for line in report.lines:
-        if id(line) not in taken:
-            lines.setdefault((line.address, line.field), []).append(line)
-            told.setdefault((line.address, line.field), []).append((_member(line), _weight(line, report)))
+    for drift in report.drifts:
+        if id(drift) not in taken:
+            drifts.setdefault((drift.address, drift.field), []).append(drift)
+            told.setdefault((drift.address, drift.field), []).append((_member(drift), _weight(drift, report)))
     for one in report.findings:
         if id(one) not in taken and one.outcome is not Outcome.IN_SYNC:
-            weight = Exposure(_GRAVITY.get(one.outcome, Severity.LOW), _sentence(one.message))
+            weight = Exposure(_GRAVITY.get(one.outcome, Severity.LOW), _sentence(one.cause.message))
             told.setdefault((one.address, one.field), []).append((_found(one, alone=True), weight))
     for each in going:
         verb = "was taken away" if each.outcome is Outcome.CORRECTED else "is to be taken away"
         weight = Exposure(Severity.MEDIUM, f"{each.action.address} {verb}: {each.action.why}.")
         told.setdefault((each.action.address, ""), []).append((_going(each), weight))
     for (address, field), parts in told.items():
-        yield _drift(result, report, address, field, parts, lines.get((address, field), []))
+        yield _drift(result, report, address, field, parts, drifts.get((address, field), []))
 
 
 def _drift(
@@ -179,19 +171,19 @@ def _drift(
     address: Address,
     field: str,
     parts: list[tuple[Member, Exposure]],
-    lines: Iterable[Line],
+    drifts: Iterable[Drift],
 ) -> Alert:
-    """The one concern of a field: its members worst first, its sentence that of the gravest."""
+    """The one alert of a field: its members worst first, its sentence that of the gravest."""
     parts = sorted(parts, key=lambda part: _WORST.index(part[0].outcome))
     weight = min((part[1] for part in parts), key=lambda one: one.severity.rank)
-    fight = any(line.outcome is Outcome.HELD and line.message.startswith(FIGHT) for line in lines)
-    worst = "somebody keeps changing it" if fight else _ENDINGS[parts[0][0].outcome]
+    flapping = any(_reason(drift) is Reason.FLAPPING for drift in drifts)
+    worst = "somebody keeps changing it" if flapping else _ENDINGS[parts[0][0].outcome]
     open_ones = [part[0] for part in parts if part[0].outcome is not Outcome.CORRECTED]
     done = [part[0] for part in parts if part[0].outcome is Outcome.CORRECTED]
-    topic = Topic.FIGHT if fight else Topic.DRIFT
+    topic = Topic.FLAPPING if flapping else Topic.DRIFT
     return Alert(
         fingerprint=fingerprint(result.document, topic, address, field),
-        digest=digest(open_ones, "fight" if fight else ""),
+        digest=digest(open_ones, Reason.FLAPPING if flapping else ""),
         corrected=digest(done),
         topic=topic,
         severity=weight.severity,
@@ -202,39 +194,42 @@ def _drift(
         aws_id=report.ids.get(address, ""),
         actor=result.actors.get(address),
         exposed=result.exposed.get(address),
-        once=fight,
+        once=flapping,
     )
 
 
-def _weight(line: Line, report: Report) -> Exposure:
+def _weight(drift: Drift, report: Report) -> Exposure:
     """What a drift means, and what putting it right would cost where that is what holds it."""
-    weight = exposure(line)
-    risks = [one.risk for one in report.plan.actions if (line.address, line.field) in one.resolves]
-    price = cost(max(risks, default=Risk.COSMETIC)) if line.outcome is Outcome.HELD else None
+    weight = exposure(drift)
+    risks = [one.risk for one in report.plan.actions if (drift.address, drift.field) in one.resolves]
+    price = cost(max(risks, default=Risk.COSMETIC)) if drift.outcome is Outcome.HELD else None
     if price is None:
         return weight
     severity = min(weight.severity, price.severity, key=lambda one: one.rank)
     return Exposure(severity, f"{weight.sentence} {price.sentence}")
 
 
-def _member(line: Line) -> Member:
-    plain = line_as_json(line)
-    what = difference(line) if line.field else "the whole resource is missing"
-    return Member(what, line.outcome, line.message, plain["want"], plain["have"], compared=True)
+def _member(drift: Drift) -> Member:
+    one = drift.difference
+    want, have = value_as_json(one, one.want), value_as_json(one, one.have)
+    return Member(difference(one), drift.outcome, drift.message, want, have, compared=True)
 
 
-def _named(line: Line) -> Member:
-    """A member with its address, for a concern of many resources; that has said why already."""
-    member = _member(line)
-    return member._replace(what=f"{line.address}: {member.what}", why="")
+def _named(drift: Drift) -> Member:
+    """A member with its address, for an alert of many resources; that has said why already."""
+    member = _member(drift)
+    return member._replace(what=f"{drift.address}: {member.what}", why="")
 
 
 def _found(one: Finding, *, alone: bool = False) -> Member:
-    return Member(one.message if alone else f"{one.address}: {one.message}", one.outcome)
+    message = one.cause.message if alone else f"{one.address}: {one.cause.message}"
+    identity = (one.address, one.field, str(one.key), one.cause.reason, one.cause.code)
+    return Member(message, one.outcome, identity=identity)
 
 
 def _going(one: Orphaned) -> Member:
-    return Member(f"{one.action.address}: {one.action.why}", one.outcome, one.message)
+    identity = (one.action.address, one.action.operation.name)
+    return Member(f"{one.action.address}: {one.action.why}", one.outcome, one.message, identity=identity)
 
 
 def _sentence(message: str) -> str:

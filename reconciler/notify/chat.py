@@ -27,7 +27,7 @@ _EMOJI = re.compile(r":(?=[A-Za-z0-9_+-]+:)")
 def chat(notification: Notification, here: NotificationOrigin) -> str:
     """The message as JSON text."""
     alert = notification.alert
-    topic = alert.topic.value if alert else notification.kind.value
+    topic = alert.topic.value if alert else notification.status.value
     custom: dict[str, Any] = {
         "version": "1.0",
         "source": "custom",
@@ -46,7 +46,7 @@ def chat(notification: Notification, here: NotificationOrigin) -> str:
             "relatedResources": [plain(alert.aws_id)] if alert and alert.aws_id else [],
             "additionalContext": {
                 "severity": notification.severity.value,
-                "kind": notification.kind.value,
+                "status": notification.status.value,
                 "document": plain(here.document),
                 "account": plain(here.account),
                 "region": plain(here.region),

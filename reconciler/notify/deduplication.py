@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.ledger.record import Notified
-from reconciler.model import Outcome
+from reconciler.model import Outcome, Reason
 from reconciler.notify.alert import Alert, Topic, fingerprint
-from reconciler.notify.alert_rules import UNSURE
 from reconciler.notify.exposure import Severity
 from reconciler.report.attempt import AttemptResult, Ending
 
@@ -30,20 +29,20 @@ _LONGEST = 160
 class Status(StrEnum):
     """Why a message is sent."""
 
-    FIRING = "new"
+    FIRING = "firing"
     CHANGED = "changed"
-    REPEAT = "still"
-    RESOLVED = "normal"
-    DIGEST = "rest"
+    REPEAT = "repeat"
+    RESOLVED = "resolved"
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True)
 class Notification:
-    """One message to people. `alert` is None where it is over (NORMAL) and where `rest` is summed up (REST).
+    """One message to people. `alert` is None where it is over (RESOLVED) and where `rest` is summed up (DIGEST).
     `since` is when people were first told of it, None where that is now.
     """
 
-    kind: Status
+    status: Status
     fingerprint: str
     severity: Severity
     title: str
@@ -61,7 +60,7 @@ class Notification:
 class Notifications:
     """What to send, and what is to be remembered when it was sent."""
 
-    messages: tuple[Notification, ...]
+    notifications: tuple[Notification, ...]
     told: Mapping[str, Notified]
     before: Mapping[str, Notified]
 
@@ -81,12 +80,12 @@ def deduplicate(
     known: dict[str, Notified] = {}
     for one in found:
         before = told.get(one.fingerprint)
-        kind = _kind(one, before, now, repeat)
-        if kind is None and before:
+        status = _status(one, before, now, repeat)
+        if status is None and before:
             known[one.fingerprint] = before
             continue
         first = before.first_seen if before and before.open else None
-        messages.append(Notification(kind or Status.FIRING, one.fingerprint, one.severity, one.title, one, first))
+        messages.append(Notification(status or Status.FIRING, one.fingerprint, one.severity, one.title, one, first))
         known[one.fingerprint] = Notified(_stamp(one), one.title[:_LONGEST], first or now, now, open=not one.settled)
     shows = _shows(result)
     for name, before in told.items():
@@ -100,7 +99,7 @@ def deduplicate(
     return Notifications(_at_most(messages), known, dict(told))
 
 
-def _kind(one: Alert, before: Notified | None, now: datetime, repeat: timedelta) -> Status | None:
+def _status(one: Alert, before: Notified | None, now: datetime, repeat: timedelta) -> Status | None:
     """Why to tell of a concern; None: people know it."""
     if before is None:
         return Status.FIRING
@@ -129,7 +128,7 @@ def _shows(result: AttemptResult) -> Callable[[str], bool]:
         return lambda name: False
     bad = {Outcome.FAILED, Outcome.BLOCKED}
     unseen = {one.address for one in report.findings if not one.field and one.outcome in bad}
-    unseen |= {line.address for line in report.lines if line.message.startswith(UNSURE)}
+    unseen |= {one.address for one in report.drifts if one.cause and one.cause.reason is Reason.UNVERIFIED}
     if report.plan.only is None and not unseen:
         return lambda name: True
     shown = {fingerprint(result.document, topic) for topic in (Topic.REFUSED, Topic.DELETED)}
@@ -142,7 +141,7 @@ def _shows(result: AttemptResult) -> Callable[[str], bool]:
 
 def _at_most(messages: Iterable[Notification]) -> tuple[Notification, ...]:
     """The gravest first, good news last; what goes beyond the limit is one message, the last."""
-    ordered = sorted(messages, key=lambda one: (one.kind is Status.RESOLVED, one.severity.rank))
+    ordered = sorted(messages, key=lambda one: (one.status is Status.RESOLVED, one.severity.rank))
     if len(ordered) <= AT_MOST:
         return tuple(ordered)
     rest = tuple(ordered[AT_MOST - 1 :])

@@ -16,7 +16,6 @@ from reconciler.model.trigger import Actor
 from reconciler.redact import fit, safe_text
 from reconciler.report.as_json import as_json
 from reconciler.report.attempt import AttemptResult, Ending
-from reconciler.report.lines import orphaned
 
 VERSION = 1
 SOURCE, DETAIL_TYPE = "setpoint", "Setpoint Run"
@@ -24,6 +23,13 @@ LONGEST = 240_000
 """Bytes of a detail. An entry may have 262,144 with everything around it (EventBridge user guide, "Calculating
 PutEvents event entry size").
 """
+_ENDINGS = {
+    Ending.COMPLETED: "looked",
+    Ending.REFUSED: "refused",
+    Ending.DELETED: "deleted",
+    Ending.UNOBSERVABLE: "blind",
+}
+"""The words of version 1 of the schema for how an attempt ended."""
 _LARGEST_VALUE = 4_000
 _MOST = 2_000
 _LINES = 30
@@ -44,7 +50,7 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
         "version": VERSION,
         "run_id": safe_text(result.run_id),
         "document": safe_text(result.document),
-        "ending": result.ending.value,
+        "ending": _ENDINGS[result.ending],
         "woken_by": result.trigger.source.value,
         "problem": _text(result.problem),
         "refusal": _text(result.refusal),
@@ -57,7 +63,7 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
 def _calm(report: Report) -> bool:
     """Nothing differed, nothing was done and nothing is to be known; what nobody declares is a metric, no event."""
     noted = [one for one in report.findings if one.outcome is not Outcome.IN_SYNC]
-    return not (report.lines or noted or report.writes or report.gate.whole or orphaned(report))
+    return not (report.drifts or noted or report.writes or report.gate.plan_held or report.orphaned)
 
 
 def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
@@ -73,12 +79,15 @@ def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
         "wrote": report.wrote,
         "in_sync": plain["in_sync"],
         "fingerprint": report.plan.fingerprint,
-        "held_as_a_whole": _text(report.gate.whole),
+        "held_as_a_whole": _text(plain["held_as_a_whole"] or ""),
         "counts": plain["counts"],
         "drifted": [_drift(one, result, report) for one in plain["drifted"]],
         "findings": [fit(one, _MOST) for one in plain["findings"]],
         "actions": [
-            {name: fit(one[name], _MOST) for name in ("operation", "address", "why", "risk", "ended", "message")}
+            {
+                name: fit(one[name], _MOST)
+                for name in ("operation", "address", "why", "risk", "ended", "reason", "message")
+            }
             for one in plain["actions"]
         ],
         "unmanaged": [fit(one, _MOST) for one in plain["unmanaged"]],
@@ -98,6 +107,7 @@ def _drift(one: dict[str, Any], result: AttemptResult, report: Report) -> dict[s
         "want": _small(one["want"]),
         "have": _small(one["have"]),
         "outcome": one["outcome"],
+        "reason": one["reason"],
         "message": safe_text(one["message"]),
         "exposed_seconds": None if exposed is None else round(exposed, 3),
         "actor": _actor(actor) if actor else None,
@@ -124,9 +134,9 @@ def _small(value: Any) -> Any:
 
 def _text(words: str) -> str | None:
     """Some lines, each of them harmless, and a word on how many more there are; None where there are none."""
-    lines = words.splitlines()
-    told = [safe_text(line) for line in lines[:_LINES]]
-    more = [f"({len(lines) - _LINES} more lines)"] if len(lines) > _LINES else []
+    drifts = words.splitlines()
+    told = [safe_text(line) for line in drifts[:_LINES]]
+    more = [f"({len(drifts) - _LINES} more lines)"] if len(drifts) > _LINES else []
     return "\n".join([*told, *more]) or None
 
 

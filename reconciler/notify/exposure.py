@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, RuleKey, is_cidr, is_ipv6, traffic
-from reconciler.model import ABSENT, Outcome, Risk
+from reconciler.model import ABSENT, Difference, Outcome, Risk
 
 if TYPE_CHECKING:
-    from reconciler.engine.result import Line
+    from reconciler.engine.result import Drift
 
 
 class Severity(StrEnum):
@@ -42,22 +42,23 @@ _WIDE_V4, _WIDE_V6 = 8, 7
 """Prefixes shorter than these are no network that anyone owns: 10.0.0.0/8 and fc00::/7 are the largest private ones."""
 
 
-def exposure(line: Line) -> Exposure:
+def exposure(drift: Drift) -> Exposure:
     """What this drift means as long as it stands, or meant until it was corrected."""
-    past = line.outcome is Outcome.CORRECTED
-    match line.field:
+    past = drift.outcome is Outcome.CORRECTED
+    one = drift.difference
+    match one.field:
         case "":
-            return _missing(line, past=past)
+            return _missing(one, past=past)
         case "tags" | "description":
-            return Exposure(Severity.LOW, f"Only {line.field} of {line.address} differ: no packet and no data does.")
+            return Exposure(Severity.LOW, f"Only {one.field} of {one.address} differ: no packet and no data does.")
         case "ingress" | "egress":
-            return _packets(line, past=past)
+            return _packets(one, past=past)
         case "routes":
-            return _route(line, past=past)
-        case "subnets" if line.address.kind in {"route_table", "network_acl"}:
-            return _followed(line, past=past)
+            return _route(one, past=past)
+        case "subnets" if one.address.kind in {"route_table", "network_acl"}:
+            return _followed(one, past=past)
         case _:
-            return _setting(line, past=past)
+            return _setting(one, past=past)
 
 
 def cost(risk: Risk) -> Exposure | None:
@@ -68,20 +69,20 @@ def cost(risk: Risk) -> Exposure | None:
     }.get(risk)
 
 
-def _missing(line: Line, *, past: bool) -> Exposure:
-    address, was = line.address, "was" if past else "is"
+def _missing(one: Difference, *, past: bool) -> Exposure:
+    address, was = one.address, "was" if past else "is"
     if address.kind == "db_instance":
         severity = Severity.HIGH if past else Severity.CRITICAL
         return Exposure(severity, f"{address} {was} not there, and what was stored in it may be gone.")
     return Exposure(Severity.MEDIUM if past else Severity.HIGH, f"{address} {was} not there.")
 
 
-def _packets(line: Line, *, past: bool) -> Exposure:
+def _packets(one: Difference, *, past: bool) -> Exposure:
     """A rule of a security group or an entry of an ACL: more or less than declared passes this one layer."""
-    address, inward = line.address, line.field == "ingress"
-    want, have = line.want, line.have
-    if isinstance(line.key, RuleKey):
-        rule = line.key
+    address, inward = one.address, one.field == "ingress"
+    want, have = one.want, one.have
+    if isinstance(one.key, RuleKey):
+        rule = one.key
         if want is not ABSENT and have is not ABSENT:
             return Exposure(Severity.LOW, f"Only the description of a rule of {address} differs: no packet does.")
         what, peer = _what(rule), rule.peer
@@ -131,23 +132,23 @@ def _grave(peer: str, *, inward: bool) -> Severity:
     return Severity.CRITICAL if _wide(peer) else Severity.HIGH
 
 
-def _route(line: Line, *, past: bool) -> Exposure:
-    address, destination = line.address, str(line.key)
-    if line.have is ABSENT:
+def _route(one: Difference, *, past: bool) -> Exposure:
+    address, destination = one.address, str(one.key)
+    if one.have is ABSENT:
         cannot = "could not" if past else "cannot"
         return Exposure(Severity.HIGH, f"What {address} is meant to send to {_who(destination)} {cannot} go there.")
-    outside = str(line.have).startswith(("internet_gateway/", "igw-"))
+    outside = str(one.have).startswith(("internet_gateway/", "igw-"))
     severity = Severity.CRITICAL if outside and _wide(destination) else Severity.HIGH
-    sends, declared = "sent" if past else "sends", "" if line.want is ABSENT else f" instead of {line.want}"
+    sends, declared = "sent" if past else "sends", "" if one.want is ABSENT else f" instead of {one.want}"
     ending = declared or ", which is not declared"
-    return Exposure(severity, f"{address} {sends} what is for {_who(destination)} to {line.have}{ending}.")
+    return Exposure(severity, f"{address} {sends} what is for {_who(destination)} to {one.have}{ending}.")
 
 
-def _followed(line: Line, *, past: bool) -> Exposure:
+def _followed(one: Difference, *, past: bool) -> Exposure:
     verb = ("followed" if past else "follows", "did not follow" if past else "does not follow")
-    if line.have is ABSENT:
-        return Exposure(Severity.HIGH, f"{line.key} {verb[1]} {line.address}, as it is declared to.")
-    return Exposure(Severity.HIGH, f"{line.key} {verb[0]} {line.address}, which is not declared.")
+    if one.have is ABSENT:
+        return Exposure(Severity.HIGH, f"{one.key} {verb[1]} {one.address}, as it is declared to.")
+    return Exposure(Severity.HIGH, f"{one.key} {verb[0]} {one.address}, which is not declared.")
 
 
 _SETTINGS: dict[tuple[str, str], tuple[Any, Severity, str]] = {
@@ -167,23 +168,23 @@ _SETTINGS: dict[tuple[str, str], tuple[Any, Severity, str]] = {
 _PAST = {"has": "had", "can": "could", "keeps": "kept", "is": "was", "gives": "gave"}
 
 
-def _setting(line: Line, *, past: bool) -> Exposure:
+def _setting(one: Difference, *, past: bool) -> Exposure:
     """A value of its own; what the table does not know is not as declared, and that is all that is claimed."""
-    told = _SETTINGS.get((line.address.kind, line.field))
-    if told and told[0] in (None, line.have):
+    told = _SETTINGS.get((one.address.kind, one.field))
+    if told and told[0] in (None, one.have):
         _, severity, words = told
         verb, _, rest = words.partition(" ")
-        return Exposure(severity, f"{line.address} {_PAST[verb] if past else verb} {rest}.")
+        return Exposure(severity, f"{one.address} {_PAST[verb] if past else verb} {rest}.")
     verb = "was" if past else "is"
-    return Exposure(Severity.MEDIUM, f"{line.address} {verb} not as declared: {line.field}.")
+    return Exposure(Severity.MEDIUM, f"{one.address} {verb} not as declared: {one.field}.")
 
 
-def lets_in(line: Line) -> bool:
+def lets_in(one: Difference) -> bool:
     """Whether a drift lets something in, at its own layer, that the document does not."""
-    if line.field == "ingress":
-        if isinstance(line.key, RuleKey):
-            return line.want is ABSENT
-        return _is(line.have, "allow") or _is(line.want, "deny")
-    if line.field == "routes":
-        return str(line.have).startswith(("internet_gateway/", "igw-"))
-    return (line.address.kind, line.field, line.have) == ("db_instance", "publicly_accessible", True)
+    if one.field == "ingress":
+        if isinstance(one.key, RuleKey):
+            return one.want is ABSENT
+        return _is(one.have, "allow") or _is(one.want, "deny")
+    if one.field == "routes":
+        return str(one.have).startswith(("internet_gateway/", "igw-"))
+    return (one.address.kind, one.field, one.have) == ("db_instance", "publicly_accessible", True)

@@ -73,7 +73,7 @@ def subject(notification: Notification, here: NotificationOrigin) -> str:
 
 def headline(notification: Notification) -> str:
     """What the message is about, in a few words; not yet fit to be shown."""
-    match notification.kind:
+    match notification.status:
         case Status.RESOLVED:
             return f"back to normal, it was: {notification.title}"
         case Status.REPEAT:
@@ -87,20 +87,20 @@ def headline(notification: Notification) -> str:
 def attributes(notification: Notification, here: NotificationOrigin) -> dict[str, str]:
     """What subscriptions may filter by (SNS filter policies)."""
     document = here.document if _DOCUMENT.fullmatch(here.document) else "unknown"
-    topic = notification.alert.topic.value if notification.alert else notification.kind.value
+    topic = notification.alert.topic.value if notification.alert else notification.status.value
     return {
         "severity": notification.severity.value,
         "document": document,
         "topic": topic,
-        "kind": notification.kind.value,
+        "status": notification.status.value,
     }
 
 
 def text(notification: Notification, here: NotificationOrigin) -> str:
     """The message as plain text, at most LONGEST_BODY bytes; what had to be left out is counted."""
     head = [f"{notification.severity.upper()}: {shown(sentence(notification))}", "", shown(notification.title), ""]
-    if notification.kind in _WHY:
-        head.insert(3, _WHY[notification.kind])
+    if notification.status in _WHY:
+        head.insert(3, _WHY[notification.status])
     tail = [*(f"{f'{label}:':<13}{value}" for label, value in facts(notification, here)), ""]
     if todo := steps(notification, here):
         tail += ["What to do next:", *(f"  {one}" for one in todo)]
@@ -124,7 +124,7 @@ def sentence(notification: Notification) -> str:
     """The one sentence to read first."""
     if notification.alert:
         return notification.alert.sentence
-    if notification.kind is Status.RESOLVED:
+    if notification.status is Status.RESOLVED:
         return "It is over: this run no longer finds it."
     counts = Counter(one.severity for one in notification.rest)
     told = ", ".join(f"{counts[one]} {one}" for one in sorted(counts, key=lambda one: one.rank))
@@ -167,7 +167,7 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
     yield "Document", f"{shown(here.document)}{revision}"
     if notification.since:
         yield "Known since", _time(notification.since)
-    if alert and alert.topic in {Topic.DRIFT, Topic.FIGHT}:
+    if alert and alert.topic in {Topic.DRIFT, Topic.FLAPPING}:
         yield "Last change", _who(alert.actor)
         if alert.exposed is not None:
             yield "Stood open", f"at most {alert.exposed:.0f} s"
@@ -197,7 +197,7 @@ def _done(alert: Alert) -> str:
 
 def steps(notification: Notification, here: NotificationOrigin) -> tuple[str, ...]:
     """What to do next: commands that can be copied as they are. A name that is no plain word enters none."""
-    if notification.kind is Status.RESOLVED or not _DOCUMENT.fullmatch(here.document):
+    if notification.status is Status.RESOLVED or not _DOCUMENT.fullmatch(here.document):
         return ()
     alert = notification.alert
     if alert is None:

@@ -58,13 +58,13 @@ class Publisher:
         self._sns, self._events = sns, events
         self._topic, self._bus, self._form, self._invoke = topic_arn, bus, form, invoke
 
-    def send(self, deduplicate: Notifications, result: AttemptResult) -> Sent:
+    def send(self, notifications: Notifications, result: AttemptResult) -> Sent:
         """Sends the event and the messages; whatever goes wrong is logged and answered, never raised."""
         event_lost = not self._put(result)
         lost: set[str] = set()
         failed, in_a_row = 0, 0
         here = origin_of(result, region=self._sns.meta.region_name, invoke=self._invoke)
-        for notification in deduplicate.messages if self._topic else ():
+        for notification in notifications.notifications if self._topic else ():
             if in_a_row < ENOUGH and self._publish(notification, here):
                 in_a_row = 0
                 continue

@@ -63,7 +63,7 @@ class Reachability:
         places = len(self._groups) * len(self._subnets) * len(SIDES) * (1 + len(self._peers))
         self.feasible = 0 < places * len(effects) <= MOST_LOOKS and places <= MOST_PLACES
 
-    def allow(self, action: Action) -> bool:
+    def allows(self, action: Action) -> bool:
         """Whether the network keeps the rule when this action comes next."""
         if not action.effect:
             return True
@@ -76,7 +76,7 @@ class Reachability:
             for place in self._affected(action)
         )
 
-    def take(self, action: Action) -> None:
+    def advance(self, action: Action) -> None:
         """The action has its place: the network goes on from behind it."""
         _carry_out(self._now, action.effect)
 

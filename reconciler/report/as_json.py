@@ -15,12 +15,12 @@ from desired_state.fields import AclEntry, Address, RuleKey, written_entry, writ
 from desired_state.members import Collection
 from desired_state.resource import SECTIONS
 from reconciler.engine.plan import printable
-from reconciler.model import ABSENT, Action, Finding
-from reconciler.report.lines import expired, outcomes, settled, sign
+from reconciler.model import ABSENT, Action, Cause, Difference, Finding
+from reconciler.report.summary import counts, expired
 
 if TYPE_CHECKING:
     from desired_state.document import DocumentException
-    from reconciler.engine.result import Line, Report
+    from reconciler.engine.result import Drift, Report
 
 FORMAT_VERSION = 1
 
@@ -42,20 +42,20 @@ def as_json(report: Report) -> dict[str, Any]:
         "started": time_as_json(report.started),
         "seconds": round(report.seconds, 3),
         "wrote": report.wrote,
-        "in_sync": settled(report),
+        "in_sync": report.in_sync,
         "fingerprint": report.plan.fingerprint,
-        "held_as_a_whole": report.gate.whole or None,
-        "drifted": [line_as_json(line) for line in report.lines],
+        "held_as_a_whole": report.gate.plan_held.message if report.gate.plan_held else None,
+        "drifted": [drift_as_json(drift) for drift in report.drifts],
         "actions": _actions(report),
         "findings": [finding_as_json(one) for one in report.findings],
         "unmanaged": [{"address": one.address, "id": one.id, "ours": one.owned} for one in report.unmanaged],
         "exceptions": [
-            *(_exception(tolerance, active=True) for _, tolerance in report.tolerated),
-            *(_exception(tolerance, active=False) for tolerance in expired(report)),
+            *(_exception(exception, active=True) for _, exception in report.excepted),
+            *(_exception(exception, active=False) for exception in expired(report)),
         ],
-        "counts": outcomes(report)
+        "counts": counts(report)
         | {
-            "drifted": len(report.lines),
+            "drifted": len(report.drifts),
             "unmanaged": len(report.unmanaged),
             "breaks": report.plan.breaks,
             "reads": report.reads,
@@ -64,17 +64,18 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def line_as_json(line: Line) -> dict[str, Any]:
+def drift_as_json(drift: Drift) -> dict[str, Any]:
     """One drift; the lines of the log are made of it too, as of the functions below (`records.py`)."""
+    one = drift.difference
     return {
-        "address": line.address,
-        "field": line.field or None,
-        "key": None if line.key is None else _key(line.address, line.field, line.key),
-        "sign": sign(line),
-        "want": value_as_json(line.address, line.field, line.key, line.want),
-        "have": value_as_json(line.address, line.field, line.key, line.have),
-        "outcome": line.outcome.value if line.outcome else None,
-        "message": line.message,
+        "address": one.address,
+        "field": one.field or None,
+        "key": None if one.key is None else _key(one.address, one.field, one.key),
+        "sign": one.sign,
+        "want": value_as_json(one, one.want),
+        "have": value_as_json(one, one.have),
+        "outcome": drift.outcome.value if drift.outcome else None,
+        **_cause_as_json(drift.cause),
     }
 
 
@@ -85,18 +86,21 @@ def finding_as_json(one: Finding) -> dict[str, Any]:
         "field": one.field or None,
         "key": None if one.key is None else _key(one.address, one.field, one.key),
         "outcome": one.outcome.value,
-        "message": one.message,
+        **_cause_as_json(one.cause),
     }
+
+
+def _cause_as_json(cause: Cause | None) -> dict[str, Any]:
+    return {"reason": cause.reason.value if cause else None, "message": cause.message if cause else ""}
 
 
 def _actions(report: Report) -> list[dict[str, Any]]:
     if report.wrote:
-        return [
-            action_as_json(one.action) | {"ended": one.ended.value, "message": one.message} for one in report.attempts
-        ]
+        results = report.action_results
+        return [action_as_json(one.action) | {"ended": one.ended.value, **_cause_as_json(one.cause)} for one in results]
     held = report.gate.held
     return [
-        action_as_json(action) | {"ended": "held" if index in held else None, "message": held.get(index, "")}
+        action_as_json(action) | {"ended": "held" if index in held else None, **_cause_as_json(held.get(index))}
         for index, action in enumerate(report.plan.actions)
     ]
 
@@ -119,22 +123,21 @@ def _exception(one: DocumentException, *, active: bool) -> dict[str, Any]:
     return {
         "address": one.address,
         "field": one.field,
-        "value": _tolerated(one),
+        "value": _excepted(one),
         "until": time_as_json(one.until),
         "reason": one.reason,
         "active": active,
     }
 
 
-def _tolerated(one: DocumentException) -> Any:
+def _excepted(one: DocumentException) -> Any:
     """The value as the document writes it: a member stands in `DocumentException` as its key, or as (key, value)."""
     if isinstance(one.value, RuleKey):
         return written_rule(one.value, _end(one.address, one.field))
     if isinstance(one.value, tuple):
         key, value = one.value
-        if isinstance(key, RuleKey):
-            return value_as_json(one.address, one.field, key, value)
-        return {str(key): value_as_json(one.address, one.field, key, value)}
+        told = _member_as_json(one.address, one.field, key, value)
+        return told if isinstance(key, RuleKey) else {str(key): told}
     return _plain(one.value)
 
 
@@ -142,8 +145,12 @@ def _key(address: Address, field: str, key: Any) -> Any:
     return written_rule(key, _end(address, field)) if isinstance(key, RuleKey) else str(key)
 
 
-def value_as_json(address: Address, field: str, key: Any, value: Any) -> Any:
-    """The value of a field, or of its member `key`, as a document writes it; None where it is not there."""
+def value_as_json(one: Difference, value: Any) -> Any:
+    """One side of a difference as a document writes it; None where it is not there."""
+    return _member_as_json(one.address, one.field, one.key, value)
+
+
+def _member_as_json(address: Address, field: str, key: Any, value: Any) -> Any:
     if value is ABSENT:
         return None
     if isinstance(key, RuleKey):

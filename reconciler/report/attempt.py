@@ -30,7 +30,8 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """`problem` says what stood in the way of `ending` (empty for LOOKED and COVERED). `refusal` says why the newest
+    """`problem` says what stood in the way of `ending` (empty for COMPLETED and COVERED), and `code` what it is known by
+    again: AWS's error code, or the name of an error of ours. `refusal` says why the newest
     version of the document is not the one that was enforced. `retry_after`: seconds after which another run is wanted, 0 for
     none. `exposed`: for each drift that let packets through, by address, how many seconds it stood open at most.
     `alerts_lost`: how many messages could not be sent. `rollout`: this is the first run of a version of the document.
@@ -42,6 +43,7 @@ class AttemptResult:
     trigger: Trigger
     report: Report | None = None
     problem: str = ""
+    code: str = ""
     refusal: str = ""
     retry_after: int = 0
     actors: Mapping[Address, Actor] = field(default_factory=dict)

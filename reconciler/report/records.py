@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from desired_state.fields import Address, RuleKey
-from reconciler.model import Action, Ended, Finding, Phase
+from reconciler.model import Action, Difference, Ended, Finding, Phase
 from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
-from reconciler.report.as_json import action_as_json, finding_as_json, line_as_json, time_as_json, value_as_json
+from reconciler.report.as_json import action_as_json, drift_as_json, finding_as_json, time_as_json, value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
-from reconciler.report.lines import orphaned, outcomes, settled
+from reconciler.report.summary import counts
 from reconciler.report.text import difference, sentence
 
 if TYPE_CHECKING:
-    from reconciler.engine.result import Line, Report
+    from reconciler.engine.result import Drift, Report
 
 LogRecord = dict[str, Any]
 
@@ -60,7 +60,7 @@ def records(result: AttemptResult) -> list[LogRecord]:
     report = result.report
     told: list[LogRecord] = []
     if report:
-        told += [_drift(line, result.actors) for line in report.lines[:MOST]]
+        told += [_drift(drift, result.actors) for drift in report.drifts[:MOST]]
         told += [_finding(one, result.actors) for one in report.findings[:MOST]]
         told += _actions(report)
     name = _full(
@@ -90,9 +90,9 @@ def metrics(result: AttemptResult) -> dict[str, float]:
     if result.exposed:
         told["ExposureSeconds"] = max(result.exposed.values())
     if report:
-        ended = outcomes(report)
+        ended = counts(report)
         told |= {
-            "Drifted": len(report.lines),
+            "Drifted": len(report.drifts),
             **{name.capitalize(): ended[name] for name in ("corrected", "held", "waiting", "blocked", "failed")},
             "Unmanaged": len(report.unmanaged),
             "ReadCalls": report.reads,
@@ -125,12 +125,12 @@ def _fitted(record: Mapping[str, Any], most: int) -> LogRecord:
     return told
 
 
-def _drift(line: Line, actors: Mapping[Address, Actor]) -> LogRecord:
-    told = line_as_json(line)
-    told |= {"record": "drift", "reason": told.pop("message"), "message": difference(line) if line.field else "missing"}
-    if line.field == "tags" and is_secret_name(line.key):
+def _drift(drift: Drift, actors: Mapping[Address, Actor]) -> LogRecord:
+    told = drift_as_json(drift)
+    told |= {"record": "drift", "cause": told.pop("message"), "message": difference(drift.difference)}
+    if drift.field == "tags" and is_secret_name(drift.difference.key):
         told |= {side: REDACTED for side in ("want", "have") if told[side] is not None}
-    return bounded(_full(told | {"who": _who(actors.get(line.address))}), WIDTH)
+    return bounded(_full(told | {"who": _who(actors.get(drift.address))}), WIDTH)
 
 
 def _finding(one: Finding, actors: Mapping[Address, Actor]) -> LogRecord:
@@ -155,53 +155,54 @@ def _who(actor: Actor | None) -> LogRecord:
 
 def _actions(report: Report) -> Iterator[LogRecord]:
     """The calls that were tried. What was held or left shows at its drift, or here if it has none."""
-    stray = {(one.action.address, one.action.why) for one in orphaned(report)}
-    lines: dict[tuple[Address, str], list[Line]] = defaultdict(list)
-    for line in report.lines:
-        lines[line.address, line.field].append(line)
+    stray = {(one.action.address, one.action.why) for one in report.orphaned}
+    drifts: dict[tuple[Address, str], list[Difference]] = defaultdict(list)
+    for drift in report.drifts:
+        drifts[drift.address, drift.field].append(drift.difference)
     ids = {one.address: one.id for one in report.unmanaged}
-    for attempt in report.attempts:
-        action = attempt.action
-        if attempt.ended in _NOT_TRIED and (action.address, action.why) not in stray:
+    for action_result in report.action_results:
+        action = action_result.action
+        if action_result.ended in _NOT_TRIED and (action.address, action.why) not in stray:
             continue
         told = action_as_json(action)
         del told["resolves"]
-        mended = _mended(action, lines)
+        resolved = _resolved(action, drifts)
         told |= {
             "record": "action",
             "message": action.why,
-            "ended": attempt.ended.value,
-            "reason": attempt.message,
-            "before": _side(mended, "have") or ({"id": ids[action.address]} if action.address in ids else {}),
-            "after": _side(mended, "want"),
+            "ended": action_result.ended.value,
+            "reason": action_result.cause.reason.value if action_result.cause else None,
+            "cause": action_result.message,
+            "before": _side(resolved, "have") or ({"id": ids[action.address]} if action.address in ids else {}),
+            "after": _side(resolved, "want"),
         }
         del told["why"]
         yield bounded(_full(told), WIDTH_OF_ACTION)
 
 
-def _mended(action: Action, lines: Mapping[tuple[Address, str], list[Line]]) -> list[Line]:
-    """The drifts that a call is about. Several calls may mend one field: then the members it names are its own."""
-    made = [(action.address, "")] if action.operation.phase is Phase.CREATE else []
-    about = [line for place in (*made, *sorted(action.resolves)) for line in lines.get(place, ())]
+def _resolved(action: Action, drifts: Mapping[tuple[Address, str], list[Difference]]) -> list[Difference]:
+    """The differences that a call is about. Several calls may resolve one field: then the members it names are its own."""
+    created = [(action.address, "")] if action.operation.phase is Phase.CREATE else []
+    about = [one for place in (*created, *sorted(action.resolves)) for one in drifts.get(place, ())]
     named = {member for _, member, _ in action.effect}
-    own = [line for line in about if line.key is not None and line.key in named]
+    own = [one for one in about if one.key is not None and one.key in named]
     return own or about
 
 
-def _side(lines: list[Line], side: str) -> LogRecord:
-    """One side of some drifts, by field; a field of many members has a list of them, or a mapping by their keys."""
+def _side(differences: list[Difference], side: Literal["want", "have"]) -> LogRecord:
+    """One side of some differences, by field; a field of many members has a list of them, or a mapping by their keys."""
     told: LogRecord = {}
-    for line in lines:
-        value = value_as_json(line.address, line.field, line.key, getattr(line, side))
+    for one in differences:
+        value = value_as_json(one, one.want if side == "want" else one.have)
         if value is None:
             continue
-        name = line.field or "resource"
-        if line.key is None:
+        name = one.field or "resource"
+        if one.key is None:
             told[name] = value
-        elif isinstance(line.key, RuleKey):
+        elif isinstance(one.key, RuleKey):
             told.setdefault(name, []).append(value)
         else:
-            told.setdefault(name, {})[str(line.key)] = value
+            told.setdefault(name, {})[str(one.key)] = value
     return told
 
 
@@ -222,7 +223,7 @@ def _run(result: AttemptResult) -> LogRecord:
         told |= {
             "message": sentence(report),
             "problem": result.problem,
-            "in_sync": settled(report),
+            "in_sync": report.in_sync,
             "seconds": round(report.seconds, 3),
             "reads": report.reads,
             "writes": report.writes,
@@ -231,15 +232,15 @@ def _run(result: AttemptResult) -> LogRecord:
             "fingerprint": report.plan.fingerprint if report.plan.actions else "",
             "sha256": report.document.sha256,
             "origin": report.document.origin,
-            "held_as_a_whole": report.gate.whole,
-            "left_out": max(0, len(report.lines) - MOST) + max(0, len(report.findings) - MOST) or None,
+            "held_as_a_whole": report.gate.plan_held,
+            "left_out": max(0, len(report.drifts) - MOST) + max(0, len(report.findings) - MOST) or None,
         }
     return bounded(_full(told), WIDTH)
 
 
 def _counts(report: Report) -> Mapping[str, int]:
-    beyond = {"drifted": len(report.lines), "unmanaged": len(report.unmanaged), "excepted": len(report.tolerated)}
-    return outcomes(report) | beyond | {"breaks": report.plan.breaks, "tried": len(report.attempts)}
+    beyond = {"drifted": len(report.drifts), "unmanaged": len(report.unmanaged), "excepted": len(report.excepted)}
+    return counts(report) | beyond | {"breaks": report.plan.breaks, "tried": len(report.action_results)}
 
 
 def _full(record: LogRecord) -> LogRecord:

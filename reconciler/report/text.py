@@ -19,12 +19,12 @@ from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
-from reconciler.model import ABSENT, Finding, Outcome, Unmanaged
-from reconciler.report.lines import Orphaned, expired, orphaned, outcomes, settled, sign
+from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Unmanaged
+from reconciler.report.summary import counts, expired
 
 if TYPE_CHECKING:
     from desired_state.document import Document, DocumentException
-    from reconciler.engine.result import Line, Report
+    from reconciler.engine.result import Drift, Orphaned, Report
 
 Style = Callable[[str, str], str]
 """(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the text as it is to be printed."""
@@ -64,23 +64,23 @@ def heading(document: Document) -> str:
 
 def sentence(report: Report, style: Style = plain) -> str:
     """The closing sentence."""
-    ended = outcomes(report)
+    ended = counts(report)
     rest = ", ".join(f"{ended[one.value]} {one.value}" for one in _LEFT if ended[one.value])
     calls = f"{_count(report.reads, 'read')}, {_count(report.writes, 'write')}"
-    todo = len(report.lines) + len(orphaned(report))
-    if settled(report) and not todo:
+    todo = len(report.drifts) + len(report.orphaned)
+    if report.in_sync and not todo:
         owned = sum(resource.enforcement != "ignore" for resource in report.document.resources.values())
-        excepted = f", {_count(len(report.tolerated), 'exception')} apart" if report.tolerated else ""
+        excepted = f", {_count(len(report.excepted), 'exception')} apart" if report.excepted else ""
         resources = "1 resource is" if owned == 1 else f"{owned} resources are"
         return style(f"In sync: {resources} as declared{excepted}; {calls}.", "green")
     if not report.wrote:
-        signs = [sign(line) for line in report.lines if line.outcome is None]
-        signs += ["remove" for one in orphaned(report) if one.outcome is None]
+        signs = [drift.difference.sign for drift in report.drifts if drift.outcome is None]
+        signs += ["remove" for one in report.orphaned if one.outcome is None]
         steps = ", ".join(f"{signs.count(one)} to {one}" for one in ("add", "change", "remove") if one in signs)
         return style(f"Plan: {steps or 'nothing to do'}{rest and '; '}{rest}. Nothing was changed.", "bold")
     done = ended[Outcome.CORRECTED.value]
     writes = _count(report.writes, "write")
-    if settled(report):
+    if report.in_sync:
         return style(f"Corrected {_count(done, 'difference')} with {writes}; the second look is in sync.", "green")
     if not report.writes:
         return style(f"Nothing was changed: {rest}.", "yellow")
@@ -93,16 +93,16 @@ def _count(number: int, thing: str) -> str:
 
 def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
     """A block for every address that has anything to tell."""
-    extra = orphaned(report)
-    addresses = [line.address for line in report.lines] + [one.action.address for one in extra]
+    extra = report.orphaned
+    addresses = [drift.address for drift in report.drifts] + [one.action.address for one in extra]
     for address in dict.fromkeys([*addresses, *(one.address for one in report.findings)]):
-        lines = [line for line in report.lines if line.address == address]
+        drifts = [drift for drift in report.drifts if drift.address == address]
         others = [one for one in extra if one.action.address == address]
         findings = [one for one in report.findings if one.address == address]
-        if not lines and address not in report.document.resources:
-            yield list(_undeclared(address, others, findings, report.gate.whole, style))
+        if not drifts and address not in report.document.resources:
+            yield list(_undeclared(address, others, findings, report.gate.plan_held, style))
         else:
-            yield list(_block(address, lines, others, findings, report.gate.whole, style))
+            yield list(_block(address, drifts, others, findings, report.gate.plan_held, style))
 
 
 def _together(blocks: Iterable[list[str]]) -> list[list[str]]:
@@ -119,55 +119,62 @@ def _together(blocks: Iterable[list[str]]) -> list[list[str]]:
 
 
 def _block(
-    address: Address, lines: list[Line], extra: list[Orphaned], findings: list[Finding], whole: str, style: Style
+    address: Address,
+    drifts: list[Drift],
+    orphaned: list[Orphaned],
+    findings: list[Finding],
+    plan_held: Cause | None,
+    style: Style,
 ) -> Iterator[str]:
     name = style(sanitize(address), "bold")
-    new = next((line for line in lines if not line.field), None)
-    if new:
-        yield f"{_signs(new.outcome, sign(new), style)} {name}{_ending(new.outcome, style)}"
-        yield from _why(new.outcome, new.message, whole, style)
-        if new.outcome is not Outcome.CORRECTED and isinstance(new.want, Resource):
-            yield from (f"    {_signs(None, 'add', style)} {one}" for one in _contents(address, new.want))
+    missing = next((drift for drift in drifts if not drift.field), None)
+    if missing:
+        yield f"{_signs(missing.outcome, missing.difference.sign, style)} {name}{_ending(missing.outcome, style)}"
+        yield from _why(missing.outcome, missing.cause, plan_held, style)
+        want = missing.difference.want
+        if missing.outcome is not Outcome.CORRECTED and isinstance(want, Resource):
+            yield from (f"    {_signs(None, 'add', style)} {one}" for one in _contents(address, want))
     else:
-        yield f"    {name}" if not lines else f"  {_sign('change', style)} {name}"
-    rest = [line for line in lines if line.field]
-    reasons = Counter((line.outcome, line.message) for line in rest)
-    for line in rest:
-        yield f"    {_signs(line.outcome, sign(line), style)} {difference(line)}{_ending(line.outcome, style)}"
-        if reasons[line.outcome, line.message] == 1:
-            yield from _why(line.outcome, line.message, whole, style)
-    for (outcome, message), times in reasons.items():
-        if times > 1:  # one reason of several drifts stands once, below them
-            yield from _why(outcome, message, whole, style)
-    for one in extra:
+        yield f"    {name}" if not drifts else f"  {_sign('change', style)} {name}"
+    rest = [drift for drift in drifts if drift.field]
+    causes = Counter((drift.outcome, drift.cause) for drift in rest)
+    for drift in rest:
+        told = f"{difference(drift.difference)}{_ending(drift.outcome, style)}"
+        yield f"    {_signs(drift.outcome, drift.difference.sign, style)} {told}"
+        if causes[drift.outcome, drift.cause] == 1:
+            yield from _why(drift.outcome, drift.cause, plan_held, style)
+    for (outcome, cause), times in causes.items():
+        if times > 1:  # one cause of several drifts stands once, below them
+            yield from _why(outcome, cause, plan_held, style)
+    for one in orphaned:
         yield f"    {_signs(one.outcome, 'remove', style)} {sanitize(one.action.why)}{_ending(one.outcome, style)}"
-        yield from _why(one.outcome, one.message, whole, style)
+        yield from _why(one.outcome, one.cause, plan_held, style)
     yield from (_finding(one, style) for one in findings)
 
 
 def _undeclared(
-    address: Address, extra: list[Orphaned], findings: list[Finding], whole: str, style: Style
+    address: Address, orphaned: list[Orphaned], findings: list[Finding], plan_held: Cause | None, style: Style
 ) -> Iterator[str]:
     """What goes because nobody declares it any more."""
     name = style(sanitize(address), "bold")
-    for one in extra:
+    for one in orphaned:
         told = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield f"{_signs(one.outcome, 'remove', style)} {told}"
-        yield from _why(one.outcome, one.message, whole, style)
-    if findings and not extra:
+        yield from _why(one.outcome, one.cause, plan_held, style)
+    if findings and not orphaned:
         yield f"    {name}"
     yield from (_finding(one, style) for one in findings)
 
 
 def _finding(one: Finding, style: Style) -> str:
     where = f"{one.field}: " if one.field else ""
-    return f"    {style('!', 'yellow')}   {where}{_outcome(one.outcome, style)}: {sanitize(one.message)}"
+    return f"    {style('!', 'yellow')}   {where}{_outcome(one.outcome, style)}: {sanitize(one.cause.message)}"
 
 
-def _why(outcome: Outcome | None, message: str, whole: str, style: Style) -> Iterator[str]:
+def _why(outcome: Outcome | None, cause: Cause | None, plan_held: Cause | None, style: Style) -> Iterator[str]:
     """Why something is not done; what holds the whole plan is told once, below it."""
-    if outcome and message and message != whole:
-        yield f"          {_outcome(outcome, style)}: {sanitize(message)}"
+    if outcome and cause and cause != plan_held:
+        yield f"          {_outcome(outcome, style)}: {sanitize(cause.message)}"
 
 
 def _sign(what: str, style: Style) -> str:
@@ -187,14 +194,16 @@ def _outcome(outcome: Outcome, style: Style) -> str:
     return style(outcome.value, _COLOURS[outcome])
 
 
-def difference(line: Line) -> str:
-    """One drift on one line, without its sign: `ingress: tcp 22 from 0.0.0.0/0`, `routes: 0.0.0.0/0 via a -> b`."""
-    field, key, want, have = line.field, line.key, line.want, line.have
+def difference(one: Difference) -> str:
+    """One difference on one line, without its sign: `ingress: tcp 22 from 0.0.0.0/0`, `routes: 0.0.0.0/0 via a -> b`."""
+    field, key, want, have = one.field, one.key, one.want, one.have
+    if not field:
+        return "the whole resource is missing"
     if key is None:
         return f"{field}: {value(have)} -> {value(want)}"
-    if sign(line) == "change":
-        return f"{field}: {_changed(line.address, field, key, want, have)}"
-    return f"{field}: {_member(line.address, field, key, have if want is ABSENT else want)}"
+    if one.sign == "change":
+        return f"{field}: {_changed(one.address, field, key, want, have)}"
+    return f"{field}: {_member(one.address, field, key, have if want is ABSENT else want)}"
 
 
 def _changed(address: Address, field: str, key: Any, want: Any, have: Any) -> str:
@@ -261,26 +270,28 @@ def _quoted(words: str) -> str:
 
 def _notes(report: Report, style: Style) -> Iterator[list[str]]:
     """What stands below the drifts: a plan held as a whole, exceptions, neighbours."""
-    if report.gate.whole:
-        yield [f"{style('!', 'yellow')} {style('The whole plan is held', 'yellow')}: {sanitize(report.gate.whole)}"]
+    if report.gate.plan_held:
+        yield [
+            f"{style('!', 'yellow')} {style('The whole plan is held', 'yellow')}: {sanitize(report.gate.plan_held.message)}"
+        ]
     if report.plan.breaks and not report.wrote:
         yield [f"The plan takes away {_count(report.plan.breaks, 'live member')}."]
-    if report.tolerated:
-        told = (_exception(tolerance) for _, tolerance in report.tolerated)
+    if report.excepted:
+        told = (_exception(exception) for _, exception in report.excepted)
         yield ["Exceptions that hold:", *dict.fromkeys(told)]
     if ended := expired(report):
         yield ["Exceptions that have expired:", *(_exception(one) for one in ended)]
-    going = {one.action.address for one in orphaned(report)}
+    going = {one.action.address for one in report.orphaned}
     if staying := [one for one in report.unmanaged if one.address not in going]:
         yield ["Live and declared by nobody:", *map(_neighbour, staying)]
 
 
 def _exception(one: DocumentException) -> str:
     until = f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"    {sanitize(one.address)} {one.field}: {_tolerated(one)}, until {until}: {_quoted(one.reason)}"
+    return f"    {sanitize(one.address)} {one.field}: {_excepted(one)}, until {until}: {_quoted(one.reason)}"
 
 
-def _tolerated(one: DocumentException) -> str:
+def _excepted(one: DocumentException) -> str:
     held = one.value
     if isinstance(held, RuleKey):
         return _member(one.address, one.field, held, None)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from desired_state.fields import Address
 from handlers import telemetry
-from reconciler.model import Attempt, Ended, Finding, Outcome
+from reconciler.model import ActionResult, Ended, Finding, Outcome
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.redact import redacted
 from reconciler.report.attempt import AttemptResult, Ending
@@ -69,8 +69,8 @@ def _say(secret: str) -> None:
         line("description", None, secret, secret, Outcome.FAILED, secret),
         line("tags", secret, secret, secret, Outcome.HELD),
         findings=(Finding(Address(GROUP), Outcome.BLOCKED, secret, "tags", secret),),
-        attempts=(
-            Attempt(action(secret, Description=secret, Tags=[{"Key": "a", "Value": secret}]), Ended.DONE, secret),
+        action_results=(
+            ActionResult(action(secret, Description=secret, Tags=[{"Key": "a", "Value": secret}]), Ended.DONE, secret),
         ),
         wrote=True,
     )
@@ -107,7 +107,9 @@ def test_the_voice_does_not_tell_it(canary: Canary, capsys: pytest.CaptureFixtur
 def test_a_secret_in_a_password_field_is_not_told_though_it_has_no_shape(capsys: pytest.CaptureFixture[str]) -> None:
     told = report(
         line("tags", "DbPassword", "correct horse battery", "staple", Outcome.CORRECTED),
-        attempts=(Attempt(action(Tags=[{"Key": "DbPassword", "Value": "correct horse battery"}]), Ended.DONE),),
+        action_results=(
+            ActionResult(action(Tags=[{"Key": "DbPassword", "Value": "correct horse battery"}]), Ended.DONE),
+        ),
         wrote=True,
     )
     with telemetry.log_context():

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
 from handlers import telemetry
-from reconciler.model import ABSENT, Attempt, Ended, Finding, Outcome
+from reconciler.model import ABSENT, ActionResult, Ended, Finding, Outcome
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.reports import GROUP, VPC, action, document, line, report
@@ -245,7 +245,7 @@ def test_a_line_is_as_loud_as_what_it_tells(heard: Heard) -> None:
         line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
         line("description", None, "a", "b", Outcome.HELD),
         findings=(Finding(Address(VPC), Outcome.FAILED, "no answer"), Finding(Address(VPC), Outcome.WAITING, "busy")),
-        attempts=(Attempt(action(), Ended.UNKNOWN, "lost"),),
+        action_results=(ActionResult(action(), Ended.UNKNOWN, "lost"),),
         wrote=True,
     )
     with telemetry.log_context():

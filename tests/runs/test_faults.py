@@ -70,7 +70,7 @@ def test_while_a_write_is_refused_every_address_that_needs_none_is_corrected(net
     break_everything(net)
     net.lab.faults.refuse(operation)
     report = net.run()
-    refused = {str(one.action.address) for one in report.attempts if one.message and operation in one.message}
+    refused = {str(one.action.address) for one in report.action_results if one.message and operation in one.message}
     waiting = {str(line.address) for line in report.lines if line.outcome is Outcome.WAITING}
     for line in report.lines:
         if str(line.address) not in refused | waiting:
@@ -199,7 +199,7 @@ def test_nothing_counts_as_corrected_that_the_second_look_could_not_see(net: Net
     assert [call.operation for call in net.lab.calls if call.kind == "write"] == ["RevokeSecurityGroupIngress"]
     assert [line.outcome for line in report.lines] == [Outcome.WAITING]
     assert report.failed
-    assert [attempt.ended.value for attempt in report.attempts][:1] == ["done"]
+    assert [attempt.ended.value for attempt in report.action_results][:1] == ["done"]
 
 
 def test_an_answer_that_is_no_xml_is_a_failed_read_and_nothing_is_made_for_it(

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry, Address, rule_key
-from reconciler.engine.result import Line
+from reconciler.engine.result import Drift
 from reconciler.model import ABSENT, Outcome
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Alert
@@ -31,7 +31,7 @@ SOMEBODY = Actor(
 )
 
 
-def looked(*lines: Line, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
+def looked(*lines: Drift, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
     """A run that saw the network and was to correct it. Fields of `AttemptResult` among the changes go there."""
     of_kept = {name: changes.pop(name) for name in list(changes) if name in AttemptResult.__dataclass_fields__}
     seen = replace(report(*lines, wrote=True), **{"ids": IDS, "vpc_id": "vpc-0a1b2c3d4e5f60718", **changes})
@@ -49,12 +49,12 @@ def extra(
     message: str = "",
     field: str = "ingress",
     at: str = GROUP,
-) -> Line:
+) -> Drift:
     """A rule that nobody declared."""
     return line(field, key, ABSENT, None, outcome, message, at)
 
 
-def lacking(key: Any = HTTPS, outcome: Outcome | None = Outcome.CORRECTED, message: str = "") -> Line:
+def lacking(key: Any = HTTPS, outcome: Outcome | None = Outcome.CORRECTED, message: str = "") -> Drift:
     """A declared rule that is not there."""
     return line("ingress", key, None, ABSENT, outcome, message)
 

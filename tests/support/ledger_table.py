@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.ledger.record import Accepted, FlappingRecord, Notified, DocumentRecord
+from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,7 @@ from desired_state.fields import Address
 from desired_state.load import load
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
-from reconciler.engine.result import Line, Report
+from reconciler.engine.result import Drift, Report
 from reconciler.model import Action, Operation, Outcome, Phase, Policy, Risk
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,7 +35,7 @@ def document(origin: str = "small.json") -> Document:
     return load(json.dumps(WRITTEN).encode(), origin)
 
 
-def report(*lines: Line, **changes: Any) -> Report:
+def report(*lines: Drift, **changes: Any) -> Report:
     """The report of a plan (nothing written) with these drifts."""
     nothing = Report(
         document=document(),
@@ -46,7 +46,7 @@ def report(*lines: Line, **changes: Any) -> Report:
         plan=Plan((), (), (), (), "0123456789abcdef"),
         gate=Gate(held={}, left={}, whole="", findings=()),
         lines=lines,
-        attempts=(),
+        action_results=(),
         findings=(),
         tolerated=(),
         unmanaged=(),
@@ -58,8 +58,8 @@ def report(*lines: Line, **changes: Any) -> Report:
 
 def line(
     field: str, key: Any, want: Any, have: Any, outcome: Outcome | None = None, message: str = "", at: str = GROUP
-) -> Line:
-    return Line(Address(at), field, key, want, have, outcome, message)
+) -> Drift:
+    return Drift(Address(at), field, key, want, have, outcome, message)
 
 
 def action(

@@ -12,8 +12,8 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate, gate
-from reconciler.engine.result import Line, Observation, RunCost, RunTrace, judge
-from reconciler.model import ABSENT, Attempt, Ended, Finding, Operation, Outcome, Phase, Policy, Risk, Unmanaged
+from reconciler.engine.result import Drift, Observation, RunCost, RunTrace, judge
+from reconciler.model import ABSENT, ActionResult, Ended, Finding, Operation, Outcome, Phase, Policy, Risk, Unmanaged
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Topic
 from reconciler.notify.alert_rules import find_alerts
@@ -30,12 +30,12 @@ REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFF
 ACL, TABLE, DATABASE = "network_acl/front", "route_table/out", "db_instance/orders"
 
 
-def sentence(one: Line) -> tuple[str, str]:
+def sentence(one: Drift) -> tuple[str, str]:
     severity, words = exposure(one)
     return severity.value, words
 
 
-MEANINGS: list[tuple[Line, str, str]] = [
+MEANINGS: list[tuple[Drift, str, str]] = [
     (
         extra(),
         "critical",
@@ -185,7 +185,7 @@ MEANINGS: list[tuple[Line, str, str]] = [
 
 
 @pytest.mark.parametrize(("one", "severity", "words"), MEANINGS, ids=range(len(MEANINGS)))
-def test_a_drift_means_what_its_own_layer_shows_and_no_more(one: Line, severity: str, words: str) -> None:
+def test_a_drift_means_what_its_own_layer_shows_and_no_more(one: Drift, severity: str, words: str) -> None:
     assert sentence(one) == (severity, words)
 
 
@@ -280,7 +280,7 @@ def test_what_costs_data_or_downtime_says_so_where_that_holds_it() -> None:
 
 def test_what_is_ours_and_no_longer_declared_is_told_when_it_goes() -> None:
     gone = action()
-    one = only(looked(plan=planned(gone), attempts=(Attempt(gone, Ended.DONE),)))
+    one = only(looked(plan=planned(gone), action_results=(ActionResult(gone, Ended.DONE),)))
     assert one.sentence == "security_group/Old was taken away: it is ours and no longer declared."
     assert (one.settled, one.title) == (True, "security_group/Old: corrected")
 
@@ -332,7 +332,7 @@ def _stopped(reason: str, first: Ended = Ended.WAITING) -> AttemptResult:
         extra(outcome=Outcome.WAITING, message=reason),
         extra(outcome=Outcome.WAITING, message=after, at="security_group/App"),
         extra(at="security_group/Done"),
-        attempts=(Attempt(close, first, reason), Attempt(opened, Ended.SKIPPED, after)),
+        action_results=(ActionResult(close, first, reason), ActionResult(opened, Ended.SKIPPED, after)),
     )
 
 
@@ -365,7 +365,7 @@ def test_credentials_that_are_no_longer_good_stop_a_run_and_what_they_met_is_tol
         looked(
             extra(outcome=Outcome.FAILED, message=over),
             extra(outcome=Outcome.WAITING, message=over, at="security_group/App"),
-            attempts=(Attempt(first, Ended.FAILED, over), Attempt(second, Ended.SKIPPED, over)),
+            action_results=(ActionResult(first, Ended.FAILED, over), ActionResult(second, Ended.SKIPPED, over)),
         )
     )
     assert [(one.topic, one.title) for one in found] == [
@@ -388,7 +388,11 @@ def test_what_a_stopped_run_never_tried_is_told_with_it() -> None:
 def test_a_busy_aws_stops_no_run() -> None:
     busy = "RevokeSecurityGroupIngress: RequestLimitExceeded: Request limit exceeded."
     revoke = REVOKE.on(GROUP, "revoke", "ingress")
-    one = only(looked(extra(outcome=Outcome.WAITING, message=busy), attempts=(Attempt(revoke, Ended.WAITING, busy),)))
+    one = only(
+        looked(
+            extra(outcome=Outcome.WAITING, message=busy), action_results=(ActionResult(revoke, Ended.WAITING, busy),)
+        )
+    )
     assert (one.topic, one.title) == (Topic.DRIFT, "security_group/Web ingress: waiting")
 
 
@@ -458,7 +462,7 @@ DESIGNED: dict[str, tuple[AttemptResult, Topic]] = {
     "a lost lease": (
         looked(
             extra(outcome=Outcome.WAITING, message="lost"),
-            attempts=(Attempt(REVOKE.on(GROUP, "revoke", "ingress"), Ended.WAITING, "lost"),),
+            action_results=(ActionResult(REVOKE.on(GROUP, "revoke", "ingress"), Ended.WAITING, "lost"),),
         ),
         Topic.STOPPED,
     ),

@@ -15,7 +15,7 @@ from reconciler.aws.errors import LOST
 from reconciler.engine.apply import NEWBORN_PAUSES, ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
-from reconciler.model import Action, Attempt, Ended, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.model import Action, ActionResult, Ended, Operation, Phase, Ref, Risk, Snapshot
 from reconciler.model.kind import Read
 from tests.support import worlds
 from tests.support.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
@@ -82,28 +82,30 @@ FREE = Gate({}, {}, "", ())
 
 def done(
     plan: Plan, aws: Script, look: Snapshot = LOOK, gate: Gate = FREE, *, may_start: str = "", stale: bool = False
-) -> tuple[Attempt, ...]:
+) -> tuple[ActionResult, ...]:
     hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: may_start, lambda: stale, aws.notices.append)
     return apply(plan, gate, look, WISH, hands)
 
 
-def ends(attempts: tuple[Attempt, ...]) -> list[Ended]:
-    return [attempt.ended for attempt in attempts]
+def ends(action_results: tuple[ActionResult, ...]) -> list[Ended]:
+    return [result.ended for result in action_results]
 
 
-def only(code: str, action: Action | None = None) -> tuple[Attempt, Script]:
+def only(code: str, action: Action | None = None) -> tuple[ActionResult, Script]:
     one = action or ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})
     aws = Script({one.operation.name: [code] * 9})
-    (attempt,) = done(by_hand(one), aws)
-    return attempt, aws
+    (result,) = done(by_hand(one), aws)
+    return result, aws
 
 
 def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
     aws = Script()
     rule = {"UserIdGroupPairs": [{"GroupId": Ref(APP)}]}
-    attempts = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB), "IpPermissions": [rule]})), aws)
+    action_results = done(
+        by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB), "IpPermissions": [rule]})), aws
+    )
     web, app = LOOK.handles[Ref(WEB)], LOOK.handles[Ref(APP)]
-    assert ends(attempts) == [Ended.DONE]
+    assert ends(action_results) == [Ended.DONE]
     assert aws.calls == [
         (
             "AuthorizeSecurityGroupIngress",
@@ -129,16 +131,16 @@ def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
     ],
 )
 def test_an_error_ends_a_call_as_the_table_of_errors_says(code: str, ended: Ended) -> None:
-    attempt, aws = only(code)
-    assert attempt.ended is ended
+    result, aws = only(code)
+    assert result.ended is ended
     assert len(aws.calls) == 1
-    assert attempt.message == ("" if ended is Ended.DONE else f"AuthorizeSecurityGroupIngress: {code}: told so")
+    assert result.message == ("" if ended is Ended.DONE else f"AuthorizeSecurityGroupIngress: {code}: told so")
 
 
 def test_a_lost_answer_is_neither_done_nor_failed_and_not_sent_again() -> None:
-    attempt, aws = only(LOST)
-    assert attempt.ended is Ended.UNKNOWN
-    assert attempt.message == "AWS's answer was lost: only another look tells whether it was done"
+    result, aws = only(LOST)
+    assert result.ended is Ended.UNKNOWN
+    assert result.message == "AWS's answer was lost: only another look tells whether it was done"
     assert len(aws.calls) == 1
 
 
@@ -156,16 +158,16 @@ def ports_of(aws: Script) -> list[list[int]]:
 
 def test_a_batch_with_one_duplicate_is_sent_again_rule_by_rule() -> None:
     aws = Script({ALLOW.name: ["InvalidPermission.Duplicate", {}, "InvalidPermission.Duplicate", {}]})
-    attempts = done(by_hand(batch(22, 80, 443)), aws)
-    assert ends(attempts) == [Ended.DONE]
+    action_results = done(by_hand(batch(22, 80, 443)), aws)
+    assert ends(action_results) == [Ended.DONE]
     assert ports_of(aws) == [[22, 80, 443], [22], [80], [443]]
 
 
 def test_a_batch_of_which_one_rule_cannot_be_had_has_the_others() -> None:
     aws = Script({ALLOW.name: [LOST, {}, "InvalidGroup.NotFound", "InvalidParameterValue"]})
-    (attempt,) = done(by_hand(batch(22, 80, 443)), aws)
-    assert attempt.ended is Ended.STALE
-    assert attempt.message == (
+    (result,) = done(by_hand(batch(22, 80, 443)), aws)
+    assert result.ended is Ended.STALE
+    assert result.message == (
         "AuthorizeSecurityGroupIngress: InvalidGroup.NotFound: told so; "
         "AuthorizeSecurityGroupIngress: InvalidParameterValue: told so"
     )
@@ -174,23 +176,23 @@ def test_a_batch_of_which_one_rule_cannot_be_had_has_the_others() -> None:
 
 def test_a_batch_that_is_forbidden_is_not_taken_apart() -> None:
     aws = Script({ALLOW.name: ["UnauthorizedOperation"]})
-    attempts = done(by_hand(batch(22, 80)), aws)
-    assert ends(attempts) == [Ended.FAILED]
+    action_results = done(by_hand(batch(22, 80)), aws)
+    assert ends(action_results) == [Ended.FAILED]
     assert ports_of(aws) == [[22, 80]]
 
 
 def test_credentials_that_end_within_a_batch_end_the_run_there() -> None:
     aws = Script({ALLOW.name: [LOST, {}, "ExpiredToken"]})
-    attempts = done(by_hand(batch(22, 80, 443), ALLOW.on(DB, "next", params={"GroupId": Ref(DB)})), aws)
-    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED]
+    action_results = done(by_hand(batch(22, 80, 443), ALLOW.on(DB, "next", params={"GroupId": Ref(DB)})), aws)
+    assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED]
     assert ports_of(aws) == [[22, 80, 443], [22], [80]]
 
 
 def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
-    attempt, _ = only("InvalidPermission.NotFound", REVOKE.on(WEB, "revoke it", params={"GroupId": Ref(WEB)}))
-    assert attempt.ended is Ended.DONE
-    attempt, _ = only("InvalidPermission.NotFound", ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
-    assert attempt.ended is Ended.STALE
+    result, _ = only("InvalidPermission.NotFound", REVOKE.on(WEB, "revoke it", params={"GroupId": Ref(WEB)}))
+    assert result.ended is Ended.DONE
+    result, _ = only("InvalidPermission.NotFound", ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
+    assert result.ended is Ended.STALE
 
 
 def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
@@ -213,8 +215,8 @@ def test_patience_with_the_newborn_ends() -> None:
 
 
 def test_nobody_is_patient_with_what_was_there_before_or_with_another_error() -> None:
-    attempt, aws = only("InvalidGroup.NotFound")
-    assert (attempt.ended, aws.naps, len(aws.calls)) == (Ended.STALE, [], 1)
+    result, aws = only("InvalidGroup.NotFound")
+    assert (result.ended, aws.naps, len(aws.calls)) == (Ended.STALE, [], 1)
     script = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidParameterValue"]})
     plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
     assert ends(done(plan, script, missing(LOOK, WEB))) == [Ended.DONE, Ended.FAILED]
@@ -239,10 +241,10 @@ def test_what_comes_after_something_that_did_not_end_well_is_skipped() -> None:
         REVOKE.on(APP, "and that", params={"GroupId": Ref(APP)}),
         needs={1: {0}, 2: {1}},
     )
-    attempts = done(plan, aws)
-    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
-    assert attempts[1].message == "it comes after: allow it, which did not end well"
-    assert attempts[2].message == "it comes after: revoke it, which is skipped"
+    action_results = done(plan, aws)
+    assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
+    assert action_results[1].message == "it comes after: allow it, which did not end well"
+    assert action_results[2].message == "it comes after: revoke it, which is skipped"
     assert aws.names == [ALLOW.name]
 
 
@@ -254,9 +256,9 @@ def test_where_something_could_not_be_made_nothing_is_taken_away_and_elsewhere_i
         REVOKE.on(WEB, "close", closes=True, params={"GroupId": Ref(WEB)}),
         REVOKE.on(DB, "break elsewhere", params={"GroupId": Ref(DB)}),
     )
-    attempts = done(plan, aws)
-    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE, Ended.DONE]
-    assert attempts[1].message == "nothing is taken away where something could not be made"
+    action_results = done(plan, aws)
+    assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE, Ended.DONE]
+    assert action_results[1].message == "nothing is taken away where something could not be made"
 
 
 def test_what_the_gate_holds_or_leaves_is_not_done_and_nothing_is_taken_away_there() -> None:
@@ -266,18 +268,18 @@ def test_what_the_gate_holds_or_leaves_is_not_done_and_nothing_is_taken_away_the
         ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)}),
     )
     aws = Script()
-    attempts = done(plan, aws, gate=Gate({0: "somebody holds it"}, {2: "another run"}, "", ()))
-    assert ends(attempts) == [Ended.HELD, Ended.SKIPPED, Ended.SKIPPED]
-    assert [one.message for one in attempts][::2] == ["somebody holds it", "another run"]
+    action_results = done(plan, aws, gate=Gate({0: "somebody holds it"}, {2: "another run"}, "", ()))
+    assert ends(action_results) == [Ended.HELD, Ended.SKIPPED, Ended.SKIPPED]
+    assert [one.message for one in action_results][::2] == ["somebody holds it", "another run"]
     assert aws.calls == []
 
 
 def test_no_call_is_started_when_there_is_no_time_left() -> None:
     aws = Script()
-    attempts = done(
+    action_results = done(
         by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})), aws, may_start="the lease is lost"
     )
-    assert [(one.ended, one.message) for one in attempts] == [(Ended.WAITING, "the lease is lost")]
+    assert [(one.ended, one.message) for one in action_results] == [(Ended.WAITING, "the lease is lost")]
     assert aws.calls == []
 
 
@@ -288,9 +290,9 @@ def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> Non
         REVOKE.on(DB, "revoke it", params={"GroupId": Ref(DB)}),
         MOVE.on(INSIDE, "move it", breaks=1),
     )
-    attempts = done(plan, aws, stale=True)
-    assert ends(attempts) == [Ended.DONE, Ended.STALE, Ended.STALE]
-    assert attempts[1].message == "the last look is too old to take anything away on"
+    action_results = done(plan, aws, stale=True)
+    assert ends(action_results) == [Ended.DONE, Ended.STALE, Ended.STALE]
+    assert action_results[1].message == "the last look is too old to take anything away on"
     assert aws.names == [ALLOW.name]
 
 
@@ -298,9 +300,9 @@ def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> Non
 def test_without_credentials_nothing_more_is_tried(code: str) -> None:
     aws = Script({ALLOW.name: [code]})
     plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
-    attempts = done(plan, aws)
-    assert ends(attempts) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
-    assert attempts[2].message == f"AuthorizeSecurityGroupIngress: {code}: told so"
+    action_results = done(plan, aws)
+    assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
+    assert action_results[2].message == f"AuthorizeSecurityGroupIngress: {code}: told so"
     assert len(aws.calls) == 1
 
 
@@ -350,9 +352,9 @@ def test_the_id_of_a_rule_is_looked_up_when_it_is_needed() -> None:
 
 def test_a_rule_that_is_gone_meanwhile_means_that_the_world_has_changed() -> None:
     aws = Script(shown=[shown_rule("0.0.0.0/0", 443, "sgr-443")])
-    (attempt,) = done(worlds.plan(WISH, CHANGED_2), aws, CHANGED_2)
-    assert attempt.ended is Ended.STALE
-    assert attempt.message == (
+    (result,) = done(worlds.plan(WISH, CHANGED_2), aws, CHANGED_2)
+    assert result.ended is Ended.STALE
+    assert result.message == (
         "<security_group/APIGatewaySG ingress tcp 80 203.0.113.0/24> is not there any more: the world has changed"
     )
     assert aws.calls == []
@@ -398,9 +400,9 @@ def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
         OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
         ALLOW.on(DB, "allow it", params={"GroupId": Ref(DB)}),
     )
-    attempts = done(plan, aws)
-    assert ends(attempts) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
-    assert attempts[1].message == "it would open a way to what is still to be closed: revoke it"
+    action_results = done(plan, aws)
+    assert ends(action_results) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
+    assert action_results[1].message == "it would open a way to what is still to be closed: revoke it"
 
 
 def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
@@ -408,19 +410,19 @@ def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
         REVOKE.on(WEB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(WEB)}),
         OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
     )
-    attempts = done(plan, Script(), gate=Gate({0: "somebody holds it"}, {}, "", ()))
-    assert ends(attempts) == [Ended.HELD, Ended.DONE]
+    action_results = done(plan, Script(), gate=Gate({0: "somebody holds it"}, {}, "", ()))
+    assert ends(action_results) == [Ended.HELD, Ended.DONE]
 
 
 def test_an_address_is_not_an_id() -> None:
     ghost = Ref(Address("security_group/ghost"))
     aws = Script()
-    (attempt,) = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": ghost})), aws)
-    assert attempt.message == "<security_group/ghost> is not there any more: the world has changed"
+    (result,) = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": ghost})), aws)
+    assert result.message == "<security_group/ghost> is not there any more: the world has changed"
     assert aws.calls == []
 
 
-def asked(plan: Plan, aws: Script, *answers: str) -> tuple[tuple[Attempt, ...], list[int]]:
+def asked(plan: Plan, aws: Script, *answers: str) -> tuple[tuple[ActionResult, ...], list[int]]:
     """The attempts where `may_start` gives these answers in turn, and how many calls were made each time it was asked.
 
     It is asked no further than there are answers.
@@ -438,15 +440,15 @@ def asked(plan: Plan, aws: Script, *answers: str) -> tuple[tuple[Attempt, ...], 
 def test_leave_is_asked_once_before_each_write() -> None:
     aws = Script()
     plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
-    attempts, seen = asked(plan, aws, "", "", "")
-    assert (ends(attempts), seen) == ([Ended.DONE] * 3, [0, 1, 2])
+    action_results, seen = asked(plan, aws, "", "", "")
+    assert (ends(action_results), seen) == ([Ended.DONE] * 3, [0, 1, 2])
 
 
 def test_after_a_lost_lease_nothing_is_written_or_asked_any_more_and_all_the_rest_waits() -> None:
     aws = Script()
     plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
-    attempts, seen = asked(plan, aws, "", "the lease is lost")
-    assert [(one.ended, one.message) for one in attempts] == [
+    action_results, seen = asked(plan, aws, "", "the lease is lost")
+    assert [(one.ended, one.message) for one in action_results] == [
         (Ended.DONE, ""),
         (Ended.WAITING, "the lease is lost"),
         (Ended.WAITING, "the lease is lost"),
@@ -458,10 +460,10 @@ def test_each_part_of_a_batch_needs_leave_of_its_own() -> None:
     parts = tuple(ALLOW.on(WEB, f"allow {port}", params={"GroupId": Ref(WEB), "FromPort": port}) for port in (1, 2, 3))
     aws = Script({ALLOW.name: ["InvalidPermission.Duplicate"]})
     batch = ALLOW.on(WEB, "allow them", parts=parts, params={"GroupId": Ref(WEB)})
-    attempts, seen = asked(
+    action_results, seen = asked(
         by_hand(batch, ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)})), aws, "", "", "no time is left"
     )
-    assert [(one.ended, one.message) for one in attempts] == [(Ended.WAITING, "no time is left")] * 2
+    assert [(one.ended, one.message) for one in action_results] == [(Ended.WAITING, "no time is left")] * 2
     assert [params.get("FromPort") for _, params in aws.calls] == [None, 1]
     assert seen == [0, 1, 2]
 
@@ -470,13 +472,16 @@ def test_patience_with_the_newborn_asks_leave_again_after_each_pause() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-1"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
     made = Ref(Address("security_group/New"))
     plan = by_hand(MAKE.on(made.to, "make it", gives=made), ALLOW.on(made.to, "allow it", params={"GroupId": made}))
-    attempts, seen = asked(plan, aws, "", "", "", "the lease is lost")
-    assert [(one.ended, one.message) for one in attempts] == [(Ended.DONE, ""), (Ended.WAITING, "the lease is lost")]
+    action_results, seen = asked(plan, aws, "", "", "", "the lease is lost")
+    assert [(one.ended, one.message) for one in action_results] == [
+        (Ended.DONE, ""),
+        (Ended.WAITING, "the lease is lost"),
+    ]
     assert (aws.names, seen, aws.naps) == ([MAKE.name, ALLOW.name, ALLOW.name], [0, 1, 2, 3], [1.0, 2.0])
 
 
 def test_what_cannot_be_sent_asks_no_leave() -> None:
     aws = Script()
     gone = ALLOW.on(WEB, "allow it", params={"GroupId": Ref(Address("security_group/Gone"))})
-    attempts, seen = asked(by_hand(gone), aws)
-    assert (ends(attempts), seen) == ([Ended.STALE], [])
+    action_results, seen = asked(by_hand(gone), aws)
+    assert (ends(action_results), seen) == ([Ended.STALE], [])

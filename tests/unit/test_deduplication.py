@@ -276,9 +276,9 @@ _ATTEMPTS = st.one_of(
 
 
 @given(st.lists(_ATTEMPTS, min_size=1, max_size=4))
-def test_never_more_than_ten_messages_and_never_a_word_twice(attempts: list[AttemptResult]) -> None:
+def test_never_more_than_ten_messages_and_never_a_word_twice(action_results: list[AttemptResult]) -> None:
     told: Mapping[str, Notified] = {}
-    for number, kept in enumerate(attempts):
+    for number, kept in enumerate(action_results):
         now = NOW + number * MINUTE
         heard = hear(kept, told, now)
         assert len(heard.messages) <= 10

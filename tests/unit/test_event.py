@@ -14,7 +14,7 @@ import reconciler.notify
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.engine.gate import Gate
-from reconciler.model import ABSENT, Attempt, Ended, Finding, Outcome, Unmanaged
+from reconciler.model import ABSENT, ActionResult, Ended, Finding, Outcome, Unmanaged
 from reconciler.model.trigger import Source
 from reconciler.notify.event import detail, encoded
 from reconciler.report.attempt import AttemptResult, Ending
@@ -143,7 +143,7 @@ def test_what_nobody_declares_is_told_with_the_rest() -> None:
 
 def test_an_action_is_told_with_how_it_ended() -> None:
     gone = action()
-    told = event(looked(plan=planned(gone), attempts=(Attempt(gone, Ended.FAILED, "no"),)))
+    told = event(looked(plan=planned(gone), action_results=(ActionResult(gone, Ended.FAILED, "no"),)))
     assert told["actions"] == [
         {
             "operation": "ec2:DeleteSecurityGroup",

@@ -11,9 +11,9 @@ import pytest
 from desired_state.fields import AclEntry, Address, RuleKey
 from reconciler.attempt.flapping import after, name, paused
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Line, Report
+from reconciler.engine.result import Drift, Report
 from reconciler.ledger.record import FlappingRecord
-from reconciler.model import ABSENT, Action, Attempt, Difference, Ended, Operation, Outcome, Phase, Risk
+from reconciler.model import ABSENT, Action, ActionResult, Difference, Ended, Operation, Outcome, Phase, Risk
 from tests.support.reports import GROUP, document, report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -27,15 +27,15 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
-def line(outcome: Outcome | None, one: Difference = DRIFT) -> Line:
-    return Line(one.address, one.field, one.key, one.want, one.have, outcome, "")
+def line(outcome: Outcome | None, one: Difference = DRIFT) -> Drift:
+    return Drift(one.address, one.field, one.key, one.want, one.have, outcome, "")
 
 
-def tried(ended: Ended = Ended.DONE, **how: Any) -> Attempt:
-    return Attempt(REVOKE.on(GROUP, "revoke it", "ingress", **how), ended)
+def tried(ended: Ended = Ended.DONE, **how: Any) -> ActionResult:
+    return ActionResult(REVOKE.on(GROUP, "revoke it", "ingress", **how), ended)
 
 
-CORRECTED = replace(report(line(Outcome.CORRECTED)), attempts=(tried(),), seconds=0.0)
+CORRECTED = replace(report(line(Outcome.CORRECTED)), action_results=(tried(),), seconds=0.0)
 CALM = replace(report(), seconds=0.0)
 
 
@@ -181,8 +181,8 @@ def test_a_look_that_did_not_see_everything_lets_nothing_of_a_fight_be_forgotten
     assert after(known, replace(CALM, plan=some), late) == known
 
 
-def judged(outcome: Outcome | None, *attempts: Attempt) -> Report:
-    return replace(report(line(outcome)), attempts=attempts, seconds=0.0)
+def judged(outcome: Outcome | None, *action_results: ActionResult) -> Report:
+    return replace(report(line(outcome)), action_results=action_results, seconds=0.0)
 
 
 @pytest.mark.parametrize(
@@ -208,4 +208,4 @@ def test_a_correction_counts_when_a_write_for_it_was_done(seen: Report, counts: 
 
 def test_a_write_at_another_place_counts_for_nothing_here() -> None:
     other: Action = REVOKE.on(Address("security_group/Other"), "revoke it", "ingress")
-    assert after({}, judged(Outcome.CORRECTED, Attempt(other, Ended.DONE)), NOON) == {}
+    assert after({}, judged(Outcome.CORRECTED, ActionResult(other, Ended.DONE)), NOON) == {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, rule_key
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Line
+from reconciler.engine.result import Drift
 from reconciler.model import ABSENT, Finding, Outcome
 from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import find_alerts
@@ -137,7 +137,7 @@ def test_a_held_plan_is_released_on_the_command_line_by_the_plan_that_was_looked
     ],
     ids=range(6),
 )
-def test_another_run_is_proposed_only_where_it_may_help(one: Line, modes: list[str]) -> None:
+def test_another_run_is_proposed_only_where_it_may_help(one: Drift, modes: list[str]) -> None:
     asked = re.findall(r'"mode": "(\w+)"', body(looked(one)))
     assert asked == modes
 

@@ -15,7 +15,7 @@ from reconciler.engine.result import Report
 from reconciler.model import (
     ABSENT,
     Action,
-    Attempt,
+    ActionResult,
     Ended,
     Finding,
     Operation,
@@ -87,7 +87,7 @@ def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run()
         wrote=True,
         writes=1,
         plan=planned(revoke(SSH)),
-        attempts=(Attempt(revoke(SSH), Ended.DONE),),
+        action_results=(ActionResult(revoke(SSH), Ended.DONE),),
     )
     rule = {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0", "description": "for a moment"}
     who = {Address(GROUP): actor}
@@ -142,7 +142,7 @@ def test_two_calls_on_one_field_each_tell_of_their_own_members() -> None:
         line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
         line("ingress", WEB, ABSENT, None, Outcome.CORRECTED),
         wrote=True,
-        attempts=(Attempt(revoke(SSH), Ended.DONE), Attempt(revoke(WEB), Ended.DONE)),
+        action_results=(ActionResult(revoke(SSH), Ended.DONE), ActionResult(revoke(WEB), Ended.DONE)),
     )
     _, _, first, second, _ = records(kept(opened))
     assert first["before"] == {"ingress": [{"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}]}
@@ -158,9 +158,9 @@ def test_a_call_tells_what_was_there_and_what_is_to_be_there() -> None:
         line("tags", "Name", "new", "old", Outcome.CORRECTED, at=VPC),
         line("", None, whole, ABSENT, Outcome.CORRECTED),
         wrote=True,
-        attempts=(
-            Attempt(modify.on(Address(VPC), "dns", "enable_dns_hostnames", "tags"), Ended.DONE),
-            Attempt(create.on(Address(GROUP), "make it"), Ended.DONE),
+        action_results=(
+            ActionResult(modify.on(Address(VPC), "dns", "enable_dns_hostnames", "tags"), Ended.DONE),
+            ActionResult(create.on(Address(GROUP), "make it"), Ended.DONE),
         ),
     )
     _, _, missing, first, second, _ = records(kept(both))
@@ -173,7 +173,7 @@ def test_a_call_tells_what_was_there_and_what_is_to_be_there() -> None:
 
 def test_what_nobody_declares_is_told_with_its_id_before_it_goes() -> None:
     owned = (Unmanaged(Address("security_group/Old"), "sg-0123456789abcdef0", owned=True),)
-    told = records(kept(report(wrote=True, unmanaged=owned, attempts=(Attempt(action(), Ended.DONE),))))
+    told = records(kept(report(wrote=True, unmanaged=owned, action_results=(ActionResult(action(), Ended.DONE),))))
     assert [(one["record"], one.get("before")) for one in told] == [
         ("action", {"id": "sg-0123456789abcdef0"}),
         ("run", None),
@@ -184,10 +184,10 @@ def test_what_was_not_tried_is_told_once_at_its_drift_or_by_itself_where_it_has_
     held = report(
         line("ingress", SSH, ABSENT, None, Outcome.HELD, "somebody holds it"),
         wrote=True,
-        attempts=(
-            Attempt(revoke(SSH), Ended.HELD, "somebody holds it"),
-            Attempt(revoke(WEB), Ended.SKIPPED, "it comes after something"),
-            Attempt(action(), Ended.HELD, "this deployment only reports"),
+        action_results=(
+            ActionResult(revoke(SSH), Ended.HELD, "somebody holds it"),
+            ActionResult(revoke(WEB), Ended.SKIPPED, "it comes after something"),
+            ActionResult(action(), Ended.HELD, "this deployment only reports"),
         ),
     )
     told = records(kept(held))
@@ -237,7 +237,7 @@ def test_hostile_text_is_inert_and_what_looks_like_a_secret_is_gone_wherever_it_
         line("tags", bad, bad, bad, Outcome.HELD),
         document=document(bad),
         findings=(Finding(Address(GROUP), Outcome.BLOCKED, bad, "tags", bad),),
-        attempts=(Attempt(action(bad, Description=bad), Ended.FAILED, bad),),
+        action_results=(ActionResult(action(bad, Description=bad), Ended.FAILED, bad),),
         wrote=True,
     )
     actor = Actor(bad, bad, NOW, bad, bad, bad, frozenset({bad}))
@@ -255,7 +255,7 @@ def test_a_correction_of_five_hundred_drifts_is_told_in_full_and_in_less_than_a_
     opened = report(
         *(line("ingress", key, ABSENT, note, Outcome.CORRECTED) for key in keys),
         wrote=True,
-        attempts=tuple(Attempt(revoke(key), Ended.DONE) for key in keys),
+        action_results=tuple(ActionResult(revoke(key), Ended.DONE) for key in keys),
     )
     told = records(kept(opened))
     assert [one["record"] for one in told] == ["drift"] * 500 + ["action"] * 500 + ["run"]
@@ -270,7 +270,7 @@ def test_one_call_with_a_thousand_rules_is_told_in_one_line_that_says_how_many_a
     opened = report(
         *(line("ingress", key, ABSENT, None, Outcome.CORRECTED) for key in keys),
         wrote=True,
-        attempts=(Attempt(many, Ended.DONE),),
+        action_results=(ActionResult(many, Ended.DONE),),
     )
     told = next(one for one in records(kept(opened)) if one["record"] == "action")
     assert len(json.dumps(told)) < 33_000
@@ -353,7 +353,7 @@ FAILED = Finding(Address(VPC), Outcome.FAILED, "it could not be looked at: throt
         (kept(report(wrote=True), refusal="the newest version is no document"), 1, 1),
         (kept(report(wrote=True, findings=(FAILED,))), 0, 0),
         (kept(report(line("description", None, "a", "b", Outcome.FAILED), wrote=True)), 0, 0),
-        (kept(report(wrote=True, attempts=(Attempt(action(), Ended.FAILED),))), 0, 0),
+        (kept(report(wrote=True, action_results=(ActionResult(action(), Ended.FAILED),))), 0, 0),
         (kept(report(wrote=True), source=Source.MANUAL), 0, 1),
         (kept(None, Ending.UNOBSERVABLE, problem="no answer"), 0, 0),
         (kept(None, Ending.REFUSED, problem="no document"), 1, 0),

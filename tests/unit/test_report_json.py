@@ -16,8 +16,8 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import load
 from desired_state.members import members
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Line
-from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Outcome, Ref, Unmanaged
+from reconciler.engine.result import Drift
+from reconciler.model import ABSENT, ActionResult, Difference, Ended, Finding, Outcome, Ref, Unmanaged
 from reconciler.report.as_json import as_json
 from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
@@ -104,7 +104,7 @@ def test_the_whole_of_a_calm_plan() -> None:
         (line("enable_dns_support", None, True, False, at=VPC), "change", None, True, False),
     ],
 )
-def test_a_drift_stands_as_the_document_writes_it(drift: Line, sign: str, key: Any, want: Any, have: Any) -> None:
+def test_a_drift_stands_as_the_document_writes_it(drift: Drift, sign: str, key: Any, want: Any, have: Any) -> None:
     (told,) = json.loads(json.dumps(as_json(report(drift))))["drifted"]
     assert told == {
         "address": drift.address,
@@ -121,7 +121,7 @@ def test_a_drift_stands_as_the_document_writes_it(drift: Line, sign: str, key: A
 def test_every_value_of_every_kind_comes_out_as_it_went_in() -> None:
     written = json.loads(EXAMPLE.read_text())["resources"]
     loaded = load(EXAMPLE.read_bytes(), "x").resources
-    told = as_json(report(*(Line(at, "", None, one, ABSENT, None) for at, one in loaded.items())))
+    told = as_json(report(*(Drift(at, "", None, one, ABSENT, None) for at, one in loaded.items())))
     for drift in json.loads(json.dumps(told))["drifted"]:
         address = Address(drift["address"])
         assert drift["want"] == written[address.kind][address.name] | (
@@ -136,10 +136,10 @@ def test_every_field_of_every_kind_can_be_a_drift() -> None:
         for field in resource.described():
             held = getattr(resource, field)
             if held is not None and not list(members(held)):
-                drifts.append(Line(address, field, None, held, held, None))
+                drifts.append(Drift(address, field, None, held, held, None))
             for key in members(held):
                 inner = held[key] if isinstance(held, dict) else key
-                drifts.append(Line(address, field, key, inner, ABSENT, None))
+                drifts.append(Drift(address, field, key, inner, ABSENT, None))
     told = json.loads(json.dumps(as_json(report(*drifts))))["drifted"]
     assert len(told) == len(drifts) > 60
     assert all(one["have"] is None for one, drift in zip(told, drifts, strict=True) if drift.have is ABSENT)
@@ -164,8 +164,8 @@ def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> No
 
 
 def test_after_a_run_the_actions_are_what_was_tried() -> None:
-    tries = (Attempt(action(), Ended.UNKNOWN, "lost"), Attempt(action(), Ended.DONE))
-    told = as_json(report(plan=planned(action()), wrote=True, writes=2, attempts=tries))
+    tries = (ActionResult(action(), Ended.UNKNOWN, "lost"), ActionResult(action(), Ended.DONE))
+    told = as_json(report(plan=planned(action()), wrote=True, writes=2, action_results=tries))
     assert [(one["ended"], one["message"]) for one in told["actions"]] == [("unknown", "lost"), ("done", "")]
     assert told["in_sync"] is True
     assert told["counts"]["corrected"] == 1

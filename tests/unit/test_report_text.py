@@ -15,9 +15,9 @@ from desired_state.document import DocumentException
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Line
-from reconciler.model import ABSENT, Attempt, Difference, Ended, Finding, Outcome, Unmanaged
-from reconciler.report.lines import outcomes, settled
+from reconciler.engine.result import Drift
+from reconciler.model import ABSENT, ActionResult, Difference, Ended, Finding, Outcome, Unmanaged
+from reconciler.report.summary import outcomes, settled
 from reconciler.report.text import difference, sentence, text, value
 from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
 
@@ -60,7 +60,7 @@ HTTPS = AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0")
         (line("allocated_storage", None, 20, 10, at="db_instance/db"), "allocated_storage: 10 -> 20"),
     ],
 )
-def test_a_drift_is_one_line_from_what_is_to_what_should_be(drift: Line, told: str) -> None:
+def test_a_drift_is_one_line_from_what_is_to_what_should_be(drift: Drift, told: str) -> None:
     assert difference(drift) == told
 
 
@@ -91,7 +91,7 @@ def test_the_whole_text_of_a_plan() -> None:
 
 def test_a_new_resource_shows_what_it_will_hold_without_our_own_tags() -> None:
     group = document().resources[GROUP].but(tags=Tags({"setpoint:document": "small", "Name": "Web"}))
-    lines = text(report(Line(GROUP, "", None, group, ABSENT, None))).splitlines()
+    lines = text(report(Drift(GROUP, "", None, group, ABSENT, None))).splitlines()
     assert lines[2:5] == [
         "  + security_group/Web",
         "      + ingress: tcp 443 from 0.0.0.0/0",
@@ -172,18 +172,18 @@ def test_something_ours_that_nobody_declares_any_more_is_a_removal_though_no_dri
     assert not settled(seen)
     assert "  - security_group/Old: it is ours and no longer declared" in text(seen).splitlines()
     assert sentence(seen) == "Plan: 1 to remove. Nothing was changed."
-    done = replace(seen, wrote=True, writes=1, attempts=(Attempt(action(breaks=1), Ended.DONE),))
+    done = replace(seen, wrote=True, writes=1, action_results=(ActionResult(action(breaks=1), Ended.DONE),))
     assert settled(done)
     assert sentence(done) == "Corrected 1 difference with 1 write; the second look is in sync."
-    failed = replace(done, attempts=(Attempt(action(breaks=1), Ended.FAILED, "DependencyViolation"),))
+    failed = replace(done, action_results=(ActionResult(action(breaks=1), Ended.FAILED, "DependencyViolation"),))
     assert not settled(failed)
     assert outcomes(failed)["failed"] == 1
     assert "          failed: DependencyViolation" in text(failed).splitlines()
 
 
 def test_how_an_attempt_ended_last_is_what_counts() -> None:
-    tries = (Attempt(action(), Ended.WAITING, "busy"), Attempt(action(), Ended.DONE))
-    assert settled(report(plan=planned(action()), wrote=True, writes=2, attempts=tries))
+    tries = (ActionResult(action(), Ended.WAITING, "busy"), ActionResult(action(), Ended.DONE))
+    assert settled(report(plan=planned(action()), wrote=True, writes=2, action_results=tries))
 
 
 def test_a_finding_without_a_drift_has_a_place_of_its_own() -> None:

@@ -26,6 +26,7 @@ from reconciler.model import (
     ABSENT,
     Action,
     ActionOptions,
+    Cause,
     Change,
     Difference,
     Finding,
@@ -33,6 +34,7 @@ from reconciler.model import (
     Operation,
     Outcome,
     Phase,
+    Reason,
     Ref,
     Risk,
 )
@@ -155,15 +157,15 @@ def create(address: Address, want: Resource, context: PlanContext) -> Iterable[A
             "the database does not exist, and none is made without leave: restore it from a snapshot, "
             "or allow it with SETPOINT_CREATE_DATABASES=1"
         )
-        yield Finding(address, Outcome.BLOCKED, problem)
+        yield Finding(address, Outcome.BLOCKED, Cause(Reason.CREATE_NOT_ALLOWED, problem))
         return
     if missing := [name for name in _NEEDED_TO_CREATE if getattr(db, name) is None]:
         problem = f"it cannot be made from this document: add {', '.join(missing)}"
-        yield Finding(address, Outcome.BLOCKED, problem)
+        yield Finding(address, Outcome.BLOCKED, Cause(Reason.INCOMPLETE, problem))
         return
     if db.storage_type in {"io1", "io2"}:
         problem = f"RDS asks for IOPS with {db.storage_type}, and a document has none: make it by hand, then it is kept"
-        yield Finding(address, Outcome.BLOCKED, problem)
+        yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem))
         return
     plain = {
         "Engine": db.engine,
@@ -215,7 +217,7 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     address = change.address
     if have.facts["vpc"] != have.facts["our_vpc"]:
         problem = f"a database of this name lies in another VPC, {have.facts['vpc']}: choose another identifier"
-        yield Finding(address, Outcome.BLOCKED, problem)
+        yield Finding(address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
         return
     yield from retag(change, arn(context.document, f"db:{address.name}"))
     changed: dict[str, list[Difference]] = {}
@@ -223,9 +225,11 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
         if one.field not in SETTINGS:
             continue
         if problem := impossible(one, have):
-            yield Finding(address, Outcome.BLOCKED, problem, one.field)
+            yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
         elif busy(one, have):
-            yield Finding(address, Outcome.WAITING, f"the database is {have.facts['status']}", one.field)
+            yield Finding(
+                address, Outcome.WAITING, Cause(Reason.NOT_READY, f"the database is {have.facts['status']}"), one.field
+            )
         else:
             changed.setdefault(cost_of(one, have), []).append(one)
     if mild := changed.get("none"):
@@ -236,7 +240,9 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
         now = context.policy.downtime == "now"
         if now and not only_ours(hard, have):
             problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts['pending']))}"
-            yield from (Finding(address, Outcome.HELD, problem, one.field) for one in hard)
+            yield from (
+                Finding(address, Outcome.HELD, Cause(Reason.PENDING_CHANGE, problem), one.field) for one in hard
+            )
         else:
             yield _modify(change, context, hard, immediately=now, risk=Risk.DOWNTIME)
 

@@ -37,10 +37,12 @@ from reconciler.model import (
     DOCUMENT_TAG,
     Action,
     ActionOptions,
+    Cause,
     Change,
     Finding,
     Observed,
     Outcome,
+    Reason,
     Ref,
     Unmanaged,
 )
@@ -164,7 +166,7 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     elif problem := no_detour(change, context, goals):
         # A subnet that came now would come to entries that are not yet right.
         for field in sorted(change.fields & {"ingress", "egress", "subnets"}):
-            yield Finding(change.address, Outcome.HELD, problem, field)
+            yield Finding(change.address, Outcome.HELD, Cause(Reason.NO_SAFE_ORDER, problem), field)
         return
     else:
         yield from detour(change, context, goals)
@@ -172,7 +174,7 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
         yield from _subnet(change, context, one.key, wanted=one.have is ABSENT)
     for one in change.of("is_default"):
         problem = "AWS decides which ACL is a VPC's default one: declare the one that is"
-        yield Finding(change.address, Outcome.BLOCKED, problem, one.field)
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, problem), one.field)
     yield from retag(change)
 
 
@@ -192,7 +194,7 @@ def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bo
         yield move(change.address, subnet, Ref(change.address), why, (), **options)
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
-        yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
     elif not any(_lists(one, subnet) for one in context.document.of_kind(change.address.kind).values()):
         to = Ref(context.document.vpc, DEFAULT)
         yield move(change.address, subnet, to, f"{subnet} uses the VPC's default ACL", ("subnets",))

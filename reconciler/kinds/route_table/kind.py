@@ -32,12 +32,14 @@ from reconciler.model import (
     ABSENT,
     Action,
     ActionOptions,
+    Cause,
     Change,
     Finding,
     Observed,
     Operation,
     Outcome,
     Phase,
+    Reason,
     Ref,
     Risk,
     Unmanaged,
@@ -206,7 +208,7 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     for one in change.of("main"):
         if not one.want:
             problem = "a VPC always has a main table: declare another table as main"
-            yield Finding(change.address, Outcome.BLOCKED, problem, "main")
+            yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, problem), "main")
             continue
         yield REASSOCIATE.on(
             change.address,
@@ -327,7 +329,7 @@ def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bo
         yield (REASSOCIATE if explicit else ASSOCIATE).on(change.address, why, params=target, **options)
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this table and nobody declared it: declare it, or move it to another table"
-        yield Finding(change.address, Outcome.BLOCKED, problem, "subnets", subnet)
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
     elif not homes:
         params: dict[str, Any] = {"AssociationId": Ref(subnet, ASSOCIATION)}
         yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, params=params)

@@ -26,12 +26,14 @@ from reconciler.model import (
     ABSENT,
     Action,
     ActionOptions,
+    Cause,
     Change,
     Finding,
     Observed,
     Operation,
     Outcome,
     Phase,
+    Reason,
     Ref,
     Risk,
     Unmanaged,
@@ -181,7 +183,7 @@ def _mend(change: Change, context: PlanContext, direction: Direction) -> Iterato
     if steps.closing:
         yield _revoke(change.address, direction, steps.closing, closes=True)
     if steps.short:
-        yield Finding(change.address, Outcome.HELD, steps.short, direction.field)
+        yield Finding(change.address, Outcome.HELD, Cause(Reason.QUOTA, steps.short), direction.field)
     else:
         if steps.added:
             yield _authorize(change.address, direction, steps.added, want, closes=closes, opens=opens)
