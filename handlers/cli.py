@@ -233,10 +233,10 @@ def _chosen(document: Document, only: Iterable[str]) -> frozenset[Address] | Non
 
 
 def _policy(options: Mapping[str, Any]) -> Policy:
-    from handlers.settings import Settings, SettingsError, settings
+    from handlers.settings import SettingsError, settings
 
     try:
-        return settings(os.environ, {name: options[name] for name in Settings.model_fields}).policy()
+        return settings(os.environ, options)
     except SettingsError as error:
         raise Refused(str(error)) from error
 

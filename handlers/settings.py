@@ -1,4 +1,4 @@
-"""The deployment's settings: environment variables `SETPOINT_<NAME>`, read once into frozen models.
+"""The deployment's settings: environment variables `SETPOINT_<NAME>`, read once into frozen values.
 
 `settings` says how far the tool may go and is the same for every door; the command line hands its options in as
 `chosen`, which win over the environment. `deployment` says where a Lambda function finds its documents, its memory and
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from desired_state.sanitize import sanitize
 from reconciler.model import Policy
@@ -21,25 +21,6 @@ PREFIX = "SETPOINT_"
 
 class SettingsError(Exception):
     """Settings that cannot be used: a line for each, with what is wrong, where, and what to write instead."""
-
-
-class Settings(BaseModel):
-    """How far this deployment lets the tool go; hours and counts as named. A field's description is its mend."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mode: Literal["correct", "report"] = Field("correct", description="write correct or report")
-    create_databases: bool = Field(default=False, description="write 1 or 0")
-    downtime: Literal["never", "window", "now"] = Field("never", description="write never, window or now")
-    max_breaks: Annotated[int, Field(ge=0)] | None = Field(
-        None,
-        description="write a whole number from 0, or leave it out for the limit that goes with the document's size",
-    )
-    prune: bool = Field(default=False, description="write 1 or 0")
-    max_hold_hours: int = Field(24, ge=0, le=8760, description="write a whole number of hours from 0 to 8760")
-
-    def policy(self) -> Policy:
-        return Policy(**self.model_dump())
 
 
 def _listed(text: object) -> object:
@@ -61,7 +42,7 @@ class Deployment(BaseModel):
     """Where the functions of one stack find what they work with; hours and seconds as named.
 
     `role_arns` are the roles in other accounts that documents may be for, one for an account at most; `own_roles` are
-    the stack's own, by which the functions know their own calls again.
+    the stack's own, by which the functions know their own calls again. A field's description is its mend.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,33 +63,44 @@ class Deployment(BaseModel):
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 
 
-def settings(environment: Mapping[str, str], chosen: Mapping[str, Any] | None = None) -> Settings:
-    """The settings in `environment`, those in `chosen` (by field; None: not chosen) before them.
+_OF_POLICY = {
+    "mode": "write correct or report",
+    "create_databases": "write 1 or 0",
+    "downtime": "write never, window or now",
+    "max_breaks": "write a whole number from 0, or leave it out for the limit that goes with the document's size",
+    "prune": "write 1 or 0",
+    "max_hold_hours": "write a whole number of hours from 0 to 8760",
+}
+"""What to write instead, by the field of Policy."""
+_OF_DEPLOYMENT = {name: field.description or "" for name, field in Deployment.model_fields.items()}
+_NAMES = {PREFIX + field.upper() for field in (*_OF_POLICY, *_OF_DEPLOYMENT)}
+
+
+def settings(environment: Mapping[str, str], chosen: Mapping[str, Any] | None = None) -> Policy:
+    """The policy in `environment`, the fields in `chosen` (None: not chosen) before it.
 
     An empty variable counts as not set, since templates cannot leave one out. Raises SettingsError; also for a variable
     that is almost one of ours, since a misspelt limit would be no limit.
     """
-    return _read(Settings, environment, chosen or {})
+    return _read(Policy, _OF_POLICY, environment, chosen or {})
 
 
 def deployment(environment: Mapping[str, str]) -> Deployment:
     """The deployment that `environment` describes. Raises SettingsError, as `settings` does."""
-    return _read(Deployment, environment, {})
+    return _read(Deployment, _OF_DEPLOYMENT, environment, {})
 
 
-_NAMES = {PREFIX + field.upper() for model in (Settings, Deployment) for field in model.model_fields}
-
-
-def _read[Model: BaseModel](model: type[Model], environment: Mapping[str, str], chosen: Mapping[str, Any]) -> Model:
-    names = {PREFIX + field.upper(): field for field in model.model_fields}
-    given = {field: environment[name] for name, field in names.items() if environment.get(name)}
-    options = {field: value for field, value in chosen.items() if value is not None}
+def _read[Model](
+    model: type[Model], mends: Mapping[str, str], environment: Mapping[str, str], chosen: Mapping[str, Any]
+) -> Model:
+    given = {field: environment[name] for field in mends if environment.get(name := PREFIX + field.upper())}
+    options = {field: value for field in mends if (value := chosen.get(field)) is not None}
     problems = [_misspelt(name, close[0]) for name in environment if (close := _close(name))]
     try:
-        read = model.model_validate(given | options)
+        read = TypeAdapter(model).validate_python(given | options)
     except ValidationError as error:
         fields = dict.fromkeys(str(one["loc"][0]) for one in error.errors())
-        problems += [_refused(model, field, given, options) for field in fields]
+        problems += [_refused(field, mends[field], given, options) for field in fields]
     else:
         if not problems:
             return read
@@ -125,9 +117,8 @@ def _misspelt(name: str, meant: str) -> str:
     return f"{sanitize(name)}: there is no such setting; did you mean {meant}?"
 
 
-def _refused(model: type[BaseModel], field: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def _refused(field: str, mend: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
     where = f"--{field.replace('_', '-')}" if field in options else PREFIX + field.upper()
-    mend = model.model_fields[field].description
     if field not in given and field not in options:
         return f"{where}: it is not set; {mend}"
     value = options.get(field, given.get(field))

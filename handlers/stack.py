@@ -24,13 +24,14 @@ from desired_state.sanitize import sanitize
 from desired_state.sources import Documents
 from handlers import IN_LAMBDA
 from handlers.queue import Queue
-from handlers.settings import Deployment, Settings, SettingsError, deployment, settings
+from handlers.settings import Deployment, SettingsError, deployment, settings
 from handlers.triggers import Here
 from handlers.wiring import version
 from reconciler.attempt.keep import Dependencies, Unreachable
 from reconciler.aws.client import Aws
 from reconciler.cloudtrail.record import is_own
 from reconciler.ledger.lease import Ledger
+from reconciler.model import Policy
 from reconciler.notify.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Stack:
         self,
         session: boto3.Session,
         deployment: Deployment,
-        settings: Settings,
+        policy: Policy,
         *,
         account: str,
         region: str,
@@ -73,7 +74,7 @@ class Stack:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.deployment, self.account, self.region = deployment, account, region
-        self._session, self._settings, self._now, self._sleep = session, settings, now, sleep
+        self._session, self._policy, self._now, self._sleep = session, policy, now, sleep
         self._clients: dict[str, Any] = {}
         self._reached: dict[str, tuple[Aws, datetime]] = {}
         self._stem = function.rpartition("-")[0]
@@ -125,7 +126,7 @@ class Stack:
             aws_for=self.aws_for,
             scope_problem=self.scope_problem,
             is_own_call=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
-            policy=self._settings.policy(),
+            policy=self._policy,
             repeat=timedelta(hours=self.deployment.alert_repeat_hours),
             run_id=invocation.run_id,
             now=self._now,

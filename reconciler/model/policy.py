@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How far the deployment lets the tool go; no document can raise it. Hours and counts as named."""
+    """How far the deployment lets the tool go; no document can raise it. Hours and counts as named.
+
+    `handlers/settings.py` reads it, and checks the bounds.
+    """
 
     mode: Literal["correct", "report"] = "correct"
     create_databases: bool = False
     downtime: Literal["never", "window", "now"] = "never"
-    max_breaks: int | None = None
+    max_breaks: Annotated[int, Field(ge=0)] | None = None
     prune: bool = False
-    max_hold_hours: int = 24
+    max_hold_hours: Annotated[int, Field(ge=0, le=8760)] = 24

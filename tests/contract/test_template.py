@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 import yaml
 
 from artefact.permissions import DENIED, DOORS, ApiCall, denied, policies, read_permissions, writes
-from handlers.settings import PREFIX, Deployment, Settings, deployment, settings
+from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
+from reconciler.model import Policy
 from reconciler.report.records import UNITS
 from tests.support.cfn import ROOT, Stack, as_yaml, listed, statements, template
 from tests.support.iam import allowed, attached
@@ -293,17 +295,14 @@ def test_the_queue_waits_for_the_worker_and_gathers_a_burst() -> None:
 # ------------------------------------------------------------------------------------------ functions and settings
 
 
-def names(model: type[Settings | Deployment]) -> set[str]:
-    return {PREFIX + field.upper() for field in model.model_fields}
-
-
 def environment(worked: Stack) -> dict[str, str]:
     told = worked.worked_out(template(MAIN)["Globals"]["Function"]["Environment"]["Variables"])
     return {name: str(value) for name, value in told.items()}
 
 
 def test_the_functions_are_given_every_setting_that_they_read_and_no_other() -> None:
-    assert environment(stack()).keys() == names(Settings) | names(Deployment) | {"POWERTOOLS_SERVICE_NAME"}
+    ours = (*(one.name for one in fields(Policy)), *Deployment.model_fields)
+    assert environment(stack()).keys() == {*(PREFIX + one.upper() for one in ours), "POWERTOOLS_SERVICE_NAME"}
 
 
 def live(worked: Stack) -> dict[str, str]:
@@ -320,7 +319,7 @@ def live(worked: Stack) -> dict[str, str]:
 
 
 def test_the_settings_can_be_read_as_the_template_writes_them() -> None:
-    assert settings(live(stack())) == Settings()
+    assert settings(live(stack())) == Policy()
     where = deployment(live(stack()))
     assert (where.prefix, where.event_bus, where.alert_form, where.role_arns) == ("documents/", "default", "text", ())
     assert (where.alert_repeat_hours, where.reserve_seconds, where.external_id) == (24, 60, "")
@@ -342,7 +341,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         ExternalId="8f14e45f",
     )
     read = settings(live(worked))
-    assert read == Settings(
+    assert read == Policy(
         mode="report", create_databases=True, downtime="window", max_breaks=7, prune=True, max_hold_hours=2
     )
     where = deployment(live(worked))

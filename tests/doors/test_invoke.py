@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from handlers.invoke import LARGEST, answer, invoke
-from handlers.settings import Settings
 from handlers.stack import Invocation, Stack
 from lab.strict_aws import Call as Made
 from reconciler.attempt.keep import Request, keep
 from reconciler.ledger.lease import Lease
+from reconciler.model import Policy
 from reconciler.model.trigger import Source, Trigger
 from tests.support.doors import NAME, Doors, object_event
 
@@ -120,7 +120,7 @@ def test_an_apply_of_some_addresses_leaves_the_others_as_they_are_and_covers_not
 
 def careful(doors: Doors) -> Stack:
     """The same stack with a blast radius of nothing."""
-    return doors.another(Settings(create_databases=True, max_breaks=0))
+    return doors.another(Policy(create_databases=True, max_breaks=0))
 
 
 def test_a_plan_that_a_limit_holds_is_carried_out_once_a_person_approves_it_by_its_fingerprint(doors: Doors) -> None:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from artefact.permissions import read_permissions
-from handlers.settings import Settings
 from lab.network import Network, find_network
 from reconciler.kinds import REGISTRY
+from reconciler.model import Policy
 from tests.support.cases import permission
 from tests.support.doors import NAME, Doors, object_event
 
@@ -205,7 +205,7 @@ def test_a_write_that_the_role_may_not_make_costs_nothing_else_and_is_told_by_it
 ) -> None:
     case, name = CASES[operation], "other" if operation == "CreateVpc" else NAME
     beside, does = BYSTANDERS.get(operation, ("tag-changed", "CreateTags"))
-    stack = doors.another(Settings(create_databases=True, prune=case.prune))
+    stack = doors.another(Policy(create_databases=True, prune=case.prune))
     asked = [SCHEDULED, object_event(name=name)]
     done(doors, case, name)
     doors.drift(beside)

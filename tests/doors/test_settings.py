@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from handlers.settings import SettingsError, deployment, settings
@@ -11,7 +13,7 @@ BREAKS = "write a whole number from 0, or leave it out for the limit that goes w
 
 
 def test_without_any_setting_the_policy_is_the_careful_one() -> None:
-    assert settings({}).policy() == Policy()
+    assert settings({}) == Policy()
 
 
 def test_every_setting_has_a_variable() -> None:
@@ -23,18 +25,19 @@ def test_every_setting_has_a_variable() -> None:
         "SETPOINT_PRUNE": "true",
         "SETPOINT_MAX_HOLD_HOURS": "3",
     }
-    assert settings(environment).policy() == Policy(
+    assert environment.keys() == {f"SETPOINT_{one.name.upper()}" for one in fields(Policy)}
+    assert settings(environment) == Policy(
         mode="report", create_databases=True, downtime="window", max_breaks=7, prune=True, max_hold_hours=3
     )
 
 
 def test_an_option_wins_over_the_variable_and_none_is_no_option() -> None:
     environment = {"SETPOINT_PRUNE": "1", "SETPOINT_DOWNTIME": "now"}
-    assert settings(environment, {"prune": False, "downtime": None}).policy() == Policy(downtime="now")
+    assert settings(environment, {"prune": False, "downtime": None}) == Policy(downtime="now")
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    assert settings({"SETPOINT_MAX_BREAKS": "", "SETPOINT_MODE": ""}).policy() == Policy()
+    assert settings({"SETPOINT_MAX_BREAKS": "", "SETPOINT_MODE": ""}) == Policy()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_a_misspelt_limit_is_refused_rather_than_being_no_limit() -> None:
 
 
 def test_variables_of_other_parts_are_left_alone() -> None:
-    assert settings({"SETPOINT_QUEUE_URL": "x", "SETPOINT_TABLE": "y"}).policy() == Policy()
+    assert settings({"SETPOINT_QUEUE_URL": "x", "SETPOINT_TABLE": "y"}) == Policy()
 
 
 def test_a_hostile_value_is_told_on_one_line() -> None:

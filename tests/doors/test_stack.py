@@ -12,11 +12,12 @@ import pytest
 
 from desired_state.document import Document
 from handlers import stack as stack_of
-from handlers.settings import Deployment, Settings, SettingsError
+from handlers.settings import Deployment, SettingsError
 from handlers.stack import ACCOUNTS, Stack, ready, warm
 from lab.strict_aws import ACCOUNT, REGION
 from reconciler.attempt.keep import Unreachable
 from reconciler.ledger.lease import TERM
+from reconciler.model import Policy
 from tests.support.doors import Doors, deployed, object_event
 from tests.support.runs import Clock, document
 
@@ -46,7 +47,7 @@ def stack(far: Doors, clock: Clock | None = None, **changed: Any) -> Stack:
     now = (clock or Clock(datetime.now(UTC))).now  # the emulator's STS goes by the real clock
     deployment = Deployment.model_validate(far.deployment.model_dump() | changed)
     how = {"account": ACCOUNT, "region": REGION, "function": "setpoint-worker"}
-    return Stack(far.session, deployment, Settings(), **how, now=now, sleep=far.clock.sleep)
+    return Stack(far.session, deployment, Policy(), **how, now=now, sleep=far.clock.sleep)
 
 
 def of(account: str, region: str = REGION) -> Document:

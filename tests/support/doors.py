@@ -11,13 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from handlers.invoke import invoke
-from handlers.settings import Deployment, Settings
+from handlers.settings import Deployment
 from handlers.stack import Invocation, Stack
 from handlers.sweep import sweep
 from handlers.worker import work
 from lab.drifts import DRIFTS
 from lab.network import find_network
 from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
+from reconciler.model import Policy
 from tests.support.ledger_table import create_table
 from tests.support.runs import REFERENCE, Clock
 
@@ -34,7 +35,7 @@ class Doors:
 
     lab: StrictAws
     deployment: Deployment
-    settings: Settings = field(default_factory=lambda: Settings(create_databases=True))
+    policy: Policy = field(default_factory=lambda: Policy(create_databases=True))
     clock: Clock = field(default_factory=Clock)
     seconds_left: Callable[[], float] = lambda: 300.0
     runs: int = 0
@@ -46,12 +47,12 @@ class Doors:
         self.stack = self.another()
         self._s3, self._answered = self.hands.client("s3"), 0
 
-    def another(self, settings: Settings | None = None, name: str = "") -> Stack:
+    def another(self, policy: Policy | None = None, name: str = "") -> Stack:
         """The same stack in another process: nothing in memory is shared. `name` is what the laboratory calls it."""
         return Stack(
             self.lab.session(name) if name else self.session,
             self.deployment,
-            settings or self.settings,
+            policy or self.policy,
             account=ACCOUNT,
             region=REGION,
             function="setpoint-worker",
