@@ -15,19 +15,17 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from desired_state.document import Name, Revision
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from reconciler.cloudtrail.record import actor, bounded, is_own, no_change
 from reconciler.kinds import REGISTRY
-from reconciler.model.trigger import Actor, Source, Trigger
+from reconciler.model.trigger import ACTORS, Source, Trigger
 
 SCHEDULE = {"source": "setpoint.schedule", "version": 1}
 """What the Scheduler sends: the template writes exactly this."""
-ACTORS = 10
-"""How many actors a message carries, the newest: with their bounds it stays below 256 KB whatever they are called."""
 
 _ACCEPTED = (
     f"what wakes us is {json.dumps(SCHEDULE)}, 'Object Created' and 'Object Deleted' of aws.s3, "
@@ -158,59 +156,37 @@ def _of_call(event: Mapping[str, Any], detail: Mapping[str, Any], service: str, 
     return Trigger(Source.CHANGE, account=str(event["account"]), actors=(who,) if who else ())
 
 
-class _Written(BaseModel):
+class _Message(BaseModel):
+    """A message of our own on the queue, its document beside the trigger; `setpoint` is the version of its form.
+
+    What is unknown is forbidden in the trigger and its actors, too: pydantic hands the setting on to dataclasses.
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _WrittenActor(_Written):
-    who: str
-    call: str
-    at: AwareDatetime
-    source_ip: str = ""
-    user_agent: str = ""
-    event_id: str = ""
-    names: frozenset[str] = frozenset()
-
-
-class _WrittenTrigger(_Written):
-    source: Source
-    account: Annotated[str, Field(pattern=r"^([0-9]{12})?\z")] = ""
-    sent: AwareDatetime | None = None
-    actors: Annotated[tuple[_WrittenActor, ...], Field(max_length=ACTORS)] = ()
-    tries: Annotated[int, Field(ge=0, le=10_000)] = 0
-
-
-class _WrittenMessage(_Written):
-    """A message of our own on the queue; `setpoint` is the version of its form."""
 
     setpoint: Literal[1]
     document: Name
-    trigger: _WrittenTrigger
+    trigger: Trigger
 
 
 def message(document: str, trigger: Trigger) -> str:
     """The message that makes the worker look after `document` because of `trigger`; `read_record` reads it."""
     newest = sorted(set(map(bounded, trigger.actors)), key=lambda one: (one.at, one.event_id, one.who), reverse=True)
-    written = {
-        "source": trigger.source.value,
-        "account": trigger.account,
-        "sent": trigger.sent.isoformat() if trigger.sent else None,
-        "actors": [vars(one) | {"at": one.at.isoformat(), "names": sorted(one.names)} for one in newest[:ACTORS]],
-        "tries": trigger.tries,
-    }
-    return json.dumps({"setpoint": 1, "document": document, "trigger": written})
+    trigger = replace(trigger, actors=tuple(newest[:ACTORS]))
+    written = _Message.model_construct(setpoint=1, document=document, trigger=trigger)
+    return json.dumps(written.model_dump(mode="json", exclude={"trigger": {"document"}}))
 
 
 def _message(event: Mapping[str, Any]) -> Trigger:
     try:
-        read = _WrittenMessage.model_validate(event)
+        read = _Message.model_validate(event)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise _unknown(event, f"a message of ours that is no such thing at {sanitize(where)}") from None
-    actors = tuple(bounded(Actor(**one.model_dump())) for one in read.trigger.actors)
-    rest = read.trigger
-    return Trigger(rest.source, read.document, rest.account, rest.sent, actors, rest.tries)
+    if "document" in event["trigger"]:
+        raise _unknown(event, "a message of ours that is no such thing at trigger.document")
+    return replace(read.trigger, document=read.document, actors=tuple(map(bounded, read.trigger.actors)))
 
 
 class InvokeRequest(BaseModel):

@@ -6,8 +6,13 @@ An event is a hint and never data: nothing in here ever becomes the parameter of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+ACTORS = 10
+"""How many actors a message carries, the newest: with their bounds it stays below 256 KB whatever they are called."""
 
 
 class Source(StrEnum):
@@ -30,7 +35,7 @@ class Actor:
 
     who: str
     call: str
-    at: datetime
+    at: AwareDatetime
     source_ip: str = ""
     user_agent: str = ""
     event_id: str = ""
@@ -41,11 +46,13 @@ class Actor:
 class Trigger:
     """One reason to run. `document` is empty where the event does not say which: then it is every document of `account`
     in this region. `sent` is when the message was put on the queue, `tries` how often it has come back since.
+
+    `handlers/triggers.py` reads it from messages, and checks the bounds.
     """
 
     source: Source
     document: str = ""
-    account: str = ""
-    sent: datetime | None = None
-    actors: tuple[Actor, ...] = ()
-    tries: int = 0
+    account: Annotated[str, Field(pattern=r"^([0-9]{12})?\z")] = ""
+    sent: AwareDatetime | None = None
+    actors: Annotated[tuple[Actor, ...], Field(max_length=ACTORS)] = ()
+    tries: Annotated[int, Field(ge=0, le=10_000)] = 0

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address
 from handlers.triggers import (
-    ACTORS,
     SCHEDULE,
     Dropped,
     Here,
@@ -27,7 +26,7 @@ from handlers.triggers import (
 )
 from reconciler.cloudtrail.record import NAMES, bounded
 from reconciler.kinds import REGISTRY
-from reconciler.model.trigger import Actor, Source, Trigger
+from reconciler.model.trigger import ACTORS, Actor, Source, Trigger
 
 ROLE = "arn:aws:iam::123456789012:role/setpoint-worker"
 HERE = Here(
@@ -238,6 +237,7 @@ def test_a_database_that_settled_wakes_its_account_without_saying_more() -> None
         {"setpoint": 1, "document": "sh\u043ep", "trigger": {"source": "schedule"}},
         {"setpoint": 1, "document": "shop", "trigger": {"source": "schedule"}, "approve": "0123456789abcdef"},
         {"setpoint": 1, "document": "shop", "trigger": {"source": "schedule", "only": ["vpc/main"]}},
+        {"setpoint": 1, "document": "shop", "trigger": {"source": "schedule", "document": "other"}},
         {"setpoint": 1, "document": "shop", "trigger": {"source": "change", "account": "12345678901a"}},
         {"setpoint": 1, "document": "shop", "trigger": {"source": "change", "account": "123456789012\n"}},
         {"setpoint": 1, "document": "shop", "trigger": {"source": "schedule", "tries": -1}},
@@ -251,7 +251,7 @@ def test_an_unknown_shape_says_what_it_is_and_what_would_be_understood(event: ob
     assert len(text) < 1_200
 
 
-def test_the_log_of_an_unknown_event_has_its_own_words_inert() -> None:
+def test_the_log_of_an_unknown_event_has_its_own_words_sanitize() -> None:
     text = unknown(envelope("evil\x1b[2J", "y" * 10_000, {}))
     assert "source 'evil\\x1b[2J'" in text
     assert len(text) < 1_200
