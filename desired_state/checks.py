@@ -71,8 +71,8 @@ def _one_of_each(parts: Parts) -> Iterator[Violation]:
     """One VPC, one internet gateway (EC2: one per VPC), one main route table, one default network ACL."""
     vpcs = [(at, path) for at, path in parts.declared.items() if at.kind == "vpc"]
     if not vpcs and parts.scope:
-        mend = 'declare one under "vpc", or name it in scope.vpc_id'
-        yield Violation(("resources",), "the document has no VPC", mend)
+        hint = 'declare one under "vpc", or name it in scope.vpc_id'
+        yield Violation(("resources",), "the document has no VPC", hint)
     gateways = [(at, path) for at, path in parts.declared.items() if at.kind == "internet_gateway"]
     tables = ((at, it) for at, it in parts.resources.items() if isinstance(it, RouteTable))
     mains = [(at, (*_at(at), "main")) for at, table in tables if table.main]
@@ -81,7 +81,7 @@ def _one_of_each(parts: Parts) -> Iterator[Violation]:
         for at, it in parts.resources.items()
         if isinstance(it, NetworkAcl) and it.is_default
     ]
-    for found, what, mend in (
+    for found, what, hint in (
         (vpcs, "VPC", "one document describes one VPC: write a document for each"),
         (gateways, "internet gateway", "a VPC has one: keep one"),
         (mains, "main route table", "a VPC has one: keep main in one"),
@@ -89,7 +89,7 @@ def _one_of_each(parts: Parts) -> Iterator[Violation]:
     ):
         for _, path in found[1:]:
             problem = f"a second {what} beside {shown(found[0][0])}"
-            yield Violation(path, problem, mend, on_key=path[-1] not in {"main", "is_default"})
+            yield Violation(path, problem, hint, on_key=path[-1] not in {"main", "is_default"})
 
 
 def _dangling(parts: Parts) -> Iterator[Violation]:
@@ -128,8 +128,8 @@ def _by_kind(parts: Parts) -> dict[str, list[Address]]:
 
 def _not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -> Violation:
     kind = target.partition("/")[0]
-    mend = nearest(target, names[kind]) if kind in names else f'declare it under "{kind}"'
-    return Violation(path, f"{shown(target)} is not declared in this document", mend)
+    hint = nearest(target, names[kind]) if kind in names else f'declare it under "{kind}"'
+    return Violation(path, f"{shown(target)} is not declared in this document", hint)
 
 
 def _claims(parts: Parts) -> Iterator[Violation]:
@@ -148,8 +148,8 @@ def _claims(parts: Parts) -> Iterator[Violation]:
 def _workloads(parts: Parts) -> Iterator[Violation]:
     for at, workload in parts.workloads.items():
         if at[-1] == INTERNET or "/" in str(at[-1]):
-            mend = f'choose a word without a slash, and not "{INTERNET}"'
-            yield Violation(at, f"a workload cannot be called {shown(at[-1])}", mend, on_key=True)
+            hint = f'choose a word without a slash, and not "{INTERNET}"'
+            yield Violation(at, f"a workload cannot be called {shown(at[-1])}", hint, on_key=True)
         if not workload.subnets:
             yield Violation((*at, "subnets"), "a workload in no subnet is nowhere", "write the subnets that it runs in")
 
@@ -169,12 +169,12 @@ def _intents(parts: Parts) -> Iterator[Violation]:
             yield Violation((*at, "to"), "the internet's way to itself is not ours", "write one end inside the VPC")
         if intent.ports is not None:
             if intent.protocol not in PORTED:
-                mend = 'add "protocol": "tcp" or "udp", or leave ports out'
-                yield Violation((*at, "ports"), "ports without tcp or udp", mend)
+                hint = 'add "protocol": "tcp" or "udp", or leave ports out'
+                yield Violation((*at, "ports"), "ports without tcp or udp", hint)
             try:
                 port_range(intent.ports)
             except TrafficError as error:
-                yield Violation((*at, "ports"), error.problem, error.mend)
+                yield Violation((*at, "ports"), error.problem, error.hint)
 
 
 def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) -> tuple[str, str] | None:
@@ -182,13 +182,13 @@ def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) 
         return None
     if Address(end).kind in SECTIONS and "/" in end:
         finding = _not_declared((), end, declared)
-        return finding.problem, finding.mend
+        return finding.problem, finding.hint
     problem = cidr_problem(end)
     if problem and (not end[:1].isdigit() or "/" not in end):
         if parts.named is None:
             return None
-        mend = nearest(end, (*parts.named, INTERNET))
-        return f"{shown(end)} is no workload, no address of this document and no CIDR", mend
+        hint = nearest(end, (*parts.named, INTERNET))
+        return f"{shown(end)} is no workload, no address of this document and no CIDR", hint
     return problem
 
 

@@ -61,8 +61,8 @@ def _backup_window(text: str) -> str:
 def _maintenance_window(text: str) -> str:
     minutes = maintenance_minutes(text)
     if minutes is None or not 30 <= minutes[1] < _DAY:
-        mend = 'write UTC days and times 30 minutes to 24 hours apart, in lower case: "sun:18:00-sun:18:30"'
-        raise refusal(f"{shown(text)} is no maintenance window", mend)
+        hint = 'write UTC days and times 30 minutes to 24 hours apart, in lower case: "sun:18:00-sun:18:30"'
+        raise refusal(f"{shown(text)} is no maintenance window", hint)
     return text
 
 
@@ -170,8 +170,8 @@ class DbInstance(Resource):
                 f"RDS stores it in lower case: write {shown(name.lower())}",
             )
         if not re.fullmatch(r"[a-z](-?[a-z0-9])*", name) or len(name) > 63:
-            mend = "use 1 to 63 lower-case letters, digits and single hyphens, first a letter, no hyphen at the end"
-            return f"{shown(name)} cannot be a DB instance's identifier", mend
+            hint = "use 1 to 63 lower-case letters, digits and single hyphens, first a letter, no hyphen at the end"
+            return f"{shown(name)} cannot be a DB instance's identifier", hint
         return None
 
 

@@ -31,11 +31,11 @@ class _Form:
 
     pattern: str
     what: str
-    mend: str
+    hint: str
 
     def read(self, text: str) -> str:
         if not re.fullmatch(self.pattern, text):
-            raise refusal(f"{shown(text)} is no {self.what}", self.mend)
+            raise refusal(f"{shown(text)} is no {self.what}", self.hint)
         return text
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:

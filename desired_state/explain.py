@@ -23,7 +23,7 @@ class Violation(NamedTuple):
 
     path: Path
     problem: str
-    mend: str
+    hint: str
     on_key: bool = False
 
 
@@ -51,15 +51,15 @@ def findings_of(
         context = detail.get("ctx", {})
         kind = detail["type"]
         if kind == "refused":
-            yield Violation((*at, *below), context["problem"], context["mend"])
+            yield Violation((*at, *below), context["problem"], context["hint"])
         elif kind == "refused_members":
-            for path, problem, mend in context["problems"]:
-                yield Violation((*at, *below, *path), problem, mend)
+            for path, problem, hint in context["problems"]:
+                yield Violation((*at, *below, *path), problem, hint)
         elif kind in _NOUNS:  # a union complains once for each of its members
             wrong_types.setdefault(below, []).append(_NOUNS[kind])
         elif kind == "extra_forbidden":
-            mend = nearest(str(below[-1]), known_fields(model, below))
-            yield Violation((*at, *below), f"unknown field {shown(below[-1])}", mend, on_key=True)
+            hint = nearest(str(below[-1]), known_fields(model, below))
+            yield Violation((*at, *below), f"unknown field {shown(below[-1])}", hint, on_key=True)
         else:
             yield Violation((*at, *below), *_explained(detail, below))
     for below, nouns in wrong_types.items():

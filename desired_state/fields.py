@@ -60,9 +60,9 @@ _COMPARED = 30
 """A document may hold ten thousand names and hundreds misspelt; what is wrong is still said within a second."""
 
 
-def refusal(problem: str, mend: str) -> PydanticCustomError:
-    """What a value type raises: `problem` says what is wrong, `mend` what to write instead."""
-    return PydanticCustomError("refused", "{problem}", {"problem": problem, "mend": mend})
+def refusal(problem: str, hint: str) -> PydanticCustomError:
+    """What a value type raises: `problem` says what is wrong, `hint` what to write instead."""
+    return PydanticCustomError("refused", "{problem}", {"problem": problem, "hint": hint})
 
 
 class Address(str):
@@ -218,10 +218,10 @@ def written_entry(entry: AclEntry, end: str) -> dict[str, Any]:
 class TrafficError(ValueError):
     """A protocol and what stands beside it do not go together: what is wrong, and what to write instead."""
 
-    def __init__(self, problem: str, mend: str) -> None:
-        super().__init__(problem, mend)
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem, hint)
         self.problem = problem
-        self.mend = mend
+        self.hint = hint
 
 
 def ports_of(
@@ -249,8 +249,8 @@ def _protocol_name(protocol: str | int) -> str:
     if isinstance(protocol, str):
         if protocol in NAMED_PROTOCOLS:
             return protocol
-        mend = "write tcp, udp, icmp, icmpv6, all or a protocol number"
-        raise TrafficError(f"unknown protocol {shown(protocol)}", mend)
+        hint = "write tcp, udp, icmp, icmpv6, all or a protocol number"
+        raise TrafficError(f"unknown protocol {shown(protocol)}", hint)
     for known, number in NAMED_PROTOCOLS.items():
         if protocol == number:
             raise TrafficError(f"protocol {protocol} has a name", f'write "{known}"')
@@ -278,8 +278,8 @@ def port_range(ports: int | str) -> tuple[int, int]:
     if isinstance(ports, str):
         bounds = _RANGE.fullmatch(ports)
         if not bounds:
-            mend = 'write a port as a number (443), a range as "1024-65535"'
-            raise TrafficError(f"{shown(ports)} is no port range", mend)
+            hint = 'write a port as a number (443), a range as "1024-65535"'
+            raise TrafficError(f"{shown(ports)} is no port range", hint)
         first, last = int(bounds[1]), int(bounds[2])
         if ports != f"{first}-{last}":
             raise TrafficError(f"{shown(ports)} is not written canonically", f'write "{first}-{last}"')

@@ -65,18 +65,18 @@ def findings(resources: Mapping[Address, Resource], region: str | None) -> Itera
 
 def _vpc(vpc: Vpc) -> Iterator[Violation]:
     if vpc.enable_dns_hostnames and vpc.enable_dns_support is False:
-        mend = "write enable_dns_support true, or enable_dns_hostnames false"
-        yield Violation(("enable_dns_hostnames",), "DNS hostnames need DNS support", mend)
+        hint = "write enable_dns_support true, or enable_dns_hostnames false"
+        yield Violation(("enable_dns_hostnames",), "DNS hostnames need DNS support", hint)
 
 
 def _subnet(subnet: Subnet, vpc: Vpc | None, region: str | None) -> Iterator[Violation]:
     block, zone = subnet.cidr_block or "", subnet.availability_zone or ""
     if vpc and vpc.cidr_block and block and not contains(vpc.cidr_block, block):
-        mend = f"choose a network inside {vpc.cidr_block}"
-        yield Violation(("cidr_block",), f"{block} is outside the VPC's network", mend)
+        hint = f"choose a network inside {vpc.cidr_block}"
+        yield Violation(("cidr_block",), f"{block} is outside the VPC's network", hint)
     if region and zone and (not zone.startswith(region) or zone[len(region) : len(region) + 1].isdigit()):
-        mend = f'write a zone such as "{region}a"'
-        yield Violation(("availability_zone",), f"{shown(zone)} is no zone of {region}", mend)
+        hint = f'write a zone such as "{region}a"'
+        yield Violation(("availability_zone",), f"{shown(zone)} is no zone of {region}", hint)
 
 
 def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
@@ -89,8 +89,8 @@ def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
         if widest and here[1] <= widest[2]:  # all are IPv4: they begin in order, so the one that ends last decides
             first, second = sorted((widest, here), key=lambda one: one[3])
             problem = f"{blocks[second[4]]} overlaps {shown(first[4])} ({blocks[first[4]]})"
-            mend = "give every subnet addresses of its own"
-            yield Violation(("resources", "subnet", second[4].name, "cidr_block"), problem, mend)
+            hint = "give every subnet addresses of its own"
+            yield Violation(("resources", "subnet", second[4].name, "cidr_block"), problem, hint)
         if not widest or here[2] > widest[2]:
             widest = here
 
@@ -98,9 +98,9 @@ def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
 def _route_table(table: RouteTable, vpc: Vpc | None) -> Iterator[Violation]:
     routes = table.routes or Routes()
     if vpc and vpc.cidr_block and vpc.cidr_block in routes:
-        mend = "leave it out: the local route is AWS's own"
+        hint = "leave it out: the local route is AWS's own"
         yield Violation(
-            ("routes", vpc.cidr_block), "a route for the VPC's own network cannot be created", mend, on_key=True
+            ("routes", vpc.cidr_block), "a route for the VPC's own network cannot be created", hint, on_key=True
         )
     if len(routes) > ROUTES:
         yield from _too_many(
@@ -112,24 +112,24 @@ def _security_group(group: SecurityGroup) -> Iterator[Violation]:
     for field, rules in (("ingress", group.ingress), ("egress", group.egress)):
         if rules and len(rules) > GROUP_RULES:
             peers = [key.peer for key in rules]
-            mend = "use wider networks, a prefix list or a second group"
-            yield from _too_many((field,), f"{field} rules", peers, GROUP_RULES, mend)
+            hint = "use wider networks, a prefix list or a second group"
+            yield from _too_many((field,), f"{field} rules", peers, GROUP_RULES, hint)
 
 
 def _network_acl(acl: NetworkAcl) -> Iterator[Violation]:
     for field, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
         if entries and len(entries) > ACL_ENTRIES:
             cidrs = [entry.cidr for entry in entries.values()]
-            mend = f"use wider networks or port ranges: {ACL_ENTRIES}, as AWS's own entry counts too"
-            yield from _too_many((field,), f"{field} entries", cidrs, ACL_ENTRIES, mend)
+            hint = f"use wider networks or port ranges: {ACL_ENTRIES}, as AWS's own entry counts too"
+            yield from _too_many((field,), f"{field} entries", cidrs, ACL_ENTRIES, hint)
 
 
-def _too_many(path: tuple[str, ...], what: str, peers: Iterable[str], limit: int, mend: str) -> Iterator[Violation]:
+def _too_many(path: tuple[str, ...], what: str, peers: Iterable[str], limit: int, hint: str) -> Iterator[Violation]:
     """AWS counts IPv4 and IPv6 apart; what is no network counts in both."""
     count = Counter((4, 6)[is_ipv6(peer)] if is_cidr(peer) else 0 for peer in peers)
     for family in (4, 6):
         if count[family] + count[0] > limit:
-            yield Violation(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS takes {limit}", mend)
+            yield Violation(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS takes {limit}", hint)
 
 
 def _group_names(resources: Mapping[Address, Resource]) -> Iterator[Violation]:
@@ -179,20 +179,20 @@ def _storage(instance: DbInstance) -> Iterator[Violation]:
     """RDS user guide, "Amazon RDS DB instance storage"; autoscaling is off where the maximum is the size itself."""
     size, most, kind = instance.allocated_storage, instance.max_allocated_storage, instance.storage_type
     if size is not None and most is not None and most <= size:
-        mend = f"write more than {size}, or leave it out for no autoscaling"
-        yield Violation(("max_allocated_storage",), f"{most} is no more than the {size} GiB it starts with", mend)
+        hint = f"write more than {size}, or leave it out for no autoscaling"
+        yield Violation(("max_allocated_storage",), f"{most} is no more than the {size} GiB it starts with", hint)
     if kind in {"io1", "io2"} and size is not None and size < PROVISIONED_MINIMUM:
-        mend = f"write {PROVISIONED_MINIMUM} or more, or choose gp3"
-        yield Violation(("allocated_storage",), f"{size} GiB is too small for {kind}", mend)
+        hint = f"write {PROVISIONED_MINIMUM} or more, or choose gp3"
+        yield Violation(("allocated_storage",), f"{size} GiB is too small for {kind}", hint)
     if kind == "standard" and size is not None and size > MAGNETIC_MAXIMUM:
-        mend = f"write {MAGNETIC_MAXIMUM} or less, or choose gp3"
-        yield Violation(("allocated_storage",), f"{size} GiB is too large for magnetic storage", mend)
+        hint = f"write {MAGNETIC_MAXIMUM} or less, or choose gp3"
+        yield Violation(("allocated_storage",), f"{size} GiB is too large for magnetic storage", hint)
 
 
 def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Violation]:
     if instance.manage_master_user_password is False:
-        mend = "leave it out where somebody keeps the password elsewhere: a password never stands in a document"
-        yield Violation(("manage_master_user_password",), "nobody would know the master password", mend)
+        hint = "leave it out where somebody keeps the password elsewhere: a password never stands in a document"
+        yield Violation(("manage_master_user_password",), "nobody would know the master password", hint)
     groups = instance.vpc_security_groups
     if groups is not None and not groups:
         yield Violation(
@@ -205,8 +205,8 @@ def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iter
         yield Violation(("vpc_security_groups",), problem, "put their rules together in fewer groups")
     if instance.publicly_accessible and vpc:  # RDS: InvalidVPCNetworkStateFault
         if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
-            mend = "write enable_dns_support and enable_dns_hostnames true in the VPC, or publicly_accessible false"
-            yield Violation(("publicly_accessible",), "a public instance in a VPC without DNS hostnames", mend)
+            hint = "write enable_dns_support and enable_dns_hostnames true in the VPC, or publicly_accessible false"
+            yield Violation(("publicly_accessible",), "a public instance in a VPC without DNS hostnames", hint)
         if not has_gateway:
-            mend = "declare the internet gateway, or write publicly_accessible false"
-            yield Violation(("publicly_accessible",), "a public instance in a VPC without internet gateway", mend)
+            hint = "declare the internet gateway, or write publicly_accessible false"
+            yield Violation(("publicly_accessible",), "a public instance in a VPC without internet gateway", hint)

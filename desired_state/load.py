@@ -45,11 +45,11 @@ class Problem(NamedTuple):
     column: int
     path: str
     problem: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
         where = f" ({self.path})" if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.problem}{where}; {self.mend}"
+        return f"{self.file}:{self.line}:{self.column}: {self.problem}{where}; {self.hint}"
 
 
 class DocumentError(Exception):
@@ -62,7 +62,7 @@ class DocumentError(Exception):
         ordered = sorted(problems)
         if len(ordered) > ENOUGH:
             last = ordered[ENOUGH - 1]
-            more = last._replace(path="", problem="there are more problems than these", mend="mend these first")
+            more = last._replace(path="", problem="there are more problems than these", hint="mend these first")
             ordered = [*ordered[:ENOUGH], more]
         self.problems = tuple(ordered)
         super().__init__("\n".join(map(str, self.problems)))
@@ -112,7 +112,7 @@ def _placed(finding: Violation, written: Any, spots: Mapping[Path, Spot]) -> Fau
     while there not in spots:
         there = there[:-1]
     offset = spots[there][0 if finding.on_key else 1]
-    return Fault(offset, path, finding.problem, finding.mend)
+    return Fault(offset, path, finding.problem, finding.hint)
 
 
 def _resolved(path: Path, written: Any) -> Path:
@@ -139,7 +139,7 @@ def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
             *line_and_column(starts, fault.offset),
             sanitize(_path(fault.path)),
             sanitize(fault.problem),
-            sanitize(fault.mend),
+            sanitize(fault.hint),
         )
         for fault in first
     ]

@@ -70,14 +70,14 @@ class References(Collection, frozenset[Address]):
 
     written = list[str]
     allowed: ClassVar[re.Pattern[str]]
-    mend: ClassVar[str]
+    hint: ClassVar[str]
 
     @classmethod
     def read(cls, written: list[str]) -> Self:
         problems, seen = list[MemberProblem](), set[str]()
         for index, one in enumerate(written):
             if not cls.allowed.fullmatch(one):
-                problems.append(((index,), f"{shown(one)} is no reference that fits here", cls.mend))
+                problems.append(((index,), f"{shown(one)} is no reference that fits here", cls.hint))
             if one in seen:
                 problems.append(((index,), f"{shown(one)} stands here twice", "state it once"))
             seen.add(one)
@@ -93,14 +93,14 @@ class Subnets(References):
     """A set of `subnet/<name>`."""
 
     allowed = re.compile(r"subnet/.+")
-    mend = "write subnet/<name> of a subnet in this document"
+    hint = "write subnet/<name> of a subnet in this document"
 
 
 class SecurityGroups(References):
     """A set of `security_group/<name>`, or of ids of groups that another document or nobody declares."""
 
     allowed = re.compile(r"security_group/.+|sg-[0-9a-f]{8,17}")
-    mend = "write security_group/<name> of a group in this document, or an id sg-..."
+    hint = "write security_group/<name> of a group in this document, or an id sg-..."
 
 
 class Tags(Collection, dict[str, str]):

@@ -114,8 +114,8 @@ class Reading:
             origin=origin,
         )
 
-    def _refuse(self, path: Path, problem: str, mend: str, *, on_key: bool = False) -> None:
-        self.findings.append(Violation(path, problem, mend, on_key))
+    def _refuse(self, path: Path, problem: str, hint: str, *, on_key: bool = False) -> None:
+        self.findings.append(Violation(path, problem, hint, on_key))
 
     def _refuse_shape(self, path: Path, value: Any, wanted: str) -> None:
         self._refuse(path, f"{shown(value)} stands where {wanted} belongs", f"write {wanted}")
@@ -224,11 +224,11 @@ class Reading:
         model = SECTIONS.get(written.address.kind)
         value = None
         if written.address not in self._declared or model is None:
-            mend = nearest(written.address, self._declared)
-            self._refuse((*at, "address"), f"{shown(written.address)} is not declared in this document", mend)
+            hint = nearest(written.address, self._declared)
+            self._refuse((*at, "address"), f"{shown(written.address)} is not declared in this document", hint)
         elif written.field not in model.described():
-            mend = nearest(written.field, model.described())
-            self._refuse((*at, "field"), f"a {written.address.kind} has no field {shown(written.field)}", mend)
+            hint = nearest(written.field, model.described())
+            self._refuse((*at, "field"), f"a {written.address.kind} has no field {shown(written.field)}", hint)
         else:
             value = self._tolerated(model, written, (*at, "value"))
         until = self._moment(written.until, (*at, "until"))
@@ -263,8 +263,8 @@ class Reading:
         except ValueError:
             moment = None
         if moment is None:
-            mend = 'write "2027-01-31" (until that day begins in UTC) or "2027-01-31T18:00:00Z"'
-            self._refuse(at, f"{shown(text)} is no date", mend)
+            hint = 'write "2027-01-31" (until that day begins in UTC) or "2027-01-31T18:00:00Z"'
+            self._refuse(at, f"{shown(text)} is no date", hint)
         elif moment.tzinfo is None and "T" in text:
             self._refuse(at, f"{shown(text)} has no time zone", f'write "{text}Z" for UTC, or add an offset: +09:00')
             return None

@@ -150,20 +150,20 @@ class Entries(Collection, dict[int, AclEntry]):
         for number, entry in written.items():
             cidr, get = entry[cls.end], entry.get
             if not _RULE_NUMBER.fullmatch(number) or int(number) > HIGHEST_RULE_NUMBER:
-                mend = f"number entries from 1 to {HIGHEST_RULE_NUMBER}, without zeros in front"
-                problems.append(((number,), f"{shown(number)} is no rule number", mend))
+                hint = f"number entries from 1 to {HIGHEST_RULE_NUMBER}, without zeros in front"
+                problems.append(((number,), f"{shown(number)} is no rule number", hint))
                 continue
             if problem := cidr_problem(cidr):
                 problems.append(((number, cls.end), *problem))
             try:
                 traffic = ports_of(entry["protocol"], get("ports"), get("icmp_type"), get("icmp_code"))
             except TrafficError as error:
-                problems.append(((number,), error.problem, error.mend))
+                problems.append(((number,), error.problem, error.hint))
                 continue
             entries[int(number)] = AclEntry(entry["action"], *traffic, cidr)
             if traffic[0] in ICMP and (traffic[0] == "icmpv6") != is_ipv6(cidr):
-                mend = "write icmp with an IPv4 network, icmpv6 with an IPv6 network"
-                problems.append(((number,), f"{traffic[0]} does not travel in {shown(cidr)}", mend))
+                hint = "write icmp with an IPv4 network, icmpv6 with an IPv6 network"
+                problems.append(((number,), f"{traffic[0]} does not travel in {shown(cidr)}", hint))
         if problems:
             raise refused_members(problems)
         return entries
@@ -198,13 +198,13 @@ class Routes(Collection, dict[str, str]):
             if not _PREFIX_LIST.fullmatch(destination) and (problem := cidr_problem(destination)):
                 problems.append(((destination,), *problem))
             if not target.startswith("internet_gateway/") and not _TARGET.fullmatch(target):
-                mend = (
+                hint = (
                     "write internet_gateway/<name>, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
                 )
-                problems.append(((destination,), f"{shown(target)} is no route target", mend))
+                problems.append(((destination,), f"{shown(target)} is no route target", hint))
             if target.startswith("eigw-") and not is_ipv6(destination):
-                mend = "write an IPv6 destination, or another target"
-                problems.append(((destination,), "an egress-only internet gateway carries IPv6 only", mend))
+                hint = "write an IPv6 destination, or another target"
+                problems.append(((destination,), "an egress-only internet gateway carries IPv6 only", hint))
         if problems:
             raise refused_members(problems)
         return cls({to: Address(via) if "/" in via else via for to, via in written.items()})
@@ -226,7 +226,7 @@ def _rule(
     try:
         return rule_key(*ports_of(protocol, ports, icmp_type, icmp_code), peer), refused
     except TrafficError as error:
-        return None, (*refused, (False, (error.problem, error.mend)))
+        return None, (*refused, (False, (error.problem, error.hint)))
 
 
 def description_problem(text: str) -> tuple[str, str] | None:
@@ -234,8 +234,8 @@ def description_problem(text: str) -> tuple[str, str] | None:
     if not text:
         return "the description is empty", "leave it out, or write a word on what this is for"
     if not RULE_DESCRIPTION.fullmatch(text):
-        mend = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=;{}!$*"
-        return f"AWS refuses the description {shown(text)}", mend
+        hint = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=;{}!$*"
+        return f"AWS refuses the description {shown(text)}", hint
     return None
 
 
@@ -245,5 +245,5 @@ def _peer_problem(peer: str) -> tuple[str, str] | None:
         return None
     if (peer[:1].isdigit() or ":" in peer) and "sg-" not in peer:
         return problem
-    mend = "write a CIDR, security_group/<name>, an id sg-... or a prefix list pl-..."
-    return f"{shown(peer)} is no peer of a rule", mend
+    hint = "write a CIDR, security_group/<name>, an id sg-... or a prefix list pl-..."
+    return f"{shown(peer)} is no peer of a rule", hint

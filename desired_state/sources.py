@@ -52,8 +52,8 @@ class SourceError(Exception):
     `code` is S3's own, or the name of the error where S3 gave no answer; empty where the answer itself is no use.
     """
 
-    def __init__(self, where: str, problem: str, mend: str, code: str = "") -> None:
-        super().__init__(f"{sanitize(where)}: {sanitize(problem)}; {mend}")
+    def __init__(self, where: str, problem: str, hint: str, code: str = "") -> None:
+        super().__init__(f"{sanitize(where)}: {sanitize(problem)}; {hint}")
         self.code = code
 
     @property
@@ -132,8 +132,8 @@ class Documents:
         if length is None or len(data) != min(length, MAX_BYTES + 1):
             raise SourceError(where, f"the answer broke off after {len(data):,} of {length} bytes", _LATER)
         if pinned in ("", "null"):
-            mend = "turn versioning on for the bucket, then upload the document once more"
-            raise SourceError(where, "the bucket keeps no versions of it, so it can be neither pinned nor kept", mend)
+            hint = "turn versioning on for the bucket, then upload the document once more"
+            raise SourceError(where, "the bucket keeps no versions of it, so it can be neither pinned nor kept", hint)
         return Pinned(name, data, pinned, sanitize(self._where(key, pinned)))
 
     def _answered[Answer](self, where: str, read_request: Callable[[], Answer], resolves: dict[str, str]) -> Answer:
@@ -182,12 +182,12 @@ def read_file(path: Path | str) -> bytes:
         with where.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        problem, mend = "there is no such file", "check the path"
+        problem, hint = "there is no such file", "check the path"
     except IsADirectoryError:
-        problem, mend = "this is a directory", "name one document in it"
+        problem, hint = "this is a directory", "name one document in it"
     except PermissionError:
-        problem, mend = "the file may not be read", "give yourself permission to read it"
+        problem, hint = "the file may not be read", "give yourself permission to read it"
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have, such as one with a NUL
         reason = error.strerror if isinstance(error, OSError) else None
-        problem, mend = f"the file cannot be read: {reason or error}", "check the path"
-    raise DocumentError([Problem(sanitize(str(path)), 1, 1, "", sanitize(problem), mend)])
+        problem, hint = f"the file cannot be read: {reason or error}", "check the path"
+    raise DocumentError([Problem(sanitize(str(path)), 1, 1, "", sanitize(problem), hint)])

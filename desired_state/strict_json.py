@@ -46,7 +46,7 @@ class Fault(NamedTuple):
     offset: int
     path: Path
     problem: str
-    mend: str
+    hint: str
 
 
 Spot = tuple[int, int]
@@ -150,8 +150,8 @@ def survey(text: str) -> Survey:
                 here = _Open(path, set() if token == "{" else None)
                 around.append(here)
                 if len(around) > MAX_DEPTH:
-                    mend = "a document of this format needs fewer than ten"
-                    faults.append(Fault(at, (), f"more than {MAX_DEPTH} levels of lists and objects", mend))
+                    hint = "a document of this format needs fewer than ten"
+                    faults.append(Fault(at, (), f"more than {MAX_DEPTH} levels of lists and objects", hint))
                     return Survey(spots, faults, too_deep=True)
             elif problem := _scalar_problem(token):
                 faults.append(Fault(at, path, *problem))

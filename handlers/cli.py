@@ -285,8 +285,8 @@ def _run(document: Document, connection: AwsConnection, policy: Policy, **how: A
     try:
         return run(document, wiring.world(connection, looking=progress.looking, doing=progress.doing), policy, **how)
     except StalePlanError as error:
-        mend = "nothing was changed; plan again, with the same options, and look at it"
-        raise Refused(f"{sanitize(str(error))}: {mend}") from error
+        hint = "nothing was changed; plan again, with the same options, and look at it"
+        raise Refused(f"{sanitize(str(error))}: {hint}") from error
     except (ObserveError, *wiring.FAILURES) as error:
         raise Refused(f"AWS could not be looked at: {sanitize(str(error))}") from error
     except KeyboardInterrupt:
@@ -298,8 +298,8 @@ def _run(document: Document, connection: AwsConnection, policy: Policy, **how: A
 def _interrupted(in_flight: str) -> str:
     if not in_flight:
         return "while looking: nothing was changed"
-    mend = "a further run looks first and goes on from what it finds"
-    return f"during or after this write: {in_flight}; whether AWS carried it out is not known, {mend}"
+    hint = "a further run looks first and goes on from what it finds"
+    return f"during or after this write: {in_flight}; whether AWS carried it out is not known, {hint}"
 
 
 def _exit_code(report: Report) -> int:

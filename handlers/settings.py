@@ -91,16 +91,16 @@ def deployment(environment: Mapping[str, str]) -> Deployment:
 
 
 def _read[Model](
-    model: type[Model], mends: Mapping[str, str], environment: Mapping[str, str], chosen: Mapping[str, Any]
+    model: type[Model], hints: Mapping[str, str], environment: Mapping[str, str], chosen: Mapping[str, Any]
 ) -> Model:
-    given = {field: environment[name] for field in mends if environment.get(name := PREFIX + field.upper())}
-    options = {field: value for field in mends if (value := chosen.get(field)) is not None}
+    given = {field: environment[name] for field in hints if environment.get(name := PREFIX + field.upper())}
+    options = {field: value for field in hints if (value := chosen.get(field)) is not None}
     problems = [_misspelt(name, close[0]) for name in environment if (close := _close(name))]
     try:
         read = TypeAdapter(model).validate_python(given | options)
     except ValidationError as error:
         fields = dict.fromkeys(str(one["loc"][0]) for one in error.errors())
-        problems += [_refused(field, mends[field], given, options) for field in fields]
+        problems += [_refused(field, hints[field], given, options) for field in fields]
     else:
         if not problems:
             return read
@@ -117,9 +117,9 @@ def _misspelt(name: str, meant: str) -> str:
     return f"{sanitize(name)}: there is no such setting; did you mean {meant}?"
 
 
-def _refused(field: str, mend: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
+def _refused(field: str, hint: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
     where = f"--{field.replace('_', '-')}" if field in options else PREFIX + field.upper()
     if field not in given and field not in options:
-        return f"{where}: it is not set; {mend}"
+        return f"{where}: it is not set; {hint}"
     value = options.get(field, given.get(field))
-    return f"{where}: {sanitize(repr(value))} cannot be used; {mend}"
+    return f"{where}: {sanitize(repr(value))} cannot be used; {hint}"

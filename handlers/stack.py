@@ -139,11 +139,11 @@ class Stack:
         """Why this deployment does not look after the place a document is for; empty if it does."""
         scope = document.scope
         if scope.region != self.region:
-            mend = f"upload it to the deployment in {scope.region}, or correct scope.region"
-            return f"scope.region: it is for {scope.region}, and this deployment is in {self.region}: {mend}"
+            hint = f"upload it to the deployment in {scope.region}, or correct scope.region"
+            return f"scope.region: it is for {scope.region}, and this deployment is in {self.region}: {hint}"
         if scope.account_id not in self.here.accounts:
-            mend = "name a role there in the stack's parameter TargetRoleArns, or correct scope.account_id"
-            return f"scope.account_id: this deployment does not reach account {scope.account_id}: {mend}"
+            hint = "name a role there in the stack's parameter TargetRoleArns, or correct scope.account_id"
+            return f"scope.account_id: this deployment does not reach account {scope.account_id}: {hint}"
         return ""
 
     def aws_for(self, document: Document) -> Aws:
@@ -175,8 +175,8 @@ class Stack:
                 RoleArn=role, RoleSessionName=SESSION_NAME, DurationSeconds=int(ASSUMED_FOR.total_seconds()), **how
             )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
-            mend = "its trust policy must name this stack's roles and its external id"
-            raise Unreachable(f"{role} cannot be assumed: {sanitize(str(error))}; {mend}") from error
+            hint = "its trust policy must name this stack's roles and its external id"
+            raise Unreachable(f"{role} cannot be assumed: {sanitize(str(error))}; {hint}") from error
         given = answer["Credentials"]
         session = boto3.Session(
             aws_access_key_id=given["AccessKeyId"],

@@ -88,8 +88,8 @@ def connect(document: Document, entry: ConnectionOptions) -> AwsConnection:
             f"AWS cannot be reached: {sanitize(str(error))}; check the region, the endpoint, the network"
         ) from error
     if account != document.scope.account_id:
-        mend = "use --profile with a profile of that account, or correct scope.account_id"
-        raise CannotConnect(f"this is account {account}, the document is for {document.scope.account_id}: {mend}")
+        hint = "use --profile with a profile of that account, or correct scope.account_id"
+        raise CannotConnect(f"this is account {account}, the document is for {document.scope.account_id}: {hint}")
     return AwsConnection(session, region, entry.endpoint_url)
 
 
@@ -112,8 +112,8 @@ def world(connection: AwsConnection, *, looking: Callable[[str], None], doing: C
 
 def _check_region(document: Document, region: str) -> None:
     if region != document.scope.region:
-        mend = f"use --region {document.scope.region}, or correct scope.region"
-        raise CannotConnect(f"this is region {sanitize(region)}, the document is for {document.scope.region}: {mend}")
+        hint = f"use --region {document.scope.region}, or correct scope.region"
+        raise CannotConnect(f"this is region {sanitize(region)}, the document is for {document.scope.region}: {hint}")
 
 
 def _account(session: boto3.Session, region: str, endpoint_url: str) -> str:

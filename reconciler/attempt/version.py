@@ -70,8 +70,8 @@ def select_version(
         document = _document(newest, scope_problem)
         if accept_revision is not None and accept_revision != document.revision:
             problem = f"revision {accept_revision} was to be accepted, and revision {document.revision} is there"
-            mend = "nothing was done; look at it, then accept the revision that is there, or upload the one you mean"
-            return VersionSelection(None, accepted, f"{newest.origin}: {problem}; {mend}")
+            hint = "nothing was done; look at it, then accept the revision that is there, or upload the one you mean"
+            return VersionSelection(None, accepted, f"{newest.origin}: {problem}; {hint}")
         pinned = Accepted(document.revision, document.sha256, newest.version_id)
         if accepted and accept_revision is None:
             _check_follows(pinned, accepted, newest.origin)
@@ -121,8 +121,8 @@ def _document(pinned: Pinned, scope_problem: ScopeProblem) -> Document:
         raise _Refused(str(error)) from error
     if document.name != pinned.name:
         problem = f"the object is named {pinned.name}, and the document in it {document.name}"
-        mend = f'write "name": "{pinned.name}", or upload it as {document.name}.json'
-        raise _Refused(f"{pinned.origin}: {problem}; {mend}")
+        hint = f'write "name": "{pinned.name}", or upload it as {document.name}.json'
+        raise _Refused(f"{pinned.origin}: {problem}; {hint}")
     if why := scope_problem(document):
         raise _Refused(f"{pinned.origin}: {sanitize(why)}")
     return document
@@ -146,8 +146,8 @@ def _check_same(version: Accepted, accepted: Accepted, origin: str) -> None:
             f"this version has revision {version.revision} and sha256 {version.sha256}, but was accepted with "
             f"revision {accepted.revision} and sha256 {sanitize(accepted.sha256)}"
         )
-        mend = f"find out who changed what is remembered, then {_way_on(version, accepted)}"
-        raise _Refused(f"{origin}: {problem}; {mend}")
+        hint = f"find out who changed what is remembered, then {_way_on(version, accepted)}"
+        raise _Refused(f"{origin}: {problem}; {hint}")
 
 
 def _way_on(new: Accepted, accepted: Accepted) -> str:

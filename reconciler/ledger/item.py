@@ -67,12 +67,12 @@ _MENDS = {
 
 
 class MalformedItem(Exception):
-    """An item that somebody else has written to: `attribute` is the path of what cannot be read, `mend` what to do."""
+    """An item that somebody else has written to: `attribute` is the path of what cannot be read, `hint` what to do."""
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(f"{attribute}: {problem}")
         self.attribute, self.problem = attribute, problem
-        self.mend = _MENDS.get(attribute.partition(".")[0], "correct it")
+        self.hint = _MENDS.get(attribute.partition(".")[0], "correct it")
 
 
 def read(item: Mapping[str, Any]) -> DocumentRecord:

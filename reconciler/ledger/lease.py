@@ -105,7 +105,7 @@ class Ledger:
 
     def _malformed(self, what: str, error: MalformedItem) -> LedgerError:
         problem = f"its item cannot be read, at {error.attribute}: {error.problem}"
-        return LedgerError(f"{what}, {problem}", self._table.name, error.mend)
+        return LedgerError(f"{what}, {problem}", self._table.name, error.hint)
 
 
 class Lease:

@@ -36,9 +36,9 @@ class LedgerError(Exception):
     It never means that a lease is free, or that nothing is remembered.
     """
 
-    def __init__(self, what: str, table: str, mend: str) -> None:
-        super().__init__(f"{what} (table {table}): {mend}")
-        self.what, self.table, self.mend = what, table, mend
+    def __init__(self, what: str, table: str, hint: str) -> None:
+        super().__init__(f"{what} (table {table}): {hint}")
+        self.what, self.table, self.hint = what, table, hint
 
 
 class Answer(NamedTuple):

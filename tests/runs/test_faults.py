@@ -36,7 +36,7 @@ def break_everything(net: Network) -> None:
     net.lab.calls.clear()
 
 
-def mend(net: Network) -> Report:
+def hint(net: Network) -> Report:
     """Runs until nothing is left, at most two: the first may end with the database still being changed."""
     report = net.run()
     net.lab.settle()
@@ -60,7 +60,7 @@ def test_a_write_that_is_refused_costs_nothing_else(net: Network, operation: str
             if line.outcome is Outcome.FAILED
         )
         net.lab.settle()
-        mended = mend(net)
+        mended = hint(net)
     assert mended.in_sync, [line for line in mended.lines if line.message]
     assert violations(before, clean, states) == []
 
@@ -90,7 +90,7 @@ def test_a_read_that_is_refused_never_counts_as_absent(net: Network, operation: 
         for call in net.lab.calls
     )
     net.lab.faults.clear()
-    assert mend(net).in_sync
+    assert hint(net).in_sync
 
 
 def test_when_the_vpc_cannot_be_read_nothing_is_written(net: Network) -> None:
@@ -143,7 +143,7 @@ def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operatio
 def test_throttled_writes_are_sent_again_and_end_well(net: Network) -> None:
     break_everything(net)
     net.lab.faults.throttle("RevokeSecurityGroupIngress", times=2)
-    assert mend(net).in_sync
+    assert hint(net).in_sync
     assert net.clock.at > net.started
 
 
@@ -155,7 +155,7 @@ def test_a_storm_of_throttles_ends_clean_and_says_so(net: Network) -> None:
     assert sent <= 2 * 3
     assert {line.outcome for line in report.lines} == {Outcome.CORRECTED, Outcome.WAITING}
     net.lab.faults.clear()
-    assert mend(net).in_sync
+    assert hint(net).in_sync
 
 
 @pytest.mark.parametrize("operation", [*READS, "DescribeVpcs"])
@@ -182,7 +182,7 @@ def test_a_stale_read_after_the_writes_causes_no_second_write(net: Network, oper
         net.lab.faults.clear()
         net.lab.settle()
         if not report.in_sync:
-            report = mend(net)
+            report = hint(net)
     assert report.in_sync, [line for line in report.lines if line.message]
     assert violations(before, clean, states) == []
     writes = [(call.operation, str(call.params)) for call in net.lab.calls if call.kind == "write"]

@@ -447,32 +447,32 @@ TROUBLES = [
 ]
 
 
-@pytest.mark.parametrize(("code", "mend"), TROUBLES)
-def test_a_table_in_trouble_gives_no_lease(desk: Desk, code: str, mend: str) -> None:
+@pytest.mark.parametrize(("code", "hint"), TROUBLES)
+def test_a_table_in_trouble_gives_no_lease(desk: Desk, code: str, hint: str) -> None:
     desk.lab.faults.fail("UpdateItem", code)
     with pytest.raises(LedgerError) as caught:
         desk.ledger.take("web", "run-1")
     assert caught.value.what.startswith("the lease of web could not be taken: An error occurred")
     assert code in caught.value.what
     assert caught.value.table == "ledger"
-    assert caught.value.mend.startswith(mend)
+    assert caught.value.hint.startswith(hint)
     assert desk.sent() == ["UpdateItem"]
     assert desk.item() == {}
 
 
-@pytest.mark.parametrize(("code", "mend"), TROUBLES)
-def test_a_table_in_trouble_confirms_nothing(desk: Desk, code: str, mend: str) -> None:
+@pytest.mark.parametrize(("code", "hint"), TROUBLES)
+def test_a_table_in_trouble_confirms_nothing(desk: Desk, code: str, hint: str) -> None:
     held = desk.take()
     desk.lab.faults.fail("UpdateItem", code)
     reason = held.confirm()
     assert code in reason
-    assert mend in reason
+    assert hint in reason
     assert held.confirm() == reason
     assert desk.sent() == ["UpdateItem"] * 2
 
 
-@pytest.mark.parametrize(("code", "mend"), TROUBLES)
-def test_a_table_in_trouble_remembers_nothing_and_says_so(desk: Desk, code: str, mend: str) -> None:
+@pytest.mark.parametrize(("code", "hint"), TROUBLES)
+def test_a_table_in_trouble_remembers_nothing_and_says_so(desk: Desk, code: str, hint: str) -> None:
     held = desk.take()
     desk.lab.faults.fail("UpdateItem", code, times=2)
     with pytest.raises(LedgerError, match=code):
@@ -480,7 +480,7 @@ def test_a_table_in_trouble_remembers_nothing_and_says_so(desk: Desk, code: str,
     assert held.record == DocumentRecord()
     problem = held.release(FULL)
     assert "could not be given up, and nothing was remembered" in problem
-    assert mend in problem
+    assert hint in problem
     assert "account" not in desk.item()
     assert held.release(FULL) == ""
 
@@ -520,7 +520,7 @@ def test_an_item_that_cannot_be_read_is_named_kept_and_not_held(
     with pytest.raises(LedgerError, match="the lease of web could not be taken") as caught:
         desk.ledger.take("web", "run-2")
     assert problem in caught.value.what
-    assert caught.value.mend
+    assert caught.value.hint
     assert {"owner", "expires"} & set(desk.item()) == set()
     if attribute != "fence":
         assert desk.item()[attribute] == value
@@ -550,7 +550,7 @@ def test_a_lease_that_would_never_end_is_named(
     with pytest.raises(LedgerError) as caught:
         desk.other.take("web", "run-2")
     assert problem in caught.value.what
-    assert caught.value.mend == "remove owner and expires, once no run is under way"
+    assert caught.value.hint == "remove owner and expires, once no run is under way"
     assert desk.item() == before
 
 

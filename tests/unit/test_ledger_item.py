@@ -151,13 +151,13 @@ def test_an_attribute_that_somebody_broke_is_named_and_never_taken_for_an_empty_
     with pytest.raises(MalformedItem) as caught:
         read(written(FULL) | {attribute: value})
     assert caught.value.attribute == path
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_the_mend_says_what_it_costs_to_remove_the_accepted_version() -> None:
     with pytest.raises(MalformedItem) as caught:
         read({"accepted": {}})
-    assert caught.value.mend == (
+    assert caught.value.hint == (
         "write revision (number), sha256 and version_id (text), or remove it: the next version that loads is then "
         "accepted, whatever its revision"
     )
@@ -184,7 +184,7 @@ def test_a_holder_has_a_name_and_an_end() -> None:
 def test_a_lease_that_nobody_could_ever_get_past_is_named(item: dict[str, Any], attribute: str) -> None:
     with pytest.raises(MalformedItem, match=attribute) as caught:
         holder(item, NINE)
-    assert caught.value.mend == "remove owner and expires, once no run is under way"
+    assert caught.value.hint == "remove owner and expires, once no run is under way"
 
 
 @pytest.mark.parametrize("value", [None, "7", Decimal("7.5"), True])

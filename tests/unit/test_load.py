@@ -789,7 +789,7 @@ def sanitize(error: DocumentError) -> None:
         assert len(str(problem)) < 2_000
         assert problem.line >= 1
         assert problem.column >= 1
-        assert problem.mend
+        assert problem.hint
 
 
 def test_an_example_cut_short_anywhere_is_refused() -> None:
