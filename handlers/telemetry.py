@@ -86,7 +86,7 @@ def emit(result: AttemptResult) -> None:
 
 _LEVELS = {
     "failed": logging.ERROR,
-    "blind": logging.ERROR,
+    "unobservable": logging.ERROR,
     "refused": logging.ERROR,
     "unknown": logging.WARNING,
     "held": logging.WARNING,

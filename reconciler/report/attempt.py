@@ -14,17 +14,17 @@ from reconciler.model.trigger import Actor, Trigger
 class Ending(StrEnum):
     """How it ended. Only LOOKED has a report."""
 
-    COMPLETED = "looked"
+    COMPLETED = "completed"
     """The network was looked at, and corrected as far as it may be."""
     COVERED = "covered"
     """A run that began after we were woken has already looked."""
-    LEASE_HELD = "busy"
+    LEASE_HELD = "lease_held"
     """Another run has the lease."""
     REFUSED = "refused"
     """There is no version of the document that may be enforced, or the invoke asked for what may not be done."""
     DELETED = "deleted"
     """The document's object is gone: nothing is enforced any more, nothing is undone."""
-    UNOBSERVABLE = "blind"
+    UNOBSERVABLE = "unobservable"
     """Nothing could be seen, so nothing was changed."""
 
 
