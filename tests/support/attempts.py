@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from desired_state.fields import AclEntry, Address, rule_key
 from reconciler.engine.result import Drift
-from reconciler.model import ABSENT, Outcome
+from reconciler.model import ABSENT, Cause, Outcome, Reason
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Alert
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.report.attempt import AttemptResult, Ending
-from tests.support.reports import GROUP, line, report
+from tests.support.reports import GROUP, drift, report
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -29,13 +29,19 @@ SOMEBODY = Actor(
     "198.51.100.7",
     "aws-cli/2.30",
 )
+REPORT_ONLY = Cause(Reason.REPORT_ONLY, "this deployment only reports")
+FLAPPING = Cause(
+    Reason.FLAPPING,
+    "flapping: it came back each time it was corrected, so it is suppressed until 2026-03-01T13:00Z",
+)
+UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it is corrected could not be seen: the next run looks again")
 
 
-def looked(*lines: Drift, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
+def completed(*drifts: Drift, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
     """A run that saw the network and was to correct it. Fields of `AttemptResult` among the changes go there."""
-    of_kept = {name: changes.pop(name) for name in list(changes) if name in AttemptResult.__dataclass_fields__}
-    seen = replace(report(*lines, wrote=True), **{"ids": IDS, "vpc_id": "vpc-0a1b2c3d4e5f60718", **changes})
-    return replace(AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(source), seen), **of_kept)
+    of_result = {name: changes.pop(name) for name in list(changes) if name in AttemptResult.__dataclass_fields__}
+    seen = replace(report(*drifts, wrote=True), **{"ids": IDS, "vpc_id": "vpc-0a1b2c3d4e5f60718", **changes})
+    return replace(AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(source), seen), **of_result)
 
 
 def ended(ending: Ending, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:
@@ -46,26 +52,26 @@ def ended(ending: Ending, source: Source = Source.SCHEDULE, **changes: Any) -> A
 def extra(
     key: Any = SSH,
     outcome: Outcome | None = Outcome.CORRECTED,
-    message: str = "",
+    cause: Cause | None = None,
     field: str = "ingress",
     at: str = GROUP,
 ) -> Drift:
     """A rule that nobody declared."""
-    return line(field, key, ABSENT, None, outcome, message, at)
+    return drift(field, key, ABSENT, None, outcome, cause, at)
 
 
-def lacking(key: Any = HTTPS, outcome: Outcome | None = Outcome.CORRECTED, message: str = "") -> Drift:
+def lacking(key: Any = HTTPS, outcome: Outcome | None = Outcome.CORRECTED, cause: Cause | None = None) -> Drift:
     """A declared rule that is not there."""
-    return line("ingress", key, None, ABSENT, outcome, message)
+    return drift("ingress", key, None, ABSENT, outcome, cause)
 
 
 def entry(action: str, cidr: str = "0.0.0.0/0", port: int = 22) -> AclEntry:
     return AclEntry(action, "tcp", port, port, cidr)
 
 
-def only(kept: AttemptResult) -> Alert:
-    """The one concern of an attempt that has one."""
-    found = find_alerts(kept)
+def only(result: AttemptResult) -> Alert:
+    """The one alert of an attempt that has one."""
+    found = find_alerts(result)
     assert len(found) == 1, [one.title for one in found]
     return found[0]
 

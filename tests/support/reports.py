@@ -13,7 +13,7 @@ from desired_state.load import load
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.engine.result import Drift, Report
-from reconciler.model import Action, Operation, Outcome, Phase, Policy, Risk
+from reconciler.model import Action, Cause, Difference, Finding, Operation, Outcome, Phase, Policy, Risk
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 GROUP = Address("security_group/Web")
@@ -35,7 +35,7 @@ def document(origin: str = "small.json") -> Document:
     return load(json.dumps(WRITTEN).encode(), origin)
 
 
-def report(*lines: Drift, **changes: Any) -> Report:
+def report(*drifts: Drift, **changes: Any) -> Report:
     """The report of a plan (nothing written) with these drifts."""
     nothing = Report(
         document=document(),
@@ -44,11 +44,11 @@ def report(*lines: Drift, **changes: Any) -> Report:
         seconds=0.25,
         wrote=False,
         plan=Plan((), (), (), (), "0123456789abcdef"),
-        gate=Gate(held={}, left={}, whole="", findings=()),
-        lines=lines,
+        gate=Gate(held={}, deferred={}, plan_held=None, findings=()),
+        drifts=drifts,
         action_results=(),
         findings=(),
-        tolerated=(),
+        excepted=(),
         unmanaged=(),
         reads=9,
         writes=0,
@@ -56,10 +56,21 @@ def report(*lines: Drift, **changes: Any) -> Report:
     return replace(nothing, **changes)
 
 
-def line(
-    field: str, key: Any, want: Any, have: Any, outcome: Outcome | None = None, message: str = "", at: str = GROUP
+def drift(
+    field: str,
+    key: Any,
+    want: Any,
+    have: Any,
+    outcome: Outcome | None = None,
+    cause: Cause | None = None,
+    at: str = GROUP,
 ) -> Drift:
-    return Drift(Address(at), field, key, want, have, outcome, message)
+    return Drift(Difference(Address(at), field, key, want, have), outcome, cause)
+
+
+def whole_plan_held(cause: Cause, *findings: Finding) -> Gate:
+    """The gate of a plan of which nothing may be done before a person releases it."""
+    return Gate(held={}, deferred={}, plan_held=cause, findings=findings)
 
 
 def action(

@@ -143,7 +143,7 @@ def missing(snapshot: Snapshot, *addresses: Address) -> Snapshot:
 
 
 def beside(snapshot: Snapshot, *unmanaged: Unmanaged) -> Snapshot:
-    """The same look with neighbours; those that are ours have handles."""
+    """The same look with unmanaged resources; those that are owned have handles."""
     handles = {**snapshot.handles, **{Ref(one.address): one.id for one in unmanaged if one.owned}}
     return replace(snapshot, unmanaged=unmanaged, handles=handles)
 
