@@ -13,21 +13,20 @@ from jsonschema import Draft202012Validator, FormatChecker
 import reconciler.notify
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
-from reconciler.engine.gate import Gate
-from reconciler.model import ABSENT, ActionResult, Ended, Finding, Outcome, Unmanaged
+from reconciler.model import ABSENT, ActionResult, Cause, Ended, Finding, Outcome, Reason, Unmanaged
 from reconciler.model.trigger import Source
 from reconciler.notify.event import detail, encoded
 from reconciler.report.attempt import AttemptResult, Ending
-from tests.support.attempts import SOMEBODY, ended, extra, hostile, looked
-from tests.support.reports import GROUP, VPC, action, line, planned
+from tests.support.attempts import FLAPPING, SOMEBODY, completed, ended, extra, hostile
+from tests.support.reports import GROUP, VPC, action, drift, planned, whole_plan_held
 
 SCHEMA = json.loads((Path(reconciler.notify.__file__).parent / "event.v1.schema.json").read_text(encoding="utf-8"))
 VALID = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 
-def event(kept: AttemptResult) -> dict[str, Any]:
+def event(result: AttemptResult) -> dict[str, Any]:
     """The detail as a reader of the bus gets it; it is as the schema says."""
-    told = detail(kept)
+    told = detail(result)
     assert told is not None
     sent: dict[str, Any] = json.loads(encoded(told))
     VALID.validate(sent)
@@ -36,7 +35,7 @@ def event(kept: AttemptResult) -> dict[str, Any]:
 
 def test_the_published_schema_is_a_schema_and_refuses_what_is_not_as_it_says() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    good = event(looked(extra()))
+    good = event(completed(extra()))
     for broken in (
         {**good, "version": 2},
         {**good, "ending": "calm"},
@@ -48,9 +47,9 @@ def test_the_published_schema_is_a_schema_and_refuses_what_is_not_as_it_says() -
 
 
 def test_a_calm_run_has_no_event() -> None:
-    assert detail(looked()) is None
-    assert detail(looked(unmanaged=(Unmanaged(Address("subnet/theirs"), "subnet-0f"),))) is None
-    assert detail(looked(findings=(Finding(GROUP, Outcome.IN_SYNC, "fine"),))) is None
+    assert detail(completed()) is None
+    assert detail(completed(unmanaged=(Unmanaged(Address("subnet/theirs"), "subnet-0f"),))) is None
+    assert detail(completed(findings=(Finding(GROUP, Outcome.IN_SYNC, Cause(Reason.PENDING_CHANGE, "fine")),))) is None
 
 
 @pytest.mark.parametrize("ending", [Ending.LEASE_HELD, Ending.COVERED])
@@ -59,26 +58,26 @@ def test_what_another_run_tells_has_no_event(ending: Ending) -> None:
 
 
 @pytest.mark.parametrize(
-    "kept",
+    "result",
     [
-        looked(extra()),
-        looked(findings=(Finding(GROUP, Outcome.BLOCKED, "odd"),)),
-        looked(gate=Gate({}, {}, "too much", ())),
-        looked(refusal="bad"),
-        looked(plan=planned(action())),
-        looked(writes=1),
+        completed(extra()),
+        completed(findings=(Finding(GROUP, Outcome.BLOCKED, Cause(Reason.CONFLICT, "odd")),)),
+        completed(gate=whole_plan_held(Cause(Reason.PLAN_HELD, "too much"))),
+        completed(refusal="bad"),
+        completed(plan=planned(action())),
+        completed(writes=1),
         ended(Ending.UNOBSERVABLE, problem="no"),
         ended(Ending.DELETED, problem="gone"),
         ended(Ending.REFUSED, problem="bad"),
     ],
     ids=range(9),
 )
-def test_a_run_with_anything_to_tell_has_one(kept: AttemptResult) -> None:
-    assert event(kept)["run_id"] == "run-1"
+def test_a_run_with_anything_to_tell_has_one(result: AttemptResult) -> None:
+    assert event(result)["run_id"] == "run-1"
 
 
 def test_a_drift_is_told_with_its_set_point_its_actor_and_how_long_it_stood_open() -> None:
-    told = event(looked(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 41.9996}, source=Source.CHANGE))
+    told = event(completed(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 41.9996}, source=Source.CHANGE))
     assert told["drifted"] == [
         {
             "address": "security_group/Web",
@@ -89,6 +88,7 @@ def test_a_drift_is_told_with_its_set_point_its_actor_and_how_long_it_stood_open
             "want": None,
             "have": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
             "outcome": "corrected",
+            "reason": None,
             "message": "",
             "exposed_seconds": 42.0,
             "actor": {
@@ -110,7 +110,7 @@ def test_a_drift_is_told_with_its_set_point_its_actor_and_how_long_it_stood_open
     assert told["counts"]["corrected"] == 1
 
 
-def test_an_event_of_a_blind_run_says_what_stood_in_the_way_and_nothing_of_the_network() -> None:
+def test_an_event_of_an_unobservable_network_says_what_stood_in_the_way_and_nothing_of_the_network() -> None:
     assert event(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no", retry_after=60)) == {
         "version": 1,
         "run_id": "run-1",
@@ -125,25 +125,36 @@ def test_an_event_of_a_blind_run_says_what_stood_in_the_way_and_nothing_of_the_n
 
 
 def test_a_refusal_keeps_its_lines() -> None:
-    assert event(looked(refusal="small.json:1:1: bad; mend it\nRevision 7 goes on."))["refusal"] == (
-        "small.json:1:1: bad; mend it\nRevision 7 goes on."
+    assert event(completed(refusal="small.json:1:1: bad; correct it\nRevision 7 goes on."))["refusal"] == (
+        "small.json:1:1: bad; correct it\nRevision 7 goes on."
     )
 
 
 def test_a_refusal_of_many_long_lines_fits_and_says_how_many_are_missing() -> None:
-    told = event(looked(refusal="\n".join(["\U0001f600" * 700] * 200)))
+    told = event(completed(refusal="\n".join(["\U0001f600" * 700] * 200)))
     assert len(encoded(told).encode()) <= 240_000
     assert told["refusal"].endswith("...\n(170 more lines)")
 
 
+def test_a_drift_and_a_finding_are_told_with_the_reason_that_programs_decide_by() -> None:
+    ambiguous = Finding(VPC, Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, "2 live resources could be it"))
+    told = event(completed(extra(outcome=Outcome.HELD, cause=FLAPPING), findings=(ambiguous,)))
+    assert [(one["reason"], one["message"]) for one in (*told["drifted"], *told["findings"])] == [
+        ("flapping", FLAPPING.message),
+        ("ambiguous", "2 live resources could be it"),
+    ]
+
+
 def test_what_nobody_declares_is_told_with_the_rest() -> None:
-    told = event(looked(extra(), unmanaged=(Unmanaged(Address("subnet/theirs"), "subnet-0f"),)))
+    told = event(completed(extra(), unmanaged=(Unmanaged(Address("subnet/theirs"), "subnet-0f"),)))
     assert told["unmanaged"] == [{"address": "subnet/theirs", "id": "subnet-0f", "ours": False}]
 
 
 def test_an_action_is_told_with_how_it_ended() -> None:
     gone = action()
-    told = event(looked(plan=planned(gone), action_results=(ActionResult(gone, Ended.FAILED, "no"),)))
+    told = event(
+        completed(plan=planned(gone), action_results=(ActionResult(gone, Ended.FAILED, Cause(Reason.REFUSED, "no")),))
+    )
     assert told["actions"] == [
         {
             "operation": "ec2:DeleteSecurityGroup",
@@ -151,6 +162,7 @@ def test_an_action_is_told_with_how_it_ended() -> None:
             "why": "it is ours and no longer declared",
             "risk": "traffic",
             "ended": "failed",
+            "reason": "refused",
             "message": "no",
         }
     ]
@@ -158,8 +170,8 @@ def test_an_action_is_told_with_how_it_ended() -> None:
 
 def test_lists_that_are_too_long_are_cut_and_counted() -> None:
     keys = [rule_key("tcp", port, port, "0.0.0.0/0") for port in range(1, 4001)]
-    kept = looked(*(extra(key, Outcome.FAILED, "no " * 100) for key in keys))
-    told = event(kept)
+    result = completed(*(extra(key, Outcome.FAILED, Cause(Reason.REFUSED, "no " * 100)) for key in keys))
+    told = event(result)
     assert len(encoded(told).encode()) <= 240_000
     assert len(told["drifted"]) + told["left_out"]["drifted"] == 4000
     assert told["drifted"][0]["key"]["ports"] == 1
@@ -169,15 +181,16 @@ def test_lists_that_are_too_long_are_cut_and_counted() -> None:
 def test_a_value_that_is_too_large_says_how_large_it_is() -> None:
     rules = [{"protocol": "tcp", "ports": port, "source": "10.0.0.0/8"} for port in range(1, 500)]
     whole = SecurityGroup.model_validate({"ingress": rules})
-    told = event(looked(line("", None, whole, ABSENT, Outcome.CORRECTED)))
+    told = event(completed(drift("", None, whole, ABSENT, Outcome.CORRECTED)))
     assert told["drifted"][0]["want"].endswith(" bytes of JSON, left out)")
     assert told["drifted"][0]["have"] is None
 
 
 def test_what_looks_like_a_secret_is_in_no_event() -> None:
-    kept = looked(line("tags", "note", "a", "password=hunter2-hunter2", Outcome.HELD, "AKIAIOSFODNN7EXAMPLE"))
-    kept = replace(kept, actors={GROUP: replace(SOMEBODY, user_agent="AKIAIOSFODNN7EXAMPLE")})
-    sent = encoded(event(kept))
+    cause = Cause(Reason.REFUSED, "AKIAIOSFODNN7EXAMPLE")
+    result = completed(drift("tags", "note", "a", "password=hunter2-hunter2", Outcome.HELD, cause))
+    result = replace(result, actors={GROUP: replace(SOMEBODY, user_agent="AKIAIOSFODNN7EXAMPLE")})
+    sent = encoded(event(result))
     assert "hunter2" not in sent
     assert "AKIAIOSFODNN7EXAMPLE" not in sent
 
@@ -187,15 +200,16 @@ def test_an_event_is_as_the_schema_says_whatever_the_words_and_however_many(
     name: str, words: str, reason: str, count: int
 ) -> None:
     at = Address.of("security_group", name)
-    lines = [line("tags", f"{words}{number}", words, reason, Outcome.HELD, reason, at=at) for number in range(count)]
-    kept = looked(
-        *lines,
-        findings=(Finding(VPC, Outcome.FAILED, words, name),) * count,
+    cause = Cause(Reason.REFUSED, reason, words)
+    drifts = [drift("tags", f"{words}{number}", words, reason, Outcome.HELD, cause, at=at) for number in range(count)]
+    result = completed(
+        *drifts,
+        findings=(Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, words), name),) * count,
         refusal=f"{words}\n{reason}",
         actors={at: replace(SOMEBODY, who=words, user_agent=reason)},
         ids={at: words},
         run_id=reason,
     )
-    sent = encoded(event(kept))
+    sent = encoded(event(result))
     assert len(sent.encode()) <= 240_000
     assert sent.isprintable()

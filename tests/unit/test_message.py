@@ -12,34 +12,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desired_state.fields import Address, rule_key
-from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift
-from reconciler.model import ABSENT, Finding, Outcome
+from reconciler.model import ABSENT, Cause, Finding, Outcome, Reason
 from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Notification, deduplicate
 from reconciler.notify.message import attributes, origin_of, subject, text
 from reconciler.report.attempt import AttemptResult, Ending
-from tests.support.attempts import DAY, HTTPS, NOW, SOMEBODY, ended, extra, hostile, lacking, looked
-from tests.support.reports import GROUP, VPC, line, planned
+from tests.support.attempts import (
+    DAY,
+    FLAPPING,
+    HTTPS,
+    NOW,
+    REPORT_ONLY,
+    SOMEBODY,
+    completed,
+    ended,
+    extra,
+    hostile,
+    lacking,
+)
+from tests.support.reports import GROUP, VPC, drift, planned, whole_plan_held
 
 HERE = {"region": "ap-northeast-2", "invoke": "setpoint-invoke"}
 
 
-def told(kept: AttemptResult, **before: Any) -> tuple[Notification, ...]:
-    return deduplicate(find_alerts(kept), before.get("told", {}), before.get("now", NOW), DAY, kept).messages
+def told(result: AttemptResult, **before: Any) -> tuple[Notification, ...]:
+    return deduplicate(find_alerts(result), before.get("told", {}), before.get("now", NOW), DAY, result).notifications
 
 
-def body(kept: AttemptResult, **here: str) -> str:
+def body(result: AttemptResult, **here: str) -> str:
     """The text of the one message of an attempt."""
-    (message,) = told(kept)
-    return text(message, origin_of(kept, **(HERE | here)))
+    (message,) = told(result)
+    return text(message, origin_of(result, **(HERE | here)))
 
 
 def test_a_message_says_all_that_a_person_needs_to_act() -> None:
-    kept = looked(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 42.4})
-    assert body(kept).split("\n") == [
+    result = completed(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 42.4})
+    assert body(result).split("\n") == [
         "CRITICAL: security_group/Web let in tcp 22 from anyone on the internet (0.0.0.0/0), which is not declared.",
         "",
         "security_group/Web ingress: corrected",
@@ -71,31 +82,34 @@ def test_a_message_says_all_that_a_person_needs_to_act() -> None:
 
 
 def test_who_did_it_is_said_to_be_unknown_where_nothing_tells() -> None:
-    assert "Last change: unknown: CloudTrail has told nothing of it (yet)" in body(looked(extra())).split("\n")
+    assert "Last change: unknown: CloudTrail has told nothing of it (yet)" in body(completed(extra())).split("\n")
 
 
 def test_what_was_not_done_says_why() -> None:
     lines = body(
-        looked(extra(), lacking(outcome=Outcome.FAILED, message="AuthorizeX: UnauthorizedOperation: no"))
+        completed(
+            extra(),
+            lacking(outcome=Outcome.FAILED, cause=Cause(Reason.REFUSED, "AuthorizeX: UnauthorizedOperation: no")),
+        )
     ).split("\n")
     assert "      failed: AuthorizeX: UnauthorizedOperation: no" in lines
     assert "Done:        1 corrected, 1 failed" in lines
     assert '      set point: {"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}' in lines
 
 
-def test_a_fight_is_told_with_both_sides() -> None:
-    fight = extra(outcome=Outcome.HELD, message="a fight: corrected 3 times within the hour")
-    lines = body(looked(fight, actors={GROUP: SOMEBODY})).split("\n")
+def test_a_flapping_drift_is_told_with_both_sides() -> None:
+    flapping = extra(outcome=Outcome.HELD, cause=FLAPPING)
+    lines = body(completed(flapping, actors={GROUP: SOMEBODY})).split("\n")
     assert lines[2] == "security_group/Web ingress: somebody keeps changing it"
     assert "      set point: not there" in lines
-    assert "      held: a fight: corrected 3 times within the hour" in lines
+    assert f"      held: {FLAPPING}" in lines
     assert any(one.startswith("Last change: arn:aws:iam::123456789012:user/kim") for one in lines)
     assert "Done:        nothing yet: 1 held; it is left alone for a while, and both sides stand above" in lines
 
 
 def test_a_refused_document_is_told_with_the_place_of_every_problem() -> None:
     refusal = 's3://bucket/documents/small.json:3:5: unknown field "x" (resources); leave it out\nRevision 7 goes on.'
-    lines = body(looked(refusal=refusal)).split("\n")
+    lines = body(completed(refusal=refusal)).split("\n")
     assert lines[0] == (
         "MEDIUM: The newest version of the document is not enforced; "
         "the version accepted before goes on being enforced."
@@ -105,8 +119,8 @@ def test_a_refused_document_is_told_with_the_place_of_every_problem() -> None:
 
 
 def test_a_held_plan_is_told_with_the_command_that_releases_it() -> None:
-    why = "the plan takes away 40 live members, and 20 is the limit of one run"
-    held = looked(extra(outcome=Outcome.HELD, message=why), gate=Gate({}, {}, why, ()))
+    why = Cause(Reason.PLAN_HELD, "the plan takes away 40 live members, and 20 is the limit of one run")
+    held = completed(extra(outcome=Outcome.HELD, cause=why), gate=whole_plan_held(why))
     command = body(held).split("\n")[-1].strip()
     asked = shlex.split(command)
     assert json.loads(asked[asked.index("--payload") + 1]) == {
@@ -117,8 +131,8 @@ def test_a_held_plan_is_told_with_the_command_that_releases_it() -> None:
 
 
 def test_a_held_plan_is_released_on_the_command_line_by_the_plan_that_was_looked_at() -> None:
-    why = "too much"
-    held = looked(extra(outcome=Outcome.HELD, message=why), gate=Gate({}, {}, why, ()))
+    why = Cause(Reason.PLAN_HELD, "too much")
+    held = completed(extra(outcome=Outcome.HELD, cause=why), gate=whole_plan_held(why))
     assert body(held, invoke="").split("\n")[-2:] == [
         "  setpoint plan small.json --out plan.json",
         "  setpoint apply small.json --plan plan.json",
@@ -129,8 +143,8 @@ def test_a_held_plan_is_released_on_the_command_line_by_the_plan_that_was_looked
     ("one", "modes"),
     [
         (extra(), ["plan"]),
-        (extra(outcome=Outcome.HELD, message="this deployment only reports"), ["plan"]),
-        (extra(outcome=Outcome.HELD, message="a fight: left alone"), ["plan"]),
+        (extra(outcome=Outcome.HELD, cause=REPORT_ONLY), ["plan"]),
+        (extra(outcome=Outcome.HELD, cause=FLAPPING), ["plan"]),
         (extra(outcome=Outcome.BLOCKED), ["plan"]),
         (extra(outcome=Outcome.WAITING), ["plan", "apply"]),
         (extra(outcome=Outcome.FAILED), ["plan", "apply"]),
@@ -138,7 +152,7 @@ def test_a_held_plan_is_released_on_the_command_line_by_the_plan_that_was_looked
     ids=range(6),
 )
 def test_another_run_is_proposed_only_where_it_may_help(one: Drift, modes: list[str]) -> None:
-    asked = re.findall(r'"mode": "(\w+)"', body(looked(one)))
+    asked = re.findall(r'"mode": "(\w+)"', body(completed(one)))
     assert asked == modes
 
 
@@ -149,7 +163,7 @@ def test_a_deleted_document_has_no_command_but_says_what_to_do() -> None:
 
 
 def test_without_a_function_to_invoke_the_command_line_is_proposed() -> None:
-    assert body(looked(extra(outcome=Outcome.FAILED)), invoke="").split("\n")[-2:] == [
+    assert body(completed(extra(outcome=Outcome.FAILED)), invoke="").split("\n")[-2:] == [
         "  setpoint plan small.json",
         "  setpoint apply small.json",
     ]
@@ -163,11 +177,11 @@ def test_where_nothing_was_seen_the_message_says_what_it_does_not_know() -> None
 
 
 def test_an_update_a_reminder_and_good_news_say_so() -> None:
-    held = looked(extra(outcome=Outcome.HELD))
+    held = completed(extra(outcome=Outcome.HELD))
     known = deduplicate(find_alerts(held), {}, NOW, DAY, held).remembered()
     (still,) = told(held, told=known, now=NOW + DAY)
-    (change,) = told(looked(extra()), told=known, now=NOW + DAY)
-    (normal,) = told(looked(), told=known, now=NOW + DAY)
+    (change,) = told(completed(extra()), told=known, now=NOW + DAY)
+    (normal,) = told(completed(), told=known, now=NOW + DAY)
     here = origin_of(held)
     assert [subject(one, here) for one in (still, change, normal)] == [
         "Setpoint critical (still): security_group/Web ingress: held (small)",
@@ -180,7 +194,7 @@ def test_an_update_a_reminder_and_good_news_say_so() -> None:
 
 
 def many(count: int, field: str = "ingress") -> AttemptResult:
-    return looked(
+    return completed(
         *(
             extra(rule_key("tcp", 22, 22, f"10.{number // 256}.{number % 256}.0/24"), Outcome.HELD, field=field)
             for number in range(count)
@@ -199,18 +213,18 @@ def test_a_body_that_is_cut_says_how_many_lines_are_missing() -> None:
 
 
 def test_the_sum_of_the_rest_names_each_with_its_gravity() -> None:
-    kept = looked(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(30)))
-    last = told(kept)[-1]
-    lines = text(last, origin_of(kept, **HERE)).split("\n")
+    result = completed(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(30)))
+    last = told(result)[-1]
+    lines = text(last, origin_of(result, **HERE)).split("\n")
     assert lines[0] == "CRITICAL: There is more to tell than one run may send: 21 critical."
     assert "  - critical: security_group/029 ingress: held" in lines
-    assert json.loads(chat(last, origin_of(kept)))["metadata"]["threadId"] == last.fingerprint
+    assert json.loads(chat(last, origin_of(result)))["metadata"]["threadId"] == last.fingerprint
 
 
 def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
-    kept = looked(extra(), actors={GROUP: SOMEBODY})
-    (message,) = told(kept)
-    found = json.loads(chat(message, origin_of(kept, **HERE)))
+    result = completed(extra(), actors={GROUP: SOMEBODY})
+    (message,) = told(result)
+    found = json.loads(chat(message, origin_of(result, **HERE)))
     assert found["version"] == "1.0"
     assert found["source"] == "custom"
     assert found["content"]["textType"] == "client-markdown"
@@ -230,7 +244,7 @@ def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
         "relatedResources": ["sg-0a1b2c3d4e5f60718"],
         "additionalContext": {
             "severity": "critical",
-            "kind": "new",
+            "status": "firing",
             "document": "small",
             "account": "123456789012",
             "region": "ap-northeast-2",
@@ -241,36 +255,40 @@ def test_a_chat_message_has_the_form_that_the_chat_reads() -> None:
 
 
 def test_subscriptions_may_filter_by_gravity_and_document() -> None:
-    kept = looked(extra())
-    (message,) = told(kept)
-    assert attributes(message, origin_of(kept)) == {
+    result = completed(extra())
+    (message,) = told(result)
+    assert attributes(message, origin_of(result)) == {
         "severity": "critical",
         "document": "small",
         "topic": "drift",
-        "kind": "new",
+        "status": "firing",
     }
-    odd = replace(kept, document="a\nb <!here>")
+    odd = replace(result, document="a\nb <!here>")
     assert attributes(told(odd)[0], origin_of(odd))["document"] == "unknown"
 
 
 def test_a_document_whose_name_is_no_plain_word_enters_no_command() -> None:
     for name in ("$(reboot)", "a b", "x'; rm -rf /", "-rf", "", "a\nb", "www.evil.example"):
-        kept = replace(ended(Ending.UNOBSERVABLE, problem="no"), document=name)
-        (message,) = told(kept)
-        assert "What to do next" not in text(message, origin_of(kept, **HERE))
-        assert "nextSteps" not in json.loads(chat(message, origin_of(kept, **HERE)))["content"]
+        result = replace(ended(Ending.UNOBSERVABLE, problem="no"), document=name)
+        (message,) = told(result)
+        assert "What to do next" not in text(message, origin_of(result, **HERE))
+        assert "nextSteps" not in json.loads(chat(message, origin_of(result, **HERE)))["content"]
 
 
 def test_a_function_whose_name_is_no_plain_word_enters_no_command() -> None:
     for name in ("$(reboot)", "a b", "x;y"):
-        assert body(looked(extra()), invoke=name).split("\n")[-1] == "  setpoint plan small.json"
+        assert body(completed(extra()), invoke=name).split("\n")[-1] == "  setpoint plan small.json"
 
 
 def test_what_looks_like_a_secret_is_in_no_message() -> None:
-    rule = line("ingress", HTTPS, "password=hunter2-hunter2", "AKIAIOSFODNN7EXAMPLE", Outcome.FAILED)
-    kept = looked(rule, actors={GROUP: replace(SOMEBODY, user_agent="tool password=hunter2-hunter2")})
-    (message,) = told(kept)
-    for whole in (text(message, origin_of(kept)), chat(message, origin_of(kept)), subject(message, origin_of(kept))):
+    rule = drift("ingress", HTTPS, "password=hunter2-hunter2", "AKIAIOSFODNN7EXAMPLE", Outcome.FAILED)
+    result = completed(rule, actors={GROUP: replace(SOMEBODY, user_agent="tool password=hunter2-hunter2")})
+    (message,) = told(result)
+    for whole in (
+        text(message, origin_of(result)),
+        chat(message, origin_of(result)),
+        subject(message, origin_of(result)),
+    ):
         assert "hunter2" not in whole
         assert "AKIAIOSFODNN7EXAMPLE" not in whole
 
@@ -282,17 +300,20 @@ _WORDS = st.tuples(hostile, hostile, hostile, hostile, hostile)
 def _hostile(words: tuple[str, ...], actor: Actor) -> AttemptResult:
     name, tag, description, reason, document = words
     at = Address.of("security_group", name)
-    return looked(
-        line("tags", tag, description, ABSENT, Outcome.HELD, reason, at=at),
-        line("ingress", HTTPS, description, reason, Outcome.FAILED, description, at=at),
-        findings=(Finding(Address.of("subnet", tag), Outcome.BLOCKED, reason), Finding(VPC, Outcome.FAILED, tag)),
+    return completed(
+        drift("tags", tag, description, ABSENT, Outcome.HELD, Cause(Reason.HOLD_TAG, reason), at=at),
+        drift("ingress", HTTPS, description, reason, Outcome.FAILED, Cause(Reason.REFUSED, description, tag), at=at),
+        findings=(
+            Finding(Address.of("subnet", tag), Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, reason)),
+            Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, tag, name)),
+        ),
         refusal=f"{name}\n{reason}",
         actors={at: actor},
         ids={at: description, VPC: tag},
         vpc_id=tag,
         plan=replace(planned(), fingerprint="0123456789abcdef"),
         document=document,
-        trigger=Trigger(looked().trigger.source, account=tag),
+        trigger=Trigger(completed().trigger.source, account=tag),
         run_id=reason,
     )
 
@@ -302,10 +323,10 @@ def _printable(whole: str) -> bool:
 
 
 @given(_WORDS, _AN_ACTOR)
-def test_hostile_words_are_inert_in_a_mail(words: tuple[str, ...], actor: Actor) -> None:
-    kept = _hostile(words, actor)
-    here = origin_of(kept, **HERE)
-    for message in told(kept):
+def test_hostile_words_are_sanitized_in_a_mail(words: tuple[str, ...], actor: Actor) -> None:
+    result = _hostile(words, actor)
+    here = origin_of(result, **HERE)
+    for message in told(result):
         head, whole = subject(message, here), text(message, here)
         assert head.startswith("Setpoint ")
         assert len(head) < 100
@@ -326,10 +347,10 @@ def _visible(markdown: str) -> str:
 
 
 @given(_WORDS, _AN_ACTOR)
-def test_hostile_words_are_inert_in_a_chat(words: tuple[str, ...], actor: Actor) -> None:
-    kept = _hostile(words, actor)
-    here = origin_of(kept, **HERE)
-    for message in told(kept):
+def test_hostile_words_are_sanitized_in_a_chat(words: tuple[str, ...], actor: Actor) -> None:
+    result = _hostile(words, actor)
+    here = origin_of(result, **HERE)
+    for message in told(result):
         found = json.loads(chat(message, here))
         assert len(found["content"]["title"]) <= 250
         assert len(found["content"]["description"]) <= 8_000
@@ -346,10 +367,10 @@ def test_hostile_words_are_inert_in_a_chat(words: tuple[str, ...], actor: Actor)
 
 @given(_WORDS)
 @pytest.mark.parametrize("form", ["text", "chat"])
-def test_a_message_stands_for_its_concern_and_forges_no_line(form: str, words: tuple[str, ...]) -> None:
-    kept = looked(line("tags", words[0], words[1], words[2], Outcome.HELD, words[3]))
-    (message,) = told(kept)
-    here = origin_of(kept)
+def test_a_message_stands_for_its_alert_and_forges_no_line(form: str, words: tuple[str, ...]) -> None:
+    result = completed(drift("tags", words[0], words[1], words[2], Outcome.HELD, Cause(Reason.HOLD_TAG, words[3])))
+    (message,) = told(result)
+    here = origin_of(result)
     whole = text(message, here) if form == "text" else json.loads(chat(message, here))["content"]["description"]
     labels = [one for one in whole.split("\n") if one.startswith("Account:")]
     assert len(labels) == 1
@@ -358,7 +379,7 @@ def test_a_message_stands_for_its_concern_and_forges_no_line(form: str, words: t
 
 @given(st.sampled_from([1, 9, 80, 300]), st.sampled_from(["ingress", "egress"]))
 def test_a_message_of_any_length_fits(count: int, field: str) -> None:
-    kept = many(count, field)
-    (message,) = told(kept)
-    assert len(text(message, origin_of(kept)).encode()) <= 64_000
-    assert len(json.loads(chat(message, origin_of(kept)))["content"]["description"]) <= 8_000
+    result = many(count, field)
+    (message,) = told(result)
+    assert len(text(message, origin_of(result)).encode()) <= 64_000
+    assert len(json.loads(chat(message, origin_of(result)))["content"]["description"]) <= 8_000

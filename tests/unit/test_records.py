@@ -16,11 +16,13 @@ from reconciler.model import (
     ABSENT,
     Action,
     ActionResult,
+    Cause,
     Ended,
     Finding,
     Operation,
     Outcome,
     Phase,
+    Reason,
     Ref,
     Risk,
     Unmanaged,
@@ -28,15 +30,17 @@ from reconciler.model import (
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.records import UNITS, bounded, metrics, records
-from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
+from tests.support.attempts import REPORT_ONLY
+from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")
 REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
+HOLD = Cause(Reason.HOLD_TAG, "a setpoint:hold tag holds it")
 RUN: dict[str, Any] = {
     "record": "run",
     "message": "In sync: 2 resources are as declared; 9 reads, no write.",
-    "ending": "looked",
+    "ending": "completed",
     "source": "schedule",
     "in_sync": True,
     "seconds": 0.25,
@@ -49,7 +53,7 @@ RUN: dict[str, Any] = {
 NAME = {"document": "small", "run_id": "run-1", "revision": 7}
 
 
-def kept(
+def attempt(
     told: Report | None = None, ending: Ending = Ending.COMPLETED, source: Source = Source.SCHEDULE, **how: Any
 ) -> AttemptResult:
     return AttemptResult("small", "run-1", ending, Trigger(source, "small"), told, **how)
@@ -68,14 +72,14 @@ def revoke(*keys: RuleKey, **params: Any) -> Action:
 
 
 def test_a_calm_run_is_one_short_line() -> None:
-    told = records(kept(report(wrote=True)))
+    told = records(attempt(report(wrote=True)))
     assert told == [RUN | NAME]
     assert len(json.dumps(told[0])) < 500
 
 
-def test_neighbours_and_exceptions_are_counted_in_that_line() -> None:
+def test_unmanaged_resources_and_exceptions_are_counted_in_that_line() -> None:
     unmanaged = (Unmanaged(Address("subnet/subnet-1"), "subnet-1"), Unmanaged(Address("subnet/subnet-2"), "subnet-2"))
-    assert records(kept(report(wrote=True, unmanaged=unmanaged))) == [RUN | NAME | {"counts": {"unmanaged": 2}}]
+    assert records(attempt(report(wrote=True, unmanaged=unmanaged))) == [RUN | NAME | {"counts": {"unmanaged": 2}}]
 
 
 def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run() -> None:
@@ -83,7 +87,7 @@ def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run()
         "arn:aws:iam::123456789012:user/eve", "AuthorizeSecurityGroupIngress", NOW, "192.0.2.7", "aws-cli", "e-1"
     )
     opened = report(
-        line("ingress", SSH, ABSENT, "for a moment", Outcome.CORRECTED),
+        drift("ingress", SSH, ABSENT, "for a moment", Outcome.CORRECTED),
         wrote=True,
         writes=1,
         plan=planned(revoke(SSH)),
@@ -91,7 +95,7 @@ def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run()
     )
     rule = {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0", "description": "for a moment"}
     who = {Address(GROUP): actor}
-    assert records(kept(opened, source=Source.CHANGE, actors=who, exposed={Address(GROUP): 12.5})) == [
+    assert records(attempt(opened, source=Source.CHANGE, actors=who, exposed={Address(GROUP): 12.5})) == [
         {
             "record": "drift",
             "address": "security_group/Web",
@@ -139,12 +143,12 @@ def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run()
 
 def test_two_calls_on_one_field_each_tell_of_their_own_members() -> None:
     opened = report(
-        line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
-        line("ingress", WEB, ABSENT, None, Outcome.CORRECTED),
+        drift("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
+        drift("ingress", WEB, ABSENT, None, Outcome.CORRECTED),
         wrote=True,
         action_results=(ActionResult(revoke(SSH), Ended.DONE), ActionResult(revoke(WEB), Ended.DONE)),
     )
-    _, _, first, second, _ = records(kept(opened))
+    _, _, first, second, _ = records(attempt(opened))
     assert first["before"] == {"ingress": [{"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}]}
     assert second["before"] == {"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]}
 
@@ -154,17 +158,17 @@ def test_a_call_tells_what_was_there_and_what_is_to_be_there() -> None:
     create = Operation("ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE)
     whole = document().resources[Address(GROUP)]
     both = report(
-        line("enable_dns_hostnames", None, True, False, Outcome.CORRECTED, at=VPC),
-        line("tags", "Name", "new", "old", Outcome.CORRECTED, at=VPC),
-        line("", None, whole, ABSENT, Outcome.CORRECTED),
+        drift("enable_dns_hostnames", None, True, False, Outcome.CORRECTED, at=VPC),
+        drift("tags", "Name", "new", "old", Outcome.CORRECTED, at=VPC),
+        drift("", None, whole, ABSENT, Outcome.CORRECTED),
         wrote=True,
         action_results=(
             ActionResult(modify.on(Address(VPC), "dns", "enable_dns_hostnames", "tags"), Ended.DONE),
             ActionResult(create.on(Address(GROUP), "make it"), Ended.DONE),
         ),
     )
-    _, _, missing, first, second, _ = records(kept(both))
-    assert missing["message"] == "missing"
+    _, _, missing, first, second, _ = records(attempt(both))
+    assert missing["message"] == "the whole resource is missing"
     assert first["before"] == {"enable_dns_hostnames": False, "tags": {"Name": "old"}}
     assert first["after"] == {"enable_dns_hostnames": True, "tags": {"Name": "new"}}
     assert "before" not in second
@@ -173,7 +177,7 @@ def test_a_call_tells_what_was_there_and_what_is_to_be_there() -> None:
 
 def test_what_nobody_declares_is_told_with_its_id_before_it_goes() -> None:
     owned = (Unmanaged(Address("security_group/Old"), "sg-0123456789abcdef0", owned=True),)
-    told = records(kept(report(wrote=True, unmanaged=owned, action_results=(ActionResult(action(), Ended.DONE),))))
+    told = records(attempt(report(wrote=True, unmanaged=owned, action_results=(ActionResult(action(), Ended.DONE),))))
     assert [(one["record"], one.get("before")) for one in told] == [
         ("action", {"id": "sg-0123456789abcdef0"}),
         ("run", None),
@@ -182,30 +186,33 @@ def test_what_nobody_declares_is_told_with_its_id_before_it_goes() -> None:
 
 def test_what_was_not_tried_is_told_once_at_its_drift_or_by_itself_where_it_has_none() -> None:
     held = report(
-        line("ingress", SSH, ABSENT, None, Outcome.HELD, "somebody holds it"),
+        drift("ingress", SSH, ABSENT, None, Outcome.HELD, HOLD),
         wrote=True,
         action_results=(
-            ActionResult(revoke(SSH), Ended.HELD, "somebody holds it"),
-            ActionResult(revoke(WEB), Ended.SKIPPED, "it comes after something"),
-            ActionResult(action(), Ended.HELD, "this deployment only reports"),
+            ActionResult(revoke(SSH), Ended.HELD, HOLD),
+            ActionResult(revoke(WEB), Ended.SKIPPED, Cause(Reason.DEPENDENCY, "it comes after something")),
+            ActionResult(action(), Ended.HELD, REPORT_ONLY),
         ),
     )
-    told = records(kept(held))
-    assert [(one["record"], one.get("outcome"), one.get("ended"), one.get("reason")) for one in told] == [
-        ("drift", "held", None, "somebody holds it"),
-        ("action", None, "held", "this deployment only reports"),
-        ("run", None, None, None),
+    told = records(attempt(held))
+    names = ("record", "outcome", "ended", "reason", "cause")
+    assert [tuple(one.get(name) for name in names) for one in told] == [
+        ("drift", "held", None, "hold_tag", "a setpoint:hold tag holds it"),
+        ("action", None, "held", "report_only", "this deployment only reports"),
+        ("run", None, None, None, None),
     ]
 
 
 def test_a_finding_is_told_with_its_place() -> None:
-    finding = Finding(Address(VPC), Outcome.BLOCKED, "its hold is no time", "tags", "setpoint:hold")
-    assert records(kept(report(wrote=True, findings=(finding,))))[0] == {
+    invalid = Cause(Reason.INVALID_HOLD_TAG, "its hold is no time")
+    finding = Finding(Address(VPC), Outcome.BLOCKED, invalid, "tags", "setpoint:hold")
+    assert records(attempt(report(wrote=True, findings=(finding,))))[0] == {
         "record": "finding",
         "address": "vpc/Main",
         "field": "tags",
         "key": "setpoint:hold",
         "outcome": "blocked",
+        "reason": "invalid_hold_tag",
         "message": "its hold is no time",
         **NAME,
     }
@@ -213,13 +220,13 @@ def test_a_finding_is_told_with_its_place() -> None:
 
 def test_what_is_no_run_of_the_network_says_why_in_one_line() -> None:
     told = records(
-        kept(None, Ending.UNOBSERVABLE, problem="AWS did not answer", refusal="a.json:1:1: no", retry_after=60)
+        attempt(None, Ending.UNOBSERVABLE, problem="AWS did not answer", refusal="a.json:1:1: no", retry_after=60)
     )
     assert told == [
         {
             "record": "run",
             "message": "AWS did not answer",
-            "ending": "blind",
+            "ending": "unobservable",
             "source": "schedule",
             "refusal": "a.json:1:1: no",
             "again": 60,
@@ -229,19 +236,20 @@ def test_what_is_no_run_of_the_network_says_why_in_one_line() -> None:
     ]
 
 
-def test_hostile_text_is_inert_and_what_looks_like_a_secret_is_gone_wherever_it_stands() -> None:
+def test_hostile_text_is_sanitized_and_what_looks_like_a_secret_is_gone_wherever_it_stands() -> None:
     bad = "x\x1b[31m\r\n\u202epassword=hunter2"
+    cause = Cause(Reason.REFUSED, bad, bad)
     told = report(
-        line("description", None, bad, bad, Outcome.FAILED, bad),
-        line("tags", "ApiKey", "one", "two", Outcome.HELD),
-        line("tags", bad, bad, bad, Outcome.HELD),
+        drift("description", None, bad, bad, Outcome.FAILED, cause),
+        drift("tags", "ApiKey", "one", "two", Outcome.HELD),
+        drift("tags", bad, bad, bad, Outcome.HELD),
         document=document(bad),
-        findings=(Finding(Address(GROUP), Outcome.BLOCKED, bad, "tags", bad),),
-        action_results=(ActionResult(action(bad, Description=bad), Ended.FAILED, bad),),
+        findings=(Finding(Address(GROUP), Outcome.BLOCKED, cause, "tags", bad),),
+        action_results=(ActionResult(action(bad, Description=bad), Ended.FAILED, cause),),
         wrote=True,
     )
     actor = Actor(bad, bad, NOW, bad, bad, bad, frozenset({bad}))
-    mess = kept(told, actors={Address(GROUP): actor}, problem=bad, refusal=bad)
+    mess = attempt(told, actors={Address(GROUP): actor}, problem=bad, refusal=bad)
     text = json.dumps(records(replace(mess, document=bad, run_id=bad)), ensure_ascii=False)
     assert text.isprintable()
     assert "hunter2" not in text
@@ -253,11 +261,11 @@ def test_a_correction_of_five_hundred_drifts_is_told_in_full_and_in_less_than_a_
     keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, 501)]
     note = "d" * 255
     opened = report(
-        *(line("ingress", key, ABSENT, note, Outcome.CORRECTED) for key in keys),
+        *(drift("ingress", key, ABSENT, note, Outcome.CORRECTED) for key in keys),
         wrote=True,
         action_results=tuple(ActionResult(revoke(key), Ended.DONE) for key in keys),
     )
-    told = records(kept(opened))
+    told = records(attempt(opened))
     assert [one["record"] for one in told] == ["drift"] * 500 + ["action"] * 500 + ["run"]
     assert len(json.dumps(told)) < 1_000_000
 
@@ -268,11 +276,11 @@ def test_one_call_with_a_thousand_rules_is_told_in_one_line_that_says_how_many_a
         *keys, IpPermissions=[{"FromPort": key.first, "IpRanges": [{"Description": "d" * 255}]} for key in keys]
     )
     opened = report(
-        *(line("ingress", key, ABSENT, None, Outcome.CORRECTED) for key in keys),
+        *(drift("ingress", key, ABSENT, None, Outcome.CORRECTED) for key in keys),
         wrote=True,
         action_results=(ActionResult(many, Ended.DONE),),
     )
-    told = next(one for one in records(kept(opened)) if one["record"] == "action")
+    told = next(one for one in records(attempt(opened)) if one["record"] == "action")
     assert len(json.dumps(told)) < 33_000
     assert told["params"]["IpPermissions"][-1] == "936 more"
     assert told["before"]["ingress"][-1] == "936 more"
@@ -280,7 +288,7 @@ def test_one_call_with_a_thousand_rules_is_told_in_one_line_that_says_how_many_a
 
 def test_drifts_without_end_are_cut_and_the_run_says_so() -> None:
     keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, 2_011)]
-    told = records(kept(report(*(line("ingress", key, ABSENT, None, Outcome.HELD) for key in keys), wrote=True)))
+    told = records(attempt(report(*(drift("ingress", key, ABSENT, None, Outcome.HELD) for key in keys), wrote=True)))
     assert len(told) == 2_001
     assert told[-1]["left_out"] == 10
     assert told[-1]["counts"]["held"] == 2_010
@@ -310,16 +318,16 @@ def test_a_record_that_lists_cannot_make_narrow_is_cut_in_its_texts() -> None:
 
 def test_the_figures_of_a_run() -> None:
     told = report(
-        line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
-        line("ingress", WEB, ABSENT, None, Outcome.HELD),
-        line("description", None, "a", "b", Outcome.WAITING),
+        drift("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
+        drift("ingress", WEB, ABSENT, None, Outcome.HELD),
+        drift("description", None, "a", "b", Outcome.WAITING),
         wrote=True,
         writes=3,
-        findings=(Finding(Address(VPC), Outcome.BLOCKED, "ambiguous"),),
+        findings=(Finding(Address(VPC), Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, "ambiguous")),),
         unmanaged=(Unmanaged(Address("subnet/subnet-1"), "subnet-1"),),
     )
     exposed = {Address(GROUP): 12.5, Address(VPC): 3.0}
-    assert metrics(kept(told, exposed=exposed, alerts_lost=2, refusal="a.json:1:1: no")) == {
+    assert metrics(attempt(told, exposed=exposed, alerts_lost=2, refusal="a.json:1:1: no")) == {
         "Drifted": 3,
         "Corrected": 1,
         "Held": 1,
@@ -338,27 +346,27 @@ def test_the_figures_of_a_run() -> None:
 
 
 def test_every_figure_has_a_unit_and_every_unit_a_figure() -> None:
-    told = metrics(kept(report(wrote=True), exposed={Address(GROUP): 1.0}))
+    told = metrics(attempt(report(wrote=True), exposed={Address(GROUP): 1.0}))
     assert sorted(told) == sorted(UNITS)
-    assert "ExposureSeconds" not in metrics(kept(report(wrote=True)))
+    assert "ExposureSeconds" not in metrics(attempt(report(wrote=True)))
 
 
-FAILED = Finding(Address(VPC), Outcome.FAILED, "it could not be looked at: throttled")
+FAILED = Finding(Address(VPC), Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be looked at: throttled"))
 
 
 @pytest.mark.parametrize(
     ("what", "invalid", "succeeded"),
     [
-        (kept(report(wrote=True)), 0, 1),
-        (kept(report(wrote=True), refusal="the newest version is no document"), 1, 1),
-        (kept(report(wrote=True, findings=(FAILED,))), 0, 0),
-        (kept(report(line("description", None, "a", "b", Outcome.FAILED), wrote=True)), 0, 0),
-        (kept(report(wrote=True, action_results=(ActionResult(action(), Ended.FAILED),))), 0, 0),
-        (kept(report(wrote=True), source=Source.MANUAL), 0, 1),
-        (kept(None, Ending.UNOBSERVABLE, problem="no answer"), 0, 0),
-        (kept(None, Ending.REFUSED, problem="no document"), 1, 0),
-        (kept(None, Ending.DELETED, problem="its object is gone"), 0, 0),
-        (kept(None, Ending.UNOBSERVABLE, Source.MANUAL), 0, 0),
+        (attempt(report(wrote=True)), 0, 1),
+        (attempt(report(wrote=True), refusal="the newest version is no document"), 1, 1),
+        (attempt(report(wrote=True, findings=(FAILED,))), 0, 0),
+        (attempt(report(drift("description", None, "a", "b", Outcome.FAILED), wrote=True)), 0, 0),
+        (attempt(report(wrote=True, action_results=(ActionResult(action(), Ended.FAILED),))), 0, 0),
+        (attempt(report(wrote=True), source=Source.MANUAL), 0, 1),
+        (attempt(None, Ending.UNOBSERVABLE, problem="no answer"), 0, 0),
+        (attempt(None, Ending.REFUSED, problem="no document"), 1, 0),
+        (attempt(None, Ending.DELETED, problem="its object is gone"), 0, 0),
+        (attempt(None, Ending.UNOBSERVABLE, Source.MANUAL), 0, 0),
     ],
 )
 def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(
@@ -372,10 +380,10 @@ def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(
 @pytest.mark.parametrize(
     "what",
     [
-        kept(None, Ending.COVERED),
-        kept(None, Ending.LEASE_HELD, problem="another run has the lease"),
-        kept(report(wrote=False), source=Source.MANUAL),
-        kept(None, Ending.REFUSED, Source.MANUAL, problem="only: no such address"),
+        attempt(None, Ending.COVERED),
+        attempt(None, Ending.LEASE_HELD, problem="another run has the lease"),
+        attempt(report(wrote=False), source=Source.MANUAL),
+        attempt(None, Ending.REFUSED, Source.MANUAL, problem="only: no such address"),
     ],
 )
 def test_what_is_no_run_of_the_deployment_has_no_figures_and_one_line(what: AttemptResult) -> None:

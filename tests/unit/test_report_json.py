@@ -17,9 +17,21 @@ from desired_state.load import load
 from desired_state.members import members
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift
-from reconciler.model import ABSENT, ActionResult, Difference, Ended, Finding, Outcome, Ref, Unmanaged
+from reconciler.model import (
+    ABSENT,
+    ActionResult,
+    Cause,
+    Difference,
+    Ended,
+    Finding,
+    Outcome,
+    Reason,
+    Ref,
+    Unmanaged,
+)
 from reconciler.report.as_json import as_json
-from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
+from tests.support.attempts import REPORT_ONLY
+from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
@@ -69,51 +81,52 @@ def test_the_whole_of_a_calm_plan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("drift", "sign", "key", "want", "have"),
+    ("one", "sign", "key", "want", "have"),
     [
         (
-            line("egress", SSH, ABSENT, "x"),
+            drift("egress", SSH, ABSENT, "x"),
             "remove",
             {"protocol": "tcp", "ports": 22, "destination": "0.0.0.0/0"},
             None,
             {"protocol": "tcp", "ports": 22, "destination": "0.0.0.0/0", "description": "x"},
         ),
         (
-            line("ingress", SSH, None, ABSENT),
+            drift("ingress", SSH, None, ABSENT),
             "add",
             {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
             {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
             None,
         ),
         (
-            line("ingress", 100, ABSENT, AclEntry("deny", "icmp", 8, 0, "10.0.0.0/8"), at="network_acl/A"),
+            drift("ingress", 100, ABSENT, AclEntry("deny", "icmp", 8, 0, "10.0.0.0/8"), at="network_acl/A"),
             "remove",
             "100",
             None,
             {"action": "deny", "protocol": "icmp", "icmp_type": 8, "icmp_code": 0, "source": "10.0.0.0/8"},
         ),
-        (line("routes", "0.0.0.0/0", "igw", "nat", at="route_table/P"), "change", "0.0.0.0/0", "igw", "nat"),
+        (drift("routes", "0.0.0.0/0", "igw", "nat", at="route_table/P"), "change", "0.0.0.0/0", "igw", "nat"),
         (
-            line("subnets", Address("subnet/A"), ABSENT, Address("subnet/A"), at="network_acl/A"),
+            drift("subnets", Address("subnet/A"), ABSENT, Address("subnet/A"), at="network_acl/A"),
             "remove",
             "subnet/A",
             None,
             "subnet/A",
         ),
-        (line("tags", "Name", "a", ABSENT, at=VPC), "add", "Name", "a", None),
-        (line("enable_dns_support", None, True, False, at=VPC), "change", None, True, False),
+        (drift("tags", "Name", "a", ABSENT, at=VPC), "add", "Name", "a", None),
+        (drift("enable_dns_support", None, True, False, at=VPC), "change", None, True, False),
     ],
 )
-def test_a_drift_stands_as_the_document_writes_it(drift: Drift, sign: str, key: Any, want: Any, have: Any) -> None:
-    (told,) = json.loads(json.dumps(as_json(report(drift))))["drifted"]
+def test_a_drift_stands_as_the_document_writes_it(one: Drift, sign: str, key: Any, want: Any, have: Any) -> None:
+    (told,) = json.loads(json.dumps(as_json(report(one))))["drifted"]
     assert told == {
-        "address": drift.address,
-        "field": drift.field,
+        "address": one.address,
+        "field": one.field,
         "key": key,
         "sign": sign,
         "want": want,
         "have": have,
         "outcome": None,
+        "reason": None,
         "message": "",
     }
 
@@ -121,10 +134,10 @@ def test_a_drift_stands_as_the_document_writes_it(drift: Drift, sign: str, key: 
 def test_every_value_of_every_kind_comes_out_as_it_went_in() -> None:
     written = json.loads(EXAMPLE.read_text())["resources"]
     loaded = load(EXAMPLE.read_bytes(), "x").resources
-    told = as_json(report(*(Drift(at, "", None, one, ABSENT, None) for at, one in loaded.items())))
-    for drift in json.loads(json.dumps(told))["drifted"]:
-        address = Address(drift["address"])
-        assert drift["want"] == written[address.kind][address.name] | (
+    told = as_json(report(*(drift("", None, one, ABSENT, at=at) for at, one in loaded.items())))
+    for one in json.loads(json.dumps(told))["drifted"]:
+        address = Address(one["address"])
+        assert one["want"] == written[address.kind][address.name] | (
             {"vpc": "vpc/MyVPC"} if address.kind == "internet_gateway" else {}
         )
 
@@ -136,18 +149,18 @@ def test_every_field_of_every_kind_can_be_a_drift() -> None:
         for field in resource.described():
             held = getattr(resource, field)
             if held is not None and not list(members(held)):
-                drifts.append(Drift(address, field, None, held, held, None))
+                drifts.append(drift(field, None, held, held, at=address))
             for key in members(held):
                 inner = held[key] if isinstance(held, dict) else key
-                drifts.append(Drift(address, field, key, inner, ABSENT, None))
+                drifts.append(drift(field, key, inner, ABSENT, at=address))
     told = json.loads(json.dumps(as_json(report(*drifts))))["drifted"]
     assert len(told) == len(drifts) > 60
-    assert all(one["have"] is None for one, drift in zip(told, drifts, strict=True) if drift.have is ABSENT)
+    assert all(one["have"] is None for one, each in zip(told, drifts, strict=True) if each.difference.have is ABSENT)
 
 
 def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> None:
     one = action(GroupId=Ref(GROUP), Flags=(True, None, 3), breaks=1)
-    held = Gate(held={0: "this deployment only reports"}, left={}, whole="", findings=())
+    held = Gate(held={0: REPORT_ONLY}, deferred={}, plan_held=None, findings=())
     (told,) = json.loads(json.dumps(as_json(report(plan=planned(one), gate=held))))["actions"]
     assert told == {
         "operation": "ec2:DeleteSecurityGroup",
@@ -159,19 +172,24 @@ def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> No
         "resolves": [],
         "params": {"GroupId": "<security_group/Web>", "Flags": [True, None, 3]},
         "ended": "held",
+        "reason": "report_only",
         "message": "this deployment only reports",
     }
 
 
 def test_after_a_run_the_actions_are_what_was_tried() -> None:
-    tries = (ActionResult(action(), Ended.UNKNOWN, "lost"), ActionResult(action(), Ended.DONE))
+    lost = Cause(Reason.ANSWER_LOST, "lost")
+    tries = (ActionResult(action(), Ended.UNKNOWN, lost), ActionResult(action(), Ended.DONE))
     told = as_json(report(plan=planned(action()), wrote=True, writes=2, action_results=tries))
-    assert [(one["ended"], one["message"]) for one in told["actions"]] == [("unknown", "lost"), ("done", "")]
+    assert [(one["ended"], one["reason"], one["message"]) for one in told["actions"]] == [
+        ("unknown", "answer_lost", "lost"),
+        ("done", None, ""),
+    ]
     assert told["in_sync"] is True
     assert told["counts"]["corrected"] == 1
 
 
-def test_findings_neighbours_and_exceptions_are_told() -> None:
+def test_findings_unmanaged_resources_and_exceptions_are_told() -> None:
     holding = DocumentException(
         Address("network_acl/A"), "ingress", (50, AclEntry("allow", "all", -1, -1, "::/0")), NOW, "a"
     )
@@ -179,13 +197,20 @@ def test_findings_neighbours_and_exceptions_are_told() -> None:
     scalar = DocumentException(VPC, "enable_dns_support", False, NOW, "c")
     seen = report(
         document=replace(document(), exceptions=(holding, rule, scalar)),
-        findings=(Finding(VPC, Outcome.BLOCKED, "two candidates", "tags", "Name"),),
+        findings=(Finding(VPC, Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, "two candidates"), "tags", "Name"),),
         unmanaged=(Unmanaged(Address("subnet/x"), "subnet-1", owned=True),),
-        tolerated=((Difference(GROUP, "egress", SSH, ABSENT, None), rule),),
+        excepted=((Difference(GROUP, "egress", SSH, ABSENT, None), rule),),
     )
     told = json.loads(json.dumps(as_json(seen)))
     assert told["findings"] == [
-        {"address": "vpc/Main", "field": "tags", "key": "Name", "outcome": "blocked", "message": "two candidates"}
+        {
+            "address": "vpc/Main",
+            "field": "tags",
+            "key": "Name",
+            "outcome": "blocked",
+            "reason": "ambiguous",
+            "message": "two candidates",
+        }
     ]
     assert told["unmanaged"] == [{"address": "subnet/x", "id": "subnet-1", "ours": True}]
     assert [(one["value"], one["until"], one["active"]) for one in told["exceptions"]] == [
@@ -197,7 +222,7 @@ def test_findings_neighbours_and_exceptions_are_told() -> None:
 
 
 def test_hostile_text_is_plain_ascii_in_the_bytes() -> None:
-    told = json.dumps(as_json(report(line("tags", "Name", "x", "\x1b[2J\u202e\x9b", at=VPC))))
+    told = json.dumps(as_json(report(drift("tags", "Name", "x", "\x1b[2J\u202e\x9b", at=VPC))))
     assert told.isascii()
     assert told.isprintable()
     assert json.loads(told)["drifted"][0]["have"] == "\x1b[2J\u202e\x9b"

@@ -14,61 +14,71 @@ from hypothesis import strategies as st
 from desired_state.document import DocumentException
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
-from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift
-from reconciler.model import ABSENT, ActionResult, Difference, Ended, Finding, Outcome, Unmanaged
-from reconciler.report.summary import outcomes, settled
+from reconciler.model import (
+    ABSENT,
+    ActionResult,
+    Cause,
+    Difference,
+    Ended,
+    Finding,
+    Outcome,
+    Reason,
+    Unmanaged,
+)
+from reconciler.report.summary import counts
 from reconciler.report.text import difference, sentence, text, value
-from tests.support.reports import GROUP, NOW, VPC, action, document, line, planned, report
+from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report, whole_plan_held
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")
 ACL = "network_acl/Public"
+X = Cause(Reason.REFUSED, "x")
 HTTPS = AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0")
 
 
 @pytest.mark.parametrize(
-    ("drift", "told"),
+    ("one", "told"),
     [
-        (line("ingress", SSH, ABSENT, None), "ingress: tcp 22 from 0.0.0.0/0"),
-        (line("ingress", SSH, ABSENT, ""), "ingress: tcp 22 from 0.0.0.0/0"),
-        (line("ingress", SSH, ABSENT, "for a day"), 'ingress: tcp 22 from 0.0.0.0/0 "for a day"'),
-        (line("egress", SSH, "out", ABSENT), 'egress: tcp 22 to 0.0.0.0/0 "out"'),
-        (line("ingress", SSH, "new", "old"), 'ingress: tcp 22 from 0.0.0.0/0 "old" -> "new"'),
-        (line("ingress", SSH, "new", None), 'ingress: tcp 22 from 0.0.0.0/0 no description -> "new"'),
+        (drift("ingress", SSH, ABSENT, None), "ingress: tcp 22 from 0.0.0.0/0"),
+        (drift("ingress", SSH, ABSENT, ""), "ingress: tcp 22 from 0.0.0.0/0"),
+        (drift("ingress", SSH, ABSENT, "for a day"), 'ingress: tcp 22 from 0.0.0.0/0 "for a day"'),
+        (drift("egress", SSH, "out", ABSENT), 'egress: tcp 22 to 0.0.0.0/0 "out"'),
+        (drift("ingress", SSH, "new", "old"), 'ingress: tcp 22 from 0.0.0.0/0 "old" -> "new"'),
+        (drift("ingress", SSH, "new", None), 'ingress: tcp 22 from 0.0.0.0/0 no description -> "new"'),
         (
-            line("ingress", RuleKey("icmp", 3, 4, "security_group/Web"), None, ABSENT),
+            drift("ingress", RuleKey("icmp", 3, 4, "security_group/Web"), None, ABSENT),
             "ingress: icmp type 3 code 4 from security_group/Web",
         ),
-        (line("ingress", RuleKey("all", ANY, ANY, "pl-12345678"), None, ABSENT), "ingress: all from pl-12345678"),
-        (line("ingress", 100, HTTPS, ABSENT, at=ACL), "ingress: 100 allow tcp 443 from 0.0.0.0/0"),
-        (line("egress", 100, ABSENT, HTTPS, at=ACL), "egress: 100 allow tcp 443 to 0.0.0.0/0"),
+        (drift("ingress", RuleKey("all", ANY, ANY, "pl-12345678"), None, ABSENT), "ingress: all from pl-12345678"),
+        (drift("ingress", 100, HTTPS, ABSENT, at=ACL), "ingress: 100 allow tcp 443 from 0.0.0.0/0"),
+        (drift("egress", 100, ABSENT, HTTPS, at=ACL), "egress: 100 allow tcp 443 to 0.0.0.0/0"),
         (
-            line("ingress", 100, HTTPS, HTTPS._replace(action="deny"), at=ACL),
+            drift("ingress", 100, HTTPS, HTTPS._replace(action="deny"), at=ACL),
             "ingress: 100 deny tcp 443 from 0.0.0.0/0 -> allow tcp 443 from 0.0.0.0/0",
         ),
         (
-            line("routes", "0.0.0.0/0", "internet_gateway/Main", "nat-12345678", at="route_table/Public"),
+            drift("routes", "0.0.0.0/0", "internet_gateway/Main", "nat-12345678", at="route_table/Public"),
             "routes: 0.0.0.0/0 via nat-12345678 -> internet_gateway/Main",
         ),
-        (line("routes", "10.9.0.0/16", ABSENT, "pcx-1", at="route_table/P"), "routes: 10.9.0.0/16 via pcx-1"),
-        (line("subnets", Address("subnet/A"), Address("subnet/A"), ABSENT, at=ACL), "subnets: subnet/A"),
-        (line("tags", "Name", "Main", "an old name", at=VPC), 'tags: Name = "an old name" -> Main'),
-        (line("tags", "Name", "Main", ABSENT, at=VPC), "tags: Name = Main"),
-        (line("enable_dns_support", None, True, False, at=VPC), "enable_dns_support: false -> true"),
-        (line("engine_version", None, "16", "15.4", at="db_instance/db"), "engine_version: 15.4 -> 16"),
-        (line("allocated_storage", None, 20, 10, at="db_instance/db"), "allocated_storage: 10 -> 20"),
+        (drift("routes", "10.9.0.0/16", ABSENT, "pcx-1", at="route_table/P"), "routes: 10.9.0.0/16 via pcx-1"),
+        (drift("subnets", Address("subnet/A"), Address("subnet/A"), ABSENT, at=ACL), "subnets: subnet/A"),
+        (drift("tags", "Name", "Main", "an old name", at=VPC), 'tags: Name = "an old name" -> Main'),
+        (drift("tags", "Name", "Main", ABSENT, at=VPC), "tags: Name = Main"),
+        (drift("enable_dns_support", None, True, False, at=VPC), "enable_dns_support: false -> true"),
+        (drift("engine_version", None, "16", "15.4", at="db_instance/db"), "engine_version: 15.4 -> 16"),
+        (drift("allocated_storage", None, 20, 10, at="db_instance/db"), "allocated_storage: 10 -> 20"),
     ],
 )
-def test_a_drift_is_one_line_from_what_is_to_what_should_be(drift: Drift, told: str) -> None:
-    assert difference(drift) == told
+def test_a_drift_is_one_line_from_what_is_to_what_should_be(one: Drift, told: str) -> None:
+    assert difference(one.difference) == told
 
 
 def test_the_whole_text_of_a_plan() -> None:
     drifts = (
-        line("enable_dns_support", None, True, False, at=VPC),
-        line("ingress", WEB, None, ABSENT),
-        line("ingress", SSH, ABSENT, "x", Outcome.HELD, "the document says report for it"),
+        drift("enable_dns_support", None, True, False, at=VPC),
+        drift("ingress", WEB, None, ABSENT),
+        drift("ingress", SSH, ABSENT, "x", Outcome.HELD, Cause(Reason.REPORT_ONLY, "the document says report for it")),
     )
     seen = report(*drifts, unmanaged=(Unmanaged(Address("security_group/wizard-1"), "sg-1"),))
     assert text(seen) == (
@@ -91,7 +101,7 @@ def test_the_whole_text_of_a_plan() -> None:
 
 def test_a_new_resource_shows_what_it_will_hold_without_our_own_tags() -> None:
     group = document().resources[GROUP].but(tags=Tags({"setpoint:document": "small", "Name": "Web"}))
-    lines = text(report(Drift(GROUP, "", None, group, ABSENT, None))).splitlines()
+    lines = text(report(drift("", None, group, ABSENT))).splitlines()
     assert lines[2:5] == [
         "  + security_group/Web",
         "      + ingress: tcp 443 from 0.0.0.0/0",
@@ -101,11 +111,11 @@ def test_a_new_resource_shows_what_it_will_hold_without_our_own_tags() -> None:
 
 
 def test_one_reason_of_several_drifts_stands_once_below_them() -> None:
-    busy = (Outcome.WAITING, "the database is modifying")
+    busy = (Outcome.WAITING, Cause(Reason.NOT_READY, "the database is modifying"))
     drifts = (
-        line("multi_az", None, True, False, *busy, at="db_instance/db"),
-        line("backup_retention_period", None, 7, 1, Outcome.CORRECTED, at="db_instance/db"),
-        line("deletion_protection", None, True, False, *busy, at="db_instance/db"),
+        drift("multi_az", None, True, False, *busy, at="db_instance/db"),
+        drift("backup_retention_period", None, 7, 1, Outcome.CORRECTED, at="db_instance/db"),
+        drift("deletion_protection", None, True, False, *busy, at="db_instance/db"),
     )
     told = text(report(*drifts, wrote=True, writes=1)).splitlines()
     assert told[2:7] == [
@@ -120,8 +130,9 @@ def test_one_reason_of_several_drifts_stands_once_below_them() -> None:
 
 def test_what_holds_the_whole_plan_is_told_once() -> None:
     why = "the plan takes away 30 live members, and 20 is the limit of one run"
-    drifts = [line("ingress", SSH._replace(first=n, last=n), ABSENT, None, Outcome.HELD, why) for n in range(30)]
-    told = text(report(*drifts, gate=Gate(held={}, left={}, whole=why, findings=())))
+    cause = Cause(Reason.PLAN_HELD, why)
+    drifts = [drift("ingress", SSH._replace(first=n, last=n), ABSENT, None, Outcome.HELD, cause) for n in range(30)]
+    told = text(report(*drifts, gate=whole_plan_held(cause)))
     assert told.count(why) == 1
     assert f"! The whole plan is held: {why}" in told.splitlines()
 
@@ -133,31 +144,34 @@ def test_what_holds_the_whole_plan_is_told_once() -> None:
         ({"reads": 1}, "In sync: 2 resources are as declared; 1 read, no write."),
         ({"wrote": True}, "In sync: 2 resources are as declared; 9 reads, no write."),
         (
-            {"lines": (line("ingress", SSH, ABSENT, None), line("ingress", WEB, ABSENT, None))},
+            {"drifts": (drift("ingress", SSH, ABSENT, None), drift("ingress", WEB, ABSENT, None))},
             "Plan: 2 to remove. Nothing was changed.",
         ),
         (
-            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.BLOCKED, "x"),)},
+            {"drifts": (drift("ingress", SSH, ABSENT, None, Outcome.BLOCKED, X),)},
             "Plan: nothing to do; 1 blocked. Nothing was changed.",
         ),
         (
-            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),), "wrote": True, "writes": 2},
+            {"drifts": (drift("ingress", SSH, ABSENT, None, Outcome.CORRECTED),), "wrote": True, "writes": 2},
             "Corrected 1 difference with 2 writes; the second look is in sync.",
         ),
         (
-            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.FAILED, "x"),), "wrote": True, "writes": 1},
+            {"drifts": (drift("ingress", SSH, ABSENT, None, Outcome.FAILED, X),), "wrote": True, "writes": 1},
             "Corrected 0 of 1 difference with 1 write; 1 failed.",
         ),
         (
-            {"lines": (line("ingress", SSH, ABSENT, None, Outcome.HELD, "x"),), "wrote": True},
+            {"drifts": (drift("ingress", SSH, ABSENT, None, Outcome.HELD, X),), "wrote": True},
             "Nothing was changed: 1 held.",
         ),
         (
-            {"findings": (Finding(VPC, Outcome.FAILED, "it could not be looked at"),)},
+            {"findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be looked at")),)},
             "Plan: nothing to do; 1 failed. Nothing was changed.",
         ),
         (
-            {"findings": (Finding(VPC, Outcome.FAILED, "it could not be looked at"),), "wrote": True},
+            {
+                "findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be looked at")),),
+                "wrote": True,
+            },
             "Nothing was changed: 1 failed.",
         ),
     ],
@@ -169,26 +183,29 @@ def test_the_last_line_is_one_true_sentence(changes: dict[str, Any], told: str) 
 
 def test_something_ours_that_nobody_declares_any_more_is_a_removal_though_no_drift() -> None:
     seen = report(plan=planned(action(breaks=1)))
-    assert not settled(seen)
+    assert not seen.in_sync
     assert "  - security_group/Old: it is ours and no longer declared" in text(seen).splitlines()
     assert sentence(seen) == "Plan: 1 to remove. Nothing was changed."
     done = replace(seen, wrote=True, writes=1, action_results=(ActionResult(action(breaks=1), Ended.DONE),))
-    assert settled(done)
+    assert done.in_sync
     assert sentence(done) == "Corrected 1 difference with 1 write; the second look is in sync."
-    failed = replace(done, action_results=(ActionResult(action(breaks=1), Ended.FAILED, "DependencyViolation"),))
-    assert not settled(failed)
-    assert outcomes(failed)["failed"] == 1
+    failed = replace(
+        done, action_results=(ActionResult(action(breaks=1), Ended.FAILED, Cause(Reason.BUSY, "DependencyViolation")),)
+    )
+    assert not failed.in_sync
+    assert counts(failed)["failed"] == 1
     assert "          failed: DependencyViolation" in text(failed).splitlines()
 
 
 def test_how_an_attempt_ended_last_is_what_counts() -> None:
-    tries = (ActionResult(action(), Ended.WAITING, "busy"), ActionResult(action(), Ended.DONE))
-    assert settled(report(plan=planned(action()), wrote=True, writes=2, action_results=tries))
+    tries = (ActionResult(action(), Ended.WAITING, Cause(Reason.BUSY, "busy")), ActionResult(action(), Ended.DONE))
+    assert report(plan=planned(action()), wrote=True, writes=2, action_results=tries).in_sync
 
 
 def test_a_finding_without_a_drift_has_a_place_of_its_own() -> None:
-    seen = report(findings=(Finding(VPC, Outcome.HELD, "somebody holds it until 2026-03-02T00:00Z", "tags"),))
-    assert "    vpc/Main\n    !   tags: held: somebody holds it until 2026-03-02T00:00Z" in text(seen)
+    hold = Cause(Reason.HOLD_TAG, "a setpoint:hold tag holds it until 2026-03-02T00:00Z")
+    seen = report(findings=(Finding(VPC, Outcome.HELD, hold, "tags"),))
+    assert "    vpc/Main\n    !   tags: held: a setpoint:hold tag holds it until 2026-03-02T00:00Z" in text(seen)
 
 
 def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
@@ -196,7 +213,7 @@ def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
     two = DocumentException(VPC, "tags", ("Name", "x y"), NOW, "renaming")
     seen = report(
         document=replace(document(), exceptions=(one, two)),
-        tolerated=((Difference(GROUP, "ingress", SSH, ABSENT, None), one),),
+        excepted=((Difference(GROUP, "ingress", SSH, ABSENT, None), one),),
     )
     assert (
         "Exceptions that hold:\n"
@@ -205,16 +222,16 @@ def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
         "Exceptions that have expired:\n"
         '    vpc/Main tags: Name = "x y", until 2026-03-01 12:00 UTC: "renaming"\n'
     ) in text(seen)
-    assert settled(seen)
+    assert seen.in_sync
 
 
-def test_a_neighbour_that_carries_our_tags_is_told_apart() -> None:
+def test_an_unmanaged_resource_that_carries_our_tags_is_told_apart() -> None:
     seen = report(unmanaged=(Unmanaged(Address("subnet/Old"), "subnet-1", owned=True),))
     told = "    subnet/Old (subnet-1); it carries this document's tags: declare it, or let --prune delete it"
     assert told in text(seen).splitlines()
 
 
-def test_a_neighbour_that_is_to_go_is_told_once() -> None:
+def test_an_unmanaged_resource_that_is_to_go_is_told_once() -> None:
     seen = report(plan=planned(action()), unmanaged=(Unmanaged(Address("security_group/Old"), "sg-1", owned=True),))
     assert text(seen).count("security_group/Old") == 1
 
@@ -225,9 +242,9 @@ def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:
 
 def test_colours_are_those_of_the_signs_and_change_no_word() -> None:
     drifts = (
-        line("enable_dns_support", None, True, False, at=VPC),
-        line("ingress", WEB, None, ABSENT),
-        line("ingress", SSH, ABSENT, None, Outcome.HELD, "x"),
+        drift("enable_dns_support", None, True, False, at=VPC),
+        drift("ingress", WEB, None, ABSENT),
+        drift("ingress", SSH, ABSENT, None, Outcome.HELD, X),
     )
     used = []
 
@@ -245,21 +262,21 @@ HOSTILE = "\x1b[2J\x1b]0;x\x07\r\n\nIn sync: all is well.\u2028\u202e\u2066\x9b1
 @pytest.mark.parametrize(
     "seen",
     [
-        report(line("ingress", SSH, ABSENT, HOSTILE)),
-        report(line("ingress", SSH, HOSTILE, "x")),
-        report(line("ingress", RuleKey("tcp", 1, 1, HOSTILE), None, ABSENT)),
-        report(line("tags", "Name", "x", HOSTILE, at=VPC)),
-        report(line("tags", HOSTILE, "x", ABSENT, at=VPC)),
-        report(line("routes", "0.0.0.0/0", ABSENT, HOSTILE, at="route_table/P")),
-        report(line("ingress", 100, ABSENT, HTTPS._replace(cidr=HOSTILE), at=ACL)),
-        report(line("subnets", Address(HOSTILE), ABSENT, Address(HOSTILE), at=ACL)),
-        report(line("description", None, "x", HOSTILE)),
-        report(line("ingress", SSH, ABSENT, None, Outcome.FAILED, HOSTILE)),
-        report(line("ingress", SSH, ABSENT, None, at=f"security_group/{HOSTILE}")),
-        report(findings=(Finding(Address(f"vpc/{HOSTILE}"), Outcome.BLOCKED, HOSTILE),)),
+        report(drift("ingress", SSH, ABSENT, HOSTILE)),
+        report(drift("ingress", SSH, HOSTILE, "x")),
+        report(drift("ingress", RuleKey("tcp", 1, 1, HOSTILE), None, ABSENT)),
+        report(drift("tags", "Name", "x", HOSTILE, at=VPC)),
+        report(drift("tags", HOSTILE, "x", ABSENT, at=VPC)),
+        report(drift("routes", "0.0.0.0/0", ABSENT, HOSTILE, at="route_table/P")),
+        report(drift("ingress", 100, ABSENT, HTTPS._replace(cidr=HOSTILE), at=ACL)),
+        report(drift("subnets", Address(HOSTILE), ABSENT, Address(HOSTILE), at=ACL)),
+        report(drift("description", None, "x", HOSTILE)),
+        report(drift("ingress", SSH, ABSENT, None, Outcome.FAILED, Cause(Reason.REFUSED, HOSTILE))),
+        report(drift("ingress", SSH, ABSENT, None, at=f"security_group/{HOSTILE}")),
+        report(findings=(Finding(Address(f"vpc/{HOSTILE}"), Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, HOSTILE)),)),
         report(unmanaged=(Unmanaged(Address(f"subnet/{HOSTILE}"), HOSTILE),)),
         report(plan=planned(action(HOSTILE, at=f"security_group/{HOSTILE}"))),
-        report(gate=Gate(held={}, left={}, whole=HOSTILE, findings=())),
+        report(gate=whole_plan_held(Cause(Reason.PLAN_HELD, HOSTILE))),
         report(document=document(origin=HOSTILE)),
         report(
             document=replace(document(), exceptions=(DocumentException(VPC, "tags", (HOSTILE, HOSTILE), NOW, HOSTILE),))
