@@ -1,4 +1,4 @@
-"""`docs/permissions.md`: what the functions may do, for whoever has to allow it.
+"""Generates `docs/permissions.md`, the page of all permissions for whoever has to grant them.
 
 `python -m artefact.permissions_page` prints it.
 """
@@ -14,47 +14,47 @@ from artefact.permissions import DENIED, DOORS, read_permissions, writes
 from reconciler.model import DOCUMENT_TAG
 
 _PSEUDO = re.compile(r"\$\{AWS::\w+\}")
-_LEAVES = {
+_GRANTED_IN = {
     "": "mode correct",
-    "prune": "mode correct, and Prune",
-    "create_databases": "mode correct, and CreateDatabases",
+    "prune": "mode correct, with Prune",
+    "create_databases": "mode correct, with CreateDatabases",
 }
 
 _PAGE = """\
-# What Setpoint is allowed to do
+# Permissions
 
-Made by `python -m artefact.permissions_page`; a test fails when this page, the templates or the kinds' own tables
-differ.
+`python -m artefact.permissions_page` generates this page. A test fails if the page, the templates and the kinds' tables
+of operations do not agree.
 
-In mode `report` a role has the permissions to look, and none of those to change. An account that is reached by a role
-gets the same two lists from `templates/target-role.yaml`.
+In mode `report`, a role has only the read permissions. A role in another account (`templates/target-role.yaml`) has the
+same two lists.
 
-`VpcIds` and `DatabaseNames` are parameters of the stack. "Ours" is what carries the tag `{tag}`; what does not
-may only be tagged as ours (adopted).
+`VpcIds` and `DatabaseNames` are parameters of the stack. *Owned* means that the resource carries the tag `{tag}`.
+Where a row says *owned*, a resource without the tag may only be adopted, that is, given the tag.
 
-## To look
+## Read permissions
 
 {looks}
 
-## To change
+## Write permissions
 
-| Action | On | Bound to | Allowed in |
+| Action | Resource | Restricted to | Granted in |
 |---|---|---|---|
 {writes}
 
-What IAM cannot bind: the content of a rule, an ACL entry or a route, and the value of a database's setting. Those are
-held by the plan, the gate and the packet checks of the tool itself.
+IAM cannot restrict the content of a rule, an ACL entry or a route, or the value of a database setting. Setpoint's plan,
+its gate and its packet checks do.
 
-The first database of an account makes RDS create its service-linked role, which is refused here (`iam:*`): create it
-once with `aws iam create-service-linked-role --aws-service-name rds.amazonaws.com`.
+RDS creates its service-linked role together with the first database of an account, which is denied here (`iam:*`).
+Create it once with `aws iam create-service-linked-role --aws-service-name rds.amazonaws.com`.
 
-## Refused whatever else a role is given
+## Denied, whatever else a role allows
 
 {denied}
 
-## For the functions themselves
+## The functions' own permissions
 
-| Call | Permission | By |
+| Call | Permissions | Used by |
 |---|---|---|
 {doors}
 """
@@ -76,23 +76,24 @@ def page() -> str:
 
 
 def _rows() -> Iterator[str]:
-    """A row for each action in each statement, by action."""
-    told = [
+    """One row for each action of each statement, sorted by action."""
+    rows = [
         (action, on, one) for service in ("ec2", "rds") for one in writes(service) for action, on in one.checks.items()
     ]
-    for action, on, one in sorted(told, key=lambda row: (row[0], row[2].sid)):
+    for action, on, one in sorted(rows, key=lambda row: (row[0], row[2].sid)):
         where = ", ".join(f"`{_PSEUDO.sub('', resource).split(':', 5)[5]}`" for resource in on)
-        yield f"| `{action}` | {where} | {_said(one.condition)} | {_LEAVES[one.requires_setting]} |"
+        yield f"| `{action}` | {where} | {_restriction(one.condition)} | {_GRANTED_IN[one.requires_setting]} |"
 
 
-def _said(condition: Mapping[str, Any]) -> str:
-    said = []
+def _restriction(condition: Mapping[str, Any]) -> str:
+    """What the condition of a statement restricts its actions to, in words."""
+    parts = []
     if "ArnLike" in condition or "StringLike" in condition:
-        said.append("`VpcIds`")
+        parts.append("`VpcIds`")
     if "StringEquals" in condition:
-        said.append("the moment of its making")
-    said += ["the tags it is given: ours" if "RequestTag" in key else "ours" for key in condition.get("Null", ())]
-    return ", ".join(said) or "the names at the left"
+        parts.append("during creation")
+    parts += ["requests that set the tag" if "RequestTag" in key else "owned" for key in condition.get("Null", ())]
+    return ", ".join(parts) or "the resource"
 
 
 def _listed(names: Iterable[str]) -> str:
