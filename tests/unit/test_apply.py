@@ -12,10 +12,10 @@ from desired_state.fields import Address, RuleKey
 from desired_state.rules import Ingress
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
-from reconciler.engine.apply import NEWBORN_PAUSES, ApplyContext, apply
+from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
-from reconciler.model import Action, ActionResult, Ended, Operation, Phase, Ref, Risk, Snapshot
+from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
 from reconciler.model.kind import Read
 from tests.support import worlds
 from tests.support.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
@@ -23,8 +23,8 @@ from tests.support.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, 
 if TYPE_CHECKING:
     from reconciler.aws.client import Aws
 
-WISH = document()
-LOOK = seen(WISH)
+DOCUMENT = document()
+LOOK = seen(DOCUMENT)
 
 MAKE = Operation("ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE, yields="GroupId")
 ALLOW = Operation(
@@ -51,7 +51,7 @@ class Script:
     answers: dict[str, list[Mapping[str, Any] | str]] = field(default_factory=dict)
     shown: list[Any] = field(default_factory=list)
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    read_permissions: list[Read] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -64,7 +64,7 @@ class Script:
         return answer
 
     def read(self, read: Read) -> list[Any]:
-        self.read_permissions.append(read)
+        self.reads.append(read)
         return self.shown
 
     @property
@@ -77,14 +77,27 @@ def by_hand(*actions: Action, needs: dict[int, set[int]] | None = None) -> Plan:
     return Plan((), actions, tuple(frozenset(wanted.get(index, ())) for index in range(len(actions))), (), "f" * 16)
 
 
-FREE = Gate({}, {}, "", ())
+FREE = Gate({}, {}, None, ())
+LOST_LEASE = Cause(Reason.LEASE_LOST, "the lease is lost")
+UP = Cause(Reason.OUT_OF_TIME, "no time is left")
+HOLD = Cause(Reason.HOLD_TAG, "a setpoint:hold tag holds it")
 
 
 def done(
-    plan: Plan, aws: Script, look: Snapshot = LOOK, gate: Gate = FREE, *, may_start: str = "", stale: bool = False
+    plan: Plan,
+    aws: Script,
+    look: Snapshot = LOOK,
+    gate: Gate = FREE,
+    *,
+    refused: Cause | None = None,
+    stale: bool = False,
 ) -> tuple[ActionResult, ...]:
-    hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: may_start, lambda: stale, aws.notices.append)
-    return apply(plan, gate, look, WISH, hands)
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: refused, lambda: stale, aws.notices.append)
+    return apply(plan, gate, look, DOCUMENT, context)
+
+
+def causes(action_results: tuple[ActionResult, ...]) -> list[tuple[Ended, Cause | None]]:
+    return [(result.ended, result.cause) for result in action_results]
 
 
 def ends(action_results: tuple[ActionResult, ...]) -> list[Ended]:
@@ -116,31 +129,34 @@ def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "ended"),
+    ("code", "ended", "reason"),
     [
-        ("UnauthorizedOperation", Ended.FAILED),
-        ("InvalidParameterValue", Ended.FAILED),
-        ("RulesPerSecurityGroupLimitExceeded", Ended.FAILED),
-        ("SomethingNobodyListed", Ended.FAILED),
-        ("RequestLimitExceeded", Ended.WAITING),
-        ("DependencyViolation", Ended.WAITING),
-        ("InvalidDBInstanceStateFault", Ended.WAITING),
-        ("InvalidGroup.NotFound", Ended.STALE),
-        ("InternalError", Ended.UNKNOWN),
-        ("InvalidPermission.Duplicate", Ended.DONE),
+        ("UnauthorizedOperation", Ended.FAILED, Reason.REFUSED),
+        ("InvalidParameterValue", Ended.FAILED, Reason.REFUSED),
+        ("RulesPerSecurityGroupLimitExceeded", Ended.FAILED, Reason.REFUSED),
+        ("SomethingNobodyListed", Ended.FAILED, Reason.REFUSED),
+        ("ExpiredToken", Ended.FAILED, Reason.CREDENTIALS),
+        ("RequestLimitExceeded", Ended.WAITING, Reason.THROTTLED),
+        ("DependencyViolation", Ended.WAITING, Reason.BUSY),
+        ("InvalidDBInstanceStateFault", Ended.WAITING, Reason.BUSY),
+        ("InvalidGroup.NotFound", Ended.STALE, Reason.STALE),
+        ("InternalError", Ended.UNKNOWN, Reason.STALE),
+        ("InvalidPermission.Duplicate", Ended.DONE, None),
     ],
 )
-def test_an_error_ends_a_call_as_the_table_of_errors_says(code: str, ended: Ended) -> None:
+def test_an_error_ends_a_call_as_the_table_of_errors_says(code: str, ended: Ended, reason: Reason | None) -> None:
     result, aws = only(code)
     assert result.ended is ended
     assert len(aws.calls) == 1
+    assert (result.cause and result.cause.reason) == reason
     assert result.message == ("" if ended is Ended.DONE else f"AuthorizeSecurityGroupIngress: {code}: told so")
 
 
 def test_a_lost_answer_is_neither_done_nor_failed_and_not_sent_again() -> None:
     result, aws = only(LOST)
     assert result.ended is Ended.UNKNOWN
-    assert result.message == "AWS's answer was lost: only another look tells whether it was done"
+    lost = "AWS's answer was lost: only another look tells whether it was done"
+    assert result.cause == Cause(Reason.ANSWER_LOST, lost, LOST)
     assert len(aws.calls) == 1
 
 
@@ -167,9 +183,11 @@ def test_a_batch_of_which_one_rule_cannot_be_had_has_the_others() -> None:
     aws = Script({ALLOW.name: [LOST, {}, "InvalidGroup.NotFound", "InvalidParameterValue"]})
     (result,) = done(by_hand(batch(22, 80, 443)), aws)
     assert result.ended is Ended.STALE
-    assert result.message == (
+    assert result.cause == Cause(
+        Reason.STALE,
         "AuthorizeSecurityGroupIngress: InvalidGroup.NotFound: told so; "
-        "AuthorizeSecurityGroupIngress: InvalidParameterValue: told so"
+        "AuthorizeSecurityGroupIngress: InvalidParameterValue: told so",
+        "InvalidGroup.NotFound",
     )
     assert ports_of(aws) == [[22, 80, 443], [22], [80], [443]]
 
@@ -185,6 +203,7 @@ def test_credentials_that_end_within_a_batch_end_the_run_there() -> None:
     aws = Script({ALLOW.name: [LOST, {}, "ExpiredToken"]})
     action_results = done(by_hand(batch(22, 80, 443), ALLOW.on(DB, "next", params={"GroupId": Ref(DB)})), aws)
     assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED]
+    assert [one.cause and one.cause.reason for one in action_results] == [Reason.CREDENTIALS] * 2
     assert ports_of(aws) == [[22, 80, 443], [22], [80]]
 
 
@@ -207,11 +226,11 @@ def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
     assert aws.naps == [1.0, 2.0]
 
 
-def test_patience_with_the_newborn_ends() -> None:
+def test_patience_with_what_was_just_created_ends() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
     plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
     assert ends(done(plan, aws, missing(LOOK, WEB))) == [Ended.DONE, Ended.STALE]
-    assert aws.naps == list(NEWBORN_PAUSES)
+    assert aws.naps == list(CONSISTENCY_PAUSES)
 
 
 def test_nobody_is_patient_with_what_was_there_before_or_with_another_error() -> None:
@@ -243,8 +262,8 @@ def test_what_comes_after_something_that_did_not_end_well_is_skipped() -> None:
     )
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
-    assert action_results[1].message == "it comes after: allow it, which did not end well"
-    assert action_results[2].message == "it comes after: revoke it, which is skipped"
+    assert action_results[1].cause == Cause(Reason.DEPENDENCY, "it comes after: allow it, which did not end well")
+    assert action_results[2].cause == Cause(Reason.DEPENDENCY, "it comes after: revoke it, which is skipped")
     assert aws.names == [ALLOW.name]
 
 
@@ -258,28 +277,29 @@ def test_where_something_could_not_be_made_nothing_is_taken_away_and_elsewhere_i
     )
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE, Ended.DONE]
-    assert action_results[1].message == "nothing is taken away where something could not be made"
+    assert action_results[1].cause == Cause(
+        Reason.DEPENDENCY, "nothing is taken away where something could not be created"
+    )
 
 
-def test_what_the_gate_holds_or_leaves_is_not_done_and_nothing_is_taken_away_there() -> None:
+def test_what_the_gate_holds_or_defers_is_not_done_and_nothing_is_taken_away_there() -> None:
     plan = by_hand(
         ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}),
         REVOKE.on(WEB, "break", params={"GroupId": Ref(WEB)}),
         ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)}),
     )
     aws = Script()
-    action_results = done(plan, aws, gate=Gate({0: "somebody holds it"}, {2: "another run"}, "", ()))
+    later = Cause(Reason.NEXT_RUN, "another run")
+    action_results = done(plan, aws, gate=Gate({0: HOLD}, {2: later}, None, ()))
     assert ends(action_results) == [Ended.HELD, Ended.SKIPPED, Ended.SKIPPED]
-    assert [one.message for one in action_results][::2] == ["somebody holds it", "another run"]
+    assert [one.cause for one in action_results][::2] == [HOLD, later]
     assert aws.calls == []
 
 
 def test_no_call_is_started_when_there_is_no_time_left() -> None:
     aws = Script()
-    action_results = done(
-        by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})), aws, may_start="the lease is lost"
-    )
-    assert [(one.ended, one.message) for one in action_results] == [(Ended.WAITING, "the lease is lost")]
+    action_results = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})), aws, refused=UP)
+    assert causes(action_results) == [(Ended.WAITING, UP)]
     assert aws.calls == []
 
 
@@ -292,7 +312,7 @@ def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> Non
     )
     action_results = done(plan, aws, stale=True)
     assert ends(action_results) == [Ended.DONE, Ended.STALE, Ended.STALE]
-    assert action_results[1].message == "the last look is too old to take anything away on"
+    assert action_results[1].cause == Cause(Reason.STALE, "the last look is too old to take anything away on")
     assert aws.names == [ALLOW.name]
 
 
@@ -302,7 +322,8 @@ def test_without_credentials_nothing_more_is_tried(code: str) -> None:
     plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
-    assert action_results[2].message == f"AuthorizeSecurityGroupIngress: {code}: told so"
+    expired = Cause(Reason.CREDENTIALS, f"AuthorizeSecurityGroupIngress: {code}: told so", code)
+    assert [one.cause for one in action_results] == [expired] * 3
     assert len(aws.calls) == 1
 
 
@@ -341,53 +362,54 @@ def shown_rule(peer: str, port: int, rule_id: str) -> dict[str, Any]:
 
 
 def test_the_id_of_a_rule_is_looked_up_when_it_is_needed() -> None:
-    plan = worlds.plan(WISH, CHANGED_2)
+    plan = worlds.plan(DOCUMENT, CHANGED_2)
     assert [action.operation.name for action in plan.actions] == ["ModifySecurityGroupRules"]
     aws = Script(shown=[shown_rule("203.0.113.0/24", 80, "sgr-80"), shown_rule("0.0.0.0/0", 443, "sgr-443")])
     assert ends(done(plan, aws, CHANGED_2)) == [Ended.DONE]
-    assert [look.operation for look in aws.read_permissions] == ["DescribeSecurityGroupRules"]
-    assert LOOK.handles[Ref(WEB)] in aws.read_permissions[0].params
+    assert [look.operation for look in aws.reads] == ["DescribeSecurityGroupRules"]
+    assert LOOK.handles[Ref(WEB)] in aws.reads[0].params
     assert [one["SecurityGroupRuleId"] for one in aws.calls[0][1]["SecurityGroupRules"]] == ["sgr-80"]
 
 
 def test_a_rule_that_is_gone_meanwhile_means_that_the_world_has_changed() -> None:
     aws = Script(shown=[shown_rule("0.0.0.0/0", 443, "sgr-443")])
-    (result,) = done(worlds.plan(WISH, CHANGED_2), aws, CHANGED_2)
+    (result,) = done(worlds.plan(DOCUMENT, CHANGED_2), aws, CHANGED_2)
     assert result.ended is Ended.STALE
-    assert result.message == (
-        "<security_group/APIGatewaySG ingress tcp 80 203.0.113.0/24> is not there any more: the world has changed"
+    assert result.cause == Cause(
+        Reason.STALE,
+        "<security_group/APIGatewaySG ingress tcp 80 203.0.113.0/24> is not there any more: the world has changed",
     )
     assert aws.calls == []
 
 
 def test_a_rule_that_protects_nothing_is_replaced_without_looking_for_its_id() -> None:
-    plan = worlds.plan(WISH, CHANGED)
+    plan = worlds.plan(DOCUMENT, CHANGED)
     aws = Script()
     assert set(ends(done(plan, aws, CHANGED))) == {Ended.DONE}
     assert aws.names == ["RevokeSecurityGroupIngress", "AuthorizeSecurityGroupIngress"]
-    assert aws.read_permissions == []
+    assert aws.reads == []
 
 
 def test_everything_from_nothing_uses_the_ids_as_they_come() -> None:
-    wish = worlds.of_groups(web={"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]})
-    look = seen(wish, only=[])
+    declared = worlds.of_groups(web={"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]})
+    look = seen(declared, only=[])
     aws = Script({"CreateVpc": [{"Vpc": {"VpcId": "vpc-new"}}], "CreateSecurityGroup": [{"GroupId": "sg-new"}]})
-    hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
-    plan = worlds.plan(wish, look)
-    assert set(ends(apply(plan, FREE, look, wish, hands))) == {Ended.DONE}
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: None, lambda: False, aws.notices.append)
+    plan = worlds.plan(declared, look)
+    assert set(ends(apply(plan, FREE, look, declared, context))) == {Ended.DONE}
     assert aws.names == ["CreateVpc", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress"]
     assert aws.calls[1][1]["VpcId"] == "vpc-new"
     assert aws.calls[2][1]["GroupId"] == "sg-new"
 
 
 def test_a_failed_make_leaves_its_children_and_its_siblings_are_made() -> None:
-    wish = worlds.of_groups(web={"ingress": []}, app={"ingress": []})
-    look = seen(wish, only=[VPC])
-    plan = worlds.plan(wish, look)
+    declared = worlds.of_groups(web={"ingress": []}, app={"ingress": []})
+    look = seen(declared, only=[VPC])
+    plan = worlds.plan(declared, look)
     assert [action.address.name for action in plan.actions] == ["app", "web"]
     aws = Script({"CreateSecurityGroup": ["SecurityGroupLimitExceeded", {"GroupId": "sg-web"}]})
-    hands = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: "", lambda: False, aws.notices.append)
-    assert ends(apply(plan, FREE, look, wish, hands)) == [Ended.FAILED, Ended.DONE]
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: None, lambda: False, aws.notices.append)
+    assert ends(apply(plan, FREE, look, declared, context)) == [Ended.FAILED, Ended.DONE]
 
 
 OPEN_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, affects_traffic=True)
@@ -402,7 +424,9 @@ def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
     )
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
-    assert action_results[1].message == "it would open a way to what is still to be closed: revoke it"
+    assert action_results[1].cause == Cause(
+        Reason.WOULD_OPEN, "it would open a way to what is still to be closed: revoke it"
+    )
 
 
 def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
@@ -410,7 +434,7 @@ def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
         REVOKE.on(WEB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(WEB)}),
         OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
     )
-    action_results = done(plan, Script(), gate=Gate({0: "somebody holds it"}, {}, "", ()))
+    action_results = done(plan, Script(), gate=Gate({0: HOLD}, {}, None, ()))
     assert ends(action_results) == [Ended.HELD, Ended.DONE]
 
 
@@ -418,69 +442,70 @@ def test_an_address_is_not_an_id() -> None:
     ghost = Ref(Address("security_group/ghost"))
     aws = Script()
     (result,) = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": ghost})), aws)
-    assert result.message == "<security_group/ghost> is not there any more: the world has changed"
+    gone = Cause(Reason.STALE, "<security_group/ghost> is not there any more: the world has changed")
+    assert (result.ended, result.cause) == (Ended.STALE, gone)
     assert aws.calls == []
 
 
-def asked(plan: Plan, aws: Script, *answers: str) -> tuple[tuple[ActionResult, ...], list[int]]:
-    """The attempts where `may_start` gives these answers in turn, and how many calls were made each time it was asked.
+def asked(plan: Plan, aws: Script, *answers: Cause | None) -> tuple[tuple[ActionResult, ...], list[int]]:
+    """The results where `may_start` gives these answers in turn, and how many calls were made each time it was asked.
 
     It is asked no further than there are answers.
     """
     left, seen = list(answers), list[int]()
 
-    def may_start() -> str:
+    def may_start() -> Cause | None:
         seen.append(len(aws.calls))
         return left.pop(0)
 
-    hands = ApplyContext(cast("Aws", aws), aws.naps.append, may_start, lambda: False, aws.notices.append)
-    return apply(plan, FREE, LOOK, WISH, hands), seen
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, may_start, lambda: False, aws.notices.append)
+    return apply(plan, FREE, LOOK, DOCUMENT, context), seen
 
 
-def test_leave_is_asked_once_before_each_write() -> None:
+def test_permission_is_asked_once_before_each_write() -> None:
     aws = Script()
     plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
-    action_results, seen = asked(plan, aws, "", "", "")
+    action_results, seen = asked(plan, aws, None, None, None)
     assert (ends(action_results), seen) == ([Ended.DONE] * 3, [0, 1, 2])
 
 
 def test_after_a_lost_lease_nothing_is_written_or_asked_any_more_and_all_the_rest_waits() -> None:
     aws = Script()
     plan = by_hand(*(ALLOW.on(at, "allow it", params={"GroupId": Ref(at)}) for at in (WEB, APP, DB)))
-    action_results, seen = asked(plan, aws, "", "the lease is lost")
-    assert [(one.ended, one.message) for one in action_results] == [
-        (Ended.DONE, ""),
-        (Ended.WAITING, "the lease is lost"),
-        (Ended.WAITING, "the lease is lost"),
+    action_results, seen = asked(plan, aws, None, LOST_LEASE)
+    assert causes(action_results) == [
+        (Ended.DONE, None),
+        (Ended.WAITING, LOST_LEASE),
+        (Ended.WAITING, LOST_LEASE),
     ]
     assert (len(aws.calls), seen, len(aws.notices)) == (1, [0, 1], 1)
 
 
-def test_each_part_of_a_batch_needs_leave_of_its_own() -> None:
+def test_each_part_of_a_batch_needs_permission_of_its_own() -> None:
     parts = tuple(ALLOW.on(WEB, f"allow {port}", params={"GroupId": Ref(WEB), "FromPort": port}) for port in (1, 2, 3))
     aws = Script({ALLOW.name: ["InvalidPermission.Duplicate"]})
     batch = ALLOW.on(WEB, "allow them", parts=parts, params={"GroupId": Ref(WEB)})
     action_results, seen = asked(
-        by_hand(batch, ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)})), aws, "", "", "no time is left"
+        by_hand(batch, ALLOW.on(DB, "allow that", params={"GroupId": Ref(DB)})), aws, None, None, UP
     )
-    assert [(one.ended, one.message) for one in action_results] == [(Ended.WAITING, "no time is left")] * 2
+    assert causes(action_results) == [(Ended.WAITING, UP)] * 2
     assert [params.get("FromPort") for _, params in aws.calls] == [None, 1]
     assert seen == [0, 1, 2]
 
 
-def test_patience_with_the_newborn_asks_leave_again_after_each_pause() -> None:
+def test_patience_with_what_was_just_created_asks_again_after_each_pause() -> None:
     aws = Script({MAKE.name: [{"GroupId": "sg-1"}], ALLOW.name: ["InvalidGroup.NotFound"] * 9})
     made = Ref(Address("security_group/New"))
     plan = by_hand(MAKE.on(made.to, "make it", gives=made), ALLOW.on(made.to, "allow it", params={"GroupId": made}))
-    action_results, seen = asked(plan, aws, "", "", "", "the lease is lost")
-    assert [(one.ended, one.message) for one in action_results] == [
-        (Ended.DONE, ""),
-        (Ended.WAITING, "the lease is lost"),
+    action_results, seen = asked(plan, aws, None, None, None, LOST_LEASE)
+    assert causes(action_results) == [
+        (Ended.DONE, None),
+        (Ended.WAITING, LOST_LEASE),
     ]
     assert (aws.names, seen, aws.naps) == ([MAKE.name, ALLOW.name, ALLOW.name], [0, 1, 2, 3], [1.0, 2.0])
 
 
-def test_what_cannot_be_sent_asks_no_leave() -> None:
+def test_what_cannot_be_sent_asks_no_permission() -> None:
     aws = Script()
     gone = ALLOW.on(WEB, "allow it", params={"GroupId": Ref(Address("security_group/Gone"))})
     action_results, seen = asked(by_hand(gone), aws)

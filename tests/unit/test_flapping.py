@@ -1,4 +1,4 @@
-"""When a correction counts as a fight, how long it is left alone, and when that is forgotten."""
+"""When a drift counts as flapping, how long it is suppressed, and when that is forgotten."""
 
 from __future__ import annotations
 
@@ -9,17 +9,29 @@ from typing import Any
 import pytest
 
 from desired_state.fields import AclEntry, Address, RuleKey
-from reconciler.attempt.flapping import after, name, paused
+from reconciler.attempt.flapping import after, name, suppressed
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift, Report
 from reconciler.ledger.record import FlappingRecord
-from reconciler.model import ABSENT, Action, ActionResult, Difference, Ended, Operation, Outcome, Phase, Risk
+from reconciler.model import (
+    ABSENT,
+    Action,
+    ActionResult,
+    Cause,
+    Difference,
+    Ended,
+    Operation,
+    Outcome,
+    Phase,
+    Reason,
+    Risk,
+)
 from tests.support.reports import GROUP, document, report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")
-DRIFT = Difference(GROUP, "ingress", SSH, ABSENT, "")
+DIFFERENCE = Difference(GROUP, "ingress", SSH, ABSENT, "")
 REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
 
 
@@ -27,15 +39,15 @@ def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
 
 
-def line(outcome: Outcome | None, one: Difference = DRIFT) -> Drift:
-    return Drift(one.address, one.field, one.key, one.want, one.have, outcome, "")
+def drift(outcome: Outcome | None) -> Drift:
+    return Drift(DIFFERENCE, outcome)
 
 
 def tried(ended: Ended = Ended.DONE, **how: Any) -> ActionResult:
     return ActionResult(REVOKE.on(GROUP, "revoke it", "ingress", **how), ended)
 
 
-CORRECTED = replace(report(line(Outcome.CORRECTED)), action_results=(tried(),), seconds=0.0)
+CORRECTED = replace(report(drift(Outcome.CORRECTED)), action_results=(tried(),), seconds=0.0)
 CALM = replace(report(), seconds=0.0)
 
 
@@ -48,13 +60,13 @@ def corrected(*at: float, flapping: dict[str, FlappingRecord] | None = None) -> 
 
 
 def until(flapping: dict[str, FlappingRecord]) -> datetime | None:
-    return flapping[name(DRIFT)].until
+    return flapping[name(DIFFERENCE)].until
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (DRIFT, replace(DRIFT, have="let me in")),
+        (DIFFERENCE, replace(DIFFERENCE, have="let me in")),
         (
             Difference(GROUP, "ingress", WEB, "customers", ABSENT),
             Difference(GROUP, "ingress", WEB, "customers", "nobody"),
@@ -76,20 +88,20 @@ def test_the_same_correction_has_the_same_name_whatever_was_found(one: Differenc
 @pytest.mark.parametrize(
     "other",
     [
-        replace(DRIFT, address=Address("security_group/Other")),
-        replace(DRIFT, field="egress"),
-        replace(DRIFT, key=WEB),
-        replace(DRIFT, want=""),
-        replace(DRIFT, want="absent"),
+        replace(DIFFERENCE, address=Address("security_group/Other")),
+        replace(DIFFERENCE, field="egress"),
+        replace(DIFFERENCE, key=WEB),
+        replace(DIFFERENCE, want=""),
+        replace(DIFFERENCE, want="absent"),
         Difference(GROUP, "", None, document().resources[GROUP], ABSENT),
     ],
 )
 def test_another_correction_has_another_name(other: Difference) -> None:
-    assert name(DRIFT) != name(other)
+    assert name(DIFFERENCE) != name(other)
 
 
-def test_a_line_of_a_report_has_the_name_of_its_drift() -> None:
-    assert name(line(Outcome.HELD)) == name(DRIFT) == "1509e6abe6b0db6c"
+def test_a_correction_keeps_its_name_from_version_to_version() -> None:
+    assert name(drift(Outcome.HELD).difference) == name(DIFFERENCE) == "1509e6abe6b0db6c"
 
 
 def test_an_entry_set_now_to_this_and_then_to_that_is_one_drift() -> None:
@@ -98,19 +110,22 @@ def test_an_entry_set_now_to_this_and_then_to_that_is_one_drift() -> None:
     assert name(found[0]) == name(found[1]) == name(Difference(acl, "ingress", 100, want, ABSENT))
 
 
-def test_two_corrections_within_an_hour_are_no_fight() -> None:
+def test_two_corrections_within_an_hour_are_no_flapping() -> None:
     known = corrected(0, 59)
-    assert known == {name(DRIFT): FlappingRecord((NOON, NOON + minutes(59)))}
-    assert paused(known, DRIFT, NOON + minutes(59)) == ""
+    assert known == {name(DIFFERENCE): FlappingRecord((NOON, NOON + minutes(59)))}
+    assert suppressed(known, DIFFERENCE, NOON + minutes(59)) is None
 
 
 def test_three_corrections_within_an_hour_pause_it_for_an_hour() -> None:
     known = corrected(0, 20, 40)
-    told = "a fight: it came back each time it was corrected, so it is left alone until 2026-11-22T13:40Z"
-    assert paused(known, DRIFT, NOON + minutes(41)) == told
-    assert paused(known, DRIFT, NOON + minutes(99.9)) == told
-    assert paused(known, DRIFT, NOON + minutes(100)) == ""
-    assert paused(known, replace(DRIFT, key=WEB), NOON + minutes(41)) == ""
+    told = Cause(
+        Reason.FLAPPING,
+        "flapping: it came back each time it was corrected, so it is suppressed until 2026-11-22T13:40Z",
+    )
+    assert suppressed(known, DIFFERENCE, NOON + minutes(41)) == told
+    assert suppressed(known, DIFFERENCE, NOON + minutes(99.9)) == told
+    assert suppressed(known, DIFFERENCE, NOON + minutes(100)) is None
+    assert suppressed(known, replace(DIFFERENCE, key=WEB), NOON + minutes(41)) is None
 
 
 def test_an_hour_is_any_sixty_minutes() -> None:
@@ -133,10 +148,10 @@ def test_each_try_after_a_pause_makes_the_next_pause_twice_as_long_up_to_a_day()
         end = until(known)
         assert end is not None
         lengths.append(int((end - at).total_seconds()) // 3600)
-        assert paused(known, DRIFT, end) == ""
+        assert suppressed(known, DIFFERENCE, end) is None
         at = end + minutes(5)
         known = after(known, CORRECTED, at)
-        assert paused(known, DRIFT, at + minutes(1)) != ""
+        assert suppressed(known, DIFFERENCE, at + minutes(1)) is not None
     assert lengths == [1, 2, 4, 8, 16, 24, 24]
 
 
@@ -145,9 +160,9 @@ def test_a_drift_that_comes_back_every_minute_for_two_days_is_written_three_time
     wrote: list[int] = []
     for minute in range(2 * 24 * 60):
         now = NOON + minutes(minute)
-        held = paused(known, DRIFT, now)
+        held = suppressed(known, DIFFERENCE, now)
         wrote += [] if held else [minute]
-        seen = replace(report(line(Outcome.HELD)), seconds=0.0) if held else CORRECTED
+        seen = replace(report(drift(Outcome.HELD)), seconds=0.0) if held else CORRECTED
         known = after(known, seen, now)
     assert wrote == [0, 1, 2, 62, 182, 422, 902, 1862]
 
@@ -167,22 +182,22 @@ def test_corrections_without_a_pause_are_forgotten_after_an_hour() -> None:
 
 def test_what_is_still_wrong_after_its_pause_is_not_forgotten() -> None:
     late = NOON + timedelta(days=3)
-    waits = replace(report(line(Outcome.WAITING)), seconds=0.0)
+    waits = replace(report(drift(Outcome.WAITING)), seconds=0.0)
     known = after(corrected(0, 1, 2), waits, late)
-    assert (until(known), paused(known, DRIFT, late)) == (late, "")
+    assert (until(known), suppressed(known, DIFFERENCE, late)) == (late, None)
     assert after(known, CALM, late + timedelta(hours=23)) == known
 
 
-def test_a_look_that_did_not_see_everything_lets_nothing_of_a_fight_be_forgotten() -> None:
+def test_a_look_that_did_not_see_everything_lets_nothing_of_a_flapping_drift_be_forgotten() -> None:
     known, late = corrected(0, 1, 2), NOON + timedelta(days=9)
-    dark = Gate({}, {}, "", (), unseen=frozenset({GROUP}))
+    dark = Gate({}, {}, None, (), unseen=frozenset({GROUP}))
     assert after(known, replace(CALM, gate=dark), late) == known
     some = replace(CALM.plan, only=frozenset({Address("vpc/Main")}))
     assert after(known, replace(CALM, plan=some), late) == known
 
 
 def judged(outcome: Outcome | None, *action_results: ActionResult) -> Report:
-    return replace(report(line(outcome)), action_results=action_results, seconds=0.0)
+    return replace(report(drift(outcome)), action_results=action_results, seconds=0.0)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +218,7 @@ def judged(outcome: Outcome | None, *action_results: ActionResult) -> Report:
     ],
 )
 def test_a_correction_counts_when_a_write_for_it_was_done(seen: Report, counts: bool) -> None:
-    assert after({}, seen, NOON) == ({name(DRIFT): FlappingRecord((NOON,))} if counts else {})
+    assert after({}, seen, NOON) == ({name(DIFFERENCE): FlappingRecord((NOON,))} if counts else {})
 
 
 def test_a_write_at_another_place_counts_for_nothing_here() -> None:

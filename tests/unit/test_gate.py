@@ -13,7 +13,7 @@ from desired_state.members import Tags
 from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
-from reconciler.model import Action, Operation, Outcome, Phase, Policy, Ref, Risk, Snapshot, Unmanaged
+from reconciler.model import Action, Cause, Operation, Outcome, Phase, Policy, Reason, Ref, Risk, Snapshot, Unmanaged
 from tests.support.worlds import (
     BACK1,
     DATABASE,
@@ -34,23 +34,32 @@ from tests.support.worlds import (
 )
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
-WISH = document()
-LOOK = seen(WISH)
-OPEN = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, SSH: ""}))  # type: ignore[attr-defined]
+DOCUMENT = document()
+LOOK = seen(DOCUMENT)
+OPEN = drifted(LOOK, WEB, ingress=Ingress({**DOCUMENT.resources[WEB].ingress, SSH: ""}))  # type: ignore[attr-defined]
 HOLD = "setpoint:hold"
 
 
 def judged(
-    look: Snapshot, policy: Policy | None = None, wish: Document = WISH, approved: str = ""
+    look: Snapshot, policy: Policy | None = None, declared: Document = DOCUMENT, approved: str = ""
 ) -> tuple[Plan, Gate]:
     allowed = policy or Policy()
-    found = plan(wish, look, allowed)
-    return found, gate(found, wish, look, allowed, MORNING, approved=approved)
+    found = plan(declared, look, allowed)
+    return found, gate(found, declared, look, allowed, MORNING, approved=approved)
 
 
-def reasons(look: Snapshot, policy: Policy | None = None, wish: Document = WISH) -> list[str]:
-    found, barred = judged(look, policy, wish)
-    return [barred.held.get(index, "") for index in range(len(found.actions))]
+def causes(look: Snapshot, policy: Policy | None = None, declared: Document = DOCUMENT) -> list[Cause | None]:
+    """Why each action of the plan is held; None: it is not."""
+    found, gated = judged(look, policy, declared)
+    return [gated.held.get(index) for index in range(len(found.actions))]
+
+
+def hold(until: str) -> Cause:
+    return Cause(Reason.HOLD_TAG, f"a setpoint:hold tag holds it until {until}")
+
+
+def reported(address: Address) -> Cause:
+    return Cause(Reason.REPORT_ONLY, f"the document says report for {address}")
 
 
 def tagged(look: Snapshot, at: Address, text: str) -> Snapshot:
@@ -63,18 +72,20 @@ def rules(count: int) -> Ingress:
 
 
 def test_an_ordinary_correction_is_not_held() -> None:
-    _, barred = judged(OPEN)
-    assert barred == Gate({}, {}, "", ())
+    _, gated = judged(OPEN)
+    assert gated == Gate({}, {}, None, ())
 
 
 def test_a_deployment_that_only_reports_holds_everything() -> None:
-    assert reasons(OPEN, Policy(mode="report")) == ["this deployment only reports"]
+    assert causes(OPEN, Policy(mode="report")) == [Cause(Reason.REPORT_ONLY, "this deployment only reports")]
 
 
 def test_a_document_may_ask_for_a_report_only() -> None:
-    wish = replace(WISH, resources={**WISH.resources, WEB: WISH.resources[WEB].but(enforcement="report")})
+    declared = replace(
+        DOCUMENT, resources={**DOCUMENT.resources, WEB: DOCUMENT.resources[WEB].but(enforcement="report")}
+    )
     look = drifted(OPEN, DB, egress=Egress())
-    assert reasons(look, wish=wish) == [f"the document says report for {WEB}", ""]
+    assert causes(look, declared=declared) == [reported(WEB), None]
 
 
 @pytest.mark.parametrize(
@@ -86,12 +97,12 @@ def test_a_document_may_ask_for_a_report_only() -> None:
     ],
 )
 def test_somebody_may_hold_a_resource_for_a_while(text: str, until: str) -> None:
-    found, barred = judged(tagged(OPEN, WEB, text))
+    found, gated = judged(tagged(OPEN, WEB, text))
     assert len(found.actions) == 1
-    assert barred.held == {0: f"somebody holds it until {until}"}
-    (finding,) = barred.findings
+    assert gated.held == {0: hold(until)}
+    (finding,) = gated.findings
     assert (finding.address, finding.outcome, finding.key) == (WEB, Outcome.HELD, HOLD)
-    assert finding.message == f"somebody holds it until {until}"
+    assert finding.cause == hold(until)
 
 
 @pytest.mark.parametrize(
@@ -114,57 +125,59 @@ def test_somebody_may_hold_a_resource_for_a_while(text: str, until: str) -> None
     ],
 )
 def test_a_hold_that_is_no_hold_holds_nothing_and_is_told(text: str, problem: str) -> None:
-    _, barred = judged(tagged(OPEN, WEB, text))
-    assert barred.held == {}
-    (finding,) = barred.findings
+    _, gated = judged(tagged(OPEN, WEB, text))
+    assert gated.held == {}
+    (finding,) = gated.findings
     assert (finding.address, finding.outcome) == (WEB, Outcome.BLOCKED)
-    assert finding.message == f"its tag {HOLD}={text!r} holds nothing: {problem}"
+    assert finding.cause == Cause(Reason.INVALID_HOLD_TAG, f"its tag {HOLD}={text!r} holds nothing: {problem}")
 
 
 def test_a_hold_that_is_over_is_not_worth_a_word() -> None:
-    _, barred = judged(tagged(OPEN, WEB, "2026-11-22T09:00:00Z"))
-    assert barred == Gate({}, {}, "", ())
+    _, gated = judged(tagged(OPEN, WEB, "2026-11-22T09:00:00Z"))
+    assert gated == Gate({}, {}, None, ())
 
 
 def test_a_hold_on_what_a_move_would_leave_holds_the_move() -> None:
-    subnets = WISH.resources[OUT].subnets - {FRONT}  # type: ignore[attr-defined]
-    wrong = WISH.resources[Address("route_table/PrivateRouteTable")].subnets | {FRONT}  # type: ignore[attr-defined]
+    subnets = DOCUMENT.resources[OUT].subnets - {FRONT}  # type: ignore[attr-defined]
+    wrong = DOCUMENT.resources[Address("route_table/PrivateRouteTable")].subnets | {FRONT}  # type: ignore[attr-defined]
     look = drifted(LOOK, OUT, subnets=subnets)
     look = drifted(look, Address("route_table/PrivateRouteTable"), subnets=wrong)
     look = replace(look, handles={**look.handles, Ref(FRONT, "route_table_association"): "rtbassoc-1"})
     held = tagged(look, Address("route_table/PrivateRouteTable"), "2026-11-22T10:00:00Z")
-    assert reasons(look) == [""]
-    assert reasons(held) == ["somebody holds it until 2026-11-22T10:00Z"]
+    assert causes(look) == [None]
+    assert causes(held) == [hold("2026-11-22T10:00Z")]
 
 
 def test_downtime_needs_leave() -> None:
     look = drifted(LOOK, DATABASE, port=5433)
-    wish = document()
-    database = wish.resources[DATABASE].but(port=5432)
-    wish = replace(wish, resources={**wish.resources, DATABASE: database})
-    held = "it costs downtime: allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
-    assert reasons(look, wish=wish) == [held]
-    assert reasons(look, Policy(downtime="window"), wish) == [""]
-    assert reasons(look, Policy(downtime="now"), wish) == [""]
+    declared = document()
+    database = declared.resources[DATABASE].but(port=5432)
+    declared = replace(declared, resources={**declared.resources, DATABASE: database})
+    hint = "allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
+    held = Cause(Reason.DOWNTIME, f"it costs downtime: {hint}")
+    assert causes(look, declared=declared) == [held]
+    assert causes(look, Policy(downtime="window"), declared) == [None]
+    assert causes(look, Policy(downtime="now"), declared) == [None]
 
 
 def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
-    look = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, **rules(21)}))  # type: ignore[attr-defined]
+    look = drifted(LOOK, WEB, ingress=Ingress({**DOCUMENT.resources[WEB].ingress, **rules(21)}))  # type: ignore[attr-defined]
     look = drifted(look, DB, egress=Egress())
-    found, barred = judged(look)
+    found, gated = judged(look)
     assert (found.breaks, len(found.actions)) == (21, 2)
-    assert barred.whole == (
+    assert gated.plan_held == Cause(
+        Reason.PLAN_HELD,
         "the plan takes away 21 live members, and 20 is the limit of one run: look at the plan, "
         "then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
-        "or by its fingerprint with approve in a manual invoke"
+        "or by its fingerprint with approve in a manual invoke",
     )
-    assert set(barred.held.values()) == {barred.whole}
-    assert sorted(barred.held) == [0, 1]
+    assert set(gated.held.values()) == {gated.plan_held}
+    assert sorted(gated.held) == [0, 1]
 
 
 def test_a_plan_within_the_limit_is_not_held() -> None:
-    look = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, **rules(20)}))  # type: ignore[attr-defined]
-    assert judged(look)[1].whole == ""
+    look = drifted(LOOK, WEB, ingress=Ingress({**DOCUMENT.resources[WEB].ingress, **rules(20)}))  # type: ignore[attr-defined]
+    assert judged(look)[1].plan_held is None
 
 
 def test_the_limit_grows_with_the_document_and_a_deployment_may_set_it() -> None:
@@ -172,16 +185,16 @@ def test_the_limit_grows_with_the_document_and_a_deployment_may_set_it() -> None
         f"g{n}": {"ingress": [{"protocol": "tcp", "ports": 1000 + m, "source": "10.0.0.0/16"} for m in range(20)]}
         for n in range(6)
     }
-    wish = of_groups(**groups)
-    assert owned_members(wish) == 1 + 6 + 6 * 20
+    declared = of_groups(**groups)
+    assert owned_members(declared) == 1 + 6 + 6 * 20
     at = Address("security_group/g0")
-    look = seen(wish)
-    for extra, whole in ((31, False), (32, True)):
-        more = drifted(look, at, ingress=Ingress({**wish.resources[at].ingress, **rules(extra)}))  # type: ignore[attr-defined]
-        assert bool(judged(more, wish=wish)[1].whole) is whole
-    one = drifted(look, at, ingress=Ingress({**wish.resources[at].ingress, **rules(1)}))  # type: ignore[attr-defined]
-    assert "0 is the limit" in judged(one, Policy(max_breaks=0), wish)[1].whole
-    assert judged(one, Policy(max_breaks=1), wish)[1].whole == ""
+    look = seen(declared)
+    for extra, held in ((31, False), (32, True)):
+        more = drifted(look, at, ingress=Ingress({**declared.resources[at].ingress, **rules(extra)}))  # type: ignore[attr-defined]
+        assert bool(judged(more, declared=declared)[1].plan_held) is held
+    one = drifted(look, at, ingress=Ingress({**declared.resources[at].ingress, **rules(1)}))  # type: ignore[attr-defined]
+    assert "0 is the limit" in str(judged(one, Policy(max_breaks=0), declared)[1].plan_held)
+    assert judged(one, Policy(max_breaks=1), declared)[1].plan_held is None
 
 
 def test_tags_are_no_members_that_a_run_could_take_away() -> None:
@@ -189,37 +202,39 @@ def test_tags_are_no_members_that_a_run_could_take_away() -> None:
 
 
 def test_a_document_that_lost_a_whole_section_is_held_whole() -> None:
-    wish = document(network_acl=None)
+    declared = document(network_acl=None)
     left = Unmanaged(OUTSIDE, "acl-0a1b2c3d", owned=True)
     theirs = Unmanaged(Address("network_acl/acl-1"), "acl-0a1b2c3e")
-    look = beside(drifted(seen(wish), DB, egress=Egress()), theirs, left)
-    _, barred = judged(look, wish=wish)
-    assert barred.whole.startswith(
+    look = beside(drifted(seen(declared), DB, egress=Egress()), theirs, left)
+    _, gated = judged(look, declared=declared)
+    assert gated.plan_held
+    assert gated.plan_held.reason is Reason.PLAN_HELD
+    assert gated.plan_held.message.startswith(
         "network_acl/*: the document has lost its whole section, yet these are ours: acl-0a1b2c3d: "
     )
-    assert judged(beside(look, theirs), wish=wish)[1].whole == ""
+    assert judged(beside(look, theirs), declared=declared)[1].plan_held is None
 
 
 def test_a_released_plan_passes_the_limits_and_nothing_else() -> None:
-    look = drifted(LOOK, WEB, ingress=Ingress({**WISH.resources[WEB].ingress, **rules(30)}))  # type: ignore[attr-defined]
+    look = drifted(LOOK, WEB, ingress=Ingress({**DOCUMENT.resources[WEB].ingress, **rules(30)}))  # type: ignore[attr-defined]
     look = tagged(drifted(look, DB, egress=Egress()), DB, "2026-11-22T10:00:00Z")
     found, _ = judged(look)
     _, released = judged(look, approved=found.fingerprint)
     assert [found.actions[index].address for index in released.held] == [DB]
     _, another = judged(look, approved="0123456789abcdef")
     assert len(another.held) == len(found.actions)
-    assert gate(found, WISH, look, Policy(mode="report"), MORNING, approved=found.fingerprint).held.keys() == {0, 1}
+    assert gate(found, DOCUMENT, look, Policy(mode="report"), MORNING, approved=found.fingerprint).held.keys() == {0, 1}
 
 
 def test_what_comes_after_something_held_is_held_with_it() -> None:
-    look = drifted(missing(LOOK, DB), DATABASE, vpc_security_groups=WISH.resources[DATABASE].vpc_security_groups)  # type: ignore[attr-defined]
-    found = plan(WISH, look)
+    look = drifted(missing(LOOK, DB), DATABASE, vpc_security_groups=DOCUMENT.resources[DATABASE].vpc_security_groups)  # type: ignore[attr-defined]
+    found = plan(DOCUMENT, look)
     make = next(index for index, action in enumerate(found.actions) if action.operation.phase is Phase.CREATE)
-    barred = gate(found, WISH, look, Policy(max_breaks=0), MORNING)
-    assert barred.held == {}
-    wish = replace(WISH, resources={**WISH.resources, DB: WISH.resources[DB].but(enforcement="report")})
-    assert reasons(look, wish=wish)[make] == f"the document says report for {DB}"
-    assert all(reasons(look, wish=wish))
+    gated = gate(found, DOCUMENT, look, Policy(max_breaks=0), MORNING)
+    assert gated.held == {}
+    declared = replace(DOCUMENT, resources={**DOCUMENT.resources, DB: DOCUMENT.resources[DB].but(enforcement="report")})
+    assert causes(look, declared=declared)[make] == reported(DB)
+    assert all(causes(look, declared=declared))
 
 
 REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
@@ -239,9 +254,9 @@ def test_nothing_is_taken_away_where_what_is_to_be_made_is_held_except_what_only
         DETACH.on(WEB, "take away"),
         DETACH.on(DB, "elsewhere"),
     )
-    held = gate(found, WISH, LOOK, Policy(), MORNING).held
+    held = gate(found, DOCUMENT, LOOK, Policy(), MORNING).held
     assert list(held) == [1, 2]
-    assert held[2] == "nothing is taken away where something that is to be made is held"
+    assert held[2] == Cause(Reason.DEPENDENCY, "nothing is taken away where something that is to be created is held")
 
 
 def test_a_hold_cascades_along_what_actions_need() -> None:
@@ -252,42 +267,42 @@ def test_a_hold_cascades_along_what_actions_need() -> None:
         AUTHORIZE.on(BACK1, "apart"),
         needs={1: {0}, 2: {1}},
     )
-    held = gate(found, WISH, LOOK, Policy(), MORNING).held
-    assert {index: reason for index, reason in held.items() if index} == {
-        1: "it comes after something that is held: dear",
-        2: "it comes after something that is held: next",
+    held = gate(found, DOCUMENT, LOOK, Policy(), MORNING).held
+    assert {index: cause for index, cause in held.items() if index} == {
+        1: Cause(Reason.DEPENDENCY, "it comes after something that is held: dear"),
+        2: Cause(Reason.DEPENDENCY, "it comes after something that is held: next"),
     }
 
 
-def test_what_the_caller_bars_is_left_and_holds_nothing_else() -> None:
+def test_what_the_caller_defers_is_deferred_and_holds_nothing_else() -> None:
     found = by_hand(AUTHORIZE.on(WEB, "mine"), AUTHORIZE.on(DB, "next"), needs={1: {0}})
-    barred = gate(
-        found, WISH, LOOK, Policy(), MORNING, limits=Limits(lambda one: "later" if one.address == WEB else "")
-    )
-    assert (barred.held, barred.left) == ({}, {0: "later"})
+    later = Cause(Reason.NEXT_RUN, "later")
+    limits = Limits(lambda one: later if one.address == WEB else None)
+    gated = gate(found, DOCUMENT, LOOK, Policy(), MORNING, limits=limits)
+    assert (gated.held, gated.deferred) == ({}, {0: later})
 
 
 def test_a_route_through_a_table_that_is_held_is_held() -> None:
     look = tagged(drifted(LOOK, OUT, routes=Routes()), OUT, "2026-11-22T10:00:00Z")
-    assert reasons(look) == ["somebody holds it until 2026-11-22T10:00Z"]
+    assert causes(look) == [hold("2026-11-22T10:00Z")]
 
 
 def held_since(hours: float, until: str = "2026-11-22T18:00:00Z") -> Gate:
     """What is held at nine in the morning where a hold has been seen for so many hours; 24 are allowed."""
     look = tagged(OPEN, WEB, until)
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     limits = Limits(held_since={WEB: MORNING - timedelta(hours=hours)})
-    return gate(found, WISH, look, Policy(), MORNING, limits=limits)
+    return gate(found, DOCUMENT, look, Policy(), MORNING, limits=limits)
 
 
 def test_a_hold_ends_a_day_after_it_was_first_seen_whatever_its_tag_says_by_now() -> None:
-    assert held_since(3).held == {0: "somebody holds it until 2026-11-22T18:00Z"}
-    assert held_since(23).held == {0: "somebody holds it until 2026-11-22T10:00Z"}
+    assert held_since(3).held == {0: hold("2026-11-22T18:00Z")}
+    assert held_since(23).held == {0: hold("2026-11-22T10:00Z")}
     assert held_since(24).held == {}
     (finding,) = held_since(24).findings
     assert finding.outcome is Outcome.BLOCKED
     told = "its tag setpoint:hold='2026-11-22T18:00:00Z' holds nothing: it has been held since 2026-11-21T09:00Z, "
-    assert finding.message == told + "longer than this deployment allows"
+    assert finding.cause == Cause(Reason.INVALID_HOLD_TAG, told + "longer than this deployment allows")
 
 
 @dataclass(frozen=True)
@@ -315,19 +330,23 @@ def test_a_hold_that_lies_too_far_ahead_is_seen_all_the_same() -> None:
 
 def test_of_what_could_not_be_seen_a_hold_is_remembered() -> None:
     early = MORNING - timedelta(hours=5)
-    dark = replace(missing(LOOK, WEB, DB), unreadable={WEB: "refused"}, ambiguous={DB: "two of them"})
+    refused, two = Cause(Reason.REFUSED, "refused"), Cause(Reason.AMBIGUOUS, "two of them")
+    dark = replace(missing(LOOK, WEB, DB), unreadable={WEB: refused}, ambiguous={DB: two})
     assert remembered(dark, {WEB: early, DB: early, VPC: early}) == {WEB: early, DB: early}
 
 
-def test_what_is_left_alone_is_asked_only_about_what_nothing_else_holds() -> None:
+def test_what_is_suppressed_is_asked_only_about_what_nothing_else_holds() -> None:
     look = drifted(tagged(OPEN, WEB, "2026-11-22T18:00:00Z"), DB, egress=Egress())
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     asked: list[str] = []
 
-    def guard(action: Action) -> str:
-        asked.append(action.address)
-        return "it is left alone"
+    suppressed = Cause(Reason.SUPPRESSED, "it is suppressed")
 
-    barred = gate(found, WISH, look, Policy(), MORNING, limits=Limits(guard=guard))
+    def guard(action: Action) -> Cause:
+        asked.append(action.address)
+        return suppressed
+
+    gated = gate(found, DOCUMENT, look, Policy(), MORNING, limits=Limits(guard=guard))
     assert asked == [DB]
-    assert sorted(barred.held.values()) == ["it is left alone", "somebody holds it until 2026-11-22T18:00Z"]
+    assert set(gated.held.values()) == {suppressed, hold("2026-11-22T18:00Z")}
+    assert len(gated.held) == 2

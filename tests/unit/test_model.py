@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from desired_state.fields import Address
-from reconciler.model import ABSENT, Action, Change, Difference, Operation, Phase, Ref, Risk, Snapshot, refs
+from reconciler.model import (
+    ABSENT,
+    Action,
+    Cause,
+    Change,
+    Difference,
+    Operation,
+    Phase,
+    Reason,
+    Ref,
+    Risk,
+    Snapshot,
+    refs,
+)
 from tests.support import worlds
 
 GROUP = Address("security_group/DBSG")
@@ -14,7 +27,7 @@ def test_an_operation_is_its_own_permission() -> None:
     assert REVOKE.permission == "ec2:RevokeSecurityGroupIngress"
 
 
-def test_words_in_capitals_are_parameters_and_the_others_fields_of_the_action() -> None:
+def test_an_action_is_made_of_an_operation_with_its_parameters_and_the_fields_it_resolves() -> None:
     action = REVOKE.on(
         GROUP, "revoke it", "ingress", breaks=2, closes=True, params={"GroupId": Ref(GROUP), "IpPermissions": []}
     )
@@ -66,8 +79,8 @@ def test_what_could_not_be_read_or_told_apart_is_not_absent() -> None:
     look = Snapshot(
         {worlds.VPC: whole.resources[worlds.VPC]},
         {},
-        unreadable={worlds.WEB: "refused"},
-        ambiguous={worlds.APP: "two of them"},
+        unreadable={worlds.WEB: Cause(Reason.UNREADABLE, "refused")},
+        ambiguous={worlds.APP: Cause(Reason.AMBIGUOUS, "two of them")},
         unmanaged=(),
         at=worlds.MORNING,
     )
