@@ -18,9 +18,9 @@ from desired_state.members import Subnets, Tags
 from desired_state.network import SecurityGroup
 from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
-from reconciler.engine.diff import diff, differences, tolerated, wanted
+from reconciler.engine.diff import apply_exceptions, diff, differences, wanted
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT, Difference
+from reconciler.model import ABSENT, Cause, Difference, Reason
 from tests.support import worlds
 from tests.support.worlds import DB, MORNING, OUTSIDE, VPC, WEB, context, document, drifted, missing, of_groups, seen
 
@@ -36,14 +36,14 @@ def compared(want: Resource, have: Resource) -> list[tuple[str, Any, Any, Any]]:
 
 @settings(max_examples=15)
 @given(worlds.documents)
-def test_a_network_that_is_as_declared_does_not_differ(wish: Document) -> None:
-    assert worlds.changes(wish, seen(wish)) == ()
+def test_a_network_that_is_as_declared_does_not_differ(declared: Document) -> None:
+    assert worlds.changes(declared, seen(declared)) == ()
 
 
 @settings(max_examples=15)
 @given(worlds.documents, worlds.documents)
-def test_everything_that_differs_is_said_once(wish: Document, fact: Document) -> None:
-    found = [one for change in worlds.changes(wish, seen(fact)) for one in change.differences]
+def test_everything_that_differs_is_said_once(declared: Document, fact: Document) -> None:
+    found = [one for change in worlds.changes(declared, seen(fact)) for one in change.differences]
     names = [(one.address, one.field, one.key) for one in found]
     assert len(names) == len(set(names))
     assert all(one.want != one.have for one in found)
@@ -51,7 +51,7 @@ def test_everything_that_differs_is_said_once(wish: Document, fact: Document) ->
 
 @settings(max_examples=15)
 @given(worlds.documents, st.randoms(use_true_random=False))
-def test_the_order_in_which_a_document_lists_things_is_no_drift(wish: Document, random: Random) -> None:
+def test_the_order_in_which_a_document_lists_things_is_no_drift(declared: Document, random: Random) -> None:
     def turned(resource: Resource) -> Resource:
         fields = {}
         for name in resource.described():
@@ -62,8 +62,8 @@ def test_the_order_in_which_a_document_lists_things_is_no_drift(wish: Document, 
                 fields[name] = type(value)(pairs)  # type: ignore[call-arg]
         return resource.but(**fields)
 
-    other = replace(wish, resources={at: turned(one) for at, one in wish.resources.items()})
-    assert worlds.changes(other, seen(wish)) == ()
+    other = replace(declared, resources={at: turned(one) for at, one in declared.resources.items()})
+    assert worlds.changes(other, seen(declared)) == ()
 
 
 def test_what_is_left_out_is_not_managed() -> None:
@@ -126,29 +126,29 @@ def test_a_kind_may_say_that_what_aws_keeps_agrees_with_what_was_asked_for() -> 
 
 
 def test_a_major_version_agrees_with_each_of_its_minor_ones() -> None:
-    wish = document()
-    assert worlds.changes(wish, drifted(seen(wish), worlds.DATABASE, engine_version="16.4")) == ()
-    (change,) = worlds.changes(wish, drifted(seen(wish), worlds.DATABASE, engine_version="15.8"))
+    declared = document()
+    assert worlds.changes(declared, drifted(seen(declared), worlds.DATABASE, engine_version="16.4")) == ()
+    (change,) = worlds.changes(declared, drifted(seen(declared), worlds.DATABASE, engine_version="15.8"))
     assert change.fields == {"engine_version"}
 
 
 def test_a_missing_resource_is_compared_with_what_aws_makes_of_a_new_one() -> None:
-    wish = document()
-    (change,) = worlds.changes(wish, missing(seen(wish), DB))
+    declared = document()
+    (change,) = worlds.changes(declared, missing(seen(declared), DB))
     assert change.have is None
     assert change.of("egress") == ()
     assert [one.want for one in change.of("ingress")] == ["PostgreSQL from the back end"]
 
 
 def test_a_new_group_lets_everything_out_so_a_declared_egress_of_nothing_differs() -> None:
-    wish = of_groups(web={"ingress": [], "egress": []})
-    (change,) = worlds.changes(wish, seen(wish, only=[VPC]))
+    declared = of_groups(web={"ingress": [], "egress": []})
+    (change,) = worlds.changes(declared, seen(declared, only=[VPC]))
     assert change.differences == (Difference(GROUP, "egress", RuleKey("all", -1, -1, "0.0.0.0/0"), ABSENT, ""),)
 
 
 def test_our_tags_are_wanted_on_everything_and_the_name_where_it_tells_who_is_who() -> None:
-    wish = document()
-    said = {at: dict(wanted(wish, at, REGISTRY[at.kind]).tags or {}) for at in (DB, OUTSIDE)}
+    declared = document()
+    said = {at: dict(wanted(declared, at, REGISTRY[at.kind]).tags or {}) for at in (DB, OUTSIDE)}
     assert said[DB] == {"setpoint:document": "test-server", "setpoint:name": "DBSG"}
     assert said[OUTSIDE] == {
         "setpoint:document": "test-server",
@@ -158,75 +158,76 @@ def test_our_tags_are_wanted_on_everything_and_the_name_where_it_tells_who_is_wh
 
 
 def test_what_could_not_be_seen_is_neither_in_sync_nor_missing() -> None:
-    wish = document()
-    look = missing(seen(wish), DB, WEB)
-    blind = replace(look, unreadable={DB: "refused"}, ambiguous={WEB: "two could be it"})
-    assert worlds.changes(wish, blind) == ()
+    declared = document()
+    look = missing(seen(declared), DB, WEB)
+    refused, two = Cause(Reason.UNREADABLE, "refused"), Cause(Reason.AMBIGUOUS, "two could be it")
+    unclear = replace(look, unreadable={DB: refused}, ambiguous={WEB: two})
+    assert worlds.changes(declared, unclear) == ()
 
 
 def test_what_is_to_be_ignored_is_not_compared() -> None:
     sections = {"web": {"ingress": [], "enforcement": "ignore"}, "app": {"ingress": [], "enforcement": "report"}}
-    wish = of_groups(**sections)
-    look = seen(wish)
+    declared = of_groups(**sections)
+    look = seen(declared)
     for name in sections:
         look = drifted(look, Address.of("security_group", name), ingress=Ingress({SSH: ""}))
-    assert [change.address for change in worlds.changes(wish, look)] == ["security_group/app"]
+    assert [change.address for change in worlds.changes(declared, look)] == ["security_group/app"]
 
 
 def test_changes_come_in_the_order_of_the_document() -> None:
-    wish = document()
-    look = drifted(drifted(seen(wish), DB, ingress=Ingress()), VPC, enable_dns_support=False)
-    assert [change.address for change in diff(wish, look, context(wish, look), REGISTRY)] == [VPC, DB]
+    declared = document()
+    look = drifted(drifted(seen(declared), DB, ingress=Ingress()), VPC, enable_dns_support=False)
+    assert [change.address for change in diff(declared, look, context(declared, look), REGISTRY)] == [VPC, DB]
 
 
-def tolerance(value: Any, field: str = "ingress", days: int = 1) -> DocumentException:
+def exception(value: Any, field: str = "ingress", days: int = 1) -> DocumentException:
     return DocumentException(WEB, field, value, MORNING + timedelta(days=days), "an audit")
 
 
 @pytest.mark.parametrize(
-    ("exception", "kept"),
+    ("one", "left"),
     [
-        (tolerance(SSH), 0),
-        (tolerance(SSH, days=0), 1),
-        (tolerance(HTTP), 1),
-        (tolerance(SSH, field="egress"), 1),
+        (exception(SSH), 0),
+        (exception(SSH, days=0), 1),
+        (exception(HTTP), 1),
+        (exception(SSH, field="egress"), 1),
     ],
     ids=["named", "over", "another value", "another field"],
 )
-def test_an_exception_covers_what_it_names_until_it_is_over(exception: DocumentException, kept: int) -> None:
-    wish = document()
-    live = Ingress({**wish.resources[WEB].ingress, SSH: "mine"})  # type: ignore[attr-defined]
-    found = worlds.changes(wish, drifted(seen(wish), WEB, ingress=live))
-    rest, covered = tolerated(found, [exception], MORNING)
-    assert (len(rest), len(covered)) == (kept, 1 - kept)
-    assert [(one.key, one.have) for one, _ in covered] == [(SSH, "mine")][kept:]
+def test_an_exception_covers_what_it_names_until_it_is_over(one: DocumentException, left: int) -> None:
+    declared = document()
+    live = Ingress({**declared.resources[WEB].ingress, SSH: "mine"})  # type: ignore[attr-defined]
+    found = worlds.changes(declared, drifted(seen(declared), WEB, ingress=live))
+    rest, covered = apply_exceptions(found, [one], MORNING)
+    assert (len(rest), len(covered)) == (left, 1 - left)
+    assert [(each.key, each.have) for each, _ in covered] == [(SSH, "mine")][left:]
 
 
 def test_an_exception_for_an_entry_names_its_number_and_its_value() -> None:
-    wish = document()
+    declared = document()
     denied, other = AclEntry("deny", "tcp", 22, 22, "0.0.0.0/0"), AclEntry("allow", "tcp", 22, 22, "0.0.0.0/0")
-    live = IngressEntries({**wish.resources[OUTSIDE].ingress, 50: denied})  # type: ignore[attr-defined]
-    found = worlds.changes(wish, drifted(seen(wish), OUTSIDE, ingress=live))
+    live = IngressEntries({**declared.resources[OUTSIDE].ingress, 50: denied})  # type: ignore[attr-defined]
+    found = worlds.changes(declared, drifted(seen(declared), OUTSIDE, ingress=live))
     until = MORNING + timedelta(days=1)
     for value, left in (((50, denied), 0), ((50, other), 1), ((51, denied), 1)):
-        rest, _ = tolerated(found, [DocumentException(OUTSIDE, "ingress", value, until, "why")], MORNING)
+        rest, _ = apply_exceptions(found, [DocumentException(OUTSIDE, "ingress", value, until, "why")], MORNING)
         assert len(rest) == left
 
 
 def test_an_exception_does_not_cover_what_is_missing() -> None:
-    wish = document()
-    found = worlds.changes(wish, drifted(seen(wish), WEB, ingress=Ingress({HTTP: "HTTP from anywhere"})))
-    rest, covered = tolerated(found, [tolerance(HTTPS)], MORNING)
+    declared = document()
+    found = worlds.changes(declared, drifted(seen(declared), WEB, ingress=Ingress({HTTP: "HTTP from anywhere"})))
+    rest, covered = apply_exceptions(found, [exception(HTTPS)], MORNING)
     assert covered == ()
     assert rest == found
 
 
-def test_a_missing_resource_stays_a_change_whatever_is_tolerated_in_it() -> None:
-    wish = of_groups(web={"egress": []})
-    found = worlds.changes(wish, seen(wish, only=[VPC]))
+def test_a_missing_resource_stays_a_change_whatever_is_excepted_in_it() -> None:
+    declared = of_groups(web={"egress": []})
+    found = worlds.changes(declared, seen(declared, only=[VPC]))
     everything = RuleKey("all", -1, -1, "0.0.0.0/0")
-    exception = DocumentException(GROUP, "egress", everything, MORNING + timedelta(days=1), "why")
-    rest, covered = tolerated(found, [exception], MORNING)
+    whole = DocumentException(GROUP, "egress", everything, MORNING + timedelta(days=1), "why")
+    rest, covered = apply_exceptions(found, [whole], MORNING)
     assert covered == ()
     assert [one.have for one in rest] == [None]
     assert rest == found
