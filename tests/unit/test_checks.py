@@ -1,4 +1,4 @@
-"""What parts of a document may not say of each other, and what AWS would refuse: each with its place and its mend."""
+"""What parts of a document may not say of each other, and what AWS would refuse: each with its place and its hint."""
 
 from __future__ import annotations
 
@@ -464,7 +464,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
 
 
 @pytest.mark.parametrize(("edits", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_a_document_is_refused_with_place_and_mend(edits: list[tuple[str, str]], said: list[str]) -> None:
+def test_a_document_is_refused_with_place_and_hint(edits: list[tuple[str, str]], said: list[str]) -> None:
     assert said_of(edited(*edits)) == said
 
 

@@ -227,7 +227,7 @@ def test_a_record_that_is_nested_a_thousand_deep_is_read() -> None:
     assert names(requestParameters=deep) == {GROUP}
 
 
-def test_hostile_text_is_cut_short_and_made_inert() -> None:
+def test_hostile_text_is_cut_short_and_sanitized() -> None:
     evil = "\x1b[2J\u202e\ud800\n" * 1_000
     identity = ALICE | {"arn": evil}
     told = actor(record(userAgent=evil, sourceIPAddress=evil, eventID=evil, eventName=evil, userIdentity=identity))
@@ -260,7 +260,7 @@ some_actors = st.builds(
 
 
 @given(some_actors)
-def test_a_bounded_actor_is_inert_and_bounding_it_again_changes_nothing(one: Actor) -> None:
+def test_a_bounded_actor_is_sanitized_and_bounding_it_again_changes_nothing(one: Actor) -> None:
     once = bounded(one)
     assert bounded(once) == once
     assert all(text.isprintable() for text in (once.who, once.call, once.source_ip, once.user_agent, once.event_id))

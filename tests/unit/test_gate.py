@@ -148,7 +148,7 @@ def test_a_hold_on_what_a_move_would_leave_holds_the_move() -> None:
     assert causes(held) == [hold("2026-11-22T10:00Z")]
 
 
-def test_downtime_needs_leave() -> None:
+def test_downtime_needs_permission() -> None:
     look = drifted(LOOK, DATABASE, port=5433)
     declared = document()
     database = declared.resources[DATABASE].but(port=5432)

@@ -154,7 +154,7 @@ def test_an_attribute_that_somebody_broke_is_named_and_never_taken_for_an_empty_
     assert caught.value.hint
 
 
-def test_the_mend_says_what_it_costs_to_remove_the_accepted_version() -> None:
+def test_the_hint_says_what_it_costs_to_remove_the_accepted_version() -> None:
     with pytest.raises(MalformedItem) as caught:
         read({"accepted": {}})
     assert caught.value.hint == (
@@ -193,7 +193,7 @@ def test_a_fence_is_a_whole_number(value: object) -> None:
         fence({"fence": value})
 
 
-def test_the_newest_bouts_are_kept() -> None:
+def test_the_newest_flapping_records_are_kept() -> None:
     many = {f"drift {n}": FlappingRecord((NINE + timedelta(minutes=n),)) for n in range(MOST_FLAPPING + 3)}
     paused = {
         "paused": FlappingRecord((NINE - timedelta(days=1),), 4, NINE + timedelta(days=1)),
@@ -204,14 +204,14 @@ def test_the_newest_bouts_are_kept() -> None:
     assert set(paused | many) - set(kept) == {"empty", "drift 0", "drift 1", "drift 2", "drift 3"}
 
 
-def test_the_newest_corrections_of_a_bout_are_kept() -> None:
+def test_the_newest_corrections_of_a_flapping_record_are_kept() -> None:
     times = tuple(NINE + timedelta(seconds=n) for n in range(MOST_TIMES + 2))
     assert bounded(DocumentRecord(flapping={"x": FlappingRecord(times, 1)})).flapping == {
         "x": FlappingRecord(times[2:], 1)
     }
 
 
-def test_settled_concerns_are_forgotten_before_open_ones() -> None:
+def test_settled_alerts_are_forgotten_before_open_ones() -> None:
     settled = {f"settled {n}": told(minutes=1000 + n, open=False) for n in range(3)}
     still = {f"open {n}": told(minutes=n) for n in range(MOST_NOTIFIED - 1)}
     kept = bounded(DocumentRecord(notified=settled | still)).notified
@@ -219,7 +219,7 @@ def test_settled_concerns_are_forgotten_before_open_ones() -> None:
     assert set(settled | still) - set(kept) == {"settled 0", "settled 1"}
 
 
-def test_the_oldest_open_concerns_are_forgotten_next() -> None:
+def test_the_oldest_open_alerts_are_forgotten_next() -> None:
     still = {f"open {n}": told(minutes=n) for n in range(MOST_NOTIFIED + 2)}
     assert set(still) - set(bounded(DocumentRecord(notified=still)).notified) == {"open 0", "open 1"}
 

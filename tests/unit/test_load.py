@@ -523,7 +523,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
 
 
 @pytest.mark.parametrize(("edits", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_a_document_is_refused_with_place_and_mend(edits: list[tuple[str, str]], said: list[str]) -> None:
+def test_a_document_is_refused_with_place_and_hint(edits: list[tuple[str, str]], said: list[str]) -> None:
     assert said_of(edited(*edits)) == said
 
 
@@ -904,7 +904,7 @@ def test_a_file_is_read_up_to_one_byte_more_than_a_document_may_have(tmp_path: P
     assert read_file(EXAMPLES / "test-server.json") == EXAMPLE
 
 
-def test_what_is_no_file_is_refused_with_a_mend(tmp_path: Path) -> None:
+def test_what_is_no_file_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(DocumentError) as refused:
         read_file(tmp_path / "absent.json")
     assert str(refused.value) == f"{tmp_path}/absent.json:1:1: there is no such file; check the path"

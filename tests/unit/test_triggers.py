@@ -509,7 +509,7 @@ def test_an_ask_may_say_everything() -> None:
         ("shop", "'shop' is no payload"),
     ],
 )
-def test_a_wrong_ask_is_told_field_value_and_mend(payload: object, told: str) -> None:
+def test_a_invalid_request_is_told_field_value_and_hint(payload: object, told: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request(payload)
     assert told in str(caught.value)

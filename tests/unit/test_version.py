@@ -264,7 +264,7 @@ def test_a_refused_version_does_not_bring_back_one_that_is_not_what_was_accepted
     assert "Nothing is enforced: the version accepted last cannot be enforced either." in answer.refusal.split("\n")
 
 
-def test_accepting_by_hand_mends_what_is_remembered_wrong() -> None:
+def test_accepting_by_hand_corrects_what_is_remembered_wrong() -> None:
     answer = taken(Shelf({"v1": revision(3)}), Accepted(3, "0" * 64, "v1"), accept_revision=3)
     assert (enforced(answer), answer.accepted, answer.refusal) == ((3, "v1"), remembered(3, "v1"), "")
 
