@@ -15,14 +15,14 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
-from reconciler.model import Ref, Snapshot, Unmanaged
+from reconciler.model import Cause, Reason, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Read
 from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
 if TYPE_CHECKING:
     from reconciler.aws.client import Aws
 
-WISH = of_groups(DBSG={"ingress": []}, TestServerSG={"ingress": []})
+DOCUMENT = of_groups(DBSG={"ingress": []}, TestServerSG={"ingress": []})
 ALL = 9
 WIDE = 8
 """Seconds after which a test that waits for another thread gives up."""
@@ -74,8 +74,8 @@ class Shown:
     def pause(self) -> None:
         self.pauses += 1
 
-    def look(self, wish: Document = WISH, hint: str = "") -> Snapshot:
-        return observe(wish, cast("Aws", self), ObserveOptions(lambda: MORNING, self.pause), hint)
+    def look(self, declared: Document = DOCUMENT, hint: str = "") -> Snapshot:
+        return observe(declared, cast("Aws", self), ObserveOptions(lambda: MORNING, self.pause), hint)
 
 
 def names(look: Snapshot) -> set[str]:
@@ -100,7 +100,7 @@ def test_each_read_is_made_once_although_kinds_share_some() -> None:
 
 def test_the_reads_of_all_kinds_are_made_at_once() -> None:
     aws = Shown(barrier=threading.Barrier(8))
-    aws.look(WISH)
+    aws.look(DOCUMENT)
     operations = [one.operation for one in aws.asked]
     assert operations[0] == "DescribeVpcs"
     assert sorted(operations[1:]) == [
@@ -132,13 +132,21 @@ def test_what_is_missing_twice_is_absent() -> None:
     assert (aws.pauses, look.absent(DB), look.absent(APP)) == (1, True, False)
 
 
-@pytest.mark.parametrize("code", ["UnauthorizedOperation", "RequestLimitExceeded", "PaginationError", "InternalError"])
-def test_a_read_that_failed_makes_its_kind_unreadable_and_never_absent(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "known"),
+    [
+        ("UnauthorizedOperation", "UnauthorizedOperation"),
+        ("RequestLimitExceeded", "Throttling"),
+        ("PaginationError", "PaginationError"),
+        ("InternalError", "InternalError"),
+    ],
+)
+def test_a_read_that_failed_makes_its_kind_unreadable_and_never_absent(code: str, known: str) -> None:
     aws = Shown(errors={"DescribeSecurityGroups": code})
     look = aws.look()
     assert names(look) == {"vpc/MyVPC"}
-    told = f"DescribeSecurityGroups: {code}: told so"
-    assert {at: why for at, why in look.unreadable.items() if at in WISH.resources} == {DB: told, APP: told}
+    told = Cause(Reason.UNREADABLE, f"DescribeSecurityGroups: {code}: told so", known)
+    assert {at: cause for at, cause in look.unreadable.items() if at in DOCUMENT.resources} == {DB: told, APP: told}
     assert aws.pauses == 0
 
 
@@ -149,37 +157,48 @@ def test_what_shows_the_ids_of_an_unreadable_kind_is_unreadable_too() -> None:
     kinds = {at.kind for at in look.unreadable}
     assert kinds == {"subnet", "route_table", "network_acl", "db_subnet_group", "db_instance"}
     told = look.unreadable[Address("route_table/PublicRouteTable")]
-    assert told == "it depends on subnet, which could not be read: DescribeSubnets: UnauthorizedOperation: told so"
+    depends = "it depends on subnet, which could not be read: DescribeSubnets: UnauthorizedOperation: told so"
+    assert told == Cause(Reason.UNREADABLE, depends, "UnauthorizedOperation")
     assert not look.absent(Address("db_instance/mypostgresqldb"))
 
 
 def test_one_attribute_of_the_vpc_that_cannot_be_read_makes_everything_unreadable() -> None:
     look = Shown(errors={"DescribeVpcAttribute": "UnauthorizedOperation"}).look()
     assert look.resources == {}
-    assert set(WISH.resources) <= set(look.unreadable)
+    assert set(DOCUMENT.resources) <= set(look.unreadable)
 
 
 def test_without_credentials_there_is_no_look() -> None:
-    with pytest.raises(ObserveError, match="check the credentials, the profile and the region"):
+    with pytest.raises(ObserveError, match="check the credentials, the profile and the region") as unobservable:
         Shown(errors={"DescribeSecurityGroups": "ExpiredToken"}).look()
+    assert (unobservable.value.cause.reason, unobservable.value.cause.code) == (Reason.CREDENTIALS, "ExpiredToken")
 
 
 def test_a_vpc_that_cannot_be_looked_for_is_not_made_anew() -> None:
-    with pytest.raises(ObserveError, match="the VPC could not be looked for: DescribeVpcs: UnauthorizedOperation"):
+    with pytest.raises(
+        ObserveError, match="the VPC could not be looked for: DescribeVpcs: UnauthorizedOperation"
+    ) as unobservable:
         Shown(errors={"DescribeVpcs": "UnauthorizedOperation"}).look()
+    assert (unobservable.value.cause.reason, unobservable.value.cause.code) == (
+        Reason.UNREADABLE,
+        "UnauthorizedOperation",
+    )
 
 
 def test_two_vpcs_that_could_be_it_are_told_by_their_ids() -> None:
     aws = Shown()
     aws.answers["DescribeVpcs"].append(aws.answers["DescribeVpcs"][0] | {"VpcId": "vpc-2"})
-    with pytest.raises(ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-1, vpc-2; name the one you mean"):
+    with pytest.raises(
+        ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-1, vpc-2; name the one you mean"
+    ) as unobservable:
         aws.look()
+    assert unobservable.value.cause.reason is Reason.AMBIGUOUS
 
 
 def test_a_vpc_that_is_not_there_leaves_everything_absent_after_two_looks() -> None:
     aws = Shown({})
     look = aws.look()
-    assert all(look.absent(at) for at in WISH.resources)
+    assert all(look.absent(at) for at in DOCUMENT.resources)
     assert [one.operation for one in aws.asked].count("DescribeVpcs") >= 2
     assert aws.pauses >= 1
 
@@ -188,8 +207,11 @@ def test_a_vpc_named_by_its_id_that_is_not_there_is_an_error() -> None:
     written = json.loads(json.dumps({"version": 1, "name": "shop", "revision": 1}))
     written["scope"] = {"account_id": "123456789012", "region": "ap-northeast-2", "vpc_id": "vpc-0a1b2c3d"}
     written["resources"] = {"security_group": {"DBSG": {"ingress": []}}}
-    with pytest.raises(ObserveError, match="vpc-0a1b2c3d does not exist in account 123456789012, ap-northeast-2"):
+    with pytest.raises(
+        ObserveError, match="vpc-0a1b2c3d does not exist in account 123456789012, ap-northeast-2"
+    ) as unobservable:
         Shown({}).look(document(written))
+    assert (unobservable.value.cause.reason, unobservable.value.cause.code) == (Reason.MISSING_REFERENCE, "")
 
 
 def test_a_live_value_that_nobody_knows_makes_its_resource_unreadable_and_is_told() -> None:
@@ -197,9 +219,8 @@ def test_a_live_value_that_nobody_knows_makes_its_resource_unreadable_and_is_tol
     strange = {"IpProtocol": "quic", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     aws.answers["DescribeSecurityGroups"][0]["IpPermissions"] = [strange]
     look = aws.look()
-    assert look.unreadable == {
-        DB: "sg-00000000000000001 has something this tool does not know: ValueError: the protocol 'quic'"
-    }
+    told = "sg-00000000000000001 has something this tool does not know: ValueError: the protocol 'quic'"
+    assert look.unreadable == {DB: Cause(Reason.UNREADABLE, told)}
     assert APP in look.resources
 
 
@@ -209,8 +230,11 @@ def test_two_things_that_could_be_it_are_ambiguous() -> None:
     look = aws.look()
     assert DB not in look.resources
     assert look.ambiguous == {
-        DB: "2 live resources could be it: sg-00000000000000001, sg-00000000000000003; "
-        "take the tags or the name off all but one"
+        DB: Cause(
+            Reason.AMBIGUOUS,
+            "2 live resources could be it: sg-00000000000000001, sg-00000000000000003; "
+            "take the tags or the name off all but one",
+        )
     }
     assert Ref(DB) not in look.handles
 
@@ -228,8 +252,11 @@ def test_what_carries_the_name_of_another_declared_resource_is_that_one() -> Non
     look = aws.look()
     assert look.handles[Ref(APP)] == "sg-00000000000000001"
     assert look.ambiguous == {
-        DB: "sg-00000000000000001 could be it, but its tag setpoint:name says 'TestServerSG': "
-        "mend its tags, or declare something else"
+        DB: Cause(
+            Reason.AMBIGUOUS,
+            "sg-00000000000000001 could be it, but its tag setpoint:name says 'TestServerSG': "
+            "correct its tags, or declare something else",
+        )
     }
 
 
@@ -238,10 +265,14 @@ def test_what_belongs_to_another_document_is_never_taken_for_ours() -> None:
     aws.answers["DescribeSecurityGroups"][0] = group("DBSG", 1, tags("DBSG", "another"))
     look = aws.look()
     assert (DB in look.resources, look.absent(DB), Ref(DB) in look.handles) == (False, False, False)
-    assert look.ambiguous[DB].startswith("sg-00000000000000001 could be it, but it belongs to the document 'another': ")
+    assert look.ambiguous[DB] == Cause(
+        Reason.AMBIGUOUS,
+        "sg-00000000000000001 could be it, but it belongs to the document 'another': "
+        "correct its tags, or declare something else",
+    )
 
 
-def test_what_nobody_declared_is_a_neighbour_and_ours_only_with_our_tag() -> None:
+def test_what_nobody_declared_is_unmanaged_and_owned_only_with_our_tag() -> None:
     aws = Shown()
     theirs, owned, other = (
         group("theirs", 3),
@@ -278,8 +309,8 @@ def test_the_second_look_asks_only_the_kinds_of_which_something_is_missing() -> 
     asked = Counter(one.operation for one in aws.asked)
     assert asked["DescribeSecurityGroups"] == 2
     assert asked["DescribeSubnets"] == 1
-    assert WEB not in WISH.resources
-    assert VPC in WISH.resources
+    assert WEB not in DOCUMENT.resources
+    assert VPC in DOCUMENT.resources
 
 
 def wave(vpc_id: str) -> list[str]:
@@ -345,8 +376,8 @@ def test_a_hint_does_not_choose_between_two_vpcs_that_could_be_it() -> None:
 def test_where_the_scope_names_the_vpc_a_hint_is_not_looked_at() -> None:
     written = {"version": 1, "name": "shop", "revision": 1}
     scope = {"account_id": "123456789012", "region": "ap-northeast-2", "vpc_id": "vpc-0a1b2c3d"}
-    wish = document(written | {"scope": scope, "resources": {"security_group": {"DBSG": {"ingress": []}}}})
+    declared = document(written | {"scope": scope, "resources": {"security_group": {"DBSG": {"ingress": []}}}})
     aws = Shown()
     aws.answers["DescribeVpcs"][0]["VpcId"] = "vpc-0a1b2c3d"
-    aws.look(wish, hint="vpc-1")
+    aws.look(declared, hint="vpc-1")
     assert not any("vpc-1" in one.params for one in aws.asked)
