@@ -125,7 +125,7 @@ def calls() -> dict[str, frozenset[str]]:
     """All API operations that anything in the product ever calls, by botocore's name of the service."""
     found: dict[str, set[str]] = defaultdict(set)
     for kind in REGISTRY.values():
-        for permission in (*kind.read_permissions, *(one.permission for one in kind.operations)):
+        for permission in (*kind.observe.permissions, *(one.permission for one in kind.operations)):
             service, _, operation = permission.partition(":")
             found[service].add(operation)
     for one in DOORS:
@@ -135,7 +135,7 @@ def calls() -> dict[str, frozenset[str]]:
 
 def read_permissions(kinds: Mapping[str, Kind] = REGISTRY) -> Statement:
     """The statement for the kinds' reads. Describe calls know no resource but `*`, or are asked for all there is."""
-    actions = sorted({permission for kind in kinds.values() for permission in kind.read_permissions})
+    actions = sorted({permission for kind in kinds.values() for permission in kind.observe.permissions})
     return Statement("Look", tuple(actions), ("*",), {})
 
 

@@ -165,13 +165,13 @@ def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[],
     names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
 
     def making(kind: Kind, item: Item, seen: ObserveContext) -> Callable[[], Observed]:
-        return lambda: kind.observed(item, seen)
+        return lambda: kind.observe.observed(item, seen)
 
     makers = []
     for kind in REGISTRY.values():
         sight = ReadContext(document, document.scope.vpc_id or "", document.of_kind(kind.name))
-        seen = ObserveContext(sight, {read: aws.read(read) for read in kind.reads(sight)}, names)
-        makers += [making(kind, item, seen) for item in kind.live(sight, seen.answers) if kind.id(item) in names]
+        seen = ObserveContext(sight, {read: aws.read(read) for read in kind.observe.reads(sight)}, names)
+        makers += [making(kind, item, seen) for item in kind.observe.live(sight, seen.answers) if kind.observe.id(item) in names]
     return makers
 
 

@@ -70,6 +70,7 @@ class InternetGateway(Resource):
     """The internet gateway. `vpc` is what it is attached to; left out in a document it is the document's VPC."""
 
     kind: ClassVar[str] = "internet_gateway"
+    route_parameter: ClassVar[str] = "GatewayId"
 
     vpc: VpcReference | None = None
 

@@ -38,6 +38,9 @@ class Resource(BaseModel):
     agrees: ClassVar[Mapping[str, Callable[[Any, Any], bool]]] = {}
     """`field: f(want, have)` over two resources, where AWS keeps more than was asked for and `==` would never hold."""
 
+    route_parameter: ClassVar[str] = ""
+    """The parameter of CreateRoute that takes its id; empty: no route leads to such a resource."""
+
     enforcement: Enforcement | None = None
     tags: Tags | None = None
 
@@ -74,3 +77,10 @@ class Resource(BaseModel):
     def but(self, **changes: Any) -> Self:
         """A copy with other values; for canonical values only, nothing is validated."""
         return self.model_copy(update=changes)
+
+
+def route_parameter(target: str) -> str:
+    """The parameter of CreateRoute that takes a target written as an address; empty where it is no route target."""
+    kind, slash, name = target.partition("/")
+    model = SECTIONS.get(kind) if slash and name else None
+    return model.route_parameter if model else ""

@@ -25,6 +25,7 @@ from desired_state.fields import (
 )
 from desired_state.members import STRICT, Collection, MemberProblem, refused_members
 from desired_state.quotas import HIGHEST_RULE_NUMBER
+from desired_state.resource import SECTIONS, route_parameter
 
 RULE_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
 """What EC2 takes in the description of a group or rule (EC2 API reference, IpRange), less `&`: some doors refuse it."""
@@ -197,10 +198,9 @@ class Routes(Collection, dict[str, str]):
         for destination, target in written.items():
             if not _PREFIX_LIST.fullmatch(destination) and (problem := cidr_problem(destination)):
                 problems.append(((destination,), *problem))
-            if not target.startswith("internet_gateway/") and not _TARGET.fullmatch(target):
-                hint = (
-                    "write internet_gateway/<name>, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
-                )
+            if not route_parameter(target) and not _TARGET.fullmatch(target):
+                kinds = " or ".join(f"{kind}/<name>" for kind, model in SECTIONS.items() if model.route_parameter)
+                hint = f"write {kinds}, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
                 problems.append(((destination,), f"{shown(target)} is no route target", hint))
             if target.startswith("eigw-") and not is_ipv6(destination):
                 hint = "write an IPv6 destination, or another target"

@@ -16,7 +16,7 @@ def rows() -> list[dict[str, Any]]:
     """
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for kind in REGISTRY.values():
-        for permission in kind.read_permissions:
+        for permission in kind.observe.permissions:
             service, _, operation = permission.partition(":")
             row = {
                 "service": service,

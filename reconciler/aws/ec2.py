@@ -25,6 +25,7 @@ from desired_state.fields import (
     rule_key,
 )
 from desired_state.members import Tags
+from desired_state.resource import route_parameter
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
 from reconciler.model.kind import Item, Read, ReadContext, read
 
@@ -33,9 +34,12 @@ CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 _NAMES = {str(number): name for name, number in NAMED_PROTOCOLS.items()}
 
 
-def in_vpc(operation: str, result: str, context: ReadContext, page: int = 1000) -> Read:
-    """The read of everything of one sort in the VPC, in the largest pages AWS gives."""
-    return read("ec2", operation, result, page=page, Filters=[{"Name": "vpc-id", "Values": [context.vpc_id]}])
+def in_vpc(operation: str, result: str, context: ReadContext, *, page: int = 1000, filters: str = "Filters") -> Read:
+    """The read of everything of one sort in the VPC, in the largest pages AWS gives. `filters` is what the call names
+    its filters; a few say `Filter`.
+    """
+    params = {filters: [{"Name": "vpc-id", "Values": [context.vpc_id]}]}
+    return read("ec2", operation, result, params, page=page)
 
 
 def tags_of(item: Item) -> Tags:
@@ -46,6 +50,12 @@ def tags_of(item: Item) -> Tags:
 def name_tag(item: Item) -> str:
     """The Name tag, empty where there is none; AWS lets any number of things have the same one."""
     return tags_of(item).get("Name", "")
+
+
+def pending(item: Item) -> str:
+    """AWS's word for the state of a thing that is still being created; empty once it is available."""
+    state = str(item.get("State", "available"))
+    return "" if state == "available" else state
 
 
 def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
@@ -93,19 +103,32 @@ def rules_of(
     """Key -> description of every rule in `IpPermissions`, which merges all peers of equal protocol and ports."""
     rules: dict[RuleKey, str] = {}
     for permission in permissions:
-        protocol, first, last = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
+        traffic = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
         for one in permission.get("IpRanges", ()):
-            rules[_network_rule(protocol, first, last, one["CidrIp"])] = one.get("Description", "")
+            rules[_network_rule(*traffic, one["CidrIp"])] = one.get("Description", "")
         for one in permission.get("Ipv6Ranges", ()):
-            rules[_network_rule(protocol, first, last, one["CidrIpv6"])] = one.get("Description", "")
+            rules[_network_rule(*traffic, one["CidrIpv6"])] = one.get("Description", "")
         for one in permission.get("PrefixListIds", ()):
-            key = rule_key(*traffic_of(protocol, first, last), one["PrefixListId"])
-            rules[key] = one.get("Description", "")
+            rules[rule_key(*traffic_of(*traffic), one["PrefixListId"])] = one.get("Description", "")
         for one in permission.get("UserIdGroupPairs", ()):
-            group, owner = one["GroupId"], one.get("UserId") or account
-            peer = names.get(group) or (group if owner == account else f"{owner}/{group}")
-            rules[rule_key(*traffic_of(protocol, first, last), peer)] = one.get("Description", "")
+            peer = _group_peer(one, account, names)
+            rules[rule_key(*traffic_of(*traffic), peer)] = one.get("Description", "")
     return rules
+
+
+def key_of_rule(rule: Item, account: str, names: Mapping[str, Address]) -> RuleKey:
+    """The key of one `SecurityGroupRule`, as DescribeSecurityGroupRules shows it."""
+    traffic = rule["IpProtocol"], rule.get("FromPort"), rule.get("ToPort")
+    if cidr := rule.get("CidrIpv4") or rule.get("CidrIpv6"):
+        return _network_rule(*traffic, cidr)
+    peer = rule.get("PrefixListId") or _group_peer(rule["ReferencedGroupInfo"], account, names)
+    return rule_key(*traffic_of(*traffic), peer)
+
+
+def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
+    """A group as the peer of a rule: its address, its id, or `<account>/<id>` where it is another account's."""
+    group, owner = pair["GroupId"], pair.get("UserId") or account
+    return names.get(group) or (group if owner == account else f"{owner}/{group}")
 
 
 @lru_cache(maxsize=32768)
@@ -183,7 +206,6 @@ def entry_of(item: Item) -> AclEntry:
 
 
 _TARGETS = (
-    ("internet_gateway/", "GatewayId"),
     ("igw-", "GatewayId"),
     ("vgw-", "GatewayId"),
     ("nat-", "NatGatewayId"),
@@ -226,9 +248,10 @@ def route_to(destination: str) -> dict[str, str]:
 
 
 def route_via(target: str) -> dict[str, Any]:
-    """A target as the parameter of a call; EC2 has one for each sort, told by the id's beginning."""
-    parameter = next(name for prefix, name in _TARGETS if target.startswith(prefix))
-    return {parameter: Ref(Address(target)) if "/" in target else target}
+    """A target as the parameter of a call; EC2 has one for each sort: the kind says it, or the id's beginning."""
+    if parameter := route_parameter(target):
+        return {parameter: Ref(Address(target))}
+    return {next(name for prefix, name in _TARGETS if target.startswith(prefix)): target}
 
 
 def _protocol_name(protocol: str) -> str:

@@ -12,7 +12,7 @@ from reconciler.model.kind import Item, read
 
 ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
 
-INSTANCES = read("rds", "DescribeDBInstances", "DBInstances", page=100)
+INSTANCES = read("rds", "DescribeDBInstances", "DBInstances", {}, page=100)
 """Every instance of the account and region, each with its subnet group and tags: RDS has no filter by VPC."""
 
 

@@ -112,9 +112,7 @@ def _lookup(name: str, since: datetime) -> Read:
         "cloudtrail",
         "LookupEvents",
         "Events",
-        LookupAttributes=about,
-        StartTime=int(since.timestamp()),
-        MaxResults=EVENTS,
+        {"LookupAttributes": about, "StartTime": int(since.timestamp()), "MaxResults": EVENTS},
     )
 
 

@@ -213,9 +213,9 @@ class _Writer:
             declared = self._document.resources
             names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle and one.to in declared}
             for kind in REGISTRY.values():
-                if read := kind.lazy_read(ref, self._handles[Ref(ref.to)]):
+                if read := kind.observe.lazy_read(ref, self._handles[Ref(ref.to)]):
                     items = self._context.aws.read(read)
-                    self._handles |= dict(kind.lazy_handles(ref, items, self._document.scope.account_id, names))
+                    self._handles |= dict(kind.observe.lazy_handles(ref, items, self._document.scope.account_id, names))
         if ref not in self._handles:
             raise LookupError(str(ref))
         return self._handles[ref]

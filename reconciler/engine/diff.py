@@ -23,7 +23,7 @@ def wanted(document: Document, address: Address, kind: Kind) -> Resource:
     """The resource as it should be, with the tags that say whose it is (and its name, where that is a Name tag)."""
     resource = document.resources[address]
     owned = {DOCUMENT_TAG: document.name, NAME_TAG: address.name}
-    if kind.named_by_tag(resource, document):
+    if kind.observe.named_by_tag(resource, document):
         owned["Name"] = address.name
     return resource.but(tags=Tags(owned | (resource.tags or {})))
 
@@ -36,7 +36,7 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
             continue
         kind = kinds[address.kind]
         want, have = wanted(document, address, kind), snapshot.resources.get(address)
-        base = have.spec if have else kind.initial_state(want, context)
+        base = have.spec if have else kind.create.initial_state(want, context)
         found = tuple(differences(address, want, base))
         if found or have is None:
             changes.append(Change(address, want, have, base, found))

@@ -20,7 +20,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
-from reconciler.kinds import REGISTRY, ranked
+from reconciler.kinds import REGISTRY, dependencies, ranked
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Observed, Reason, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext
 
@@ -117,13 +117,13 @@ def _guess(context: ReadContext, hint: str, reader: _Reader) -> None:
     all VPCs of the region, and answers about any other VPC are never asked for.
     """
     known, vpc = replace(context, vpc_id=hint), REGISTRY["vpc"]
-    _, *attributes = vpc.reads(known)  # the first would show the VPC itself, which the search does
+    _, *attributes = vpc.observe.reads(known)  # the first would show the VPC itself, which the search does
     ahead = [one for name, kind in REGISTRY.items() if name != vpc.name for one in _reads(kind, known)]
-    reader.read([*vpc.reads(context), *attributes, *ahead])
+    reader.read([*vpc.observe.reads(context), *attributes, *ahead])
 
 
 def _reads(kind: Kind, context: ReadContext) -> Iterable[Read]:
-    return kind.reads(replace(context, declared=context.document.of_kind(kind.name)))
+    return kind.observe.reads(replace(context, declared=context.document.of_kind(kind.name)))
 
 
 def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> ReadContext:
@@ -138,13 +138,13 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> Re
         if cause := found.claimed.get(context.document.vpc):
             raise ObserveError(replace(cause, message=f"{context.document.vpc}: {cause}"))
         if len(items) > 1:
-            ids = ", ".join(sorted(kind.id(item) for item in items))
+            ids = ", ".join(sorted(kind.observe.id(item) for item in items))
             hint = "name the one you mean in scope.vpc_id"
             problem = f"{len(items)} VPCs could be {context.document.vpc}: {ids}; {hint}"
             raise ObserveError(Cause(Reason.AMBIGUOUS, problem))
         if items:
-            known = replace(context, vpc_id=kind.id(items[0]), declared={})
-            reader.answers[next(iter(kind.reads(known)))] = list(items)
+            known = replace(context, vpc_id=kind.observe.id(items[0]), declared={})
+            reader.answers[next(iter(kind.observe.reads(known)))] = list(items)
             return known
         if result == 1:
             look.pause()
@@ -157,7 +157,7 @@ def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> d
     reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
     reader.read(one for some in reads.values() for one in some)
     for name, kind in kinds.items():
-        reads[name] += kind.more(sights[name], reader.answers)
+        reads[name] += kind.observe.more(sights[name], reader.answers)
     reader.read(one for some in reads.values() for one in some)
     return {name: _found(kind, sights[name], reads[name], reader) for name, kind in kinds.items()}
 
@@ -168,7 +168,7 @@ def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader)
         log.warning("%s could not be read: %s", kind.name, cause)
         return _Found(kind, context, {}, (), {}, {}, cause)
     answers = {one: reader.answers[one] for one in reads}
-    items = tuple(kind.live(context, answers))
+    items = tuple(kind.observe.live(context, answers))
     matched, claimed = _identify(kind, context, items)
     return _Found(kind, context, answers, items, matched, claimed)
 
@@ -185,7 +185,7 @@ def _identify(
     free: list[Item] = []
     others: list[tuple[Item, str]] = []
     for item in items:
-        tags = kind.tags(item) or {}
+        tags = kind.observe.tags(item) or {}
         owner, name = tags.get(DOCUMENT_TAG, context.document.name), tags.get(NAME_TAG, "")
         if owner != context.document.name:
             others.append((item, f"it belongs to the document {owner!r}"))
@@ -197,13 +197,13 @@ def _identify(
     matched: dict[Address, tuple[Item, ...]] = {}
     claimed: dict[Address, Cause] = {}
     for address, resource in context.declared.items():
-        natural = (item for item in free if kind.matches(address, resource, item, context))
+        natural = (item for item in free if kind.observe.matches(address, resource, item, context))
         matched[address] = tuple(tagged.get(address.name) or natural)
         if matched[address]:
             continue
-        doubts = ((item, why) for item, why in others if kind.matches(address, resource, item, context))
+        doubts = ((item, why) for item, why in others if kind.observe.matches(address, resource, item, context))
         for item, why in islice(doubts, 1):
-            problem = f"{kind.id(item)} could be it, but {why}: correct its tags, or declare something else"
+            problem = f"{kind.observe.id(item)} could be it, but {why}: correct its tags, or declare something else"
             claimed[address] = Cause(Reason.AMBIGUOUS, problem)
     return matched, claimed
 
@@ -231,7 +231,7 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
     broken: dict[str, Cause] = {}
     for name in ranked():
         one = found[name]
-        lame = sorted(one.kind.after & broken.keys())
+        lame = sorted(dependencies(name) & broken.keys())
         problem = one.problem
         if lame and not problem:
             message = f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}"
@@ -241,29 +241,29 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
             unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
             continue
         seen = ObserveContext(one.context, one.answers, names)
-        handles |= dict(one.kind.handles(one.items, seen))
+        handles |= dict(one.kind.observe.handles(one.items, seen))
         ambiguous |= one.claimed
         known: set[str] = set()
         for address, items in one.matched.items():
-            known |= {one.kind.id(item) for item in items}
+            known |= {one.kind.observe.id(item) for item in items}
             if len(items) > 1:
-                ids = ", ".join(sorted(one.kind.id(item) for item in items))
+                ids = ", ".join(sorted(one.kind.observe.id(item) for item in items))
                 hint = "take the tags or the name off all but one"
                 ambiguous[address] = Cause(Reason.AMBIGUOUS, f"{len(items)} live resources could be it: {ids}; {hint}")
             elif items:
-                handles[Ref(address)] = one.kind.id(items[0])
+                handles[Ref(address)] = one.kind.observe.id(items[0])
                 _observe(one.kind, address, items[0], seen, resources, unreadable)
-        rest = (item for item in one.items if one.kind.after and one.kind.id(item) not in known)
-        for neighbour in (_neighbour(one.kind, document, item) for item in rest):
-            unmanaged.append(neighbour)
-            if neighbour.owned:
-                handles.setdefault(Ref(neighbour.address), neighbour.id)
+        rest = (item for item in one.items if one.kind.after and one.kind.observe.id(item) not in known)
+        for unmanaged_ in (_unmanaged(one.kind, document, item) for item in rest):
+            unmanaged.append(unmanaged_)
+            if unmanaged_.owned:
+                handles.setdefault(Ref(unmanaged_.address), unmanaged_.id)
     return Snapshot(resources, handles, unreadable, ambiguous, tuple(unmanaged), at)
 
 
 def _names(found: Mapping[str, _Found]) -> dict[str, Address]:
     return {
-        one.kind.id(items[0]): address
+        one.kind.observe.id(items[0]): address
         for one in found.values()
         for address, items in one.matched.items()
         if len(items) == 1
@@ -280,15 +280,17 @@ def _observe(
 ) -> None:
     """A live value that the model cannot hold makes its resource unreadable, with the value in the message."""
     try:
-        resources[address] = kind.observed(item, seen)
+        resources[address] = kind.observe.observed(item, seen)
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{kind.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
+        message = f"{kind.observe.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
         unreadable[address] = Cause(Reason.UNREADABLE, message)
 
 
-def _neighbour(kind: Kind, document: Document, item: Item) -> Unmanaged:
-    tags = kind.tags(item) or {}
+def _unmanaged(kind: Kind, document: Document, item: Item) -> Unmanaged:
+    tags = kind.observe.tags(item) or {}
     owned = tags.get(DOCUMENT_TAG) == document.name and bool(tags.get(NAME_TAG))
     return Unmanaged(
-        Address.of(kind.name, tags[NAME_TAG] if owned else kind.label(item) or kind.id(item)), kind.id(item), owned
+        Address.of(kind.name, tags[NAME_TAG] if owned else kind.observe.label(item) or kind.observe.id(item)),
+        kind.observe.id(item),
+        owned,
     )

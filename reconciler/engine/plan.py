@@ -19,9 +19,9 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from desired_state.fields import Address
-from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import Action, Cause, Change, Finding, Outcome, Phase, Reason, Ref, refs
-from reconciler.model.kind import Kind, PlanContext
+from reconciler.kinds import REGISTRY, effects, ranked
+from reconciler.model import Action, Cause, Change, Finding, Observed, Outcome, Phase, Reason, Ref, refs
+from reconciler.model.kind import Kind, PlanContext, Step
 from reconciler.packets.reachability import Reachability
 
 
@@ -53,11 +53,13 @@ def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[A
     chosen = tuple(change for change in changes if only is None or change.address in only)
     actions: list[Action] = []
     findings: list[Finding] = []
-    for one in _wishes(chosen, context, only):
+    for one in _steps(chosen, context, only):
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
     actions, stranded = _executable(actions, context)
     edges = _edges(actions, context)
-    order, circle = _order(actions, edges, Reachability(context.snapshot, context.document.vpc, actions))
+    order, circle = _order(
+        actions, edges, Reachability(lambda: effects(context.snapshot, context.document.vpc), actions)
+    )
     if circle:
         message = "moves between these resources wait for one another: make one of them by hand, or in two documents"
         cause = Cause(Reason.NO_SAFE_ORDER, message)
@@ -91,27 +93,23 @@ def printable(value: Any) -> Any:
     return value
 
 
-def _wishes(
-    changes: Iterable[Change], context: PlanContext, only: frozenset[Address] | None
-) -> Iterator[Action | Finding]:
+def _steps(changes: Iterable[Change], context: PlanContext, only: frozenset[Address] | None) -> Iterator[Step]:
     for change in changes:
         kind = REGISTRY[change.address.kind]
-        yield from _new(change, kind, context) if change.have is None else _mend(change, kind, context)
-    for address, observed in context.snapshot.resources.items():
-        ignored = context.document.resources[address].enforcement == "ignore"
-        if not ignored and (only is None or address in only):
-            yield from REGISTRY[address.kind].cleanup(address, context)
-            for field, key, remark in observed.facts.get("remarks", ()):
-                if key in (getattr(context.document.resources[address], field) or ()):
-                    yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), field, key)
-    for neighbour in context.snapshot.unmanaged:
-        delete = REGISTRY[neighbour.address.kind].delete
-        if context.policy.prune and neighbour.owned and delete and only is None:
-            yield from delete(neighbour)
+        yield from (
+            _create(change, kind, context) if change.have is None else _correct(change, change.have, kind, context)
+        )
+    for address, seen in context.snapshot.resources.items():
+        if context.document.resources[address].enforcement != "ignore" and (only is None or address in only):
+            yield from _beyond(address, seen, context)
+    for unmanaged in context.snapshot.unmanaged:
+        delete = REGISTRY[unmanaged.address.kind].delete
+        if context.policy.prune and unmanaged.owned and delete and only is None:
+            yield from delete(unmanaged)
 
 
-def _new(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action | Finding]:
-    if kind.created_by_aws(change.address, change.want):
+def _create(change: Change, kind: Kind, context: PlanContext) -> Iterator[Step]:
+    if kind.create.by_aws(change.address, change.want):
         if context.document.vpc in context.snapshot.resources:
             problem = "AWS creates it with every VPC, and this VPC has none: ask AWS Support"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CREATED_BY_AWS, problem))
@@ -119,21 +117,41 @@ def _new(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action | 
             cause = Cause(Reason.CREATED_BY_AWS, "AWS creates it together with the VPC")
             yield Finding(change.address, Outcome.WAITING, cause)
         return
-    made = list(kind.create(change.address, change.want, context))
-    yield from made
-    if all(isinstance(one, Action) for one in made):
-        yield from kind.plan(change, context)
+    calls = list(kind.create.calls(change.address, change.want, context))
+    yield from calls
+    if all(isinstance(one, Action) for one in calls):
+        yield from kind.correct.calls(change, context)
 
 
-def _mend(change: Change, kind: Kind, context: PlanContext) -> Iterator[Action | Finding]:
+def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -> Iterator[Step]:
+    """What is not ready takes no change but of its tags: the rest waits, whatever the kind."""
+    rest = []
     for one in change.differences:
-        if one.field in kind.immutable:
+        if one.field in kind.correct.immutable:
             message = f"AWS never changes it: it is {one.have!r} and declared is {one.want!r}"
-            message += "; declare what is, or make the resource anew by hand"
+            message += "; declare what is, or create the resource again by hand"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, message), one.field)
-    rest = tuple(one for one in change.differences if one.field not in kind.immutable)
+        elif have.status and one.field != "tags":
+            yield Finding(change.address, Outcome.WAITING, _not_ready(have), one.field)
+        else:
+            rest.append(one)
     if rest:
-        yield from kind.plan(replace(change, differences=rest), context)
+        yield from kind.correct.calls(replace(change, differences=tuple(rest)), context)
+
+
+def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[Step]:
+    """What a live resource needs whether it differs or not."""
+    yield from REGISTRY[address.kind].correct.cleanup(address, context)
+    for field, key, remark in seen.remarks:
+        if key in (getattr(context.document.resources[address], field) or ()):
+            yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), field, key)
+    if seen.creating:
+        yield Finding(address, Outcome.WAITING, _not_ready(seen))
+
+
+def _not_ready(seen: Observed) -> Cause:
+    what = "AWS is still creating it" if seen.creating else "AWS takes no change now"
+    return Cause(Reason.NOT_READY, f"{what}: it is {seen.status}")
 
 
 def _field(action: Action) -> str:
@@ -141,38 +159,50 @@ def _field(action: Action) -> str:
 
 
 def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Action], list[Finding]]:
-    """The actions of which every reference can be resolved, and a finding for each that hangs in the air."""
+    """The actions of which every reference can be resolved, and a finding for each that cannot be done now."""
     stranded: list[Finding] = []
     while True:
         known = context.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
-        hanging = {index: missing for index, action in enumerate(actions) if (missing := _unresolved(action, known))}
+        unready = _unready(actions, context)
+        hanging: dict[int, Finding] = {}
+        for index, action in enumerate(actions):
+            if missing := _unresolved(action, known):
+                cause = Cause(
+                    Reason.MISSING_REFERENCE, f"it needs {missing}, which does not exist and is not created now"
+                )
+                hanging[index] = Finding(action.address, Outcome.BLOCKED, cause, _field(action))
+            elif waiting := next((ref.to for ref in refs(action.params) if ref.to in unready - {action.address}), None):
+                cause = Cause(Reason.NOT_READY, f"it needs {waiting}, which AWS is still creating")
+                hanging[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
         if not hanging:
             return actions, stranded
-        for index, missing in hanging.items():
-            message = f"it needs {missing}, which does not exist and is not made now"
-            stranded.append(_stranded(actions[index], Reason.MISSING_REFERENCE, message))
+        stranded += hanging.values()
         behind = _behind(actions, hanging)
-        for index, why in behind.items():
-            message = f"it comes after what cannot be done: {why}"
-            stranded.append(_stranded(actions[index], Reason.DEPENDENCY, message))
+        for index, (outcome, why) in behind.items():
+            cause = Cause(Reason.DEPENDENCY, f"it comes after what cannot be done now: {why}")
+            stranded.append(Finding(actions[index].address, outcome, cause, _field(actions[index])))
         actions = [action for index, action in enumerate(actions) if index not in hanging and index not in behind]
 
 
-def _stranded(action: Action, reason: Reason, message: str) -> Finding:
-    return Finding(action.address, Outcome.BLOCKED, Cause(reason, message), _field(action))
+def _unready(actions: Iterable[Action], context: PlanContext) -> set[Address]:
+    """What AWS is still creating, or will be once this plan has asked for it."""
+    seen = {at for at, one in context.snapshot.resources.items() if one.creating}
+    creates = (action.address for action in actions if action.operation.phase is Phase.CREATE)
+    return seen | {at for at in creates if REGISTRY[at.kind].create.takes_time}
 
 
-def _behind(actions: list[Action], hanging: Mapping[int, Ref]) -> dict[int, str]:
-    """What must not be done where something hangs in the air, with what that is: the rest of its chain, and at its
-    address whatever takes away, which is done only where all that is to be made was made.
+def _behind(actions: list[Action], hanging: Mapping[int, Finding]) -> dict[int, tuple[Outcome, str]]:
+    """What must not be done where something hangs in the air, with how that ended and what it is: the rest of its chain,
+    and at its address whatever takes away, which is done only where all that is to be created was created.
     """
-    chains: dict[tuple[Address, str], str] = {}
-    unmade = {actions[i].address: actions[i].why for i in hanging if actions[i].operation.phase <= Phase.BIND}
-    behind: dict[int, str] = {}
+    chains: dict[tuple[Address, str], tuple[Outcome, str]] = {}
+    fates = {index: (finding.outcome, actions[index].why) for index, finding in hanging.items()}
+    unmade = {actions[i].address: fate for i, fate in fates.items() if actions[i].operation.phase <= Phase.BIND}
+    behind: dict[int, tuple[Outcome, str]] = {}
     for index, action in enumerate(actions):
         link = action.address, action.chain
         if index in hanging:
-            chains[link] = action.why
+            chains[link] = fates[index]
         elif action.chain and link in chains:
             behind[index] = chains[link]
         elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
@@ -182,7 +212,7 @@ def _behind(actions: list[Action], hanging: Mapping[int, Ref]) -> dict[int, str]
 
 def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:
     for ref in refs(action.params):
-        late = Ref(ref.to) in known and any(kind.lazy_read(ref, "") for kind in REGISTRY.values())
+        late = Ref(ref.to) in known and any(kind.observe.lazy_read(ref, "") for kind in REGISTRY.values())
         if ref not in known and not (ref.handle and late):
             return ref
     return None

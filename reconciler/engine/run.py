@@ -214,7 +214,7 @@ def _further_gate(
     sent = [one.action for one in creates if one.ended in {Ended.DONE, Ended.UNKNOWN}]
     once, created = {signature(action) for action in sent}, {action.address for action in sent}
     if any(one.action.address == document.vpc and one.ended is Ended.DONE for one in creates):
-        created |= {at for at, want in document.resources.items() if REGISTRY[at.kind].created_by_aws(at, want)}
+        created |= {at for at, want in document.resources.items() if REGISTRY[at.kind].create.by_aws(at, want)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
     unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
     planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in first_gate.held}

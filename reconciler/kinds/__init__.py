@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 
+from desired_state.fields import Address
 from reconciler.kinds import db_subnet_group, internet_gateway, subnet, vpc
 from reconciler.kinds.db_instance import kind as db_instance
 from reconciler.kinds.network_acl import kind as network_acl
 from reconciler.kinds.route_table import kind as route_table
 from reconciler.kinds.security_group import kind as security_group
+from reconciler.model import Effect, Snapshot
 from reconciler.model.kind import Kind
 
 REGISTRY: dict[str, Kind] = {
@@ -26,7 +29,18 @@ REGISTRY: dict[str, Kind] = {
 }
 
 
+def dependencies(name: str) -> frozenset[str]:
+    """The kinds that must exist before one of this kind, and whose ids appear in its state."""
+    return REGISTRY[name].after | {kind.name for kind in REGISTRY.values() if name in kind.before}
+
+
 def ranked() -> tuple[str, ...]:
     """The kinds, each behind those it needs; ties in alphabetical order, so that plans are always the same."""
-    sorter = TopologicalSorter({name: sorted(kind.after) for name, kind in sorted(REGISTRY.items())})
+    sorter = TopologicalSorter({name: sorted(dependencies(name)) for name in sorted(REGISTRY)})
     return tuple(sorter.static_order())
+
+
+def effects(snapshot: Snapshot, vpc: Address) -> Iterator[Effect]:
+    """What the live resources add to the packets' table (`packets/reachability.py`)."""
+    for address, seen in snapshot.resources.items():
+        yield from REGISTRY[address.kind].traffic.effects(address, seen, vpc)

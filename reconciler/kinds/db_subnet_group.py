@@ -7,16 +7,28 @@ need them: the name is unique in the account and region.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from desired_state.database import DbSubnetGroup
 from desired_state.fields import Address
 from desired_state.members import Subnets, Tags
-from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.model import Action, Cause, Change, Finding, Observed, Operation, Outcome, Phase, Reason, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
+from reconciler.model import Cause, Change, Finding, Observed, Operation, Outcome, Phase, Reason, Ref, Risk
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    read,
+)
 
 CREATE = Operation(
     "rds",
@@ -29,13 +41,13 @@ CREATE = Operation(
 )
 MODIFY = Operation("rds", "ModifyDBSubnetGroup", Phase.BIND, Risk.REVERSIBLE, iam_resource_types=("subgrp",))
 
-_GROUPS = read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", page=100)
+_GROUPS = read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", {}, page=100)
 
 
 def _tags(context: ReadContext, address: Address) -> Read:
     name = arn(context.document, f"subgrp:{address.name}")
     gone = ("DBSubnetGroupNotFoundFault", "DBSubnetGroupNotFound")
-    return read("rds", "ListTagsForResource", "TagList", absent=gone, ResourceName=name)
+    return read("rds", "ListTagsForResource", "TagList", {"ResourceName": name}, absent=gone)
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
@@ -68,50 +80,54 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     ]
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
+def matches(address: Address, resource: DbSubnetGroup, item: Item, context: ReadContext) -> bool:
     return str(item["DBSubnetGroupName"]).lower() == address.name
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
+class Facts(NamedTuple):
+    """The VPC that the group lies in, and the document's (ids)."""
+
+    vpc: str
+    our_vpc: str
+
+
+def observed(item: Item, context: ObserveContext) -> Observed[DbSubnetGroup, Facts]:
     spec = DbSubnetGroup(
         description=item["DBSubnetGroupDescription"],
-        subnets=Subnets(seen.address(subnet["SubnetIdentifier"]) for subnet in item["Subnets"]),
+        subnets=Subnets(context.address(subnet["SubnetIdentifier"]) for subnet in item["Subnets"]),
     )
-    listed = seen.answers.get(_tags(seen.context, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
+    listed = context.answers.get(_tags(context.read, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
     if listed is not None:
         spec = spec.but(tags=tags_of({"TagList": listed}))
-    return Observed(
-        item["DBSubnetGroupName"], spec, facts={"vpc": item.get("VpcId", ""), "our_vpc": seen.context.vpc_id}
-    )
+    return Observed(item["DBSubnetGroupName"], spec, Facts(item.get("VpcId", ""), context.read.vpc_id))
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: DbSubnetGroup, context: PlanContext) -> DbSubnetGroup:
     return want
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
-    group = cast("DbSubnetGroup", want)
+def create(address: Address, want: DbSubnetGroup, context: PlanContext) -> Iterable[Step]:
     yield CREATE.on(
         address,
-        "make the DB subnet group",
+        "create the DB subnet group",
         gives=Ref(address),
         params={
             "DBSubnetGroupName": address.name,
-            "DBSubnetGroupDescription": group.description or address.name,
-            "SubnetIds": [Ref(subnet) for subnet in sorted(group.subnets or ())],
+            "DBSubnetGroupDescription": want.description or address.name,
+            "SubnetIds": [Ref(subnet) for subnet in sorted(want.subnets or ())],
             "Tags": tag_list(want.tags),
         },
     )
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
-    if change.have and change.have.facts["vpc"] != change.have.facts["our_vpc"]:
-        problem = f"a group of this name lies in another VPC, {change.have.facts['vpc']}: choose another name"
+def correct(change: Change[DbSubnetGroup, Facts], context: PlanContext) -> Iterator[Step]:
+    if change.have and change.have.facts.vpc != change.have.facts.our_vpc:
+        problem = f"a group of this name lies in another VPC, {change.have.facts.vpc}: choose another name"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
         return
     changed = sorted(change.fields & {"description", "subnets"})
     if changed:
-        want, have = cast("DbSubnetGroup", change.want), cast("DbSubnetGroup", change.base)
+        want, have = change.want, change.base
         subnets = sorted((want if "subnets" in changed else have).subnets or Subnets())
         params: dict[str, Any] = {"DBSubnetGroupDescription": want.description} if "description" in changed else {}
         yield MODIFY.on(
@@ -135,17 +151,18 @@ KIND = Kind(
     DbSubnetGroup,
     after=frozenset({"vpc", "subnet"}),
     operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("subgrp")),
+    observe=Observe(
+        permissions=("rds:DescribeDBInstances", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"),
+        reads=reads,
+        more=more,
+        live=live,
+        id=lambda item: str(item["DBSubnetGroupName"]),
+        label=lambda item: str(item["DBSubnetGroupName"]),
+        tags=lambda item: cast("Tags | None", None),
+        matches=matches,
+        observed=observed,
+    ),
+    create=Create(initial_state, create),
+    correct=Correct(correct),
     also_changed_by=frozenset({"DeleteDBSubnetGroup", "RemoveTagsFromResource"}),
-    read_permissions=("rds:DescribeDBInstances", "rds:DescribeDBSubnetGroups", "rds:ListTagsForResource"),
-    reads=reads,
-    more=more,
-    live=live,
-    id=lambda item: str(item["DBSubnetGroupName"]),
-    label=lambda item: str(item["DBSubnetGroupName"]),
-    tags=lambda item: cast("Tags | None", None),
-    matches=matches,
-    observed=observed,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
 )

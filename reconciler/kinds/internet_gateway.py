@@ -7,13 +7,13 @@ from typing import Any
 
 from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
-from desired_state.resource import Resource
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
 from reconciler.model import (
     DOCUMENT_TAG,
     Action,
     Cause,
     Change,
+    Effect,
     Finding,
     Observed,
     Operation,
@@ -24,8 +24,23 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
-from reconciler.packets.reachability import ATTACHED as ATTACHED_GATEWAYS
+from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+    read,
+)
+from reconciler.packets.reachability import USABLE
 
 CREATE = Operation(
     "ec2",
@@ -57,8 +72,8 @@ ATTACHED = "internet_gateway"
 
 
 def _filtered(name: str, value: str) -> Read:
-    filters = [{"Name": name, "Values": [value]}]
-    return read("ec2", "DescribeInternetGateways", "InternetGateways", page=1000, Filters=filters)
+    params = {"Filters": [{"Name": name, "Values": [value]}]}
+    return read("ec2", "DescribeInternetGateways", "InternetGateways", params, page=1000)
 
 
 def _attached(context: ReadContext) -> Read:
@@ -92,32 +107,33 @@ def _vpc_id(item: Item) -> str:
     return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
+def matches(address: Address, resource: InternetGateway, item: Item, context: ReadContext) -> bool:
     return bool(context.vpc_id) and _vpc_id(item) == context.vpc_id
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
-    spec = InternetGateway(tags=tags_of(item))
+def observed(item: Item, context: ObserveContext) -> Observed[InternetGateway, None]:
     where = _vpc_id(item)
-    return Observed(item["InternetGatewayId"], spec.but(vpc=seen.address(where) if where else NOWHERE))
+    spec = InternetGateway(tags=tags_of(item)).but(vpc=context.address(where) if where else NOWHERE)
+    usable = spec.vpc == context.read.document.vpc
+    return Observed(item["InternetGatewayId"], spec, None, usable=usable)
 
 
-def handles(items: Iterable[Item], seen: ObserveContext) -> Iterable[tuple[Ref, str]]:
+def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
-        if _vpc_id(item) == seen.context.vpc_id:
-            yield Ref(seen.context.document.vpc, ATTACHED), item["InternetGatewayId"]
+        if _vpc_id(item) == context.read.vpc_id:
+            yield Ref(context.read.document.vpc, ATTACHED), item["InternetGatewayId"]
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: InternetGateway, context: PlanContext) -> InternetGateway:
     return want.but(vpc=NOWHERE)
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: InternetGateway, context: PlanContext) -> Iterable[Step]:
     tags = tagged_as("internet-gateway", want.tags)
-    yield CREATE.on(address, "make the internet gateway", gives=Ref(address), params={"TagSpecifications": tags})
+    yield CREATE.on(address, "create the internet gateway", gives=Ref(address), params={"TagSpecifications": tags})
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: Change[InternetGateway, None], context: PlanContext) -> Iterator[Step]:
     for one in change.of("vpc"):
         other = context.snapshot.handles.get(Ref(context.document.vpc, ATTACHED))
         if one.have != NOWHERE:
@@ -133,35 +149,49 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
                 f"attach it to {one.want}",
                 "vpc",
                 opens=True,
-                effect=((ATTACHED_GATEWAYS, change.address, True),),
+                effect=((USABLE, change.address, True),),
                 params=params,
             )
     yield from retag(change)
 
 
-def delete(neighbour: Unmanaged) -> Iterable[Action]:
-    gateway: dict[str, Any] = {"InternetGatewayId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=gateway)
+def delete(unmanaged: Unmanaged) -> Iterable[Action]:
+    gateway: dict[str, Any] = {"InternetGatewayId": Ref(unmanaged.address)}
+    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=gateway)
 
+
+def effects(address: Address, seen: Observed[InternetGateway, None], vpc: Address) -> Iterable[Effect]:
+    if seen.usable:
+        yield USABLE, address, True
+
+
+SETTINGS = {"vpc": Setting(None, Severity.HIGH, "is not attached as declared", "was not attached as declared")}
 
 KIND = Kind(
     "internet_gateway",
     InternetGateway,
     after=frozenset({"vpc"}),
+    before=frozenset({"route_table"}),
     operations=(CREATE, ATTACH, DELETE, CREATE_TAGS.for_resource_types("internet-gateway")),
-    also_changed_by=frozenset({"DeleteTags", "DetachInternetGateway"}),
-    read_permissions=("ec2:DescribeInternetGateways",),
-    reads=reads,
-    more=more,
-    live=live,
-    id=lambda item: str(item["InternetGatewayId"]),
-    label=name_tag,
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    handles=handles,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
+    observe=Observe(
+        permissions=("ec2:DescribeInternetGateways",),
+        reads=reads,
+        more=more,
+        live=live,
+        id=lambda item: str(item["InternetGatewayId"]),
+        label=name_tag,
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+        handles=handles,
+    ),
+    create=Create(initial_state, create),
+    correct=Correct(correct),
     delete=delete,
+    traffic=Traffic(
+        effects=effects,
+        moves=frozenset({"vpc"}),
+        exposure=lambda one, past: of_setting(SETTINGS, one, past=past),
+    ),
+    also_changed_by=frozenset({"DeleteTags", "DetachInternetGateway"}),
 )

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
 
 from desired_state.fields import Address
 from desired_state.network import Subnet
-from desired_state.resource import Resource
-from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext
+from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
+from reconciler.model import Change, Effect, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+)
+from reconciler.packets.reachability import SUBNETS
 
 CREATE = Operation(
     "ec2",
@@ -34,71 +47,85 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_subnets(context), []))
+    return answers.get(_subnets(context), [])
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
-    return canonical(item["CidrBlock"]) == cast("Subnet", resource).cidr_block
+def matches(address: Address, resource: Subnet, item: Item, context: ReadContext) -> bool:
+    return canonical(item["CidrBlock"]) == resource.cidr_block
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
+def observed(item: Item, context: ObserveContext) -> Observed[Subnet, None]:
     spec = Subnet(
         cidr_block=canonical(item["CidrBlock"]),
         availability_zone=item["AvailabilityZone"],
         map_public_ip_on_launch=item["MapPublicIpOnLaunch"],
         tags=tags_of(item),
     )
-    return Observed(item["SubnetId"], spec, "" if item.get("State", "available") == "available" else item["State"])
+    status = pending(item)
+    return Observed(item["SubnetId"], spec, None, status, creating=bool(status))
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: Subnet, context: PlanContext) -> Subnet:
     return want.but(map_public_ip_on_launch=False)
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
-    subnet = cast("Subnet", want)
+def create(address: Address, want: Subnet, context: PlanContext) -> Iterable[Step]:
     yield CREATE.on(
         address,
-        f"make the subnet {subnet.cidr_block} in {subnet.availability_zone}",
+        f"create the subnet {want.cidr_block} in {want.availability_zone}",
         gives=Ref(address),
         params={
             "VpcId": Ref(context.document.vpc),
-            "CidrBlock": subnet.cidr_block,
-            "AvailabilityZone": subnet.availability_zone,
+            "CidrBlock": want.cidr_block,
+            "AvailabilityZone": want.availability_zone,
             "TagSpecifications": tagged_as("subnet", want.tags),
         },
     )
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: Change[Subnet, None], context: PlanContext) -> Iterator[Step]:
     for one in change.of("map_public_ip_on_launch"):
         yield MODIFY.on(
             change.address,
-            f"machines launched here get {'a' if one.want else 'no'} public address",
+            f"instances launched here get {'a' if one.want else 'no'} public address",
             one.field,
             params={"SubnetId": Ref(change.address), "MapPublicIpOnLaunch": {"Value": one.want}},
         )
     yield from retag(change)
 
 
+def effects(address: Address, seen: Observed[Subnet, None], vpc: Address) -> Iterable[Effect]:
+    yield SUBNETS, address, True
+
+
+SETTINGS = {
+    "map_public_ip_on_launch": Setting(
+        True,
+        Severity.HIGH,
+        "gives public addresses to what is launched in it",
+        "gave public addresses to what is launched in it",
+    ),
+}
+
 KIND = Kind(
     "subnet",
     Subnet,
     after=frozenset({"vpc"}),
-    immutable=frozenset({"cidr_block", "availability_zone"}),
     operations=(CREATE, MODIFY, CREATE_TAGS.for_resource_types("subnet")),
+    observe=Observe(
+        permissions=("ec2:DescribeSubnets",),
+        reads=reads,
+        live=live,
+        id=lambda item: str(item["SubnetId"]),
+        label=name_tag,
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+    ),
+    create=Create(initial_state, create),
+    correct=Correct(correct, immutable=frozenset({"cidr_block", "availability_zone"})),
+    traffic=Traffic(effects=effects, exposure=lambda one, past: of_setting(SETTINGS, one, past=past)),
     also_changed_by=frozenset(
         {"AssociateSubnetCidrBlock", "DeleteSubnet", "DeleteTags", "DisassociateSubnetCidrBlock"}
     ),
-    read_permissions=("ec2:DescribeSubnets",),
-    reads=reads,
-    live=live,
-    id=lambda item: str(item["SubnetId"]),
-    label=name_tag,
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
 )

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
 
 from desired_state.fields import Address
 from desired_state.network import Vpc
-from desired_state.resource import Resource
-from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.model import Action, Change, Finding, Observed, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
+from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
+from reconciler.model import Change, Effect, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+    VpcFacts,
+    read,
+)
+from reconciler.packets.reachability import LOCAL
 
 CREATE = Operation(
     "ec2",
@@ -34,7 +48,7 @@ def vpcs(context: ReadContext) -> Read:
     seen would be created a second time.
     """
     if not context.vpc_id:
-        return read("ec2", "DescribeVpcs", "Vpcs", page=1000)
+        return read("ec2", "DescribeVpcs", "Vpcs", {}, page=1000)
     return in_vpc("DescribeVpcs", "Vpcs", context)
 
 
@@ -42,7 +56,8 @@ def attribute(context: ReadContext, field: str) -> Read:
     """One DNS attribute; DescribeVpcs shows neither, and one call tells one of them (EC2 API reference)."""
     name = ATTRIBUTES[field]
     lower = name[0].lower() + name[1:]
-    return read("ec2", "DescribeVpcAttribute", f"{name}.Value", absent=_GONE, VpcId=context.vpc_id, Attribute=lower)
+    params = {"VpcId": context.vpc_id, "Attribute": lower}
+    return read("ec2", "DescribeVpcAttribute", f"{name}.Value", params, absent=_GONE)
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
@@ -52,18 +67,18 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers[vpcs(context)])
+    return answers[vpcs(context)]
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
+def matches(address: Address, resource: Vpc, item: Item, context: ReadContext) -> bool:
     """`scope.vpc_id` decides where it is given; else the Name tag and the network together."""
     if context.document.scope.vpc_id:
         return bool(item["VpcId"] == context.document.scope.vpc_id)
-    return name_tag(item) == address.name and canonical(item["CidrBlock"]) == cast("Vpc", resource).cidr_block
+    return name_tag(item) == address.name and canonical(item["CidrBlock"]) == resource.cidr_block
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
-    attributes = {field: seen.answers[attribute(seen.context, field)] for field in ATTRIBUTES}
+def observed(item: Item, context: ObserveContext) -> Observed[Vpc, VpcFacts]:
+    attributes = {field: context.answers[attribute(context.read, field)] for field in ATTRIBUTES}
     spec = Vpc(
         cidr_block=canonical(item["CidrBlock"]),
         tags=tags_of(item),
@@ -71,26 +86,26 @@ def observed(item: Item, seen: ObserveContext) -> Observed:
     )
     networks = [one["CidrBlock"] for one in item.get("CidrBlockAssociationSet", ())]
     sixes = [one["Ipv6CidrBlock"] for one in item.get("Ipv6CidrBlockAssociationSet", ())]
-    facts = {"networks": frozenset(map(canonical, [item["CidrBlock"], *networks, *sixes])), "ipv6": bool(sixes)}
-    return Observed(item["VpcId"], spec, "" if item.get("State", "available") == "available" else item["State"], facts)
+    facts = VpcFacts(frozenset(map(canonical, [item["CidrBlock"], *networks, *sixes])))
+    status = pending(item)
+    return Observed(item["VpcId"], spec, facts, status, creating=bool(status))
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: Vpc, context: PlanContext) -> Vpc:
     """A VPC made by API resolves names but gives none (VPC user guide, DNS attributes)."""
     return want.but(enable_dns_support=True, enable_dns_hostnames=False)
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
-    vpc = cast("Vpc", want)
+def create(address: Address, want: Vpc, context: PlanContext) -> Iterable[Step]:
     yield CREATE.on(
         address,
-        f"make the VPC {vpc.cidr_block}",
+        f"create the VPC {want.cidr_block}",
         gives=Ref(address),
-        params={"CidrBlock": vpc.cidr_block, "TagSpecifications": tagged_as("vpc", want.tags)},
+        params={"CidrBlock": want.cidr_block, "TagSpecifications": tagged_as("vpc", want.tags)},
     )
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: Change[Vpc, VpcFacts], context: PlanContext) -> Iterator[Step]:
     """Host names need resolution, so resolution is switched on first and off last."""
     wanted = {one.field: one.want for one in change.differences if one.field in ATTRIBUTES}
     for field in sorted(wanted, key=lambda name: (not wanted[name], (name != "enable_dns_support") == wanted[name])):
@@ -105,12 +120,29 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
+def effects(address: Address, seen: Observed[Vpc, VpcFacts], vpc: Address) -> Iterable[Effect]:
+    yield from ((LOCAL, cidr, True) for cidr in seen.facts.networks)
+
+
 KIND = Kind(
     "vpc",
     Vpc,
     after=frozenset(),
-    immutable=frozenset({"cidr_block"}),
     operations=(CREATE, MODIFY, CREATE_TAGS.for_resource_types("vpc")),
+    observe=Observe(
+        permissions=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
+        reads=reads,
+        live=live,
+        id=lambda item: str(item["VpcId"]),
+        label=name_tag,
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+        named_by_tag=lambda resource, document: not document.scope.vpc_id,
+    ),
+    create=Create(initial_state, create),
+    correct=Correct(correct, immutable=frozenset({"cidr_block"})),
+    traffic=Traffic(effects=effects, together=dict.fromkeys(ATTRIBUTES, "dns")),
     also_changed_by=frozenset(
         {
             "AssociateDhcpOptions",
@@ -121,16 +153,4 @@ KIND = Kind(
             "ModifyVpcTenancy",
         }
     ),
-    read_permissions=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
-    reads=reads,
-    live=live,
-    id=lambda item: str(item["VpcId"]),
-    label=name_tag,
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
-    named_by_tag=lambda resource, document: not document.scope.vpc_id,
 )

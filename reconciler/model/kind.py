@@ -1,23 +1,32 @@
-"""The contract that a kind fills in; `reconciler/kinds/` has one file per kind and the registry of them all.
+"""The contract that a kind of resource fills in; `reconciler/kinds/` has the kinds and the registry of them all.
 
-A kind says what to read, how to recognise its resources, how AWS's answer becomes the model, and which calls mend a
-difference. It never compares, never orders between addresses, never decides what is allowed, and never calls AWS.
+A kind says what to read, how to recognise its resources, how AWS's answer becomes the model, which calls resolve a
+difference, and what its resources mean for packets. It never compares, never orders between addresses, never decides
+what is allowed, and never calls AWS.
+
+`Kind[R, F]`: R is the model of the document and of live state, F what is known of a live resource beyond it (`facts`).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
-from reconciler.model import Action, Change, Finding, Observed, Operation, Policy, Ref, Snapshot, Unmanaged
+from reconciler.model.exposure import Exposure
+from reconciler.model.operation import Action, Effect, Operation, Parameters, Ref
+from reconciler.model.outcome import Finding
+from reconciler.model.policy import Policy
+from reconciler.model.state import Change, Difference, Observed, Snapshot, Unmanaged
 
 Item = Mapping[str, Any]
 """One resource as boto3 answers it."""
+type Step = Action | Finding
+"""What a kind plans: a call, or why there is none."""
 
 
 class Read(NamedTuple):
@@ -37,10 +46,10 @@ class Read(NamedTuple):
 
 
 def read(
-    service: str, operation: str, result: str, *, page: int = 0, absent: Iterable[str] = (), **params: Any
+    service: str, operation: str, result: str, params: Parameters, *, page: int = 0, absent: Iterable[str] = ()
 ) -> Read:
-    """A `Read` of `params`, which are spelled as AWS spells them."""
-    return Read(service, operation, json.dumps(params, sort_keys=True), result, page, frozenset(absent))
+    """A `Read` with `params`, spelled as AWS spells them."""
+    return Read(service, operation, json.dumps(dict(params), sort_keys=True), result, page, frozenset(absent))
 
 
 Answers = Mapping[Read, list[Any]]
@@ -52,14 +61,14 @@ class ReadContext:
 
     document: Document
     vpc_id: str
-    declared: Mapping[Address, Resource]
+    declared: Mapping[Address, Any]
 
 
 @dataclass(frozen=True)
 class ObserveContext:
     """What a kind may know when it turns an answer into its model."""
 
-    context: ReadContext
+    read: ReadContext
     answers: Answers
     names: Mapping[str, Address]
 
@@ -69,8 +78,19 @@ class ObserveContext:
 
 
 @dataclass(frozen=True)
+class VpcFacts:
+    """What every kind may need to know of the VPC: all its networks, IPv4 and IPv6."""
+
+    networks: frozenset[str] = frozenset()
+
+    @property
+    def ipv6(self) -> bool:
+        return any(":" in one for one in self.networks)
+
+
+@dataclass(frozen=True)
 class PlanContext:
-    """What a kind may know when it plans: the whole of both sides, and how far it may go."""
+    """What a kind may know when it plans: both sides, and how far it may go."""
 
     document: Document
     snapshot: Snapshot
@@ -79,60 +99,133 @@ class PlanContext:
     def has(self, ref: Ref) -> bool:
         return ref in self.snapshot.handles
 
+    @property
+    def vpc(self) -> VpcFacts:
+        seen = self.snapshot.resources.get(self.document.vpc)
+        return seen.facts if seen and isinstance(seen.facts, VpcFacts) else VpcFacts()
+
+    def route_targets(self) -> frozenset[Address]:
+        """The declared resources that routes may lead to."""
+        return frozenset(at for at, resource in self.document.resources.items() if resource.route_parameter)
+
+    def unusable_targets(self) -> frozenset[Address]:
+        """The declared route targets that carry no packet now: until then a route to one is a black hole."""
+        seen = self.snapshot.resources
+        return frozenset(at for at in self.route_targets() if at not in seen or not seen[at].usable)
+
 
 def _nothing(*_: Any) -> tuple[()]:
     return ()
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One kind of resource. Where a function has a default, most kinds do without it.
+class Observe[R: Resource = Any, F = Any]:
+    """How resources are seen.
 
-    What it is and what it may do:
-    - `after`: kinds that must exist first, and whose ids appear in its state; `immutable`: fields AWS never changes;
-    - `operations`: every call that changes something; `read_permissions`: the permissions of its reads;
-    - `also_changed_by`: calls of the same service that change such a resource and that this tool never makes.
-
-    How it is seen:
     - `reads` can all be made at once when the VPC's id is known, `more` are those that depend on the first answers;
+    - `permissions` are those of all its reads;
     - `live` picks the kind's items out of the answers, `observed` makes the model of one, `handles` are further ids;
-    - `matches`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says so.
-
-    How it is made and mended:
-    - `initial_state`: what AWS makes of a new one before anything is bound to it; `create`: the calls that make it;
-    - `created_by_aws`: whether AWS makes it together with the VPC (the main table, the default ACL and group), so that we
-      never do;
-    - `plan`: the calls that mend the differences of one resource, in the order it must be;
-    - `lazy_read`: the read that shows a handle which only a correction needs (given the id of what it is a handle of), and
-      `lazy_handles` finds it there (given that handle, the items, our account and all names);
-    - `cleanup`: the calls that remove scaffolding which an interrupted run of ours left behind;
-    - `delete`: the calls that unmake a neighbour with our tags; without it the kind is never deleted.
+    - `matches`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says so;
+    - `lazy_read` shows a handle that only a correction needs (given the id of what it is a handle of), and
+      `lazy_handles` finds it there (given that handle, the items, our account and all names).
     """
 
-    name: str
-    model: type[Resource]
-    after: frozenset[str]
-    operations: tuple[Operation, ...]
+    permissions: tuple[str, ...]
     reads: Callable[[ReadContext], Iterable[Read]]
     live: Callable[[ReadContext, Answers], Iterable[Item]]
     id: Callable[[Item], str]
     label: Callable[[Item], str]
     tags: Callable[[Item], Mapping[str, str] | None]
-    matches: Callable[[Address, Resource, Item, ReadContext], bool]
-    observed: Callable[[Item, ObserveContext], Observed]
-    initial_state: Callable[[Resource, PlanContext], Resource]
-    create: Callable[[Address, Resource, PlanContext], Iterable[Action | Finding]]
-    plan: Callable[[Change, PlanContext], Iterator[Action | Finding]]
-    read_permissions: tuple[str, ...] = ()
-    immutable: frozenset[str] = frozenset()
-    named_by_tag: Callable[[Resource, Document], bool] = lambda resource, document: False
+    matches: Callable[[Address, R, Item, ReadContext], bool]
+    observed: Callable[[Item, ObserveContext], Observed[R, F]]
+    named_by_tag: Callable[[R, Document], bool] = lambda resource, document: False
     more: Callable[[ReadContext, Answers], Iterable[Read]] = _nothing
     handles: Callable[[Iterable[Item], ObserveContext], Iterable[tuple[Ref, str]]] = _nothing
-    delete: Callable[[Unmanaged], Iterable[Action]] | None = None
     lazy_read: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
     lazy_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
-    created_by_aws: Callable[[Address, Resource], bool] = lambda address, resource: False
+
+
+@dataclass(frozen=True)
+class Create[R: Resource = Any]:
+    """How a resource comes into being.
+
+    - `initial_state`: what AWS makes of a new one before anything is bound to it; `calls`: the calls that create it;
+    - `by_aws`: whether AWS creates it together with the VPC (the main table, the default ACL and group), so that we
+      never do;
+    - `takes_time`: AWS answers long before it can be used, so what needs it waits for a later run.
+    """
+
+    initial_state: Callable[[R, PlanContext], R]
+    calls: Callable[[Address, R, PlanContext], Iterable[Step]]
+    by_aws: Callable[[Address, R], bool] = lambda address, resource: False
+    takes_time: bool = False
+
+
+@dataclass(frozen=True)
+class Correct[R: Resource = Any, F = Any]:
+    """How a difference is resolved.
+
+    - `calls`: the calls that resolve the differences of one resource, in the order it must be;
+    - `immutable`: fields AWS never changes;
+    - `cleanup`: the calls that remove what an interrupted run of ours left behind.
+    """
+
+    calls: Callable[[Change[R, F], PlanContext], Iterator[Step]]
+    immutable: frozenset[str] = frozenset()
     cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
+
+
+@dataclass(frozen=True)
+class Traffic[R: Resource = Any, F = Any]:
+    """What a kind means for packets; a kind that passes none leaves all of it out.
+
+    - `effects`: what a live resource adds to the packets' table;
+    - `moves`: fields that say what stands where: correcting one moves something from one place to another;
+    - `together`: field -> family: fields of which AWS refuses one without the other;
+    - `coupled`: of the differences of one family, those that must not be corrected while others (the last argument)
+      are suppressed;
+    - `decides`: whether a difference changes which packets pass; `leaves_open`: whether more may pass than declared as
+      long as it is not corrected; `lets_in`: whether it lets in, at its own layer, what the document does not;
+    - `stays`: the places whose traffic must not change while a difference is not corrected, because something uses
+      them that ought to use another; `keeps`: the same of places that several resources share (a database's groups);
+    - `exposure`: what a difference means for people, in the past tense or not; None: nothing beyond "not as declared".
+    """
+
+    effects: Callable[[Address, Observed[R, F], Address], Iterable[Effect]] = _nothing
+    moves: frozenset[str] = frozenset()
+    together: Mapping[str, str] = field(default_factory=dict)
+    coupled: Callable[[Change[R, F], list[Difference], list[Difference]], list[Difference]] = (
+        lambda change, family, suppressed: []
+    )
+    decides: Callable[[Difference], bool] = lambda one: False
+    leaves_open: Callable[[Difference], bool] = lambda one: False
+    lets_in: Callable[[Difference], bool] = lambda one: False
+    stays: Callable[[Difference, Snapshot], Iterable[Address]] = _nothing
+    keeps: Callable[[Difference, Snapshot], Iterable[Address]] = _nothing
+    exposure: Callable[[Difference, bool], Exposure | None] = lambda one, past: None
+
+
+@dataclass(frozen=True)
+class Kind[R: Resource = Any, F = Any]:
+    """One kind of resource: what it is and may do, and how it is seen, created, corrected and deleted.
+
+    - `after`: kinds that must exist first, and whose ids appear in its state; `before`: kinds of which this is so the
+      other way round, such as route tables for a route target;
+    - `operations`: every call that changes something;
+    - `also_changed_by`: calls of the same service that change such a resource and that this tool never makes;
+    - `delete`: the calls that delete an unmanaged one with our tags; without it the kind is never deleted.
+    """
+
+    name: str
+    model: type[R]
+    after: frozenset[str]
+    operations: tuple[Operation, ...]
+    observe: Observe[R, F]
+    create: Create[R]
+    correct: Correct[R, F]
+    before: frozenset[str] = frozenset()
+    delete: Callable[[Unmanaged], Iterable[Action]] | None = None
+    traffic: Traffic[R, F] = field(default_factory=Traffic)
     also_changed_by: frozenset[str] = frozenset()
 
     @property

@@ -12,6 +12,8 @@ from desired_state.fields import Address
 
 type Parameters = Mapping[str, Any]
 """Parameters of a call, by AWS's names. They hold `Ref`s where AWS expects an id."""
+type Effect = tuple[Any, Any, Any]
+"""(cell, member, what it becomes) in the packets' table (`packets/reachability.py`); None takes the member away."""
 _NO_PARAMETERS: Parameters = MappingProxyType({})
 
 
@@ -60,7 +62,7 @@ class ActionOptions(TypedDict, total=False):
     before: frozenset[Address]
     gives: Ref | None
     parts: tuple[Action, ...]
-    effect: tuple[tuple[str, Any, Any], ...]
+    effect: tuple[Effect, ...]
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Action:
     before: frozenset[Address] = frozenset()
     gives: Ref | None = None
     parts: tuple[Action, ...] = ()
-    effect: tuple[tuple[str, Any, Any], ...] = ()
+    effect: tuple[Effect, ...] = ()
 
     @property
     def lets_through(self) -> bool:

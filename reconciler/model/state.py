@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
@@ -33,19 +33,30 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 
 
+class Remark(NamedTuple):
+    """Something a person should know of a live member though nothing differs."""
+
+    field: str
+    key: Any
+    message: str
+
+
 @dataclass(frozen=True)
-class Observed:
-    """A live resource: `spec` is the document's model with ids turned back into addresses; `facts` is what is no state.
+class Observed[R: Resource = Any, F = Any]:
+    """A live resource: `spec` is the document's model with ids turned back into addresses; `facts` is what is known
+    beyond it, in a type of the kind's own.
 
     `status` is empty when AWS would take a change now, else AWS's own word for what it is doing; `creating`: it is still
-    being created, so nothing may rely on it yet.
+    being created, so nothing may rely on it yet. `usable`: whether packets pass through it, where it is a route target.
     """
 
     id: str
-    spec: Resource
+    spec: R
+    facts: F
     status: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
     creating: bool = False
+    usable: bool = True
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,13 +114,13 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Change:
+class Change[R: Resource = Any, F = Any]:
     """All drift of one resource. `have` is None where it is missing: then `base` is what AWS makes of a new one."""
 
     address: Address
-    want: Resource
-    have: Observed | None
-    base: Resource
+    want: R
+    have: Observed[R, F] | None
+    base: R
     differences: tuple[Difference, ...]
 
     @property

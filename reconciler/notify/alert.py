@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import Address
 from reconciler.model import Outcome
+from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Actor
-from reconciler.notify.exposure import Severity
 
 
 class Topic(StrEnum):

@@ -14,9 +14,10 @@ from typing import Any
 from desired_state.fields import Address
 from reconciler.engine.result import Drift, Orphaned, Report
 from reconciler.model import ENDED_THE_RUN, Cause, Ended, Finding, Outcome, Reason, Risk
+from reconciler.model.exposure import Exposure, Severity
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
-from reconciler.notify.exposure import Exposure, Severity, cost, exposure
+from reconciler.notify.exposure import cost, exposure
 from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.text import difference

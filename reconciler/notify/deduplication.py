@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from reconciler.ledger.record import Notified
 from reconciler.model import Outcome, Reason
+from reconciler.model.exposure import Severity
 from reconciler.notify.alert import Alert, Topic, fingerprint
-from reconciler.notify.exposure import Severity
 from reconciler.report.attempt import AttemptResult, Ending
 
 AT_MOST = 10

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import Any
 
 from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
-from desired_state.resource import Resource
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
     READY,
     SETTINGS,
-    busy,
+    Facts,
+    Live,
     cancels,
     cost_of,
     impossible,
     only_ours,
+    rearranging,
     release,
 )
 from reconciler.model import (
@@ -37,8 +38,23 @@ from reconciler.model import (
     Reason,
     Ref,
     Risk,
+    Snapshot,
 )
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext
+from reconciler.model.exposure import Exposure, Setting, Severity, of_setting
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+)
 
 CREATE = Operation(
     "rds",
@@ -76,6 +92,9 @@ _NEEDED_TO_CREATE = (
 )
 
 
+type DbChange = Change[DbInstance, Facts]
+
+
 def reads(context: ReadContext) -> Iterable[Read]:
     yield INSTANCES
 
@@ -93,11 +112,11 @@ def _vpc(item: Item) -> str:
     return str(item.get("DBSubnetGroup", {}).get("VpcId", ""))
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
+def matches(address: Address, resource: DbInstance, item: Item, context: ReadContext) -> bool:
     return str(item["DBInstanceIdentifier"]).lower() == address.name
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
+def observed(item: Item, context: ObserveContext) -> Live:
     live_groups = (
         one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing"
     )
@@ -117,8 +136,8 @@ def observed(item: Item, seen: ObserveContext) -> Observed:
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
         "multi_az": item.get("MultiAZ", False),
         "publicly_accessible": item["PubliclyAccessible"],
-        "db_subnet_group": seen.address(group) if group else None,
-        "vpc_security_groups": SecurityGroups(map(seen.address, live_groups)),
+        "db_subnet_group": context.address(group) if group else None,
+        "vpc_security_groups": SecurityGroups(map(context.address, live_groups)),
         "backup_retention_period": item["BackupRetentionPeriod"],
         "preferred_backup_window": item.get("PreferredBackupWindow"),
         "preferred_maintenance_window": item.get("PreferredMaintenanceWindow"),
@@ -135,23 +154,18 @@ def observed(item: Item, seen: ObserveContext) -> Observed:
     }
     spec = DbInstance.model_construct(master_username=item.get("MasterUsername"), **(now | pending))
     status = str(item.get("DBInstanceStatus", "available"))
-    facts = {
-        "status": status,
-        "now": now,
-        "pending": frozenset(waiting),
-        "vpc": _vpc(item),
-        "our_vpc": seen.context.vpc_id,
-    }
-    return Observed(item["DBInstanceIdentifier"], spec, "" if status in READY else status, facts)
+    facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id)
+    shown = "" if status in READY else status
+    return Observed(item["DBInstanceIdentifier"], spec, facts, shown, creating=status == "creating")
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: DbInstance, context: PlanContext) -> DbInstance:
     return want
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
-    """A database that is gone is not made anew behind anyone's back: an empty one would take the place of lost data."""
-    db = cast("DbInstance", want)
+def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable[Step]:
+    """A database that is gone is not created again unasked: an empty one would take the place of lost data."""
+    db = want
     if not context.policy.create_databases:
         problem = (
             "the database does not exist, and none is made without leave: restore it from a snapshot, "
@@ -190,10 +204,10 @@ def create(address: Address, want: Resource, context: PlanContext) -> Iterable[A
         "DeletionProtection": db.deletion_protection,
     }
     public = bool(db.publicly_accessible)
-    gateways = frozenset(context.document.of_kind("internet_gateway")) | {context.document.vpc}
+    gateways = context.route_targets() | {context.document.vpc}
     yield CREATE.on(
         address,
-        f"make the database {db.engine} {db.engine_version or ''} on {db.db_instance_class}",
+        f"create the database {db.engine} {db.engine_version or ''} on {db.db_instance_class}",
         gives=Ref(address),
         after=gateways if public else frozenset(),
         params={
@@ -210,13 +224,13 @@ def _groups(groups: Iterable[Address]) -> list[Ref | str]:
     return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
     have = change.have
     if have is None:
         return
     address = change.address
-    if have.facts["vpc"] != have.facts["our_vpc"]:
-        problem = f"a database of this name lies in another VPC, {have.facts['vpc']}: choose another identifier"
+    if have.facts.vpc != have.facts.our_vpc:
+        problem = f"a database of this name lies in another VPC, {have.facts.vpc}: choose another identifier"
         yield Finding(address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
         return
     yield from retag(change, arn(context.document, f"db:{address.name}"))
@@ -226,10 +240,9 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
             continue
         if problem := impossible(one, have):
             yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
-        elif busy(one, have):
-            yield Finding(
-                address, Outcome.WAITING, Cause(Reason.NOT_READY, f"the database is {have.facts['status']}"), one.field
-            )
+        elif rearranging(one, have):
+            cause = Cause(Reason.NOT_READY, f"RDS rearranges its storage: it is {have.facts.status}")
+            yield Finding(address, Outcome.WAITING, cause, one.field)
         else:
             changed.setdefault(cost_of(one, have), []).append(one)
     if mild := changed.get("none"):
@@ -239,7 +252,7 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     if hard := changed.get("downtime"):
         now = context.policy.downtime == "now"
         if now and not only_ours(hard, have):
-            problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts['pending']))}"
+            problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts.pending))}"
             yield from (
                 Finding(address, Outcome.HELD, Cause(Reason.PENDING_CHANGE, problem), one.field) for one in hard
             )
@@ -248,10 +261,15 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
 
 
 def _modify(
-    change: Change, context: PlanContext, differences: list[Difference], *, immediately: bool, risk: Risk = Risk.TRAFFIC
+    change: DbChange,
+    context: PlanContext,
+    differences: list[Difference],
+    *,
+    immediately: bool,
+    risk: Risk = Risk.TRAFFIC,
 ) -> Action:
     fields = [one.field for one in differences]
-    want = cast("DbInstance", change.want)
+    want = change.want
     params: dict[str, Any] = {SETTINGS[one.field].parameter: one.want for one in differences if one.key is None}
     opens = "publicly_accessible" in fields and want.publicly_accessible
     options: ActionOptions = {
@@ -262,15 +280,15 @@ def _modify(
     if "vpc_security_groups" in fields:
         goal = _goal(change)
         params["VpcSecurityGroupIds"] = _groups(goal)
-        seen = cast("DbInstance", change.base).vpc_security_groups or SecurityGroups()
+        seen = change.base.vpc_security_groups or SecurityGroups()
         options |= {"after": frozenset(goal - seen), "before": frozenset(seen - goal)}
     if "publicly_accessible" in fields and want.publicly_accessible:
-        gateways = frozenset(context.document.of_kind("internet_gateway")) | {context.document.vpc}
+        gateways = context.route_targets() | {context.document.vpc}
         options["after"] = options.get("after", frozenset()) | gateways
     if "allocated_storage" in fields or "storage_type" in fields:
-        params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)  # type: ignore[attr-defined]
+        params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)
     if "engine_version" in fields and change.have:
-        runs = str(change.have.facts["now"]["engine_version"])
+        runs = str(change.have.facts.now["engine_version"])
         if runs.startswith(f"{want.engine_version}."):
             # Only the very version that runs takes a pending one back: "16" could be read as the newest 16.x.
             params["EngineVersion"] = runs
@@ -285,26 +303,87 @@ def _modify(
     )
 
 
-def _goal(change: Change) -> SecurityGroups:
+def _goal(change: DbChange) -> SecurityGroups:
     """The declared groups, and the undeclared ones that an exception tolerates."""
-    seen = cast("DbInstance", change.base).vpc_security_groups or SecurityGroups()
+    seen = change.base.vpc_security_groups or SecurityGroups()
     extra = {one.key for one in change.of("vpc_security_groups") if one.want is ABSENT}
-    return SecurityGroups((cast("DbInstance", change.want).vpc_security_groups or SecurityGroups()) | (seen - extra))
+    return SecurityGroups((change.want.vpc_security_groups or SecurityGroups()) | (seen - extra))
 
 
-def _value(want: DbInstance, change: Change, name: str) -> str:
+def _value(want: DbInstance, change: DbChange, name: str) -> str:
     if name == "vpc_security_groups":
         return " and ".join(sorted(_goal(change)))
     value = getattr(want, name)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def leaves_open(one: Difference) -> bool:
+    return one.field in {"publicly_accessible", "vpc_security_groups"} and one.have not in {ABSENT, False}
+
+
+def coupled(change: DbChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
+    """RDS replaces the list of groups as a whole."""
+    return family if family[0].field == "vpc_security_groups" else []
+
+
+def keeps(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
+    """The group that the instance keeps and ought to leave."""
+    if one.field == "vpc_security_groups" and one.have is not ABSENT:
+        yield Address(one.key)
+
+
+EXPOSURES = {
+    "publicly_accessible": Setting(True, Severity.CRITICAL, "has a public address", "had a public address"),
+    "deletion_protection": Setting(
+        False, Severity.HIGH, "can be deleted with one call", "could be deleted with one call"
+    ),
+    "backup_retention_period": Setting(
+        None,
+        Severity.HIGH,
+        "keeps its backups for another time than it is to",
+        "kept its backups for another time than it is to",
+    ),
+    "storage_encrypted": Setting(False, Severity.HIGH, "is not encrypted at rest", "was not encrypted at rest"),
+    "vpc_security_groups": Setting(
+        None,
+        Severity.HIGH,
+        "is guarded by other security groups than declared",
+        "was guarded by other security groups than declared",
+    ),
+}
+
+
+def exposure(one: Difference, past: bool) -> Exposure | None:  # noqa: FBT001 (the contract's signature)
+    if one.field:
+        return of_setting(EXPOSURES, one, past=past)
+    severity, was = (Severity.HIGH, "was") if past else (Severity.CRITICAL, "is")
+    return Exposure(severity, f"{one.address} {was} not there, and what was stored in it may be gone.")
+
+
 KIND = Kind(
     "db_instance",
     DbInstance,
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
-    immutable=IMMUTABLE,
     operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("db")),
+    observe=Observe(
+        permissions=("rds:DescribeDBInstances",),
+        reads=reads,
+        live=live,
+        id=lambda item: str(item["DBInstanceIdentifier"]),
+        label=lambda item: str(item["DBInstanceIdentifier"]),
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+    ),
+    create=Create(initial_state, create, takes_time=True),
+    correct=Correct(correct, immutable=IMMUTABLE),
+    traffic=Traffic(
+        coupled=coupled,
+        leaves_open=leaves_open,
+        lets_in=lambda one: one.field == "publicly_accessible" and one.have is True,
+        keeps=keeps,
+        exposure=exposure,
+    ),
     also_changed_by=frozenset(
         {
             "AddRoleToDBInstance",
@@ -321,15 +400,4 @@ KIND = Kind(
             "SwitchoverReadReplica",
         }
     ),
-    read_permissions=("rds:DescribeDBInstances",),
-    reads=reads,
-    live=live,
-    id=lambda item: str(item["DBInstanceIdentifier"]),
-    label=lambda item: str(item["DBInstanceIdentifier"]),
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
 )

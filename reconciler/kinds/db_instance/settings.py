@@ -9,9 +9,25 @@ that is pending, so it is only sent where nothing of somebody else's is (RDS use
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from desired_state.database import DbInstance
 from reconciler.model import Difference, Observed
+
+
+class Facts(NamedTuple):
+    """What RDS does `now`, by field, and the parameters of what it has accepted and not yet done; its own word for what it
+    is doing; the VPC that the instance lies in, and the document's (ids).
+    """
+
+    now: Mapping[str, Any]
+    pending: frozenset[str]
+    status: str
+    vpc: str
+    our_vpc: str
+
+
+type Live = Observed[DbInstance, Facts]
 
 
 class Setting(NamedTuple):
@@ -53,9 +69,9 @@ READY = frozenset({"available", "storage-optimization", "storage-full"})
 _STORAGE = frozenset({"allocated_storage", "storage_type"})
 
 
-def impossible(one: Difference, have: Observed) -> str:
+def impossible(one: Difference, have: Live) -> str:
     """Why RDS would never carry the change out; empty if it would."""
-    now = have.facts["now"].get(one.field)
+    now: Any = have.facts.now.get(one.field)
     if takes_back(one, have):
         return ""
     if one.field == "allocated_storage" and one.want < now:
@@ -69,11 +85,11 @@ def impossible(one: Difference, have: Observed) -> str:
     return ""
 
 
-def takes_back(one: Difference, have: Observed) -> bool:
+def takes_back(one: Difference, have: Live) -> bool:
     """Whether what is declared is what RDS does now, so that the change only takes back one that is pending."""
-    now = have.facts["now"].get(one.field)
+    now: Any = have.facts.now.get(one.field)
     runs = one.field == "engine_version" and str(now).startswith(f"{one.want}.")
-    return SETTINGS[one.field].pending in have.facts["pending"] and (one.want == now or runs)
+    return SETTINGS[one.field].pending in have.facts.pending and (one.want == now or runs)
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -81,33 +97,32 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
-def _storage_ready(one: Difference, have: Observed) -> bool:
+def _storage_ready(one: Difference, have: Live) -> bool:
     """A full disk may grow; one that is being rearranged may not change at all (RDS user guide, Storage)."""
-    return have.facts["status"] == "storage-full" and one.field == "allocated_storage"
+    return have.facts.status == "storage-full" and one.field == "allocated_storage"
 
 
-def cost_of(one: Difference, have: Observed) -> str:
+def cost_of(one: Difference, have: Live) -> str:
     """What this very change costs, in the words of `Setting.cost`."""
     if takes_back(one, have):
         return "none"
-    if one.field == "backup_retention_period" and 0 in {one.want, have.facts["now"][one.field]}:
+    if one.field == "backup_retention_period" and 0 in {one.want, have.facts.now[one.field]}:
         return "downtime"
     if one.field == "storage_type" and "standard" in {one.want, one.have}:
         return "downtime"
     return SETTINGS[one.field].cost
 
 
-def only_ours(differences: Iterable[Difference], have: Observed) -> bool:
+def only_ours(differences: Iterable[Difference], have: Live) -> bool:
     """Whether `ApplyImmediately` would carry out nothing but these changes."""
-    return bool(have.facts["pending"] <= {SETTINGS[one.field].pending for one in differences})
+    return bool(have.facts.pending <= {SETTINGS[one.field].pending for one in differences})
 
 
-def cancels(differences: Iterable[Difference], have: Observed) -> bool:
+def cancels(differences: Iterable[Difference], have: Live) -> bool:
     """Whether a change takes back something pending, which RDS only does at once (RDS user guide, Modifying)."""
-    return any(SETTINGS[one.field].pending in have.facts["pending"] for one in differences)
+    return any(SETTINGS[one.field].pending in have.facts.pending for one in differences)
 
 
-def busy(one: Difference, have: Observed) -> bool:
-    """Whether RDS would refuse the change now: it is at work, or its storage is being rearranged."""
-    arranging = have.facts["status"] != "available" and one.field in _STORAGE
-    return bool(have.status) or (arranging and not _storage_ready(one, have))
+def rearranging(one: Difference, have: Live) -> bool:
+    """Whether RDS would refuse the change while it rearranges the storage."""
+    return have.facts.status != "available" and one.field in _STORAGE and not _storage_ready(one, have)

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Unpack, cast
 
 from desired_state.fields import AclEntry, Address
+from desired_state.network import NetworkAcl
 from desired_state.rules import Entries
 from reconciler.aws.ec2 import entry_params
 from reconciler.kinds.network_acl.search import Step, Steps, steps
 from reconciler.model import ABSENT, Action, ActionOptions, Change, Operation, Phase, Ref, Risk
-from reconciler.packets.reachability import ACL_OF, cell
+from reconciler.packets.reachability import ACL_OF
+from reconciler.packets.reachability import entries as cell
 from reconciler.packets.traffic import of_acl
 
 CREATE = Operation(
@@ -61,6 +64,18 @@ DELETE = Operation(
 ASSOCIATION = "network_acl_association"
 
 
+class Facts(NamedTuple):
+    """The temporary ACL that stands in for this one (None: there is none), and the entries by side that declared subnets
+    of this ACL meet now, where they use an ACL that nobody declared, or another one.
+    """
+
+    temporary: NetworkAcl | None = None
+    elsewhere: Mapping[Address, Mapping[str, Mapping[int, AclEntry]]] = MappingProxyType({})
+
+
+type AclChange = Change[NetworkAcl, Facts]
+
+
 class Side(NamedTuple):
     """One direction, as the model and as EC2 call it."""
 
@@ -71,12 +86,12 @@ class Side(NamedTuple):
 SIDES = (Side("ingress", egress=False), Side("egress", egress=True))
 
 
-def live_entries(change: Change, side: Side) -> Entries:
+def live_entries(change: AclChange, side: Side) -> Entries:
     """The entries that stand there now."""
     return cast("Entries", getattr(change.base, side.field))
 
 
-def goal_of(change: Change, side: Side) -> dict[int, AclEntry]:
+def goal_of(change: AclChange, side: Side) -> dict[int, AclEntry]:
     """The declared entries, with the undeclared ones that an exception tolerates left as they are."""
     goal = dict(live_entries(change, side))
     for one in change.of(side.field):
@@ -97,7 +112,7 @@ def order_of(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], *, i
     return Steps((), (*gone, *(Step("replace", number, after[number]) for number in both), *made))
 
 
-def write_entries(change: Change, side: Side, sequence: Steps, chain: str = "") -> Iterator[Action]:
+def write_entries(change: AclChange, side: Side, sequence: Steps, chain: str = "") -> Iterator[Action]:
     """The calls of a sequence; within a longer chain, or in a chain of their own whose beginning only closes."""
     now = dict(live_entries(change, side))
     for index, step in enumerate((*sequence.closing, *sequence.rest)):

@@ -19,13 +19,14 @@ from reconciler.kinds.network_acl.calls import (
     CREATE_ENTRY,
     DELETE,
     SIDES,
+    AclChange,
     Side,
     live_entries,
     move,
     order_of,
     write_entries,
 )
-from reconciler.model import DOCUMENT_TAG, Action, Change, Ref
+from reconciler.model import DOCUMENT_TAG, Action, Ref
 from reconciler.model.kind import PlanContext
 
 TEMPORARY = "temporary"
@@ -35,13 +36,13 @@ taken for it.
 """
 
 
-def no_detour(change: Change, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
+def no_detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
     """Why the way through a temporary ACL is barred; empty if it is open.
 
     One that a stopped run left serves again where subnets are behind it: it is whole, or none would be. One without is
     deleted, and the next run makes its own.
     """
-    spare = change.have.facts.get("spare") if change.have else None
+    spare = change.have.facts.temporary if change.have else None
     if spare is None and not context.has(Ref(change.address, TEMPORARY)):
         return ""
     if spare is None or not spare.subnets:
@@ -51,9 +52,9 @@ def no_detour(change: Change, context: PlanContext, goals: Mapping[Side, dict[in
     return "its temporary ACL of an earlier run is in use and not as declared: move its subnets by hand, then delete it"
 
 
-def detour(change: Change, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
+def detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
     """Through a temporary ACL that holds the declared entries, subnet by subnet, and back."""
-    address, base = change.address, cast("NetworkAcl", change.base)
+    address, base = change.address, change.base
     spare = Ref(address, TEMPORARY)
     fields = sorted(side.field for side in goals)
     chain = TEMPORARY
@@ -67,20 +68,20 @@ def detour(change: Change, context: PlanContext, goals: Mapping[Side, dict[int, 
         if order:
             yield from write_entries(change, side, order, chain=chain)
     for subnet in staying:
-        yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain)
+        yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain, breaks=0)
     if not context.has(spare):
         yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, params={"NetworkAclId": spare})
 
 
 def _temporary(
-    change: Change, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
+    change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
 ) -> Iterator[Action]:
     """The temporary ACL, made whole before any subnet is behind it."""
     address, spare = change.address, Ref(change.address, TEMPORARY)
     tags = {DOCUMENT_TAG: context.document.name, TEMPORARY_TAG: address.name, "Name": f"{address.name} (temporary)"}
     yield CREATE.on(
         address,
-        "make a temporary ACL: no order of single calls keeps its packets right",
+        "create a temporary ACL: no order of single calls keeps its packets right",
         *fields,
         chain=TEMPORARY,
         gives=spare,
@@ -107,11 +108,11 @@ def cleanup(address: Address, context: PlanContext) -> Iterable[Action]:
     if not context.has(spare) or not observed:
         return
     left, declared = (
-        observed.facts.get("spare") or NetworkAcl(),
+        observed.facts.temporary or NetworkAcl(),
         cast("NetworkAcl", context.document.resources[address]),
     )
     changed = any(getattr(declared, side.field) not in [None, getattr(left, side.field)] for side in SIDES)
-    if changed and left.subnets and cast("NetworkAcl", observed.spec).subnets:
+    if changed and left.subnets and observed.spec.subnets:
         return  # the entries may be held for it (`_no_detour`): its subnets stay, and a person decides
     here = frozenset({address})
     for subnet in sorted((left.subnets or Subnets()) - (declared.subnets or Subnets())):

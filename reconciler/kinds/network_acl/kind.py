@@ -13,7 +13,6 @@ from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.network import NetworkAcl
 from desired_state.quotas import HIGHEST_RULE_NUMBER
-from desired_state.resource import Resource
 from desired_state.rules import EgressEntries, IngressEntries
 from reconciler.aws.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
 from reconciler.kinds.network_acl.calls import (
@@ -25,6 +24,8 @@ from reconciler.kinds.network_acl.calls import (
     REASSOCIATE,
     REPLACE_ENTRY,
     SIDES,
+    AclChange,
+    Facts,
     goal_of,
     live_entries,
     move,
@@ -38,16 +39,35 @@ from reconciler.model import (
     Action,
     ActionOptions,
     Cause,
-    Change,
+    Difference,
+    Effect,
     Finding,
     Observed,
     Outcome,
     Reason,
     Ref,
+    Snapshot,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
-from reconciler.packets.traffic import of_acl
+from reconciler.model.exposure import Exposure, of_association, of_rule, rule_lets_in
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+    read,
+)
+from reconciler.packets.partial import corrected, coupled
+from reconciler.packets.reachability import ACL_OF, UNDECLARED_ACL_OF, entries, undeclared
+from reconciler.packets.traffic import keeps, of_acl
 
 DEFAULT = "default_network_acl"
 
@@ -62,37 +82,42 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_acls(context), []))
+    return answers.get(_acls(context), [])
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
-    if cast("NetworkAcl", resource).is_default:
+def matches(address: Address, resource: NetworkAcl, item: Item, context: ReadContext) -> bool:
+    if resource.is_default:
         return bool(item["IsDefault"])
     return name_tag(item) == address.name and not item["IsDefault"]
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
-    spec = NetworkAcl(
+def observed(item: Item, context: ObserveContext) -> Observed[NetworkAcl, Facts]:
+    spec = _spec(item, context)
+    facts = Facts(_temporary(item, context), dict(_elsewhere(item, spec, context)))
+    return Observed(item["NetworkAclId"], spec, facts)
+
+
+def _spec(item: Item, context: ObserveContext) -> NetworkAcl:
+    return NetworkAcl(
         is_default=item["IsDefault"],
         ingress=IngressEntries(_entries_of(item, egress=False)),
         egress=EgressEntries(_entries_of(item, egress=True)),
-        subnets=Subnets(seen.address(one["SubnetId"]) for one in item.get("Associations", ()) if one.get("SubnetId")),
+        subnets=Subnets(
+            context.address(one["SubnetId"]) for one in item.get("Associations", ()) if one.get("SubnetId")
+        ),
         tags=tags_of(item),
-    )
-    return Observed(
-        item["NetworkAclId"], spec, facts={"spare": _spare(item, seen), "elsewhere": dict(_elsewhere(item, spec, seen))}
     )
 
 
 def _elsewhere(
-    item: Item, spec: NetworkAcl, seen: ObserveContext
+    item: Item, spec: NetworkAcl, context: ObserveContext
 ) -> Iterator[tuple[Address, dict[str, dict[int, AclEntry]]]]:
     """The lists that declared subnets of this ACL are behind now, where that is another ACL."""
-    declared = seen.context.declared.get(seen.address(item["NetworkAclId"]))
-    strays = (cast("NetworkAcl", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in live(seen.context, seen.answers) if strays else ():
+    declared = context.read.declared.get(context.address(item["NetworkAclId"]))
+    strays = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
+    for other in live(context.read, context.answers) if strays else ():
         for one in other.get("Associations", ()):
-            if (subnet := seen.address(one.get("SubnetId", ""))) in strays:
+            if (subnet := context.address(one.get("SubnetId", ""))) in strays:
                 yield subnet, {side.field: _entries_of(other, egress=side.egress) for side in SIDES}
 
 
@@ -103,24 +128,24 @@ def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
     return {one["RuleNumber"]: entry_of(one) for one in found}
 
 
-def _spare(item: Item, seen: ObserveContext) -> NetworkAcl | None:
+def _temporary(item: Item, context: ObserveContext) -> NetworkAcl | None:
     """The temporary ACL that a stopped run left standing in for this one."""
-    mine = {DOCUMENT_TAG: seen.context.document.name, TEMPORARY_TAG: seen.address(item["NetworkAclId"]).name}
-    for one in seen.answers.get(_acls(seen.context), ()):
+    mine = {DOCUMENT_TAG: context.read.document.name, TEMPORARY_TAG: context.address(item["NetworkAclId"]).name}
+    for one in context.answers.get(_acls(context.read), ()):
         if one is not item and mine.items() <= tags_of(one).items():
-            return cast("NetworkAcl", observed(one, seen).spec)
+            return _spec(one, context)
     return None
 
 
-def handles(items: Iterable[Item], seen: ObserveContext) -> Iterable[tuple[Ref, str]]:
+def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
         for one in item.get("Associations", ()):
             if one.get("SubnetId"):
-                yield Ref(seen.address(one["SubnetId"]), ASSOCIATION), one["NetworkAclAssociationId"]
+                yield Ref(context.address(one["SubnetId"]), ASSOCIATION), one["NetworkAclAssociationId"]
         if item["IsDefault"]:
-            yield Ref(seen.context.document.vpc, DEFAULT), item["NetworkAclId"]
+            yield Ref(context.read.document.vpc, DEFAULT), item["NetworkAclId"]
         tags = tags_of(item)
-        if TEMPORARY_TAG in tags and tags.get(DOCUMENT_TAG) == seen.context.document.name:
+        if TEMPORARY_TAG in tags and tags.get(DOCUMENT_TAG) == context.read.document.name:
             yield Ref(Address.of("network_acl", tags[TEMPORARY_TAG]), TEMPORARY), item["NetworkAclId"]
 
 
@@ -128,8 +153,8 @@ def lazy_read(ref: Ref, subnet_id: str) -> Read | None:
     """Which association a subnet has that was made a moment ago: AWS put it behind the default ACL."""
     if ref.handle != ASSOCIATION:
         return None
-    filters = [{"Name": "association.subnet-id", "Values": [subnet_id]}]
-    return read("ec2", "DescribeNetworkAcls", "NetworkAcls", page=1000, Filters=filters)
+    params = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet_id]}]}
+    return read("ec2", "DescribeNetworkAcls", "NetworkAcls", params, page=1000)
 
 
 def lazy_handles(
@@ -141,23 +166,23 @@ def lazy_handles(
                 yield ref, one["NetworkAclAssociationId"]
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: NetworkAcl, context: PlanContext) -> NetworkAcl:
     """A new ACL denies everything (VPC user guide, Create a network ACL)."""
     return want.but(is_default=False, ingress=IngressEntries(), egress=EgressEntries(), subnets=Subnets())
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: NetworkAcl, context: PlanContext) -> Iterable[Step]:
     yield CREATE.on(
         address,
-        "make the network ACL",
+        "create the network ACL",
         gives=Ref(address),
         params={"VpcId": Ref(context.document.vpc), "TagSpecifications": tagged_as("network-acl", want.tags)},
     )
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: AclChange, context: PlanContext) -> Iterator[Step]:
     goals = {side: goal_of(change, side) for side in SIDES if change.of(side.field)}
-    in_use = bool(cast("NetworkAcl", change.base).subnets)
+    in_use = bool(change.base.subnets)
     found = {side: order_of(live_entries(change, side), goal, in_use=in_use) for side, goal in goals.items()}
     if all(one is not None for one in found.values()):
         for side, sequence in found.items():
@@ -178,7 +203,7 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
-def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Step]:
     here = frozenset({change.address})
     if wanted:
         seen = context.snapshot.resources.items()
@@ -195,16 +220,18 @@ def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bo
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
-    elif not any(_lists(one, subnet) for one in context.document.of_kind(change.address.kind).values()):
+    elif not any(
+        _lists(cast("NetworkAcl", one), subnet) for one in context.document.of_kind(change.address.kind).values()
+    ):
         to = Ref(context.document.vpc, DEFAULT)
         yield move(change.address, subnet, to, f"{subnet} uses the VPC's default ACL", ("subnets",))
 
 
-def _effect(change: Change, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
+def _effect(change: AclChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
     """Whether a subnet that moves to this ACL only loses packets by it, or only gains some."""
-    old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
+    old = change.have.facts.elsewhere.get(subnet) if change.have else None
     if left:
-        acl = context.snapshot.resources[min(left)].spec
+        acl: NetworkAcl = context.snapshot.resources[min(left)].spec
         old = {side.field: getattr(acl, side.field) for side in SIDES}
     if old is None:
         return {}
@@ -213,13 +240,55 @@ def _effect(change: Change, context: PlanContext, subnet: Address, left: frozens
     return {"closes": closes, "opens": not closes and all(was <= new for was, new in pairs)}
 
 
-def _lists(acl: Resource, subnet: Address) -> bool:
-    return subnet in (cast("NetworkAcl", acl).subnets or ())
+def _lists(acl: NetworkAcl, subnet: Address) -> bool:
+    return subnet in (acl.subnets or ())
 
 
-def delete(neighbour: Unmanaged) -> Iterable[Action]:
-    acl: dict[str, Any] = {"NetworkAclId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=acl)
+def delete(unmanaged: Unmanaged) -> Iterable[Action]:
+    acl: dict[str, Any] = {"NetworkAclId": Ref(unmanaged.address)}
+    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=acl)
+
+
+def effects(address: Address, seen: Observed[NetworkAcl, Facts], vpc: Address) -> Iterable[Effect]:
+    yield from _entries_in(address, {side.field: getattr(seen.spec, side.field) or {} for side in SIDES})
+    yield from ((ACL_OF, subnet, address) for subnet in seen.spec.subnets or ())
+    for subnet, lists in seen.facts.elsewhere.items():
+        yield from _entries_in(undeclared(subnet), lists)
+        yield UNDECLARED_ACL_OF, subnet, undeclared(subnet)
+
+
+def _entries_in(acl: Address, lists: Mapping[str, Mapping[int, AclEntry]]) -> Iterator[Effect]:
+    for field, held in lists.items():
+        cell = entries(acl, field)
+        yield cell, None, None
+        yield from ((cell, number, entry) for number, entry in held.items())
+
+
+def coupled_in(change: AclChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
+    """An order decides, so a list that is corrected in part must keep the packet rule as a whole."""
+    field = family[0].field
+    if field not in {side.field for side in SIDES}:
+        return []
+    live_now = getattr(change.base, field) or {}
+    before, after = of_acl(live_now), of_acl(corrected(live_now, family))
+    return coupled(family, suppressed, live_now, lambda part: keeps(before, after, of_acl(part)))
+
+
+def decides(one: Difference) -> bool:
+    return one.field != "tags"
+
+
+def stays(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
+    """The ACLs that subnets keep using which ought to use another one."""
+    subnets = getattr(one.want, "subnets", None) or () if not one.field else [one.key] if one.field == "subnets" else ()
+    acls = [(at, seen.spec) for at, seen in snapshot.resources.items() if at.kind == one.address.kind]
+    return [at for subnet in subnets for at, acl in acls if subnet in (acl.subnets or ())]
+
+
+def exposure(one: Difference, past: bool) -> Exposure | None:  # noqa: FBT001 (the contract's signature)
+    if one.field == "subnets":
+        return of_association(one, past=past)
+    return of_rule(one, past=past) if one.field in {"ingress", "egress"} else None
 
 
 KIND = Kind(
@@ -235,23 +304,32 @@ KIND = Kind(
         DELETE,
         CREATE_TAGS.for_resource_types("network-acl"),
     ),
-    also_changed_by=frozenset({"DeleteTags"}),
-    read_permissions=("ec2:DescribeNetworkAcls",),
-    reads=reads,
-    live=live,
-    id=lambda item: str(item["NetworkAclId"]),
-    label=name_tag,
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    handles=handles,
-    lazy_read=lazy_read,
-    lazy_handles=lazy_handles,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
-    cleanup=cleanup,
+    observe=Observe(
+        permissions=("ec2:DescribeNetworkAcls",),
+        reads=reads,
+        live=live,
+        id=lambda item: str(item["NetworkAclId"]),
+        label=name_tag,
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+        named_by_tag=lambda resource, document: not resource.is_default,
+        handles=handles,
+        lazy_read=lazy_read,
+        lazy_handles=lazy_handles,
+    ),
+    create=Create(initial_state, create, by_aws=lambda address, resource: bool(resource.is_default)),
+    correct=Correct(correct, cleanup=cleanup),
     delete=delete,
-    named_by_tag=lambda resource, document: not cast("NetworkAcl", resource).is_default,
-    created_by_aws=lambda address, resource: bool(cast("NetworkAcl", resource).is_default),
+    traffic=Traffic(
+        effects=effects,
+        moves=frozenset({"subnets"}),
+        coupled=coupled_in,
+        decides=decides,
+        leaves_open=decides,
+        lets_in=rule_lets_in,
+        stays=stays,
+        exposure=exposure,
+    ),
+    also_changed_by=frozenset({"DeleteTags"}),
 )

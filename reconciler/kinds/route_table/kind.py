@@ -7,13 +7,13 @@ local route that somebody retargeted, which is set back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 from desired_state.fields import Address
 from desired_state.members import Subnets
 from desired_state.network import RouteTable
-from desired_state.resource import Resource
 from desired_state.rules import Routes
 from reconciler.aws.ec2 import (
     CREATE_TAGS,
@@ -27,13 +27,15 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
-from reconciler.kinds.route_table.route_steps import overlap, route_order
+from reconciler.kinds.route_table.route_steps import overlap, route_order, sent_right
 from reconciler.model import (
     ABSENT,
     Action,
     ActionOptions,
     Cause,
     Change,
+    Difference,
+    Effect,
     Finding,
     Observed,
     Operation,
@@ -41,11 +43,29 @@ from reconciler.model import (
     Phase,
     Reason,
     Ref,
+    Remark,
     Risk,
+    Snapshot,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext
-from reconciler.packets.reachability import TABLE_OF, cell
+from reconciler.model.exposure import Exposure, Severity, of_association, who, wide
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+)
+from reconciler.packets.partial import corrected, coupled
+from reconciler.packets.reachability import ROUTES_OF, UNDECLARED_ROUTES_OF, undeclared
+from reconciler.packets.reachability import routes as cell
 
 CREATE = Operation(
     "ec2",
@@ -116,15 +136,15 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_tables(context), []))
+    return answers.get(_tables(context), [])
 
 
 def _is_main(item: Item) -> bool:
     return any(one.get("Main") for one in item.get("Associations", ()))
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
-    if cast("RouteTable", resource).main:
+def matches(address: Address, resource: RouteTable, item: Item, context: ReadContext) -> bool:
+    if resource.main:
         return _is_main(item)
     return name_tag(item) == address.name
 
@@ -143,64 +163,76 @@ def _managed(route: Item) -> bool:
     return origin in {"CreateRoute", "CreateRouteTable"}
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
+class Facts(NamedTuple):
+    """The destinations that AWS made local (a retargeted one is set back), and the routes that declared subnets of this
+    table meet now, where they use another one.
+    """
+
+    local: frozenset[str] = frozenset()
+    elsewhere: Mapping[Address, Mapping[str, str]] = MappingProxyType({})
+
+
+type TableChange = Change[RouteTable, Facts]
+
+
+def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]:
     managed = [route for route in item.get("Routes", ()) if _managed(route)]
-    routes = Routes({route_destination(route): seen.address(route_target(route)) for route in managed})
-    subnets = Subnets(seen.address(subnet) for subnet, _ in _associated(item))
+    routes = Routes({route_destination(route): context.address(route_target(route)) for route in managed})
+    subnets = Subnets(context.address(subnet) for subnet, _ in _associated(item))
     dead = tuple(
-        (
+        Remark(
             "routes",
             route_destination(route),
-            f"its target {route_target(route)} is gone: make it anew, or declare another target",
+            f"its target {route_target(route)} is gone: create it again, or declare another target",
         )
         for route in managed
-        if route.get("State") == "blackhole" and route_target(route) not in seen.names
+        if route.get("State") == "blackhole" and route_target(route) not in context.names
     )
     local = frozenset(
         route_destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable"
     )
     spec = RouteTable(main=_is_main(item), routes=routes, subnets=subnets, tags=tags_of(item))
-    elsewhere = dict(_elsewhere(item, spec, seen))
-    return Observed(item["RouteTableId"], spec, facts={"remarks": dead, "local": local, "elsewhere": elsewhere})
+    facts = Facts(local, dict(_elsewhere(item, spec, context)))
+    return Observed(item["RouteTableId"], spec, facts, remarks=dead)
 
 
-def _elsewhere(item: Item, spec: RouteTable, seen: ObserveContext) -> Iterator[tuple[Address, dict[str, str]]]:
+def _elsewhere(item: Item, spec: RouteTable, context: ObserveContext) -> Iterator[tuple[Address, dict[str, str]]]:
     """The routes that declared subnets of this table have now, where they use another one."""
-    declared = seen.context.declared.get(seen.address(item["RouteTableId"]))
-    strays = (cast("RouteTable", declared).subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in sorted(live(seen.context, seen.answers), key=_is_main, reverse=True) if strays else ():
+    declared = context.read.declared.get(context.address(item["RouteTableId"]))
+    strays = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
+    for other in sorted(live(context.read, context.answers), key=_is_main, reverse=True) if strays else ():
         routes = {
-            route_destination(one): str(seen.address(route_target(one)))
+            route_destination(one): str(context.address(route_target(one)))
             for one in other.get("Routes", ())
             if _managed(one)
         }
-        users = {seen.address(subnet) for subnet, _ in _associated(other)}
+        users = {context.address(subnet) for subnet, _ in _associated(other)}
         yield from ((subnet, routes) for subnet in strays if _is_main(other) or subnet in users)
 
 
-def handles(items: Iterable[Item], seen: ObserveContext) -> Iterable[tuple[Ref, str]]:
+def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
         for subnet, association in _associated(item):
-            yield Ref(seen.address(subnet), ASSOCIATION), association
+            yield Ref(context.address(subnet), ASSOCIATION), association
         for one in item.get("Associations", ()):
             if one.get("Main"):
-                yield Ref(seen.context.document.vpc, MAIN), one["RouteTableAssociationId"]
+                yield Ref(context.read.document.vpc, MAIN), one["RouteTableAssociationId"]
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: RouteTable, context: PlanContext) -> RouteTable:
     return want.but(main=False, routes=Routes(), subnets=Subnets())
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: RouteTable, context: PlanContext) -> Iterable[Step]:
     yield CREATE.on(
         address,
-        "make the route table",
+        "create the route table",
         gives=Ref(address),
         params={"VpcId": Ref(context.document.vpc), "TagSpecifications": tagged_as("route-table", want.tags)},
     )
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: TableChange, context: PlanContext) -> Iterator[Step]:
     if change.of("routes"):
         yield from _routes(change, context)
     for one in change.of("subnets"):
@@ -224,9 +256,9 @@ def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
     yield from retag(change)
 
 
-def _goal(change: Change) -> dict[str, str]:
+def _goal(change: TableChange) -> dict[str, str]:
     """The declared routes, with the undeclared ones that an exception tolerates."""
-    goal: dict[str, str] = dict(cast("RouteTable", change.base).routes or {})
+    goal: dict[str, str] = dict(change.base.routes or {})
     for one in change.of("routes"):
         if one.want is ABSENT:
             del goal[one.key]
@@ -235,15 +267,15 @@ def _goal(change: Change) -> dict[str, str]:
     return goal
 
 
-def _routes(change: Change, context: PlanContext) -> Iterator[Action]:
-    have: dict[str, str] = cast("RouteTable", change.base).routes or {}
+def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
+    have: dict[str, str] = change.base.routes or {}
     goal = _goal(change)
-    detached = _detached(context)
-    asleep = frozenset(to for to, via in goal.items() if via in detached)
-    local = change.have.facts["local"] if change.have else frozenset()
-    for step in route_order(have, goal, asleep):
+    unusable = context.unusable_targets()
+    dead = frozenset(to for to, via in goal.items() if via in unusable)
+    local = change.have.facts.local if change.have else frozenset()
+    for step in route_order(have, goal, dead):
         params = {"RouteTableId": Ref(change.address), **route_to(step.destination)}
-        gone = ((cell(change.address, "routes"), step.destination, None),)
+        gone = ((cell(change.address), step.destination, None),)
         if step.verb == "delete" and step.destination in local:
             why = f"send {step.destination} to the VPC itself again"
             yield REPLACE_ROUTE.on(
@@ -257,13 +289,10 @@ def _routes(change: Change, context: PlanContext) -> Iterator[Action]:
             )
         elif step.verb == "delete":
             why = f"delete the route {step.destination} via {have[step.destination]}"
-            waits: dict[str, Any] = (
-                {} if step.free else {"chain": "routes", "after": detached if asleep else frozenset()}
-            )
-            # A route through a detached gateway is a black hole: it goes before the gateway opens it to whoever is
-            # here.
+            waits: dict[str, Any] = {} if step.free else {"chain": "routes", "after": unusable if dead else frozenset()}
+            # A route to an unusable target is a black hole: it goes before the target opens it to whoever is here.
             others = (to for to in have if to != step.destination)
-            idle = have[step.destination] in detached and not any(overlap(step.destination, to) for to in others)
+            idle = have[step.destination] in unusable and not any(overlap(step.destination, to) for to in others)
             yield DELETE_ROUTE.on(
                 change.address,
                 why,
@@ -282,7 +311,7 @@ def _routes(change: Change, context: PlanContext) -> Iterator[Action]:
             breaks = int(step.verb == "replace")
             gateway = frozenset({Address(target)}) if "/" in target else frozenset()
             params |= route_via(target)
-            effect = ((cell(change.address, "routes"), step.destination, target),)
+            effect = ((cell(change.address), step.destination, target),)
             yield operation.on(
                 change.address,
                 why,
@@ -295,20 +324,14 @@ def _routes(change: Change, context: PlanContext) -> Iterator[Action]:
             )
 
 
-def _detached(context: PlanContext) -> frozenset[Address]:
-    """The declared gateways that are not attached yet: until then a route through one is a black hole."""
-    seen = context.snapshot.resources
-    return frozenset(
-        at
-        for at in context.document.of_kind("internet_gateway")
-        if at not in seen or getattr(seen[at].spec, "vpc", None) != context.document.vpc
-    )
-
-
-def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Action | Finding]:
+def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Step]:
     """A subnet moves in one call from the table it uses to the one declared for it, and is on no other in between."""
     here = frozenset({change.address})
-    homes = {address for address, one in context.document.of_kind(change.address.kind).items() if _lists(one, subnet)}
+    homes = {
+        address
+        for address, one in context.document.of_kind(change.address.kind).items()
+        if _lists(cast("RouteTable", one), subnet)
+    }
     if wanted:
         seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
@@ -318,7 +341,7 @@ def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bo
         options: ActionOptions = {
             "moves": True,
             "breaks": int(explicit),
-            "effect": ((TABLE_OF, subnet, change.address),),
+            "effect": ((ROUTES_OF, subnet, change.address),),
             "after": here,
             "before": left,
             "gives": Ref(subnet, ASSOCIATION),
@@ -335,30 +358,90 @@ def _subnet(change: Change, context: PlanContext, subnet: Address, *, wanted: bo
         yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, params=params)
 
 
-def _effect(change: Change, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
+def _effect(change: TableChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
     """Whether a subnet that moves to this table only loses routes by it, or only gains some."""
-    old = change.have.facts.get("elsewhere", {}).get(subnet) if change.have else None
+    old = change.have.facts.elsewhere.get(subnet) if change.have else None
     if left:
-        old = cast("RouteTable", context.snapshot.resources[min(left)].spec).routes or {}
+        old = context.snapshot.resources[min(left)].spec.routes or {}
     if old is None:
         return {}
     was, new = set(old.items()), set(_goal(change).items())
     return {"closes": new <= was, "opens": was < new}
 
 
-def _lists(table: Resource, subnet: Address) -> bool:
-    return subnet in (cast("RouteTable", table).subnets or ())
+def _lists(table: RouteTable, subnet: Address) -> bool:
+    return subnet in (table.subnets or ())
 
 
-def delete(neighbour: Unmanaged) -> Iterable[Action]:
-    table: dict[str, Any] = {"RouteTableId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=table)
+def delete(unmanaged: Unmanaged) -> Iterable[Action]:
+    table: dict[str, Any] = {"RouteTableId": Ref(unmanaged.address)}
+    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=table)
+
+
+def effects(address: Address, seen: Observed[RouteTable, Facts], vpc: Address) -> Iterable[Effect]:
+    yield from _routes_in(address, seen.spec.routes or {})
+    yield from ((ROUTES_OF, subnet, address) for subnet in seen.spec.subnets or ())
+    for subnet, routes in seen.facts.elsewhere.items():
+        yield from _routes_in(undeclared(subnet), routes)
+        yield UNDECLARED_ROUTES_OF, subnet, undeclared(subnet)
+
+
+def _routes_in(table: Address, routes: Mapping[str, str]) -> Iterator[Effect]:
+    yield cell(table), None, None
+    yield from ((cell(table), to, via) for to, via in routes.items())
+
+
+def coupled_in(change: TableChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
+    """The longest prefix decides, so routes that are corrected in part must send every address where it may go."""
+    if family[0].field != "routes":
+        return []
+    live_now: dict[str, str] = change.base.routes or {}
+    goal = corrected(live_now, family)
+    return coupled(family, suppressed, live_now, lambda part: sent_right(live_now, goal, part))
+
+
+def decides(one: Difference) -> bool:
+    return one.field != "tags"
+
+
+def stays(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
+    """The tables that subnets keep using which ought to use another one; without one of their own, the main table."""
+    tables = [(at, seen.spec) for at, seen in snapshot.resources.items() if at.kind == one.address.kind]
+    mains = [at for at, table in tables if table.main]
+    subnets = getattr(one.want, "subnets", None) or () if not one.field else [one.key] if one.field == "subnets" else ()
+    for subnet in subnets:
+        yield from [at for at, table in tables if subnet in (table.subnets or ())] or mains
+    if one.field == "main":
+        yield from mains
+
+
+def lets_in(one: Difference) -> bool:
+    return one.field == "routes" and str(one.have).startswith(_OUTSIDE)
+
+
+_OUTSIDE = ("internet_gateway/", "igw-")
+
+
+def exposure(one: Difference, past: bool) -> Exposure | None:  # noqa: FBT001 (the contract's signature)
+    if one.field == "subnets":
+        return of_association(one, past=past)
+    if one.field != "routes":
+        return None
+    address, destination = one.address, str(one.key)
+    if one.have is ABSENT:
+        cannot = "could not" if past else "cannot"
+        return Exposure(Severity.HIGH, f"What {address} is meant to send to {who(destination)} {cannot} go there.")
+    severity = Severity.CRITICAL if lets_in(one) and wide(destination) else Severity.HIGH
+    sends, ending = "sent" if past else "sends", ", which is not declared"
+    if one.want is not ABSENT:
+        ending = f" instead of {one.want}"
+    return Exposure(severity, f"{address} {sends} what is for {who(destination)} to {one.have}{ending}.")
 
 
 KIND = Kind(
     "route_table",
     RouteTable,
-    after=frozenset({"vpc", "internet_gateway", "subnet"}),
+    after=frozenset({"vpc", "subnet"}),
     operations=(
         CREATE,
         CREATE_ROUTE,
@@ -370,20 +453,30 @@ KIND = Kind(
         DELETE,
         CREATE_TAGS.for_resource_types("route-table"),
     ),
-    also_changed_by=frozenset({"DeleteTags", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation"}),
-    read_permissions=("ec2:DescribeRouteTables",),
-    reads=reads,
-    live=live,
-    id=lambda item: str(item["RouteTableId"]),
-    label=name_tag,
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    handles=handles,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
+    observe=Observe(
+        permissions=("ec2:DescribeRouteTables",),
+        reads=reads,
+        live=live,
+        id=lambda item: str(item["RouteTableId"]),
+        label=name_tag,
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+        named_by_tag=lambda resource, document: not resource.main,
+        handles=handles,
+    ),
+    create=Create(initial_state, create, by_aws=lambda address, resource: bool(resource.main)),
+    correct=Correct(correct),
     delete=delete,
-    named_by_tag=lambda resource, document: not cast("RouteTable", resource).main,
-    created_by_aws=lambda address, resource: bool(cast("RouteTable", resource).main),
+    traffic=Traffic(
+        effects=effects,
+        moves=frozenset({"subnets", "main"}),
+        coupled=coupled_in,
+        decides=decides,
+        leaves_open=decides,
+        lets_in=lets_in,
+        stays=stays,
+        exposure=exposure,
+    ),
+    also_changed_by=frozenset({"DeleteTags", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation"}),
 )

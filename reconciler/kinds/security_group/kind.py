@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Unpack, cast
+from typing import Any, NamedTuple, Unpack
 
 from desired_state.fields import Address, RuleKey
 from desired_state.network import SecurityGroup
-from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress
 from reconciler.aws.ec2 import (
     CREATE_TAGS,
-    canonical,
     in_vpc,
+    key_of_rule,
     permission,
     retag,
     rule_request,
     rules_of,
     tagged_as,
     tags_of,
-    traffic_of,
 )
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
@@ -28,6 +26,8 @@ from reconciler.model import (
     ActionOptions,
     Cause,
     Change,
+    Difference,
+    Effect,
     Finding,
     Observed,
     Operation,
@@ -38,8 +38,24 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, PlanContext, Read, ReadContext, read
-from reconciler.packets.reachability import Effect, cell
+from reconciler.model.exposure import of_rule, rule_lets_in
+from reconciler.model.kind import (
+    Answers,
+    Correct,
+    Create,
+    Item,
+    Kind,
+    Observe,
+    ObserveContext,
+    PlanContext,
+    Read,
+    ReadContext,
+    Step,
+    Traffic,
+    read,
+)
+from reconciler.packets.reachability import rules as cell
+from reconciler.packets.traffic import may_overlap
 
 CREATE = Operation(
     "ec2",
@@ -122,61 +138,59 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    return cast("list[Item]", answers.get(_groups(context), []))
+    return answers.get(_groups(context), [])
 
 
-def matches(address: Address, resource: Resource, item: Item, context: ReadContext) -> bool:
+def matches(address: Address, resource: SecurityGroup, item: Item, context: ReadContext) -> bool:
     """A group's name is unique in its VPC whatever its case (EC2 API reference, CreateSecurityGroup)."""
     return str(item["GroupName"]).casefold() == address.name.casefold()
 
 
-def observed(item: Item, seen: ObserveContext) -> Observed:
-    account = seen.context.document.scope.account_id
+def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, None]:
+    account = context.read.document.scope.account_id
     spec = SecurityGroup(
-        ingress=Ingress(rules_of(item.get("IpPermissions", []), account, seen.names)),
-        egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, seen.names)),
+        ingress=Ingress(rules_of(item.get("IpPermissions", []), account, context.names)),
+        egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, context.names)),
         tags=tags_of(item),
     )
-    return Observed(item["GroupId"], spec.but(description=item["Description"]))
+    return Observed(item["GroupId"], spec.but(description=item["Description"]), None)
 
 
-def initial_state(want: Resource, context: PlanContext) -> Resource:
+def initial_state(want: SecurityGroup, context: PlanContext) -> SecurityGroup:
     """A new group lets nothing in and everything out (VPC user guide, Security groups)."""
-    vpc = context.snapshot.resources.get(context.document.vpc)
-    peers = ["0.0.0.0/0"] + (["::/0"] if vpc and vpc.facts.get("ipv6") else [])
+    peers = ["0.0.0.0/0"] + (["::/0"] if context.vpc.ipv6 else [])
     return want.but(ingress=Ingress(), egress=Egress({RuleKey("all", -1, -1, peer): "" for peer in peers}))
 
 
-def create(address: Address, want: Resource, context: PlanContext) -> Iterable[Action | Finding]:
+def create(address: Address, want: SecurityGroup, context: PlanContext) -> Iterable[Step]:
     yield CREATE.on(
         address,
-        "make the security group",
+        "create the security group",
         gives=Ref(address),
         params={
             "VpcId": Ref(context.document.vpc),
             "GroupName": address.name,
-            "Description": cast("SecurityGroup", want).description or address.name,
+            "Description": want.description or address.name,
             "TagSpecifications": tagged_as("security-group", want.tags),
         },
     )
 
 
-def plan(change: Change, context: PlanContext) -> Iterator[Action | Finding]:
+def correct(change: Change[SecurityGroup, None], context: PlanContext) -> Iterator[Step]:
     for direction in DIRECTIONS:
         if change.of(direction.field):
-            yield from _mend(change, context, direction)
+            yield from _correct(change, context, direction)
     yield from retag(change)
 
 
-def _mend(change: Change, context: PlanContext, direction: Direction) -> Iterator[Action | Finding]:
+def _correct(change: Change[SecurityGroup, None], context: PlanContext, direction: Direction) -> Iterator[Step]:
     want: dict[RuleKey, str | None] = getattr(change.want, direction.field)
     differences = change.of(direction.field)
     have = set(getattr(change.base, direction.field))
-    tolerated = have - set(want) - {one.key for one in differences if one.want is ABSENT}
-    goal = set(want) | tolerated
+    excepted = have - set(want) - {one.key for one in differences if one.want is ABSENT}
+    goal = set(want) | excepted
     steps = rule_steps(have, goal)
-    vpc = context.snapshot.resources.get(context.document.vpc)
-    ipv6 = bool(vpc and vpc.facts.get("ipv6"))
+    ipv6 = context.vpc.ipv6
     closes = within(goal, have, ipv6=ipv6)
     opens = within(have - set(steps.closing), goal, ipv6=ipv6)
     described = [one.key for one in differences if one.want is not ABSENT and one.have is not ABSENT]
@@ -221,7 +235,7 @@ def _authorize(
         lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
         f"allow {_listed(added, direction)}",
         chain=direction.field,
-        effect=_ways(address, direction, come=added),
+        effect=_effect(address, direction, come=added),
         closes=closes,
         opens=opens,
     )
@@ -238,7 +252,7 @@ def _revoke(
         lambda some: {"IpPermissions": [permission(key) for key in some]},
         f"revoke {_listed(keys, direction)}",
         takes_away=True,
-        effect=_ways(address, direction, gone=keys),
+        effect=_effect(address, direction, gone=keys),
         closes=closes,
         opens=opens,
         chain="" if closes else direction.field,
@@ -278,7 +292,7 @@ def _modify(
         why,
         takes_away=True,
         chain=direction.field,
-        effect=_ways(address, direction, come=becomes.values(), gone=becomes),
+        effect=_effect(address, direction, come=becomes.values(), gone=becomes),
         closes=closes,
         opens=opens,
     )
@@ -308,10 +322,10 @@ def _call(
     return operation.on(address, why, direction.field, params={**group, **params(rules)}, **(defaults | options))
 
 
-def _ways(
+def _effect(
     address: Address, direction: Direction, come: Iterable[RuleKey] = (), gone: Iterable[RuleKey] = ()
 ) -> tuple[Effect, ...]:
-    """The rules that come and go, for the packets' ways."""
+    """The rules that come and go, for the packets' table."""
     name = cell(address, direction.field)
     return (*((name, key, None) for key in gone), *((name, key, True) for key in come))
 
@@ -333,37 +347,49 @@ def lazy_read(ref: Ref, group_id: str) -> Read | None:
     """The ids of a group's rules: only needed to change a rule in place, and one call for each group that drifted."""
     if ref.to.kind != KIND.name:
         return None
-    filters = [{"Name": "group-id", "Values": [group_id]}]
-    return read("ec2", "DescribeSecurityGroupRules", "SecurityGroupRules", page=1000, Filters=filters)
+    params = {"Filters": [{"Name": "group-id", "Values": [group_id]}]}
+    return read("ec2", "DescribeSecurityGroupRules", "SecurityGroupRules", params, page=1000)
 
 
 def lazy_handles(
     ref: Ref, items: Iterable[Item], account: str, names: Mapping[str, Address]
 ) -> Iterable[tuple[Ref, str]]:
     for item in items:
-        group = item.get("ReferencedGroupInfo", {})
-        owner = group.get("UserId") or account
-        peer = (
-            (canonical(item["CidrIpv4"]) if item.get("CidrIpv4") else "")
-            or (canonical(item["CidrIpv6"]) if item.get("CidrIpv6") else "")
-            or item.get("PrefixListId")
-            or names.get(group["GroupId"])
-            or (group["GroupId"] if owner == account else f"{owner}/{group['GroupId']}")
-        )
-        key = RuleKey(*traffic_of(item["IpProtocol"], item.get("FromPort"), item.get("ToPort")), peer)
-        yield Ref(ref.to, rule_handle("egress" if item["IsEgress"] else "ingress", key)), item["SecurityGroupRuleId"]
+        field = "egress" if item["IsEgress"] else "ingress"
+        yield Ref(ref.to, rule_handle(field, key_of_rule(item, account, names))), item["SecurityGroupRuleId"]
 
 
-def delete(neighbour: Unmanaged) -> Iterable[Action]:
-    group: dict[str, Any] = {"GroupId": Ref(neighbour.address)}
-    yield DELETE.on(neighbour.address, "delete it: it is ours and no longer declared", breaks=1, params=group)
+def delete(unmanaged: Unmanaged) -> Iterable[Action]:
+    group: dict[str, Any] = {"GroupId": Ref(unmanaged.address)}
+    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=group)
+
+
+def effects(address: Address, seen: Observed[SecurityGroup, None], vpc: Address) -> Iterable[Effect]:
+    for direction in DIRECTIONS:
+        name = cell(address, direction.field)
+        yield name, None, None
+        yield from ((name, key, True) for key in getattr(seen.spec, direction.field) or ())
+
+
+def coupled(
+    change: Change[SecurityGroup, None], family: list[Difference], suppressed: list[Difference]
+) -> list[Difference]:
+    """An undeclared rule must stay while a missing one that may take its packets over is suppressed."""
+    missing = [one.key for one in suppressed if one.have is ABSENT and isinstance(one.key, RuleKey)]
+    extra = (one for one in family if one.want is ABSENT and isinstance(one.key, RuleKey))
+    return [one for one in extra if any(may_overlap(one.key, key) for key in missing)]
+
+
+def decides(one: Difference) -> bool:
+    """A description and a tag let nothing through."""
+    described = isinstance(one.key, RuleKey) and ABSENT not in {one.want, one.have}
+    return one.field != "tags" and not described
 
 
 KIND = Kind(
     "security_group",
     SecurityGroup,
     after=frozenset({"vpc"}),
-    immutable=frozenset({"description"}),
     operations=(
         CREATE,
         MODIFY,
@@ -371,20 +397,28 @@ KIND = Kind(
         CREATE_TAGS.for_resource_types("security-group"),
         *(row for one in DIRECTIONS for row in one[2:]),
     ),
-    also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
-    read_permissions=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
-    reads=reads,
-    live=live,
-    id=lambda item: str(item["GroupId"]),
-    label=lambda item: str(item["GroupName"]),
-    tags=tags_of,
-    matches=matches,
-    observed=observed,
-    initial_state=initial_state,
-    create=create,
-    plan=plan,
-    lazy_read=lazy_read,
-    lazy_handles=lazy_handles,
+    observe=Observe(
+        permissions=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
+        reads=reads,
+        live=live,
+        id=lambda item: str(item["GroupId"]),
+        label=lambda item: str(item["GroupName"]),
+        tags=tags_of,
+        matches=matches,
+        observed=observed,
+        lazy_read=lazy_read,
+        lazy_handles=lazy_handles,
+    ),
+    create=Create(initial_state, create, by_aws=lambda address, resource: address.name == "default"),
+    correct=Correct(correct, immutable=frozenset({"description"})),
     delete=delete,
-    created_by_aws=lambda address, resource: address.name == "default",
+    traffic=Traffic(
+        effects=effects,
+        coupled=coupled,
+        decides=decides,
+        leaves_open=lambda one: decides(one) and one.have is not ABSENT,
+        lets_in=rule_lets_in,
+        exposure=lambda one, past: of_rule(one, past=past) if one.field in {"ingress", "egress"} else None,
+    ),
+    also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
 )
