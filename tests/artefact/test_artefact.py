@@ -6,8 +6,6 @@ import importlib.util
 import json
 import os
 import ssl
-import subprocess
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -20,17 +18,9 @@ from artefact import dependencies, own_code
 from artefact.assemble import Recipe, assemble, fingerprint, kept, pack, sizes
 from artefact.dependencies import locked
 from artefact.prune import roots
+from tests.support.alone import run_in
 
 ROOT = Path(__file__).parents[2]
-
-
-def run_in(artefact: Path, code: str) -> str:
-    """What `code` prints in an interpreter that sees the artefact and Python's library only."""
-    environment = {"PYTHONPATH": str(artefact), "AWS_REGION": "eu-west-1", "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-S", "-W", "error", "-c", code]
-    ended = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
 
 
 def modules(artefact: Path) -> list[str]:
@@ -90,7 +80,7 @@ def test_every_module_comes_compiled_and_no_time_of_a_file_can_make_that_stale(a
 def test_a_traceback_names_files_as_they_lie_on_lambda(artefact: Path) -> None:
     import marshal
 
-    compiled = Path(importlib.util.cache_from_source(str(artefact / "reconciler" / "run.py"))).read_bytes()
+    compiled = Path(importlib.util.cache_from_source(str(artefact / "reconciler" / "engine" / "run.py"))).read_bytes()
     code = marshal.loads(compiled[16:])  # noqa: S302 (our own byte code)
     assert isinstance(code, CodeType)
     assert code.co_filename == "/var/task/reconciler/engine/run.py"
@@ -148,12 +138,12 @@ def test_a_file_more_or_another_content_is_another_input() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with a door and a module beside it."""
-    for package in ("handlers", "reconciler", "lab"):
+    for package in ("handlers", "reconciler", "reconciler/attempt", "lab"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
     for name in ("settings", "wiring", "terminal"):
         (tmp_path / "handlers" / f"{name}.py").touch()
-    (tmp_path / "reconciler" / "keep.py").write_text("def keep(): from reconciler import late\n")
+    (tmp_path / "reconciler" / "attempt" / "keep.py").write_text("def keep(): from reconciler import late\n")
     (tmp_path / "reconciler" / "late.py").touch()
     return tmp_path
 
@@ -170,6 +160,7 @@ def test_what_is_imported_only_inside_a_function_is_in_the_artefact(project: Pat
         "handlers/wiring.py",
         "handlers/worker.py",
         "reconciler/__init__.py",
+        "reconciler/attempt/__init__.py",
         "reconciler/attempt/keep.py",
         "reconciler/late.py",
     ]

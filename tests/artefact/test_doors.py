@@ -147,7 +147,7 @@ def test_a_drift_is_corrected_told_and_then_gone(stack: Stack, way: Way, source:
     assert stack.writes == ["RevokeSecurityGroupIngress"]
     assert violations(broken, stack.state(), states) == []
     (run,) = runs(answer)
-    assert (run["ending"], run["source"], run["in_sync"], run["writes"]) == ("looked", source, True, 1)
+    assert (run["ending"], run["source"], run["in_sync"], run["writes"]) == ("completed", source, True, 1)
     told = figures(answer)
     assert told["ExposureSeconds"] > 0
     assert {name: told[name] for name in ("Drifted", "Corrected", "WriteCalls", "RunSucceeded", "AlertsLost")} == {
@@ -165,7 +165,7 @@ def test_a_drift_is_corrected_told_and_then_gone(stack: Stack, way: Way, source:
         "severity": "critical",
         "document": NAME,
         "topic": "drift",
-        "kind": "new",
+        "status": "firing",
     }
     assert (event["source"], event["detail-type"]) == ("setpoint", "Setpoint Run")
     detail = event["detail"]
@@ -204,7 +204,7 @@ def test_everything_at_once_is_put_right_and_no_write_opens_or_cuts_what_is_to_s
     [
         ("sweep", SCHEDULE, {"documents": 1}),
         ("worker", {"Records": [{"messageId": "1", "body": json.dumps(asked())}]}, {"batchItemFailures": []}),
-        ("invoke", {"document": NAME}, "looked"),
+        ("invoke", {"document": NAME}, "completed"),
     ],
 )
 def test_a_door_answers_alike_cold_and_warm_and_its_lines_are_json_where_lambda_is_set_to_text_too(
@@ -321,7 +321,7 @@ def test_a_plan_changes_nothing_tells_nobody_and_leaves_nothing_behind(stack: St
     stack.drift(OPEN)
     before = stack.item()
     answer = stack.invoke(document=NAME, mode="plan")
-    assert answer.payload["ending"] == "looked"
+    assert answer.payload["ending"] == "completed"
     assert [one["address"] for one in answer.payload["report"]["drifted"]] == ["security_group/APIGatewaySG"]
     assert (stack.writes, stack.hear(), stack.queued()) == ([], ([], []), [])
     assert stack.item() == before | {"fence": before["fence"] + 1}
@@ -358,7 +358,7 @@ def test_an_older_revision_is_refused_until_a_person_accepts_it(stack: Stack) ->
     wrong = stack.invoke(document=NAME, mode="apply", accept_revision=1).payload
     assert (wrong["ending"], wrong["report"]) == ("refused", None)
     right = stack.invoke(document=NAME, mode="apply", accept_revision=2).payload
-    assert (right["ending"], right["refusal"], right["report"]["document"]["revision"]) == ("looked", None, 2)
+    assert (right["ending"], right["refusal"], right["report"]["document"]["revision"]) == ("completed", None, 2)
     assert stack.item()["accepted"]["revision"] == 2
     assert "back to normal" in subjects(stack)[-1]
 
@@ -408,7 +408,7 @@ def test_a_function_that_is_killed_at_a_write_leaves_a_lease_that_ends_and_the_n
     held = stack.item()
     assert held["owner"]
     (busy,) = runs(stack.work(asked()))
-    assert (busy["ending"], len(stack.writes)) == ("busy", 1)
+    assert (busy["ending"], len(stack.writes)) == ("lease_held", 1)
     ((body, delay),) = stack.queued()
     assert delay == 15
     over = datetime.now(UTC) - timedelta(seconds=11)  # its term and the grace for clocks, as if they had passed
@@ -472,7 +472,7 @@ def test_an_answer_of_aws_that_is_no_xml_stops_the_run_and_is_told_without_what_
     answer = stack.work(asked())
     assert answer.payload == {"batchItemFailures": []}
     (run,) = runs(answer)
-    assert (run["ending"], stack.writes) == ("blind", [])
+    assert (run["ending"], stack.writes) == ("unobservable", [])
     assert len(subjects(stack)) == 1
     assert [one.delay for one in stack.queued()] == [60]
 

@@ -25,7 +25,7 @@ from artefact.assemble import calls
 from artefact.prune import endpoints, model
 from bench.calls import Call
 from bench.worlds import as_xml
-from tests.artefact.test_artefact import run_in
+from tests.support.alone import run_in
 
 CALLS = sorted((service, operation) for service, operations in calls().items() for operation in operations)
 SERVICES = sorted(calls())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.artefact.conftest import Account
+from tests.support.account import Account
 
 
 def test_an_account_begins_with_empty_resources_of_the_stack(aws: Account) -> None:

@@ -13,12 +13,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from desired_state.fields import Address
 from handlers import telemetry
-from reconciler.model import ActionResult, Ended, Finding, Outcome
+from reconciler.model import ActionResult, Cause, Ended, Finding, Outcome, Reason
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.redact import redacted
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.canaries import CANARIES, Canary, assert_silent
-from tests.support.reports import GROUP, NOW, action, line, report
+from tests.support.reports import GROUP, NOW, action, drift, report
 
 EACH = pytest.mark.parametrize("canary", CANARIES, ids=lambda one: one.name)
 
@@ -65,12 +65,13 @@ def _break_off(secret: str) -> None:
 def _say(secret: str) -> None:
     """All the ways that a foreign text has into the log."""
     actor = Actor(f"arn:aws:iam::123456789012:user/{secret}", secret, NOW, secret, secret, secret)
+    cause = Cause(Reason.REFUSED, secret, secret)
     told = report(
-        line("description", None, secret, secret, Outcome.FAILED, secret),
-        line("tags", secret, secret, secret, Outcome.HELD),
-        findings=(Finding(Address(GROUP), Outcome.BLOCKED, secret, "tags", secret),),
+        drift("description", None, secret, secret, Outcome.FAILED, cause),
+        drift("tags", secret, secret, secret, Outcome.HELD),
+        findings=(Finding(Address(GROUP), Outcome.BLOCKED, cause, "tags", secret),),
         action_results=(
-            ActionResult(action(secret, Description=secret, Tags=[{"Key": "a", "Value": secret}]), Ended.DONE, secret),
+            ActionResult(action(secret, Description=secret, Tags=[{"Key": "a", "Value": secret}]), Ended.DONE, cause),
         ),
         wrote=True,
     )
@@ -98,7 +99,7 @@ def test_the_voice_does_not_tell_it(canary: Canary, capsys: pytest.CaptureFixtur
         _say(canary.text)
     out, err = capsys.readouterr()
     assert err == ""
-    assert len(out.splitlines()) == 14  # 5 of the report, 1 of the blind run, 2 of metrics, 6 logged
+    assert len(out.splitlines()) == 14  # 5 of the report, 1 of the unobservable run, 2 of metrics, 6 logged
     assert_silent(f"{out}\n{caught.value}")
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
@@ -106,7 +107,7 @@ def test_the_voice_does_not_tell_it(canary: Canary, capsys: pytest.CaptureFixtur
 
 def test_a_secret_in_a_password_field_is_not_told_though_it_has_no_shape(capsys: pytest.CaptureFixture[str]) -> None:
     told = report(
-        line("tags", "DbPassword", "correct horse battery", "staple", Outcome.CORRECTED),
+        drift("tags", "DbPassword", "correct horse battery", "staple", Outcome.CORRECTED),
         action_results=(
             ActionResult(action(Tags=[{"Key": "DbPassword", "Value": "correct horse battery"}]), Ended.DONE),
         ),

@@ -79,6 +79,7 @@ def test_json_is_all_that_stands_on_stdout_and_names_the_drift(setpoint: Any, dr
             "want": None,
             "have": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0", "description": "temporary, for debugging"},
             "outcome": None,
+            "reason": None,
             "message": "",
         }
     ]

@@ -38,7 +38,7 @@ def test_a_manual_plan_leaves_nothing_behind_and_a_manual_apply_corrects(doors: 
     doors.drift("ssh-opened-to-the-world")
     item = doors.item()
     planned = doors.invoke(mode="plan")
-    assert planned["ending"] == "looked"
+    assert planned["ending"] == "completed"
     assert planned["report"]["counts"]["drifted"] == 1
     assert (doors.writes(), doors.alerts()) == ([], [])
     assert {name for name, value in doors.item().items() if item.get(name) != value} <= {"fence"}

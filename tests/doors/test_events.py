@@ -12,7 +12,7 @@ from tests.support.doors import NAME, Doors, object_event
 OPEN = "ssh-opened-to-the-world"
 
 
-def read_permissions(doors: Doors) -> int:
+def looks(doors: Doors) -> int:
     """How often the network was looked at: every look reads the security groups once."""
     return len([one for one in doors.lab.calls if one.operation == "DescribeSecurityGroups"])
 
@@ -43,7 +43,7 @@ def test_a_thousand_events_in_a_burst_end_in_at_most_two_runs(doors: Doors) -> N
     held.release(held.record)  # type: ignore[union-attr]
     assert [doors.work_records(batch) for batch in batches[5:]] == [()] * 5
     doors.settle()
-    assert read_permissions(doors) <= 4  # a run that corrects looks twice
+    assert looks(doors) <= 4  # a run that corrects looks twice
     assert doors.writes() == ["RevokeSecurityGroupIngress"]
     assert len(doors.alerts()) == 1
 
@@ -56,9 +56,9 @@ def test_our_own_writes_coming_back_as_events_write_nothing_and_look_at_nothing(
     doors.settle()
     ours = [one for one in happened(doors, before) if one["detail"]["userIdentity"]["type"] == "AssumedRole"]
     assert {one["detail"]["eventName"] for one in ours} == set(doors.writes())
-    seen, written = read_permissions(doors), len(doors.writes())
+    seen, written = looks(doors), len(doors.writes())
     assert doors.work(*ours) == ()
-    assert (read_permissions(doors), len(doors.writes())) == (seen, written)
+    assert (looks(doors), len(doors.writes())) == (seen, written)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -113,4 +113,4 @@ def test_an_event_of_another_account_region_or_bucket_wakes_nobody(doors: Doors)
     stranger = object_event()
     stranger["detail"]["bucket"]["name"] = "somebody-elses"
     assert doors.work({**real, "account": "111122223333"}, {**real, "region": "us-east-1"}, stranger) == ()
-    assert (read_permissions(doors), doors.writes(), doors.sent()) == (0, [], [])
+    assert (looks(doors), doors.writes(), doors.sent()) == (0, [], [])

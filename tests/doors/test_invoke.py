@@ -14,7 +14,7 @@ from handlers.stack import Invocation, Stack
 from lab.strict_aws import Call as Made
 from reconciler.attempt.keep import Request, keep
 from reconciler.ledger.lease import Lease
-from reconciler.model import Policy
+from reconciler.model import Cause, Policy, Reason
 from reconciler.model.trigger import Source, Trigger
 from tests.support.doors import NAME, Doors, object_event
 
@@ -110,7 +110,7 @@ def test_an_apply_of_some_addresses_leaves_the_others_as_they_are_and_covers_not
     early = doors.record(object_event())
     doors.clock.sleep(60)
     given = doors.invoke(mode="apply", only=["security_group/APIGatewaySG", "security_group/DBSG"])
-    assert (given["ending"], doors.writes()) == ("looked", ["RevokeSecurityGroupIngress"])
+    assert (given["ending"], doors.writes()) == ("completed", ["RevokeSecurityGroupIngress"])
     assert doors.work_records([early]) == ()
     assert doors.writes() == ["RevokeSecurityGroupIngress", "CreateTags"]
 
@@ -132,7 +132,7 @@ def test_a_plan_that_a_limit_holds_is_carried_out_once_a_person_approves_it_by_i
     (alert,) = doors.alerts()
     assert held["report"]["fingerprint"] in alert["Message"]
     done = doors.invoke(stack, mode="apply", approve=held["report"]["fingerprint"])
-    assert (done["ending"], done["report"]["in_sync"]) == ("looked", True)
+    assert (done["ending"], done["report"]["in_sync"]) == ("completed", True)
     assert doors.writes() == ["RevokeSecurityGroupIngress"]
     assert "back to normal" in doors.alerts()[-1]["Subject"] or "corrected" in doors.alerts()[-1]["Subject"]
 
@@ -176,7 +176,7 @@ def test_while_another_run_has_the_lease_a_person_is_told_who_and_until_when(doo
     held = doors.another().ledger.take(NAME, "another run")
     assert isinstance(held, Lease)
     given = doors.invoke(mode="apply")
-    assert given["ending"] == "busy"
+    assert given["ending"] == "lease_held"
     assert given["problem"].startswith("another run has the lease until ")
     assert given["problem"].endswith(": another run")
     assert (given["again_in_seconds"], doors.sent(), network(doors)) == (None, [], [])
@@ -187,7 +187,7 @@ def test_a_ledger_that_cannot_be_reached_is_told_with_its_mend_and_nothing_comes
     doors.lab.faults.refuse("UpdateItem", code="AccessDeniedException")
     given = doors.invoke(mode="apply")
     assert given.keys() == KEYS
-    assert given["ending"] == "blind"
+    assert given["ending"] == "unobservable"
     assert "allow dynamodb:UpdateItem" in given["problem"]
     assert (given["again_in_seconds"], doors.sent(), network(doors)) == (None, [], [])
 
@@ -217,7 +217,7 @@ def test_what_could_not_be_handed_to_the_worker_is_said_to_be_left_to_the_sweep(
     busy_database(doors)
     doors.lab.faults.refuse("SendMessageBatch", code="AccessDenied")
     given = doors.invoke(mode="apply")
-    assert (given["ending"], given["again_in_seconds"]) == ("looked", None)
+    assert (given["ending"], given["again_in_seconds"]) == ("completed", None)
     assert given["problem"] == "what is left could not be put on the queue: the next sweep goes on with it"
 
 
@@ -243,7 +243,7 @@ def test_lambda_delivering_one_invoke_twice_at_once_does_no_call_twice(doors: Do
     doors.lab.after_write = None
     assert sorted(doors.writes()) == ["CreateTags", "RevokeSecurityGroupIngress"]
     assert second[0]["report"]["in_sync"]
-    assert first["ending"] == "looked"
+    assert first["ending"] == "completed"
     assert doors.invoke()["report"]["in_sync"]
 
 
@@ -256,8 +256,9 @@ def test_an_answer_beyond_six_megabytes_is_shortened_and_says_of_which_list_how_
     dependencies = doors.stack.dependencies(Invocation("run", lambda: 300.0))
     kept = keep(NAME, Trigger(Source.MANUAL, NAME), dependencies, Request(write=False))
     assert kept.report is not None
-    long = [replace(line, message="word " * 400) for line in kept.report.lines]
-    big = replace(kept, report=replace(kept.report, lines=tuple(long * 4000)))
+    wordy = Cause(Reason.NOT_ATTEMPTED, "word " * 400)
+    long = [replace(drift, cause=wordy) for drift in kept.report.drifts]
+    big = replace(kept, report=replace(kept.report, drifts=tuple(long * 4000)))
     whole, told = answer(kept), answer(big)
     assert "left_out" not in whole
     assert len(json.dumps(told)) <= LARGEST < 6 * 1024 * 1024

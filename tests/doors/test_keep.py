@@ -1,4 +1,4 @@
-"""One attempt after another to keep a document: what is remembered, what comes back, what breaks off, who fights."""
+"""One attempt after another to keep a document: what is remembered, what comes back, what breaks off, what flaps."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_what_was_done_is_remembered_even_where_nobody_could_be_told(
     def speechless(kept: AttemptResult) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(keeping, "concerns", speechless)
+    monkeypatch.setattr(keeping, "find_alerts", speechless)
     doors.drift(OPEN)
     began = doors.clock.now()
     assert doors.work(SCHEDULED) == ()
@@ -282,7 +282,7 @@ def test_an_item_that_somebody_edited_means_that_nothing_is_looked_at_and_says_h
     hands.put_item(TableName=TABLE, Item={**item, "accepted": {"S": "revision 1"}})
     assert doors.work(SCHEDULED) == ()
     answer = doors.invoke(mode="apply")
-    assert (answer["ending"], answer["report"]) == ("blind", None)
+    assert (answer["ending"], answer["report"]) == ("unobservable", None)
     assert "its item cannot be read, at accepted" in answer["problem"]
     assert "write revision (number), sha256 and version_id (text), or remove it" in answer["problem"]
     assert [one for one in doors.lab.calls if one.service in {"ec2", "rds", "s3"}] == []
@@ -300,7 +300,7 @@ def test_a_document_under_another_name_than_its_own_is_refused(doors: Doors) -> 
     assert doors.writes() == []
 
 
-# ----------------------------------------------------------------------------------------------------- holds and fights
+# -------------------------------------------------------------------------------------------------- holds and flapping
 
 
 def test_a_hold_that_is_written_anew_every_day_ends_all_the_same(doors: Doors) -> None:
@@ -322,7 +322,9 @@ def test_a_hold_that_is_written_anew_every_day_ends_all_the_same(doors: Doors) -
     assert any("longer than this deployment allows" in one["Message"] for one in doors.alerts())
 
 
-def test_who_keeps_undoing_a_correction_is_named_left_alone_and_met_again_after_longer_and_longer(doors: Doors) -> None:
+def test_who_keeps_undoing_a_correction_is_named_and_suppressed_and_met_again_after_longer_and_longer(
+    doors: Doors,
+) -> None:
     wrote: list[datetime] = []
     is_open = False
 
@@ -347,15 +349,13 @@ def test_who_keeps_undoing_a_correction_is_named_left_alone_and_met_again_after_
     assert "arn:aws:iam::123456789012:user/somebody by AuthorizeSecurityGroupIngress" in alert["Message"]
     assert "set point: not there\n" in alert["Message"]
     assert 'found:     {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"' in alert["Message"]
-    assert "it is left alone until 2026-" in alert["Message"]
+    assert "it is suppressed until 2026-" in alert["Message"]
     for _ in range(18):
         turn(30)
-    gaps = [(retry_delay - earlier).total_seconds() / 3600 for earlier, retry_delay in pairwise(wrote[2:])]
+    gaps = [(later - earlier).total_seconds() / 3600 for earlier, later in pairwise(wrote[2:])]
     assert len(gaps) == 3
     assert [1 <= gaps[0] < 2, 2 <= gaps[1] < 3, 4 <= gaps[2] < 5] == [True, True, True]
-    assert all(
-        retry_delay - earlier > timedelta(hours=1) for earlier, retry_delay in zip(wrote, wrote[3:], strict=False)
-    )
+    assert all(later - earlier > timedelta(hours=1) for earlier, later in zip(wrote, wrote[3:], strict=False))
     pauses = [one for one in doors.alerts() if "somebody keeps changing it" in one["Subject"]]
     assert len(pauses) == 1 + len(gaps)
     assert doors.writes().count("CreateTags") == 1

@@ -155,7 +155,7 @@ def test_a_document_whose_role_is_refused_is_blind_and_told_once_until_it_can_be
     assert [delay for _, delay in far.sent()] == [60, 60, 60]
     far.lab.faults.clear()
     answer = far.invoke(document="far")
-    assert (answer["ending"], answer["report"]["account"]) == ("looked", THERE)
+    assert (answer["ending"], answer["report"]["account"]) == ("completed", THERE)
     assert [one.service for one in far.lab.calls if one.service in {"ec2", "rds"}] == []  # all of it was there
 
 

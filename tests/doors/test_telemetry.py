@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
 from handlers import telemetry
-from reconciler.model import ABSENT, ActionResult, Ended, Finding, Outcome
+from reconciler.model import ABSENT, ActionResult, Cause, Ended, Finding, Outcome, Reason
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
-from tests.support.reports import GROUP, VPC, action, document, line, report
+from tests.support.reports import GROUP, VPC, action, document, drift, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 CALM = AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(Source.SCHEDULE, "small"), report(wrote=True))
@@ -70,7 +70,7 @@ def test_a_calm_run_is_one_line_and_one_object_of_metrics(runtime: None, heard: 
         "message": "In sync: 2 resources are as declared; 9 reads, no write.",
         "service": "setpoint",
         "record": "run",
-        "ending": "looked",
+        "ending": "completed",
         "source": "schedule",
         "in_sync": True,
         "seconds": 0.25,
@@ -208,8 +208,8 @@ def test_an_exception_is_its_type_its_words_and_short_frames(runtime: None, hear
         "causes": ["KeyError: 'sg-1'"],
     }
     assert [re.sub(r":\d+ ", ":N ", one) for one in frames] == [
-        "handlers/test_telemetry.py:N test_an_exception_is_its_type_its_words_and_short_frames",
-        "handlers/test_telemetry.py:N _fail",
+        "doors/test_telemetry.py:N test_an_exception_is_its_type_its_words_and_short_frames",
+        "doors/test_telemetry.py:N _fail",
     ]
     assert told.keys() == {"level", "location", "message", "timestamp", "service", "logger", "error"}
 
@@ -242,10 +242,13 @@ def test_a_line_that_cannot_be_made_says_where_it_was_logged_and_nothing_else(he
 
 def test_a_line_is_as_loud_as_what_it_tells(heard: Heard) -> None:
     mixed = report(
-        line("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
-        line("description", None, "a", "b", Outcome.HELD),
-        findings=(Finding(Address(VPC), Outcome.FAILED, "no answer"), Finding(Address(VPC), Outcome.WAITING, "busy")),
-        action_results=(ActionResult(action(), Ended.UNKNOWN, "lost"),),
+        drift("ingress", SSH, ABSENT, None, Outcome.CORRECTED),
+        drift("description", None, "a", "b", Outcome.HELD),
+        findings=(
+            Finding(Address(VPC), Outcome.FAILED, Cause(Reason.UNREADABLE, "no answer")),
+            Finding(Address(VPC), Outcome.WAITING, Cause(Reason.BUSY, "busy")),
+        ),
+        action_results=(ActionResult(action(), Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, "lost")),),
         wrote=True,
     )
     with telemetry.log_context():

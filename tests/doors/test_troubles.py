@@ -75,7 +75,7 @@ def test_an_older_revision_is_refused_until_a_person_accepts_it(doors: Doors) ->
     assert "accept_revision" in alert["Message"]
     assert doors.item()["accepted"]["M"]["revision"] == {"N": "3"}
     answer = doors.invoke(mode="apply", accept_revision=2)
-    assert (answer["ending"], answer["refusal"]) == ("looked", None)
+    assert (answer["ending"], answer["refusal"]) == ("completed", None)
     assert doors.item()["accepted"]["M"]["revision"] == {"N": "2"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.strict_aws import StrictAws, laboratory
+from tests.support.outsider import Outsider
 from tests.support.runs import Network, build
 
 
@@ -29,3 +30,10 @@ def net(_built: tuple[StrictAws, Network]) -> Iterator[Network]:
     yield network
     lab.after_write = None
     lab.faults.clear()
+
+
+@pytest.fixture
+def outsider(net: Network) -> Outsider:
+    """The reference network with a NAT gateway in it that nobody declared, for routes to go astray through."""
+    made = net.outsider("ec2").create_nat_gateway(SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private")
+    return Outsider(net, made["NatGateway"]["NatGatewayId"])

@@ -67,7 +67,7 @@ def test_a_run_that_dies_at_a_write_is_finished_by_at_most_two_more(
         net.lab.settle()
         if not report.in_sync:
             report = net.run()
-    assert report.in_sync, [line for line in report.lines if line.message]
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     assert violations(broken.drifted, broken.clean, states) == []
     assert len(states) == len([call for call in net.lab.calls if call.kind == "write" and call.error is None])
     calm = net.run()
@@ -89,7 +89,7 @@ def test_a_first_build_that_dies_is_finished_without_making_anything_twice(
     net.lab.settle()
     report = net.run(policy=policy)
     net.lab.settle()
-    assert report.in_sync, [line for line in report.lines if line.message]
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     calm = net.run(policy=policy)
     assert (calm.in_sync, calm.writes) == (True, 0)
     vpcs = net.outsider("ec2").describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.0.0.0/16"]}])["Vpcs"]

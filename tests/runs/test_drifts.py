@@ -26,7 +26,7 @@ def test_one_drift_is_named_exactly_and_corrected_without_a_gap(net: Network, dr
     with net.watched() as states:
         report = net.run()
     net.lab.settle()
-    assert report.in_sync, [line for line in report.lines if line.message]
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     assert violations(before, clean, states) == []
     again = net.run()
     assert (again.in_sync, again.writes) == (True, 0)
@@ -41,7 +41,7 @@ def test_all_drifts_together_are_named_exactly_and_corrected_without_a_gap(net: 
     with net.watched() as states:
         report = net.run()
     net.lab.settle()
-    assert report.in_sync, [line for line in report.lines if line.message]
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     assert violations(before, clean, states) == []
     again = net.run()
     assert (again.in_sync, again.writes) == (True, 0)

@@ -36,7 +36,7 @@ def break_everything(net: Network) -> None:
     net.lab.calls.clear()
 
 
-def hint(net: Network) -> Report:
+def run_to_the_end(net: Network) -> Report:
     """Runs until nothing is left, at most two: the first may end with the database still being changed."""
     report = net.run()
     net.lab.settle()
@@ -55,13 +55,13 @@ def test_a_write_that_is_refused_costs_nothing_else(net: Network, operation: str
         met = [call for call in net.lab.calls if call.operation == operation and call.error]
         assert bool(report.count(Outcome.FAILED)) == bool(met)
         assert all(
-            "Unauthorized" in line.message or "AccessDenied" in line.message
-            for line in report.lines
-            if line.outcome is Outcome.FAILED
+            "Unauthorized" in drift.message or "AccessDenied" in drift.message
+            for drift in report.drifts
+            if drift.outcome is Outcome.FAILED
         )
         net.lab.settle()
-        mended = hint(net)
-    assert mended.in_sync, [line for line in mended.lines if line.message]
+        mended = run_to_the_end(net)
+    assert mended.in_sync, [drift for drift in mended.drifts if drift.message]
     assert violations(before, clean, states) == []
 
 
@@ -71,10 +71,10 @@ def test_while_a_write_is_refused_every_address_that_needs_none_is_corrected(net
     net.lab.faults.refuse(operation)
     report = net.run()
     refused = {str(one.action.address) for one in report.action_results if one.message and operation in one.message}
-    waiting = {str(line.address) for line in report.lines if line.outcome is Outcome.WAITING}
-    for line in report.lines:
-        if str(line.address) not in refused | waiting:
-            assert line.outcome is Outcome.CORRECTED, line
+    waiting = {str(drift.address) for drift in report.drifts if drift.outcome is Outcome.WAITING}
+    for drift in report.drifts:
+        if str(drift.address) not in refused | waiting:
+            assert drift.outcome is Outcome.CORRECTED, drift
 
 
 @pytest.mark.parametrize("operation", READS)
@@ -90,7 +90,7 @@ def test_a_read_that_is_refused_never_counts_as_absent(net: Network, operation: 
         for call in net.lab.calls
     )
     net.lab.faults.clear()
-    assert hint(net).in_sync
+    assert run_to_the_end(net).in_sync
 
 
 def test_when_the_vpc_cannot_be_read_nothing_is_written(net: Network) -> None:
@@ -110,10 +110,10 @@ def test_a_lost_answer_is_judged_by_looking_again(net: Network, operation: str) 
         net.lab.faults.lose_answer(operation)
         report = net.run()
         net.lab.settle()
-        assert not report.failed, [line for line in report.lines if line.message]
+        assert not report.failed, [drift for drift in report.drifts if drift.message]
         if not report.in_sync:
             report = net.run()
-    assert report.in_sync, [line for line in report.lines if line.message]
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     assert violations(before, clean, states) == []
     assert net.run().writes == 0
 
@@ -129,7 +129,7 @@ def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operatio
     net.lab.settle()
     report = net.run(policy=policy)
     net.lab.settle()
-    assert report.in_sync, [line for line in report.lines if line.message]
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     made = Counter(
         call.operation
         for call in net.lab.calls
@@ -143,7 +143,7 @@ def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operatio
 def test_throttled_writes_are_sent_again_and_end_well(net: Network) -> None:
     break_everything(net)
     net.lab.faults.throttle("RevokeSecurityGroupIngress", times=2)
-    assert hint(net).in_sync
+    assert run_to_the_end(net).in_sync
     assert net.clock.at > net.started
 
 
@@ -153,9 +153,9 @@ def test_a_storm_of_throttles_ends_clean_and_says_so(net: Network) -> None:
     report = net.run()
     sent = Counter(call.operation for call in net.lab.calls)["RevokeSecurityGroupIngress"]
     assert sent <= 2 * 3
-    assert {line.outcome for line in report.lines} == {Outcome.CORRECTED, Outcome.WAITING}
+    assert {drift.outcome for drift in report.drifts} == {Outcome.CORRECTED, Outcome.WAITING}
     net.lab.faults.clear()
-    assert hint(net).in_sync
+    assert run_to_the_end(net).in_sync
 
 
 @pytest.mark.parametrize("operation", [*READS, "DescribeVpcs"])
@@ -182,8 +182,8 @@ def test_a_stale_read_after_the_writes_causes_no_second_write(net: Network, oper
         net.lab.faults.clear()
         net.lab.settle()
         if not report.in_sync:
-            report = hint(net)
-    assert report.in_sync, [line for line in report.lines if line.message]
+            report = run_to_the_end(net)
+    assert report.in_sync, [drift for drift in report.drifts if drift.message]
     assert violations(before, clean, states) == []
     writes = [(call.operation, str(call.params)) for call in net.lab.calls if call.kind == "write"]
     repeated = [one for one, times in Counter(writes).items() if times > 1]
@@ -197,7 +197,7 @@ def test_nothing_counts_as_corrected_that_the_second_look_could_not_see(net: Net
     net.lab.after_write = lambda call: net.lab.faults.refuse(operation)
     report = net.run()
     assert [call.operation for call in net.lab.calls if call.kind == "write"] == ["RevokeSecurityGroupIngress"]
-    assert [line.outcome for line in report.lines] == [Outcome.WAITING]
+    assert [drift.outcome for drift in report.drifts] == [Outcome.WAITING]
     assert report.failed
     assert [attempt.ended.value for attempt in report.action_results][:1] == ["done"]
 

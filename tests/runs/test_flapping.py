@@ -12,28 +12,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.attempt import flapping as fights
-from reconciler.attempt.flapping import name
+from reconciler.attempt.flapping import after, name, suppressed
 from reconciler.engine.gate import seen_holds
 from reconciler.engine.result import Report
 from reconciler.engine.run import Memory
 from reconciler.ledger.record import FlappingRecord
-from reconciler.model import Outcome
-from tests.runs.test_properties import MEETINGS, Deed, Outsider, sequences
-from tests.runs.test_properties import writes as made
+from reconciler.model import Cause, Outcome, Reason
 from tests.support.cases import ANYWHERE, ended, move_acl, permission, said, told
+from tests.support.outsider import MEETINGS, Deed, Outsider, changes, sequences
 from tests.support.packets import State, violations
 from tests.support.runs import Network
 
 API, SERVER, DB = "security_group/APIGatewaySG", "security_group/TestServerSG", "security_group/DBSG"
 PUBLIC_ACL, PRIVATE_ACL = "network_acl/PublicSubnetACL", "network_acl/PrivateSubnetACL"
 TABLE, GATEWAY = "route_table/PublicRouteTable", "internet_gateway/MyInternetGateway"
-WHY = "a fight: it is left alone until noon"
+WHY = Cause(Reason.FLAPPING, "flapping: it is suppressed until noon")
 
 
-def pausing(*places: tuple[str, str]) -> Memory:
-    """What is left alone, as (address, field)."""
-    return Memory(paused=lambda one: WHY if (str(one.address), one.field) in places else "")
+def suppressing(*places: tuple[str, str]) -> Memory:
+    """What is suppressed, as (address, field)."""
+    return Memory(flapping=lambda one: WHY if (str(one.address), one.field) in places else None)
 
 
 @dataclass
@@ -46,8 +44,8 @@ class Ledger:
 
     def run(self) -> Report:
         began = self.net.clock.now()
-        report = self.net.run(memory=Memory(paused=lambda one: fights.paused(self.flapping, one, began)))
-        self.flapping = fights.after(self.flapping, report, self.net.clock.now())
+        report = self.net.run(memory=Memory(flapping=lambda one: suppressed(self.flapping, one, began)))
+        self.flapping = after(self.flapping, report, self.net.clock.now())
         self.wrote += [began] if report.writes else []
         return report
 
@@ -70,7 +68,7 @@ def ports(net: Network, group: str) -> list[int]:
     return sorted(one["FromPort"] for one in found["IpPermissions"])
 
 
-def test_a_rule_that_is_added_again_and_again_is_revoked_three_times_and_then_left_alone(net: Network) -> None:
+def test_a_rule_that_is_added_again_and_again_is_revoked_three_times_and_then_suppressed(net: Network) -> None:
     ledger = Ledger(net)
     for _ in range(3):
         open_ssh(net)
@@ -79,11 +77,11 @@ def test_a_rule_that_is_added_again_and_again_is_revoked_three_times_and_then_le
     open_ssh(net)
     report = ledger.run()
     assert ended(report, DB, "ingress") == {Outcome.HELD}
-    assert "a fight: it came back each time it was corrected, so it is left alone until" in said(report, DB, "ingress")
+    assert "flapping: it came back each time it was corrected, so it is suppressed until" in said(report, DB, "ingress")
     assert (report.writes, ports(net, DB)) == (0, [22, 5432])
 
 
-def test_a_fight_of_hours_is_written_at_most_three_times_in_any_hour(
+def test_flapping_of_hours_is_written_at_most_three_times_in_any_hour(
     net: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger, began = Ledger(net), net.clock.now()
@@ -95,7 +93,7 @@ def test_a_fight_of_hours_is_written_at_most_three_times_in_any_hour(
     assert hours == [0.0, 0.25, 0.5, 1.5, 3.5]
 
 
-def test_a_database_that_is_cut_off_again_and_again_is_left_alone_too(net: Network) -> None:
+def test_a_database_that_is_cut_off_again_and_again_is_suppressed_too(net: Network) -> None:
     ledger = Ledger(net)
     for _ in range(3):
         close_database(net)
@@ -104,12 +102,12 @@ def test_a_database_that_is_cut_off_again_and_again_is_left_alone_too(net: Netwo
     assert ended(ledger.run(), DB, "ingress") == {Outcome.HELD}
 
 
-def test_beside_a_rule_that_is_left_alone_the_rest_of_the_group_is_corrected(net: Network) -> None:
+def test_beside_a_suppressed_rule_the_rest_of_the_group_is_corrected(net: Network) -> None:
     open_ssh(net)
     net.outsider("ec2").authorize_security_group_ingress(GroupId=net.id(DB), IpPermissions=[permission(23, ANYWHERE)])
     close_database(net)
-    report = net.run(memory=Memory(paused=lambda one: WHY if one.key and getattr(one.key, "first", 0) == 22 else ""))
-    assert {(line.key.first, line.outcome) for line in report.lines} == {
+    report = net.run(memory=Memory(flapping=lambda one: WHY if getattr(one.key, "first", 0) == 22 else None))
+    assert {(drift.difference.key.first, drift.outcome) for drift in report.drifts} == {
         (22, Outcome.HELD),
         (23, Outcome.CORRECTED),
         (5432, Outcome.CORRECTED),
@@ -118,8 +116,8 @@ def test_beside_a_rule_that_is_left_alone_the_rest_of_the_group_is_corrected(net
 
 
 def test_nobody_keeps_a_door_open_by_fighting_over_the_one_beside_it(net: Network) -> None:
-    """Ours is paused and missing, and a wider one stands in its place: revoking that alone would cut what both sides
-    allow, so the pause gives way and both are put right.
+    """Ours is suppressed and missing, and a wider one stands in its place: revoking that alone would cut what both
+    sides allow, so the suppression gives way and both are put right.
     """
     close_database(net)
     net.outsider("ec2").authorize_security_group_ingress(
@@ -127,8 +125,8 @@ def test_nobody_keeps_a_door_open_by_fighting_over_the_one_beside_it(net: Networ
     )
     before = net.state()
     with net.watched() as states:
-        report = net.run(memory=Memory(paused=lambda one: WHY if getattr(one.key, "peer", "") == SERVER else ""))
-    assert {(line.key.first, line.key.peer, line.outcome) for line in report.lines} == {
+        report = net.run(memory=Memory(flapping=lambda one: WHY if getattr(one.key, "peer", "") == SERVER else None))
+    assert {(drift.difference.key.first, drift.difference.key.peer, drift.outcome) for drift in report.drifts} == {
         (5432, SERVER, Outcome.CORRECTED),
         (5432, ANYWHERE, Outcome.CORRECTED),
         (22, ANYWHERE, Outcome.CORRECTED),
@@ -144,12 +142,12 @@ def test_a_door_behind_a_rule_that_is_left_open_stays_shut_and_other_doors_are_o
         ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=number, Egress=False)
     before = net.state()
     with net.watched() as states:
-        report = net.run(memory=pausing((API, "ingress")))
-    assert {(line.key, line.outcome) for line in report.lines if line.address == PUBLIC_ACL} == {
+        report = net.run(memory=suppressing((API, "ingress")))
+    assert {(drift.difference.key, drift.outcome) for drift in report.drifts if drift.address == PUBLIC_ACL} == {
         (100, Outcome.CORRECTED),
         (120, Outcome.HELD),
     }
-    assert f"it may open a way to what is left alone at {API}: {WHY}" in said(report, PUBLIC_ACL, "ingress")
+    assert f"it may open a way to what is suppressed at {API}: {WHY}" in said(report, PUBLIC_ACL, "ingress")
     assert violations(before, clean_of(net), [*states]) == []
 
 
@@ -175,7 +173,7 @@ def test_nobody_moves_to_a_list_that_is_left_as_it_is_and_who_stays_finds_nothin
     move_acl(net, "subnet/PublicSubnet1", net.id(PRIVATE_ACL))
     before = net.state()
     with net.watched() as states:
-        report = net.run(memory=pausing((PUBLIC_ACL, "ingress")))
+        report = net.run(memory=suppressing((PUBLIC_ACL, "ingress")))
     assert ended(report, PUBLIC_ACL, "ingress") == ended(report, PUBLIC_ACL, "subnets") == {Outcome.HELD}
     assert ended(report, PRIVATE_ACL, "ingress") == ended(report, PRIVATE_ACL, "subnets") == {Outcome.HELD}
     assert (states, violations(before, clean, states)) == ([], [])
@@ -191,15 +189,16 @@ def test_a_group_that_is_left_missing_leaves_its_rules_missing_and_nothing_else(
     ec2.delete_security_group(GroupId=net.id(SERVER))
     before = net.state()
     with net.watched() as states:
-        report = net.run(memory=pausing((SERVER, "")))
+        report = net.run(memory=suppressing((SERVER, "")))
     assert ended(report, SERVER) == {Outcome.HELD}
-    assert {(line.address, line.field, getattr(line.key, "first", ""), line.outcome) for line in report.lines} >= {
+    ends = [(drift.difference, drift.outcome) for drift in report.drifts]
+    assert {(one.address, one.field, getattr(one.key, "first", ""), outcome) for one, outcome in ends} >= {
         (DB, "ingress", 5432, Outcome.HELD),
         (DB, "ingress", 22, Outcome.CORRECTED),
     }
-    assert f"it needs {SERVER}, which is left alone: {WHY}" in said(report, DB, "ingress")
+    assert f"it needs {SERVER}, which is suppressed: {WHY}" in said(report, DB, "ingress")
     assert violations(before, clean, states) == []
-    again = net.run(memory=pausing((SERVER, "")))
+    again = net.run(memory=suppressing((SERVER, "")))
     assert (again.writes, ended(again, SERVER)) == (0, {Outcome.HELD})
 
 
@@ -207,15 +206,15 @@ def test_a_gateway_that_is_left_detached_keeps_its_routes_waiting(net: Network) 
     ec2 = net.outsider("ec2")
     ec2.delete_route(RouteTableId=net.id(TABLE), DestinationCidrBlock=ANYWHERE)
     ec2.detach_internet_gateway(InternetGatewayId=net.id(GATEWAY), VpcId=net.id("vpc/MyVPC"))
-    report = net.run(memory=pausing((GATEWAY, "vpc")))
+    report = net.run(memory=suppressing((GATEWAY, "vpc")))
     assert ended(report, GATEWAY, "vpc") == ended(report, TABLE, "routes") == {Outcome.HELD}
-    assert (said(report, GATEWAY, "vpc"), report.writes) == (WHY, 0)
+    assert (said(report, GATEWAY, "vpc"), report.writes) == (WHY.message, 0)
 
 
-def test_without_writing_the_plan_says_what_is_left_alone(net: Network) -> None:
+def test_without_writing_the_plan_says_what_is_suppressed(net: Network) -> None:
     open_ssh(net)
-    report = net.plan(memory=pausing((DB, "ingress")))
-    assert [(line.outcome, line.message) for line in report.lines] == [(Outcome.HELD, WHY)]
+    report = net.plan(memory=suppressing((DB, "ingress")))
+    assert [(drift.outcome, drift.cause) for drift in report.drifts] == [(Outcome.HELD, WHY)]
     assert report.plan.actions == ()
 
 
@@ -225,7 +224,8 @@ def test_a_hold_that_is_written_anew_every_day_ends_all_the_same(net: Network) -
     ec2.create_tags(Resources=[net.id(DB)], Tags=[{"Key": "setpoint:hold", "Value": until}])
     open_ssh(net)
     report = net.run(memory=Memory(held_since={Address(DB): since}))
-    assert said(report, DB, "ingress") == f"somebody holds it until {since + timedelta(hours=24):%Y-%m-%dT%H:%MZ}"
+    end = f"{since + timedelta(hours=24):%Y-%m-%dT%H:%MZ}"
+    assert said(report, DB, "ingress") == f"a setpoint:hold tag holds it until {end}"
     assert seen_holds(report, {Address(DB): since}, net.clock.now()) == {Address(DB): since}
     late = net.run(memory=Memory(held_since={Address(DB): since - timedelta(hours=1)}))
     assert ended(late, DB, "ingress") == {Outcome.CORRECTED}
@@ -246,10 +246,10 @@ def groups(net: Network, group: str) -> dict[str, Any]:
 
 
 def search(outsider: Outsider, deeds: list[Deed], salt: int, share: int) -> None:
-    """Deeds are done, `share` of seven drifts are left alone, and somebody watches the packets after every call."""
+    """Deeds are done, `share` of seven drifts are suppressed, and somebody watches the packets after every call."""
     net = outsider.net
     saved = net.lab.save()
-    memory = Memory(paused=lambda one: WHY if (int(name(one), 16) ^ salt * 2654435761) % 7 < share else "")
+    memory = Memory(flapping=lambda one: WHY if (int(name(one), 16) ^ salt * 2654435761) % 7 < share else None)
     try:
         clean = net.state()
         for deed in deeds:
@@ -263,7 +263,7 @@ def search(outsider: Outsider, deeds: list[Deed], salt: int, share: int) -> None
             net.run(memory=memory)
             net.lab.settle()
             report = net.run(memory=memory)
-        calls = "\n".join(f"{index}: {call.operation} {call.params}" for index, call in enumerate(made(net), 1))
+        calls = "\n".join(f"{index}: {call.operation} {call.params}" for index, call in enumerate(changes(net), 1))
         broken = violations(before, clean, states)
         assert not broken, f"{broken[0]}, and {len(broken) - 1} more, of\n{calls}\n{told(report)}"
         explained = {Outcome.HELD, Outcome.BLOCKED}
@@ -275,16 +275,9 @@ def search(outsider: Outsider, deeds: list[Deed], salt: int, share: int) -> None
         net.lab.calls.clear()
 
 
-@pytest.fixture
-def outsider(net: Network) -> Outsider:
-    """The reference network with a NAT gateway in it that nobody declared, for routes to go astray through."""
-    made = net.outsider("ec2").create_nat_gateway(SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private")
-    return Outsider(net, made["NatGateway"]["NatGatewayId"])
-
-
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deeds=sequences, salt=st.integers(0, 1000), share=st.integers(1, 4))
-def test_whatever_is_left_alone_the_rest_is_put_right_without_a_gap(
+def test_whatever_is_suppressed_the_rest_is_put_right_without_a_gap(
     outsider: Outsider, deeds: list[Deed], salt: int, share: int
 ) -> None:
     search(outsider, deeds, salt, share)
@@ -292,7 +285,7 @@ def test_whatever_is_left_alone_the_rest_is_put_right_without_a_gap(
 
 @pytest.mark.parametrize("salt", [1])
 @pytest.mark.parametrize("deeds", MEETINGS.values(), ids=MEETINGS.keys())
-def test_deeds_that_meet_on_one_way_are_put_right_without_a_gap_beside_what_is_left_alone(
+def test_deeds_that_meet_on_one_way_are_put_right_without_a_gap_beside_what_is_suppressed(
     outsider: Outsider, deeds: list[Deed], salt: int
 ) -> None:
     search(outsider, deeds, salt, 3)

@@ -59,22 +59,22 @@ def _excepting(net: Network, address: str, field: str, value: Any, hours: int = 
     return lambda written: written.setdefault("exceptions", []).append(one)
 
 
-def test_a_stranger_s_rule_is_tolerated_until_its_date_and_then_revoked(
+def test_a_stranger_s_rule_is_excepted_until_its_date_and_then_revoked(
     net: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = document(_excepting(net, DB, "ingress", rule(22, ANYWHERE)))
     _open_ssh(net)
     report = net.run(wanted)
-    assert (report.in_sync, report.writes, report.lines) == (True, 0, ())
-    ((difference, tolerance),) = report.tolerated
-    assert (difference.address, difference.field, tolerance.reason) == (DB, "ingress", "agreed with Kim")
+    assert (report.in_sync, report.writes, report.drifts) == (True, 0, ())
+    ((difference, exception),) = report.excepted
+    assert (difference.address, difference.field, exception.reason) == (DB, "ingress", "agreed with Kim")
     monkeypatch.setattr(net.clock, "at", net.clock.now() + timedelta(hours=2))
     assert ended(net.run(wanted), DB, "ingress") == {Outcome.CORRECTED}
     assert writes(net) == ["RevokeSecurityGroupIngress"]
     calm(net, wanted)
 
 
-def test_a_tolerated_rule_stays_while_the_ones_beside_it_are_corrected(net: Network) -> None:
+def test_an_excepted_rule_stays_while_the_ones_beside_it_are_corrected(net: Network) -> None:
     wanted = document(_excepting(net, DB, "ingress", rule(22, ANYWHERE)))
     _open(net, DB, 22, 23)
     net.outsider("ec2").revoke_security_group_ingress(
@@ -87,15 +87,15 @@ def test_a_tolerated_rule_stays_while_the_ones_beside_it_are_corrected(net: Netw
     calm(net, wanted)
 
 
-def test_an_exception_for_one_rule_tolerates_no_other(net: Network) -> None:
+def test_an_exception_for_one_rule_covers_no_other(net: Network) -> None:
     wanted = document(_excepting(net, DB, "ingress", rule(22, "198.51.100.0/24")))
     _open_ssh(net)
     report = net.run(wanted)
     assert ended(report, DB, "ingress") == {Outcome.CORRECTED}
-    assert report.tolerated == ()
+    assert report.excepted == ()
 
 
-def test_a_tolerated_entry_stays_while_the_ones_beside_it_are_corrected(net: Network) -> None:
+def test_an_excepted_entry_stays_while_the_ones_beside_it_are_corrected(net: Network) -> None:
     wanted = document(_excepting(net, PUBLIC_ACL, "ingress", {"50": entry("allow", 22, "198.51.100.0/24")}))
     ec2, acl = net.outsider("ec2"), net.id(PUBLIC_ACL)
     ec2.create_network_acl_entry(
@@ -110,14 +110,14 @@ def test_a_tolerated_entry_stays_while_the_ones_beside_it_are_corrected(net: Net
     ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=100, Egress=False)
     report = net.run(wanted)
     assert report.in_sync, told(report)
-    assert len(report.tolerated) == 1
+    assert len(report.excepted) == 1
     (found,) = ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"]
     numbers = sorted(one["RuleNumber"] for one in found["Entries"] if not one["Egress"])
     assert numbers == [50, 100, 110, 120, 32767]
     calm(net, wanted)
 
 
-def test_a_tolerated_group_stays_on_the_database_while_another_is_taken_off(net: Network) -> None:
+def test_an_excepted_group_stays_on_the_database_while_another_is_taken_off(net: Network) -> None:
     wanted = document(_excepting(net, f"db_instance/{DATABASE}", "vpc_security_groups", SERVER))
     groups = [net.id(one) for one in (DB, SERVER, API)]
     database(VpcSecurityGroupIds=groups)(net)
@@ -128,7 +128,7 @@ def test_a_tolerated_group_stays_on_the_database_while_another_is_taken_off(net:
     assert {one["VpcSecurityGroupId"] for one in found["VpcSecurityGroups"]} == {net.id(DB), net.id(SERVER)}
 
 
-def test_a_tolerated_value_is_that_value_and_no_other(net: Network) -> None:
+def test_an_excepted_value_is_that_value_and_no_other(net: Network) -> None:
     wanted = document(_excepting(net, f"db_instance/{DATABASE}", "deletion_protection", False))
     database(DeletionProtection=False, CopyTagsToSnapshot=False)(net)
     assert drifted(net.plan(wanted)) == {(f"db_instance/{DATABASE}", "copy_tags_to_snapshot")}
@@ -145,7 +145,7 @@ def test_a_hold_keeps_a_resource_as_it_is_until_it_ends(net: Network, monkeypatc
     _hold(net, DB, _stamp(until))
     report = net.run()
     assert ended(report, DB, "ingress") == {Outcome.HELD}
-    assert f"somebody holds it until {until:%Y-%m-%dT%H:%MZ}" in said(report, DB, "ingress")
+    assert f"a setpoint:hold tag holds it until {until:%Y-%m-%dT%H:%MZ}" in said(report, DB, "ingress")
     assert ended(report, SERVER, "ingress") == {Outcome.CORRECTED}
     assert net.run().writes == 0
     monkeypatch.setattr(net.clock, "at", until + timedelta(seconds=1))
@@ -157,7 +157,7 @@ def test_a_hold_on_a_database_is_honoured_too(net: Network) -> None:
     arn = f"arn:aws:rds:ap-northeast-2:123456789012:db:{DATABASE}"
     until = _stamp(net.clock.now() + timedelta(hours=2))
     net.outsider("rds").add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "setpoint:hold", "Value": until}])
-    left(net, f"db_instance/{DATABASE}", "deletion_protection", Outcome.HELD, "somebody holds it until")
+    left(net, f"db_instance/{DATABASE}", "deletion_protection", Outcome.HELD, "a setpoint:hold tag holds it until")
     assert writes(net) == []
 
 
@@ -185,7 +185,7 @@ def test_a_hold_that_is_none_holds_nothing_and_is_told(net: Network, text: str, 
     report = net.run()
     assert ended(report, DB, "ingress") == {Outcome.CORRECTED}
     (finding,) = [one for one in report.findings if one.address == DB]
-    assert (finding.outcome, finding.key, why in finding.message) == (Outcome.BLOCKED, "setpoint:hold", True)
+    assert (finding.outcome, finding.key, why in finding.cause.message) == (Outcome.BLOCKED, "setpoint:hold", True)
     assert not report.in_sync
 
 
@@ -405,5 +405,5 @@ def test_a_resource_taken_out_of_the_document_and_of_all_that_names_it_is_left_a
 def test_a_document_that_lost_a_whole_section_is_not_in_sync_though_nothing_else_differs(net: Network) -> None:
     wanted = document(lambda it: it["resources"].pop("network_acl"))
     report = net.run(wanted)
-    assert (report.lines, report.in_sync, writes(net)) == ((), False, [])
+    assert (report.drifts, report.in_sync, writes(net)) == ((), False, [])
     assert [(str(one.address), one.outcome) for one in report.findings] == [("network_acl/*", Outcome.HELD)]

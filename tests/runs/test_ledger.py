@@ -374,7 +374,7 @@ def test_a_record_that_is_too_large_is_stored_without_what_is_oldest_and_that_is
     with caplog.at_level(logging.WARNING):
         assert desk.take(document="we\nb").release(DocumentRecord(notified=told)) == ""
     assert set(told) - set(desk.take("run-2", "we\nb").record.notified) == {"f0", "f1"}
-    assert caplog.messages == ["we\\nb: 2 of 202 told are too many to be remembered"]
+    assert caplog.messages == ["we\\nb: 2 of 202 notified are too many to be remembered"]
 
 
 # Answers that are lost

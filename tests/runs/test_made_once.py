@@ -20,7 +20,7 @@ def test_a_vpc_that_does_not_show_yet_is_not_made_again() -> None:
         world = Environment(Aws(lab.session(), lab.region, sleep=clock.sleep), clock.now, clock.sleep)
         lab.faults.stale("DescribeVpcs", reads=40)
         first = run(wish, world, Policy())
-        assert [(line.outcome is Outcome.WAITING) for line in first.lines] == [True]
+        assert [(drift.outcome is Outcome.WAITING) for drift in first.drifts] == [True]
         assert [call.operation for call in lab.calls if call.kind == "write"] == ["CreateVpc"]
         lab.faults.clear()
         second = run(wish, world, Policy())

@@ -6,11 +6,12 @@ import pytest
 
 from reconciler.aws.client import Aws
 from reconciler.engine.run import Environment, Memory, run
-from reconciler.model import Outcome, Policy
+from reconciler.model import Cause, Outcome, Policy, Reason
 from tests.support.cases import ANYWHERE, permission, told
 from tests.support.runs import Network, document
 
 DB, SERVER = "security_group/DBSG", "security_group/TestServerSG"
+LOST = Cause(Reason.LEASE_LOST, "another run has the lease")
 
 
 def reads(net: Network) -> list[str]:
@@ -52,10 +53,10 @@ class Lease:
     def __init__(self, writes: int) -> None:
         self.left, self.asked = writes, 0
 
-    def __call__(self) -> str:
+    def __call__(self) -> Cause | None:
         self.asked += 1
         self.left -= 1
-        return "" if self.left >= 0 else "another run has the lease"
+        return None if self.left >= 0 else LOST
 
 
 def break_three(net: Network) -> None:
@@ -68,17 +69,17 @@ def break_three(net: Network) -> None:
 
 @pytest.mark.parametrize(("writes", "looks"), [(0, 1), (1, 2), (2, 2), (3, 2)])
 def test_the_lease_is_asked_once_a_write_and_after_its_loss_there_is_one_look_at_most(
-    net: Network, writes: int, read_permissions: int
+    net: Network, writes: int, looks: int
 ) -> None:
     break_three(net)
     lease = Lease(writes)
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
     report = run(document(), Environment(aws, net.clock.now, net.clock.sleep, may_start=lease), Policy())
     assert (report.writes, lease.asked) == (writes, min(writes + 1, 3))
-    assert reads(net).count("DescribeSecurityGroups") == read_permissions
-    ends = [line.outcome for line in report.lines]
+    assert reads(net).count("DescribeSecurityGroups") == looks
+    ends = [drift.outcome for drift in report.drifts]
     assert (ends.count(Outcome.CORRECTED), ends.count(Outcome.WAITING)) == (writes, 3 - writes)
-    assert {line.message for line in report.lines if line.outcome is Outcome.WAITING} <= {"another run has the lease"}
+    assert {drift.cause for drift in report.drifts if drift.outcome is Outcome.WAITING} <= {LOST}
 
 
 def test_while_aws_shows_what_was_before_a_run_without_lease_does_not_wait(net: Network) -> None:

@@ -386,7 +386,7 @@ def test_two_acls_of_the_same_name_are_never_chosen_between(net: Network) -> Non
     _put(PUBLIC, 1, "allow", None, ANYWHERE, "all")(net)
     report = net.run()
     (finding,) = [one for one in report.findings if one.address == PUBLIC]
-    assert (finding.outcome, "2 live resources could be it" in finding.message) == (Outcome.BLOCKED, True)
+    assert (finding.outcome, "2 live resources could be it" in finding.cause.message) == (Outcome.BLOCKED, True)
     assert writes(net) == []
 
 

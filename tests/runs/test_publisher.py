@@ -19,14 +19,14 @@ from reconciler.aws.client import Aws
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
-from reconciler.model import Outcome, Policy
+from reconciler.model import Cause, Outcome, Policy, Reason
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Alert, Topic
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import Notifications, deduplicate
 from reconciler.notify.publisher import Publisher, Sent
 from reconciler.report.attempt import AttemptResult, Ending
-from tests.support.attempts import DAY, NOW, ended, extra, looked
+from tests.support.attempts import DAY, NOW, completed, ended, extra
 from tests.support.runs import Network
 
 WEB = "security_group/APIGatewaySG"
@@ -100,11 +100,11 @@ def heard(kept: AttemptResult) -> Notifications:
 
 
 def many(count: int) -> AttemptResult:
-    return looked(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(count)))
+    return completed(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(count)))
 
 
 def test_a_message_arrives_with_its_subject_and_what_to_filter_by(desk: Desk) -> None:
-    kept = looked(extra())
+    kept = completed(extra())
     assert desk.alerts().send(heard(kept), kept) == Sent()
     (told,) = desk.messages()
     assert told["Subject"] == "Setpoint critical: security_group/Web ingress: corrected (small)"
@@ -113,12 +113,12 @@ def test_a_message_arrives_with_its_subject_and_what_to_filter_by(desk: Desk) ->
         "severity": "critical",
         "document": "small",
         "topic": "drift",
-        "kind": "new",
+        "status": "firing",
     }
 
 
 def test_a_message_for_a_chat_arrives_as_a_custom_notification(desk: Desk) -> None:
-    kept = looked(extra())
+    kept = completed(extra())
     desk.alerts(form="chat").send(heard(kept), kept)
     (told,) = desk.messages()
     found = json.loads(told["Message"])
@@ -139,7 +139,7 @@ def test_an_event_arrives_once_for_a_run_with_anything_to_tell(desk: Desk) -> No
 
 
 def test_a_calm_run_sends_nothing_at_all(desk: Desk) -> None:
-    kept = looked()
+    kept = completed()
     assert desk.alerts().send(heard(kept), kept) == Sent()
     assert (desk.messages(), desk.events()) == ([], [])
     assert [call.operation for call in desk.net.lab.calls] == []
@@ -182,7 +182,7 @@ def test_a_message_that_is_refused_is_lost_by_name_and_the_others_arrive(
     desk.net.lab.faults.throttle("Publish", code="Throttled")
     told = heard(kept)
     sent = desk.alerts().send(told, kept)
-    assert sent == Sent(told.messages[0].fingerprints, 1)
+    assert sent == Sent(told.notifications[0].fingerprints, 1)
     assert len(desk.messages()) == 2
     assert len(told.remembered(sent.lost)) == 2
     assert "an alert was lost: critical: security_group/000 ingress: held" in caplog.messages
@@ -260,7 +260,7 @@ def test_an_event_that_does_not_arrive_is_logged_and_raises_nothing(
 
 def test_hostile_names_arrive_as_words(desk: Desk) -> None:
     at = "security_group/<!here>\n\x1b[31m\u202e\x00`@channel` https://evil.example"
-    kept = looked(extra(outcome=Outcome.HELD, at=at), actors={}, document="a\r\nb")
+    kept = completed(extra(outcome=Outcome.HELD, at=at), actors={}, document="a\r\nb")
     for form in ("text", "chat"):
         assert desk.alerts(form=form).send(heard(kept), kept) == Sent()
         (told,) = desk.messages()
@@ -305,12 +305,12 @@ def test_a_refused_write_is_one_concern_until_it_is_allowed(net: Network) -> Non
     first = kept_of(net, net.run())
     assert the_one(first).title == "security_group/APIGatewaySG ingress: could not be put right"
     told = deduplicate(find_alerts(first), {}, NOW, DAY, first)
-    again = kept_of(net, net.run())
-    assert deduplicate(find_alerts(again), told.remembered(), NOW + timedelta(minutes=15), DAY, again).messages == ()
+    again, later = kept_of(net, net.run()), NOW + timedelta(minutes=15)
+    assert deduplicate(find_alerts(again), told.remembered(), later, DAY, again).notifications == ()
     net.lab.faults.clear()
     done = kept_of(net, net.run())
-    (last,) = deduplicate(find_alerts(done), told.remembered(), NOW + timedelta(minutes=30), DAY, done).messages
-    assert (last.kind.value, last.title) == ("changed", "security_group/APIGatewaySG ingress: corrected")
+    (last,) = deduplicate(find_alerts(done), told.remembered(), NOW + timedelta(minutes=30), DAY, done).notifications
+    assert (last.status.value, last.title) == ("changed", "security_group/APIGatewaySG ingress: corrected")
 
 
 @pytest.mark.parametrize("operation", ["DescribeSubnets", "DescribeSecurityGroups", "DescribeDBInstances"])
@@ -324,9 +324,9 @@ def test_a_refused_read_is_one_concern_whatever_depends_on_it(net: Network, oper
 
 def test_a_throttled_account_is_one_concern(net: Network) -> None:
     net.lab.faults.throttle(times=FOR_EVER)
-    with pytest.raises(ObserveError) as blind:
+    with pytest.raises(ObserveError) as unobservable:
         net.run()
-    assert the_one(ended(Ending.UNOBSERVABLE, problem=str(blind.value))).topic is Topic.UNSEEN
+    assert the_one(ended(Ending.UNOBSERVABLE, problem=str(unobservable.value))).topic is Topic.UNSEEN
 
 
 def test_a_busy_database_is_one_concern(net: Network) -> None:
@@ -342,9 +342,9 @@ def test_a_busy_database_is_one_concern(net: Network) -> None:
 def test_a_lease_that_is_lost_half_way_is_one_concern_beside_what_was_done(net: Network) -> None:
     open_ssh(net)
     open_ssh(net, "security_group/DBSG")
-    reasons = iter(["", "another run has the lease"])
+    causes = iter([None, Cause(Reason.LEASE_LOST, "another run has the lease")])
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
-    world = Environment(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(reasons))
+    world = Environment(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(causes))
     found = find_alerts(kept_of(net, run(net.document, world, Policy())))
     assert [(one.topic, one.title) for one in found] == [
         (Topic.DRIFT, "security_group/APIGatewaySG ingress: corrected"),
@@ -356,12 +356,13 @@ def test_a_lease_that_is_lost_half_way_is_one_concern_beside_what_was_done(net: 
     ]
 
 
-def test_a_fight_is_one_concern_with_both_sides(net: Network) -> None:
+def test_flapping_is_one_alert_with_both_sides(net: Network) -> None:
     open_ssh(net)
     somebody = Actor("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NOW)
-    report = net.run(memory=Memory(paused=lambda one: "a fight: it came back each time it was corrected"))
+    cause = Cause(Reason.FLAPPING, "flapping: it came back each time it was corrected")
+    report = net.run(memory=Memory(flapping=lambda one: cause))
     one = the_one(kept_of(net, report, actors={Address(WEB): somebody}))
-    assert (one.topic, one.once, one.actor) == (Topic.FIGHT, True, somebody)
+    assert (one.topic, one.once, one.actor) == (Topic.FLAPPING, True, somebody)
 
 
 def test_a_deployment_that_only_reports_tells_each_drift_as_held(net: Network) -> None:

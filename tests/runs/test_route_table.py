@@ -311,7 +311,7 @@ def test_a_route_into_a_hole_is_told_and_left_to_a_person(net: Network, monkeypa
     (finding,) = report.findings
     assert (finding.address, finding.field, finding.key) == (PRIVATE, "routes", "172.16.0.0/12")
     assert finding.outcome is Outcome.BLOCKED
-    assert finding.message == "its target nat-0a1b2c3d4e5f60718 is gone: make it anew, or declare another target"
+    assert finding.cause.message == "its target nat-0a1b2c3d4e5f60718 is gone: make it anew, or declare another target"
     assert (report.in_sync, writes(net)) == (False, [])
 
 
@@ -329,7 +329,7 @@ def test_two_tables_of_the_same_name_are_never_chosen_between(net: Network) -> N
     _delete(net, PUBLIC, ANYWHERE)
     report = net.run()
     (finding,) = [one for one in report.findings if one.address == PUBLIC]
-    assert (finding.outcome, "2 live resources could be it" in finding.message) == (Outcome.BLOCKED, True)
+    assert (finding.outcome, "2 live resources could be it" in finding.cause.message) == (Outcome.BLOCKED, True)
     assert writes(net) == []
 
 

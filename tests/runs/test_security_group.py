@@ -356,7 +356,7 @@ def test_a_group_of_another_account_is_told_apart_from_ours(net: Network) -> Non
     live.source_group = {"GroupId": "sg-0123456789abcdef0", "UserId": "111122223333"}
     calm(net, wanted)
     report = net.plan()
-    keys = {(one.want, one.have) for one in report.lines if one.address == DB}
+    keys = {(one.difference.want, one.difference.have) for one in report.drifts if one.address == DB}
     assert len(keys) == 2, told(report)
 
 
@@ -405,6 +405,6 @@ def test_nothing_is_revoked_where_its_successor_needs_a_group_that_is_not_made_n
     )
     report = net.run(wanted, only=frozenset({address("security_group/DBSG")}))
     assert [one.operation for one in net.lab.calls if one.operation.startswith(("Authorize", "Revoke"))] == []
-    open_ones = [line for line in report.lines if line.field == "ingress" and line.outcome is not Outcome.CORRECTED]
-    assert {line.outcome for line in open_ones} == {Outcome.BLOCKED}
+    ends = {drift.outcome for drift in report.drifts if drift.field == "ingress"}
+    assert ends - {Outcome.CORRECTED} == {Outcome.BLOCKED}
     assert net.run(wanted).in_sync

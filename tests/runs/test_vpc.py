@@ -142,7 +142,7 @@ def test_a_vpc_that_disappeared_is_made_anew_with_everything_in_it(net: Network)
     _raze(net)
     report = net.run(policy=BUILDING)
     net.lab.settle()
-    assert {one.outcome for one in report.lines} == {Outcome.CORRECTED}, told(report)
+    assert {one.outcome for one in report.drifts} == {Outcome.CORRECTED}, told(report)
     calm(net)
     found = net.outsider("ec2").describe_vpcs(Filters=[{"Name": "tag:setpoint:document", "Values": ["test-server"]}])
     (vpc,) = found["Vpcs"]
@@ -153,7 +153,7 @@ def test_without_leave_everything_but_the_database_is_made_anew(net: Network) ->
     _raze(net)
     report = net.run()
     assert ended(report, "db_instance/mypostgresqldb") == {Outcome.BLOCKED}, told(report)
-    others = {one.outcome for one in report.lines if one.address != "db_instance/mypostgresqldb"}
+    others = {one.outcome for one in report.drifts if one.address != "db_instance/mypostgresqldb"}
     assert others == {Outcome.CORRECTED}, told(report)
     again = net.run()
     assert (again.writes, ended(again, "db_instance/mypostgresqldb")) == (0, {Outcome.BLOCKED})

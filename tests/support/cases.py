@@ -111,18 +111,18 @@ def built(net: Network, change: Edit | None = None, *, from_clean: bool = False)
 
 def told(report: Report) -> list[tuple[str, str, Outcome | None, str]]:
     """What a report says that is not well, for a failing assertion."""
-    lines = [(str(one.address), one.field, one.outcome, one.message) for one in report.lines if one.message]
-    return lines + [(str(one.address), one.field, one.outcome, one.message) for one in report.findings]
+    drifts = [(str(one.address), one.field, one.outcome, one.message) for one in report.drifts if one.message]
+    return drifts + [(str(one.address), one.field, one.outcome, one.cause.message) for one in report.findings]
 
 
 def ended(report: Report, address: str, field: str = "") -> set[Outcome | None]:
     """How the drifts of that property ended (of the missing resource, where no field is given)."""
-    return {one.outcome for one in report.lines if (str(one.address), one.field) == (address, field)}
+    return {one.outcome for one in report.drifts if (str(one.address), one.field) == (address, field)}
 
 
 def said(report: Report, address: str, field: str = "") -> str:
     """What the report says about that property."""
-    return " | ".join(one.message for one in report.lines if (str(one.address), one.field) == (address, field))
+    return " | ".join(one.message for one in report.drifts if (str(one.address), one.field) == (address, field))
 
 
 def writes(net: Network) -> list[str]:
@@ -133,7 +133,7 @@ def writes(net: Network) -> list[str]:
 def calm(net: Network, wanted: Document | None = None, policy: Policy | None = None) -> None:
     """One more run finds nothing and writes nothing."""
     again = net.run(wanted, policy)
-    assert (again.in_sync, again.writes, again.lines) == (True, 0, ()), told(again)
+    assert (again.in_sync, again.writes, again.drifts) == (True, 0, ()), told(again)
 
 
 def mended(
@@ -149,7 +149,7 @@ def mended(
     with net.watched() as states:
         report = net.run(wanted, policy)
     net.lab.settle()
-    assert report.lines, "the drift was not seen"
+    assert report.drifts, "the drift was not seen"
     assert report.in_sync, told(report)
     after = net.state()
     assert anew or after == clean

@@ -30,7 +30,7 @@ from lab.drifts import DRIFTS
 from lab.live import Live
 from lab.network import Network, find_network
 from lab.trail import Trail
-from tests.artefact.conftest import Account
+from tests.support.account import Account
 from tests.support.canaries import ENVIRONMENT, assert_silent
 from tests.support.packets import State, look
 from tests.support.runtime_api import ACCOUNT, REGION, Answer, Lambda

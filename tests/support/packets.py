@@ -1,9 +1,9 @@
 """The packet oracle: what a live network lets through, in the plainest way, to hold corrections to their rule.
 
-Written apart from `reconciler/packets/traffic.py` on purpose: no algebra, no classes of the product, only AWS's answers and
-every packet of a finite world tried one by one. The world is made of one address, port and type on either side of
-every edge that any rule, entry or route seen in the run has, so that two packets in the same cell are treated alike
-by all of them.
+Written apart from `reconciler/packets/traffic.py` on purpose: no algebra, no classes of the product, only AWS's
+answers and every packet of a finite world tried one by one. The world is made of one address, port and type on either
+side of every edge that any rule, entry or route seen in the run has, so that two packets in the same cell are treated
+alike by all of them.
 """
 
 from __future__ import annotations

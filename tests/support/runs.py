@@ -105,7 +105,7 @@ def build(lab: StrictAws) -> Network:
     report = network.run(policy=Policy(create_databases=True))
     lab.settle()
     assert report.in_sync or _only_waits(report), [
-        line for line in report.lines if line.outcome is not Outcome.CORRECTED
+        drift for drift in report.drifts if drift.outcome is not Outcome.CORRECTED
     ]
     network.live = find_network(network.hands, "test-server")
     network.clean = lab.save()
@@ -118,11 +118,11 @@ def _only_waits(report: Report) -> bool:
 
 def drifted(report: Report) -> set[tuple[str, str]]:
     """The (address, field) pairs that a report names."""
-    return {(str(line.address), line.field) for line in report.lines}
+    return {(str(drift.address), drift.field) for drift in report.drifts}
 
 
 def outcomes(report: Report) -> dict[tuple[str, str], Outcome | None]:
-    return {(str(line.address), line.field): line.outcome for line in report.lines}
+    return {(str(drift.address), drift.field): drift.outcome for drift in report.drifts}
 
 
 def address(text: str) -> Address:
