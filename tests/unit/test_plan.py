@@ -16,7 +16,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
 from reconciler.kinds import REGISTRY, ranked
-from reconciler.model import Observed, Outcome, Phase, Policy, Ref, Unmanaged, refs
+from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from tests.support import worlds
 from tests.support.worlds import (
     APP,
@@ -44,8 +44,8 @@ from tests.support.worlds import (
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 HTTP = RuleKey("tcp", 80, 80, "0.0.0.0/0")
 EVERYTHING = AclEntry("allow", "all", -1, -1, "0.0.0.0/0")
-WISH = document()
-LOOK = seen(WISH)
+DOCUMENT = document()
+LOOK = seen(DOCUMENT)
 
 
 def told(found: Plan) -> list[tuple[str, str]]:
@@ -57,11 +57,11 @@ def said(found: Plan) -> list[tuple[str, str, Outcome]]:
 
 
 def live(address: Address, field: str) -> Any:
-    return getattr(WISH.resources[address], field)
+    return getattr(DOCUMENT.resources[address], field)
 
 
 def test_a_network_as_declared_makes_no_plan() -> None:
-    found = plan(WISH, LOOK)
+    found = plan(DOCUMENT, LOOK)
     assert (found.actions, found.changes, found.findings) == ((), (), ())
 
 
@@ -69,7 +69,7 @@ def test_what_only_closes_goes_first_whatever_kind_it_is_of() -> None:
     look = drifted(LOOK, VPC, enable_dns_support=False)
     look = drifted(look, WEB, ingress=Ingress({**live(WEB, "ingress"), SSH: ""}))
     look = drifted(look, APP, ingress=Ingress())
-    assert told(plan(WISH, look)) == [
+    assert told(plan(DOCUMENT, look)) == [
         ("RevokeSecurityGroupIngress", "security_group/APIGatewaySG"),
         ("ModifyVpcAttribute", "vpc/MyVPC"),
         ("AuthorizeSecurityGroupIngress", "security_group/TestServerSG"),
@@ -81,7 +81,7 @@ def test_what_takes_away_goes_before_what_opens_and_what_opens_behind_what_it_ne
     look = drifted(LOOK, OUTSIDE, ingress=IngressEntries({**live(OUTSIDE, "ingress"), 110: denied}))
     look = drifted(look, VPC, enable_dns_support=False, enable_dns_hostnames=False)
     look = drifted(look, OUT, routes=Routes({"0.0.0.0/0": "nat-0a1b2c3d"}))
-    assert told(plan(WISH, look)) == [
+    assert told(plan(DOCUMENT, look)) == [
         ("ReplaceRoute", "route_table/PublicRouteTable"),
         ("ModifyVpcAttribute", "vpc/MyVPC"),
         ("ModifyVpcAttribute", "vpc/MyVPC"),
@@ -90,7 +90,7 @@ def test_what_takes_away_goes_before_what_opens_and_what_opens_behind_what_it_ne
 
 
 def test_everything_from_nothing_comes_parents_first() -> None:
-    found = plan(WISH, seen(WISH, only=[]), Policy(create_databases=True))
+    found = plan(DOCUMENT, seen(DOCUMENT, only=[]), Policy(create_databases=True))
     made = [action.address.kind for action in found.actions if action.operation.phase is Phase.CREATE]
     assert made == [
         "vpc",
@@ -114,7 +114,7 @@ def test_kinds_are_ranked_behind_those_they_need() -> None:
 
 def test_the_actions_of_a_chain_need_one_another_in_turn() -> None:
     look = drifted(LOOK, DB, ingress=Ingress({RuleKey("tcp", 5432, 5432, "0.0.0.0/0"): ""}))
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     assert told(found) == [
         ("AuthorizeSecurityGroupIngress", "security_group/DBSG"),
         ("RevokeSecurityGroupIngress", "security_group/DBSG"),
@@ -125,7 +125,7 @@ def test_the_actions_of_a_chain_need_one_another_in_turn() -> None:
 def test_a_subnet_moves_only_to_a_table_that_is_right_and_only_then_is_the_one_it_left_touched() -> None:
     look = drifted(LOOK, OUT, routes=Routes({"203.0.113.0/24": "nat-0a1b2c3d"}), subnets=Subnets([FRONT, BACK1]))
     look = drifted(look, IN, routes=Routes({"0.0.0.0/0": "nat-0a1b2c3d"}), subnets=Subnets([BACK2]))
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     assert told(found) == [
         ("DeleteRoute", "route_table/PrivateRouteTable"),
         ("ReplaceRouteTableAssociation", "route_table/PrivateRouteTable"),
@@ -144,31 +144,31 @@ def test_moves_that_wait_for_one_another_are_held_and_the_others_are_made() -> N
     look = drifted(LOOK, OUTSIDE, subnets=Subnets([BACK1]), ingress=IngressEntries({100: EVERYTHING}))
     look = drifted(look, INSIDE, subnets=Subnets([FRONT, BACK2]), ingress=IngressEntries({100: EVERYTHING}))
     look = drifted(look, WEB, ingress=Ingress({**live(WEB, "ingress"), SSH: ""}))
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     assert told(found) == [("RevokeSecurityGroupIngress", "security_group/APIGatewaySG")]
     assert {(one.address, one.outcome) for one in found.findings} == {
         (OUTSIDE, Outcome.HELD),
         (INSIDE, Outcome.HELD),
     }
     assert {one.field for one in found.findings} == {"ingress", "subnets"}
-    assert found.findings[0].message == (
-        "moves between these resources wait for one another: make one of the moves by hand, or in two documents"
-    )
+    told_why = "moves between these resources wait for one another: make one of them by hand, or in two documents"
+    assert {one.cause for one in found.findings} == {Cause(Reason.NO_SAFE_ORDER, told_why)}
 
 
 def test_what_refers_to_something_that_could_not_be_seen_is_blocked_and_so_is_what_refers_to_that() -> None:
-    look = replace(missing(LOOK, APP, DB), unreadable={APP: "refused"})
-    found = plan(WISH, look)
+    look = replace(missing(LOOK, APP, DB), unreadable={APP: Cause(Reason.UNREADABLE, "refused")})
+    found = plan(DOCUMENT, look)
     assert told(found) == [("CreateSecurityGroup", "security_group/DBSG")]
     assert said(found) == [("security_group/DBSG", "ingress", Outcome.BLOCKED)]
-    assert (
-        found.findings[0].message == "it needs <security_group/TestServerSG>, which does not exist and is not made now"
+    assert found.findings[0].cause == Cause(
+        Reason.MISSING_REFERENCE,
+        "it needs <security_group/TestServerSG>, which does not exist and is not created now",
     )
 
 
 def test_a_handle_that_only_a_later_look_shows_does_not_block() -> None:
     look = drifted(missing(LOOK, BACK1), INSIDE, subnets=Subnets([BACK2]))
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     moved = [action for action in found.actions if action.operation.name == "ReplaceNetworkAclAssociation"]
     assert [action.params["AssociationId"] for action in moved] == [Ref(BACK1, "network_acl_association")]
     assert found.findings == ()
@@ -177,29 +177,29 @@ def test_a_handle_that_only_a_later_look_shows_does_not_block() -> None:
 def test_the_fingerprint_is_that_of_the_document_and_the_actions() -> None:
     look = drifted(LOOK, WEB, ingress=Ingress({**live(WEB, "ingress"), SSH: ""}))
     other = drifted(LOOK, WEB, ingress=Ingress({**live(WEB, "ingress"), SSH: "", RuleKey("udp", 53, 53, "::/0"): ""}))
-    found = plan(WISH, look).fingerprint
+    found = plan(DOCUMENT, look).fingerprint
     assert len(found) == 16
-    assert plan(WISH, look).fingerprint == found
-    assert plan(WISH, other).fingerprint != found
-    assert plan(replace(WISH, sha256="0" * 64), look).fingerprint != found
-    assert fingerprint(WISH.sha256, plan(WISH, look).actions) == found
+    assert plan(DOCUMENT, look).fingerprint == found
+    assert plan(DOCUMENT, other).fingerprint != found
+    assert plan(replace(DOCUMENT, sha256="0" * 64), look).fingerprint != found
+    assert fingerprint(DOCUMENT.sha256, plan(DOCUMENT, look).actions) == found
 
 
 @settings(max_examples=10)
 @given(worlds.documents, worlds.documents, st.randoms(use_true_random=False))
 def test_a_plan_is_the_same_in_whatever_order_a_document_lists_its_resources(
-    wish: Document, fact: Document, random: Random
+    declared: Document, fact: Document, random: Random
 ) -> None:
-    order = list(wish.resources)
+    order = list(declared.resources)
     random.shuffle(order)
-    turned = replace(wish, resources={at: wish.resources[at] for at in order})
-    assert plan(turned, seen(fact)).fingerprint == plan(wish, seen(fact)).fingerprint
-    assert told(plan(turned, seen(fact))) == told(plan(wish, seen(fact)))
+    turned = replace(declared, resources={at: declared.resources[at] for at in order})
+    assert plan(turned, seen(fact)).fingerprint == plan(declared, seen(fact)).fingerprint
+    assert told(plan(turned, seen(fact))) == told(plan(declared, seen(fact)))
 
 
 def test_references_are_printed_by_name() -> None:
     look = drifted(LOOK, WEB, ingress=Ingress({**live(WEB, "ingress"), SSH: ""}))
-    (action,) = plan(WISH, look).actions
+    (action,) = plan(DOCUMENT, look).actions
     assert printable(action.params) == {
         "GroupId": "<security_group/APIGatewaySG>",
         "IpPermissions": [
@@ -211,21 +211,21 @@ def test_references_are_printed_by_name() -> None:
 
 @settings(max_examples=20)
 @given(worlds.documents, worlds.documents)
-def test_every_difference_is_mended_by_an_action_or_told(wish: Document, fact: Document) -> None:
-    found = plan(wish, seen(fact))
-    mended = {one for action in found.actions for one in action.resolves}
+def test_every_difference_is_resolved_by_an_action_or_told(declared: Document, fact: Document) -> None:
+    found = plan(declared, seen(fact))
+    resolved = {one for action in found.actions for one in action.resolves}
     explained = {(one.address, one.field) for one in found.findings}
     for change in found.changes:
         for one in change.differences:
             where = (one.address, one.field)
-            assert where in mended | explained or (one.address, "") in explained, where
+            assert where in resolved | explained or (one.address, "") in explained, where
 
 
 @settings(max_examples=20)
 @given(worlds.documents, worlds.documents)
-def test_nothing_comes_before_what_it_needs(wish: Document, fact: Document) -> None:
+def test_nothing_comes_before_what_it_needs(declared: Document, fact: Document) -> None:
     look = seen(fact)
-    found = plan(wish, look)
+    found = plan(declared, look)
     assert all(earlier < index for index, needs in enumerate(found.needs) for earlier in needs)
     known = set(look.handles)
     last: dict[tuple[Address, str], int] = {}
@@ -241,8 +241,8 @@ def test_nothing_comes_before_what_it_needs(wish: Document, fact: Document) -> N
 
 @settings(max_examples=20)
 @given(worlds.documents, worlds.documents)
-def test_what_closes_and_needs_nothing_comes_before_all_that_does_not_close(wish: Document, fact: Document) -> None:
-    found = plan(wish, seen(fact))
+def test_what_closes_and_needs_nothing_comes_before_all_that_does_not_close(declared: Document, fact: Document) -> None:
+    found = plan(declared, seen(fact))
     free = [index for index, action in enumerate(found.actions) if action.closes and not found.needs[index]]
     assert all(action.closes for action in found.actions[: max(free, default=0)])
     assert found.breaks == sum(action.breaks for action in found.actions)
@@ -251,34 +251,42 @@ def test_what_closes_and_needs_nothing_comes_before_all_that_does_not_close(wish
 def test_only_narrows_a_plan_to_some_addresses() -> None:
     look = drifted(LOOK, WEB, ingress=Ingress({**live(WEB, "ingress"), SSH: ""}))
     look = drifted(look, DB, egress=Egress())
-    assert told(plan(WISH, look, only=frozenset({DB}))) == [("AuthorizeSecurityGroupEgress", "security_group/DBSG")]
-    assert plan(WISH, look, only=frozenset({APP})).actions == ()
+    assert told(plan(DOCUMENT, look, only=frozenset({DB}))) == [("AuthorizeSecurityGroupEgress", "security_group/DBSG")]
+    assert plan(DOCUMENT, look, only=frozenset({APP})).actions == ()
 
 
-def test_what_aws_never_changes_is_blocked_and_the_rest_is_mended() -> None:
+def test_what_aws_never_changes_is_blocked_and_the_rest_is_corrected() -> None:
     look = drifted(LOOK, WEB, description="The old front door", ingress=Ingress({**live(WEB, "ingress"), SSH: ""}))
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     assert told(found) == [("RevokeSecurityGroupIngress", "security_group/APIGatewaySG")]
     assert said(found) == [("security_group/APIGatewaySG", "description", Outcome.BLOCKED)]
-    assert found.findings[0].message.startswith("AWS never changes it: it is 'The old front door' and declared is ")
+    assert found.findings[0].cause.reason is Reason.IMMUTABLE
+    assert found.findings[0].cause.message.startswith(
+        "AWS never changes it: it is 'The old front door' and declared is "
+    )
 
 
-def test_what_comes_with_a_vpc_is_never_made() -> None:
-    wish = of_groups(default={"ingress": [], "egress": []})
-    with_vpc, without = plan(wish, seen(wish, only=[VPC])), plan(wish, seen(wish, only=[]))
-    assert [(one.outcome, one.message) for one in with_vpc.findings] == [
-        (Outcome.BLOCKED, "AWS makes it with every VPC, and this VPC has none: ask AWS support")
+def test_what_comes_with_a_vpc_is_never_created() -> None:
+    declared = of_groups(default={"ingress": [], "egress": []})
+    with_vpc, without = plan(declared, seen(declared, only=[VPC])), plan(declared, seen(declared, only=[]))
+    problem = "AWS creates it with every VPC, and this VPC has none: ask AWS Support"
+    assert [(one.outcome, one.cause) for one in with_vpc.findings] == [
+        (Outcome.BLOCKED, Cause(Reason.CREATED_BY_AWS, problem))
     ]
     assert with_vpc.actions == ()
     assert said(without) == [("security_group/default", "", Outcome.WAITING)]
+    assert without.findings[0].cause == Cause(Reason.CREATED_BY_AWS, "AWS creates it together with the VPC")
     assert told(without) == [("CreateVpc", "vpc/MyVPC")]
 
 
 def test_a_remark_of_a_declared_member_becomes_a_finding() -> None:
-    dead = (("routes", "0.0.0.0/0", "its target is gone"), ("routes", "10.1.0.0/16", "nobody declared this one"))
-    found = plan(WISH, drifted(LOOK, OUT, facts={"remarks": dead}))
-    assert [(one.address, one.field, one.key, one.outcome, one.message) for one in found.findings] == [
-        (OUT, "routes", "0.0.0.0/0", Outcome.BLOCKED, "its target is gone")
+    dead = (
+        Remark("routes", "0.0.0.0/0", "its target is gone"),
+        Remark("routes", "10.1.0.0/16", "nobody declared this one"),
+    )
+    found = plan(DOCUMENT, drifted(LOOK, OUT, remarks=dead))
+    assert [(one.address, one.field, one.key, one.outcome, one.cause) for one in found.findings] == [
+        (OUT, "routes", "0.0.0.0/0", Outcome.BLOCKED, Cause(Reason.TARGET_GONE, "its target is gone"))
     ]
 
 
@@ -286,18 +294,18 @@ OLD = Unmanaged(Address("security_group/old"), "sg-00000000000000001", owned=Tru
 THEIRS = Unmanaged(Address("security_group/theirs"), "sg-00000000000000002")
 
 
-def test_neighbours_are_left_alone() -> None:
-    assert plan(WISH, beside(LOOK, OLD, THEIRS)).actions == ()
+def test_unmanaged_resources_are_not_touched() -> None:
+    assert plan(DOCUMENT, beside(LOOK, OLD, THEIRS)).actions == ()
 
 
-def test_with_leave_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> None:
+def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> None:
     look = drifted(beside(LOOK, OLD, THEIRS), DB, ingress=Ingress())
-    found = plan(WISH, look, Policy(prune=True))
+    found = plan(DOCUMENT, look, Policy(prune=True))
     assert told(found) == [
         ("AuthorizeSecurityGroupIngress", "security_group/DBSG"),
         ("DeleteSecurityGroup", "security_group/old"),
     ]
-    assert plan(WISH, look, Policy(prune=True), only=frozenset({DB})).breaks == 0
+    assert plan(DOCUMENT, look, Policy(prune=True), only=frozenset({DB})).breaks == 0
 
 
 def test_a_table_goes_before_the_gateway_it_routes_through() -> None:
@@ -305,7 +313,7 @@ def test_a_table_goes_before_the_gateway_it_routes_through() -> None:
         Unmanaged(Address(at), f"{at[:3]}-0000000000000001", owned=True)
         for at in ("internet_gateway/old", "route_table/old")
     ]
-    assert told(plan(WISH, beside(LOOK, *owned), Policy(prune=True))) == [
+    assert told(plan(DOCUMENT, beside(LOOK, *owned), Policy(prune=True))) == [
         ("DeleteRouteTable", "route_table/old"),
         ("DeleteInternetGateway", "internet_gateway/old"),
     ]
@@ -313,20 +321,22 @@ def test_a_table_goes_before_the_gateway_it_routes_through() -> None:
 
 def test_a_temporary_acl_of_a_stopped_run_is_cleared_away() -> None:
     look = replace(LOOK, handles={**LOOK.handles, Ref(OUTSIDE, "temporary"): "acl-0a1b2c3d"})
-    assert told(plan(WISH, look)) == [("DeleteNetworkAcl", "network_acl/PublicSubnetACL")]
-    ignored = {at: one.but(enforcement="ignore") for at, one in WISH.resources.items()}
-    assert plan(replace(WISH, resources=ignored), look).actions == ()
+    assert told(plan(DOCUMENT, look)) == [("DeleteNetworkAcl", "network_acl/PublicSubnetACL")]
+    ignored = {at: one.but(enforcement="ignore") for at, one in DOCUMENT.resources.items()}
+    assert plan(replace(DOCUMENT, resources=ignored), look).actions == ()
 
 
-def test_a_missing_database_is_not_made_without_leave() -> None:
+def test_a_missing_database_is_not_created_without_permission() -> None:
     look = missing(LOOK, DATABASE)
-    assert said(plan(WISH, look)) == [("db_instance/mypostgresqldb", "", Outcome.BLOCKED)]
-    assert told(plan(WISH, look, Policy(create_databases=True))) == [("CreateDBInstance", "db_instance/mypostgresqldb")]
+    assert said(plan(DOCUMENT, look)) == [("db_instance/mypostgresqldb", "", Outcome.BLOCKED)]
+    assert told(plan(DOCUMENT, look, Policy(create_databases=True))) == [
+        ("CreateDBInstance", "db_instance/mypostgresqldb")
+    ]
 
 
-def test_tags_are_mended_without_touching_anything_else() -> None:
+def test_tags_are_corrected_without_touching_anything_else() -> None:
     look = drifted(LOOK, VPC, tags=Tags({"Name": "old"}))
-    (action,) = plan(WISH, look).actions
+    (action,) = plan(DOCUMENT, look).actions
     assert printable(action.params) == {
         "Resources": ["<vpc/MyVPC>"],
         "Tags": [
@@ -342,7 +352,7 @@ def test_a_gateway_is_attached_after_all_that_closes() -> None:
     look = drifted(LOOK, GATEWAY, vpc=Address("nowhere"))
     handles = {ref: one for ref, one in look.handles.items() if ref != Ref(VPC, "internet_gateway")}
     look = drifted(replace(look, handles=handles), DATABASE, publicly_accessible=True)
-    assert told(plan(WISH, look)) == [
+    assert told(plan(DOCUMENT, look)) == [
         ("ModifyDBInstance", "db_instance/mypostgresqldb"),
         ("AttachInternetGateway", "internet_gateway/MyInternetGateway"),
     ]
@@ -354,10 +364,11 @@ def test_tiers_run_from_closing_to_unmaking() -> None:
 
 @pytest.mark.parametrize("status", ["modifying", "backing-up"])
 def test_a_busy_database_waits(status: str) -> None:
-    look = drifted(LOOK, DATABASE, deletion_protection=False, status=status, facts={"status": status})
+    look = drifted(LOOK, DATABASE, deletion_protection=False, status=status)
     assert isinstance(look.resources[DATABASE], Observed)
-    found = plan(WISH, look)
+    found = plan(DOCUMENT, look)
     assert (told(found), said(found)) == (
         [],
         [("db_instance/mypostgresqldb", "deletion_protection", Outcome.WAITING)],
     )
+    assert found.findings[0].cause == Cause(Reason.NOT_READY, f"AWS takes no change now: it is {status}")

@@ -1,9 +1,10 @@
-"""What is left alone, what must be left alone with it, and what may be done all the same."""
+"""What is suppressed, what must be suppressed with it, and what may be done all the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from desired_state.document import Document
@@ -12,7 +13,7 @@ from desired_state.members import SecurityGroups, Subnets
 from desired_state.rules import Ingress, IngressEntries, Routes
 from reconciler.engine.plan import make_plan
 from reconciler.engine.suppression import Guard, Suppression, suppress
-from reconciler.model import Difference, Snapshot
+from reconciler.model import Cause, Difference, Reason, Snapshot
 from tests.support.worlds import (
     DATABASE,
     DB,
@@ -30,67 +31,67 @@ from tests.support.worlds import (
     seen,
 )
 
-WISH = document()
-LOOK = seen(WISH)
+DOCUMENT = document()
+LOOK = seen(DOCUMENT)
 ANYWHERE = "0.0.0.0/0"
 SSH = RuleKey("tcp", 22, 22, ANYWHERE)
-WHY = "a fight: until noon"
+CAUSE = Cause(Reason.FLAPPING, "flapping: until noon")
 
 
-def pausing(*places: tuple[str, str, Any]) -> Callable[[Difference], str]:
-    return lambda one: WHY if (one.address, one.field, one.key) in places else ""
+def flapping(*places: tuple[str, str, Any]) -> Callable[[Difference], Cause | None]:
+    return lambda one: CAUSE if (one.address, one.field, one.key) in places else None
 
 
-def aside(look: Snapshot, *places: tuple[str, str, Any], wish: Document = WISH) -> Suppression:
-    return suppress(changes(wish, look), pausing(*places))
+def suppression(look: Snapshot, *places: tuple[str, str, Any], declared: Document = DOCUMENT) -> Suppression:
+    return suppress(changes(declared, look), flapping(*places))
 
 
-def left(found: Suppression) -> set[tuple[str, Any]]:
-    return {(one.field, one.key) for one, _ in found.left}
+def suppressed(found: Suppression) -> set[tuple[str, Any]]:
+    return {(one.field, one.key) for one, _ in found.suppressed}
 
 
-def held(look: Snapshot, *places: tuple[str, str, Any], wish: Document = WISH) -> dict[str, str]:
-    """Why which action is held, in a plan from this look."""
-    found, where = aside(look, *places, wish=wish), context(wish, look)
-    whole = make_plan(changes(wish, look), where).actions
-    guard = Guard(Suppression(found.changes, found.resting, found.stopped, whole), where)
+def held(look: Snapshot, *places: tuple[str, str, Any], declared: Document = DOCUMENT) -> dict[str, Cause | None]:
+    """Why which action is held, in a plan from this look; None: it is not."""
+    found, where = suppression(look, *places, declared=declared), context(declared, look)
+    whole = make_plan(changes(declared, look), where).actions
+    guard = Guard(replace(found, unsuppressed=whole), where)
     return {action.why: guard(action) for action in make_plan(found.changes, where).actions}
 
 
-def test_where_nothing_is_paused_nothing_is_left_alone() -> None:
+def test_where_nothing_flaps_nothing_is_suppressed() -> None:
     look = drifted(LOOK, WEB, ingress=Ingress())
-    assert aside(look) == Suppression(changes(WISH, look))
-    assert set(held(look).values()) == {""}
+    assert suppression(look) == Suppression(changes(DOCUMENT, look))
+    assert set(held(look).values()) == {None}
 
 
-def test_the_way_out_is_made_again_beside_a_narrower_route_that_is_left_alone() -> None:
+def test_the_way_out_is_made_again_beside_a_narrower_route_that_is_suppressed() -> None:
     look = drifted(LOOK, OUT, routes=Routes({"203.0.113.0/24": "pcx-0a1b2c3d"}))
-    found = aside(look, (OUT, "routes", "203.0.113.0/24"))
-    assert left(found) == {("routes", "203.0.113.0/24")}
+    found = suppression(look, (OUT, "routes", "203.0.113.0/24"))
+    assert suppressed(found) == {("routes", "203.0.113.0/24")}
     (change,) = found.changes
     assert [one.key for one in change.differences] == [ANYWHERE]
     assert change.want.routes == {ANYWHERE: GATEWAY, "203.0.113.0/24": "pcx-0a1b2c3d"}  # type: ignore[attr-defined]
 
 
-def test_a_pause_gives_way_where_an_undeclared_route_would_stay_for_its_sake() -> None:
+def test_suppression_gives_way_where_an_undeclared_route_would_stay_for_its_sake() -> None:
     """Without the narrower one its addresses would go where the document sends them not, and went not before: so both
     are put right, or the narrower one alone is left.
     """
     live = {"0.0.0.0/1": "pcx-0a1b2c3d", "10.1.0.0/16": "tgw-0a1b2c3d", ANYWHERE: GATEWAY}
     look = drifted(LOOK, OUT, routes=Routes(live))
-    assert left(aside(look, (OUT, "routes", "0.0.0.0/1"))) == set()
-    assert left(aside(look, (OUT, "routes", "10.1.0.0/16"))) == {("routes", "10.1.0.0/16")}
+    assert suppressed(suppression(look, (OUT, "routes", "0.0.0.0/1"))) == set()
+    assert suppressed(suppression(look, (OUT, "routes", "10.1.0.0/16"))) == {("routes", "10.1.0.0/16")}
 
 
 def entries(*gone: int, **more: AclEntry) -> Snapshot:
-    declared = WISH.resources[OUTSIDE].ingress  # type: ignore[attr-defined]
+    declared = DOCUMENT.resources[OUTSIDE].ingress  # type: ignore[attr-defined]
     live = {number: entry for number, entry in declared.items() if number not in gone}
     return drifted(LOOK, OUTSIDE, ingress=IngressEntries(live | {int(name[1:]): one for name, one in more.items()}))
 
 
-def test_an_entry_is_put_back_beside_one_that_is_left_alone() -> None:
+def test_an_entry_is_put_back_beside_one_that_is_suppressed() -> None:
     look = entries(100, n50=AclEntry("allow", "tcp", 22, 22, ANYWHERE))
-    assert left(aside(look, (OUTSIDE, "ingress", 50))) == {("ingress", 50)}
+    assert suppressed(suppression(look, (OUTSIDE, "ingress", 50))) == {("ingress", 50)}
 
 
 def test_a_wide_entry_is_not_put_back_where_the_one_that_narrows_it_is_left_missing() -> None:
@@ -101,37 +102,44 @@ def test_a_wide_entry_is_not_put_back_where_the_one_that_narrows_it_is_left_miss
         "100": {"action": "allow", "protocol": "all", "source": ANYWHERE},
     }
     written.pop("intents")
-    wish = document(written)
-    look = drifted(seen(wish), OUTSIDE, ingress=IngressEntries())
-    assert left(aside(look, (OUTSIDE, "ingress", 50), wish=wish)) == {("ingress", 50), ("ingress", 100)}
+    declared = document(written)
+    look = drifted(seen(declared), OUTSIDE, ingress=IngressEntries())
+    assert suppressed(suppression(look, (OUTSIDE, "ingress", 50), declared=declared)) == {
+        ("ingress", 50),
+        ("ingress", 100),
+    }
 
 
 def test_a_group_that_a_database_cannot_leave_gets_no_further_rules() -> None:
     extra = SecurityGroups({DB, WEB})
-    look = drifted(LOOK, DATABASE, vpc_security_groups=extra, facts={"now": {"vpc_security_groups": extra}})
+    look = drifted(LOOK, DATABASE, vpc_security_groups=extra, now={"vpc_security_groups": extra})
     look = drifted(look, WEB, ingress=Ingress({SSH: ""}))
     found = held(look, (DATABASE, "vpc_security_groups", WEB))
-    assert {bool(why) for said, why in found.items() if said.startswith("allow")} == {True}
-    assert {why for said, why in found.items() if said.startswith("revoke")} == {""}
+    allowed = [cause for why, cause in found.items() if why.startswith("allow")]
+    assert {cause and cause.reason for cause in allowed} == {Reason.SUPPRESSED}
+    assert {cause for why, cause in found.items() if why.startswith("revoke")} == {None}
 
 
 def test_a_subnet_that_stays_on_the_main_table_finds_its_routes_unchanged() -> None:
     written = deepcopy(REFERENCE)
     written["resources"]["route_table"]["Main"] = {"main": True, "routes": {"10.9.0.0/16": "pcx-0a1b2c3d"}}
     written.pop("intents")
-    wish, main = document(written), Address("route_table/Main")
-    look = drifted(drifted(seen(wish), main, routes=Routes()), OUT, subnets=Subnets())
-    found = held(look, (OUT, "subnets", FRONT), wish=wish)
+    declared, main = document(written), Address("route_table/Main")
+    look = drifted(drifted(seen(declared), main, routes=Routes()), OUT, subnets=Subnets())
+    found = held(look, (OUT, "subnets", FRONT), declared=declared)
     assert found == {
-        f"{FRONT} uses this table": WHY,
-        "route 10.9.0.0/16 via pcx-0a1b2c3d": f"somebody is behind it who ought to leave, which is left alone: {WHY}",
+        f"{FRONT} uses this table": CAUSE,
+        "route 10.9.0.0/16 via pcx-0a1b2c3d": Cause(
+            Reason.SUPPRESSED, f"what uses it and ought to leave stays, because it is suppressed: {CAUSE}"
+        ),
     }
 
 
 def test_what_is_missing_and_names_what_is_left_missing_stays_missing_too() -> None:
     look = missing(LOOK, WEB, Address("security_group/TestServerSG"))
-    found = aside(look, (WEB, "", None))
-    assert {(one.address, why) for one, why in found.stopped} >= {
-        (WEB, WHY),
-        ("security_group/TestServerSG", f"it needs {WEB}, which is left alone: {WHY}"),
+    found = suppression(look, (WEB, "", None))
+    needs = Cause(Reason.SUPPRESSED, f"it needs {WEB}, which is suppressed: {CAUSE}")
+    assert {(one.address, cause) for one, cause in found.held} >= {
+        (WEB, CAUSE),
+        ("security_group/TestServerSG", needs),
     }
