@@ -28,11 +28,12 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
+from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Topic
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.notify.exposure import Severity, exposure
+from reconciler.notify.exposure import exposure
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support import worlds
 from tests.support.attempts import (
@@ -330,12 +331,12 @@ def test_what_costs_data_or_downtime_says_so_where_that_holds_it() -> None:
     held = drift("multi_az", None, True, False, Outcome.HELD, Cause(Reason.DOWNTIME, "it costs downtime"), DATABASE)
     one = only(completed(held, plan=planned(modify)))
     assert one.sentence == (
-        "db_instance/orders is not as declared: multi_az. Putting it right costs downtime, so a person decides."
+        "db_instance/orders is not as declared: multi_az. Correcting it costs downtime, so a person decides."
     )
     risky = replace(modify, risk=Risk.DATA)
     dear = only(completed(held, plan=planned(risky)))
     assert dear.severity is Severity.HIGH
-    assert dear.sentence.endswith("Putting it right may cost data, so a person decides.")
+    assert dear.sentence.endswith("Correcting it may cost data, so a person decides.")
 
 
 def test_what_is_ours_and_no_longer_declared_is_told_when_it_goes() -> None:

@@ -18,14 +18,13 @@ from reconciler.model import Operation, Phase, Risk
 from reconciler.model.kind import read
 
 ALLOW = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)
-VPCS = read("ec2", "DescribeVpcs", "Vpcs", page=1000)
+VPCS = read("ec2", "DescribeVpcs", "Vpcs", {}, page=1000)
 DNS = read(
     "ec2",
     "DescribeVpcAttribute",
     "EnableDnsSupport.Value",
+    {"VpcId": "vpc-1", "Attribute": "enableDnsSupport"},
     absent=("InvalidVpcID.NotFound",),
-    VpcId="vpc-1",
-    Attribute="enableDnsSupport",
 )
 OK = "<ok><return>true</return></ok>"
 

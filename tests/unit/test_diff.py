@@ -104,7 +104,7 @@ def test_entries_routes_and_subnets_differ_member_by_member() -> None:
     look = seen(document())
     denied = AclEntry("deny", "tcp", 443, 443, "0.0.0.0/0")
     acl = look.resources[OUTSIDE].spec
-    entries = IngressEntries({**acl.ingress, 110: denied, 50: denied})  # type: ignore[attr-defined]
+    entries = IngressEntries({**acl.ingress, 110: denied, 50: denied})
     found = list(differences(OUTSIDE, document().resources[OUTSIDE], acl.but(ingress=entries, subnets=Subnets())))
     assert found == [
         Difference(OUTSIDE, "ingress", 110, AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0"), denied),

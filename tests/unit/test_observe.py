@@ -296,7 +296,7 @@ def test_ids_in_live_state_become_addresses_where_somebody_declared_the_thing() 
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "UserIdGroupPairs": peers}
     aws.answers["DescribeSecurityGroups"][0]["IpPermissions"] = [rule]
     live = aws.look().resources[DB].spec
-    assert {str(key) for key in live.ingress} == {  # type: ignore[attr-defined]
+    assert {str(key) for key in live.ingress} == {
         "tcp 22 security_group/TestServerSG",
         "tcp 22 sg-00000000000000009",
     }

@@ -31,7 +31,7 @@ def reachability(look: Snapshot, actions: Iterable[Action]) -> Reachability:
 
 def behind_an_open_list(look: Snapshot) -> Snapshot:
     """One private subnet is behind an ACL that nobody declared and that lets everything through."""
-    subnets = look.resources[INSIDE].spec.subnets - {BACK1}  # type: ignore[attr-defined]
+    subnets = look.resources[INSIDE].spec.subnets - {BACK1}
     everything = {100: AclEntry("allow", "all", -1, -1, "0.0.0.0/0")}
     elsewhere = {BACK1: {"ingress": everything, "egress": everything}}
     return drifted(look, INSIDE, subnets=subnets, elsewhere=elsewhere)
@@ -48,7 +48,7 @@ def test_a_group_is_not_widened_again_while_a_subnet_is_behind_an_open_list() ->
 
 def test_a_gateway_is_not_attached_while_a_private_subnet_is_on_the_public_table() -> None:
     look = drifted(LOOK, GATEWAY, vpc="nowhere")
-    public, private = look.resources[OUT].spec.subnets, look.resources[IN].spec.subnets  # type: ignore[attr-defined]
+    public, private = look.resources[OUT].spec.subnets, look.resources[IN].spec.subnets
     look = drifted(drifted(look, OUT, subnets=public | {BACK1}), IN, subnets=private - {BACK1})
     attach, leave = does((USABLE, GATEWAY, True)), does((ROUTES_OF, BACK1, IN))
     network = reachability(look, [attach, leave])

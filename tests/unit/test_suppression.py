@@ -70,7 +70,7 @@ def test_the_way_out_is_made_again_beside_a_narrower_route_that_is_suppressed() 
     assert suppressed(found) == {("routes", "203.0.113.0/24")}
     (change,) = found.changes
     assert [one.key for one in change.differences] == [ANYWHERE]
-    assert change.want.routes == {ANYWHERE: GATEWAY, "203.0.113.0/24": "pcx-0a1b2c3d"}  # type: ignore[attr-defined]
+    assert change.want.routes == {ANYWHERE: GATEWAY, "203.0.113.0/24": "pcx-0a1b2c3d"}
 
 
 def test_suppression_gives_way_where_an_undeclared_route_would_stay_for_its_sake() -> None:
