@@ -102,7 +102,9 @@ VERDICTS: dict[str, Verdict] = {bare(code): verdict for verdict, codes in _TABLE
 
 
 def verdict(code: str, http_status: int = 400) -> Verdict:
-    """What to do about `code`. A code nobody listed: the outcome is unknown after a 5xx, else a person must look."""
+    """What to do about `code`. Of a code nobody listed its ending tells whether the world is not as it was seen (EC2 and
+    RDS end all such codes in `NotFound`); else the outcome is unknown after a 5xx, and a person must look after a 4xx.
+    """
     if known := VERDICTS.get(bare(code)):
         return known
-    return Verdict.LOOK_AGAIN if http_status >= 500 else Verdict.SKIP
+    return Verdict.LOOK_AGAIN if http_status >= 500 or bare(code).endswith("notfound") else Verdict.SKIP

@@ -235,7 +235,7 @@ def _ids(snapshot: Snapshot) -> dict[Address, str]:
 def _findings(trace: RunTrace, drifts: Iterable[Drift]) -> Iterator[Finding]:
     """What a person should know beyond the drifts, as far as the run was to go."""
     snapshot, plan, gate = trace.last.snapshot, trace.last.plan, trace.gate
-    told = {(drift.address, drift.field) for drift in drifts}
+    told = {(drift.address, drift.field) for drift in drifts if drift.field or drift.outcome}
     held = {drift.address for drift in drifts if drift.outcome is Outcome.HELD}
     for address, cause in snapshot.unreadable.items():
         if plan.covers(address):

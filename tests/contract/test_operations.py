@@ -183,11 +183,11 @@ def reads() -> set[Read]:
     for vpc_id in ("", aws_id(VPC)):
         for kind in REGISTRY.values():
             sight = ReadContext(wish, vpc_id, wish.of_kind(kind.name))
-            first = set(kind.reads(sight))
-            found |= first | set(kind.more(sight, {one: [] for one in first}))
+            first = set(kind.observe.reads(sight))
+            found |= first | set(kind.observe.more(sight, {one: [] for one in first}))
     handles = ("", "ingress tcp 22 0.0.0.0/0", "network_acl_association")
     wanted = [Ref(at, handle) for at in wish.resources for handle in handles]
-    late = {kind.lazy_read(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}
+    late = {kind.observe.lazy_read(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}
     return found | {one for one in late if one}
 
 

@@ -20,7 +20,7 @@ from desired_state.fields import Address
 from reconciler.kinds import REGISTRY
 from reconciler.model import Operation, Phase, Policy, Unmanaged
 from tests.contract.test_operations import reads
-from tests.support import toy, worlds
+from tests.support import nat_gateway, worlds
 from tests.support.cfn import ROOT
 from tests.support.worlds import document, missing, plan, seen
 
@@ -100,29 +100,22 @@ def test_a_call_that_makes_a_resource_names_that_resource_first() -> None:
 
 
 def test_a_row_that_does_not_say_what_iam_checks_is_refused() -> None:
-    kind = replace(REGISTRY["vpc"], operations=(Operation("ec2", "CreateVpc", Phase.CREATE, toy.CREATE.risk),))
+    kind = replace(REGISTRY["vpc"], operations=(Operation("ec2", "CreateVpc", Phase.CREATE, nat_gateway.CREATE.risk),))
     with pytest.raises(ValueError, match=r"ec2:CreateVpc.*iam_resource_types"):
         writes("ec2", {"vpc": kind})
 
 
 def test_a_ninth_kind_brings_its_own_permissions() -> None:
-    kind = replace(
-        toy.KIND,
-        operations=(
-            replace(toy.CREATE, iam_resource_types=("prefix-list",), also_needs=frozenset({"ec2:CreateTags"})),
-            toy.KIND.operations[1].for_resource_types("carrier-gateway"),
-        ),
-        read_permissions=("ec2:DescribeManagedPrefixLists",),
-    )
-    more = {one.sid: one for one in writes("ec2", {**REGISTRY, "toy": kind})}
+    nine = {**REGISTRY, "nat_gateway": nat_gateway.KIND}
+    more = {one.sid: one for one in writes("ec2", nine)}
     fewer = {one.sid for one in writes("ec2")}
-    assert more.keys() - fewer == {"MakePrefixList", "AdoptCarrierGateway", "ChangeCarrierGateway"}
-    assert more["ChangeCarrierGateway"].condition == {"Null": {"aws:ResourceTag/setpoint:document": "false"}}
-    assert more["ChangeCarrierGateway"].resources == (
-        "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:carrier-gateway/*",
+    assert more.keys() - fewer == {"AdoptNatgateway", "ChangeElasticIp", "ChangeNatgateway", "MakeNatgateway"}
+    assert more["ChangeNatgateway"].condition == {"Null": {"aws:ResourceTag/setpoint:document": "false"}}
+    assert more["ChangeNatgateway"].resources == (
+        "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:natgateway/*",
     )
-    assert "CreateManagedPrefixList" in more["TagWhatIsMade"].condition["StringEquals"]["ec2:CreateAction"]
-    assert "ec2:DescribeManagedPrefixLists" in read_permissions({**REGISTRY, "toy": kind}).actions
+    assert "CreateNatGateway" in more["TagWhatIsMade"].condition["StringEquals"]["ec2:CreateAction"]
+    assert "ec2:DescribeNatGateways" in read_permissions(nine).actions
 
 
 def grants(action: str, resource_type: str) -> list[Statement]:

@@ -125,7 +125,7 @@ def test_in_report_mode_no_role_can_change_a_network_or_a_database(name: str, pa
 
 @BOTH
 @pytest.mark.parametrize(
-    ("parameter", "leave"), [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("", set())]
+    ("parameter", "requires_setting"), [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("", set())]
 )
 def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, requires_setting: set[str]) -> None:
     worked = stack(name, **({parameter: "true"} if parameter else {}))

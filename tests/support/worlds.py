@@ -27,8 +27,12 @@ from desired_state.resource import Resource
 from reconciler.engine.diff import diff, wanted
 from reconciler.engine.plan import Plan, make_plan
 from reconciler.kinds import REGISTRY
+from reconciler.kinds.db_instance.settings import Facts as InstanceFacts
+from reconciler.kinds.db_subnet_group import Facts as GroupFacts
+from reconciler.kinds.network_acl.calls import Facts as AclFacts
+from reconciler.kinds.route_table.kind import Facts as TableFacts
 from reconciler.model import Change, Observed, Policy, Ref, Snapshot, Unmanaged
-from reconciler.model.kind import PlanContext
+from reconciler.model.kind import PlanContext, VpcFacts
 
 EXAMPLES = Path(desired_state.__file__).parent / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text(encoding="utf-8"))
@@ -89,7 +93,9 @@ def seen(wish: Document, *, only: Iterable[Address] | None = None, vpc: Address 
     """The look at a network that is as `wish` says; with `only`, nothing else is there."""
     found = set(wish.resources if only is None else only)
     resources = {
-        at: Observed(aws_id(at), _live(wish, at), facts=_facts(wish, at, vpc)) for at in wish.resources if at in found
+        at: Observed(aws_id(at), _live(wish, at), _facts(wish, at, vpc), usable=_usable(wish, at, vpc))
+        for at in wish.resources
+        if at in found
     }
     handles = {Ref(at): aws_id(at) for at in resources}
     if vpc in resources:
@@ -105,6 +111,10 @@ def seen(wish: Document, *, only: Iterable[Address] | None = None, vpc: Address 
     return Snapshot(resources, handles, {}, {}, (), MORNING)
 
 
+def _usable(wish: Document, at: Address, vpc: Address) -> bool:
+    return at.kind != "internet_gateway" or getattr(wanted(wish, at, REGISTRY[at.kind]), "vpc", None) == vpc
+
+
 def _live(wish: Document, at: Address) -> Resource:
     """What AWS would show of a resource that is as declared: nothing is left out."""
     spec = wanted(wish, at, REGISTRY[at.kind])
@@ -113,25 +123,32 @@ def _live(wish: Document, at: Address) -> Resource:
     return spec.but(**known)
 
 
-def _facts(wish: Document, at: Address, vpc: Address) -> dict[str, Any]:
+def _facts(wish: Document, at: Address, vpc: Address) -> Any:
     spec = wish.resources[at]
-    here = {"vpc": aws_id(vpc), "our_vpc": aws_id(vpc)}
     if isinstance(spec, DbInstance):
         now = {name: getattr(spec, name) for name in spec.described()}
-        return here | {"status": "available", "now": now, "pending": frozenset()}
-    known: dict[str, dict[str, Any]] = {
-        "db_subnet_group": here,
-        "route_table": {"remarks": (), "local": frozenset({"10.0.0.0/16"})},
-        "vpc": {"networks": frozenset({"10.0.0.0/16"}), "ipv6": False},
+        return InstanceFacts(now, frozenset(), "available", aws_id(vpc), aws_id(vpc))
+    known: dict[str, Any] = {
+        "db_subnet_group": GroupFacts(aws_id(vpc), aws_id(vpc)),
+        "network_acl": AclFacts(),
+        "route_table": TableFacts(frozenset({"10.0.0.0/16"})),
+        "vpc": VpcFacts(frozenset({"10.0.0.0/16"})),
     }
-    return known.get(at.kind, {})
+    return known.get(at.kind)
 
 
 def drifted(snapshot: Snapshot, address: Address, **fields: Any) -> Snapshot:
-    """The same look with other live values in one resource; `status`, `facts` and `tags` may be among them."""
+    """The same look with other live values in one resource. What `Observed` and its facts have beside the model
+    (`status`, `creating`, `remarks`, the names of the facts) may be among them.
+    """
     one = snapshot.resources[address]
-    status, facts = fields.pop("status", one.status), fields.pop("facts", {})
-    changed = replace(one, spec=one.spec.but(**fields), status=status, facts={**one.facts, **facts})
+    beside = {name: fields.pop(name) for name in ("status", "creating", "remarks", "usable") if name in fields}
+    facts = {name: fields.pop(name) for name in getattr(one.facts, "_fields", ()) if name in fields}
+    changed = replace(one, spec=one.spec.but(**fields), **beside)
+    if address.kind == "internet_gateway":
+        changed = replace(changed, usable=changed.spec.vpc == VPC)
+    if facts:
+        changed = replace(changed, facts=one.facts._replace(**facts))
     return replace(snapshot, resources={**snapshot.resources, address: changed})
 
 
