@@ -89,12 +89,12 @@ def aws_id(address: Address) -> str:
     return f"{prefix}-{zlib.crc32(address.encode()):017x}" if prefix else address.name
 
 
-def seen(wish: Document, *, only: Iterable[Address] | None = None, vpc: Address = VPC) -> Snapshot:
-    """The look at a network that is as `wish` says; with `only`, nothing else is there."""
-    found = set(wish.resources if only is None else only)
+def seen(declared: Document, *, only: Iterable[Address] | None = None, vpc: Address = VPC) -> Snapshot:
+    """The look at a network that is as `declared` says; with `only`, nothing else is there."""
+    found = set(declared.resources if only is None else only)
     resources = {
-        at: Observed(aws_id(at), _live(wish, at), _facts(wish, at, vpc), usable=_usable(wish, at, vpc))
-        for at in wish.resources
+        at: Observed(aws_id(at), _live(declared, at), _facts(declared, at, vpc), usable=_usable(declared, at, vpc))
+        for at in declared.resources
         if at in found
     }
     handles = {Ref(at): aws_id(at) for at in resources}
@@ -111,20 +111,20 @@ def seen(wish: Document, *, only: Iterable[Address] | None = None, vpc: Address 
     return Snapshot(resources, handles, {}, {}, (), MORNING)
 
 
-def _usable(wish: Document, at: Address, vpc: Address) -> bool:
-    return at.kind != "internet_gateway" or getattr(wanted(wish, at, REGISTRY[at.kind]), "vpc", None) == vpc
+def _usable(declared: Document, at: Address, vpc: Address) -> bool:
+    return at.kind != "internet_gateway" or getattr(wanted(declared, at, REGISTRY[at.kind]), "vpc", None) == vpc
 
 
-def _live(wish: Document, at: Address) -> Resource:
+def _live(declared: Document, at: Address) -> Resource:
     """What AWS would show of a resource that is as declared: nothing is left out."""
-    spec = wanted(wish, at, REGISTRY[at.kind])
+    spec = wanted(declared, at, REGISTRY[at.kind])
     empty = {"route_table": {"main": False}, "network_acl": {"is_default": False}}.get(at.kind, {})
     known: dict[str, Any] = {name: value for name, value in empty.items() if getattr(spec, name) is None}
     return spec.but(**known)
 
 
-def _facts(wish: Document, at: Address, vpc: Address) -> Any:
-    spec = wish.resources[at]
+def _facts(declared: Document, at: Address, vpc: Address) -> Any:
+    spec = declared.resources[at]
     if isinstance(spec, DbInstance):
         now = {name: getattr(spec, name) for name in spec.described()}
         return InstanceFacts(now, frozenset(), "available", aws_id(vpc), aws_id(vpc))
@@ -165,19 +165,19 @@ def beside(snapshot: Snapshot, *unmanaged: Unmanaged) -> Snapshot:
     return replace(snapshot, unmanaged=unmanaged, handles=handles)
 
 
-def context(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> PlanContext:
-    return PlanContext(wish, snapshot, policy or Policy())
+def context(declared: Document, snapshot: Snapshot, policy: Policy | None = None) -> PlanContext:
+    return PlanContext(declared, snapshot, policy or Policy())
 
 
-def changes(wish: Document, snapshot: Snapshot, policy: Policy | None = None) -> tuple[Change, ...]:
-    return diff(wish, snapshot, context(wish, snapshot, policy), REGISTRY)
+def changes(declared: Document, snapshot: Snapshot, policy: Policy | None = None) -> tuple[Change, ...]:
+    return diff(declared, snapshot, context(declared, snapshot, policy), REGISTRY)
 
 
 def plan(
-    wish: Document, snapshot: Snapshot, policy: Policy | None = None, only: frozenset[Address] | None = None
+    declared: Document, snapshot: Snapshot, policy: Policy | None = None, only: frozenset[Address] | None = None
 ) -> Plan:
     """The plan from a look to a document."""
-    return make_plan(changes(wish, snapshot, policy), context(wish, snapshot, policy), only)
+    return make_plan(changes(declared, snapshot, policy), context(declared, snapshot, policy), only)
 
 
 _CIDRS = ("0.0.0.0/0", "0.0.0.0/1", "10.0.0.0/16", "10.0.1.0/24", "10.0.2.128/25", "203.0.113.0/24")
