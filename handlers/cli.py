@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.fields import Address
     from handlers.wiring import AwsConnection
-    from reconciler.engine.result import Report
+    from reconciler.engine.run import Report
     from reconciler.model import Policy
 
 IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
@@ -278,8 +278,7 @@ def _run(document: Document, connection: AwsConnection, policy: Policy, **how: A
     from desired_state.sanitize import sanitize
     from handlers import wiring
     from handlers.progress import Progress
-    from reconciler.engine.observe import ObserveError
-    from reconciler.engine.run import StalePlanError, run
+    from reconciler.engine.run import ObserveError, StalePlanError, run
 
     progress = Progress(live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
     try:

@@ -26,7 +26,7 @@ from reconciler.report.text import sentence, text
 if TYPE_CHECKING:
     from desired_state.document import Document
     from lab import StrictAws
-    from reconciler.engine.result import Report
+    from reconciler.engine.run import Report
 
 _MOST_RUNS = 5
 """A database takes its minutes for every change; the laboratory lets them pass between two runs."""

@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from handlers import telemetry
-from handlers.again import put_back
+from handlers.retry import put_back
 from handlers.stack import Invocation, Stack, ready, warm
 from handlers.triggers import InvalidRequest, read_request
-from reconciler.attempt.keep import Request, keep
+from reconciler.attempt.keep import AttemptResult, Ending, Request, keep
 from reconciler.model.trigger import Source, Trigger
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
-from reconciler.report.attempt import AttemptResult, Ending
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

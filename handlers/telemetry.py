@@ -26,8 +26,8 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
+from reconciler.attempt.keep import AttemptResult
 from reconciler.redact import safe_text
-from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import UNITS, LogRecord, bounded, metrics, records
 
 NAMESPACE = "Setpoint"

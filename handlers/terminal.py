@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from reconciler.engine.result import Report
+    from reconciler.engine.run import Report
 
 
 def show(report: Report, form: str, *, no_color: bool) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from handlers import telemetry
-from handlers.again import again, put_back
+from handlers.batch import in_turn, requests_of
 from handlers.queue import QueueMessage
+from handlers.retry import again, put_back
 from handlers.stack import Invocation, Stack, ready, warm
 from handlers.triggers import UnknownEvent
-from handlers.wishes import in_turn, requests_of
 from reconciler.attempt.keep import keep, retry_delay
 from reconciler.model.trigger import Trigger
 

@@ -35,6 +35,8 @@ from reconciler.notify.exposure import lets_in
 from reconciler.notify.publisher import Publisher
 from reconciler.report.attempt import AttemptResult, Ending
 
+__all__ = ["AttemptResult", "Dependencies", "Ending", "Request", "Trigger", "Unreachable", "keep", "retry_delay"]
+
 log = logging.getLogger(__name__)
 
 SKEW = timedelta(seconds=2)

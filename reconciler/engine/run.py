@@ -36,6 +36,8 @@ from reconciler.model import (
 )
 from reconciler.model.kind import PlanContext
 
+__all__ = ["Environment", "Memory", "ObserveError", "Report", "StalePlanError", "run"]
+
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
 """Seconds between looks while AWS has taken a call and still shows the old value (EC2 guide: back off from 2 s)."""

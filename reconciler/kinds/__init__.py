@@ -1,4 +1,8 @@
-"""One file per kind, and the registry of them all; a kind enters the product by its line here."""
+"""The kinds of resource: one file each, or a package where a kind needs more, and the registry of them all.
+
+A kind enters the product by its line here. It may import packets, AWS's spelling and the vocabulary, and no other kind.
+The contract is `reconciler/model/kind.py`; start with `subnet.py`, the smallest, then `security_group/kind.py`.
+"""
 
 from __future__ import annotations
 

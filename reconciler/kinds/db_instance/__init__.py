@@ -1,1 +1,1 @@
-"""db_instance."""
+"""DB instances. `kind.py` is the kind, `settings.py` what changing each setting costs."""

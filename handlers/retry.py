@@ -11,8 +11,8 @@ from dataclasses import replace
 from handlers.queue import QueueMessage
 from handlers.stack import Stack
 from handlers.triggers import message
+from reconciler.attempt.keep import AttemptResult, Ending
 from reconciler.model.trigger import Source, Trigger
-from reconciler.report.attempt import AttemptResult, Ending
 
 
 def put_back(result: AttemptResult, stack: Stack) -> bool:
