@@ -62,7 +62,8 @@ class AwsError(Exception):
     def cause(self) -> Cause:
         """Why, for a report. Every code that asks to slow down is told as one, so that the same cause reads alike."""
         code = "Throttling" if self.verdict is Verdict.RETRY else self.code
-        return Cause(_REASONS[self.verdict], str(self), code)
+        lost = self.unsure and self.verdict is Verdict.LOOK_AGAIN
+        return Cause(Reason.ANSWER_LOST if lost else _REASONS[self.verdict], str(self), code)
 
 
 _REASONS = {

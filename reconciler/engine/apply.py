@@ -145,9 +145,10 @@ class _Writer:
             if not halted:
                 result, halted = self.perform(part)
                 bad += [result] if result.ended is not Ended.DONE else []
-        if not bad or not bad[0].cause:
+        if not bad:
             return ActionResult(action, Ended.DONE), None
-        cause = replace(bad[0].cause, message="; ".join(one.message for one in bad))
+        messages = "; ".join(one.message for one in bad)
+        cause = bad[0].cause and replace(bad[0].cause, message=messages)
         return ActionResult(action, bad[0].ended, cause), halted
 
     def _judge(self, action: Action, error: AwsError) -> ActionResult:

@@ -174,7 +174,9 @@ def _holds(
         if until and not problem and until > now >= last:
             problem = f"it has been held since {since[address]:%Y-%m-%dT%H:%MZ}, longer than this deployment allows"
         if problem or not until:
-            cause = Cause(Reason.INVALID_HOLD_TAG, f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}")
+            message = f"its tag {HOLD_TAG}={text!r} holds nothing: {problem}"
+            # A date that is moved on every day is no other problem each time; another unreadable text is.
+            cause = Cause(Reason.INVALID_HOLD_TAG, message, "" if until else text)
             findings.append(Finding(address, Outcome.BLOCKED, cause, "tags", HOLD_TAG))
         elif until > now:
             holds[address] = min(until, last)

@@ -206,7 +206,7 @@ def _drifts(trace: RunTrace) -> Iterator[Drift]:
 
 
 _UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it is corrected could not be seen: the next run looks again")
-_APPEARED = Cause(Reason.NOT_ATTEMPTED, "it appeared during the run: the next run looks at it")
+_APPEARED = Cause(Reason.APPEARED, "it appeared during the run: the next run looks at it")
 _NOT_ATTEMPTED = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks at it")
 _NOT_VISIBLE_YET = Cause(
     Reason.NOT_VISIBLE_YET, "AWS took the call and still shows the old value: the next run looks again"

@@ -71,6 +71,8 @@ class Reason(StrEnum):
     NOT_VISIBLE_YET = "not_visible_yet"
     """AWS took the call and still shows the old value."""
     NOT_ATTEMPTED = "not_attempted"
+    APPEARED = "appeared"
+    """It appeared during the run."""
     NEXT_RUN = "next_run"
     STALE = "stale"
     """The world is no longer as it was seen, or the look is too old to take anything away on."""
@@ -92,7 +94,9 @@ ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENT
 
 @dataclass(frozen=True)
 class Cause:
-    """Why: the reason for programs, the message for people. `code` is AWS's error code, where AWS is the cause."""
+    """Why: the reason for programs, the message for people. `code` tells causes of one
+    reason apart: AWS's error code, where AWS is the cause, or the value that is wrong.
+    """
 
     reason: Reason
     message: str

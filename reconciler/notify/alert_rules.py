@@ -76,10 +76,11 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     unverified = [drift for drift in report.drifts if _reason(drift) is Reason.UNVERIFIED]
     if unseen or unverified:
         yield _unseen(result, unseen, unverified)
-    held = [drift for drift in report.drifts if _reason(drift) is Reason.PLAN_HELD]
-    going = [one for one in report.orphaned if one.cause and one.cause.reason is Reason.PLAN_HELD]
-    lost = [one for one in report.findings if report.gate.plan_held and one.cause.reason is Reason.SECTION_LOST]
+    held, going, lost = [], [], []
     if report.gate.plan_held:
+        held = [drift for drift in report.drifts if _reason(drift) is Reason.PLAN_HELD]
+        going = [one for one in report.orphaned if one.cause and one.cause.reason is Reason.PLAN_HELD]
+        lost = [one for one in report.findings if one.cause.reason is Reason.SECTION_LOST]
         members = [*map(_found, lost), *map(_going, going), *map(_named, held)]
         yield _plan_held(result, report, report.gate.plan_held, held, members)
     stops = _stops(report)
@@ -119,9 +120,11 @@ def _stops(report: Report) -> set[Cause]:
 
 def _left_behind(report: Report) -> Iterator[Drift]:
     """The drifts that were not reached because the run stopped, or because of what it did not reach."""
-    skipped = {one.cause.reason for one in report.action_results if one.cause and one.ended is Ended.SKIPPED}
-    behind = ENDED_THE_RUN | skipped | {Reason.NOT_ATTEMPTED}
-    yield from (drift for drift in report.drifts if drift.outcome is Outcome.WAITING and _reason(drift) in behind)
+    skipped = {one.cause for one in report.action_results if one.ended is Ended.SKIPPED}
+    for drift in report.drifts:
+        unreached = drift.cause in skipped or _reason(drift) in ENDED_THE_RUN | {Reason.NOT_ATTEMPTED}
+        if drift.outcome is Outcome.WAITING and unreached:
+            yield drift
 
 
 def _plan_held(

@@ -232,7 +232,7 @@ def _run(result: AttemptResult) -> LogRecord:
             "fingerprint": report.plan.fingerprint if report.plan.actions else "",
             "sha256": report.document.sha256,
             "origin": report.document.origin,
-            "held_as_a_whole": report.gate.plan_held,
+            "held_as_a_whole": report.gate.plan_held.message if report.gate.plan_held else None,
             "left_out": max(0, len(report.drifts) - MOST) + max(0, len(report.findings) - MOST) or None,
         }
     return bounded(_full(told), WIDTH)

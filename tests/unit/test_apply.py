@@ -140,7 +140,7 @@ def test_a_call_is_made_with_ids_in_place_of_references_and_noticed() -> None:
         ("DependencyViolation", Ended.WAITING, Reason.BUSY),
         ("InvalidDBInstanceStateFault", Ended.WAITING, Reason.BUSY),
         ("InvalidGroup.NotFound", Ended.STALE, Reason.STALE),
-        ("InternalError", Ended.UNKNOWN, Reason.STALE),
+        ("InternalError", Ended.UNKNOWN, Reason.ANSWER_LOST),
         ("InvalidPermission.Duplicate", Ended.DONE, None),
     ],
 )

@@ -262,3 +262,34 @@ def test_a_lost_section_is_told_with_the_held_plan_whatever_its_message_says(mes
     gate = whole_plan_held(Cause(Reason.PLAN_HELD, message), lost, hold)
     found = find_alerts(completed(findings=(lost, hold), gate=gate))
     assert sorted(topics(found)) == [Topic.DRIFT, Topic.PLAN_HELD]
+
+
+def test_a_plan_that_is_not_held_takes_no_drift_out_of_sight() -> None:
+    """Should a drift say that the plan is held where it is not, people are told of the drift itself."""
+    result = completed(extra(outcome=Outcome.HELD, cause=Cause(Reason.PLAN_HELD, "held")))
+    assert topics(find_alerts(result)) == [Topic.DRIFT]
+
+
+def test_what_waits_for_its_own_reason_is_not_told_as_left_by_a_run_that_stopped() -> None:
+    """A dependency that the planner found has its own alert, though a call was skipped for another dependency."""
+    stop, skip = Cause(Reason.OUT_OF_TIME, "time is up"), Cause(Reason.DEPENDENCY, "it comes after: close it")
+    own = Cause(Reason.DEPENDENCY, "it comes after what cannot be done now: create the group")
+    result = completed(
+        extra(outcome=Outcome.WAITING, cause=stop),
+        extra(HTTPS, Outcome.WAITING, skip, at="security_group/App"),
+        extra(HTTPS, Outcome.WAITING, own, at="security_group/Db"),
+        action_results=(ActionResult(revoke, Ended.WAITING, stop), ActionResult(revoke, Ended.SKIPPED, skip)),
+    )
+    found = find_alerts(result)
+    assert sorted(topics(found)) == [Topic.DRIFT, Topic.STOPPED]
+    assert [one.address for one in found if one.topic is Topic.DRIFT] == ["security_group/Db"]
+
+
+def test_another_text_that_is_no_time_is_another_problem() -> None:
+    def told(code: str) -> str:
+        cause = Cause(Reason.INVALID_HOLD_TAG, "its tag holds nothing", code)
+        finding = Finding(GROUP, Outcome.BLOCKED, cause, "tags", "setpoint:hold")
+        (alert,) = find_alerts(completed(findings=(finding,)))
+        return alert.digest
+
+    assert told("for ever") == told("for ever") != told("until Kim is back")
