@@ -54,7 +54,7 @@ class _Show:
         with self._console.status("building ..."):
             built = self._run(aloud=False)
         self._lab.settle()
-        self._say(sentence(built), "green" if built.in_sync else "red")
+        self._say(sentence(built), "red" if built.failed else "green")
         found = self._break()
         corrected = self._correct()
         calm = self._calm()

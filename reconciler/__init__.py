@@ -8,7 +8,8 @@
    `suppress` takes out what is flapping.
 4. `make_plan` asks the kind for calls (`security_group.rule_steps`): each is an `Action` with its effect on packets. It
    orders them so that no step opens or cuts anything (`packets.reachability.Reachability`).
-5. `gate` holds what policy, holds and limits forbid; `apply` makes the other calls (`Aws.write`): `ActionResult`s.
+5. `gate` holds what policy, holds and limits forbid, with a `Cause`; `apply` makes the other calls (`Aws.write`), each an
+   `ActionResult`.
 6. `run` looks again, and `judge` compares both looks: the difference becomes a `Drift` with its `Outcome`, in a `Report`.
 7. `attribute` asks CloudTrail who did it; `find_alerts` makes the `Alert`, `deduplicate` the `Notification` if it is news,
    and `Publisher.send` sends it.
