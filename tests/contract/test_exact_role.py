@@ -1,4 +1,4 @@
-"""The comparison behind `tests/support/exact_role.py`, on sets that are made up, and on what the product's tables say."""
+"""The measure of the exact role: what a complete test run called, against what `artefact/permissions.py` allows."""
 
 from __future__ import annotations
 

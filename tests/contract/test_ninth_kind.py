@@ -1,4 +1,4 @@
-"""A new kind is its model, its kind file and a line in the registry: nothing else in the product knows the kinds by name.
+"""A new kind is its model, its kind file and a line in the registry: nothing else knows the kinds by name.
 
 The ninth kind is a NAT gateway with a route through it (tests/support/nat_gateway.py), taken through every stage.
 """

@@ -1,7 +1,7 @@
 """A ninth kind, as anybody would add one: the model and the kind file of a NAT gateway.
 
-It lives in the tests until it is wanted. Public zonal gateways only; the elastic IP is named by its id. Sources: EC2 API
-reference, CreateNatGateway and DescribeNatGateways; VPC user guide, NAT gateways.
+It lives in the tests until it is wanted. Public zonal gateways only; the elastic IP is named by its id. Sources: EC2
+API reference, CreateNatGateway and DescribeNatGateways; VPC user guide, NAT gateways.
 """
 
 from __future__ import annotations
