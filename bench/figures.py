@@ -197,7 +197,7 @@ logger = Logger(service="setpoint")
 import boto3
 from desired_state.load import load
 from handlers.settings import settings
-from handlers.wiring import world
+from handlers.wiring import environment
 from reconciler.engine.run import run
 session = boto3.Session(region_name="ap-northeast-2")
 for service in ("ec2", "rds"):

@@ -1,11 +1,11 @@
-"""The doors: how a run is asked for, and how its report is handed back. Wiring only."""
+"""The entry points: the command line, and the Lambda functions `worker`, `sweep` and `invoke`. Wiring only."""
 
 import gc
 import os
 
 IN_LAMBDA = "AWS_LAMBDA_RUNTIME_API" in os.environ
-"""Whether this is a process that Lambda has started."""
+"""Whether Lambda started this process."""
 
 if IN_LAMBDA:
-    # Until all is imported (stack.ready): nothing of that is garbage, and to look for some costs a quarter of the time.
+    # Until `stack.ready`: imports leave no garbage, and collecting costs a quarter of their time.
     gc.disable()

@@ -1,4 +1,4 @@
-"""What a batch of messages wants: which documents are to be looked after, and why. The worker asks once a batch."""
+"""From a batch of queue messages to the documents to reconcile, and why. The worker calls it once per batch."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from reconciler.model.trigger import Source, Trigger
 log = logging.getLogger(__name__)
 
 Requests = Mapping[str, list[tuple[str, Trigger]]]
-"""By document, the id of each message that wants it looked after, and its reason."""
+"""By document: the id and the trigger of each message about it."""
 _NOTHING = Trigger(Source.CHANGE)
 
 
 def in_turn(requests: Requests) -> list[tuple[str, Trigger]]:
-    """Each document once. Those that had to come back most often come first, or a full queue would starve some."""
-    merged = [(document, reduce(_merged, (trigger for _, trigger in asked))) for document, asked in requests.items()]
+    """Each document once. Those with the most retries come first: a full queue would starve them."""
+    merged = [(document, reduce(_merged, (trigger for _, trigger in some))) for document, some in requests.items()]
     return sorted(merged, key=lambda one: (-one[1].tries, one[0]))
 
 
 def requests_of(records: Iterable[Mapping[str, Any]], stack: Stack) -> tuple[Requests, set[str]]:
-    """The wishes of a batch, and the ids of the messages that cannot be understood."""
+    """The requests in a batch, and the ids of the messages that cannot be read."""
     requests: dict[str, list[tuple[str, Trigger]]] = defaultdict(list)
     failed: set[str] = set()
-    at: dict[str, tuple[str, ...] | LedgerError] = {}
+    of_account: dict[str, tuple[str, ...] | LedgerError] = {}
     for record in records:
         item = record["messageId"]
         try:
-            trigger, documents = _asked(record, stack, at)
+            trigger, documents = _requested(record, stack, of_account)
         except (UnknownEvent, LedgerError) as error:
-            log.error("message %s: %s", item, error)  # noqa: TRY400 (what, where and the mend; a traceback adds nothing)
+            log.error("message %s: %s", item, error)  # noqa: TRY400 (a traceback would add nothing)
             failed.add(item)
             continue
         for document in documents:
@@ -45,23 +45,23 @@ def requests_of(records: Iterable[Mapping[str, Any]], stack: Stack) -> tuple[Req
     return requests, failed
 
 
-def _asked(
-    record: Mapping[str, Any], stack: Stack, at: dict[str, tuple[str, ...] | LedgerError]
+def _requested(
+    record: Mapping[str, Any], stack: Stack, of_account: dict[str, tuple[str, ...] | LedgerError]
 ) -> tuple[Trigger, tuple[str, ...]]:
-    """What one message wants, and of which documents. Raises `UnknownEvent` and `LedgerError`."""
+    """The trigger in one message, and its documents. Raises `UnknownEvent` and `LedgerError`."""
     trigger = read_record(record, stack.here)
     if isinstance(trigger, Dropped):
-        log.info("not for us: %s", trigger.reason)
+        log.info("the message was dropped: %s", trigger.reason)
         return _NOTHING, ()
     if trigger.document:
         return trigger, (trigger.document,)
     if trigger.source is Source.SCHEDULE:
-        raise UnknownEvent("the schedule's event belongs to the sweep: it says no document")
-    return trigger, _of_account(trigger.account, at, stack)
+        raise UnknownEvent("the schedule's event is for the sweep: it names no document")
+    return trigger, _of_account(trigger.account, of_account, stack)
 
 
 def _of_account(account: str, known: dict[str, tuple[str, ...] | LedgerError], stack: Stack) -> tuple[str, ...]:
-    """The documents of an account, asked for once in a batch. Raises LedgerError."""
+    """The documents of an account, read once per batch. Raises LedgerError."""
     if account not in known:
         try:
             known[account] = stack.ledger.documents(account, stack.region)
@@ -74,7 +74,7 @@ def _of_account(account: str, known: dict[str, tuple[str, ...] | LedgerError], s
 
 
 def _merged(one: Trigger, other: Trigger) -> Trigger:
-    """Two reasons to look after one document, as one: the later message decides whether a look has covered both."""
+    """Two triggers of one document as one. The later `sent` counts: a run that covers it covers both."""
     sent = max(one.sent, other.sent) if one.sent and other.sent else None
     first = min(one, other, key=lambda trigger: list(Source).index(trigger.source))
     return replace(first, sent=sent, actors=(*one.actors, *other.actors), tries=max(one.tries, other.tries))

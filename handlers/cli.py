@@ -1,8 +1,8 @@
-"""The terminal's door: `setpoint demo | validate | plan | apply | schema | operations`.
+"""The command line: `setpoint demo | validate | plan | apply | schema | operations`.
 
-Data goes to stdout, everything else to stderr. Exit codes: 0 valid, in sync; 2 drift, or something left for later or
-for a person; 1 an error, usage errors too; 130 interrupted. Nothing that a user can cause ends in a traceback. What a
-command does not need is not imported for it.
+Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
+or blocked; 1 an error, also of usage; 130 interrupted. No user error ends in a traceback. A command imports only what
+it needs, because imports are most of its run time.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 
 
 class Refused(Exception):
-    """The command cannot be carried out; the text has a line for each reason, which begins with where it is."""
+    """The command cannot be carried out. The text has one line per reason, each of which starts with its location."""
 
 
 class Interrupted(Exception):
-    """Ctrl-C while a run was going on; the text says what was in flight. Not click's Abort, which has no text."""
+    """Ctrl-C during a run; the text says what was in flight. Not click's Abort, which has no text."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script: runs one command and exits."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its code
-    logging.getLogger().addHandler(logging.NullHandler())  # all that is logged stands in the report, and there inert
+            stream.reconfigure(errors="backslashreplace")  # not every terminal can show every name
+    logging.getLogger().addHandler(logging.NullHandler())  # the report has everything that is logged, sanitized
     sys.exit(run_command(arguments))
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of one command; every error that a user can cause has been told on stderr."""
+    """The exit code of one command, after its errors were printed to stderr."""
     try:
         return int(cli.main(arguments, prog_name="setpoint", standalone_mode=False) or 0)
     except click.ClickException as error:
@@ -71,28 +71,28 @@ def cli() -> None:
 
 _DOC = click.argument("doc", type=click.Path(path_type=Path))
 _FORM = click.option(
-    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it."
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The output format."
 )
-_COLOUR = click.option("--no-color", is_flag=True, help="No colours; NO_COLOR in the environment says the same.")
+_COLOUR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 
 
 def _run_options[Command: Callable[..., Any]](command: Command) -> Command:
-    """The options that `plan` and `apply` share; those of the policy have `SETPOINT_<NAME>` beside them."""
+    """The options that `plan` and `apply` share; each option of the policy overrides its `SETPOINT_<NAME>`."""
     options = (
-        click.option("--only", multiple=True, metavar="ADDRESS", help="Only this resource; may be given again."),
+        click.option("--only", multiple=True, metavar="ADDRESS", help="Only this resource; can be repeated."),
         _FORM,
-        click.option("--profile", default="", help="A profile of the AWS configuration."),
+        click.option("--profile", default="", help="The AWS profile."),
         click.option("--region", default="", help="The region; it must be the document's."),
-        click.option("--endpoint-url", default="", help="Another endpoint than AWS's, such as an emulator's."),
+        click.option("--endpoint-url", default="", help="An endpoint other than AWS, such as an emulator."),
         _COLOUR,
-        click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct, or only report."),
-        click.option("--create-databases/--no-create-databases", default=None, help="Missing databases are made."),
+        click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct drift, or only report it."),
+        click.option("--create-databases/--no-create-databases", default=None, help="Create missing databases."),
         click.option(
             "--downtime", type=click.Choice(["never", "window", "now"]), help="When a database may be interrupted."
         ),
-        click.option("--max-breaks", metavar="N", help="At most so many live members are taken away in one run."),
-        click.option("--prune/--no-prune", default=None, help="What is ours and no longer declared is deleted."),
-        click.option("--max-hold-hours", metavar="N", help="A setpoint:hold tag counts for at most so long."),
+        click.option("--max-breaks", metavar="N", help="The most live members that one run may remove or replace."),
+        click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
+        click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
     )
     for option in reversed(options):
         command = option(command)
@@ -102,7 +102,7 @@ def _run_options[Command: Callable[..., Any]](command: Command) -> Command:
 @cli.command()
 @_DOC
 def validate(doc: Path) -> int:
-    """Check a document without looking at AWS."""
+    """Check a document, without AWS."""
     document = _document(doc)
     scope, count = document.scope, len(document.resources)
     click.echo(
@@ -110,7 +110,7 @@ def validate(doc: Path) -> int:
         f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
     )
     if document.intents:
-        click.echo(f"Its intents ({len(document.intents)}) are parsed and not yet judged.")
+        click.echo(f"Its intents ({len(document.intents)}) are not checked against the network yet.")
     return IN_SYNC
 
 
@@ -119,7 +119,7 @@ def validate(doc: Path) -> int:
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file, for `apply --plan`.")
 @_run_options
 def plan(doc: Path, out: Path | None, only: tuple[str, ...], form: str, **options: Any) -> int:
-    """Show what differs and what would be done. Nothing is changed.
+    """Show the drift and the calls that would correct it. Changes nothing.
 
     Exit code 0: in sync. 2: drift. 1: an error.
     """
@@ -130,30 +130,30 @@ def plan(doc: Path, out: Path | None, only: tuple[str, ...], form: str, **option
     policy = _policy(options)
     if out:
         _refusing(plan_file.PlanFileError, lambda: plan_file.check_place(out))
-    report = _run(document, _place(document, options), policy, write=False, only=chosen)
+    report = _run(document, _connection(document, options), policy, write=False, only=chosen)
     terminal.show(report, form, no_color=options["no_color"])
     if out:
         from reconciler.report.as_json import as_json
 
         _refusing(plan_file.PlanFileError, lambda: plan_file.write(out, plan_file.content(as_json(report), chosen)))
-    doable = len(report.plan.actions) > len(report.gate.held)
-    if form == "text" and (doable or (out and report.plan.actions)):
-        again = [f"--plan={out}"] if out else [f"--only={one}" for one in only]
-        click.echo(f"To do it: {terminal.command('apply', doc, again, options)}", err=True)
+    some_allowed = len(report.plan.actions) > len(report.gate.held)
+    if form == "text" and (some_allowed or (out and report.plan.actions)):
+        selection = [f"--plan={out}"] if out else [f"--only={one}" for one in only]
+        click.echo(f"To apply it: {terminal.command('apply', doc, selection, options)}", err=True)
     return _exit_code(report)
 
 
 @cli.command()
 @_DOC
-@click.option("--plan", "planned", type=click.Path(path_type=Path), help="Do exactly what this plan file says.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--plan", "planned", type=click.Path(path_type=Path), help="Apply exactly this plan file.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 @_run_options
 def apply(
     doc: Path, *, planned: Path | None, auto_approve: bool, only: tuple[str, ...], form: str, **options: Any
 ) -> int:
-    """Correct what differs, and look again.
+    """Correct the drift, then read again to verify it.
 
-    Exit code 0: the second look is in sync. 2: something is held, waiting or blocked. 1: an error.
+    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked. 1: an error.
     """
     document = _document(doc)
     chosen = _chosen(document, only)
@@ -163,16 +163,16 @@ def apply(
         chosen, approved = _approved(planned, document, chosen)
         expected = approved
     elif not auto_approve and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refused("there is no terminal to ask on: look at the plan, then give --auto-approve or --plan FILE")
-    connection = _place(document, options)
+        raise Refused("no terminal to ask for approval; review the plan, then use --auto-approve or --plan FILE")
+    connection = _connection(document, options)
     if not expected and not auto_approve:
-        seen = _run(document, connection, policy, write=False, only=chosen)
-        if len(seen.gate.held) == len(seen.plan.actions):
-            terminal.show(seen, form, no_color=options["no_color"])
-            return _exit_code(seen)
-        if not terminal.agreed(seen, no_color=options["no_color"]):
-            raise Refused("it was not approved; nothing was changed")
-        expected = seen.plan.fingerprint
+        proposed = _run(document, connection, policy, write=False, only=chosen)
+        if len(proposed.gate.held) == len(proposed.plan.actions):
+            terminal.show(proposed, form, no_color=options["no_color"])
+            return _exit_code(proposed)
+        if not terminal.approved(proposed, no_color=options["no_color"]):
+            raise Refused("not approved; nothing was changed")
+        expected = proposed.plan.fingerprint
     report = _run(document, connection, policy, only=chosen, expected=expected, approved=approved)
     terminal.show(report, form, no_color=options["no_color"])
     return _exit_code(report)
@@ -180,7 +180,7 @@ def apply(
 
 @cli.command()
 def schema() -> int:
-    """Print the JSON Schema of a document, for editors."""
+    """Print the JSON Schema of documents, for editors."""
     from desired_state.schema import FILE
 
     click.echo(FILE.read_text(encoding="utf-8"), nl=False)
@@ -190,7 +190,7 @@ def schema() -> int:
 @cli.command()
 @_FORM
 def operations(form: str) -> int:
-    """List every call this tool can make, with phase, risk and permissions."""
+    """List every call that Setpoint can make, with its phase, risk and permissions."""
     from handlers.operations import as_table, rows
 
     click.echo(json.dumps(rows(), indent=2) if form == "json" else as_table(rows()))
@@ -200,7 +200,7 @@ def operations(form: str) -> int:
 @cli.command()
 @_COLOUR
 def demo(*, no_color: bool) -> int:
-    """Build the example network on an embedded emulator, break it as people do, put it right, show it.
+    """Build an example network on an embedded emulator, break it, correct it, and verify the result.
 
     Needs no AWS account, reads no credentials and opens no port.
     """
@@ -208,7 +208,7 @@ def demo(*, no_color: bool) -> int:
         from handlers.demo import demonstrate
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in {"moto", "rich", "lab"}:
-            raise Refused(f"the demo needs {error.name}: install it with `pip install 'setpoint[cli,demo]'`") from error
+            raise Refused(f"the demo needs {error.name}; install it with `pip install 'setpoint[cli,demo]'`") from error
         raise
     return demonstrate(no_color=no_color or bool(os.environ.get("NO_COLOR")))
 
@@ -244,7 +244,7 @@ def _policy(options: Mapping[str, Any]) -> Policy:
 def _approved(
     path: Path, document: Document, chosen: frozenset[Address] | None
 ) -> tuple[frozenset[Address] | None, str]:
-    """What a plan file narrows the run to, and the fingerprint it releases."""
+    """The addresses that a plan file is limited to, and the fingerprint that it approves."""
     from handlers import plan_file
 
     def checked() -> plan_file.PlanFile:
@@ -255,39 +255,42 @@ def _approved(
     plan = _refusing(plan_file.PlanFileError, checked)
     of_plan = _chosen(document, plan.only) if plan.only is not None else None
     if chosen is not None and chosen != of_plan:
-        raise Refused("--only: the plan file says which resources it is for; leave --only out")
+        raise Refused("--only: the plan file names its own resources; omit --only")
     return of_plan, plan.fingerprint
 
 
 def _refusing[Answer](error: type[Exception], act: Callable[[], Answer]) -> Answer:
     try:
         return act()
-    except error as told:
-        raise Refused(str(told)) from told
+    except error as caught:
+        raise Refused(str(caught)) from caught
 
 
-def _place(document: Document, options: Mapping[str, Any]) -> AwsConnection:
+def _connection(document: Document, options: Mapping[str, Any]) -> AwsConnection:
     from handlers import wiring
 
-    entry = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
-    return _refusing(wiring.CannotConnect, lambda: wiring.connect(document, entry))
+    given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    return _refusing(wiring.CannotConnect, lambda: wiring.connect(document, given))
 
 
-def _run(document: Document, connection: AwsConnection, policy: Policy, **how: Any) -> Report:
-    """One run, told on stderr while it goes on."""
+def _run(document: Document, connection: AwsConnection, policy: Policy, **options: Any) -> Report:
+    """One run, with its progress on stderr."""
     from desired_state.sanitize import sanitize
     from handlers import wiring
     from handlers.progress import Progress
     from reconciler.engine.run import ObserveError, StalePlanError, run
 
     progress = Progress(live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
+    environment = wiring.environment(
+        connection, on_read=progress.read, on_throttle=progress.throttled, on_write=progress.write
+    )
     try:
-        return run(document, wiring.world(connection, looking=progress.looking, doing=progress.doing), policy, **how)
+        return run(document, environment, policy, **options)
     except StalePlanError as error:
-        hint = "nothing was changed; plan again, with the same options, and look at it"
-        raise Refused(f"{sanitize(str(error))}: {hint}") from error
+        hint = "nothing was changed; plan again with the same options and review the new plan"
+        raise Refused(f"{sanitize(str(error))}; {hint}") from error
     except (ObserveError, *wiring.FAILURES) as error:
-        raise Refused(f"AWS could not be looked at: {sanitize(str(error))}") from error
+        raise Refused(f"the network could not be read: {sanitize(str(error))}") from error
     except KeyboardInterrupt:
         raise Interrupted(_interrupted(progress.in_flight)) from None
     finally:
@@ -296,9 +299,9 @@ def _run(document: Document, connection: AwsConnection, policy: Policy, **how: A
 
 def _interrupted(in_flight: str) -> str:
     if not in_flight:
-        return "while looking: nothing was changed"
-    hint = "a further run looks first and goes on from what it finds"
-    return f"during or after this write: {in_flight}; whether AWS carried it out is not known, {hint}"
+        return "while reading: nothing was changed"
+    hint = "the next run reads the network first and continues from there"
+    return f"during or after this write: {in_flight}; whether AWS carried it out is not known; {hint}"
 
 
 def _exit_code(report: Report) -> int:

@@ -1,4 +1,4 @@
-"""What `setpoint operations` lists: every call this tool can make, from the kinds' own tables; the reads come first."""
+"""The list of `setpoint operations`: every call that Setpoint can make, from the kinds' tables, reads first."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _COLUMNS = ("permission", "phase", "risk", "kinds", "also_needs")
 
 
 def rows() -> list[dict[str, Any]]:
-    """A row for each operation in the order of phases; `kinds` are those that make it, `also_needs` permissions that
-    AWS asks for beyond the operation's own.
+    """One row per operation, in the order of phases. `kinds` are those that call it, `also_needs` the permissions that
+    AWS requires beyond the operation's own.
     """
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for kind in REGISTRY.values():
@@ -44,7 +44,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def as_table(listed: Iterable[Mapping[str, Any]]) -> str:
-    """The rows for people, in columns."""
+    """The rows as a text table."""
     lines = [[name.replace("_", " ").upper() for name in _COLUMNS]]
     lines += [[_cell(row[name]) for name in _COLUMNS] for row in listed]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]

@@ -1,6 +1,6 @@
-"""The plan file: what `plan --out` writes, a person reads, and `apply --plan` does exactly or not at all.
+"""The plan file: `plan --out` writes it, a person reviews it, `apply --plan` applies exactly it or nothing.
 
-It is JSON for reading; what counts is the fingerprint, which `run` compares with the plan of the moment.
+Its JSON is for people and programs; `run` only compares its fingerprint with the current plan.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from desired_state.document import Document
 from desired_state.sanitize import sanitize
 
 _MOST_BYTES = 64 * 1024 * 1024
+_CREATE = "create one with: setpoint plan DOC --out FILE"
 
 
 class PlanFileError(Exception):
-    """A plan file that cannot be written, or that is none, or that is not for this document or place."""
+    """A plan file that cannot be written, is not a plan file, or is for another document, account or region."""
 
 
 class _Of(BaseModel):
@@ -31,7 +32,7 @@ class _Of(BaseModel):
 
 
 class PlanFile(BaseModel):
-    """What `apply` needs of a plan file; the rest is for people."""
+    """What `apply` needs of a plan file."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -53,16 +54,18 @@ def content(report: Mapping[str, Any], only: frozenset[str] | None) -> str:
 
 
 def check_place(path: Path) -> None:
-    """Refuse, before any work, to write over something that is no plan file. Raises PlanFileError."""
+    """Refuse, before any work, to overwrite something that is not a plan file. Raises PlanFileError."""
     if path.is_dir() or not path.parent.is_dir():
         raise PlanFileError(
-            f"{sanitize(str(path))}: no file can be written there; name a file in a directory that exists"
+            f"{sanitize(str(path))}: no file can be written here; name a file in a directory that exists"
         )
     if path.exists() and path.stat().st_size:
         try:
             read(path)
         except PlanFileError:
-            raise PlanFileError(f"{sanitize(str(path))}: it exists and is no plan file; choose another name") from None
+            raise PlanFileError(
+                f"{sanitize(str(path))}: it exists and is not a plan file; choose another name"
+            ) from None
 
 
 def write(path: Path, text: str) -> None:
@@ -70,7 +73,7 @@ def write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise PlanFileError(f"{sanitize(str(path))}: it cannot be written: {error.strerror}; check the path") from error
+        raise PlanFileError(f"{sanitize(str(path))}: cannot be written: {error.strerror}; check the path") from error
 
 
 def read(path: Path) -> PlanFile:
@@ -78,32 +81,30 @@ def read(path: Path) -> PlanFile:
     where = sanitize(str(path))
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise PlanFileError(f"{where}: it is too large to be a plan file")
+            raise PlanFileError(f"{where}: too large to be a plan file; {_CREATE}")
         return PlanFile.model_validate(json.loads(path.read_bytes()))
     except OSError as error:
-        raise PlanFileError(f"{where}: it cannot be read: {error.strerror}; check the path") from error
+        raise PlanFileError(f"{where}: cannot be read: {error.strerror}; check the path") from error
     except ValidationError as error:
         what = ", ".join(sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})) or "all of it"
-        raise PlanFileError(
-            f"{where}: it is no plan file of this version ({sanitize(what)}); make one with: setpoint plan --out"
-        ) from None
+        raise PlanFileError(f"{where}: not a plan file of this version ({sanitize(what)}); {_CREATE}") from None
     except (ValueError, RecursionError):
-        raise PlanFileError(f"{where}: it is no plan file; make one with: setpoint plan --out") from None
+        raise PlanFileError(f"{where}: not a plan file; {_CREATE}") from None
 
 
 def check(plan: PlanFile, path: Path, document: Document) -> None:
-    """Refuse a plan that is not for exactly this document. Raises PlanFileError."""
+    """Refuse a plan for another document, account, region or revision. Raises PlanFileError."""
     where, scope = sanitize(str(path)), document.scope
     if plan.document.name != document.name:
         raise PlanFileError(
-            f"{where}: it is a plan for document {sanitize(plan.document.name)}, this is {document.name}"
+            f"{where}: the plan is for document {sanitize(plan.document.name)}, this is {document.name}"
         )
     if (plan.account, plan.region) != (scope.account_id, scope.region):
-        there = f"account {sanitize(plan.account)}, {sanitize(plan.region)}"
+        planned = f"account {sanitize(plan.account)}, {sanitize(plan.region)}"
         raise PlanFileError(
-            f"{where}: it is a plan for {there}, the document is for account {scope.account_id}, {scope.region}"
+            f"{where}: the plan is for {planned}, the document is for account {scope.account_id}, {scope.region}"
         )
     if plan.document.sha256 != document.sha256:
         was = f"revision {plan.document.revision}, sha256 {sanitize(plan.document.sha256)[:12]}"
         now = f"revision {document.revision}, sha256 {document.sha256[:12]}"
-        raise PlanFileError(f"{where}: the document has changed since: it was {was}, it is {now}; plan again")
+        raise PlanFileError(f"{where}: the document has changed since the plan, from {was} to {now}; plan again")

@@ -1,7 +1,7 @@
-"""What a run is doing, told on stderr while it does it. The command line makes one for every run.
+"""The progress of a run on stderr, for the command line.
 
-On a terminal reads are one line that is rewritten; elsewhere they are summed up. A write is always a line of its own,
-printed before the call is made, so that whatever happens afterwards it is known what was in flight.
+On a terminal, reads are one line that is rewritten; elsewhere they are summed up. A write is always a line of its own,
+printed before the call is sent, so that it is known what was in flight if the run stops.
 """
 
 from __future__ import annotations
@@ -11,51 +11,51 @@ from threading import Lock
 
 from desired_state.sanitize import sanitize
 
-_READING = "reading "
-
 
 class Progress:
-    """Counts and tells; `in_flight` is the last write that was begun. Reads report from several threads."""
+    """Counts reads and prints lines; `in_flight` is the last write that was started. Reads come from several threads."""
 
     def __init__(self, *, live: bool) -> None:
         self.in_flight = ""
         self._live = live
         self._reads = 0
-        self._looks = 0
+        self._rounds = 0
         self._lock = Lock()
 
-    def looking(self, text: str) -> None:
-        """A read is about to be sent, or AWS asks for patience."""
+    def read(self, operation: str) -> None:  # noqa: ARG002 (reads are counted, not listed)
+        """A read is about to be sent."""
         with self._lock:
-            if not text.startswith(_READING):
-                self._line(text)
-                return
-            self._looks += not self._reads
+            self._rounds += not self._reads
             self._reads += 1
             if self._live:
                 self._rewrite(self._summary())
 
-    def doing(self, text: str) -> None:
+    def throttled(self, operation: str, seconds: float) -> None:
+        """AWS throttled a write, which is sent again after `seconds`."""
+        with self._lock:
+            self._line(f"{operation} is throttled: waiting {seconds:.1f} s")
+
+    def write(self, action: str) -> None:
         """A write is about to be sent."""
         with self._lock:
-            self._end_of_look(told=self._looks == 1)  # later ones are of a single id
-            self.in_flight = sanitize(text)
-            self._line(text)
+            self._end_of_reads(summarize=self._rounds == 1)  # later reads before a write look up a single id
+            self.in_flight = sanitize(action)
+            self._line(action)
 
     def close(self) -> None:
-        """The run is over: nothing is in flight any more."""
+        """The run has ended."""
         with self._lock:
-            self._end_of_look(told=True)
+            self._end_of_reads(summarize=True)
             self.in_flight = ""
 
     def _summary(self) -> str:
-        what = "looking" if self._looks == 1 else "looking again"
-        return f"{what}: {self._reads} read{'' if self._reads == 1 else 's'}"
+        verb = "reading" if self._rounds == 1 else "reading again"
+        return f"{verb}: {self._reads} call{'' if self._reads == 1 else 's'}"
 
-    def _end_of_look(self, *, told: bool) -> None:
+    def _end_of_reads(self, *, summarize: bool) -> None:
         if self._reads and self._live:
             self._rewrite("")
-        elif self._reads and told:
+        elif self._reads and summarize:
             self._line(self._summary())
         self._reads = 0
 

@@ -1,6 +1,6 @@
-"""How the command line speaks to a person: reports, the question before a write, commands to copy.
+"""What the command line shows a person: reports, the question before a write, commands to copy.
 
-A report is data and goes to stdout; a plan that is shown for approval is a question and goes to stderr.
+A report goes to stdout, because it is data; a plan that is shown for approval is part of a question and goes to stderr.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def show(report: Report, form: str, *, no_color: bool) -> None:
         click.echo(text(report, style) if coloured else text(report), color=coloured)
 
 
-def agreed(report: Report, *, no_color: bool) -> bool:
-    """Whether the person at the terminal wants the plan done: only `yes` says so, the end of input does not."""
+def approved(report: Report, *, no_color: bool) -> bool:
+    """Whether the person at the terminal approves the plan; anything but `yes` is a no, the end of input too."""
     from reconciler.report.text import text
 
     click.echo(text(report) if _colourless(no_color) else text(report, style), err=True)
-    click.echo("\nDo this now? Only `yes` counts as a yes: ", err=True, nl=False)
+    click.echo("\nApply this plan? Only `yes` is accepted: ", err=True, nl=False)
     return sys.stdin.readline().strip() == "yes"
 
 
@@ -47,7 +47,7 @@ def style(words: str, colour: str) -> str:
 
 
 def command(name: str, doc: Path, more: Iterable[str], options: Mapping[str, Any]) -> str:
-    """A command that a person may copy, with the options of this one and everything quoted for a shell."""
+    """A command to copy, with the options of the current one, quoted for a shell."""
     words = ["setpoint", name, str(doc), *more]
     for option, value in options.items():
         flag = f"--{option.replace('_', '-')}"

@@ -1,6 +1,6 @@
-"""The only user of botocore: reads all pages, makes one write, classifies what goes wrong, counts every call.
+"""The calls to AWS: reads all pages, sends one write at a time, classifies errors, counts calls.
 
-`observe.py` reads through it, from several threads at once; `apply.py` writes through it, one call at a time.
+`observe.py` reads through it from several threads; `apply.py` writes through it.
 """
 
 from __future__ import annotations
@@ -38,18 +38,20 @@ if TYPE_CHECKING:
     from reconciler.model.kind import Read
 
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError)
-"""Everything botocore raises for a call; an answer that was cut short or is no XML is no `BotoCoreError` to it."""
+"""Everything botocore raises for a call. `ResponseParserError`, for an answer that is cut short or not XML, is not a
+`BotoCoreError`.
+"""
 
 READ_ATTEMPTS = 4
 WRITE_ATTEMPTS = 3
 LONGEST_PAUSE = 8.0
 THREADS = 9
-"""One thread a read of a calm run: with fewer, a run waits for AWS twice."""
+"""One per read of a run in sync: with fewer, a run waits for AWS twice."""
 
 
 class AwsError(Exception):
-    """A call that did not end well. `code` is AWS's own, or one of ours where AWS never answered. `unsure`: AWS may
-    have carried it out all the same (unless it was throttled).
+    """A call that failed. `code` is AWS's, or one of ours if AWS never answered. `unsure`: AWS may have carried it out
+    anyway (unless it was throttled).
     """
 
     def __init__(self, operation: str, code: str, message: str, status: int = 400) -> None:
@@ -60,7 +62,7 @@ class AwsError(Exception):
 
     @property
     def cause(self) -> Cause:
-        """Why, for a report. Every code that asks to slow down is told as one, so that the same cause reads alike."""
+        """For a report. All throttling codes become one, so that the same cause always reads the same."""
         code = "Throttling" if self.verdict is Verdict.RETRY else self.code
         lost = self.unsure and self.verdict is Verdict.LOOK_AGAIN
         return Cause(Reason.ANSWER_LOST if lost else _REASONS[self.verdict], str(self), code)
@@ -76,7 +78,11 @@ _REASONS = {
 
 
 class Aws:
-    """One account and region, seen through boto3. `reads` and `writes` count the calls that were sent."""
+    """One account and region. `reads` and `writes` count the calls that were sent.
+
+    `on_read` is called with the operation before a read, `on_throttle` with the operation and the seconds to wait after
+    a throttled write.
+    """
 
     def __init__(
         self,
@@ -86,24 +92,25 @@ class Aws:
         endpoint_url: str | None = None,
         version: str = "0",
         sleep: Callable[[float], None] = time.sleep,
-        notice: Callable[[str], None] = lambda text: None,
+        on_read: Callable[[str], None] = lambda operation: None,
+        on_throttle: Callable[[str, float], None] = lambda operation, seconds: None,
     ) -> None:
         self.region = region
         self.reads = 0
         self.writes = 0
         self._session, self._endpoint, self._version = session, endpoint_url, version
-        self._sleep, self._notice = sleep, notice
+        self._sleep, self._on_read, self._on_throttle = sleep, on_read, on_throttle
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, int], Any] = {}
 
     def open(self, *services: str) -> None:
-        """Make the clients that read from these services now; else they are made by the first read."""
+        """Create the clients that read from these services now, instead of with the first read."""
         for service in services:
             self._client(service, READ_ATTEMPTS)
 
     def read(self, read: Read) -> list[Any]:
-        """Every item of `read`, all pages. Raises `AwsError`; never answers with a part."""
-        self._notice(f"reading {read.operation}")
+        """Every item of `read`, from all pages. Raises `AwsError`; never returns a part."""
+        self._on_read(read.operation)
         params = json.loads(read.params)
         items: list[Any] = []
         try:
@@ -130,10 +137,10 @@ class Aws:
         return items
 
     def write(self, operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One mutating call; throttling is waited out, nothing else is tried again. Raises `AwsError`.
+        """One mutating call, sent again only after throttling. Raises `AwsError`.
 
-        boto3 itself must not repeat it: most EC2 calls take no client token, so a repeat after a lost answer would
-        make a second VPC, or turn a success into `Duplicate` (EC2 API reference, Ensuring idempotency).
+        boto3 must not retry it: most EC2 calls take no client token, so a retry after a lost answer would create a
+        second VPC, or turn a success into `Duplicate` (EC2 API reference, Ensuring idempotency).
         """
         client = self._client(operation.service, 1)
         for attempt in range(1, WRITE_ATTEMPTS + 1):
@@ -146,7 +153,7 @@ class Aws:
                 if failure.verdict is not Verdict.RETRY or attempt == WRITE_ATTEMPTS:
                     raise failure from error
                 pause = random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2**attempt)  # noqa: S311 (jitter, no secret)
-                self._notice(f"{operation.name} is throttled: waiting {pause:.1f} s")
+                self._on_throttle(operation.name, pause)
                 self._sleep(pause)
             else:
                 return answer
@@ -176,9 +183,9 @@ class Aws:
 
 def _failure(operation: str, error: Exception) -> AwsError:
     if isinstance(error, ClientError):
-        told = error.response.get("Error", {})
+        answer = error.response.get("Error", {})
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-        return AwsError(operation, told.get("Code", "Unknown"), told.get("Message", ""), status)
+        return AwsError(operation, answer.get("Code", "Unknown"), answer.get("Message", ""), status)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)):
         return AwsError(operation, NO_CREDENTIALS, str(error))
     if isinstance(error, (HTTPClientError, NotConnectedError, ResponseParserError)):

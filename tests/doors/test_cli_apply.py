@@ -45,9 +45,10 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint: Any, nothing: StrictAws) -> None:
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
-    assert ran.code == 0
-    assert ran.out.splitlines()[-1] == "Corrected 14 differences with 38 writes; the second look is in sync."
-    assert "  + db_instance/mypostgresqldb (corrected)" in ran.out.splitlines()
+    assert ran.code == 2
+    assert ran.out.splitlines()[-1] == "Corrected 13 of 14 differences with 38 writes; 1 waiting."
+    assert "! + db_instance/mypostgresqldb" in ran.out.splitlines()
+    assert "          waiting: AWS is still creating it: it is creating" in ran.out.splitlines()
     nothing.settle()
     nothing.calls.clear()
     again = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
@@ -72,7 +73,7 @@ def test_drift_is_corrected_and_proven_and_exits_0(
     assert '      - ingress: tcp 22 from 0.0.0.0/0 "temporary, for debugging" (corrected)' in ran.out.splitlines()
     assert ran.out.splitlines()[-1] == "Corrected 1 difference with 1 write; the second look is in sync."
     assert ran.err == (
-        "  looking: 9 reads\n  security_group/APIGatewaySG: revoke tcp 22 from 0.0.0.0/0\n  looking again: 9 reads\n"
+        "  reading: 9 calls\n  security_group/APIGatewaySG: revoke tcp 22 from 0.0.0.0/0\n  reading again: 9 calls\n"
     )
     assert _ports(lab, network) == [80, 443]
 
@@ -97,7 +98,7 @@ def test_without_a_terminal_nothing_is_even_read_unless_approved(
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
-    assert ran.err == "there is no terminal to ask on: look at the plan, then give --auto-approve or --plan FILE\n"
+    assert ran.err == "no terminal to ask for approval; review the plan, then use --auto-approve or --plan FILE\n"
     assert lab.calls == []
 
 
@@ -126,7 +127,7 @@ def test_on_a_terminal_anything_but_yes_changes_nothing(
     answer(typed)
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
-    assert ran.err.endswith("it was not approved; nothing was changed\n")
+    assert ran.err.endswith("not approved; nothing was changed\n")
     assert _writes(lab) == []
     assert _ports(lab, network) == [22, 80, 443]
 
@@ -153,7 +154,7 @@ def test_what_changes_between_the_question_and_the_answer_stops_it(
         drift("intruder-acl-allow")
         return True
 
-    monkeypatch.setattr(terminal, "agreed", slow_yes)
+    monkeypatch.setattr(terminal, "approved", slow_yes)
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
     assert "what it rests on has changed" in ran.err
@@ -206,7 +207,7 @@ def test_ctrl_c_exits_130_and_says_what_was_in_flight_and_the_next_run_goes_on(
     assert ran.out == ""
     assert ran.err.splitlines()[-1] == (
         "Interrupted during or after this write: security_group/APIGatewaySG: revoke tcp 22 from 0.0.0.0/0; "
-        "whether AWS carried it out is not known, a further run looks first and goes on from what it finds."
+        "whether AWS carried it out is not known; the next run reads the network first and continues from there."
     )
     lab.after_write = None
     assert setpoint("apply", EXAMPLE, "--auto-approve").code == 0
@@ -222,7 +223,7 @@ def test_ctrl_c_while_looking_says_that_nothing_was_changed(
     monkeypatch.setattr("reconciler.engine.run.observe", press)
     ran = setpoint("apply", EXAMPLE, "--auto-approve")
     assert ran.code == 130
-    assert ran.err.splitlines()[-1] == "Interrupted while looking: nothing was changed."
+    assert ran.err.splitlines()[-1] == "Interrupted while reading: nothing was changed."
 
 
 # The plan file
@@ -265,7 +266,7 @@ def test_the_plan_of_other_bytes_is_refused_before_anything_is_read(
     lab.calls.clear()
     ran = setpoint("apply", variant(revision=2), "--plan", planned)
     assert ran.code == 1
-    assert ran.err.startswith(f"{planned}: the document has changed since: it was revision 1, sha256 ")
+    assert ran.err.startswith(f"{planned}: the document has changed since the plan, from revision 1, sha256 ")
     assert lab.calls == []
 
 
@@ -274,7 +275,7 @@ def test_the_plan_of_another_document_is_refused(
 ) -> None:
     ran = setpoint("apply", variant(name="other"), "--plan", planned)
     assert ran.code == 1
-    assert ran.err == f"{planned}: it is a plan for document test-server, this is other\n"
+    assert ran.err == f"{planned}: the plan is for document test-server, this is other\n"
     assert _writes(lab) == []
 
 
@@ -307,7 +308,7 @@ def test_what_is_no_plan_file_is_refused(setpoint: Any, lab: StrictAws, tmp_path
     path.write_text(content)
     ran = setpoint("apply", EXAMPLE, "--plan", path)
     assert ran.code == 1
-    assert "it is no plan file" in ran.err
+    assert "not a plan file" in ran.err
     assert "\x1b" not in ran.err
     assert lab.calls == []
 
@@ -316,14 +317,14 @@ def test_a_plan_file_without_a_fingerprint_does_not_mean_any_plan(setpoint: Any,
     planned.write_text(json.dumps(json.loads(planned.read_text()) | {"fingerprint": ""}))
     ran = setpoint("apply", EXAMPLE, "--plan", planned)
     assert ran.code == 1
-    assert "no plan file of this version (fingerprint)" in ran.err
+    assert "not a plan file of this version (fingerprint)" in ran.err
     assert _writes(lab) == []
 
 
 def test_a_plan_file_that_is_not_there_is_refused(setpoint: Any, tmp_path: Path) -> None:
     ran = setpoint("apply", EXAMPLE, "--plan", tmp_path / "none")
     assert ran.code == 1
-    assert "it cannot be read: No such file or directory; check the path" in ran.err
+    assert "cannot be read: No such file or directory; check the path" in ran.err
 
 
 def test_a_plan_file_remembers_what_it_was_narrowed_to(
@@ -335,7 +336,7 @@ def test_a_plan_file_remembers_what_it_was_narrowed_to(
     setpoint("plan", EXAMPLE, "--only", "vpc/MyVPC", "--out", path)
     ran = setpoint("apply", EXAMPLE, "--plan", path, "--only", "security_group/APIGatewaySG")
     assert ran.code == 1
-    assert ran.err == "--only: the plan file says which resources it is for; leave --only out\n"
+    assert ran.err == "--only: the plan file names its own resources; omit --only\n"
     assert setpoint("apply", EXAMPLE, "--plan", path).code == 0
     assert _writes(lab) == ["CreateTags"]
     assert _ports(lab, network) == [22, 80, 443]

@@ -31,7 +31,7 @@ def test_a_valid_document_exits_0_and_is_summed_up_in_a_line(setpoint: Any) -> N
 def test_validate_says_that_intents_are_not_judged(setpoint: Any) -> None:
     ran = setpoint("validate", EXAMPLES / "test-server.json")
     assert ran.code == 0
-    assert ran.out.splitlines()[1] == "Its intents (6) are parsed and not yet judged."
+    assert ran.out.splitlines()[1] == "Its intents (6) are not checked against the network yet."
 
 
 def test_an_invalid_document_exits_1_with_a_line_for_every_problem(setpoint: Any) -> None:
@@ -91,7 +91,7 @@ def test_operations_as_json_are_those_of_the_registry_and_no_others(setpoint: An
         for kind in REGISTRY.values()
         for one in kind.operations
     }
-    reads = {(kind.name, look, "read", "none", ()) for kind in REGISTRY.values() for look in kind.read_permissions}
+    reads = {(kind.name, look, "read", "none", ()) for kind in REGISTRY.values() for look in kind.observe.permissions}
     assert listed == writes | reads
 
 

@@ -32,7 +32,7 @@ def test_a_network_as_declared_exits_0_and_ends_with_one_sentence(setpoint: Any,
     lines = ran.out.splitlines()
     assert lines[0] == f"Account 123456789012, ap-northeast-2: document test-server, revision 1 ({EXAMPLE})"
     assert lines[-1] == "In sync: 14 resources are as declared; 9 reads, no write."
-    assert ran.err == "  looking: 9 reads\n"
+    assert ran.err == "  reading: 9 calls\n"
 
 
 def test_drift_exits_2_and_is_shown_with_its_sign(setpoint: Any, drift: Callable[[str], None]) -> None:
@@ -54,7 +54,7 @@ def test_the_next_command_is_offered_quoted_with_the_same_options(
     path.write_text(EXAMPLE.read_text())
     ran = setpoint("plan", path, "--only", "security_group/APIGatewaySG", "--downtime", "now", "--no-prune")
     assert ran.err.splitlines()[-1] == (
-        f"To do it: setpoint apply '{path}' --only=security_group/APIGatewaySG --downtime=now --no-prune"
+        f"To apply it: setpoint apply '{path}' --only=security_group/APIGatewaySG --downtime=now --no-prune"
     )
 
 
@@ -104,7 +104,7 @@ def test_what_is_only_reported_is_marked_and_exits_2(setpoint: Any, drift: Calla
     assert "    ! - ingress: tcp 22 from 0.0.0.0/0" in ran.out
     assert "held: this deployment only reports" in ran.out
     assert ran.out.splitlines()[-1] == "Plan: nothing to do; 1 held. Nothing was changed."
-    assert "To do it" not in ran.err
+    assert "To apply it" not in ran.err
 
 
 def test_the_environment_sets_the_policy_and_the_option_wins(
@@ -144,7 +144,7 @@ def test_another_account_is_refused_before_anything_is_read(
     ran = setpoint("plan", variant(scope=scope))
     assert ran.code == 1
     assert ran.err == (
-        "this is account 123456789012, the document is for 111122223333: "
+        "this is account 123456789012, the document is for 111122223333; "
         "use --profile with a profile of that account, or correct scope.account_id\n"
     )
     assert [call.operation for call in lab.calls] == ["GetCallerIdentity"]
@@ -160,7 +160,7 @@ def test_another_region_is_refused_before_anything_is_asked(
     ran = setpoint("plan", EXAMPLE, *words)
     assert ran.code == 1
     assert ran.err == (
-        "this is region us-east-1, the document is for ap-northeast-2: "
+        "this is region us-east-1, the document is for ap-northeast-2; "
         "use --region ap-northeast-2, or correct scope.region\n"
     )
     assert lab.calls == []
@@ -169,9 +169,9 @@ def test_another_region_is_refused_before_anything_is_asked(
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (NoCredentialsError(), "Unable to locate credentials: log in, set AWS_PROFILE or "),
+        (NoCredentialsError(), "Unable to locate credentials; log in, set AWS_PROFILE or "),
         (SSOTokenLoadError(profile_name="x", error_msg="gone"), "Error loading SSO Token: "),
-        (ProfileNotFound(profile="a\x1bb"), "The config profile (a\\x1bb) could not be found: `aws configure"),
+        (ProfileNotFound(profile="a\x1bb"), "The config profile (a\\x1bb) could not be found; `aws configure"),
         (EndpointConnectionError(endpoint_url="http://127.0.0.1:9/"), "AWS cannot be reached: Could not connect"),
         (ValueError("Invalid endpoint: foo"), "AWS cannot be reached: Invalid endpoint: foo; check"),
     ],
@@ -195,7 +195,7 @@ def test_credentials_that_expire_after_the_first_call_are_told_without_a_traceba
     lab.faults.fail("DescribeVpcs", "ExpiredToken", times=9)
     ran = setpoint("plan", EXAMPLE)
     assert ran.code == 1
-    assert ran.err.splitlines()[-1].startswith("AWS could not be looked at: DescribeVpcs: ExpiredToken")
+    assert ran.err.splitlines()[-1].startswith("the network could not be read: DescribeVpcs: ExpiredToken")
     assert "Traceback" not in ran.err
 
 
@@ -226,7 +226,7 @@ def test_on_a_terminal_reads_are_one_line_that_is_rewritten(setpoint: Any, monke
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     ran = setpoint("plan", EXAMPLE)
-    assert "\r\x1b[2Klooking: 9 reads\r\x1b[2K" in ran.err
+    assert "\r\x1b[2Kreading: 9 calls\r\x1b[2K" in ran.err
     assert "\n" not in ran.err
 
 
@@ -237,7 +237,7 @@ def test_the_plan_file_is_json_that_a_person_can_read(
     path = tmp_path / "p.json"
     ran = setpoint("plan", EXAMPLE, "--out", path)
     assert ran.code == 2
-    assert ran.err.splitlines()[-1] == f"To do it: setpoint apply {EXAMPLE} --plan={path}"
+    assert ran.err.splitlines()[-1] == f"To apply it: setpoint apply {EXAMPLE} --plan={path}"
     plan = json.loads(path.read_text())
     assert (plan["file"], plan["format_version"], plan["account"], plan["region"]) == (
         "setpoint plan",

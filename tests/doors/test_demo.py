@@ -39,7 +39,7 @@ main(["demo"])
     assert [drift.name for drift in DRIFTS if drift.story not in ran.stdout] == []
     assert len(DRIFTS) >= 10
     assert "In sync: 14 resources are as declared; 9 reads, no write. (9 API calls, 0 of them writes)" in ran.stdout
-    assert ran.stdout.splitlines()[-1].startswith("  All 15 were found, put right, and proven by a second look: ")
+    assert ran.stdout.splitlines()[-1].startswith("  All 15 were found, corrected and verified: ")
 
 
 def test_the_demo_fails_when_an_accident_is_not_found(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_the_demo_fails_when_an_accident_is_not_found(setpoint: Any, monkeypatch
     ran = setpoint("demo", "--no-color")
     assert ran.code == 1
     assert "Not found: harmless" in ran.out
-    assert ran.out.splitlines()[-1] == "  The demo failed to find: this is a fault in Setpoint."
+    assert ran.out.splitlines()[-1] == "  The demo failed to find: this is a bug in Setpoint."
 
 
 def test_without_the_emulator_the_demo_says_what_to_install(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,4 +59,4 @@ def test_without_the_emulator_the_demo_says_what_to_install(setpoint: Any, monke
     monkeypatch.delattr("handlers.demo", raising=False)
     ran = setpoint("demo")
     assert ran.code == 1
-    assert ran.err == "the demo needs moto: install it with `pip install 'setpoint[cli,demo]'`\n"
+    assert ran.err == "the demo needs moto; install it with `pip install 'setpoint[cli,demo]'`\n"

@@ -127,4 +127,4 @@ def test_another_account_behind_the_endpoint_is_refused(
     scope = {"account_id": "111122223333", "region": "ap-northeast-2"}
     ran = setpoint("plan", variant(scope=scope), "--endpoint-url", endpoint)
     assert ran.code == 1
-    assert ran.err.startswith("this is account 123456789012, the document is for 111122223333: use --profile")
+    assert ran.err.startswith("this is account 123456789012, the document is for 111122223333; use --profile")

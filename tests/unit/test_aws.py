@@ -65,7 +65,8 @@ class Wire:
     answers: list[tuple[int, str] | Exception]
     sent: list[Any] = field(default_factory=list)
     naps: list[float] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    throttled: list[tuple[str, float]] = field(default_factory=list)
+    reads: list[str] = field(default_factory=list)
 
     def answer(self, request: Any, **_: object) -> AWSResponse:
         self.sent.append(request)
@@ -76,7 +77,14 @@ class Wire:
 
     def aws(self) -> Aws:
         _WIRES[:] = [self]
-        return Aws(session(), "ap-northeast-2", sleep=self.naps.append, notice=self.notices.append, version="1.2")
+        return Aws(
+            session(),
+            "ap-northeast-2",
+            sleep=self.naps.append,
+            on_read=self.reads.append,
+            on_throttle=lambda operation, seconds: self.throttled.append((operation, seconds)),
+            version="1.2",
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +105,7 @@ def test_a_write_that_is_throttled_is_sent_again_by_us() -> None:
     aws.write(ALLOW, {"GroupId": "sg-1"})
     assert (len(wire.sent), aws.writes, aws.reads) == (3, 3, 0)
     assert 1.0 <= wire.naps[0] <= 2.0 <= wire.naps[1] <= 4.0
-    assert len(wire.notices) == 2
+    assert wire.throttled == [(ALLOW.name, nap) for nap in wire.naps]
 
 
 def test_throttling_is_waited_out_only_so_often() -> None:
