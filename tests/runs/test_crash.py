@@ -1,11 +1,13 @@
 """A run that dies before or after any single write: the next ones finish it, and no packet pays for it.
 
-Every write of a correction is tried, with the death just before it is sent and just after AWS carried it out.
+Every write of a correction and of a first build is tried, with the death just before it is sent and just after AWS
+carried it out: a seeded sample of them, spread over the whole run, in the gate, and all of them at length.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import Random
 from typing import Any, Literal
 
 import pytest
@@ -16,8 +18,20 @@ from reconciler.model import Policy
 from tests.support.packets import State, violations
 from tests.support.runs import Network
 
-WRITES = 15
-"""The writes that correct all drifts of the laboratory together; a test below holds that it is the number."""
+WRITES, BUILDING = 15, 38
+"""The writes that correct all drifts of the laboratory together, and those of a first build; a test holds either."""
+
+
+def points(writes: int, among: int) -> list[Any]:
+    """Every point of death in so many writes; all but one in `among` of them only at length."""
+    found: list[Any] = []
+    for when in ("before", "after"):
+        chosen = Random(f"{writes} {when}")
+        for first in range(1, writes + 1, among):
+            some = range(first, min(first + among, writes + 1))
+            kept = chosen.choice(some)
+            found += [pytest.param(one, when, marks=() if one == kept else pytest.mark.long) for one in some]
+    return found
 
 
 @dataclass(frozen=True)
@@ -51,15 +65,14 @@ def test_every_write_of_the_correction_is_tried(broken: Broken) -> None:
     assert broken.net.run().writes == WRITES
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("write", range(1, WRITES + 1))
+@pytest.mark.parametrize(("write", "when"), points(WRITES, 3))
 def test_a_run_that_dies_at_a_write_is_finished_by_at_most_two_more(
     broken: Broken, write: int, when: Literal["before", "after"]
 ) -> None:
     net = broken.net
     with net.watched() as states:
         net.lab.faults.stop_at(write, when)
-        with pytest.raises(Stopped):
+        with pytest.raises(Stopped, match=f"^{when} write {write}$"):
             net.run()
         net.lab.faults.clear()
         net.lab.settle()
@@ -74,15 +87,19 @@ def test_a_run_that_dies_at_a_write_is_finished_by_at_most_two_more(
     assert (calm.in_sync, calm.writes) == (True, 0)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("write", [1, 2, 3, 8, 12, 16, 20, 25, 30, 35])
+def test_every_write_of_a_first_build_is_tried(net: Network) -> None:
+    net.lab.restore(net.empty)
+    assert net.run(policy=Policy(create_databases=True)).writes == BUILDING
+
+
+@pytest.mark.parametrize(("write", "when"), points(BUILDING, 5))
 def test_a_first_build_that_dies_is_finished_without_making_anything_twice(
     net: Network, write: int, when: Literal["before", "after"]
 ) -> None:
     net.lab.restore(net.empty)
     net.lab.faults.stop_at(write, when)
     policy = Policy(create_databases=True)
-    with pytest.raises(Stopped):
+    with pytest.raises(Stopped, match=f"^{when} write {write}$"):
         net.run(policy=policy)
     net.lab.faults.clear()
     net.run(policy=policy)
@@ -92,7 +109,11 @@ def test_a_first_build_that_dies_is_finished_without_making_anything_twice(
     assert report.in_sync, [drift for drift in report.drifts if drift.message]
     calm = net.run(policy=policy)
     assert (calm.in_sync, calm.writes) == (True, 0)
-    vpcs = net.outsider("ec2").describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.0.0.0/16"]}])["Vpcs"]
-    gateways = net.outsider("ec2").describe_internet_gateways()["InternetGateways"]
-    groups = net.outsider("ec2").describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpcs[0]["VpcId"]]}])
-    assert (len(vpcs), len(gateways), len(groups["SecurityGroups"])) == (1, 1, 4)
+    ec2 = net.outsider("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.0.0.0/16"]}])["Vpcs"]
+    inside: Any = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    assert len(ec2.describe_internet_gateways()["InternetGateways"]) == 1
+    assert len(ec2.describe_subnets(Filters=inside)["Subnets"]) == 3
+    assert len(ec2.describe_route_tables(Filters=inside)["RouteTables"]) == 3  # with the VPC's own
+    assert len(ec2.describe_security_groups(Filters=inside)["SecurityGroups"]) == 4
+    assert len(ec2.describe_network_acls(Filters=inside)["NetworkAcls"]) == 3

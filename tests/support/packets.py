@@ -8,7 +8,8 @@ alike by all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import ip_address, ip_network
 from itertools import product
@@ -50,17 +51,34 @@ def look(ec2: Any, rds: Any, vpc_id: str) -> State:
     here = [{"Name": "vpc-id", "Values": [vpc_id]}]
     network = ec2.describe_vpcs(VpcIds=[vpc_id])["Vpcs"][0]["CidrBlock"]
     subnets = {one["SubnetId"]: one["CidrBlock"] for one in ec2.describe_subnets(Filters=here)["Subnets"]}
-    groups = {
-        one["GroupId"]: (_rules(one["IpPermissions"]), _rules(one["IpPermissionsEgress"]))
-        for one in ec2.describe_security_groups(Filters=here)["SecurityGroups"]
-    }
-    acls: dict[str, tuple[tuple[Entry, ...], ...]] = {}
+    return State(
+        network,
+        tuple(sorted(subnets.items())),
+        _groups(ec2, here),
+        _acls(ec2, here),
+        _tables(ec2, here, subnets),
+        _databases(rds),
+    )
+
+
+def _groups(ec2: Any, here: Any) -> tuple[tuple[str, tuple[frozenset[Rule], frozenset[Rule]]], ...]:
+    found = ec2.describe_security_groups(Filters=here)["SecurityGroups"]
+    sides = {one["GroupId"]: (_rules(one["IpPermissions"]), _rules(one["IpPermissionsEgress"])) for one in found}
+    return tuple(sorted(sides.items()))
+
+
+def _acls(ec2: Any, here: Any) -> tuple[tuple[str, tuple[tuple[Entry, ...], tuple[Entry, ...]]], ...]:
+    acls: dict[str, tuple[tuple[Entry, ...], tuple[Entry, ...]]] = {}
     for one in ec2.describe_network_acls(Filters=here)["NetworkAcls"]:
-        sides = tuple(
+        into, out = (
             tuple(sorted(_entry(entry) for entry in one["Entries"] if entry["Egress"] is egress))
             for egress in (False, True)
         )
-        acls |= {association["SubnetId"]: sides for association in one["Associations"]}
+        acls |= {association["SubnetId"]: (into, out) for association in one["Associations"]}
+    return tuple(sorted(acls.items()))
+
+
+def _tables(ec2: Any, here: Any, subnets: Iterable[str]) -> tuple[tuple[str, frozenset[tuple[str, str]]], ...]:
     tables = ec2.describe_route_tables(Filters=here)["RouteTables"]
     by_subnet = {
         association["SubnetId"]: table
@@ -69,8 +87,11 @@ def look(ec2: Any, rds: Any, vpc_id: str) -> State:
         if association.get("SubnetId")
     }
     main = next(table for table in tables for association in table["Associations"] if association["Main"])
-    routes = {subnet: _routes(by_subnet.get(subnet, main)) for subnet in subnets}
-    databases = tuple(
+    return tuple(sorted((subnet, _routes(by_subnet.get(subnet, main))) for subnet in subnets))
+
+
+def _databases(rds: Any) -> tuple[tuple[str, frozenset[str], bool], ...]:
+    return tuple(
         (
             one["DBInstanceIdentifier"],
             frozenset(group["VpcSecurityGroupId"] for group in one["VpcSecurityGroups"]),
@@ -78,14 +99,27 @@ def look(ec2: Any, rds: Any, vpc_id: str) -> State:
         )
         for one in rds.describe_db_instances()["DBInstances"]
     )
-    return State(
-        network,
-        tuple(sorted(subnets.items())),
-        tuple(sorted(groups.items())),
-        tuple(sorted(acls.items())),  # type: ignore[arg-type]
-        tuple(sorted(routes.items())),
-        databases,
-    )
+
+
+_CHANGES = {"SecurityGroup": "groups", "NetworkAcl": "acls", "Route": "routes", "Tags": ""}
+"""What part of a state a write with that word in its name can change; any other may change all of it."""
+
+
+def look_again(last: State, operation: str, ec2: Any, rds: Any, vpc_id: str) -> State:
+    """The state after one more write: as `look` sees it, asked for as little as that write can have changed."""
+    part = next((part for word, part in _CHANGES.items() if word in operation), None)
+    if part is None:
+        return look(ec2, rds, vpc_id)
+    here = [{"Name": "vpc-id", "Values": [vpc_id]}]
+    subnets = [subnet for subnet, _ in last.subnets]
+    changed: dict[str, Any] = {"databases": _databases(rds)}
+    if part == "groups":
+        changed["groups"] = _groups(ec2, here)
+    elif part == "acls":
+        changed["acls"] = _acls(ec2, here)
+    elif part == "routes":
+        changed["routes"] = _tables(ec2, here, subnets)
+    return replace(last, **changed)
 
 
 def _rules(permissions: list[dict[str, Any]]) -> frozenset[Rule]:

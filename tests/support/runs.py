@@ -22,7 +22,7 @@ from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, run
 from reconciler.model import Outcome, Policy
-from tests.support.packets import State, look
+from tests.support.packets import State, look, look_again
 
 EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text())
@@ -90,9 +90,12 @@ class Network:
     def watched(self) -> Iterator[list[State]]:
         """The states after every write that is made meanwhile."""
         states: list[State] = []
+        ec2, rds = self.outsider("ec2"), self.outsider("rds")
 
         def keep(call: Call) -> None:
-            states.append(self.state())
+            vpc_id = self.live["vpc/MyVPC"]
+            last = states[-1] if states else None
+            states.append(look_again(last, call.operation, ec2, rds, vpc_id) if last else self.state())
 
         self.lab.after_write = keep
         yield states
