@@ -1,5 +1,5 @@
-"""How the Lambda artefact is assembled: our code, its locked dependencies, botocore's data cut to what is called.
+"""Builds the Lambda artefact: Setpoint's code, its locked dependencies, and botocore's data for the operations in use.
 
-`make artefact` and SAM (`build-<function>` in the Makefile) start `python -m artefact`; the tests and `make bench` call
-`assemble`. Nothing of the product imports it, and it is not in the artefact.
+`make artefact` and SAM (`build-<function>` in the Makefile) run `python -m artefact`; the tests and `make bench` call
+`assemble.py`. The product does not import this package, and the artefact does not contain it.
 """

@@ -1,4 +1,4 @@
-"""`python -m artefact`: what `make artefact` and SAM's `make build-<function>` start; prints the sizes."""
+"""`python -m artefact`, for `make artefact` and SAM's `make build-<function>`; prints the sizes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from artefact.assemble import Recipe, assembled, pack, sizes
 
 
 def main() -> None:
-    """Assembles what the arguments say."""
+    """Builds the artefact that the arguments describe."""
     parser = argparse.ArgumentParser(prog="python -m artefact", description="Assemble the Lambda artefact.")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64")
-    parser.add_argument("--stock", action="store_true", help="leave botocore's data and certificates as they come")
+    parser.add_argument("--stock", action="store_true", help="keep all of botocore's data and certificates")
     parser.add_argument("--into", type=Path, help="copy the artefact into this folder instead of packing it")
-    asked = parser.parse_args()
-    wheels = {"arm64": "aarch64"}.get(asked.architecture, asked.architecture)
-    folder = assembled(Recipe(wheels, stock=asked.stock))
-    if asked.into:
-        shutil.copytree(folder, asked.into, dirs_exist_ok=True)
+    options = parser.parse_args()
+    wheels = {"arm64": "aarch64"}.get(options.architecture, options.architecture)
+    folder = assembled(Recipe(wheels, stock=options.stock))
+    if options.into:
+        shutil.copytree(folder, options.into, dirs_exist_ok=True)
         return
     archive = folder.parent / "setpoint.zip"
     pack(folder, archive)
-    told = sizes(folder, archive)
-    print(  # noqa: T201 (a command's answer)
-        f"{archive.relative_to(Path.cwd())}: {told.zipped / 1e6:.1f} MB, "
-        f"unzipped {told.unzipped / 1e6:.1f} MB in {told.files} files, for {folder.name}"
+    size = sizes(folder, archive)
+    print(  # noqa: T201 (a command's output)
+        f"{archive.relative_to(Path.cwd())}: {size.zipped / 1e6:.1f} MB, "
+        f"unzipped {size.unzipped / 1e6:.1f} MB in {size.files} files, for {folder.name}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Assembles the artefact: a folder whose content is all that Lambda gets, and the same bytes as a zip."""
+"""Builds the artefact: a folder with everything that Lambda gets, and the zip of it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
     from artefact.prune import Calls
 
 TASK_ROOT = "/var/task"
-"""Where Lambda puts the artefact; tracebacks name files by it."""
+"""Where Lambda unpacks the artefact; tracebacks name files by it."""
 _ASSEMBLY = sorted(Path(__file__).parent.glob("*.py"))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What kind of artefact.
-
-    `architecture`: `aarch64` or `x86_64`, with wheels of the index for Lambda; empty: for this machine, with what the
-    running environment has installed. `stock`: botocore's and boto3's data as they come, and all certificates.
+    """`architecture`: `aarch64` or `x86_64`, with Lambda's wheels from the index; empty: this machine's, with what the
+    current environment has installed. `stock`: all of botocore's and boto3's data, and all certificates.
     """
 
     architecture: str = ""
@@ -51,36 +49,36 @@ class Sizes(NamedTuple):
 
 
 def assembled(recipe: Recipe, build: Path = own_code.ROOT / "build") -> Path:
-    """The folder of the artefact, in `build`; assembled anew only if something that goes into it has changed.
+    """The folder of the artefact, in `build`; rebuilt only if an input has changed.
 
-    The dependencies are kept by themselves, so that a change of our code asks no index. Only one process at a time
-    works in `build`: tests running side by side share what is there.
+    The dependencies are cached separately, so that a change of Setpoint's code needs no index. A lock lets one process
+    at a time work in `build`, because parallel tests share it.
     """
     build.mkdir(exist_ok=True)
     with _alone_in(build):
         inputs = _inputs_of_dependencies(recipe)
-        layer = kept(build / f"{recipe.name}-dependencies", inputs, lambda folder: _dependencies(folder, recipe))
+        layer = cached(build / f"{recipe.name}-dependencies", inputs, lambda folder: _dependencies(folder, recipe))
 
         def complete(folder: Path) -> None:
             shutil.copytree(layer, folder, copy_function=os.link)
             _own(folder)
 
-        return kept(build / recipe.name, inputs + fingerprint([*own_code.sources(), *_ASSEMBLY]), complete)
+        return cached(build / recipe.name, inputs + fingerprint([*own_code.sources(), *_ASSEMBLY]), complete)
 
 
 def assemble(folder: Path, recipe: Recipe) -> None:
-    """The artefact in `folder`, which must not be there yet; nothing is kept."""
+    """Builds the artefact in `folder`, which must not exist yet, without the cache."""
     _dependencies(folder, recipe)
     _own(folder)
 
 
-def kept(folder: Path, inputs: str, make: Callable[[Path], None]) -> Path:
-    """`folder` as it was made of equal inputs before, or made anew; what was not finished does not count."""
+def cached(folder: Path, inputs: str, create: Callable[[Path], None]) -> Path:
+    """`folder`, created again unless it was completed with the same inputs before."""
     note = folder.with_name(f"{folder.name}.inputs")
     if not (note.exists() and note.read_text() == inputs):
         note.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
-        make(folder)
+        create(folder)
         note.write_text(inputs)
     return folder
 
@@ -106,13 +104,13 @@ def _own(folder: Path) -> None:
 
 
 def _inputs_of_dependencies(recipe: Recipe) -> str:
-    asked = "" if recipe.stock else sorted((service, sorted(operations)) for service, operations in calls().items())
-    made_by = sys.version if recipe.architecture else sys.version + sys.prefix
-    return f"{recipe} {asked} {made_by} " + fingerprint([dependencies.LOCK, *_ASSEMBLY])
+    called = "" if recipe.stock else sorted((service, sorted(operations)) for service, operations in calls().items())
+    python = sys.version if recipe.architecture else sys.version + sys.prefix
+    return f"{recipe} {called} {python} " + fingerprint([dependencies.LOCK, *_ASSEMBLY])
 
 
 def calls() -> Calls:
-    """Every operation that the functions may call."""
+    """Every operation that the product calls."""
     from artefact import permissions
 
     return permissions.calls()
@@ -120,26 +118,26 @@ def calls() -> Calls:
 
 def _check_interpreter() -> None:
     if sys.version_info[:2] != dependencies.LAMBDA_PYTHON:
-        wanted, here = ".".join(map(str, dependencies.LAMBDA_PYTHON)), sys.version.split()[0]
+        required, current = ".".join(map(str, dependencies.LAMBDA_PYTHON)), sys.version.split()[0]
         raise SystemExit(
-            f"The artefact is byte-compiled for Lambda's Python {wanted}, and this is {here}:\n"
-            f"  make clean; make artefact PYTHON=/path/to/python{wanted}"
+            f"The artefact is byte-compiled for Lambda's Python {required}, and this is {current}:\n"
+            f"  make clean; make artefact PYTHON=/path/to/python{required}"
         )
 
 
 def compile_all(folder: Path, *parts: str) -> None:
-    """Byte code beside every module: Lambda cannot write it, and without it a cold start takes half as long again.
+    """Byte code for every module: Lambda cannot write it, and without it a cold start takes 50 % longer.
 
-    It is not checked against its source, whose time no zip keeps. A process of its own compiles in one order, so that
-    the bytes do not depend on what this one has done before. `parts`: only these folders in it.
+    It is not checked against its source, because the zip has no modification times. A separate process compiles, so
+    that the bytes do not depend on what this one did before. `parts`: only these folders.
     """
     command = [sys.executable, "-I", "-S", "-m", "compileall", "-q", "-f", "--invalidation-mode=unchecked-hash"]
     command += ["-s", str(folder), "-p", TASK_ROOT, *(str(folder / part) for part in parts or [""])]
-    subprocess.run(command, check=True)  # noqa: S603 (our own arguments)
+    subprocess.run(command, check=True)  # noqa: S603 (fixed arguments)
 
 
 def fingerprint(files: Iterable[Path]) -> str:
-    """A digest of the names and contents of files of this project."""
+    """A digest of the names and contents of project files."""
     digest = hashlib.sha256()
     for file in sorted(files):
         content = file.read_bytes()
@@ -148,11 +146,11 @@ def fingerprint(files: Iterable[Path]) -> str:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """The zip of `folder`: equal bytes for equal files, whatever their times, owners and order on disk."""
+    """The zip of `folder`, reproducible: times, owners and the order on disk do not matter."""
     partial = archive.with_suffix(".partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for file in _files(folder):
-            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())  # with the earliest time a zip can say
+            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())  # with the earliest time of a zip, 1980
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
@@ -161,7 +159,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def sizes(folder: Path, archive: Path) -> Sizes:
-    """How large the artefact is."""
+    """The sizes of the artefact."""
     files = _files(folder)
     return Sizes(sum(file.stat().st_size for file in files), archive.stat().st_size, len(files))
 

@@ -1,4 +1,4 @@
-"""The locked dependencies in a folder: installed for Lambda's platform, or copied from the environment we run in."""
+"""Puts the locked dependencies in a folder: installed for Lambda's platform, or copied from the current environment."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from artefact.own_code import ROOT
 LOCK = ROOT / "requirements.txt"
 LAMBDA_PYTHON = (3, 13)
 _KEPT_METADATA = re.compile(r"METADATA|LICEN[CS]E.*|NOTICE.*|COPYING.*|licenses")
-"""Who reads a deployed package wants to know what is in it: `importlib.metadata`, and scanners for vulnerabilities."""
+"""What `importlib.metadata` and vulnerability scanners read."""
 
 
 def install(target: Path, architecture: str) -> None:
-    """What requirements.txt locks, as wheels for Lambda on `architecture` (aarch64 or x86_64). Asks the index."""
-    # Amazon Linux 2023, the system of Lambda's Python 3.13, has glibc 2.34.
+    """Installs requirements.txt from the index, as wheels for Lambda on `architecture` (aarch64 or x86_64)."""
+    # Lambda's Python 3.13 runs on Amazon Linux 2023, which has glibc 2.34.
     platforms = [f"--platform={tag}_{architecture}" for tag in ("manylinux2014", "manylinux_2_28")]
     version = ".".join(map(str, LAMBDA_PYTHON))
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-qq"]
     command += ["--require-hashes", "--no-deps", "--only-binary=:all:", *platforms, "--implementation=cp"]
     command += [f"--python-version={version}", "--no-compile", f"--target={target}", f"--requirement={LOCK}"]
-    subprocess.run(command, check=True)  # noqa: S603 (our own arguments)
+    subprocess.run(command, check=True)  # noqa: S603 (fixed arguments)
 
 
 def copy_installed(target: Path, names: Iterable[str] = ()) -> None:
-    """The same from the running environment, by the lists of files that pip left there; for tests, without an index.
+    """Copies requirements.txt from the current environment, by pip's lists of files; for tests, without an index.
 
-    `names`: these instead of what requirements.txt locks, in whatever version they are.
+    `names`: these packages instead, in any version.
     """
     for name, version in [(name, "") for name in names] or locked():
         found = _installed(name)
         if found is None or version not in {"", found.version}:
-            there = found.version if found else "none"
-            raise SystemExit(f"{LOCK.name} locks {name} {version}, this environment has {there}: run `make test`")
+            installed = found.version if found else "none"
+            raise SystemExit(f"{LOCK.name} locks {name} {version}, this environment has {installed}: run `make test`")
         for file in found.files or ():
             if ".." not in file.parts and file.suffix != ".pyc":
                 (target / file).parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def _installed(name: str) -> Distribution | None:
 
 
 def clean(target: Path) -> None:
-    """Away with what no function reads: stubs, tests, scripts, the installer's notes."""
+    """Removes what no function reads: stubs, tests, scripts, the installer's notes."""
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):

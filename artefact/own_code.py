@@ -1,4 +1,4 @@
-"""Which of our modules the functions can reach. They are the artefact; the terminal's and the lab's are not in it."""
+"""Setpoint's modules that the functions import. Only they are in the artefact, not the command line or the lab."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ALWAYS = ("handlers.settings", "handlers.wiring")
 
 
 def doors(root: Path = ROOT) -> list[str]:
-    """The modules that Lambda calls: those of `handlers` with a function `handler`."""
+    """The modules that Lambda calls: those in `handlers` with a function `handler`."""
 
     def is_door(file: Path) -> bool:
         body = ast.parse(file.read_text("utf-8")).body
@@ -24,29 +24,29 @@ def doors(root: Path = ROOT) -> list[str]:
 
 
 def reachable(root: Path = ROOT) -> list[Path]:
-    """Our files that the doors import, wherever in a function the import stands; in order, relative to `root`."""
+    """Setpoint's files that the functions import, also inside functions; sorted, relative to `root`."""
     finder = ModuleFinder(path=[str(root)])
     for name in (*_ALWAYS, *doors(root)):
         finder.import_hook(name)
     missing = [name for name in finder.any_missing_maybe()[0] if name.partition(".")[0] in PACKAGES]
     if missing:
-        raise SystemExit(f"a function imports what is not there: {', '.join(sorted(missing))}")
+        raise SystemExit(f"a function imports modules that do not exist: {', '.join(sorted(missing))}")
     found = {Path(file) for module in finder.modules.values() if (file := vars(module)["__file__"])}
-    ours = sorted(file.relative_to(root) for file in found if file.is_relative_to(root))
-    strangers = [str(file) for file in ours if file.parts[0] not in PACKAGES]
-    if strangers:
-        raise SystemExit(f"a function imports what is not in the artefact: {', '.join(strangers)}")
-    return ours
+    own = sorted(file.relative_to(root) for file in found if file.is_relative_to(root))
+    excluded = [str(file) for file in own if file.parts[0] not in PACKAGES]
+    if excluded:
+        raise SystemExit(f"a function imports what is not in the artefact: {', '.join(excluded)}")
+    return own
 
 
 def sources(root: Path = ROOT) -> list[Path]:
-    """Everything that `copy` may copy from."""
+    """Every file that `copy` may copy."""
     files = [file for package in PACKAGES for file in (root / package).rglob("*.py")]
     return [root / "LICENSE", root / "pyproject.toml", *sorted(files)]
 
 
 def copy(target: Path, root: Path = ROOT) -> None:
-    """Our reachable code into `target`, with the metadata that says which version it is."""
+    """Copies the reachable code into `target`, with the metadata that names its version."""
     for file in reachable(root):
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, target / file)

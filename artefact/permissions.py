@@ -1,11 +1,10 @@
-"""What the functions may do, out of the kinds' own tables: IAM statements, the page about them, and every call made.
+"""The permissions of the functions, derived from the kinds' tables: IAM statements, and the list of every call.
 
-`template.yaml` and `templates/target-role.yaml` hold the statements word for word; tests compare both ways. The build
-of the artefact keeps the models of `calls()` only. `python -m artefact.permissions_page > docs/permissions.md` renews
-the page.
+`template.yaml` and `templates/target-role.yaml` contain the statements verbatim; tests compare both ways. The artefact
+has only the botocore models of `calls()`. `permissions_page.py` generates `docs/permissions.md`.
 
-What IAM checks a call against, and what it can be bound to: Service Authorization Reference, "Actions, resources, and
-condition keys for Amazon EC2" and "... for Amazon RDS". `ec2:Vpc` holds an ARN, and not every resource in a VPC has it.
+The resource types and condition keys of each action: Service Authorization Reference, "Actions, resources, and
+condition keys for Amazon EC2" and "... for Amazon RDS". `ec2:Vpc` is an ARN, and not every resource in a VPC has it.
 """
 
 from __future__ import annotations
@@ -19,24 +18,24 @@ from reconciler.kinds import REGISTRY
 from reconciler.model import DOCUMENT_TAG, Operation, Phase
 from reconciler.model.kind import Kind
 
-_HERE = "arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
+_ARN = "arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}"
 _ANY_VPC = "arn:*:ec2:*:*:vpc/"
-"""Ids of VPCs are unique everywhere, and a delimiter of Fn::Join takes no function, so the partition stays open."""
+"""VPC ids are unique everywhere, and the delimiter of Fn::Join cannot be a function, so the partition is a wildcard."""
 
 VPC_ARNS = {
     "Fn::Split": [",", {"Fn::Join": ["", [_ANY_VPC, {"Fn::Join": [f",{_ANY_VPC}", {"Ref": "VpcIds"}]}]]}],
 }
 _IN_VPC = {"ArnLike": {"ec2:Vpc": VPC_ARNS}}
 _THE_VPC = {"StringLike": {"ec2:VpcID": {"Ref": "VpcIds"}}}
-_OURS = {"Null": {f"aws:ResourceTag/{DOCUMENT_TAG}": "false"}}
-_MADE_OURS = {"Null": {f"aws:RequestTag/{DOCUMENT_TAG}": "false"}}
+_OWNED = {"Null": {f"aws:ResourceTag/{DOCUMENT_TAG}": "false"}}
+_CREATED_OWNED = {"Null": {f"aws:RequestTag/{DOCUMENT_TAG}": "false"}}
 
 _TAGGING = frozenset({"ec2:CreateTags", "rds:AddTagsToResource"})
 _NAMED = "${DatabaseNames}"
 
 
 class _Bound(NamedTuple):
-    """How IAM holds calls on one type of resource: the last part of its ARN, a condition, and the Sid's middle."""
+    """How IAM restricts calls on one resource type: the last part of its ARN, a condition, and the Sid's middle."""
 
     resource: str
     condition: Mapping[str, Any]
@@ -49,30 +48,33 @@ _BOUNDS: Mapping[str, _Bound] = {
         for one in ("network-acl", "route-table", "security-group", "subnet")
     },
     "ec2:vpc": _Bound("vpc/*", _THE_VPC),
-    # A rule carries no tag of ours and no VPC; the same call is checked against its group, which has one.
+    # A rule has neither Setpoint's tag nor a VPC; the same call is also checked against its group, which has one.
     "ec2:security-group-rule": _Bound("security-group-rule/*", {}),
-    # Named in a rule, never changed. AWS's own prefix lists belong to no account.
+    # A rule refers to it, no call changes it. AWS-managed prefix lists belong to no account.
     "ec2:prefix-list": _Bound("prefix-list/*", {}),
-    "rds:db": _Bound(f"db:{_NAMED}", _OURS),
-    # Its tags are read only where they are declared, so one that was adopted may carry none of ours.
+    "rds:db": _Bound(f"db:{_NAMED}", _OWNED),
+    # Its tags are read only if they are declared, so an adopted one may not have Setpoint's tag.
     "rds:subgrp": _Bound(f"subgrp:{_NAMED}", {}),
-    # RDS gives an instance its default groups where nothing else is said, and checks the call against them.
+    # RDS gives an instance its default groups unless others are named, and checks the call against them.
     "rds:og": _Bound("og:default*", {}, "DefaultGroups"),
     "rds:pg": _Bound("pg:default*", {}, "DefaultGroups"),
 }
-"""Whatever is not named here is bound to our tag, which nearly every type of resource has."""
+"""A resource type that is not listed here is restricted by Setpoint's tag."""
 
-_BESIDES = {
-    "secretsmanager": ("MasterSecrets", _HERE.format(service="secretsmanager", resource="secret:rds!db-*")),
-    "kms": ("LookAtKeys", _HERE.format(service="kms", resource="key/*")),
+_ALSO_NEEDED = {
+    "secretsmanager": ("MasterSecrets", _ARN.format(service="secretsmanager", resource="secret:rds!db-*")),
+    "kms": ("LookAtKeys", _ARN.format(service="kms", resource="key/*")),
 }
-"""What RDS does in our name to keep a master password (RDS user guide, Password management with Secrets Manager)."""
+"""What RDS does on the caller's behalf to manage a master password (RDS user guide, Password management with Secrets
+Manager).
+"""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement that allows. `resources` are texts of Fn::Sub; `requires_setting` is the setting without which it is left out;
-    `checks` are the resources that each action meets there, some of those of the statement.
+    """One Allow statement. `resources` are strings for Fn::Sub; `checks` are the ones that each action is checked
+    against; `requires_setting` is the setting without which a role does not have it; `creates`: it is for creating, and
+    for the tags set then.
     """
 
     sid: str
@@ -81,20 +83,23 @@ class Statement:
     condition: Mapping[str, Any]
     requires_setting: str = ""
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    creates: bool = False
 
     def as_iam(self) -> dict[str, Any]:
-        """As a template holds it, functions of CloudFormation in their long form."""
-        told: dict[str, Any] = {
+        """As in the template, with CloudFormation's functions in their long form."""
+        statement: dict[str, Any] = {
             "Sid": self.sid,
             "Effect": "Allow",
             "Action": list(self.actions),
             "Resource": [{"Fn::Sub": one} if "${" in one else one for one in self.resources],
         }
-        return told | ({"Condition": self.condition} if self.condition else {})
+        return statement | ({"Condition": self.condition} if self.condition else {})
 
 
 class ApiCall(NamedTuple):
-    """A call that the doors make for themselves: botocore's service and operation, and the permissions it takes."""
+    """A call that the functions or the command line make themselves: botocore's service and operation, and the
+    permissions that it needs.
+    """
 
     service: str
     operation: str
@@ -102,27 +107,27 @@ class ApiCall(NamedTuple):
     doors: frozenset[str]
 
 
-_KEEPERS = frozenset({"worker", "invoke"})
-_ALL = _KEEPERS | {"sweep"}
+_RUNNERS = frozenset({"worker", "invoke"})
+_ALL = _RUNNERS | {"sweep"}
 
 DOORS = (
     ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep"})),
-    # Whoever may not list the bucket is told 403 for what is deleted (S3 API reference, GetObject).
-    ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _KEEPERS),
+    # Without s3:ListBucket S3 answers 403 for a deleted object (S3 API reference, GetObject).
+    ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _RUNNERS),
     ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker"})),
-    ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _KEEPERS),
+    ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _RUNNERS),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
-    ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _KEEPERS),
-    ApiCall("events", "PutEvents", ("events:PutEvents",), _KEEPERS),
-    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _KEEPERS),
-    ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _KEEPERS),
+    ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _RUNNERS),
+    ApiCall("events", "PutEvents", ("events:PutEvents",), _RUNNERS),
+    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _RUNNERS),
+    ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _RUNNERS),
     ApiCall("sts", "GetCallerIdentity", (), frozenset({"terminal"})),
 )
-"""Every call beside the registry's. The library that reads the queue for Lambda and writes the logs is Lambda's own."""
+"""Every call besides the kinds'. Lambda itself reads the queue and writes the logs."""
 
 
 def calls() -> dict[str, frozenset[str]]:
-    """All API operations that anything in the product ever calls, by botocore's name of the service."""
+    """Every API operation that the product calls, by botocore's name of the service."""
     found: dict[str, set[str]] = defaultdict(set)
     for kind in REGISTRY.values():
         for permission in (*kind.observe.permissions, *(one.permission for one in kind.operations)):
@@ -134,38 +139,37 @@ def calls() -> dict[str, frozenset[str]]:
 
 
 def read_permissions(kinds: Mapping[str, Kind] = REGISTRY) -> Statement:
-    """The statement for the kinds' reads. Describe calls know no resource but `*`, or are asked for all there is."""
+    """The statement for the kinds' reads: most Describe calls support no resource but `*`, and the others list all."""
     actions = sorted({permission for kind in kinds.values() for permission in kind.observe.permissions})
     return Statement("Look", tuple(actions), ("*",), {})
 
 
 def writes(service: str, kinds: Mapping[str, Kind] = REGISTRY) -> tuple[Statement, ...]:
-    """The statements for every call to `service` (ec2 or rds) that changes something, in a fixed order."""
+    """The statements for all write calls to `service` (ec2 or rds), in a fixed order."""
     found: dict[tuple[str, str], _Gathered] = defaultdict(_Gathered)
     for kind in kinds.values():
         for one in kind.operations:
             if one.service == service:
-                for sid, action, resource, condition in _needs(one):
-                    told = found[one.requires_setting, sid]
-                    told.checks[action].add(resource)
-                    told.condition = condition
-    for (requires_setting, sid), told in found.items():
-        if sid == _BIRTH:
-            told.condition = {**told.condition, "StringEquals": {"ec2:CreateAction": _makers(kinds)}}
-        if requires_setting and ("", sid) in found:  # what is allowed without leave need not be allowed with it
+                for need in _needs(one):
+                    gathered = found[one.requires_setting, need.sid]
+                    gathered.checks[need.action].add(need.resource)
+                    gathered.condition, gathered.creates = need.condition, need.creates
+    for (requires_setting, sid), gathered in found.items():
+        if sid == _TAG_ON_CREATE:
+            gathered.condition = {**gathered.condition, "StringEquals": {"ec2:CreateAction": _creating(kinds)}}
+        if requires_setting and ("", sid) in found:  # a role with the setting has the statements without it too
             without = found["", sid].checks
-            left = {action: on - without.get(action, set()) for action, on in told.checks.items()}
-            told.checks = {action: on for action, on in left.items() if on}
-    return tuple(_statement(*key, told) for key, told in sorted(found.items()) if told.checks)
+            left = {action: on - without.get(action, set()) for action, on in gathered.checks.items()}
+            gathered.checks = {action: on for action, on in left.items() if on}
+    return tuple(_statement(*key, gathered) for key, gathered in sorted(found.items()) if gathered.checks)
 
 
 def policies(kinds: Mapping[str, Kind] = REGISTRY) -> dict[str, tuple[Statement, ...]]:
-    """The statements by the logical id of the managed policy that holds them; one policy would be too long for IAM."""
+    """The statements by the logical id of their managed policy; a single policy would exceed IAM's size limit."""
     network, database = writes("ec2", kinds), writes("rds", kinds)
-    making = tuple(one for one in network if one.sid.startswith(("Make", _BIRTH)))
     return {
-        "NetworkPolicy": tuple(one for one in network if not one.requires_setting and one not in making),
-        "MakingPolicy": making,
+        "NetworkPolicy": tuple(one for one in network if not one.requires_setting and not one.creates),
+        "MakingPolicy": tuple(one for one in network if not one.requires_setting and one.creates),
         "DatabasePolicy": tuple(one for one in database if not one.requires_setting),
         "PrunePolicy": tuple(one for one in (*network, *database) if one.requires_setting == "prune"),
         "NewDatabasePolicy": tuple(one for one in (*network, *database) if one.requires_setting == "create_databases"),
@@ -173,71 +177,85 @@ def policies(kinds: Mapping[str, Kind] = REGISTRY) -> dict[str, tuple[Statement,
 
 
 _STEMS = {"": "", "prune": "Prune", "create_databases": "NewDatabase"}
-_BIRTH = "TagWhatIsMade"
+_TAG_ON_CREATE = "TagWhatIsMade"
+
+
+class _Need(NamedTuple):
+    """One permission that an operation needs, and the Sid of its statement."""
+
+    sid: str
+    action: str
+    resource: str
+    condition: Mapping[str, Any]
+    creates: bool = False
 
 
 class _Gathered:
-    """A statement on its way: one condition, and the resources by action."""
+    """The content of a statement: the resources by action, and one condition."""
 
     def __init__(self) -> None:
         self.checks: dict[str, set[str]] = defaultdict(set)
         self.condition: Mapping[str, Any] = {}
+        self.creates = False
 
 
-def _statement(requires_setting: str, sid: str, told: _Gathered) -> Statement:
+def _statement(requires_setting: str, sid: str, gathered: _Gathered) -> Statement:
     return Statement(
         _STEMS[requires_setting] + sid,
-        tuple(sorted(told.checks)),
-        tuple(sorted(set().union(*told.checks.values()))),
-        told.condition,
+        tuple(sorted(gathered.checks)),
+        tuple(sorted(set().union(*gathered.checks.values()))),
+        gathered.condition,
         requires_setting,
-        {action: tuple(sorted(on)) for action, on in told.checks.items()},
+        {action: tuple(sorted(on)) for action, on in gathered.checks.items()},
+        gathered.creates,
     )
 
 
-def _needs(one: Operation) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
-    """(Sid, action, resource, condition) of everything that one operation takes.
+def _needs(one: Operation) -> Iterator[_Need]:
+    """Every permission that one operation needs.
 
-    No type of resource stands in two statements of one action with different conditions, but for tags: what is not ours
-    yet may only be tagged as ours. The statement of what is made is one for each type, since a condition on the request
-    holds for every resource of the call, and would let CreateSubnet past the condition on its VPC.
+    A resource type is in only one statement of an action, except for tags: a resource without the tag may only be given
+    the tag. Each created type has its own statement, because a condition on the request applies to every resource of
+    the call, and would let CreateSubnet pass the condition on its VPC.
     """
     if not one.iam_resource_types:
-        raise ValueError(f"{one.permission}: what IAM checks it against must be said in its row (iam_resource_types)")
-    made, *rest = one.iam_resource_types if one.phase is Phase.CREATE else ("", *one.iam_resource_types)
-    if made:
-        yield f"Make{_camel(made)}", one.permission, _arn(one.service, made), _MADE_OURS
+        raise ValueError(f"{one.permission}: its row must name the resource types of IAM (iam_resource_types)")
+    created, *rest = one.iam_resource_types if one.phase is Phase.CREATE else ("", *one.iam_resource_types)
+    if created:
+        sid = f"Make{_camel(created)}"
+        yield _Need(sid, one.permission, _arn(one.service, created), _CREATED_OWNED, creates=True)
     for resource_type in rest:
         bound = _bound(one.service, resource_type)
         resource = _arn(one.service, resource_type)
         name = bound.sid or _camel(resource_type)
-        yield f"Change{name}", one.permission, resource, bound.condition
-        if one.permission in _TAGGING and bound.condition == _OURS:
-            yield f"Adopt{name}", one.permission, resource, _MADE_OURS
+        yield _Need(f"Change{name}", one.permission, resource, bound.condition)
+        if one.permission in _TAGGING and bound.condition == _OWNED:
+            yield _Need(f"Adopt{name}", one.permission, resource, _CREATED_OWNED)
     for further in sorted(one.also_needs):
         service = further.partition(":")[0]
         if further == "ec2:CreateTags":
-            yield _BIRTH, further, _arn(service, made), _MADE_OURS
+            yield _Need(_TAG_ON_CREATE, further, _arn(service, created), _CREATED_OWNED, creates=True)
         elif further in _TAGGING:
-            yield f"Adopt{_camel(made)}", further, _arn(service, made), _MADE_OURS
+            yield _Need(f"Adopt{_camel(created)}", further, _arn(service, created), _CREATED_OWNED)
         else:
-            sid, resource = _BESIDES[service]
-            yield sid, further, resource, {}
+            sid, resource = _ALSO_NEEDED[service]
+            yield _Need(sid, further, resource, {})
 
 
-def _makers(kinds: Mapping[str, Kind]) -> list[str]:
-    makers = {one.name for kind in kinds.values() for one in kind.operations if "ec2:CreateTags" in one.also_needs}
-    return sorted(makers)
+def _creating(kinds: Mapping[str, Kind]) -> list[str]:
+    """The calls that set tags on what they create."""
+    calls = {one.name for kind in kinds.values() for one in kind.operations if "ec2:CreateTags" in one.also_needs}
+    return sorted(calls)
 
 
-def _bound(service: str, checked: str) -> _Bound:
-    every = f"{checked}:*" if service == "rds" else f"{checked}/*"
-    return _BOUNDS.get(f"{service}:{checked}", _Bound(every, _OURS))
+def _bound(service: str, resource_type: str) -> _Bound:
+    every = f"{resource_type}:*" if service == "rds" else f"{resource_type}/*"
+    return _BOUNDS.get(f"{service}:{resource_type}", _Bound(every, _OWNED))
 
 
-def _arn(service: str, checked: str) -> str:
-    arn = _HERE.format(service=service, resource=_bound(service, checked).resource)
-    return arn.replace("${AWS::AccountId}", "*") if checked == "prefix-list" else arn
+def _arn(service: str, resource_type: str) -> str:
+    arn = _ARN.format(service=service, resource=_bound(service, resource_type).resource)
+    return arn.replace("${AWS::AccountId}", "*") if resource_type == "prefix-list" else arn
 
 
 def _camel(text: str) -> str:
@@ -279,9 +297,11 @@ DENIED = (
     "s3:PutObject",
     "secretsmanager:GetSecretValue",
 )
-"""Refused whatever else a role is ever given: what destroys data, copies it away, hides who did it, or widens power."""
+"""Denied whatever else a role allows: calls that destroy data, copy it elsewhere, hide who did it, or escalate
+privileges.
+"""
 
 
 def denied() -> dict[str, Any]:
-    """The statement that refuses them."""
+    """The statement that denies them."""
     return {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"}

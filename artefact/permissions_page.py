@@ -1,6 +1,6 @@
-"""Generates `docs/permissions.md`, the page of all permissions for whoever has to grant them.
+"""Generates `docs/permissions.md`, all permissions for those who grant them.
 
-`python -m artefact.permissions_page` prints it.
+`python -m artefact.permissions_page > docs/permissions.md` updates the page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Where a row says *owned*, a resource without the tag may only be adopted, that i
 
 ## Read permissions
 
-{looks}
+{reads}
 
 ## Write permissions
 
@@ -64,7 +64,7 @@ def page() -> str:
     """`docs/permissions.md`."""
     return _PAGE.format(
         tag=DOCUMENT_TAG,
-        looks=_listed(read_permissions().actions),
+        reads=_listed(read_permissions().actions),
         writes="\n".join(_rows()),
         denied=_listed(DENIED),
         doors="\n".join(
@@ -86,7 +86,7 @@ def _rows() -> Iterator[str]:
 
 
 def _restriction(condition: Mapping[str, Any]) -> str:
-    """What the condition of a statement restricts its actions to, in words."""
+    """A statement's condition in words."""
     parts = []
     if "ArnLike" in condition or "StringLike" in condition:
         parts.append("`VpcIds`")

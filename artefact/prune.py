@@ -1,8 +1,8 @@
-"""botocore's data cut to the services and operations that the functions call.
+"""Cuts botocore's data to the services and operations that the functions call.
 
-Most of a cold start with the stock data is reading 4 MB of EC2's model to make 40 of its 750 operations. What is left
-here says the same of these as the stock data (`tests/artefact/test_pruned.py` compares them); a call that is not
-in `calls()` would be an AttributeError, which is why `calls()` is the list that the permissions are made of, too.
+With the stock data most of a cold start is reading 4 MB of EC2's model, of which 40 of 750 operations are used. The
+pruned data is the same for those (`tests/artefact/test_pruned.py` compares it). A call that is missing in `calls()`
+would be an AttributeError, so the permissions come from the same list.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ Calls = Mapping[str, frozenset[str]]
 """Operations by botocore's name of their service."""
 
 _ITS_OWN: Calls = {"s3": frozenset({"CreateSession", "HeadBucket"})}
-"""What botocore itself calls: where a bucket is when it is not here, and a session of a directory bucket."""
+"""What botocore itself calls: to find a bucket in another region, and for a session of a directory bucket."""
 
 _ROOTS = re.compile(r"(Amazon|Starfield Services|DigiCert Global) Root .*")
-"""Who signs the certificates of AWS's endpoints: Amazon Trust Services with five roots, one of them Starfield's
-(https://www.amazontrust.com/repository), and DigiCert, who did it before and whom no page of AWS rules out for every
-endpoint of every partition. Should AWS come to use another, calls fail, none is made to a stranger; the whole bundle
-lies beside, for AWS_CA_BUNDLE=/var/task/botocore/cacert.whole.pem in the function's environment.
+"""The roots of the certificates of AWS's endpoints: Amazon Trust Services' five, one of them Starfield's
+(https://www.amazontrust.com/repository), and DigiCert's, which AWS used before and does not rule out for every endpoint
+of every partition. If AWS used another one, calls would fail safely; the artefact also has the whole bundle, for
+AWS_CA_BUNDLE=/var/task/botocore/cacert.whole.pem in the function's environment.
 """
 
 
 def prune(target: Path, calls: Calls) -> None:
-    """Cuts the data of botocore and boto3 in the folder `target`; raises SystemExit for an operation AWS has not."""
+    """Cuts the data of botocore and boto3 in the folder `target`; raises SystemExit for an unknown operation."""
     wanted = {name: calls[name] | _ITS_OWN.get(name, frozenset()) for name in sorted(calls)}
     data = target / "botocore" / "data"
     stock = data.with_name("stock")
@@ -46,7 +46,7 @@ def prune(target: Path, calls: Calls) -> None:
     for service, operations in wanted.items():
         _service(loader, service, operations, data)
     shutil.rmtree(stock)
-    for unused in ("data", "examples"):  # of boto3's resources, which nothing here uses
+    for unused in ("data", "examples"):  # of boto3's resource interface
         shutil.rmtree(target / "boto3" / unused, ignore_errors=True)
     bundle = target / "botocore" / "cacert.pem"
     shutil.copyfile(bundle, bundle.with_name("cacert.whole.pem"))
@@ -57,7 +57,7 @@ def _service(loader: Loader, service: str, operations: frozenset[str], data: Pat
     version = loader.determine_latest_version(service, "service-2")
     folder = data / service / version
     folder.mkdir(parents=True)
-    whole = loader.load_service_model(service, "service-2", version)  # with botocore's additions merged in
+    whole = loader.load_service_model(service, "service-2", version)  # includes botocore's additions
     absent = operations - set(whole["operations"])
     if absent:
         raise SystemExit(f"{service} has no {', '.join(sorted(absent))} in this botocore")
@@ -75,9 +75,9 @@ def _service(loader: Loader, service: str, operations: frozenset[str], data: Pat
 
 
 def model(whole: Mapping[str, Any], operations: Iterable[str]) -> dict[str, Any]:
-    """The model of a service with these operations only, the shapes they reach, and no documentation.
+    """The model of a service with only these operations and the shapes they use, without documentation.
 
-    All shapes of errors stay: AWS answers with errors that the model of the operation does not name.
+    All error shapes stay, because AWS answers with errors that an operation's model does not name.
     """
     kept = {name: one for name, one in whole["operations"].items() if name in set(operations)}
     shapes = whole["shapes"]
@@ -91,8 +91,8 @@ def model(whole: Mapping[str, Any], operations: Iterable[str]) -> dict[str, Any]
             waiting += [one["shape"] for one in _parts(shapes[name])]
     return {
         **_bare(whole),
-        "operations": {name: _without_words(one) for name, one in kept.items()},
-        "shapes": {name: _without_words(one) for name, one in shapes.items() if name in reached},
+        "operations": {name: _undocumented(one) for name, one in kept.items()},
+        "shapes": {name: _undocumented(one) for name, one in shapes.items() if name in reached},
     }
 
 
@@ -110,8 +110,8 @@ def _bare(one: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in one.items() if key != "documentation"}
 
 
-def _without_words(one: Mapping[str, Any]) -> dict[str, Any]:
-    """An operation or a shape without documentation; a member of that name stays."""
+def _undocumented(one: Mapping[str, Any]) -> dict[str, Any]:
+    """An operation or a shape without documentation; a member named `documentation` stays."""
     bare = _bare(one)
     for part in ("input", "output", "member", "key", "value"):
         if part in bare:
@@ -124,7 +124,7 @@ def _without_words(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def endpoints(whole: Mapping[str, Any], services: Iterable[str]) -> dict[str, Any]:
-    """The endpoints of these services; all partitions and regions stay, as they cost little."""
+    """The endpoints of these services; all partitions and regions stay, because they cost little."""
     wanted = set(services)
     partitions = [
         {**partition, "services": {name: one for name, one in partition["services"].items() if name in wanted}}
@@ -134,9 +134,9 @@ def endpoints(whole: Mapping[str, Any], services: Iterable[str]) -> dict[str, An
 
 
 def roots(bundle: str) -> list[str]:
-    """The certificates of the bundle that `_ROOTS` names, each in PEM.
+    """The certificates of the bundle that match `_ROOTS`, in PEM.
 
-    urllib3 reads the whole bundle again for every connection, and a cold start opens nine at once.
+    urllib3 reads the whole bundle for every connection, and a cold start opens nine.
     """
     blocks = re.findall(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", bundle, re.DOTALL)
     kept = {block: name for block in blocks if _ROOTS.fullmatch(name := _name(block))}

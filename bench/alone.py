@@ -171,7 +171,11 @@ def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[],
     for kind in REGISTRY.values():
         sight = ReadContext(document, document.scope.vpc_id or "", document.of_kind(kind.name))
         seen = ObserveContext(sight, {read: aws.read(read) for read in kind.observe.reads(sight)}, names)
-        makers += [making(kind, item, seen) for item in kind.observe.live(sight, seen.answers) if kind.observe.id(item) in names]
+        makers += [
+            making(kind, item, seen)
+            for item in kind.observe.live(sight, seen.answers)
+            if kind.observe.id(item) in names
+        ]
     return makers
 
 

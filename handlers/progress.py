@@ -13,7 +13,7 @@ from desired_state.sanitize import sanitize
 
 
 class Progress:
-    """Counts reads and prints lines; `in_flight` is the last write that was started. Reads come from several threads."""
+    """Counts reads and prints lines, for several threads. `in_flight` is the last write that was started."""
 
     def __init__(self, *, live: bool) -> None:
         self.in_flight = ""

@@ -1,4 +1,4 @@
-"""Messages to the one queue between everybody and the worker: the sweep's, and those of work that comes back later."""
+"""Sends messages to the worker's queue: the sweep's, and those that retry a document later."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENTRIES = 10
-"""The most that SendMessageBatch takes (SQS API reference)."""
+"""The most entries of a SendMessageBatch (SQS API reference)."""
 ATTEMPTS = 3
-"""How often what SQS did not take is offered: an answer of 200 may hold failed entries."""
+"""Per message: a 200 from SQS may contain failed entries."""
 LONGEST_DELAY = 900
-"""Seconds: the most that SQS keeps a message back (SQS API reference, DelaySeconds)."""
+"""Seconds: the longest delay of an SQS message (SQS API reference, DelaySeconds)."""
 
 
 @dataclass(frozen=True)
 class QueueMessage:
-    """What to put on the queue, and how many seconds it is kept back there."""
+    """A body to put on the queue, delayed by `delay` seconds."""
 
     body: str
     delay: int = 0
@@ -42,19 +42,19 @@ class Queue:
         self._client, self._url = client, url
 
     def send(self, messages: Iterable[QueueMessage]) -> tuple[QueueMessage, ...]:
-        """Those that could not be sent, after three tries each; never raises for what SQS answers."""
-        lost: list[QueueMessage] = []
+        """Sends the messages and returns those that failed three times; never raises for an answer of SQS."""
+        failed: list[QueueMessage] = []
         for chunk in batched(messages, ENTRIES, strict=False):
             left = chunk
             for _ in range(ATTEMPTS):
-                left = self._offer(left)
+                left = self._send_batch(left)
                 if not left:
                     break
-            lost += left
-        return tuple(lost)
+            failed += left
+        return tuple(failed)
 
-    def _offer(self, messages: tuple[QueueMessage, ...]) -> tuple[QueueMessage, ...]:
-        """Those of one batch that SQS did not take."""
+    def _send_batch(self, messages: tuple[QueueMessage, ...]) -> tuple[QueueMessage, ...]:
+        """The messages of one batch that SQS did not accept."""
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(index), "MessageBody": one.body, "DelaySeconds": min(max(one.delay, 0), LONGEST_DELAY)}
             for index, one in enumerate(messages)
@@ -62,7 +62,7 @@ class Queue:
         try:
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
-            log.warning("the queue took none of %d messages: %s", len(messages), sanitize(str(error)))
+            log.warning("the queue accepted none of %d messages: %s", len(messages), sanitize(str(error)))
             return messages
-        taken = {int(one["Id"]) for one in answer.get("Successful", ())}
-        return tuple(one for index, one in enumerate(messages) if index not in taken)
+        accepted = {int(one["Id"]) for one in answer.get("Successful", ())}
+        return tuple(one for index, one in enumerate(messages) if index not in accepted)

@@ -1,6 +1,6 @@
-"""What is left to do comes back: as a message of our own, later, never by failing the one that it came with.
+"""Retries what a run left undone: with a delayed message of its own, not by failing the message that it came with.
 
-A failed message would end in the dead-letter queue; waiting for AWS, for a lease or for time is no failure.
+A failed message would end in the dead-letter queue; waiting for AWS, for a lease or for time is not a failure.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from reconciler.model.trigger import Source, Trigger
 
 
 def put_back(result: AttemptResult, stack: Stack) -> bool:
-    """Whether what is left to do, if anything, is on the queue again. A wish that no run has met yet keeps its age, so
-    that the run that is going on may cover it; what a run left undone is a new wish.
+    """Whether what is left to do, if anything, is on the queue again. A request that no run has met yet keeps its
+    `sent`, so that the current run may cover it; what a run left undone is a new request.
     """
     trigger = replace(result.trigger, sent=None) if result.ending is Ending.COMPLETED else result.trigger
     return not stack.queue.send(again(result.document, trigger, result.retry_after))
 
 
 def again(document: str, trigger: Trigger, delay: int) -> Iterator[QueueMessage]:
-    """The message that makes a document come back after `delay` seconds; none for 0."""
+    """The message that retries a document after `delay` seconds; none for 0."""
     if delay:
         retry_at = replace(trigger, source=Source.RETRY, document=document, tries=trigger.tries + 1)
         yield QueueMessage(message(document, retry_at), delay)

@@ -1,8 +1,8 @@
-"""The deployment's settings: environment variables `SETPOINT_<NAME>`, read once into frozen values.
+"""Settings: environment variables `SETPOINT_<NAME>`, read once into frozen values.
 
-`settings` says how far the tool may go and is the same for every door; the command line hands its options in as
-`chosen`, which win over the environment. `deployment` says where a Lambda function finds its documents, its memory and
-its voice. No document can say any of this (`reconciler/model/core.py`, Policy).
+`settings` reads the policy, how far a run may go; the command line passes its options as `chosen`, which override the
+environment. `deployment` reads where the Lambda functions find their bucket, table, queue and topic. A document cannot
+set any of these (`reconciler/model/policy.py`).
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ PREFIX = "SETPOINT_"
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used: a line for each, with what is wrong, where, and what to write instead."""
+    """Invalid settings: one line each, with the name, the problem and a hint."""
 
 
-def _listed(text: object) -> object:
+def _split(text: object) -> object:
     return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
 
 
 _ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=.@/-]+$"
-_Roles = Annotated[tuple[Annotated[str, Field(pattern=_ROLE)], ...], BeforeValidator(_listed)]
-_ROLES = "write ARNs of roles with commas between them: arn:aws:iam::111122223333:role/setpoint-target"
+_Roles = Annotated[tuple[Annotated[str, Field(pattern=_ROLE)], ...], BeforeValidator(_split)]
+_ROLES = "write ARNs of roles, separated by commas: arn:aws:iam::111122223333:role/setpoint-target"
 
 
-def _one_an_account(arns: tuple[str, ...]) -> tuple[str, ...]:
+def _one_per_account(arns: tuple[str, ...]) -> tuple[str, ...]:
     if len({arn.split(":")[4] for arn in arns}) < len(arns):
-        raise ValueError("two roles in one account: which one to use would be a guess")
+        raise ValueError("two roles in one account")
     return arns
 
 
 class Deployment(BaseModel):
-    """Where the functions of one stack find what they work with; hours and seconds as named.
+    """What the functions of one stack work with; hours and seconds as named. A field's description is its hint.
 
-    `role_arns` are the roles in other accounts that documents may be for, one for an account at most; `own_roles` are
-    the stack's own, by which the functions know their own calls again. A field's description is its mend.
+    `role_arns` are the roles in the other accounts that documents may be for, at most one per account; `own_roles` are
+    the stack's own roles, by which the functions recognize their own calls.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,10 +55,10 @@ class Deployment(BaseModel):
     event_bus: str = Field("default", min_length=1, description="write the name of the event bus")
     alert_form: Literal["text", "chat"] = Field("text", description="write text or chat")
     alert_repeat_hours: int = Field(24, ge=1, le=8760, description="write a whole number of hours from 1 to 8760")
-    role_arns: Annotated[_Roles, AfterValidator(_one_an_account)] = Field(
-        (), description=f"{_ROLES}, one for an account at most"
+    role_arns: Annotated[_Roles, AfterValidator(_one_per_account)] = Field(
+        (), description=f"{_ROLES}, at most one per account"
     )
-    external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the id that the roles ask for")
+    external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the roles' external id")
     own_roles: Annotated[_Roles, Field(min_length=1)] = Field(description=_ROLES)
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 
@@ -67,7 +67,7 @@ _OF_POLICY = {
     "mode": "write correct or report",
     "create_databases": "write 1 or 0",
     "downtime": "write never, window or now",
-    "max_breaks": "write a whole number from 0, or leave it out for the limit that goes with the document's size",
+    "max_breaks": "write a whole number from 0, or leave it out for the default, which depends on the document's size",
     "prune": "write 1 or 0",
     "max_hold_hours": "write a whole number of hours from 0 to 8760",
 }
@@ -77,16 +77,16 @@ _NAMES = {PREFIX + field.upper() for field in (*_OF_POLICY, *_OF_DEPLOYMENT)}
 
 
 def settings(environment: Mapping[str, str], chosen: Mapping[str, Any] | None = None) -> Policy:
-    """The policy in `environment`, the fields in `chosen` (None: not chosen) before it.
+    """The policy in `environment`, overridden by the fields in `chosen` (None: not chosen).
 
-    An empty variable counts as not set, since templates cannot leave one out. Raises SettingsError; also for a variable
-    that is almost one of ours, since a misspelt limit would be no limit.
+    An empty variable counts as not set, because templates cannot leave one out. Raises SettingsError, also for a
+    variable whose name is almost one of these, because a misspelled limit would be no limit.
     """
     return _read(Policy, _OF_POLICY, environment, chosen or {})
 
 
 def deployment(environment: Mapping[str, str]) -> Deployment:
-    """The deployment that `environment` describes. Raises SettingsError, as `settings` does."""
+    """The deployment in `environment`. Raises SettingsError, as `settings` does."""
     return _read(Deployment, _OF_DEPLOYMENT, environment, {})
 
 
@@ -114,12 +114,12 @@ def _close(name: str) -> list[str]:
 
 
 def _misspelt(name: str, meant: str) -> str:
-    return f"{sanitize(name)}: there is no such setting; did you mean {meant}?"
+    return f"{sanitize(name)}: unknown setting; did you mean {meant}?"
 
 
 def _refused(field: str, hint: str, given: Mapping[str, str], options: Mapping[str, Any]) -> str:
     where = f"--{field.replace('_', '-')}" if field in options else PREFIX + field.upper()
     if field not in given and field not in options:
-        return f"{where}: it is not set; {hint}"
+        return f"{where}: not set; {hint}"
     value = options.get(field, given.get(field))
-    return f"{where}: {sanitize(repr(value))} cannot be used; {hint}"
+    return f"{where}: {sanitize(repr(value))} is not valid; {hint}"

@@ -1,6 +1,6 @@
-"""One deployed stack, as its functions work with it: the composition root of the Lambda doors.
+"""One deployed stack: the composition root of the Lambda functions.
 
-A warm function keeps its `Stack`, and with it the clients: making them costs more than a calm run.
+A warm function keeps its `Stack` and its clients: creating clients costs more than a run in sync.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ if TYPE_CHECKING:
     from desired_state.document import Document
 
 SESSION_NAME = "setpoint-worker"
-"""What the sessions in other accounts are called; CloudTrail shows it, and our own calls are known again by it."""
+"""The name of the sessions in other accounts. CloudTrail shows it, and Setpoint recognizes its own calls by it."""
 ASSUMED_FOR = timedelta(hours=1)
 STALE_BEFORE = timedelta(minutes=20)
-"""Borrowed credentials are renewed when they have less left than this: longer than any run takes."""
+"""Assumed credentials with less time left than this are renewed: it is longer than any run takes."""
 ACCOUNTS = 8
-"""Accounts whose clients are kept: a function with 512 MB holds no more of them in comfort."""
-_PATIENCE = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
-"""These services answer in tenths of a second, and what ends a run has to fit into the time that is kept for it."""
+"""Accounts whose clients are cached: about what 512 MB can hold."""
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
+"""These services answer in tenths of a second, and the end of a run has to fit into its reserve of time."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """One invocation: its name, and how many seconds it has left."""
+    """One invocation: the id of its run, and how many seconds it has left."""
 
     run_id: str
     seconds_left: Callable[[], float]
 
 
 class Stack:
-    """The functions' means in one account and region. `session` is the function's own, `function` its name: all
-    functions of a stack are called `<stack>-<door>`.
+    """What the functions of one stack work with. `session` is the function's own, `function` its name, which is
+    `<stack>-worker`, `<stack>-sweep` or `<stack>-invoke`.
     """
 
     def __init__(  # noqa: PLR0913 (what a deployment consists of)
@@ -76,7 +76,7 @@ class Stack:
         self.deployment, self.account, self.region = deployment, account, region
         self._session, self._policy, self._now, self._sleep = session, policy, now, sleep
         self._clients: dict[str, Any] = {}
-        self._reached: dict[str, tuple[Aws, datetime]] = {}
+        self._assumed: dict[str, tuple[Aws, datetime]] = {}
         self._stem = function.rpartition("-")[0]
         self._roles = {arn.split(":")[4]: arn for arn in deployment.role_arns}
         self.here = Here(
@@ -113,7 +113,7 @@ class Stack:
         )
 
     def open(self) -> None:
-        """Make the clients of a calm run, which are otherwise made when they are first needed."""
+        """Create the clients of a run in sync now, instead of when they are first needed."""
         _ = self.ledger, self.documents, self.queue, self.publisher
         self._own.open("ec2", "rds")
 
@@ -136,28 +136,28 @@ class Stack:
         )
 
     def scope_problem(self, document: Document) -> str:
-        """Why this deployment does not look after the place a document is for; empty if it does."""
+        """Why this deployment does not manage a document's account and region; empty if it does."""
         scope = document.scope
         if scope.region != self.region:
             hint = f"upload it to the deployment in {scope.region}, or correct scope.region"
-            return f"scope.region: it is for {scope.region}, and this deployment is in {self.region}: {hint}"
+            return f"scope.region: the document is for {scope.region}, this deployment is in {self.region}; {hint}"
         if scope.account_id not in self.here.accounts:
-            hint = "name a role there in the stack's parameter TargetRoleArns, or correct scope.account_id"
-            return f"scope.account_id: this deployment does not reach account {scope.account_id}: {hint}"
+            hint = "add a role in it to the stack's parameter TargetRoleArns, or correct scope.account_id"
+            return f"scope.account_id: this deployment has no role in account {scope.account_id}; {hint}"
         return ""
 
     def aws_for(self, document: Document) -> Aws:
-        """The account of a document that this deployment reaches. Raises `Unreachable`."""
+        """The AWS of a document's account. Raises `Unreachable`."""
         account = document.scope.account_id
         if account == self.account:
             return self._own
-        aws, until = self._reached.pop(account, (None, self._now()))
+        aws, until = self._assumed.pop(account, (None, self._now()))
         if aws is None or until - self._now() < STALE_BEFORE:
             session, until = self._assume(self._roles[account])
             aws = self._aws(session)
-        while len(self._reached) >= ACCOUNTS:
-            del self._reached[next(iter(self._reached))]  # the one that was not asked for the longest
-        self._reached[account] = (aws, until)
+        while len(self._assumed) >= ACCOUNTS:
+            del self._assumed[next(iter(self._assumed))]  # the least recently used
+        self._assumed[account] = (aws, until)
         return aws
 
     @cached_property
@@ -168,14 +168,14 @@ class Stack:
         return Aws(session, self.region, version=version(), sleep=self._sleep)
 
     def _assume(self, role: str) -> tuple[boto3.Session, datetime]:
-        """A session in another account, by the role that the deployment names for it, and when it ends."""
-        how: dict[str, Any] = {"ExternalId": self.deployment.external_id} if self.deployment.external_id else {}
+        """A session with the role in another account, and when it expires."""
+        external: dict[str, Any] = {"ExternalId": self.deployment.external_id} if self.deployment.external_id else {}
         try:
             answer = self._client("sts").assume_role(
-                RoleArn=role, RoleSessionName=SESSION_NAME, DurationSeconds=int(ASSUMED_FOR.total_seconds()), **how
+                RoleArn=role, RoleSessionName=SESSION_NAME, DurationSeconds=int(ASSUMED_FOR.total_seconds()), **external
             )
         except (ClientError, BotoCoreError, ResponseParserError) as error:
-            hint = "its trust policy must name this stack's roles and its external id"
+            hint = "check that its trust policy names this stack's roles and external id"
             raise Unreachable(f"{role} cannot be assumed: {sanitize(str(error))}; {hint}") from error
         given = answer["Credentials"]
         session = boto3.Session(
@@ -191,14 +191,14 @@ class Stack:
             self._clients[service] = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name=self.region,
-                config=_PATIENCE,
+                config=_CONFIG,
             )
         return self._clients[service]
 
 
 @cache
 def warm() -> Stack:
-    """The stack that this function is part of, made once in the life of a warm function. Raises `SettingsError`."""
+    """The stack of this function, created once per execution environment. Raises `SettingsError`."""
     found, region = deployment(os.environ), os.environ["AWS_REGION"]
     return Stack(
         boto3.Session(region_name=region),
@@ -211,13 +211,13 @@ def warm() -> Stack:
 
 
 def ready() -> None:
-    """Makes, while Lambda starts a function, what its first event would have to wait for; elsewhere nothing.
+    """Creates during Lambda's init phase what the first event would wait for; elsewhere it does nothing.
 
-    Starting has a whole processor, an event only the share that goes with the memory. Nothing that is made by then goes
-    away again, so the garbage collector, which `handlers/__init__.py` has stopped, need not look at it ever after.
+    The init phase has a whole processor, an event only the share of its memory. What exists by then lives as long as
+    the process, so the garbage collector, which `handlers/__init__.py` disabled, never has to look at it.
     """
     if IN_LAMBDA:
-        with suppress(SettingsError):  # whoever calls the function is told, in the form that the door answers in
+        with suppress(SettingsError):  # the first invocation reports it
             warm().open()
         gc.freeze()
         gc.enable()

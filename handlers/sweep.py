@@ -1,6 +1,6 @@
-"""The schedule's door: one message for every document, so that each is looked after within one period.
+"""The function `sweep`: on a schedule, puts a message for every document on the queue.
 
-It lists the documents there are, and those that are remembered and may have been deleted; it reads none of them.
+It lists the documents in the bucket, and those in the table, which may have been deleted; it reads none of them.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 class SweepError(Exception):
-    """Some documents are not known, or could not be put on the queue; Lambda tries the whole sweep again."""
+    """Some documents could not be listed or put on the queue; Lambda retries the whole sweep."""
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """Answers `{"documents": <how many messages were sent>}`."""
+    """Returns `{"documents": <how many messages were sent>}`."""
     with telemetry.log_context(run_id=context.aws_request_id):
         return {"documents": sweep(event, warm())}
 
 
 def sweep(event: Any, stack: Stack) -> int:
-    """How many messages were sent. Raises `UnknownEvent` for any event but the schedule's, and `SweepError`, once all
-    documents that are known are on the queue; a message that was sent twice does no harm.
+    """How many messages were sent. Raises `UnknownEvent` for any event but the schedule's, and `SweepError` after all
+    other documents are on the queue; sending a message twice does no harm.
     """
     trigger = read(event, stack.here)
     if isinstance(trigger, Dropped) or trigger != Trigger(Source.SCHEDULE):
-        raise UnknownEvent("the sweep is woken by its schedule only: send anything else to the queue or to invoke")
+        raise UnknownEvent("the sweep accepts its schedule's event only; send anything else to the queue or to invoke")
     names: set[str] = set()
     problems: list[str] = []
     for listed in (stack.documents.names, stack.ledger.names):

@@ -1,12 +1,12 @@
-"""The voice of the Lambda functions: every line on stdout is one JSON object, and nothing in it is alive or secret.
+"""Logs and metrics of the Lambda functions: every line on stdout is one JSON object, sanitized and without secrets.
 
-The doors wrap an invocation in `log_context`, the work on one document in `log_keys`, and hand each `AttemptResult` to `emit`. All else
-logs through the standard `logging` and comes out in the same form: whatever handler the Lambda runtime put on the root
-logger (awslambdaric puts one, by AWS_LAMBDA_LOG_FORMAT) is replaced, so no line comes twice or in another shape. Lambda
-passes a line that is JSON on as it is under both formats, and reads its level and time from `level` and `timestamp`
-(Lambda developer guide, Configuring advanced logging controls).
+The functions wrap an invocation in `log_context`, the work on one document in `log_keys`, and pass each `AttemptResult`
+to `emit`. Everything else uses the standard `logging` and comes out in the same format: the handler that the Lambda
+runtime puts on the root logger (awslambdaric, by AWS_LAMBDA_LOG_FORMAT) is replaced, so no line comes twice or in
+another format. Lambda passes on a line of JSON unchanged under both formats, and reads its level and time from `level`
+and `timestamp` (Lambda developer guide, Configuring advanced logging controls).
 
-Powertools is used here and nowhere else: its Logger for the form and the keys, its Metrics for the embedded metrics.
+Powertools is used only here: its Logger for the format and the keys, its Metrics for the embedded metrics.
 """
 
 from __future__ import annotations
@@ -32,26 +32,24 @@ from reconciler.report.records import UNITS, LogRecord, bounded, metrics, record
 
 NAMESPACE = "Setpoint"
 WIDTH = 61_440
-"""Bytes of one line, below the 64 KB that a log viewer still shows whole."""
+"""Bytes of one line, below the 64 KB that a log viewer shows whole."""
 FRAMES, CAUSES = 8, 3
-"""How much is told of where an exception came from, and of what caused it."""
+"""How many frames and causes of an exception are logged."""
 FOREIGN = ("boto3", "botocore", "urllib3")
-"""Libraries that write requests, headers and answers into their log below WARNING."""
+"""Libraries that log requests, headers and answers below WARNING."""
 
 log = logging.getLogger(__name__)
 
 
 class BrokenOffError(Exception):
-    """What Lambda is told when a function ends in an exception: its type and a harmless text. All that is to be known
-    of it stands in the log already.
-    """
+    """Raised to Lambda in place of any other exception: its type and a safe text. The details are in the log."""
 
 
 @contextmanager
 def log_context(**keys: object) -> Iterator[None]:
-    """For the length of one invocation, all that is logged comes out as lines of JSON that carry `keys`.
+    """During one invocation, everything is logged as lines of JSON with `keys`.
 
-    What escapes is logged here and raised as BrokenOffError, since the runtime prints an exception's text as it is.
+    An exception is logged here and raised as BrokenOffError, because the runtime prints its text as it is.
     """
     _claim()
     with log_keys(**keys):
@@ -59,12 +57,12 @@ def log_context(**keys: object) -> Iterator[None]:
             yield
         except Exception as error:
             log.exception("the function broke off")
-            raise BrokenOffError(_said(error)) from None
+            raise BrokenOffError(_summary(error)) from None
 
 
 @contextmanager
 def log_keys(**keys: object) -> Iterator[None]:
-    """For the length of one piece of work, every line carries `keys` too, in whatever thread it is logged."""
+    """Adds `keys` to every line inside the block, in any thread."""
     logger = _logger(_service())
     before = {name: value for name, value in logger.get_current_keys().items() if name in keys}
     logger.append_keys(**keys)
@@ -76,7 +74,7 @@ def log_keys(**keys: object) -> Iterator[None]:
 
 
 def emit(result: AttemptResult) -> None:
-    """A line for each record of what happened (records.py), and one object of metrics if anything ran."""
+    """Writes one line per record (records.py), and one object of metrics if there was a run."""
     for record in records(result):
         message = record.pop("message")
         log.log(_level(record), message, extra=record)
@@ -96,14 +94,14 @@ _LEVELS = {
 
 
 def _level(record: LogRecord) -> int:
-    """How loud: for the record of a run, as loud as the loudest that it counts."""
-    words = {record.get(name) for name in ("outcome", "ended", "ending")} | set(record.get("counts", ()))
-    return max([_LEVELS.get(str(word), logging.INFO) for word in words])
+    """The level of a record; for that of a run, the highest level of anything that it counts."""
+    values = {record.get(name) for name in ("outcome", "ended", "ending")} | set(record.get("counts", ()))
+    return max([_LEVELS.get(str(value), logging.INFO) for value in values])
 
 
 def _embedded(result: AttemptResult, figures: dict[str, float]) -> str:
-    """The figures in CloudWatch's embedded metric format. `service` is the only dimension: a name of a
-    document or a run would make a metric of its own each time; they are properties, by which the log can be searched.
+    """The figures in CloudWatch's embedded metric format. `service` is the only dimension, because every value of a
+    dimension is a metric of its own; document and run are properties, by which the log can be searched.
     """
     embedded = EphemeralMetrics(namespace=NAMESPACE, service=_service())
     for name, value in figures.items():
@@ -125,44 +123,44 @@ def _service() -> str:
 
 @cache
 def _logger(service: str) -> Logger:
-    """Powertools' Logger for this service. Its formatter is the one that all lines go through."""
+    """Powertools' Logger for this service. Its formatter formats all lines."""
     root, own = logging.getLogger(), logging.getLogger(service)
-    others, root.handlers[:] = root.handlers[:], []  # Powertools would put a filter on every handler that it finds here
+    others, root.handlers[:] = root.handlers[:], []  # Powertools would put a filter on every handler that it finds
     logger = Logger(
         service=service,
-        level=_loudness(),
+        level=_threshold(),
         logger_handler=_handler(),
         json_serializer=_line,
-        json_deserializer=str,  # a message that looks like JSON is a message
+        json_deserializer=str,  # a message that looks like JSON stays a string
         utc=True,
         use_rfc3339=True,
         name="%(name)s",
     )
-    own.handlers.clear()  # the handler hangs on the root logger alone (`_claim`), so that no line comes twice
+    own.handlers.clear()  # only the root logger has the handler (`_claim`), or lines would come twice
     own.setLevel(logging.NOTSET)
     root.handlers[:] = others
     return logger
 
 
 def _claim() -> None:
-    """Make the root logger ours, and libraries quiet; anew in every invocation, which costs nothing."""
+    """Take over the root logger and quiet the libraries; again in every invocation, which costs nothing."""
     logger = _logger(_service())
     root = logging.getLogger()
     root.handlers[:] = [logger.registered_handler]
-    root.setLevel(_loudness())
+    root.setLevel(_threshold())
     for name in FOREIGN:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 
-def _loudness() -> int:
-    """The level that the environment asks for, and never below what Lambda itself lets through. A word that is no level
-    is no reason to stop correcting: it counts as INFO.
+def _threshold() -> int:
+    """The environment's log level, but not below Lambda's own. An unknown level counts as INFO: it is no reason to stop
+    correcting drift.
     """
     levels = logging.getLevelNamesMapping()
-    asked = os.environ.get("SETPOINT_LOG_LEVEL") or os.environ.get("POWERTOOLS_LOG_LEVEL") or "INFO"
-    let_through = levels.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), logging.NOTSET)
-    return max(levels.get(asked.strip().upper(), logging.INFO), let_through)
+    level = os.environ.get("SETPOINT_LOG_LEVEL") or os.environ.get("POWERTOOLS_LOG_LEVEL") or "INFO"
+    of_lambda = levels.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper(), logging.NOTSET)
+    return max(levels.get(level.strip().upper(), logging.INFO), of_lambda)
 
 
 def _handler() -> logging.Handler:
@@ -172,55 +170,55 @@ def _handler() -> logging.Handler:
 
 
 class _Lines(logging.Handler):
-    """Writes to the stdout of now, which the Lambda runtime replaces after the import, each line in one piece."""
+    """Writes to the current stdout, which the Lambda runtime replaces after the import."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record)
-        except Exception as error:  # noqa: BLE001 (the standard way out prints the raw text of the record to stderr)
+        except Exception as error:  # noqa: BLE001 (handleError would print the record's raw text to stderr)
             where = f"{record.filename}:{record.lineno}"
-            told = {"level": "ERROR", "message": "a line of the log could not be written", "location": where}
-            line = json.dumps(bounded(told | {"name": record.name, "error": type(error).__name__}, WIDTH))
+            fields = {"level": "ERROR", "message": "a line of the log could not be written", "location": where}
+            line = json.dumps(bounded(fields | {"name": record.name, "error": type(error).__name__}, WIDTH))
         _write(line)
 
 
 def _write(line: str) -> None:
-    """One write for a line and its end: `print` makes two, between which another thread may write."""
+    """One write per line: `print` makes two, and another thread may write in between."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _line(told: dict[str, Any]) -> str:
-    """What Powertools gathered for a line, as one JSON object."""
-    exception = told.pop("stack_trace", None)
+def _line(fields: dict[str, Any]) -> str:
+    """The fields that Powertools gathered for a line, as one JSON object."""
+    exception = fields.pop("stack_trace", None)
     for name in ("exception", "exception_name", "exception_notes", "sampling_rate"):
-        told.pop(name, None)
-    told["logger"] = told.pop("name")
-    if "record" in told:
-        del told["location"], told["logger"]  # always `emit`
+        fields.pop(name, None)
+    fields["logger"] = fields.pop("name")
+    if "record" in fields:
+        del fields["location"], fields["logger"]  # always `emit`
     if exception:
-        told["error"] = _error(exception["value"])
-    return json.dumps(bounded(told, WIDTH), ensure_ascii=False, separators=(",", ":"))
+        fields["error"] = _error(exception["value"])
+    return json.dumps(bounded(fields, WIDTH), ensure_ascii=False, separators=(",", ":"))
 
 
 def _error(error: BaseException) -> dict[str, Any]:
-    """An exception without anything but its words and where it came from: no source lines, no values of variables."""
-    told: dict[str, Any] = {"type": type(error).__name__, "message": safe_text(str(error))}
-    told["frames"] = _frames(error.__traceback__)
+    """An exception's type, text, frames and causes: no source lines, no values of variables."""
+    fields: dict[str, Any] = {"type": type(error).__name__, "message": safe_text(str(error))}
+    fields["frames"] = _frames(error.__traceback__)
     causes: list[str] = []
     while len(causes) < CAUSES and (
         cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     ):
-        causes.append(_said(cause))
+        causes.append(_summary(cause))
         error = cause
-    return told | ({"causes": causes} if causes else {})
+    return fields | ({"causes": causes} if causes else {})
 
 
 def _frames(where: TracebackType | None) -> list[str]:
-    """The innermost frames, the last one where it was raised: `reconciler/engine/apply.py:120 perform`."""
+    """The innermost frames, the last is where it was raised: `reconciler/engine/apply.py:120 perform`."""
     frames = traceback.extract_tb(where)[-FRAMES:]
     return [f"{'/'.join(PurePath(one.filename).parts[-2:])}:{one.lineno} {one.name}" for one in frames]
 
 
-def _said(error: BaseException) -> str:
+def _summary(error: BaseException) -> str:
     return f"{type(error).__name__}: {safe_text(str(error))}"

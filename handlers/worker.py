@@ -1,7 +1,7 @@
-"""The queue's door: one run for each document that a batch of messages is about.
+"""The function `worker`: one run for each document in a batch of queue messages.
 
-What has to wait comes back as a message of our own, later: only what is no message at all, or could not be put back,
-fails its item, and ends in the dead-letter queue after some tries.
+What has to wait is sent again as a delayed message (`retry.py`). Only a message that cannot be parsed, or could not be
+sent again, fails its batch item, and ends in the dead-letter queue after some retries.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENOUGH = 20.0
-"""Seconds beyond the reserve that a run needs to be worth beginning."""
+"""Seconds beyond the reserve that a run needs to be worth starting."""
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """Answers which messages are to come again: `{"batchItemFailures": [{"itemIdentifier": ...}]}`."""
+    """Returns the messages that SQS is to deliver again: `{"batchItemFailures": [{"itemIdentifier": ...}]}`."""
     with telemetry.log_context(run_id=context.aws_request_id):
         invocation = Invocation(context.aws_request_id, lambda: context.get_remaining_time_in_millis() / 1000)
         if not isinstance(event, Mapping) or not isinstance(event.get("Records"), list):
-            raise UnknownEvent("the worker is woken by its queue only: send anything else to the queue or to invoke")
+            raise UnknownEvent(
+                "the worker accepts batches of its queue only; send anything else to the queue or to invoke"
+            )
         failed = work(event["Records"], warm(), invocation)
         return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 
@@ -42,26 +44,27 @@ def work(records: Iterable[Mapping[str, Any]], stack: Stack, invocation: Invocat
     """The ids of the messages that failed, in the order they came."""
     records = list(records)
     requests, failed = requests_of(records, stack)
-    late: dict[str, QueueMessage] = {}
+    postponed: dict[str, QueueMessage] = {}
     for document, trigger in in_turn(requests):
         if invocation.seconds_left() < stack.deployment.reserve_seconds + ENOUGH:
-            log.warning("%s: no time is left to begin with it", document)
-            late.update((document, one) for one in again(document, trigger, retry_delay(trigger, 1)))
+            log.warning("%s: postponed, because the invocation has too little time left", document)
+            postponed.update((document, one) for one in again(document, trigger, retry_delay(trigger, 1)))
             continue
         try:
             done = _one(document, trigger, stack, invocation)
         except Exception:
-            # One document's mistake must not cost the others their run; the message comes again, and is kept at last.
+            # A bug that one document meets must not cost the others their run. The message is delivered again, and
+            # ends in the dead-letter queue.
             log.exception("%s: the run broke off", document)
             done = False
         failed |= set() if done else {item for item, _ in requests[document]}
-    lost = set(stack.queue.send(late.values()))
-    failed |= {item for document, one in late.items() if one in lost for item, _ in requests[document]}
+    unsent = set(stack.queue.send(postponed.values()))
+    failed |= {item for document, one in postponed.items() if one in unsent for item, _ in requests[document]}
     return tuple(one["messageId"] for one in records if one["messageId"] in failed)
 
 
 def _one(document: str, trigger: Trigger, stack: Stack, invocation: Invocation) -> bool:
-    """Whether the document was looked after, or will be: its messages are done with."""
+    """Whether the document was reconciled, or will be retried: its messages are done."""
     with telemetry.log_keys(document=document):
         result = keep(document, trigger, stack.dependencies(invocation))
     telemetry.emit(result)

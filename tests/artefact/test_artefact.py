@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from artefact import dependencies, own_code
-from artefact.assemble import Recipe, assemble, fingerprint, kept, pack, sizes
+from artefact.assemble import Recipe, assemble, cached, fingerprint, pack, sizes
 from artefact.dependencies import locked
 from artefact.prune import roots
 from tests.support.alone import run_in
@@ -119,7 +119,7 @@ def test_nothing_is_made_twice_of_equal_inputs(tmp_path: Path) -> None:
             if fails:
                 raise SystemExit("interrupted")
 
-        return "".join(one.name for one in kept(tmp_path / "a", content, making).iterdir())
+        return "".join(one.name for one in cached(tmp_path / "a", content, making).iterdir())
 
     assert [make("one"), make("one"), make("two")] == ["one", "one", "two"]
     assert made == ["one", "two"]
@@ -174,7 +174,7 @@ def test_a_door_that_imports_the_laboratory_makes_no_artefact(project: Path) -> 
 
 def test_a_door_that_imports_what_is_not_there_makes_no_artefact(project: Path) -> None:
     _door(project, "from reconciler import gone")
-    with pytest.raises(SystemExit, match=r"a function imports what is not there: reconciler\.gone"):
+    with pytest.raises(SystemExit, match=r"a function imports modules that do not exist: reconciler\.gone"):
         own_code.reachable(project)
 
 

@@ -106,7 +106,7 @@ def test_a_manual_invoke_builds_the_example_network_and_the_next_finds_it_in_syn
     (run,) = runs(stack.built)
     assert (run["counts"]["corrected"], run["in_sync"]) == (14, True)
     people, programs = stack.told_of_building
-    assert [one["Subject"] for one in people] == ["Setpoint low: revision 1 was put in force (test-server)"]
+    assert [one["Subject"] for one in people] == ["Setpoint low: revision 1 was applied (test-server)"]
     assert [len(one["detail"]["actions"]) for one in programs] == [run["writes"]]
     calm = stack.invoke(document=NAME, mode="apply").payload["report"]
     assert (calm["in_sync"], calm["counts"]["reads"], calm["counts"]["writes"]) == (True, 9, 0)
@@ -264,7 +264,7 @@ def test_an_upload_is_looked_after_and_put_in_force(stack: Stack) -> None:
     assert (run["source"], run["revision"], run["in_sync"]) == ("document", 2, True)
     assert stack.writes == ["AuthorizeSecurityGroupIngress"]
     assert stack.item()["accepted"]["revision"] == 2
-    assert subjects(stack) == ["Setpoint low: revision 2 was put in force (test-server)"]
+    assert subjects(stack) == ["Setpoint low: revision 2 was applied (test-server)"]
 
 
 def test_a_deleted_document_is_told_once_and_nothing_is_undone(stack: Stack) -> None:
@@ -302,7 +302,7 @@ def test_an_event_of_our_own_write_or_of_another_place_wakes_nobody(stack: Stack
     assert answer.payload == {"batchItemFailures": []}
     assert (runs(answer), stack.writes) == ([], [])
     told = [check_line(line)["message"] for line in answer.log_lines]
-    assert [one.startswith("not for us: ") for one in told] == [True, True, True]
+    assert [one.startswith("the message was dropped: ") for one in told] == [True, True, True]
 
 
 @pytest.mark.parametrize("event", [SCHEDULE, {"document": NAME, "mode": "apply"}, {"Records": None}, []])
@@ -310,7 +310,7 @@ def test_the_worker_woken_by_anything_but_its_queue_does_nothing_and_says_so(sta
     answer = stack.call(stack.door("worker"), event)
     assert answer.error is not None
     assert answer.error["errorType"] == "BrokenOffError"
-    assert "the worker is woken by its queue only" in answer.error["errorMessage"]
+    assert "the worker accepts batches of its queue only" in answer.error["errorMessage"]
     assert stack.work(asked()).payload == {"batchItemFailures": []}
 
 
@@ -330,12 +330,12 @@ def test_a_plan_changes_nothing_tells_nobody_and_leaves_nothing_behind(stack: St
 @pytest.mark.parametrize(
     ("payload", "problem"),
     [
-        ({}, "document: it is missing; write the document's name"),
-        ({"document": "No Name"}, "document: 'No Name' cannot be used; write the document's name"),
-        ({"document": NAME, "mode": "aply"}, "mode: 'aply' cannot be used; write plan or apply"),
-        ({"document": NAME, "moed": "apply"}, "'moed': there is no such field; did you mean 'mode'?"),
+        ({}, "document: missing; write the document's name"),
+        ({"document": "No Name"}, "document: 'No Name' is not valid; write the document's name"),
+        ({"document": NAME, "mode": "aply"}, "mode: 'aply' is not valid; write plan or apply"),
+        ({"document": NAME, "moed": "apply"}, "'moed': unknown field; did you mean 'mode'?"),
         ({"document": NAME, "only": ["security_group/Nobody"]}, "only: 'security_group/Nobody' is not declared"),
-        (object_event(), "document: it is missing"),
+        (object_event(), "document: missing"),
     ],
 )
 def test_a_payload_that_cannot_be_carried_out_is_answered_with_its_mend(
@@ -360,7 +360,7 @@ def test_an_older_revision_is_refused_until_a_person_accepts_it(stack: Stack) ->
     right = stack.invoke(document=NAME, mode="apply", accept_revision=2).payload
     assert (right["ending"], right["refusal"], right["report"]["document"]["revision"]) == ("completed", None, 2)
     assert stack.item()["accepted"]["revision"] == 2
-    assert "back to normal" in subjects(stack)[-1]
+    assert "resolved: " in subjects(stack)[-1]
 
 
 # Time, death and settings
@@ -423,8 +423,8 @@ def test_a_function_that_is_killed_at_a_write_leaves_a_lease_that_ends_and_the_n
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("SETPOINT_MODE", "sideways", "SETPOINT_MODE: 'sideways' cannot be used; write correct or report"),
-        ("SETPOINT_TABLE", "", "SETPOINT_TABLE: it is not set; write the name of the DynamoDB table"),
+        ("SETPOINT_MODE", "sideways", "SETPOINT_MODE: 'sideways' is not valid; write correct or report"),
+        ("SETPOINT_TABLE", "", "SETPOINT_TABLE: not set; write the name of the DynamoDB table"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_told_at_every_call_and_nothing_is_done(

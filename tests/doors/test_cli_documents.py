@@ -171,7 +171,7 @@ def test_a_setting_that_cannot_be_used_exits_1(
     monkeypatch.setenv("SETPOINT_DOWNTIME", "sometimes")
     ran = setpoint("plan", variant())
     assert ran.code == 1
-    assert ran.err == "SETPOINT_DOWNTIME: 'sometimes' cannot be used; write never, window or now\n"
+    assert ran.err == "SETPOINT_DOWNTIME: 'sometimes' is not valid; write never, window or now\n"
 
 
 def test_only_an_address_that_is_declared_may_be_chosen(setpoint: Any, variant: Callable[..., Path]) -> None:

@@ -39,14 +39,14 @@ def sent(doors: Doors) -> list[dict[str, Any]]:
         (None, "an object with at least a document's name"),
         ([], "an object with at least a document's name"),
         ("test-server", "an object with at least a document's name"),
-        ({}, "document: it is missing"),
-        ({"document": "../secrets"}, "document: '../secrets' cannot be used"),
-        ({"document": NAME, "mode": "destroy"}, "mode: 'destroy' cannot be used; write plan or apply"),
+        ({}, "document: missing"),
+        ({"document": "../secrets"}, "document: '../secrets' is not valid"),
+        ({"document": NAME, "mode": "destroy"}, "mode: 'destroy' is not valid; write plan or apply"),
         ({"document": NAME, "dry_run": True}, "dry_run"),
         ({"document": NAME, "only": ["nonsense"]}, "only: "),
-        ({"document": NAME, "mode": "apply", "only": []}, "only: it is empty"),
-        ({"document": NAME, "approve": "yes"}, "approve: 'yes' cannot be used"),
-        ({"document": NAME, "accept_revision": "2"}, "accept_revision: '2' cannot be used"),
+        ({"document": NAME, "mode": "apply", "only": []}, "only: the list is empty"),
+        ({"document": NAME, "approve": "yes"}, "approve: 'yes' is not valid"),
+        ({"document": NAME, "accept_revision": "2"}, "accept_revision: '2' is not valid"),
     ],
 )
 def test_what_cannot_be_asked_is_answered_with_its_mend_and_touches_nothing(
@@ -127,14 +127,14 @@ def test_a_plan_that_a_limit_holds_is_carried_out_once_a_person_approves_it_by_i
     stack = careful(doors)
     doors.drift(OPEN)
     held = doors.invoke(stack, mode="apply")
-    assert "0 is the limit of one run" in held["report"]["held_as_a_whole"]
+    assert "the limit of one run is 0" in held["report"]["held_as_a_whole"]
     assert (doors.writes(), held["report"]["counts"]["held"]) == ([], 1)
     (alert,) = doors.alerts()
     assert held["report"]["fingerprint"] in alert["Message"]
     done = doors.invoke(stack, mode="apply", approve=held["report"]["fingerprint"])
     assert (done["ending"], done["report"]["in_sync"]) == ("completed", True)
     assert doors.writes() == ["RevokeSecurityGroupIngress"]
-    assert "back to normal" in doors.alerts()[-1]["Subject"] or "corrected" in doors.alerts()[-1]["Subject"]
+    assert "resolved: " in doors.alerts()[-1]["Subject"] or "corrected" in doors.alerts()[-1]["Subject"]
 
 
 def test_an_approval_of_a_plan_that_is_another_by_now_changes_nothing(doors: Doors) -> None:
@@ -145,7 +145,7 @@ def test_an_approval_of_a_plan_that_is_another_by_now_changes_nothing(doors: Doo
     given = doors.invoke(stack, mode="apply", approve=seen)
     assert given.keys() == KEYS
     assert (given["ending"], given["report"]) == ("refused", None)
-    assert f"not {seen}: what it rests on has changed" in given["problem"]
+    assert f"not {seen}: something has changed since" in given["problem"]
     assert (doors.writes(), doors.alerts(), doors.sent()) == ([], [], [])
 
 
@@ -156,7 +156,7 @@ def test_accepting_another_revision_than_the_one_that_is_there_does_nothing(door
     doors.drift(OPEN)
     given = doors.invoke(mode="apply", accept_revision=1)
     assert given["ending"] == "refused"
-    assert "revision 1 was to be accepted, and revision 2 is there" in given["problem"]
+    assert "the request accepts revision 1, but the object has revision 2" in given["problem"]
     assert (doors.writes(), doors.item()["accepted"]["M"]["revision"]) == ([], {"N": "3"})
 
 
@@ -218,7 +218,7 @@ def test_what_could_not_be_handed_to_the_worker_is_said_to_be_left_to_the_sweep(
     doors.lab.faults.refuse("SendMessageBatch", code="AccessDenied")
     given = doors.invoke(mode="apply")
     assert (given["ending"], given["again_in_seconds"]) == ("completed", None)
-    assert given["problem"] == "what is left could not be put on the queue: the next sweep goes on with it"
+    assert given["problem"] == "what is left could not be put on the queue; the next sweep continues it"
 
 
 def test_a_plan_that_sees_something_busy_hands_nothing_to_the_worker(doors: Doors, settles: None) -> None:

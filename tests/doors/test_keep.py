@@ -211,7 +211,7 @@ class Context:
 @pytest.mark.parametrize("event", [{"document": NAME}, {"Records": None}, [], None])
 def test_the_worker_invoked_by_hand_says_who_wakes_it(event: object) -> None:
     context: Any = Context()
-    with pytest.raises(BrokenOffError, match="UnknownEvent: the worker is woken by its queue only"):
+    with pytest.raises(BrokenOffError, match="UnknownEvent: the worker accepts batches of its queue only"):
         worker.handler(event, context)
 
 
@@ -296,7 +296,7 @@ def test_a_document_under_another_name_than_its_own_is_refused(doors: Doors) -> 
     doors.upload_bytes(json.dumps({**doors.upload(), "revision": 9}).encode(), name="stranger")
     assert doors.work(object_event(name="stranger")) == ()
     assert [("the document is refused" in one) for one in subjects(doors)] == [True]
-    assert "the object is named stranger, and the document in it test-server" in doors.alerts()[0]["Message"]
+    assert "the object is named stranger, but the document in it is named test-server" in doors.alerts()[0]["Message"]
     assert doors.writes() == []
 
 
@@ -347,7 +347,7 @@ def test_who_keeps_undoing_a_correction_is_named_and_suppressed_and_met_again_af
     assert doors.writes() == [REVOKED, REVOKED, REVOKED, "CreateTags"]
     (alert,) = [one for one in doors.alerts() if "somebody keeps changing it" in one["Subject"]]
     assert "arn:aws:iam::123456789012:user/somebody by AuthorizeSecurityGroupIngress" in alert["Message"]
-    assert "set point: not there\n" in alert["Message"]
+    assert "declared: absent\n" in alert["Message"]
     assert 'found:     {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"' in alert["Message"]
     assert "it is suppressed until 2026-" in alert["Message"]
     for _ in range(18):

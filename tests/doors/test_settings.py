@@ -9,7 +9,7 @@ import pytest
 from handlers.settings import SettingsError, deployment, settings
 from reconciler.model import Policy
 
-BREAKS = "write a whole number from 0, or leave it out for the limit that goes with the document's size"
+BREAKS = "write a whole number from 0, or leave it out for the default, which depends on the document's size"
 
 
 def test_without_any_setting_the_policy_is_the_careful_one() -> None:
@@ -43,17 +43,17 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 @pytest.mark.parametrize(
     ("environment", "chosen", "told"),
     [
-        ({"SETPOINT_MODE": "off"}, {}, "SETPOINT_MODE: 'off' cannot be used; write correct or report"),
-        ({"SETPOINT_PRUNE": "maybe"}, {}, "SETPOINT_PRUNE: 'maybe' cannot be used; write 1 or 0"),
+        ({"SETPOINT_MODE": "off"}, {}, "SETPOINT_MODE: 'off' is not valid; write correct or report"),
+        ({"SETPOINT_PRUNE": "maybe"}, {}, "SETPOINT_PRUNE: 'maybe' is not valid; write 1 or 0"),
         (
             {"SETPOINT_MAX_HOLD_HOURS": "-1"},
             {},
-            "SETPOINT_MAX_HOLD_HOURS: '-1' cannot be used; write a whole number of hours from 0 to 8760",
+            "SETPOINT_MAX_HOLD_HOURS: '-1' is not valid; write a whole number of hours from 0 to 8760",
         ),
         (
             {"SETPOINT_MAX_BREAKS": "5"},
             {"max_breaks": "lots"},
-            "--max-breaks: 'lots' cannot be used; " + BREAKS,
+            "--max-breaks: 'lots' is not valid; " + BREAKS,
         ),
     ],
 )
@@ -74,7 +74,7 @@ def test_all_bad_values_are_told_at_once() -> None:
 def test_a_misspelt_limit_is_refused_rather_than_being_no_limit() -> None:
     with pytest.raises(SettingsError) as error:
         settings({"SETPOINT_MAX_BREAK": "0"})
-    assert str(error.value) == "SETPOINT_MAX_BREAK: there is no such setting; did you mean SETPOINT_MAX_BREAKS?"
+    assert str(error.value) == "SETPOINT_MAX_BREAK: unknown setting; did you mean SETPOINT_MAX_BREAKS?"
 
 
 def test_variables_of_other_parts_are_left_alone() -> None:
@@ -109,19 +109,19 @@ def test_a_deployment_says_where_its_parts_are_and_takes_the_careful_value_for_t
     [
         (
             {"SETPOINT_BUCKET": ""},
-            "SETPOINT_BUCKET: it is not set; write the name of the bucket that holds the documents",
+            "SETPOINT_BUCKET: not set; write the name of the bucket that holds the documents",
         ),
         (
             {"SETPOINT_PREFIX": "documents"},
-            "SETPOINT_PREFIX: 'documents' cannot be used; write a prefix that ends in /",
+            "SETPOINT_PREFIX: 'documents' is not valid; write a prefix that ends in /",
         ),
-        ({"SETPOINT_ALERT_FORM": "fax"}, "SETPOINT_ALERT_FORM: 'fax' cannot be used; write text or chat"),
-        ({"SETPOINT_ROLE_ARNS": "setpoint"}, "SETPOINT_ROLE_ARNS: 'setpoint' cannot be used; write ARNs of roles"),
+        ({"SETPOINT_ALERT_FORM": "fax"}, "SETPOINT_ALERT_FORM: 'fax' is not valid; write text or chat"),
+        ({"SETPOINT_ROLE_ARNS": "setpoint"}, "SETPOINT_ROLE_ARNS: 'setpoint' is not valid; write ARNs of roles"),
         (
             {"SETPOINT_ROLE_ARNS": "arn:aws:iam::111122223333:role/a,arn:aws:iam::111122223333:role/b"},
-            "one for an account at most",
+            "at most one per account",
         ),
-        ({"SETPOINT_TABEL": "x"}, "SETPOINT_TABEL: there is no such setting; did you mean SETPOINT_TABLE?"),
+        ({"SETPOINT_TABEL": "x"}, "SETPOINT_TABEL: unknown setting; did you mean SETPOINT_TABLE?"),
     ],
 )
 def test_a_deployment_that_cannot_be_used_says_which_variable_and_what_to_write(

@@ -107,10 +107,10 @@ def test_no_more_accounts_are_kept_than_a_function_has_room_for(far: Doors) -> N
     one.aws_for(of(accounts[0]))  # asked for last, so it stays
     for account in accounts[ACCOUNTS:]:
         one.aws_for(of(account))
-    assert list(one._reached) == [*accounts[3:ACCOUNTS], accounts[0], *accounts[ACCOUNTS:]]
+    assert list(one._assumed) == [*accounts[3:ACCOUNTS], accounts[0], *accounts[ACCOUNTS:]]
     assert len(assumed(far)) == ACCOUNTS + 2
     one.aws_for(of(accounts[1]))
-    assert (len(assumed(far)), len(one._reached)) == (ACCOUNTS + 3, ACCOUNTS)
+    assert (len(assumed(far)), len(one._assumed)) == (ACCOUNTS + 3, ACCOUNTS)
 
 
 def test_a_role_that_is_refused_is_told_with_its_mend_and_asked_for_again_the_next_time(far: Doors) -> None:
@@ -129,10 +129,10 @@ def test_a_role_that_is_refused_is_told_with_its_mend_and_asked_for_again_the_ne
         (
             ACCOUNT,
             "us-east-1",
-            "scope.region: it is for us-east-1, and this deployment is in ap-northeast-2",
+            "scope.region: the document is for us-east-1, this deployment is in ap-northeast-2",
         ),
-        (THERE, "us-east-1", "scope.region: it is for us-east-1"),
-        ("444455556666", REGION, "scope.account_id: this deployment does not reach account 444455556666: name a role"),
+        (THERE, "us-east-1", "scope.region: the document is for us-east-1"),
+        ("444455556666", REGION, "scope.account_id: this deployment has no role in account 444455556666; add a role"),
     ],
 )
 def test_a_place_that_is_none_of_ours_is_told_with_its_mend(far: Doors, account: str, region: str, told: str) -> None:
@@ -149,7 +149,7 @@ def test_a_document_whose_role_is_refused_is_blind_and_told_once_until_it_can_be
         assert far.work(object_event(name="far")) == ()
         far.clock.sleep(120)
     (alert,) = far.alerts()
-    assert "could not be looked at" in alert["Subject"]
+    assert "could not be read" in alert["Subject"]
     assert ROLE in alert["Message"]
     assert far.writes() == []
     assert [delay for _, delay in far.sent()] == [60, 60, 60]
@@ -208,7 +208,7 @@ def test_settings_that_cannot_be_used_are_told_each_time_and_once_mended_they_se
 ) -> None:
     environment.setenv("SETPOINT_QUEUE_URL", "queue")
     for _ in range(2):
-        with pytest.raises(SettingsError, match="SETPOINT_QUEUE_URL: 'queue' cannot be used; write the URL"):
+        with pytest.raises(SettingsError, match="SETPOINT_QUEUE_URL: 'queue' is not valid; write the URL"):
             warm()
     environment.setenv("SETPOINT_QUEUE_URL", "https://queue")
     assert warm().deployment.queue_url == "https://queue"
