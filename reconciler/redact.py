@@ -1,12 +1,12 @@
-"""What looks like a secret, taken out of other people's text. Pure; the log, the metrics and the alerts call it.
+"""Redacts what looks like a secret in untrusted text, for logs, metrics and notifications. Pure.
 
-This tool reads no secret and keeps none. Yet an exception may carry a presigned URL, CloudTrail a request, and a person
-may have pasted a password into a description or a tag. What has a recognisable shape is replaced by `[redacted]`: keys
-and tokens of known form, what stands before the `@` of a URL, and whatever stands behind a name such as `password=`.
+This tool reads no secrets and stores none. But an exception may contain a presigned URL, CloudTrail a request, and a
+person may have pasted a password into a description or a tag. What is recognisable is replaced by `[redacted]`: keys
+and tokens of known formats, the credentials of a URL, and the value after a name such as `password=`.
 
-What this cannot know: a secret without a shape and without a name before it (`hunter2` alone), the further words of an
-unquoted passphrase (`password: correct horse` keeps `horse`), a plain word behind `token:`, a name that is not English,
-and a secret that somebody has split, encoded or encrypted. It rather takes too much: then a reader loses a word.
+Not recognised are: a secret without a known format or a name before it (`hunter2` alone), the further words of an
+unquoted passphrase (`password: correct horse` keeps `horse`), a plain word after `token:`, a name that is not English,
+and a secret that was split, encoded or encrypted. In doubt, text is redacted.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from desired_state.sanitize import sanitize
 
 REDACTED = "[redacted]"
 LOOKED_AT = 20_000
-"""Characters of one text that are read; what is longer is cut there, and a person is shown far less (`sanitize`)."""
+"""Characters of a text that are searched; the rest is cut off. `sanitize` shortens what is shown much further."""
 
 _I = re.IGNORECASE
-# Behind these names any word is a secret.
+# After these names any word is a secret.
 _OF_ANY_WORD = r"pass(?:word|wd|phrase|code)|pwd|secret(?!smanager)"
-# Behind these a plain word is none: AWS's own codes end in them (`ExpiredToken: The security token ...`).
+# After these a plain word is not: AWS's error codes end in them (`ExpiredToken: The security token ...`).
 _OF_NO_PLAIN_WORD = (
     r"token|credentials?|signature|cookie|(?:api|access|account|auth|encryption|private|shared|signing)[-_ ]?key"
 )
 _PLAIN_WORD = r"(?![a-z]+[,.;:]?(?:\s|$)|[A-Z][a-z]+[,.;:]?(?:\s|$))"
-# The rest of the name, its closing quote, and `=`, `:` or `=>`. JSON that was put into JSON has backslashes before it.
+# The rest of the name, its closing quote, and `=`, `:` or `=>`. In JSON within JSON, quotes have backslashes.
 _SAYS = r"""[\w.-]{0,40}\\{0,15}["']?\s{0,3}(?::|=>?)\s{0,3}"""
 _UNLESS_EMPTY = r"""(?!["']?(?:true|false|null|none|yes|no|on|off|unknown)\b)"""
 
 
 def _named(names: str, word: str, unless: str = "") -> re.Pattern[str]:
-    """A name and the value behind it; where a report shows a change, `old -> new`, the new value too."""
+    """A name and the value after it; in a change, `old -> new`, the new value too."""
 
     def value(quote: str) -> str:
-        # In quotes, up to the same quote with as many backslashes before it and no more.
+        # In quotes, up to the same quote with the same number of backslashes before it.
         quoted = rf"""(?P<{quote}>\\{{0,15}}["'])(?:(?!(?<!\\)(?P={quote})).){{0,2000}}(?:(?P={quote}))?"""
         return rf"(?-i:\[redacted\]|{quoted}|{unless}{word})"
 
@@ -63,14 +63,14 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(arn:aws[a-z-]{0,20}:secretsmanager:[a-z0-9-]{0,30}:\d{0,12}:secret:)[\w/+=.@!-]{1,600}"),
         rf"\1{REDACTED}",
     ),
-    # The whole header: its value is of several words.
+    # The whole header, because its value has several words.
     (
         re.compile(r"""(authorization\\?["']?\s{0,3}[:=]\s{0,3}\\?["']?)[^\r\n"']{1,2000}""", _I),
         rf"\1{REDACTED}",
     ),
     (re.compile(r"\b(Bearer|Basic) {1,3}(?=[^\s]{0,80}[0-9A-Z+/=])[\w.~+/=-]{8,2000}", _I), rf"\1 {REDACTED}"),
     (re.compile(r"(hooks\.slack\.com/)[\w/-]{1,200}", _I), rf"\1{REDACTED}"),
-    # Access key ids (IAM user guide, Understanding unique ID prefixes) and the tokens of widespread services.
+    # Access key ids (IAM user guide, Understanding unique ID prefixes) and the tokens of common services.
     (re.compile(r"(?<![A-Za-z0-9])A(?:KIA|SIA)[A-Z0-9]{12,128}"), REDACTED),
     (re.compile(r"\bgh[opsur]_[A-Za-z0-9]{16,255}|\bgithub_pat_\w{16,255}|\bglpat-[\w-]{16,255}"), REDACTED),
     (
@@ -78,7 +78,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         REDACTED,
     ),
     (re.compile(r"\beyJ[\w-]{5,2000}\.[\w-]{2,4000}(?:\.[\w-]{0,2000})?"), REDACTED),
-    # An AWS secret access key: 40 characters of base64, and no hexadecimal digest among them.
+    # An AWS secret access key: 40 characters of base64, but not a hexadecimal digest.
     (
         re.compile(
             r"(?<![\w/+=.:-])(?=[^\s]{0,39}[a-z])(?=[^\s]{0,39}[A-Z])(?=[^\s]{0,39}[0-9])[A-Za-z0-9/+]{40}(?![\w/+=-])"
@@ -92,30 +92,30 @@ _SECRET_NAME = re.compile(rf"{_OF_ANY_WORD}|{_OF_NO_PLAIN_WORD}|authorization", 
 
 
 def redacted(text: str) -> str:
-    """The text with all that looks like a secret replaced; nothing else of it changes, but for its cut at LOOKED_AT."""
+    """The text with everything that looks like a secret replaced, cut at LOOKED_AT and otherwise unchanged."""
     if len(text) > LOOKED_AT:
-        whole, _, _ = text[:LOOKED_AT].rpartition(" ")  # a word that is cut in two would lose its shape
+        whole, _, _ = text[:LOOKED_AT].rpartition(" ")  # half of a secret would not be recognised
         text = f"{whole} ..."
-    for shape, instead in _SHAPES:
-        text = shape.sub(instead, text)
+    for shape, replacement in _SHAPES:
+        text = shape.sub(replacement, text)
     for name in _NAMED:
         text = name.sub(lambda found: f"{found['name']}{REDACTED}{f' -> {REDACTED}' if found['new'] else ''}", text)
     return text
 
 
 def safe_text(text: str) -> str:
-    """Anybody's text, fit to be shown: `redacted` and `sanitize`d."""
+    """Untrusted text made safe to show: `redacted` and `sanitize`d."""
     return sanitize(redacted(text))
 
 
 def is_secret_name(name: object) -> bool:
-    """Whether what stands under this key of a mapping, or this tag, is to be taken for a secret."""
+    """Whether the value of this key of a mapping, or of this tag, is treated as a secret."""
     return isinstance(name, str) and bool(_SECRET_NAME.search(name))
 
 
 def fit(value: Any, most: int, depth: int = 6, text: Callable[[str], str] = safe_text) -> Any:
-    """A value as JSON takes it and people may see it: strings as `text` makes them, lists and mappings with at most
-    `most` members and a word on how many more there are, nothing deeper than `depth`.
+    """A value that is safe to show and that JSON can represent: strings as `text` returns them, at most `most` members
+    of each list and mapping and how many more there are, nothing deeper than `depth`.
     """
     match value:
         case None | bool() | int():
@@ -130,19 +130,19 @@ def fit(value: Any, most: int, depth: int = 6, text: Callable[[str], str] = safe
             return _mapping(value, most, depth, text)
         case list() | tuple() | set() | frozenset():
             listed = sorted(map(str, value)) if isinstance(value, (set, frozenset)) else list(value)
-            told = [fit(inner, most, depth - 1, text) for inner in listed[:most]]
-            return [*told, f"{len(listed) - most} more"] if len(listed) > most else told
+            first = [fit(inner, most, depth - 1, text) for inner in listed[:most]]
+            return [*first, f"{len(listed) - most} more"] if len(listed) > most else first
         case _:
             return text(str(value))
 
 
 def _mapping(value: Mapping[Any, Any], most: int, depth: int, text: Callable[[str], str]) -> dict[str, Any]:
     tag_of_secret = is_secret_name(value.get("Key"))  # {"Key": "Password", "Value": ...} is how AWS writes a tag
-    told: dict[str, Any] = {}
+    fitted: dict[str, Any] = {}
     for key, inner in list(value.items())[:most]:
         secret = is_secret_name(key) or (tag_of_secret and key == "Value")
-        harmful = secret and inner is not None and not isinstance(inner, (bool, int, float))
-        told[text(str(key))] = REDACTED if harmful else fit(inner, most, depth - 1, text)
+        hidden = secret and inner is not None and not isinstance(inner, (bool, int, float))
+        fitted[text(str(key))] = REDACTED if hidden else fit(inner, most, depth - 1, text)
     if len(value) > most:
-        told["..."] = f"{len(value) - most} more"
-    return told
+        fitted["..."] = f"{len(value) - most} more"
+    return fitted

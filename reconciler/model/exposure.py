@@ -1,7 +1,7 @@
-"""How grave something is, and what a difference let through or stopped, in one plain sentence.
+"""The severity of a difference, and a sentence on what it let through or blocked.
 
-A sentence speaks of one layer only: that a security group let something in does not say that it arrived, for ACLs and
-routes have their say too. Nothing here claims what the layer does not show.
+A sentence is about one layer only: a security group that let something in does not mean that it arrived, because ACLs
+and routes decide too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reconciler.model.state import ABSENT, Difference
 
 
 class Severity(StrEnum):
-    """How grave it is, the gravest first."""
+    """Severities, the most severe first."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -25,19 +25,19 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the gravest."""
+        """0 for the most severe."""
         return list(Severity).index(self)
 
 
 class Exposure(NamedTuple):
-    """How grave a difference is, and the sentence that says why."""
+    """The severity of a difference, and the sentence that says why."""
 
     severity: Severity
     sentence: str
 
 
 class Setting(NamedTuple):
-    """What a value of its own means where it is not as declared: told of `value` only (None: any), in both tenses."""
+    """What a scalar means if it is not as declared, in both tenses; only if the live value is `value` (None: any)."""
 
     value: Any
     severity: Severity
@@ -46,11 +46,11 @@ class Setting(NamedTuple):
 
 
 _WIDE_V4, _WIDE_V6 = 8, 7
-"""Prefixes shorter than these are no network that anyone owns: 10.0.0.0/8 and fc00::/7 are the largest private ones."""
+"""Shorter prefixes than these are public: 10.0.0.0/8 and fc00::/7 are the largest private networks."""
 
 
 def of_setting(settings: Mapping[str, Setting], one: Difference, *, past: bool) -> Exposure | None:
-    """What a table of settings says of a difference."""
+    """The exposure of a difference, from a table of settings; None if it is not in the table."""
     setting = settings.get(one.field)
     if setting is None or setting.value not in (None, one.have):
         return None
@@ -64,7 +64,9 @@ def of_rule(one: Difference, *, past: bool) -> Exposure:
     if isinstance(one.key, RuleKey):
         rule = one.key
         if want is not ABSENT and have is not ABSENT:
-            return Exposure(Severity.LOW, f"Only the description of a rule of {address} differs: no packet does.")
+            return Exposure(
+                Severity.LOW, f"Only the description of a rule of {address} differs: packets are not affected."
+            )
         what, peer = _what(rule), rule.peer
         opens, denied = want is ABSENT, False
     else:
@@ -76,13 +78,14 @@ def of_rule(one: Difference, *, past: bool) -> Exposure:
     towards = f"{'from' if inward else 'to'} {who(peer)}"
     if denied:
         verb = "did not deny" if past else "does not deny"
-        return Exposure(_grave(peer, inward=inward), f"{address} {verb} {what} {towards}, as the document wants it to.")
+        return Exposure(
+            _severity(peer, inward=inward), f"{address} {verb} {what} {towards}, although that is declared."
+        )
     if opens:
         verb = f"{'let' if past else 'lets'} {'in' if inward else 'out'}"
-        return Exposure(_grave(peer, inward=inward), f"{address} {verb} {what} {towards}, which is not declared.")
-    cannot = "could not" if past else "cannot"
-    meant = f"reach {address}" if inward else f"leave {address}"
-    return Exposure(Severity.HIGH, f"What is meant to {meant} with {what} {towards} {cannot}.")
+        return Exposure(_severity(peer, inward=inward), f"{address} {verb} {what} {towards}, which is not declared.")
+    verb = f"{'did' if past else 'does'} not let {'in' if inward else 'out'}"
+    return Exposure(Severity.HIGH, f"{address} {verb} {what} {towards}, although that is declared.")
 
 
 def rule_lets_in(one: Difference) -> bool:
@@ -94,27 +97,27 @@ def rule_lets_in(one: Difference) -> bool:
 
 def of_association(one: Difference, *, past: bool) -> Exposure:
     """A subnet that uses another route table or ACL than declared."""
-    verb = ("followed" if past else "follows", "did not follow" if past else "does not follow")
+    verb = ("used" if past else "uses", "did not use" if past else "does not use")
     if one.have is ABSENT:
-        return Exposure(Severity.HIGH, f"{one.key} {verb[1]} {one.address}, as it is declared to.")
+        return Exposure(Severity.HIGH, f"{one.key} {verb[1]} {one.address}, although that is declared.")
     return Exposure(Severity.HIGH, f"{one.key} {verb[0]} {one.address}, which is not declared.")
 
 
 def who(peer: str) -> str:
-    """A peer as people read it."""
+    """A peer in words."""
     if not wide(peer):
         return peer
     return f"anyone on the internet ({peer})" if peer.endswith("/0") else f"much of the internet ({peer})"
 
 
 def wide(peer: str) -> bool:
-    """Whether a peer is more than anyone's own network."""
+    """Whether a peer is larger than any private network."""
     if not is_cidr(peer):
         return False
     return int(peer.partition("/")[2]) < (_WIDE_V6 if is_ipv6(peer) else _WIDE_V4)
 
 
-def _grave(peer: str, *, inward: bool) -> Severity:
+def _severity(peer: str, *, inward: bool) -> Severity:
     if not inward:
         return Severity.MEDIUM
     return Severity.CRITICAL if wide(peer) else Severity.HIGH
@@ -125,5 +128,5 @@ def _is(entry: Any, action: str) -> bool:
 
 
 def _what(one: RuleKey | AclEntry) -> str:
-    told = traffic(one.protocol, one.first, one.last)
-    return "all traffic" if told == "all" else told
+    text = traffic(one.protocol, one.first, one.last)
+    return "all traffic" if text == "all" else text

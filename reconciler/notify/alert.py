@@ -1,6 +1,7 @@
-"""A concern: one thing that people must know, and the names by which it is known again. Pure values.
+"""An alert: one thing that people must know, and the fingerprints that identify it from run to run. Pure values.
 
-`concerns.py` finds them, `news.py` compares them with what people were told before, `message.py` puts them into words.
+`alert_rules.py` finds them, `deduplication.py` compares them with those sent before, and `message.py` writes their
+text.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from reconciler.model.trigger import Actor
 
 
 class Topic(StrEnum):
-    """What a concern is about; all but the first two are about the document or the run as a whole."""
+    """What an alert is about; all but the first two are about the document or the run as a whole."""
 
     DRIFT = "drift"
     FLAPPING = "flapping"
@@ -32,10 +33,10 @@ class Topic(StrEnum):
 
 
 class Member(NamedTuple):
-    """One thing that is the matter, on one line; `want` and `have` as a document writes them, None: not there.
+    """One line of an alert; `want` and `have` as a document writes them, None: absent.
 
-    `compared` is false where there is no set point to compare with: then `identity` is what the thing is known by again.
-    `outcome` is None where nothing was tried.
+    `compared` is false if there is no declared value to compare with: then `identity` identifies it from run to run.
+    `outcome` is None if nothing was tried.
     """
 
     what: str
@@ -49,11 +50,11 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing that people must know. `fingerprint` is its name from run to run, and the thread of its messages.
+    """One thing that people must know. `fingerprint` identifies it from run to run, and is the thread of its messages.
 
-    `digest` says what exactly is still the matter (empty: nothing is, it is only to be told), `corrected` what was put
-    right; no time and no count is in either. `exposed` is for how many seconds it stood open at most. `once`: it is
-    told once, however long it stands. `release`: the fingerprint that lets a held plan go.
+    `digest` identifies what is still open (empty: nothing is), `corrected` what was corrected; neither depends on times
+    or counts. `exposed` is for how many seconds undeclared traffic could pass, at most. `once`: it is never repeated.
+    `release` is the fingerprint that releases a held plan.
     """
 
     fingerprint: str
@@ -73,26 +74,29 @@ class Alert:
 
     @property
     def settled(self) -> bool:
-        """Whether it is over already: all of it was corrected."""
+        """Whether all of it was corrected."""
         return not self.digest
 
 
 def fingerprint(document: str, topic: Topic, address: str = "", field: str = "") -> str:
-    """The short name of a concern: the same in every run, and in no other document. A drift and a flapping one share one."""
-    about = Topic.DRIFT if topic is Topic.FLAPPING else topic
-    return short([document, about.value, address, field])
+    """What identifies an alert: the same in every run, and different for every document. Drift keeps its fingerprint
+    when it begins to flap.
+    """
+    topic = Topic.DRIFT if topic is Topic.FLAPPING else topic
+    return short([document, topic.value, address, field])
 
 
 def digest(members: Iterable[Member], beside: str = "") -> str:
-    """What exactly these are, in any order, and what is the matter `beside`; empty where there are none. The words of a
-    message vary from run to run with ids and times, so they do not count.
+    """What identifies these members, in any order, and `beside`; empty if there are none. Messages do not count: ids
+    and times in them vary from run to run.
     """
-    told = [
+    identities = [
         [one.what, one.want, one.have, one.outcome] if one.compared else [*one.identity, one.outcome] for one in members
     ]
-    return short([beside, *sorted(json.dumps(one, sort_keys=True, default=str) for one in told)]) if told else ""
+    texts = sorted(json.dumps(identity, sort_keys=True, default=str) for identity in identities)
+    return short([beside, *texts]) if texts else ""
 
 
 def short(value: Any) -> str:
-    """A name of 16 characters for a value that JSON takes: equal for equal values."""
+    """A digest of 16 hexadecimal digits of a value that JSON can represent."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""What of one attempt to keep a document people must know: one concern for each thing that is the matter. Pure.
+"""Which alerts one attempt to keep a document raises. Pure.
 
-`keep.py` asks once for each attempt, `news.py` compares with what people were told before. There is one concern for
-each field of a resource, with all that differs in it; what has one cause for many resources (AWS could not be read, the
-plan is held, the run stopped) is one concern too. What nobody declares and nobody minds is none.
+`keep.py` calls `find_alerts` for each attempt, and `deduplication.py` decides which alerts are sent. There is one alert
+for each field of a resource, with all that differs in it. What has one cause for many resources (AWS could not be read,
+the plan is held, the run stopped) is one alert too. An unmanaged resource raises none.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.text import difference
 
-_WORST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
+_MOST_SEVERE_FIRST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
 _ENDINGS = {
-    Outcome.FAILED: "could not be put right",
-    Outcome.BLOCKED: "needs a person",
+    Outcome.FAILED: "could not be corrected",
+    Outcome.BLOCKED: "needs manual action",
     Outcome.HELD: "held",
     Outcome.WAITING: "waiting",
     Outcome.CORRECTED: "corrected",
     None: "not corrected yet",
 }
-_GRAVITY = {Outcome.FAILED: Severity.HIGH, Outcome.BLOCKED: Severity.MEDIUM, Outcome.HELD: Severity.LOW}
+_SEVERITIES = {Outcome.FAILED: Severity.HIGH, Outcome.BLOCKED: Severity.MEDIUM, Outcome.HELD: Severity.LOW}
 
 
 def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
-    """All that people must know of this attempt, the gravest first; nothing where another run does the telling."""
+    """The alerts of this attempt, the most severe first; none if another run reports instead."""
     if result.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return ()
     found = [
@@ -43,35 +43,35 @@ def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
         *_unobservable(result),
         *(_of_the_network(result, result.report) if result.report else ()),
     ]
-    return tuple(sorted(found, key=lambda one: (one.severity.rank, one.address or "", one.fingerprint)))
+    return tuple(sorted(found, key=lambda alert: (alert.severity.rank, alert.address or "", alert.fingerprint)))
 
 
 def _of_the_document(result: AttemptResult) -> Iterator[Alert]:
-    """A version that may not be enforced, or none any more. What a person asked for in vain is told to that person."""
+    """A version that is not enforced, or a deleted document. A refused manual request raises none: its caller knows."""
     if result.ending is Ending.DELETED:
-        sentence = "Nothing is enforced any more, and nothing is undone; upload the document again to go on."
+        sentence = "Nothing is enforced any more, and nothing is undone. To continue, upload the document again."
         member = Member(result.problem or "its object is gone", Outcome.HELD)
         yield _whole(result, Topic.DELETED, Severity.HIGH, "the document is deleted", sentence, [member])
-    asked = result.trigger.source is Source.MANUAL
-    problem = result.problem if result.ending is Ending.REFUSED and not asked else ""
-    if told := result.refusal or problem:
+    manual = result.trigger.source is Source.MANUAL
+    problem = result.problem if result.ending is Ending.REFUSED and not manual else ""
+    if refusal := result.refusal or problem:
         severity = Severity.MEDIUM if result.report else Severity.HIGH
-        ending = "the version accepted before goes on being enforced" if result.report else "nothing is enforced now"
-        members = [Member(line, Outcome.BLOCKED) for line in told.splitlines() if line.strip()]
+        ending = "the version accepted before continues to be enforced" if result.report else "nothing is enforced now"
+        members = [Member(line, Outcome.BLOCKED) for line in refusal.splitlines() if line.strip()]
         sentence = f"The newest version of the document is not enforced; {ending}."
-        yield _whole(result, Topic.REFUSED, severity, "the document is refused", sentence, members, about=told)
+        yield _whole(result, Topic.REFUSED, severity, "the document is refused", sentence, members, about=refusal)
 
 
 def _unobservable(result: AttemptResult) -> Iterator[Alert]:
     if result.ending is Ending.UNOBSERVABLE:
-        sentence = "Nothing could be seen, so nothing was changed: what differs now is not known."
-        title = "the network could not be looked at"
-        member = Member(result.problem or "nothing could be seen", Outcome.FAILED)
+        sentence = "Nothing could be read, so nothing was changed. What differs now is not known."
+        title = "the network could not be read"
+        member = Member(result.problem or "nothing could be read", Outcome.FAILED)
         yield _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, [member], about=result.code)
 
 
 def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
-    """What has one cause for many resources, each cause once; then all the rest, field by field."""
+    """What has one cause for many resources, one alert for each cause; then all the rest, field by field."""
     unseen = [one for one in report.findings if one.cause.reason is Reason.UNREADABLE]
     unverified = [drift for drift in report.drifts if _reason(drift) is Reason.UNVERIFIED]
     if unseen or unverified:
@@ -87,10 +87,10 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     left = list(_left_behind(report)) if stops else []
     if stops:
         title = f"the run stopped; partial: {report.count(Outcome.CORRECTED)} of {len(report.drifts)} done"
-        sentence = "What was not done yet stands as it was; the next run goes on from there."
-        told = [*(Member(one, Outcome.WAITING) for one in sorted(map(str, stops))), *map(_named, left)]
-        about = sorted({one.reason for one in stops})
-        yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, told, about=about)
+        sentence = "What was not done yet is unchanged; the next run continues from there."
+        members = [*(Member(cause, Outcome.WAITING) for cause in sorted(map(str, stops))), *map(_named, left)]
+        about = sorted({cause.reason for cause in stops})
+        yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, members, about=about)
     done = [drift for drift in report.drifts if result.rollout and drift.outcome is Outcome.CORRECTED]
     if done:
         yield _rollout(result, report, done)
@@ -103,23 +103,23 @@ def _reason(drift: Drift) -> Reason | None:
 
 
 def _unseen(result: AttemptResult, unseen: list[Finding], unverified: list[Drift]) -> Alert:
-    """The same cause is one alert, whichever resources it meets: known by AWS's code, else by the resource."""
-    rest = "whether what was done there holds is not known" if unverified else "nothing of that part was changed"
-    sentence = f"Part of the network could not be seen, and {rest}."
+    """One alert for each cause, whatever it affects: identified by AWS's error code, otherwise by resource."""
+    rest = "corrections there could not be verified" if unverified else "nothing there was changed"
+    sentence = f"Part of the network could not be read, and {rest}."
     about = sorted({one.cause.code or one.address for one in unseen}) or [Reason.UNVERIFIED]
     members = [*map(_found, unseen), *map(_named, unverified)]
-    title = "part of the network could not be looked at"
+    title = "part of the network could not be read"
     return _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, members, about=about)
 
 
 def _stops(report: Report) -> set[Cause]:
-    """Why no further call was started, of the calls that were not started for it."""
+    """Why no further call was started: the causes of the calls that were not."""
     untried = (one for one in report.action_results if one.ended is not Ended.FAILED)
     return {one.cause for one in untried if one.cause and one.cause.reason in ENDED_THE_RUN}
 
 
 def _left_behind(report: Report) -> Iterator[Drift]:
-    """The drifts that were not reached because the run stopped, or because of what it did not reach."""
+    """The drifts whose calls were not made because the run stopped."""
     skipped = {one.cause for one in report.action_results if one.ended is Ended.SKIPPED}
     for drift in report.drifts:
         unreached = drift.cause in skipped or _reason(drift) in ENDED_THE_RUN | {Reason.NOT_ATTEMPTED}
@@ -130,7 +130,7 @@ def _left_behind(report: Report) -> Iterator[Drift]:
 def _plan_held(
     result: AttemptResult, report: Report, cause: Cause, held: Iterable[Drift], members: list[Member]
 ) -> Alert:
-    """Everything that waits for a person to release the plan, as grave as the gravest of it."""
+    """Everything that waits for a person to release the plan, with the highest severity among it."""
     severity = min((Severity.HIGH, *(exposure(drift).severity for drift in held)), key=lambda one: one.rank)
     about = [[one.what, one.want, one.have] for one in members]
     title, sentence = "the whole plan is held", _sentence(cause.message)
@@ -139,34 +139,35 @@ def _plan_held(
 
 
 def _rollout(result: AttemptResult, report: Report, done: Iterable[Drift]) -> Alert:
-    """What the first run of a version put right. It is what the author wanted, so nobody is woken for each piece of it;
-    what somebody else changed meanwhile cannot be told from it.
+    """What the first run of a version corrected: one alert, because the author wanted these changes. Drift that
+    happened before that run cannot be told apart from them.
     """
     number = report.document.revision
-    title = f"revision {number} was put in force"
-    sentence = f"What differed from revision {number}, be it new in it or drift, was put right."
-    told = [_named(drift) for drift in done]
-    alert = _whole(result, Topic.ROLLOUT, Severity.LOW, title, sentence, told)
-    return replace(alert, digest="", corrected=digest(told))
+    title = f"revision {number} was applied"
+    sentence = f"The network was changed to match revision {number}; drift at that moment, if any, was corrected too."
+    members = [_named(drift) for drift in done]
+    alert = _whole(result, Topic.ROLLOUT, Severity.LOW, title, sentence, members)
+    return replace(alert, digest="", corrected=digest(members))
 
 
 def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Iterable[Orphaned]) -> Iterator[Alert]:
     drifts: dict[tuple[Address, str], list[Drift]] = {}
-    told: dict[tuple[Address, str], list[tuple[Member, Exposure]]] = {}
+    parts: dict[tuple[Address, str], list[tuple[Member, Exposure]]] = {}
     for drift in report.drifts:
         if id(drift) not in taken:
             drifts.setdefault((drift.address, drift.field), []).append(drift)
-            told.setdefault((drift.address, drift.field), []).append((_member(drift), _weight(drift, report)))
-    for one in report.findings:
-        if id(one) not in taken and one.outcome is not Outcome.IN_SYNC:
-            weight = Exposure(_GRAVITY.get(one.outcome, Severity.LOW), _sentence(one.cause.message))
-            told.setdefault((one.address, one.field), []).append((_found(one, alone=True), weight))
-    for each in going:
-        verb = "was taken away" if each.outcome is Outcome.CORRECTED else "is to be taken away"
-        weight = Exposure(Severity.MEDIUM, f"{each.action.address} {verb}: {each.action.why}.")
-        told.setdefault((each.action.address, ""), []).append((_going(each), weight))
-    for (address, field), parts in told.items():
-        yield _drift(result, report, address, field, parts, drifts.get((address, field), []))
+            parts.setdefault((drift.address, drift.field), []).append((_member(drift), _weight(drift, report)))
+    for finding in report.findings:
+        if id(finding) not in taken and finding.outcome is not Outcome.IN_SYNC:
+            weight = Exposure(_SEVERITIES.get(finding.outcome, Severity.LOW), _sentence(finding.cause.message))
+            parts.setdefault((finding.address, finding.field), []).append((_found(finding, alone=True), weight))
+    for orphaned in going:
+        action = orphaned.action
+        verb = "was removed" if orphaned.outcome is Outcome.CORRECTED else "is to be removed"
+        weight = Exposure(Severity.MEDIUM, f"{action.address} {verb}: {action.why}.")
+        parts.setdefault((action.address, ""), []).append((_going(orphaned), weight))
+    for (address, field), some in parts.items():
+        yield _drift(result, report, address, field, some, drifts.get((address, field), []))
 
 
 def _drift(
@@ -177,9 +178,9 @@ def _drift(
     parts: list[tuple[Member, Exposure]],
     drifts: Iterable[Drift],
 ) -> Alert:
-    """The one alert of a field: its members worst first, its sentence that of the gravest."""
-    parts = sorted(parts, key=lambda part: _WORST.index(part[0].outcome))
-    weight = min((part[1] for part in parts), key=lambda one: one.severity.rank)
+    """The alert of a field: its members, the worst outcome first, and the sentence of the most severe."""
+    parts = sorted(parts, key=lambda part: _MOST_SEVERE_FIRST.index(part[0].outcome))
+    weight = min((part[1] for part in parts), key=lambda exposure: exposure.severity.rank)
     flapping = any(_reason(drift) is Reason.FLAPPING for drift in drifts)
     worst = "somebody keeps changing it" if flapping else _ENDINGS[parts[0][0].outcome]
     open_ones = [part[0] for part in parts if part[0].outcome is not Outcome.CORRECTED]
@@ -220,7 +221,7 @@ def _member(drift: Drift) -> Member:
 
 
 def _named(drift: Drift) -> Member:
-    """A member with its address, for an alert of many resources; that has said why already."""
+    """A member with its address, for an alert about many resources, which says why only once."""
     member = _member(drift)
     return member._replace(what=f"{drift.address}: {member.what}", why="")
 
@@ -250,7 +251,7 @@ def _whole(
     *,
     about: Any = "",
 ) -> Alert:
-    """A concern of the document or the run as a whole; `about` is what of it makes it another one."""
+    """An alert about the document or the run as a whole; another `about` makes it a changed alert."""
     name = fingerprint(result.document, topic)
-    matter = short([topic.value, about])
-    return Alert(name, matter, "", topic, severity, title, sentence, tuple(members), once=topic is Topic.DELETED)
+    still_open = short([topic.value, about])
+    return Alert(name, still_open, "", topic, severity, title, sentence, tuple(members), once=topic is Topic.DELETED)

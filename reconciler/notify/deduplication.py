@@ -1,8 +1,8 @@
-"""Which concerns are new, against what people were told before: quiet while nothing changes, never silent for good.
+"""Which alerts to send, given those that were sent before. Pure.
 
-Pure. `keep.py` asks after each attempt, `alerts.py` sends what comes of it, and what was really sent is remembered. A
-concern is told when it appears, when it becomes another one, again after a while, and when it is over; at most ten
-messages leave one run, and the last of ten sums up the rest.
+An alert is sent when it fires, when it changes, again after a while, and when it is resolved. One run sends at most ten
+messages; if there are more, the tenth is a digest of the rest. `keep.py` calls `deduplicate` after each attempt,
+`publisher.py` sends the result, and only what was really sent is remembered.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from reconciler.notify.alert import Alert, Topic, fingerprint
 from reconciler.report.attempt import AttemptResult, Ending
 
 AT_MOST = 10
-"""Messages of one run."""
+"""The most messages of one run."""
 HOUR = timedelta(hours=1)
-"""How long a correction that was told is remembered, so that it is not told again."""
+"""How long a reported correction is remembered, so that it is not reported again."""
 _LONGEST = 160
-"""Characters of a title that are remembered: many concerns share one item of the ledger."""
+"""Characters of a title that are remembered: many alerts share one item of the ledger."""
 
 
 class Status(StrEnum):
-    """Why a message is sent."""
+    """Why a notification is sent."""
 
     FIRING = "firing"
     CHANGED = "changed"
@@ -38,8 +38,8 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Notification:
-    """One message to people. `alert` is None where it is over (RESOLVED) and where `rest` is summed up (DIGEST).
-    `since` is when people were first told of it, None where that is now.
+    """One message to people. `alert` is None if it is resolved (RESOLVED) or if this is a digest of `rest` (DIGEST).
+    `since` is when it was first reported, None if that is now.
     """
 
     status: Status
@@ -52,43 +52,43 @@ class Notification:
 
     @property
     def fingerprints(self) -> frozenset[str]:
-        """The concerns that people know of by this message."""
+        """The alerts that this message reports."""
         return frozenset(one.fingerprint for one in self.rest) or frozenset({self.fingerprint})
 
 
 @dataclass(frozen=True)
 class Notifications:
-    """What to send, and what is to be remembered when it was sent."""
+    """What to send, and what to remember: `known` once all of it was sent, `before` of what could not be sent."""
 
     notifications: tuple[Notification, ...]
-    told: Mapping[str, Notified]
+    known: Mapping[str, Notified]
     before: Mapping[str, Notified]
 
     def remembered(self, lost: Collection[str] = ()) -> Mapping[str, Notified]:
-        """What people know now: without the concerns `lost`, whose messages could not be sent."""
-        known = {name: one for name, one in self.told.items() if name not in lost}
+        """What to remember if the messages about the alerts `lost` could not be sent."""
+        known = {name: notified for name, notified in self.known.items() if name not in lost}
         return known | {name: self.before[name] for name in lost if name in self.before}
 
 
 def deduplicate(
-    found: Iterable[Alert], told: Mapping[str, Notified], now: datetime, repeat: timedelta, result: AttemptResult
+    found: Iterable[Alert], notified: Mapping[str, Notified], now: datetime, repeat: timedelta, result: AttemptResult
 ) -> Notifications:
-    """What of the concerns of an attempt is to be told, given what was `told` before; `repeat` is after how long an
-    unchanged one is told again.
+    """Which alerts of an attempt to send, given what was `notified` before. An unchanged alert is sent again after
+    `repeat`.
     """
     messages: list[Notification] = []
     known: dict[str, Notified] = {}
-    for one in found:
-        before = told.get(one.fingerprint)
-        status = _status(one, before, now, repeat)
+    for alert in found:
+        name, before = alert.fingerprint, notified.get(alert.fingerprint)
+        status = _status(alert, before, now, repeat)
         if status is None and before:
-            known[one.fingerprint] = before
+            known[name] = before
             continue
         first = before.first_seen if before and before.open else None
-        messages.append(Notification(status or Status.FIRING, one.fingerprint, one.severity, one.title, one, first))
-        known[one.fingerprint] = Notified(_stamp(one), one.title[:_LONGEST], first or now, now, open=not one.settled)
+        messages.append(Notification(status or Status.FIRING, name, alert.severity, alert.title, alert, first))
+        known[name] = Notified(_digests(alert), alert.title[:_LONGEST], first or now, now, open=not alert.settled)
     shows = _shows(result)
-    for name, before in told.items():
+    for name, before in notified.items():
         if name in known:
             continue
         if before.open and shows(name):
@@ -96,32 +96,32 @@ def deduplicate(
             known[name] = replace(before, last_alerted=now, open=False)
         elif before.open or now - before.last_alerted < HOUR:
             known[name] = before
-    return Notifications(_at_most(messages), known, dict(told))
+    return Notifications(_at_most(messages), known, dict(notified))
 
 
-def _status(one: Alert, before: Notified | None, now: datetime, repeat: timedelta) -> Status | None:
-    """Why to tell of a concern; None: people know it."""
+def _status(alert: Alert, before: Notified | None, now: datetime, repeat: timedelta) -> Status | None:
+    """Why to send an alert; None if it was reported and has not changed."""
     if before is None:
         return Status.FIRING
     still, _, corrected = before.digest.partition("+")
-    fresh = bool(one.corrected) and (one.corrected != corrected or now - before.last_alerted >= HOUR)
-    if one.settled:
+    fresh = bool(alert.corrected) and (alert.corrected != corrected or now - before.last_alerted >= HOUR)
+    if alert.settled:
         return Status.CHANGED if before.open else Status.FIRING if fresh else None
     if not before.open:
-        return Status.FIRING  # the last they heard was that it is over
-    if one.digest != still or fresh:
+        return Status.FIRING  # it was last reported as resolved
+    if alert.digest != still or fresh:
         return Status.CHANGED
-    return Status.REPEAT if not one.once and now - before.last_alerted >= repeat else None
+    return Status.REPEAT if not alert.once and now - before.last_alerted >= repeat else None
 
 
-def _stamp(one: Alert) -> str:
-    """What is still open, and what was corrected beside it: either may be news while the other is not."""
-    return f"{one.digest}+{one.corrected}"
+def _digests(alert: Alert) -> str:
+    """What is still open, and what was corrected: either may change without the other."""
+    return f"{alert.digest}+{alert.corrected}"
 
 
 def _shows(result: AttemptResult) -> Callable[[str], bool]:
-    """Whether this attempt would have found the concern of a fingerprint, were it still there: only then is its absence
-    good news. A run that was narrowed, or could not see everything, speaks for what it saw.
+    """Whether this attempt would have found the alert of a fingerprint if it were still open: only then is it resolved.
+    A run of some addresses only, or one that could not read everything, resolves only what it covers.
     """
     report = result.report
     if result.ending is not Ending.COMPLETED or report is None:
@@ -140,11 +140,11 @@ def _shows(result: AttemptResult) -> Callable[[str], bool]:
 
 
 def _at_most(messages: Iterable[Notification]) -> tuple[Notification, ...]:
-    """The gravest first, good news last; what goes beyond the limit is one message, the last."""
+    """The most severe first, resolved ones last; what exceeds the limit becomes one digest, the last message."""
     ordered = sorted(messages, key=lambda one: (one.status is Status.RESOLVED, one.severity.rank))
     if len(ordered) <= AT_MOST:
         return tuple(ordered)
     rest = tuple(ordered[AT_MOST - 1 :])
     worst = min((one.severity for one in rest), key=lambda one: one.rank)
-    last = Notification(Status.DIGEST, rest[0].fingerprint, worst, f"{len(rest)} further concerns", rest=rest)
+    last = Notification(Status.DIGEST, rest[0].fingerprint, worst, f"{len(rest)} further alerts", rest=rest)
     return (*ordered[: AT_MOST - 1], last)

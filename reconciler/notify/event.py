@@ -1,7 +1,7 @@
-"""The event of a run for EventBridge: what a program may want to act on, as the schema beside this file says. Pure.
+"""The EventBridge event of a run, for programs; its schema is `event.v1.schema.json`. Pure.
 
-`alerts.py` puts it on the bus, once for every run that found or changed something. `version` rises when a reader would
-break; `event.v1.schema.json` is what readers may rely on.
+`publisher.py` puts it on the bus, once for every run that found or changed something. A change that would break readers
+raises `version`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from reconciler.model.trigger import Actor
 from reconciler.redact import fit, safe_text
 from reconciler.report.as_json import as_json
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.fitting import cut_lists, size
 
 VERSION = 1
 SOURCE, DETAIL_TYPE = "setpoint", "Setpoint Run"
 LONGEST = 240_000
-"""Bytes of a detail. An entry may have 262,144 with everything around it (EventBridge user guide, "Calculating
-PutEvents event entry size").
+"""Bytes of a detail. A whole entry may have 262,144 (EventBridge user guide, "Calculating PutEvents event entry size").
 """
 _ENDINGS = {
     Ending.COMPLETED: "looked",
@@ -33,20 +33,20 @@ _ENDINGS = {
 _LARGEST_VALUE = 4_000
 _MOST = 2_000
 _LINES = 30
-"""Bytes of one value of a drift, members of one list or mapping, and lines of one text, before it is shortened."""
+"""The most bytes of one value of a drift, members of one list or mapping, and lines of one text."""
 
 
 def detail(result: AttemptResult) -> dict[str, Any] | None:
-    """The detail of the event, or None where there is nothing to tell: another run does, or all is calm.
+    """The detail of the event, or None if there is none: another run reports instead, or nothing differs.
 
-    Lists that make it too long are cut short; `left_out` says of each how many of its items are missing.
+    Lists that make it too long are cut; `left_out` says of each how many of its items are missing.
     """
     if result.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return None
     report = result.report
     if report and _calm(report) and not result.refusal:
         return None
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "version": VERSION,
         "run_id": safe_text(result.run_id),
         "document": safe_text(result.document),
@@ -57,11 +57,12 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
         "again_in_seconds": result.retry_after,
         "left_out": {},
     }
-    return _fitted(told | (_network(result, report) if report else {}))
+    fields, left_out = cut_lists(fields | (_network(result, report) if report else {}), LONGEST)
+    return fields | {"left_out": left_out}
 
 
 def _calm(report: Report) -> bool:
-    """Nothing differed, nothing was done and nothing is to be known; what nobody declares is a metric, no event."""
+    """Nothing differed, nothing was done and nothing was found. Unmanaged resources are a metric, not an event."""
     noted = [one for one in report.findings if one.outcome is not Outcome.IN_SYNC]
     return not (report.drifts or noted or report.writes or report.gate.plan_held or report.orphaned)
 
@@ -126,37 +127,18 @@ def _actor(one: Actor) -> dict[str, Any]:
 
 
 def _small(value: Any) -> Any:
-    """A value as a document writes it, or where it is large a word on how large it is."""
-    told = fit(value, _MOST)
-    size = len(json.dumps(told, ensure_ascii=False).encode())
-    return told if size <= _LARGEST_VALUE else f"({size} bytes of JSON, left out)"
+    """A value as a document writes it, or its size if it is too large."""
+    fitted = fit(value, _MOST)
+    length = size(json.dumps(fitted, ensure_ascii=False))
+    return fitted if length <= _LARGEST_VALUE else f"({length} bytes of JSON, left out)"
 
 
 def _text(words: str) -> str | None:
-    """Some lines, each of them harmless, and a word on how many more there are; None where there are none."""
-    drifts = words.splitlines()
-    told = [safe_text(line) for line in drifts[:_LINES]]
-    more = [f"({len(drifts) - _LINES} more lines)"] if len(drifts) > _LINES else []
-    return "\n".join([*told, *more]) or None
-
-
-def _fitted(told: dict[str, Any]) -> dict[str, Any]:
-    """The same with its longest lists halved until it is short enough; their first items stay."""
-    left_out: dict[str, int] = told["left_out"]
-    while len(encoded(told).encode()) > LONGEST:
-        sizes = {name: len(encoded(value)) for name, value in told.items() if isinstance(value, list) and value}
-        if not sizes:
-            break
-        longest = max(sizes, key=lambda name: sizes[name])
-        keep = len(told[longest]) // 2
-        left_out[longest] = left_out.get(longest, 0) + len(told[longest]) - keep
-        told[longest] = told[longest][:keep]
-    return told
-
-
-def encoded(told: Any) -> str:
-    """The JSON that is sent."""
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    """The first lines, made safe, and how many more there are; None if there are none."""
+    lines = words.splitlines()
+    first = [safe_text(line) for line in lines[:_LINES]]
+    more = [f"({len(lines) - _LINES} more lines)"] if len(lines) > _LINES else []
+    return "\n".join([*first, *more]) or None
 
 
 def _time(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""How grave a drift is, and the sentence that says why: what its kind says of it, else what holds for all. Pure."""
+"""The severity of a drift, and the sentence that says why: from its kind, otherwise from what applies to all. Pure."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ if TYPE_CHECKING:
 
 
 def exposure(drift: Drift) -> Exposure:
-    """What this drift means as long as it stands, or meant until it was corrected."""
+    """What this drift means, or meant until it was corrected."""
     one, past = drift.difference, drift.outcome is Outcome.CORRECTED
     if one.field in {"tags", "description"}:
-        return Exposure(Severity.LOW, f"Only {one.field} of {one.address} differ: no packet and no data does.")
-    if told := REGISTRY[one.address.kind].traffic.exposure(one, past):
-        return told
+        differs = "differ" if one.field == "tags" else "differs"
+        return Exposure(
+            Severity.LOW, f"Only the {one.field} of {one.address} {differs}: packets and data are not affected."
+        )
+    if of_kind := REGISTRY[one.address.kind].traffic.exposure(one, past):
+        return of_kind
     verb = "was" if past else "is"
     if not one.field:
-        return Exposure(Severity.MEDIUM if past else Severity.HIGH, f"{one.address} {verb} not there.")
+        return Exposure(Severity.MEDIUM if past else Severity.HIGH, f"{one.address} {verb} missing.")
     return Exposure(Severity.MEDIUM, f"{one.address} {verb} not as declared: {one.field}.")
 
 
 def cost(risk: Risk) -> Exposure | None:
-    """What correcting it costs, where that is why a person decides."""
+    """What correcting it costs, if that is why it needs a decision."""
     return {
-        Risk.DATA: Exposure(Severity.HIGH, "Correcting it may cost data, so a person decides."),
-        Risk.DOWNTIME: Exposure(Severity.MEDIUM, "Correcting it costs downtime, so a person decides."),
+        Risk.DATA: Exposure(Severity.HIGH, "Correcting it may lose data, so a person decides."),
+        Risk.DOWNTIME: Exposure(Severity.MEDIUM, "Correcting it causes downtime, so a person decides."),
     }.get(risk)
 
 

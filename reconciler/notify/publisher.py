@@ -1,8 +1,7 @@
-"""Tells people and programs: SNS messages of what is new, one EventBridge event of a run. Never fails a run.
+"""Sends notifications to SNS, and the event of a run to EventBridge. Never fails a run.
 
-`keep.py` calls `send` once for each attempt, under the lease, when all else is done. What could not be sent comes back
-by name, so that it is not remembered as told and goes out with the next run. The clients are handed in; how often they
-try again is theirs.
+`keep.py` calls `send` once for each attempt, under the lease, when all else is done. It returns what could not be sent,
+so that this is not remembered as sent, and the next run sends it again. Retries are configured in the clients.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reconciler.notify.chat import chat
 from reconciler.notify.deduplication import Notification, Notifications
-from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail, encoded
+from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail
 from reconciler.notify.message import NotificationOrigin, attributes, origin_of, subject, text
 from reconciler.redact import safe_text
 from reconciler.report.attempt import AttemptResult
+from reconciler.report.fitting import encoded
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENOUGH = 2
-"""Failures in a row after which SNS is left alone: what time is left belongs to the end of the run."""
+"""Consecutive failures after which no more messages are tried: the run needs the remaining time to finish."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What did not arrive: the fingerprints of the concerns `lost`, how many `messages`, and whether the event was."""
+    """What could not be sent: the fingerprints of the alerts `lost`, how many `messages`, and whether the `event`."""
 
     lost: frozenset[str] = frozenset()
     messages: int = 0
@@ -40,9 +40,10 @@ class Sent:
 
 
 class Publisher:
-    """The voice of a deployment. Without a topic no message is sent, without a bus no event, and neither is lost.
+    """The SNS topic and the event bus of a deployment. Without a topic no message is sent, without a bus no event, and
+    neither counts as lost.
 
-    `invoke` is the name of the manual function, for the commands that messages propose.
+    `invoke` is the name of the manual function, for the commands in messages.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Publisher:
         self._topic, self._bus, self._form, self._invoke = topic_arn, bus, form, invoke
 
     def send(self, notifications: Notifications, result: AttemptResult) -> Sent:
-        """Sends the event and the messages; whatever goes wrong is logged and answered, never raised."""
+        """Sends the event and the messages; failures are logged and returned, never raised."""
         event_lost = not self._put(result)
         lost: set[str] = set()
         failed, in_a_row = 0, 0
@@ -86,30 +87,30 @@ class Publisher:
                 },
             )
         except (ClientError, BotoCoreError) as error:
-            log.warning("SNS took no message: %s", safe_text(str(error)))
+            log.warning("SNS did not accept a message: %s", safe_text(str(error)))
             return False
-        except Exception:  # an alert, whatever is wrong with it, must not cost the run its end
-            log.exception("a message could not be made")
+        except Exception:  # a bug in a message must not keep the run from finishing
+            log.exception("a message could not be written")
             return False
         return True
 
     def _put(self, result: AttemptResult) -> bool:
-        """Whether the event of this run is on the bus, where it needs one. The bus answers 200 for what it refuses."""
+        """Whether the event was sent, or there is none. PutEvents answers 200 even for entries that it refuses."""
         try:
-            told = detail(result) if self._bus else None
-            if told is None:
+            event = detail(result) if self._bus else None
+            if event is None:
                 return True
-            entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": encoded(told), "EventBusName": self._bus}
+            entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": encoded(event), "EventBusName": self._bus}
             answer = self._events.put_events(Entries=[entry])  # type: ignore[list-item]
             refused = [one for one in answer["Entries"] if one.get("ErrorCode")]
         except (ClientError, BotoCoreError) as error:
-            log.error("the event of this run was lost: %s", safe_text(str(error)))  # noqa: TRY400  no traceback helps here
+            log.error("the event of this run was lost: %s", safe_text(str(error)))  # noqa: TRY400 (needs no traceback)
             return False
         except Exception:
-            log.exception("the event of this run could not be made")
+            log.exception("the event of this run could not be written")
             return False
         if answer["FailedEntryCount"] or refused:
-            why = ", ".join(f"{one.get('ErrorCode')}: {one.get('ErrorMessage')}" for one in refused)
-            log.error("the event of this run was lost: %s", safe_text(why))
+            errors = ", ".join(f"{one.get('ErrorCode')}: {one.get('ErrorMessage')}" for one in refused)
+            log.error("the event of this run was lost: %s", safe_text(errors))
             return False
         return True

@@ -1,5 +1,5 @@
-"""A finished run in words, in JSON, and as records for the log. Pure; it may import the engine's results.
+"""The report of a run as text, as JSON and as log records. Pure; it may import the engine's results.
 
-Start with `text.py` (what a terminal shows), then `as_json.py` and `records.py`. `attempt.py` is the value that says how
-one attempt to keep a document ended.
+Start with `text.py` (what a terminal shows), then `as_json.py` and `records.py`. `attempt.py` is the result of one
+attempt to keep a document. `fitting.py` cuts what is too long.
 """

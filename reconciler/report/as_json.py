@@ -1,6 +1,6 @@
-"""A report as plain data: what `-o json` prints, for programs and for people with jq. Pure.
+"""A report as JSON values: what `-o json` prints. Pure.
 
-Values stand as a document writes them; `null` is what is not there. `format_version` rises when a reader would break.
+Values are written as in a document; `null` means absent. A change that would break readers raises `format_version`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT_VERSION = 1
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as values that `json.dumps` takes; times are ISO 8601 in UTC, `seconds` is wall time."""
+    """The report as values for `json.dumps`; times are ISO 8601 in UTC, `seconds` is wall time."""
     document = report.document
     return {
         "format_version": FORMAT_VERSION,
@@ -65,7 +65,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def drift_as_json(drift: Drift) -> dict[str, Any]:
-    """One drift; the lines of the log are made of it too, as of the functions below (`records.py`)."""
+    """One drift; log records are built from this and from the functions below (`records.py`)."""
     one = drift.difference
     return {
         "address": one.address,
@@ -106,7 +106,7 @@ def _actions(report: Report) -> list[dict[str, Any]]:
 
 
 def action_as_json(action: Action) -> dict[str, Any]:
-    """One call of a plan; its parameters name what they point at, never by an AWS id."""
+    """One call of a plan; its parameters refer to resources by name, never by AWS id."""
     return {
         "operation": action.operation.permission,
         "address": action.address,
@@ -131,13 +131,13 @@ def _exception(one: DocumentException, *, active: bool) -> dict[str, Any]:
 
 
 def _excepted(one: DocumentException) -> Any:
-    """The value as the document writes it: a member stands in `DocumentException` as its key, or as (key, value)."""
+    """The value as the document writes it: in `DocumentException` a member is its key, or (key, value)."""
     if isinstance(one.value, RuleKey):
         return written_rule(one.value, _end(one.address, one.field))
     if isinstance(one.value, tuple):
         key, value = one.value
-        told = _member_as_json(one.address, one.field, key, value)
-        return told if isinstance(key, RuleKey) else {str(key): told}
+        member = _member_as_json(one.address, one.field, key, value)
+        return member if isinstance(key, RuleKey) else {str(key): member}
     return _plain(one.value)
 
 
@@ -146,7 +146,7 @@ def _key(address: Address, field: str, key: Any) -> Any:
 
 
 def value_as_json(one: Difference, value: Any) -> Any:
-    """One side of a difference as a document writes it; None where it is not there."""
+    """One side of a difference as a document writes it; None if it is absent."""
     return _member_as_json(one.address, one.field, one.key, value)
 
 

@@ -1,4 +1,4 @@
-"""How one attempt to keep one document ended: what `keep.py` answers and what every door tells of. Pure values."""
+"""The result of one attempt to keep one document, which `keep` returns to every entry point. Pure values."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from reconciler.model.trigger import Actor, Trigger
 
 
 class Ending(StrEnum):
-    """How it ended. Only LOOKED has a report."""
+    """How an attempt ended. Only COMPLETED has a report."""
 
     COMPLETED = "completed"
-    """The network was looked at, and corrected as far as it may be."""
+    """The network was read, and corrected as far as allowed."""
     COVERED = "covered"
-    """A run that began after we were woken has already looked."""
+    """Another run has looked at the network since the message was sent."""
     LEASE_HELD = "lease_held"
     """Another run has the lease."""
     REFUSED = "refused"
-    """There is no version of the document that may be enforced, or the invoke asked for what may not be done."""
+    """No version of the document may be enforced, or the manual request was refused."""
     DELETED = "deleted"
-    """The document's object is gone: nothing is enforced any more, nothing is undone."""
+    """The document's object is deleted: nothing is enforced any more, nothing is undone."""
     UNOBSERVABLE = "unobservable"
-    """Nothing could be seen, so nothing was changed."""
+    """Nothing could be read, so nothing was changed."""
 
 
 @dataclass(frozen=True)
 class AttemptResult:
-    """`problem` says what stood in the way of `ending` (empty for COMPLETED and COVERED), and `code` what it is known by
-    again: AWS's error code, or the name of an error of ours. `refusal` says why the newest
-    version of the document is not the one that was enforced. `retry_after`: seconds after which another run is wanted, 0 for
-    none. `exposed`: for each drift that let packets through, by address, how many seconds it stood open at most.
-    `alerts_lost`: how many messages could not be sent. `rollout`: this is the first run of a version of the document.
+    """`problem` says why the attempt did not complete (empty for COMPLETED and COVERED), and `code` identifies it from
+    run to run: AWS's error code, a `Reason`, or the name of our exception. `refusal` says why the newest version of the
+    document is not the one that is enforced. `retry_after`: seconds until another run is needed, 0 for none. `exposed`:
+    for each address with drift that let in undeclared traffic, for how many seconds it did at most. `alerts_lost`: how
+    many messages could not be sent. `rollout`: this is the first run of a version of the document.
     """
 
     document: str

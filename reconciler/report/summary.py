@@ -1,4 +1,4 @@
-"""What every form of a report says alike: how many ended how, and which exceptions are over. Pure."""
+"""What every form of a report contains: counts by outcome, and expired exceptions. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def counts(report: Report) -> dict[str, int]:
-    """How many drifts, findings and orphaned actions ended how; `planned` are those that nothing was tried on yet."""
+    """How many drifts, findings and orphaned actions there are by outcome; `planned`: nothing was tried yet."""
     return {"planned": report.count(None)} | {outcome.value: report.count(outcome) for outcome in Outcome}
 
 
 def expired(report: Report) -> tuple[DocumentException, ...]:
-    """The exceptions of the document that no longer cover anything."""
+    """The exceptions of the document that have expired."""
     return tuple(one for one in report.document.exceptions if one.until <= report.started)

@@ -1,8 +1,8 @@
-"""A report for people at a terminal. Pure; the command line prints it and decides on colours.
+"""A report as text for a terminal. Pure; the command line prints it and decides on colours.
 
-Signs are Terraform's: `+` made, `~` changed, `-` taken away. A `!` before the sign marks what is not done: reported
-only, held, waiting, blocked or failed, with the reason below. Names, tags, descriptions and AWS's messages are other
-people's words: they stand on one line with everything that a terminal would act on escaped, and can forge nothing.
+Signs are Terraform's: `+` add, `~` change, `-` remove. A `!` before the sign marks what is not done: held, waiting,
+blocked or failed, with the reason below. Names, tags, descriptions and AWS's messages are untrusted text: each is put
+on one line, with everything escaped that a terminal would act on.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.engine.result import Drift, Orphaned, Report
 
 Style = Callable[[str, str], str]
-"""(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the text as it is to be printed."""
+"""(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the styled text."""
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 _COLOURS = {
@@ -38,23 +38,23 @@ _COLOURS = {
     Outcome.BLOCKED: "red",
     Outcome.FAILED: "red",
 }
-_LEFT = (Outcome.HELD, Outcome.WAITING, Outcome.BLOCKED, Outcome.FAILED)
+_NOT_DONE = (Outcome.HELD, Outcome.WAITING, Outcome.BLOCKED, Outcome.FAILED)
 _WORD = re.compile(r"[A-Za-z0-9_./:@+-]+")
 
 
 def plain(text: str, _colour: str) -> str:
-    """No style at all."""
+    """Unstyled text."""
     return text
 
 
 def text(report: Report, style: Style = plain) -> str:
     """The whole report, without a line break at the end; the last line is one sentence."""
-    blocks = [[style(heading(report.document), "bold")], *_together(_drifts(report, style)), *_notes(report, style)]
+    blocks = [[style(heading(report.document), "bold")], *_joined(_drifts(report, style)), *_notes(report, style)]
     return "\n\n".join("\n".join(block) for block in [*blocks, [sentence(report, style)]])
 
 
 def heading(document: Document) -> str:
-    """The first line of every output, so that nobody corrects the wrong account."""
+    """The first line of every output: which account and region this is about."""
     scope = document.scope
     return (
         f"Account {scope.account_id}, {scope.region}: document {document.name}, revision {document.revision} "
@@ -65,12 +65,12 @@ def heading(document: Document) -> str:
 def sentence(report: Report, style: Style = plain) -> str:
     """The closing sentence."""
     ended = counts(report)
-    rest = ", ".join(f"{ended[one.value]} {one.value}" for one in _LEFT if ended[one.value])
+    rest = ", ".join(f"{ended[one.value]} {one.value}" for one in _NOT_DONE if ended[one.value])
     calls = f"{_count(report.reads, 'read')}, {_count(report.writes, 'write')}"
-    todo = len(report.drifts) + len(report.orphaned)
-    if report.in_sync and not todo:
+    total = len(report.drifts) + len(report.orphaned)
+    if report.in_sync and not total:
         owned = sum(resource.enforcement != "ignore" for resource in report.document.resources.values())
-        excepted = f", {_count(len(report.excepted), 'exception')} apart" if report.excepted else ""
+        excepted = f", with {_count(len(report.excepted), 'exception')}" if report.excepted else ""
         resources = "1 resource is" if owned == 1 else f"{owned} resources are"
         return style(f"In sync: {resources} as declared{excepted}; {calls}.", "green")
     if not report.wrote:
@@ -84,7 +84,7 @@ def sentence(report: Report, style: Style = plain) -> str:
         return style(f"Corrected {_count(done, 'difference')} with {writes}; the second look is in sync.", "green")
     if not report.writes:
         return style(f"Nothing was changed: {rest}.", "yellow")
-    return style(f"Corrected {done} of {_count(todo, 'difference')} with {writes}; {rest}.", "yellow")
+    return style(f"Corrected {done} of {_count(total, 'difference')} with {writes}; {rest}.", "yellow")
 
 
 def _count(number: int, thing: str) -> str:
@@ -92,12 +92,12 @@ def _count(number: int, thing: str) -> str:
 
 
 def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
-    """A block for every address that has anything to tell."""
-    extra = report.orphaned
-    addresses = [drift.address for drift in report.drifts] + [one.action.address for one in extra]
+    """A block for every address with drift, an orphaned action or a finding."""
+    orphaned = report.orphaned
+    addresses = [drift.address for drift in report.drifts] + [one.action.address for one in orphaned]
     for address in dict.fromkeys([*addresses, *(one.address for one in report.findings)]):
         drifts = [drift for drift in report.drifts if drift.address == address]
-        others = [one for one in extra if one.action.address == address]
+        others = [one for one in orphaned if one.action.address == address]
         findings = [one for one in report.findings if one.address == address]
         if not drifts and address not in report.document.resources:
             yield list(_undeclared(address, others, findings, report.gate.plan_held, style))
@@ -105,8 +105,8 @@ def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
             yield list(_block(address, drifts, others, findings, report.gate.plan_held, style))
 
 
-def _together(blocks: Iterable[list[str]]) -> list[list[str]]:
-    """Neighbouring blocks of one line each without an empty line between them."""
+def _joined(blocks: Iterable[list[str]]) -> list[list[str]]:
+    """Consecutive blocks of one line become one block, without empty lines between them."""
     joined: list[list[str]] = []
     short = False
     for block in blocks:
@@ -139,12 +139,12 @@ def _block(
     rest = [drift for drift in drifts if drift.field]
     causes = Counter((drift.outcome, drift.cause) for drift in rest)
     for drift in rest:
-        told = f"{difference(drift.difference)}{_ending(drift.outcome, style)}"
-        yield f"    {_signs(drift.outcome, drift.difference.sign, style)} {told}"
+        line = f"{difference(drift.difference)}{_ending(drift.outcome, style)}"
+        yield f"    {_signs(drift.outcome, drift.difference.sign, style)} {line}"
         if causes[drift.outcome, drift.cause] == 1:
             yield from _why(drift.outcome, drift.cause, plan_held, style)
     for (outcome, cause), times in causes.items():
-        if times > 1:  # one cause of several drifts stands once, below them
+        if times > 1:  # a cause of several drifts is printed once, below them
             yield from _why(outcome, cause, plan_held, style)
     for one in orphaned:
         yield f"    {_signs(one.outcome, 'remove', style)} {sanitize(one.action.why)}{_ending(one.outcome, style)}"
@@ -155,11 +155,11 @@ def _block(
 def _undeclared(
     address: Address, orphaned: list[Orphaned], findings: list[Finding], plan_held: Cause | None, style: Style
 ) -> Iterator[str]:
-    """What goes because nobody declares it any more."""
+    """What is deleted because it is no longer declared."""
     name = style(sanitize(address), "bold")
     for one in orphaned:
-        told = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
-        yield f"{_signs(one.outcome, 'remove', style)} {told}"
+        line = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
+        yield f"{_signs(one.outcome, 'remove', style)} {line}"
         yield from _why(one.outcome, one.cause, plan_held, style)
     if findings and not orphaned:
         yield f"    {name}"
@@ -172,7 +172,7 @@ def _finding(one: Finding, style: Style) -> str:
 
 
 def _why(outcome: Outcome | None, cause: Cause | None, plan_held: Cause | None, style: Style) -> Iterator[str]:
-    """Why something is not done; what holds the whole plan is told once, below it."""
+    """Why something is not done, unless the whole plan is held, which is printed once at the end."""
     if outcome and cause and cause != plan_held:
         yield f"          {_outcome(outcome, style)}: {sanitize(cause.message)}"
 
@@ -182,8 +182,8 @@ def _sign(what: str, style: Style) -> str:
 
 
 def _signs(outcome: Outcome | None, what: str, style: Style) -> str:
-    """Two columns: `!` for what is not done, and the sign."""
-    return f"{style('!', 'yellow') if outcome in _LEFT else ' '} {_sign(what, style)}"
+    """Two columns: `!` if it is not done, and the sign."""
+    return f"{style('!', 'yellow') if outcome in _NOT_DONE else ' '} {_sign(what, style)}"
 
 
 def _ending(outcome: Outcome | None, style: Style) -> str:
@@ -195,7 +195,7 @@ def _outcome(outcome: Outcome, style: Style) -> str:
 
 
 def difference(one: Difference) -> str:
-    """One difference on one line, without its sign: `ingress: tcp 22 from 0.0.0.0/0`, `routes: 0.0.0.0/0 via a -> b`."""
+    """A difference on one line, without its sign: `ingress: tcp 22 from 0.0.0.0/0`, `routes: 0.0.0.0/0 via a -> b`."""
     field, key, want, have = one.field, one.key, one.want, one.have
     if not field:
         return "the whole resource is missing"
@@ -216,7 +216,7 @@ def _changed(address: Address, field: str, key: Any, want: Any, have: Any) -> st
 
 
 def _member(address: Address, field: str, key: Any, inner: Any) -> str:
-    """A member of a set or mapping: its key and what stands under it."""
+    """A member of a set or mapping: its key and its value."""
     if isinstance(key, RuleKey):
         rule = f"{traffic(key.protocol, key.first, key.last)} {_preposition(address, field)} {value(key.peer)}"
         return f"{rule} {_quoted(inner)}" if inner else rule
@@ -237,7 +237,7 @@ def _preposition(address: Address, field: str) -> str:
 
 
 def _contents(address: Address, resource: Resource) -> Iterator[str]:
-    """What a new resource will hold, a line for each value; not the tags that this tool puts on by itself."""
+    """The values of a new resource, one a line, without the tags that this tool adds itself."""
     for name in sorted(resource.described(), key=lambda name: name == "tags"):
         held = getattr(resource, name)
         if isinstance(held, dict):
@@ -250,7 +250,7 @@ def _contents(address: Address, resource: Resource) -> Iterator[str]:
 
 
 def value(thing: Any) -> str:
-    """A value as people read it; text that is no plain word stands in quotes."""
+    """A value as text; anything but a plain word is quoted."""
     match thing:
         case bool():
             return str(thing).lower()
@@ -269,21 +269,20 @@ def _quoted(words: str) -> str:
 
 
 def _notes(report: Report, style: Style) -> Iterator[list[str]]:
-    """What stands below the drifts: a plan held as a whole, exceptions, neighbours."""
+    """What follows the drifts: a held plan, exceptions, unmanaged resources."""
     if report.gate.plan_held:
-        yield [
-            f"{style('!', 'yellow')} {style('The whole plan is held', 'yellow')}: {sanitize(report.gate.plan_held.message)}"
-        ]
+        held = style("The whole plan is held", "yellow")
+        yield [f"{style('!', 'yellow')} {held}: {sanitize(report.gate.plan_held.message)}"]
     if report.plan.breaks and not report.wrote:
-        yield [f"The plan takes away {_count(report.plan.breaks, 'live member')}."]
+        yield [f"The plan removes {_count(report.plan.breaks, 'live member')}."]
     if report.excepted:
-        told = (_exception(exception) for _, exception in report.excepted)
-        yield ["Exceptions that hold:", *dict.fromkeys(told)]
+        active = (_exception(exception) for _, exception in report.excepted)
+        yield ["Active exceptions:", *dict.fromkeys(active)]
     if ended := expired(report):
-        yield ["Exceptions that have expired:", *(_exception(one) for one in ended)]
-    going = {one.action.address for one in report.orphaned}
-    if staying := [one for one in report.unmanaged if one.address not in going]:
-        yield ["Live and declared by nobody:", *map(_neighbour, staying)]
+        yield ["Expired exceptions:", *(_exception(one) for one in ended)]
+    deleted = {one.action.address for one in report.orphaned}
+    if unmanaged := [one for one in report.unmanaged if one.address not in deleted]:
+        yield ["Live but not declared:", *map(_unmanaged, unmanaged)]
 
 
 def _exception(one: DocumentException) -> str:
@@ -300,7 +299,7 @@ def _excepted(one: DocumentException) -> str:
     return value(held)
 
 
-def _neighbour(one: Unmanaged) -> str:
-    owned = "; it carries this document's tags: declare it, or let --prune delete it" if one.owned else ""
+def _unmanaged(one: Unmanaged) -> str:
+    owned = "; it has this document's tags: declare it, or let --prune delete it" if one.owned else ""
     shown = sanitize(one.address) if one.address.name == one.id else f"{sanitize(one.address)} ({sanitize(one.id)})"
     return f"    {shown}{owned}"

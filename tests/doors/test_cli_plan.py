@@ -123,8 +123,8 @@ def test_a_plan_that_takes_away_too_much_is_held_as_a_whole_with_one_reason(
     drift("intruder-acl-allow")
     ran = setpoint("plan", EXAMPLE, "--max-breaks", "1")
     assert ran.code == 2
-    assert ran.out.count("1 is the limit of one run") == 1
-    assert "The plan takes away 2 live members." in ran.out
+    assert ran.out.count("the limit of one run is 1") == 1
+    assert "The plan removes 2 live members." in ran.out
     assert ran.out.splitlines()[-1] == "Plan: nothing to do; 2 held. Nothing was changed."
 
 
@@ -133,7 +133,7 @@ def test_something_that_cannot_be_looked_at_exits_1(setpoint: Any, lab: StrictAw
     ran = setpoint("plan", EXAMPLE)
     assert ran.code == 1
     assert "network_acl/PublicSubnetACL" in ran.out
-    assert "it could not be looked at" in ran.out
+    assert "it could not be read" in ran.out
     assert "Traceback" not in ran.err
 
 
@@ -276,11 +276,11 @@ def test_exceptions_are_told_while_they_hold_and_when_they_have_expired(
     told = '    security_group/APIGatewaySG ingress: tcp 22 from 0.0.0.0/0, until {} 00:00 UTC: "pen test"'
     held = setpoint("plan", tolerating("2999-01-01T00:00:00Z"))
     assert held.code == 0
-    assert f"Exceptions that hold:\n{told.format('2999-01-01')}" in held.out
-    assert held.out.splitlines()[-1] == ("In sync: 14 resources are as declared, 1 exception apart; 9 reads, no write.")
+    assert f"Active exceptions:\n{told.format('2999-01-01')}" in held.out
+    assert held.out.splitlines()[-1] == ("In sync: 14 resources are as declared, with 1 exception; 9 reads, no write.")
     expired = setpoint("plan", tolerating("2001-01-01T00:00:00Z"))
     assert expired.code == 2
-    assert f"Exceptions that have expired:\n{told.format('2001-01-01')}" in expired.out
+    assert f"Expired exceptions:\n{told.format('2001-01-01')}" in expired.out
     as_json = setpoint("plan", tolerating("2001-01-01T00:00:00Z"), "-o", "json").report()
     assert as_json["exceptions"] == [
         {

@@ -24,7 +24,7 @@ def test_the_schedule_corrects_what_drifted_and_tells_each_thing_once(doors: Doo
     (body, _) = doors.sent()[0]
     doors.work(body)
     assert len(doors.alerts()) == 10
-    assert "further concerns" in doors.alerts()[-1]["Subject"]
+    assert "further alerts" in doors.alerts()[-1]["Subject"]
     doors.lab.settle()
     doors.settle()
     told, writes = len(doors.alerts()), len(doors.writes())
@@ -74,6 +74,6 @@ def test_the_first_run_of_a_new_revision_is_told_as_one_thing(doors: Doors) -> N
 
     doors.upload(raised)
     doors.work(object_event())
-    assert "revision 2 was put in force" in doors.alerts()[0]["Subject"]
+    assert "revision 2 was applied" in doors.alerts()[0]["Subject"]
     assert [one["Subject"] for one in doors.alerts() if "corrected" in one["Subject"]] == []
     assert {one["exposed_seconds"] for event in doors.events() for one in event["drifted"]} == {None}

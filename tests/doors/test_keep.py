@@ -348,7 +348,7 @@ def test_who_keeps_undoing_a_correction_is_named_and_suppressed_and_met_again_af
     (alert,) = [one for one in doors.alerts() if "somebody keeps changing it" in one["Subject"]]
     assert "arn:aws:iam::123456789012:user/somebody by AuthorizeSecurityGroupIngress" in alert["Message"]
     assert "declared: absent\n" in alert["Message"]
-    assert 'found:     {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"' in alert["Message"]
+    assert 'found:    {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"' in alert["Message"]
     assert "it is suppressed until 2026-" in alert["Message"]
     for _ in range(18):
         turn(30)

@@ -34,7 +34,7 @@ def test_a_document_that_does_not_load_is_told_once_and_the_last_good_one_goes_o
     (alert,) = doors.alerts()
     assert "refused" in alert["Subject"]
     assert ":4:15: " in alert["Message"]
-    assert "Revision 1, accepted before, goes on being enforced" in alert["Message"]
+    assert "Revision 1, accepted before, continues to be enforced" in alert["Message"]
     doors.drift(OPEN)
     doors.sweep()
     doors.settle()
@@ -42,7 +42,7 @@ def test_a_document_that_does_not_load_is_told_once_and_the_last_good_one_goes_o
     assert ["refused" in one for one in subjects(doors)] == [True, False]
     doors.upload(raised(2))
     assert doors.work(object_event()) == ()
-    assert "back to normal" in subjects(doors)[-1]
+    assert "resolved: " in subjects(doors)[-1]
     assert len(doors.alerts()) == 3
 
 
@@ -94,7 +94,7 @@ def test_a_refused_read_changes_nothing_that_depends_on_it_and_is_told_once(door
         doors.sweep()
         doors.settle(rounds=40)
     assert doors.writes() == ["ModifySubnetAttribute"]
-    assert [("could not be looked at" in one) for one in subjects(doors)].count(True) == 1
+    assert [("could not be read" in one) for one in subjects(doors)].count(True) == 1
     doors.lab.faults.clear()
     doors.sweep()
     doors.settle()
@@ -109,13 +109,13 @@ def test_a_refused_write_is_told_once_and_the_rest_is_done(doors: Doors) -> None
     doors.sweep()
     doors.settle()
     assert sorted(doors.writes()) == ["CreateTags", "RevokeSecurityGroupIngress"]
-    failed = [one for one in doors.alerts() if "could not be put right" in one["Subject"]]
+    failed = [one for one in doors.alerts() if "could not be corrected" in one["Subject"]]
     assert len(failed) == 1
     assert "UnauthorizedOperation" in failed[0]["Message"]
     doors.clock.sleep(300)
     doors.sweep()
     doors.settle()
-    assert len([one for one in doors.alerts() if "could not be put right" in one["Subject"]]) == 1
+    assert len([one for one in doors.alerts() if "could not be corrected" in one["Subject"]]) == 1
 
 
 def test_a_throttled_account_is_told_once_and_comes_back_later_and_later(doors: Doors) -> None:

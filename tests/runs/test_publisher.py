@@ -171,7 +171,7 @@ def test_many_concerns_are_ten_messages(desk: Desk) -> None:
     desk.alerts().send(heard(kept), kept)
     told = desk.messages()
     assert len(told) == 10
-    assert told[0]["Subject"] == "Setpoint critical: 38 further concerns (small)"
+    assert told[0]["Subject"] == "Setpoint critical: 38 further alerts (small)"
     assert "  - critical: security_group/046 ingress: held" in told[0]["Message"].split("\n")
 
 
@@ -243,7 +243,7 @@ class _Broken:
             _Unplugged(),
             'the event of this run was lost: Could not connect to the endpoint URL: "https://events.invalid"',
         ),
-        (_Broken(), "the event of this run could not be made"),
+        (_Broken(), "the event of this run could not be written"),
     ],
     ids=["throttled", "unplugged", "broken"],
 )
@@ -303,7 +303,7 @@ def test_a_refused_write_is_one_concern_until_it_is_allowed(net: Network) -> Non
     open_ssh(net)
     net.lab.faults.refuse("RevokeSecurityGroupIngress")
     first = kept_of(net, net.run())
-    assert the_one(first).title == "security_group/APIGatewaySG ingress: could not be put right"
+    assert the_one(first).title == "security_group/APIGatewaySG ingress: could not be corrected"
     told = deduplicate(find_alerts(first), {}, NOW, DAY, first)
     again, later = kept_of(net, net.run()), NOW + timedelta(minutes=15)
     assert deduplicate(find_alerts(again), told.remembered(), later, DAY, again).notifications == ()

@@ -59,7 +59,7 @@ AUTHORIZE = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.T
 MODIFY = Operation("rds", "ModifyDBInstance", Phase.BIND, Risk.DOWNTIME)
 REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
 ACL, TABLE, DATABASE = "network_acl/front", "route_table/out", "db_instance/orders"
-TOO_MUCH = Cause(Reason.PLAN_HELD, "the plan takes away 40 live members, and 20 is the limit of one run")
+TOO_MUCH = Cause(Reason.PLAN_HELD, "the plan removes 40 live members, and the limit of one run is 20")
 LOST_LEASE = Cause(Reason.LEASE_LOST, "the lease is another run's now")
 MODIFYING = Cause(Reason.NOT_READY, "the database is modifying")
 UP = Cause(Reason.OUT_OF_TIME, "the time of this run is up")
@@ -109,17 +109,17 @@ MEANINGS: list[tuple[Drift, str, str]] = [
     (
         lacking(),
         "high",
-        "What is meant to reach security_group/Web with tcp 443 from anyone on the internet (0.0.0.0/0) could not.",
+        "security_group/Web did not let in tcp 443 from anyone on the internet (0.0.0.0/0), although that is declared.",
     ),
     (
         lacking(rule_key("tcp", 443, 443, "10.0.0.0/8"), Outcome.FAILED),
         "high",
-        "What is meant to reach security_group/Web with tcp 443 from 10.0.0.0/8 cannot.",
+        "security_group/Web does not let in tcp 443 from 10.0.0.0/8, although that is declared.",
     ),
     (
         drift("ingress", HTTPS, "a", "b"),
         "low",
-        "Only the description of a rule of security_group/Web differs: no packet does.",
+        "Only the description of a rule of security_group/Web differs: packets are not affected.",
     ),
     (
         drift("ingress", 50, ABSENT, entry("allow"), at=ACL),
@@ -129,32 +129,32 @@ MEANINGS: list[tuple[Drift, str, str]] = [
     (
         drift("ingress", 50, entry("deny"), ABSENT, at=ACL),
         "critical",
-        "network_acl/front does not deny tcp 22 from anyone on the internet (0.0.0.0/0), as the document wants it to.",
+        "network_acl/front does not deny tcp 22 from anyone on the internet (0.0.0.0/0), although that is declared.",
     ),
     (
         drift("ingress", 50, entry("deny", "203.0.113.0/24"), ABSENT, Outcome.CORRECTED, at=ACL),
         "high",
-        "network_acl/front did not deny tcp 22 from 203.0.113.0/24, as the document wants it to.",
+        "network_acl/front did not deny tcp 22 from 203.0.113.0/24, although that is declared.",
     ),
     (
         drift("ingress", 50, entry("deny", port=23), entry("deny"), at=ACL),
         "critical",
-        "network_acl/front does not deny tcp 23 from anyone on the internet (0.0.0.0/0), as the document wants it to.",
+        "network_acl/front does not deny tcp 23 from anyone on the internet (0.0.0.0/0), although that is declared.",
     ),
     (
         drift("ingress", 50, ABSENT, entry("deny"), at=ACL),
         "high",
-        "What is meant to reach network_acl/front with tcp 22 from anyone on the internet (0.0.0.0/0) cannot.",
+        "network_acl/front does not let in tcp 22 from anyone on the internet (0.0.0.0/0), although that is declared.",
     ),
     (
         drift("ingress", 50, entry("allow"), entry("deny"), at=ACL),
         "high",
-        "What is meant to reach network_acl/front with tcp 22 from anyone on the internet (0.0.0.0/0) cannot.",
+        "network_acl/front does not let in tcp 22 from anyone on the internet (0.0.0.0/0), although that is declared.",
     ),
     (
         drift("egress", 50, entry("allow"), ABSENT, at=ACL),
         "high",
-        "What is meant to leave network_acl/front with tcp 22 to anyone on the internet (0.0.0.0/0) cannot.",
+        "network_acl/front does not let out tcp 22 to anyone on the internet (0.0.0.0/0), although that is declared.",
     ),
     (
         drift("routes", "0.0.0.0/0", ABSENT, "igw-0a1b2c3d", at=TABLE),
@@ -174,12 +174,12 @@ MEANINGS: list[tuple[Drift, str, str]] = [
     (
         drift("subnets", Address("subnet/a"), ABSENT, Address("subnet/a"), at=TABLE),
         "high",
-        "subnet/a follows route_table/out, which is not declared.",
+        "subnet/a uses route_table/out, which is not declared.",
     ),
     (
         drift("subnets", Address("subnet/a"), Address("subnet/a"), ABSENT, Outcome.CORRECTED, at=TABLE),
         "high",
-        "subnet/a did not follow route_table/out, as it is declared to.",
+        "subnet/a did not use route_table/out, although that is declared.",
     ),
     (
         drift("publicly_accessible", None, False, True, at=DATABASE),
@@ -199,12 +199,12 @@ MEANINGS: list[tuple[Drift, str, str]] = [
     (
         drift("tags", "team", "a", "b"),
         "low",
-        "Only tags of security_group/Web differ: no packet and no data does.",
+        "Only the tags of security_group/Web differ: packets and data are not affected.",
     ),
     (
         drift("", None, SecurityGroup(), ABSENT),
         "high",
-        "security_group/Web is not there.",
+        "security_group/Web is missing.",
     ),
     (
         drift("", None, DbInstance(), ABSENT, Outcome.BLOCKED, at=DATABASE),
@@ -251,7 +251,7 @@ def test_all_that_differs_in_one_field_is_one_alert_the_worst_first() -> None:
             actors={GROUP: SOMEBODY},
         )
     )
-    assert (one.topic, one.title) == (Topic.DRIFT, "security_group/Web ingress: could not be put right")
+    assert (one.topic, one.title) == (Topic.DRIFT, "security_group/Web ingress: could not be corrected")
     assert [member.outcome for member in one.members] == [Outcome.FAILED, Outcome.CORRECTED]
     assert (one.severity, one.settled, one.aws_id) == (Severity.CRITICAL, False, "sg-0a1b2c3d4e5f60718")
     assert one.actor == SOMEBODY
@@ -331,18 +331,18 @@ def test_what_costs_data_or_downtime_says_so_where_that_holds_it() -> None:
     held = drift("multi_az", None, True, False, Outcome.HELD, Cause(Reason.DOWNTIME, "it costs downtime"), DATABASE)
     one = only(completed(held, plan=planned(modify)))
     assert one.sentence == (
-        "db_instance/orders is not as declared: multi_az. Correcting it costs downtime, so a person decides."
+        "db_instance/orders is not as declared: multi_az. Correcting it causes downtime, so a person decides."
     )
     risky = replace(modify, risk=Risk.DATA)
     dear = only(completed(held, plan=planned(risky)))
     assert dear.severity is Severity.HIGH
-    assert dear.sentence.endswith("Correcting it may cost data, so a person decides.")
+    assert dear.sentence.endswith("Correcting it may lose data, so a person decides.")
 
 
 def test_what_is_ours_and_no_longer_declared_is_told_when_it_goes() -> None:
     gone = action()
     one = only(completed(plan=planned(gone), action_results=(ActionResult(gone, Ended.DONE),)))
-    assert one.sentence == "security_group/Old was taken away: it is ours and no longer declared."
+    assert one.sentence == "security_group/Old was removed: it is ours and no longer declared."
     assert (one.settled, one.title) == (True, "security_group/Old: corrected")
 
 
@@ -376,11 +376,11 @@ def test_what_is_owned_and_no_longer_declared_is_told_with_the_plan_that_holds_i
 
 
 def test_a_lost_section_is_told_with_the_plan_it_holds() -> None:
-    message = "the document has lost its whole section"
+    message = "the document no longer has this section"
     lost = Finding(Address("subnet/*"), Outcome.HELD, Cause(Reason.SECTION_LOST, message))
     why = Cause(Reason.PLAN_HELD, f"subnet/*: {message}; until then look at the plan")
     one = only(completed(findings=(lost,), gate=whole_plan_held(why, lost)))
-    assert (one.topic, one.members[0].what) == (Topic.PLAN_HELD, "subnet/*: the document has lost its whole section")
+    assert (one.topic, one.members[0].what) == (Topic.PLAN_HELD, "subnet/*: the document no longer has this section")
 
 
 def test_what_another_reason_holds_beside_a_held_plan_is_told_by_itself() -> None:
@@ -398,7 +398,7 @@ def test_what_another_reason_holds_beside_a_held_plan_is_told_by_itself() -> Non
 def _stopped(cause: Cause, first: Ended = Ended.WAITING) -> AttemptResult:
     close = REVOKE.on(GROUP, "revoke", "ingress")
     opened = AUTHORIZE.on(Address("security_group/App"), "authorize", "ingress")
-    after = Cause(Reason.DEPENDENCY, "it comes after: revoke, which is waiting")
+    after = Cause(Reason.DEPENDENCY, "it depends on: revoke, which is waiting")
     return completed(
         extra(outcome=Outcome.WAITING, cause=cause),
         extra(outcome=Outcome.WAITING, cause=after, at="security_group/App"),
@@ -441,13 +441,13 @@ def test_credentials_that_are_no_longer_good_stop_a_run_and_what_they_met_is_tol
         )
     )
     assert [(one.topic, one.title) for one in found] == [
-        (Topic.DRIFT, "security_group/Web ingress: could not be put right"),
+        (Topic.DRIFT, "security_group/Web ingress: could not be corrected"),
         (Topic.STOPPED, "the run stopped; partial: 0 of 2 done"),
     ]
 
 
 def test_what_a_stopped_run_never_tried_is_told_with_it() -> None:
-    nothing = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks at it")
+    nothing = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks again")
     untried = extra(outcome=Outcome.WAITING, cause=nothing, at="security_group/App")
     lost = _stopped(LOST_LEASE)
     assert lost.report
@@ -494,7 +494,7 @@ def test_everything_that_could_not_be_looked_at_is_one_alert() -> None:
 
     one = only(refused("aaaa"))
     assert (one.topic, one.severity, len(one.members)) == (Topic.UNSEEN, Severity.HIGH, 3)
-    assert one.sentence == "Part of the network could not be seen, and nothing of that part was changed."
+    assert one.sentence == "Part of the network could not be read, and nothing there was changed."
     assert one.digest == only(refused("bbbb")).digest
 
 
@@ -511,13 +511,11 @@ def test_a_throttled_account_is_the_same_alert_whichever_call_meets_it() -> None
 
 
 def test_a_correction_that_could_not_be_seen_belongs_to_what_could_not_be_looked_at() -> None:
-    slow = Cause(Reason.UNREADABLE, "it could not be looked at: DescribeX: Throttling: slow down", "Throttling")
+    slow = Cause(Reason.UNREADABLE, "it could not be read: DescribeX: Throttling: slow down", "Throttling")
     found = Finding(GROUP, Outcome.FAILED, slow)
     one = only(completed(extra(outcome=Outcome.WAITING, cause=UNVERIFIED), findings=(found,)))
     assert (one.topic, len(one.members)) == (Topic.UNSEEN, 2)
-    assert one.sentence == (
-        "Part of the network could not be seen, and whether what was done there holds is not known."
-    )
+    assert one.sentence == ("Part of the network could not be read, and corrections there could not be verified.")
 
 
 DESIGNED: dict[str, tuple[AttemptResult, Topic]] = {

@@ -38,9 +38,7 @@ FLAPS = extra(outcome=Outcome.HELD, cause=FLAPPING)
 UNOBSERVABLE = ended(
     Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no", code="UnauthorizedOperation"
 )
-UNREADABLE = Cause(
-    Reason.UNREADABLE, "it could not be looked at: DescribeVpcs: Throttling: slow down", code="Throttling"
-)
+UNREADABLE = Cause(Reason.UNREADABLE, "it could not be read: DescribeVpcs: Throttling: slow down", code="Throttling")
 UNSEEN = Finding(VPC, Outcome.FAILED, UNREADABLE)
 
 
@@ -269,7 +267,7 @@ def test_at_most_ten_messages_leave_a_run_and_the_tenth_sums_up_the_rest() -> No
     sent = notified(many(47))
     assert [one.status for one in sent.notifications] == [*[Status.FIRING] * 9, Status.DIGEST]
     last = sent.notifications[-1]
-    assert (last.title, last.severity.value, len(last.rest)) == ("38 further concerns", "critical", 38)
+    assert (last.title, last.severity.value, len(last.rest)) == ("38 further alerts", "critical", 38)
     assert len(sent.remembered()) == 47
     assert statuses(notified(many(47), sent.remembered(), NOW + MINUTE)) == []
 

@@ -15,8 +15,9 @@ from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.model import ABSENT, ActionResult, Cause, Ended, Finding, Outcome, Reason, Unmanaged
 from reconciler.model.trigger import Source
-from reconciler.notify.event import detail, encoded
+from reconciler.notify.event import detail
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.fitting import encoded
 from tests.support.attempts import FLAPPING, SOMEBODY, completed, ended, extra, hostile
 from tests.support.reports import GROUP, VPC, action, drift, planned, whole_plan_held
 

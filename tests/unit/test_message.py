@@ -55,10 +55,10 @@ def test_a_message_says_all_that_a_person_needs_to_act() -> None:
         "",
         "security_group/Web ingress: corrected",
         "",
-        "What differs (set point against found):",
+        "What differs:",
         "  - ingress: tcp 22 from 0.0.0.0/0 (corrected)",
-        "      set point: not there",
-        '      found:     {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}',
+        "      declared: absent",
+        '      found:    {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}',
         "",
         "Resource:    security_group/Web",
         "AWS id:      sg-0a1b2c3d4e5f60718",
@@ -68,8 +68,8 @@ def test_a_message_says_all_that_a_person_needs_to_act() -> None:
             "Last change: arn:aws:iam::123456789012:user/kim by AuthorizeSecurityGroupIngress at "
             "2026-03-01 11:58:00 UTC, from 198.51.100.7, with aws-cli/2.30"
         ),
-        "Stood open:  at most 42 s",
-        "Done:        corrected, and the look after it shows it as it should be",
+        "Open for:    at most 42 s",
+        "Done:        corrected, and verified by a later look",
         "Run:         run-1",
         "",
         "What to do next:",
@@ -82,7 +82,7 @@ def test_a_message_says_all_that_a_person_needs_to_act() -> None:
 
 
 def test_who_did_it_is_said_to_be_unknown_where_nothing_tells() -> None:
-    assert "Last change: unknown: CloudTrail has told nothing of it (yet)" in body(completed(extra())).split("\n")
+    assert "Last change: unknown: CloudTrail has no record of it (yet)" in body(completed(extra())).split("\n")
 
 
 def test_what_was_not_done_says_why() -> None:
@@ -94,17 +94,17 @@ def test_what_was_not_done_says_why() -> None:
     ).split("\n")
     assert "      failed: AuthorizeX: UnauthorizedOperation: no" in lines
     assert "Done:        1 corrected, 1 failed" in lines
-    assert '      set point: {"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}' in lines
+    assert '      declared: {"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}' in lines
 
 
 def test_a_flapping_drift_is_told_with_both_sides() -> None:
     flapping = extra(outcome=Outcome.HELD, cause=FLAPPING)
     lines = body(completed(flapping, actors={GROUP: SOMEBODY})).split("\n")
     assert lines[2] == "security_group/Web ingress: somebody keeps changing it"
-    assert "      set point: not there" in lines
+    assert "      declared: absent" in lines
     assert f"      held: {FLAPPING}" in lines
     assert any(one.startswith("Last change: arn:aws:iam::123456789012:user/kim") for one in lines)
-    assert "Done:        nothing yet: 1 held; it is left alone for a while, and both sides stand above" in lines
+    assert "Done:        nothing yet: 1 held; corrections are suppressed for a while" in lines
 
 
 def test_a_refused_document_is_told_with_the_place_of_every_problem() -> None:
@@ -112,14 +112,14 @@ def test_a_refused_document_is_told_with_the_place_of_every_problem() -> None:
     lines = body(completed(refusal=refusal)).split("\n")
     assert lines[0] == (
         "MEDIUM: The newest version of the document is not enforced; "
-        "the version accepted before goes on being enforced."
+        "the version accepted before continues to be enforced."
     )
     assert '  - s3://bucket/documents/small.json:3:5: unknown field "x" (resources); leave it out' in lines
     assert lines[-1] == "  setpoint validate small.json"
 
 
 def test_a_held_plan_is_told_with_the_command_that_releases_it() -> None:
-    why = Cause(Reason.PLAN_HELD, "the plan takes away 40 live members, and 20 is the limit of one run")
+    why = Cause(Reason.PLAN_HELD, "the plan removes 40 live members, and the limit of one run is 20")
     held = completed(extra(outcome=Outcome.HELD, cause=why), gate=whole_plan_held(why))
     command = body(held).split("\n")[-1].strip()
     asked = shlex.split(command)
@@ -158,7 +158,7 @@ def test_another_run_is_proposed_only_where_it_may_help(one: Drift, modes: list[
 
 def test_a_deleted_document_has_no_command_but_says_what_to_do() -> None:
     whole = body(ended(Ending.DELETED, problem="its object is deleted"))
-    assert "upload the document again to go on." in whole.split("\n")[0]
+    assert "To continue, upload the document again." in whole.split("\n")[0]
     assert "What to do next" not in whole
 
 
@@ -173,7 +173,7 @@ def test_where_nothing_was_seen_the_message_says_what_it_does_not_know() -> None
     lines = body(ended(Ending.UNOBSERVABLE, problem="DescribeVpcs: UnauthorizedOperation: no")).split("\n")
     assert "Account:     unknown, ap-northeast-2" in lines
     assert "Document:    small" in lines
-    assert lines[0] == "HIGH: Nothing could be seen, so nothing was changed: what differs now is not known."
+    assert lines[0] == "HIGH: Nothing could be read, so nothing was changed. What differs now is not known."
 
 
 def test_an_update_a_reminder_and_good_news_say_so() -> None:
@@ -186,10 +186,10 @@ def test_an_update_a_reminder_and_good_news_say_so() -> None:
     assert [subject(one, here) for one in (still, change, normal)] == [
         "Setpoint critical (still): security_group/Web ingress: held (small)",
         "Setpoint critical (update): security_group/Web ingress: corrected (small)",
-        "Setpoint back to normal, it was: security_group/Web ingress: held (small)",
+        "Setpoint resolved: security_group/Web ingress: held (small)",
     ]
-    assert "It was told before, and still stands." in text(still, here)
-    assert "It is over: this run no longer finds it." in text(normal, here)
+    assert "Reported before, and unchanged." in text(still, here)
+    assert "Resolved: this run no longer finds it." in text(normal, here)
     assert "Known since: 2026-03-01 12:00:00 UTC" in text(normal, here)
 
 
@@ -216,7 +216,7 @@ def test_the_sum_of_the_rest_names_each_with_its_gravity() -> None:
     result = completed(*(extra(outcome=Outcome.HELD, at=f"security_group/{number:03}") for number in range(30)))
     last = told(result)[-1]
     lines = text(last, origin_of(result, **HERE)).split("\n")
-    assert lines[0] == "CRITICAL: There is more to tell than one run may send: 21 critical."
+    assert lines[0] == "CRITICAL: More alerts than one run may send: 21 critical."
     assert "  - critical: security_group/029 ingress: held" in lines
     assert json.loads(chat(last, origin_of(result)))["metadata"]["threadId"] == last.fingerprint
 

@@ -190,7 +190,7 @@ def test_what_was_not_tried_is_told_once_at_its_drift_or_by_itself_where_it_has_
         wrote=True,
         action_results=(
             ActionResult(revoke(SSH), Ended.HELD, HOLD),
-            ActionResult(revoke(WEB), Ended.SKIPPED, Cause(Reason.DEPENDENCY, "it comes after something")),
+            ActionResult(revoke(WEB), Ended.SKIPPED, Cause(Reason.DEPENDENCY, "it depends on something")),
             ActionResult(action(), Ended.HELD, REPORT_ONLY),
         ),
     )
@@ -351,7 +351,7 @@ def test_every_figure_has_a_unit_and_every_unit_a_figure() -> None:
     assert "ExposureSeconds" not in metrics(attempt(report(wrote=True)))
 
 
-FAILED = Finding(Address(VPC), Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be looked at: throttled"))
+FAILED = Finding(Address(VPC), Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be read: throttled"))
 
 
 @pytest.mark.parametrize(

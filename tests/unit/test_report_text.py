@@ -78,7 +78,7 @@ def test_the_whole_text_of_a_plan() -> None:
     drifts = (
         drift("enable_dns_support", None, True, False, at=VPC),
         drift("ingress", WEB, None, ABSENT),
-        drift("ingress", SSH, ABSENT, "x", Outcome.HELD, Cause(Reason.REPORT_ONLY, "the document says report for it")),
+        drift("ingress", SSH, ABSENT, "x", Outcome.HELD, Cause(Reason.REPORT_ONLY, "the document only reports it")),
     )
     seen = report(*drifts, unmanaged=(Unmanaged(Address("security_group/wizard-1"), "sg-1"),))
     assert text(seen) == (
@@ -90,9 +90,9 @@ def test_the_whole_text_of_a_plan() -> None:
         "  ~ security_group/Web\n"
         "      + ingress: tcp 443 from 0.0.0.0/0\n"
         '    ! - ingress: tcp 22 from 0.0.0.0/0 "x"\n'
-        "          held: the document says report for it\n"
+        "          held: the document only reports it\n"
         "\n"
-        "Live and declared by nobody:\n"
+        "Live but not declared:\n"
         "    security_group/wizard-1 (sg-1)\n"
         "\n"
         "Plan: 1 to add, 1 to change; 1 held. Nothing was changed."
@@ -129,7 +129,7 @@ def test_one_reason_of_several_drifts_stands_once_below_them() -> None:
 
 
 def test_what_holds_the_whole_plan_is_told_once() -> None:
-    why = "the plan takes away 30 live members, and 20 is the limit of one run"
+    why = "the plan removes 30 live members, and the limit of one run is 20"
     cause = Cause(Reason.PLAN_HELD, why)
     drifts = [drift("ingress", SSH._replace(first=n, last=n), ABSENT, None, Outcome.HELD, cause) for n in range(30)]
     told = text(report(*drifts, gate=whole_plan_held(cause)))
@@ -164,12 +164,12 @@ def test_what_holds_the_whole_plan_is_told_once() -> None:
             "Nothing was changed: 1 held.",
         ),
         (
-            {"findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be looked at")),)},
+            {"findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be read")),)},
             "Plan: nothing to do; 1 failed. Nothing was changed.",
         ),
         (
             {
-                "findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be looked at")),),
+                "findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be read")),),
                 "wrote": True,
             },
             "Nothing was changed: 1 failed.",
@@ -216,10 +216,10 @@ def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
         excepted=((Difference(GROUP, "ingress", SSH, ABSENT, None), one),),
     )
     assert (
-        "Exceptions that hold:\n"
+        "Active exceptions:\n"
         '    security_group/Web ingress: tcp 22 from 0.0.0.0/0, until 2026-03-02 12:00 UTC: "pen test"\n'
         "\n"
-        "Exceptions that have expired:\n"
+        "Expired exceptions:\n"
         '    vpc/Main tags: Name = "x y", until 2026-03-01 12:00 UTC: "renaming"\n'
     ) in text(seen)
     assert seen.in_sync
@@ -227,7 +227,7 @@ def test_exceptions_are_told_with_their_end_and_their_reason() -> None:
 
 def test_an_unmanaged_resource_that_carries_our_tags_is_told_apart() -> None:
     seen = report(unmanaged=(Unmanaged(Address("subnet/Old"), "subnet-1", owned=True),))
-    told = "    subnet/Old (subnet-1); it carries this document's tags: declare it, or let --prune delete it"
+    told = "    subnet/Old (subnet-1); it has this document's tags: declare it, or let --prune delete it"
     assert told in text(seen).splitlines()
 
 
@@ -237,7 +237,7 @@ def test_an_unmanaged_resource_that_is_to_go_is_told_once() -> None:
 
 
 def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:
-    assert "The plan takes away 2 live members." in text(report(plan=planned(action(breaks=2)))).splitlines()
+    assert "The plan removes 2 live members." in text(report(plan=planned(action(breaks=2)))).splitlines()
 
 
 def test_colours_are_those_of_the_signs_and_change_no_word() -> None:
