@@ -1,6 +1,6 @@
 """One attempt to keep a document: lease, version, run, memory, notification.
 
-Every Lambda entry point calls `keep.keep`; what it may be asked, needs and answers is in `keep.__all__`. It may import
-every other package of the reconciler, and none of them imports it. Start with `keep.py`; `version.py` picks the version
-to enforce, `flapping.py` says which corrections somebody else keeps undoing.
+Every Lambda entry point calls `keep.keep`; its arguments and result are in `keep.__all__`. This package may import
+every other package of the reconciler, and none of them imports it. Start with `keep.py`; `version.py` selects the
+version to enforce, and `flapping.py` finds corrections that somebody else keeps undoing.
 """

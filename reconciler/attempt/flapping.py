@@ -1,9 +1,9 @@
-"""Corrections that somebody else keeps undoing: which they are, and how long each is left alone. Pure.
+"""Flapping: drift that comes back each time it is corrected, and the backoff it gets. Pure.
 
-`keep.py` asks `paused` before a run corrects anything and remembers what `after` answers when the run is over. Three
-corrections of one drift within an hour are a fight. It is left alone for an hour; after that one more correction is
-tried, and each time the pause from that try on is twice as long, a day at most. So no drift is ever written more than
-three times in any hour, and a fight that goes on is met once a day.
+`keep.py` calls `suppressed` before a run corrects anything, and stores what `after` returns when the run is over. Three
+corrections of one drift within an hour are flapping. The drift is then suppressed for an hour. After that, one more
+correction is tried, and each further one doubles the pause, up to a day. So no drift is corrected more than three times
+in any hour, and one that keeps flapping is corrected once a day.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ from reconciler.ledger.record import FlappingRecord
 from reconciler.model import ABSENT, ActionResult, Cause, Difference, Ended, Outcome, Reason
 
 MAX_CORRECTIONS = 3
-"""Corrections of one drift that any hour may have."""
+"""The most corrections of one drift in any hour."""
 HOUR = timedelta(hours=1)
 LONGEST_PAUSE = timedelta(hours=24)
 DAY = timedelta(hours=24)
 
 
-def name(one: Difference) -> str:
-    """What the correction of a drift is called between runs: 16 hexadecimal digits.
+def name(difference: Difference) -> str:
+    """The name of a drift between runs: 16 hexadecimal digits.
 
-    It is the place and what the document wants there; what was found does not matter. So a rule that is added again, a
-    rule of ours that is taken away again, and a value that is set now to this and then to that are each one drift. A
-    document that wants something else there begins anew: a person decided so. A missing resource is one drift, however
-    it is declared.
+    It depends on the place and the declared value, not on the live one. So a rule that is added again, a declared rule
+    that is removed again, and a value that is set to something new each time are one drift each. If the document
+    declares another value, counting starts again. A missing resource is one drift, however it is declared.
     """
-    want = "there" if isinstance(one.want, Resource) else _plain(one.want)
-    told = json.dumps([one.address, one.field, _plain(one.key), want], default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    want = "there" if isinstance(difference.want, Resource) else _plain(difference.want)
+    identity = json.dumps([difference.address, difference.field, _plain(difference.key), want], default=str)
+    return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def _plain(value: Any) -> Any:
@@ -45,9 +44,9 @@ def _plain(value: Any) -> Any:
     return sorted(map(str, value)) if isinstance(value, frozenset) else value
 
 
-def suppressed(flapping: Mapping[str, FlappingRecord], one: Difference, now: datetime) -> Cause | None:
-    """Why a drift is not corrected for now, and until when; None where it may be corrected."""
-    record = flapping.get(name(one)) if flapping else None
+def suppressed(flapping: Mapping[str, FlappingRecord], difference: Difference, now: datetime) -> Cause | None:
+    """Why a drift is not corrected now, and until when; None if it may be corrected."""
+    record = flapping.get(name(difference)) if flapping else None
     if record is None or record.until is None or now >= record.until:
         return None
     until = f"{record.until:%Y-%m-%dT%H:%MZ}"
@@ -56,42 +55,42 @@ def suppressed(flapping: Mapping[str, FlappingRecord], one: Difference, now: dat
 
 
 def after(flapping: Mapping[str, FlappingRecord], report: Report, now: datetime) -> dict[str, FlappingRecord]:
-    """What to remember after a run that ended at `now`. Times are those of the run's end, so never before the write."""
+    """What to store after a run that ended at `now`. Corrections count from the end of the run, so never before the
+    write.
+    """
     window = HOUR + timedelta(seconds=report.seconds)
     complete = not report.gate.unseen and report.plan.only is None
     drifts = {name(drift.difference): drift for drift in report.drifts}
-    kept: dict[str, FlappingRecord] = {}
-    for key in [*drifts, *(one for one in flapping if one not in drifts)]:
+    records: dict[str, FlappingRecord] = {}
+    for key in [*drifts, *(key for key in flapping if key not in drifts)]:
         record, drift = flapping.get(key, FlappingRecord()), drifts.get(key)
         if drift and _written(drift, report):
             record = _corrected(record, now, window)
-        elif drift and record.until:
-            record = FlappingRecord(
-                record.times, record.pauses, max(record.until, now)
-            )  # it is right at the earliest from now on
+        elif drift and record.until:  # it still differs, so it has been in sync since now at the earliest
+            record = FlappingRecord(record.times, record.pauses, max(record.until, now))
         if not _over(record, now, window) or (record.pauses and not complete):
-            kept[key] = record
-    return kept
+            records[key] = record
+    return records
 
 
 def _written(drift: Drift, report: Report) -> bool:
-    """Whether this run wrote to correct the drift. What the last look does not show any more counts also where an
-    answer was lost or a batch was taken apart; what it still shows counts where all calls for it went well.
+    """Whether this run made calls to correct the drift. If the last look no longer shows it, a call whose answer was
+    lost and a batch that was split count too; if it still does, all calls for it must have succeeded.
     """
-    tried = [one for one in report.action_results if is_about(one.action, drift.difference)]
+    results = [result for result in report.action_results if is_about(result.action, drift.difference)]
     if drift.outcome is Outcome.CORRECTED:
-        return any(map(_sent, tried))
-    sent = [one for one in tried if one.ended not in {Ended.HELD, Ended.SKIPPED}]
-    return drift.outcome is Outcome.WAITING and bool(sent) and all(one.ended is Ended.DONE for one in sent)
+        return any(map(_sent, results))
+    sent = [result for result in results if result.ended not in {Ended.HELD, Ended.SKIPPED}]
+    return drift.outcome is Outcome.WAITING and bool(sent) and all(result.ended is Ended.DONE for result in sent)
 
 
 def _sent(action_result: ActionResult) -> bool:
-    apart = bool(action_result.action.parts) and action_result.ended not in {Ended.HELD, Ended.SKIPPED}
-    return action_result.ended in {Ended.DONE, Ended.UNKNOWN} or apart
+    split = bool(action_result.action.parts) and action_result.ended not in {Ended.HELD, Ended.SKIPPED}
+    return action_result.ended in {Ended.DONE, Ended.UNKNOWN} or split
 
 
 def _corrected(record: FlappingRecord, now: datetime, window: timedelta) -> FlappingRecord:
-    times = (*(one for one in record.times if now - one < window), now)
+    times = (*(time for time in record.times if now - time < window), now)
     if not record.pauses and len(times) < MAX_CORRECTIONS:
         return FlappingRecord(times)
     pauses = record.pauses + 1
@@ -99,12 +98,12 @@ def _corrected(record: FlappingRecord, now: datetime, window: timedelta) -> Flap
 
 
 def _pause(number: int) -> timedelta:
-    """How long the pause of this number is, from 1."""
+    """The length of the nth pause, counted from 1."""
     return LONGEST_PAUSE if number > 5 else HOUR * 2 ** (number - 1)
 
 
 def _over(record: FlappingRecord, now: datetime, window: timedelta) -> bool:
-    """Whether it has stayed right long enough to be forgotten."""
+    """Whether it has stayed in sync long enough to be forgotten."""
     if not record.until:
-        return all(now - one >= window for one in record.times)
+        return all(now - time >= window for time in record.times)
     return now >= record.until + max(_pause(record.pauses), DAY)

@@ -1,7 +1,7 @@
-"""Keep one network at its document, once, whatever started it: lease, version, run, memory, notification, in this order.
+"""One attempt to keep a network as its document declares it: lease, version, run, notification, memory, in this order.
 
-Every door of the Lambda functions calls `keep`; the terminal, which has no memory, calls `run` itself. Nothing that
-goes wrong in here is lost: it is in the `AttemptResult` that comes back, and people are told of it once.
+Every Lambda entry point calls `keep`; the command line, which has no memory, calls `run` itself. Whatever goes wrong is
+in the `AttemptResult`, and people are notified of it once.
 """
 
 from __future__ import annotations
@@ -40,22 +40,24 @@ __all__ = ["AttemptResult", "Dependencies", "Ending", "Request", "Trigger", "Unr
 log = logging.getLogger(__name__)
 
 SKEW = timedelta(seconds=2)
-"""A look counts as later than a message only by more than this: the queue's clock is not ours."""
+"""A look counts as later than a message only by more than this, because the queue has its own clock."""
 BUSY_AGAIN, WAITING_AGAIN, LONGEST_AGAIN = 15, 60, 900
-"""Seconds until the next try: the first after a taken lease, the first after a busy AWS, and SQS's own limit."""
+"""Seconds until the next try: the first if another run has the lease, the first if AWS is busy, and SQS's limit."""
 FIRST_LOOK_BACK = timedelta(days=1)
-"""How far back CloudTrail is asked who it was, where no earlier look bounds it."""
+"""How far back CloudTrail is searched if there was no earlier look."""
 TRIES = 12
-"""How often one wish comes back before it is left to the schedule."""
+"""How often a message is retried before the schedule takes over."""
 
 
 class Unreachable(Exception):
-    """The account of a document cannot be entered: which, why, and how to mend it."""
+    """The account of a document cannot be accessed: which, why, and how to correct it."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a manual invoke may ask for beyond an ordinary run; `approve` is the fingerprint of a held plan."""
+    """The options of a manual invoke; the defaults are those of every other run. `approve` is the fingerprint of a held
+    plan.
+    """
 
     write: bool = True
     only: frozenset[str] | None = None
@@ -65,11 +67,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """Everything outside that keeping a document needs. `run_id` names this attempt and owns its lease.
+    """Everything external that an attempt needs. `run_id` names the attempt and owns its lease.
 
-    `scope_problem` says why the place of a document is none of this deployment's (empty: it is), `aws_for` gives it, or raises
-    `Unreachable`. `is_own_call` knows our own calls by their CloudTrail record. `seconds_left` of this invocation, of which
-    the last `reserve` are for looking again and telling. `repeat` is after how long an open concern is told again.
+    `scope_problem` says why the account and region of a document are not this deployment's (empty: they are). `aws_for`
+    connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their CloudTrail record.
+    `seconds_left` are those of this invocation; the last `reserve` of them are for the look after the writes and for
+    notifications. An open alert is sent again after `repeat`.
     """
 
     ledger: Ledger
@@ -88,7 +91,7 @@ class Dependencies:
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
-    """One attempt to keep the document `name`. Raises only what is a mistake of this program."""
+    """One attempt to keep the document `name`. Raises only for a bug in this program."""
     blank = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
@@ -97,48 +100,48 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     if isinstance(lease, LeaseHeld):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
         return replace(blank, ending=Ending.LEASE_HELD, problem=problem, retry_after=retry_delay(trigger, BUSY_AGAIN))
-    learnt: DocumentRecord | None = None
+    updated: DocumentRecord | None = None
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        result, learnt = _under_lease(lease, blank, dependencies, request or Request())
+        result, updated = _under_lease(lease, blank, dependencies, request or Request())
         return result
     finally:
-        # Of a run that broke off, what the lease knows: an accepted version must not be forgotten with it.
-        if problem := lease.release(learnt or lease.record):
-            log.warning("%s: what this run learnt could not be stored: %s", name, problem)
+        # If the run raised, the lease still has the version that it accepted, which must not be forgotten.
+        if problem := lease.release(updated or lease.record):
+            log.warning("%s: the memory of this run could not be stored: %s", name, problem)
 
 
 def _covered(record: DocumentRecord, trigger: Trigger) -> bool:
-    """Whether the network was looked at since the message was sent: one look answers all that happened before it."""
+    """Whether a run has looked at the network since the message was sent: it covers all that happened before it."""
     if trigger.sent is None or record.looked_at is None:
         return False
     return record.looked_at > trigger.sent + SKEW
 
 
 def retry_delay(trigger: Trigger, first: int) -> int:
-    """Seconds until the next try, twice as long each time; 0 when the schedule is to look after it."""
+    """Seconds until the next try, doubled each time; 0 if the next scheduled run is to take over."""
     return min(first * 2**trigger.tries, LONGEST_AGAIN) if trigger.tries < TRIES else 0
 
 
 def _under_lease(
     lease: Lease, blank: AttemptResult, dependencies: Dependencies, request: Request
 ) -> tuple[AttemptResult, DocumentRecord]:
-    """What happens under the lease, and what is to be remembered of it."""
+    """The attempt itself, and the record to store."""
     began = dependencies.now()
     result, record = _select_and_run(lease, blank, dependencies, request)
-    if result.ending is Ending.DELETED and _unheard_of(lease.record):
-        return result, record  # stored as deleted, or the next sweep would look for it
+    if result.ending is Ending.DELETED and _unknown_document(lease.record):
+        return result, record  # it is stored as deleted, or the next sweep would look for it
     if not request.write:
-        return result, lease.record  # a question leaves nothing behind, and tells nobody but who asked
+        return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began)
     try:
         alerts = find_alerts(result)
         notifications = deduplicate(alerts, record.notified, dependencies.now(), dependencies.repeat, result)
         sent = dependencies.publisher.send(notifications, result)
-    except Exception:  # what was done must be remembered, even where it cannot be put into words
-        log.exception("%s: nobody could be told of this run", lease.document)
+    except Exception:  # what the run did must be stored, even if no alert can be written about it
+        log.exception("%s: no alert could be sent for this run", lease.document)
         return replace(result, alerts_lost=1), record
     record = replace(record, notified=notifications.remembered(sent.lost))
     return replace(result, alerts_lost=sent.messages + sent.event), record
@@ -160,7 +163,7 @@ def _select_and_run(
         return _unobservable(blank, error), record
     if selection.deleted:
         problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
-        if _unheard_of(record):
+        if _unknown_document(record):
             problem = "there is no such object, and none is remembered: check the name"
         return replace(blank, ending=Ending.DELETED, problem=problem), replace(
             record, deleted=True, accepted=selection.accepted
@@ -177,12 +180,12 @@ def _select_and_run(
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _unobservable(blank, error), record
     except StalePlanError as error:
-        problem = f"{error}; nothing was changed: ask for the plan again, and look at it"
+        problem = f"{error}; nothing was changed: request the plan again and review it"
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
 
 
-def _unheard_of(record: DocumentRecord) -> bool:
-    """Whether nothing was ever learnt of a document: somebody mistook its name, or took it away before any run."""
+def _unknown_document(record: DocumentRecord) -> bool:
+    """Whether nothing is remembered of a document: its name is wrong, or it was deleted before any run."""
     return replace(record, deleted=False) == DocumentRecord()
 
 
@@ -201,8 +204,8 @@ def _unknown(only: Iterable[str] | None, document: Document) -> str:
 
 
 def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection, request: Request) -> DocumentRecord:
-    """The record with the version that this run enforces, stored before the first write of it: after a crash, too, an
-    older one is known to be older.
+    """The record with the version that this run enforces. It is stored before the first write, so that an older version
+    is recognised as older even after a crash.
     """
     if selection.accepted is None or selection.accepted == record.accepted or not request.write:
         return record
@@ -212,7 +215,7 @@ def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection,
 
 @dataclass
 class _Permit:
-    """Whether a further call may be started: there is time for it, and the lease is still held."""
+    """Whether another call may be started: there is time for it, and the lease is still ours."""
 
     lease: Lease
     dependencies: Dependencies
@@ -221,7 +224,7 @@ class _Permit:
     def __call__(self) -> Cause | None:
         if self.dependencies.seconds_left() < self.dependencies.reserve:
             self.out_of_time = True
-            return Cause(Reason.OUT_OF_TIME, "the time of this run is up: the next one goes on from here")
+            return Cause(Reason.OUT_OF_TIME, "the time of this run is up: the next run continues from here")
         lost = self.lease.confirm()
         return Cause(Reason.LEASE_LOST, lost) if lost else None
 
@@ -251,7 +254,7 @@ def _run(
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report)
     if request.write and drifts:
-        drifts = _to_be_told(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+        drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
     actors = attribute(
         drifts,
         blank.trigger.actors,
@@ -272,7 +275,7 @@ def _run(
         exposed={} if blank.rollout else _exposed(report, actors, since, dependencies.now()),
     )
     scope = document.scope
-    remembered = replace(
+    updated = replace(
         record,
         account=scope.account_id,
         region=scope.region,
@@ -280,31 +283,31 @@ def _run(
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
     )
-    return result, remembered
+    return result, updated
 
 
-def _to_be_told(
+def _to_report(
     drifts: tuple[Drifted, ...], result: AttemptResult, record: DocumentRecord, dependencies: Dependencies
 ) -> tuple[Drifted, ...]:
-    """Those of which people will be told something: who changed what they know already is not asked again, since
-    CloudTrail answers few lookups.
+    """Those that an alert will be sent about: CloudTrail allows few lookups, so none is spent on what was reported
+    before.
     """
     try:
         now, repeat = dependencies.now(), dependencies.repeat
         notifications = deduplicate(find_alerts(result), record.notified, now, repeat, result).notifications
-    except Exception:  # whoever sends the notifications meets the same error, and says so
-        log.exception("%s: whom to look up cannot be said", result.document)
+    except Exception:  # sending the notifications meets the same error, and reports it
+        log.exception("%s: no change is looked up in CloudTrail", result.document)
         return ()
-    alerts = [one.alert for each in notifications for one in (each, *each.rest) if one.alert]
-    addresses = {one.address for one in alerts}
+    alerts = [one.alert for notification in notifications for one in (notification, *notification.rest) if one.alert]
+    addresses = {alert.address for alert in alerts}
     return tuple(one for one in drifts if one.address in addresses)
 
 
 def _exposed(
     report: Report, actors: Mapping[Address, Actor], since: datetime, now: datetime
 ) -> Mapping[Address, float]:
-    """For each resource that let in what nobody declares and was put right, for how many seconds it did at most: since
-    the call that CloudTrail tells of, else since the look before this run.
+    """For each resource that let in undeclared traffic and was corrected, for how many seconds it did at most: since
+    the call that CloudTrail reports, otherwise since the look before this run.
     """
     closed = {
         drift.address for drift in report.drifts if drift.outcome is Outcome.CORRECTED and lets_in(drift.difference)

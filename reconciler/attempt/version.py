@@ -1,7 +1,7 @@
-"""Which version of a document is enforced in this run: the newest one, or the last one that was accepted, or none.
+"""Which version of a document a run enforces: the newest one, or the last one that was accepted, or none.
 
-`keep.py` asks once, before it looks at the network, and remembers the answer's `accepted`. Whoever may upload a
-document may break it; a broken, old or foreign upload must neither open the network nor stop the keeping of it.
+`keep.py` calls `select_version` once, before the run, and stores the `accepted` of its result. A broken, old or foreign
+upload must neither open the network nor stop the enforcement of the version before it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from desired_state.sources import Pinned, SourceError
 from reconciler.ledger.record import Accepted
 
 ScopeProblem = Callable[[Document], str]
-"""Why this deployment does not reach the account and region of a document's scope; empty where it does."""
+"""Why this deployment does not manage the account and region of a document's scope; empty if it does."""
 
 
 class Versions(Protocol):
-    """What is asked of S3: `desired_state.sources.Documents`, which says what the answers and errors mean."""
+    """The part of `desired_state.sources.Documents` that is needed here; its results and errors are described there."""
 
     def current(self, name: str) -> Pinned | None: ...
 
@@ -30,12 +30,12 @@ class Versions(Protocol):
 
 @dataclass(frozen=True)
 class VersionSelection:
-    """The answer. `document` is what to enforce, None: nothing. `refusal` says, a line for each thing, why the newest
-    version is not enforced and what is instead; it is empty where the newest one is enforced. `deleted`: the object is
-    gone, so nothing is enforced.
+    """The version to enforce: `document` (None: nothing is enforced). `refusal` says, one problem a line, why the
+    newest version is not enforced, and what is enforced instead; it is empty if the newest one is. `deleted`: the
+    object is gone.
 
-    `accepted` is what is to be remembered as accepted from now on, new or not. Of a deleted document it has no
-    `version_id` any more: a document that somebody took away does not come back because a later upload is refused.
+    `accepted` is the version to store as the accepted one, whether it changed or not. It has no `version_id` once the
+    document was deleted: a deleted document must not come back because a later upload is refused.
     """
 
     document: Document | None
@@ -45,7 +45,7 @@ class VersionSelection:
 
 
 class _Refused(Exception):
-    """A version may not be enforced; the text says why and what to do."""
+    """A version must not be enforced; the text says why and what to do."""
 
 
 def select_version(
@@ -58,10 +58,11 @@ def select_version(
 ) -> VersionSelection:
     """The version of document `name` to enforce now. Every version is read at most once.
 
-    `accept_revision`: a person wants the newest version accepted although it is older or other than what was accepted,
-    if it is of this revision; where it is of another, nothing is enforced in this run.
+    `accept_revision`: a person accepts the newest version if it has this revision, even if it is older than the
+    accepted one or has the same revision with other content. If it has another revision, nothing is enforced in this
+    run.
 
-    Raises SourceError where a version could not be read: then nothing is known, and nothing may be changed.
+    Raises SourceError if a version could not be read: then nothing is known, and nothing may be changed.
     """
     newest = documents.current(name)
     if newest is None:
@@ -69,8 +70,8 @@ def select_version(
     try:
         document = _document(newest, scope_problem)
         if accept_revision is not None and accept_revision != document.revision:
-            problem = f"revision {accept_revision} was to be accepted, and revision {document.revision} is there"
-            hint = "nothing was done; look at it, then accept the revision that is there, or upload the one you mean"
+            problem = f"the request accepts revision {accept_revision}, but the object has revision {document.revision}"
+            hint = "nothing was done; review it, then accept the revision it has, or upload the one you mean"
             return VersionSelection(None, accepted, f"{newest.origin}: {problem}; {hint}")
         pinned = Accepted(document.revision, document.sha256, newest.version_id)
         if accepted and accept_revision is None:
@@ -95,11 +96,11 @@ def select_version(
 def _last_accepted(
     name: str, documents: Versions, accepted: Accepted, scope_problem: ScopeProblem, refusal: str
 ) -> VersionSelection:
-    """What was accepted goes on being enforced, if it still is what was accepted."""
+    """The accepted version, if it can still be read and has not changed."""
     try:
-        good = documents.version(name, accepted.version_id)
-        document = _document(good, scope_problem)
-        _check_same(Accepted(document.revision, document.sha256, good.version_id), accepted, good.origin)
+        pinned = documents.version(name, accepted.version_id)
+        document = _document(pinned, scope_problem)
+        _check_same(Accepted(document.revision, document.sha256, pinned.version_id), accepted, pinned.origin)
     except SourceError as error:
         if not error.gone:
             raise
@@ -110,7 +111,7 @@ def _last_accepted(
         cause = "the version accepted last cannot be enforced either."
         return VersionSelection(None, accepted, f"{refusal}\nNothing is enforced: {cause}\n{error}")
     return VersionSelection(
-        document, accepted, f"{refusal}\nRevision {accepted.revision}, accepted before, goes on being enforced."
+        document, accepted, f"{refusal}\nRevision {accepted.revision}, accepted before, continues to be enforced."
     )
 
 
@@ -120,7 +121,7 @@ def _document(pinned: Pinned, scope_problem: ScopeProblem) -> Document:
     except DocumentError as error:
         raise _Refused(str(error)) from error
     if document.name != pinned.name:
-        problem = f"the object is named {pinned.name}, and the document in it {document.name}"
+        problem = f"the object is named {pinned.name}, but the document in it is named {document.name}"
         hint = f'write "name": "{pinned.name}", or upload it as {document.name}.json'
         raise _Refused(f"{pinned.origin}: {problem}; {hint}")
     if why := scope_problem(document):
@@ -133,24 +134,24 @@ def _check_follows(new: Accepted, accepted: Accepted, origin: str) -> None:
         _check_same(new, accepted, origin)
     elif new.revision < accepted.revision:
         problem = f"revision {new.revision} is older than revision {accepted.revision}, which was accepted"
-        raise _Refused(f"{origin}: {problem}; {_way_on(new, accepted)}")
+        raise _Refused(f"{origin}: {problem}; {_hint(new, accepted)}")
     elif new.revision == accepted.revision and new.sha256 != accepted.sha256:
-        problem = f"revision {new.revision} was accepted with other bytes than these"
-        raise _Refused(f"{origin}: {problem}; {_way_on(new, accepted)}")
+        problem = f"revision {new.revision} was accepted with different content"
+        raise _Refused(f"{origin}: {problem}; {_hint(new, accepted)}")
 
 
 def _check_same(version: Accepted, accepted: Accepted, origin: str) -> None:
-    """One version never changes in S3: where it seems to, what is remembered of it is wrong, and neither is trusted."""
+    """A version never changes in S3. If it seems to, what is remembered of it is wrong, and neither is trusted."""
     if version != accepted:
         problem = (
             f"this version has revision {version.revision} and sha256 {version.sha256}, but was accepted with "
             f"revision {accepted.revision} and sha256 {sanitize(accepted.sha256)}"
         )
-        hint = f"find out who changed what is remembered, then {_way_on(version, accepted)}"
+        hint = f"find out who changed the stored record, then {_hint(version, accepted)}"
         raise _Refused(f"{origin}: {problem}; {hint}")
 
 
-def _way_on(new: Accepted, accepted: Accepted) -> str:
+def _hint(new: Accepted, accepted: Accepted) -> str:
     return (
         f"upload it with a revision above {accepted.revision}, "
         f"or accept revision {new.revision} by hand (accept_revision)"

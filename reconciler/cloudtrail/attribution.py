@@ -1,9 +1,9 @@
-"""Who changed what differs, as far as AWS tells: the event that woke us, else CloudTrail's event history.
+"""Who changed what differs: from the event that triggered the run, otherwise from CloudTrail's event history.
 
-`keep.py` calls `attribute` after a run that found drift. Nothing depends on the answer but what people are told, so a
-lookup that fails is "unknown", never the failure of a run; and a wrong name is worse than none, so a call counts only
-where it is about this very resource and could have caused this very drift. What is said is still no more than: this is
-the newest such call that AWS has told of.
+`keep.py` calls `attribute` after a run that found drift. Only notifications depend on the result, so a lookup that
+fails means "unknown", and never fails a run. A wrong name is worse than none, so a call counts only if it is about this
+resource and could have caused this drift. Even then the claim is only: this is the newest such call known to
+CloudTrail.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from reconciler.model.trigger import Actor
 log = logging.getLogger(__name__)
 
 LOOKUPS = 5
-"""How many resources are looked up in one run, the first given first: CloudTrail's patience is small, and shared."""
+"""The most resources that one run looks up: CloudTrail's rate limit is low, and shared by the whole account."""
 PACE = 0.5
 """Seconds between lookups: an account may make two a second in a region (CloudTrail API reference, LookupEvents)."""
 EVENTS = 50
-"""The most that one answer holds, newest first; further pages are older, and each would cost another call."""
+"""The most events in one answer, newest first; further pages are older, and each would cost another call."""
 
 _TAGGING = frozenset({"CreateTags", "DeleteTags", "AddTagsToResource", "RemoveTagsFromResource"})
-_OTHER_WAY = {frozenset({"ingress"}): "Egress", frozenset({"egress"}): "Ingress"}
+_OTHER_DIRECTION = {frozenset({"ingress"}): "Egress", frozenset({"egress"}): "Ingress"}
 
 
 class Drifted(NamedTuple):
-    """One resource that differs: its AWS id as we saw it ourselves (empty: it is missing), and the fields that do."""
+    """One resource that differs: its AWS id as this run saw it (empty: it was missing), and the fields that differ."""
 
     address: Address
     id: str
@@ -46,9 +46,9 @@ class Drifted(NamedTuple):
 
 
 def drifted(report: Report) -> tuple[Drifted, ...]:
-    """What a run found to differ, each resource once; where something is there that nobody declares, first.
+    """The resources that a run found to differ, those with something undeclared first.
 
-    What was missing has no id here: that of the new one, which this run may have made, is in nobody's call.
+    A missing one has no id here: the id of its replacement, which this run may have created, is in no earlier call.
     """
     fields: dict[Address, set[str]] = {}
     undeclared: set[Address] = set()
@@ -73,40 +73,40 @@ def attribute(
     sleep: Callable[[float], None],
     is_own_call: Callable[[TrailRecord], bool],
 ) -> Mapping[Address, Actor]:
-    """For each address, who made the newest call since `since` (when it was last seen as it should be) that explains
-    the drift; an address of which nothing is known is left out.
+    """For each address, who made the newest call since `since` (the look before) that explains the drift; addresses
+    without a known actor are left out.
 
-    `drifts` come most severe first: of those that `actors` do not explain the first `LOOKUPS` are looked up, unless
-    CloudTrail refuses. `is_own_call` tells our own calls by their record. Never raises for what AWS answers.
+    `drifts` come most severe first: the first `LOOKUPS` of those that `actors` do not explain are looked up, unless
+    CloudTrail refuses. `is_own_call` recognises our own calls by their record. Never raises for an answer of AWS.
     """
     since = since.replace(microsecond=0)  # CloudTrail's times are whole seconds
-    events = [one for one in actors if one.at >= since]
+    events = [event for event in actors if event.at >= since]
     found: dict[Address, Actor] = {}
     open_: list[tuple[Drifted, str]] = []
-    for one in drifts:
-        if told := _newest(one, events):
-            found[one.address] = told
-        elif name := _looked_up_as(one):
-            open_.append((one, name))
+    for drift in drifts:
+        if explaining := _newest(drift, events):
+            found[drift.address] = explaining
+        elif name := _resource_name(drift):
+            open_.append((drift, name))
     if len(open_) > LOOKUPS:
         log.info("who changed %d of %d drifted resources is not looked up", len(open_) - LOOKUPS, len(open_))
     last: datetime | None = None
-    for one, name in open_[:LOOKUPS]:
+    for drift, name in open_[:LOOKUPS]:
         if last and (wait := PACE - (now() - last).total_seconds()) > 0:
             sleep(wait)
         last = now()
         try:
             answer = aws.read(_lookup(name, since))
         except (AwsError, KeyError) as error:  # KeyError: an answer without a list of events
-            log.warning("who changed what drifted is unknown: %s", sanitize(str(error)))
+            log.warning("who caused the drift is unknown: %s", sanitize(str(error)))
             break
-        if told := _newest(one, _actors(answer, is_own_call)):
-            found[one.address] = told
+        if explaining := _newest(drift, _actors(answer, is_own_call)):
+            found[drift.address] = explaining
     return found
 
 
 def _lookup(name: str, since: datetime) -> Read:
-    """One page of the event history of one resource. Its time is in seconds, so that the read is plain JSON."""
+    """One page of the event history of one resource. Its start time is in seconds, which JSON can represent."""
     about = [{"AttributeKey": "ResourceName", "AttributeValue": name}]
     return read(
         "cloudtrail",
@@ -116,12 +116,12 @@ def _lookup(name: str, since: datetime) -> Read:
     )
 
 
-def _looked_up_as(one: Drifted) -> str:
-    """What CloudTrail knows a resource by: its id; RDS goes by the names that documents give, so there it is known
-    even of what is missing.
+def _resource_name(drift: Drifted) -> str:
+    """CloudTrail's ResourceName: the id. RDS resources are identified by their declared names, so theirs is known even
+    if they are missing.
     """
-    by_name = any(row.service == "rds" for row in REGISTRY[one.address.kind].operations)
-    return one.id or (one.address.name if by_name else "")
+    by_name = any(row.service == "rds" for row in REGISTRY[drift.address.kind].operations)
+    return drift.id or (drift.address.name if by_name else "")
 
 
 def _actors(answer: Iterable[Any], is_own_call: Callable[[TrailRecord], bool]) -> Iterable[Actor]:
@@ -129,23 +129,23 @@ def _actors(answer: Iterable[Any], is_own_call: Callable[[TrailRecord], bool]) -
         try:
             record = json.loads(event["CloudTrailEvent"])
         except (KeyError, TypeError, ValueError, RecursionError):
-            continue  # one entry that cannot be read is as if CloudTrail did not know it
-        if not no_change(record) and not is_own_call(record) and (told := actor(record)):
-            yield told
+            continue  # an entry that cannot be read is skipped
+        if not no_change(record) and not is_own_call(record) and (found := actor(record)):
+            yield found
 
 
-def _newest(one: Drifted, actors: Iterable[Actor]) -> Actor | None:
+def _newest(drift: Drifted, actors: Iterable[Actor]) -> Actor | None:
     """The newest call that is about the resource and could have caused its drift."""
-    return max((each for each in actors if _explains(each, one)), key=lambda each: each.at, default=None)
+    return max((actor for actor in actors if _explains(actor, drift)), key=lambda actor: actor.at, default=None)
 
 
-def _explains(told: Actor, one: Drifted) -> bool:
-    name = (one.id or one.address.name).casefold()
-    if told.call not in REGISTRY[one.address.kind].changed_by or name not in map(str.casefold, told.names):
+def _explains(event: Actor, drift: Drifted) -> bool:
+    name = (drift.id or drift.address.name).casefold()
+    if event.call not in REGISTRY[drift.address.kind].changed_by or name not in map(str.casefold, event.names):
         return False
-    if not one.id:
-        return told.call.startswith("Delete")
-    if (told.call in _TAGGING) is not (one.fields == {"tags"}):
+    if not drift.id:
+        return event.call.startswith("Delete")
+    if (event.call in _TAGGING) is not (drift.fields == {"tags"}):
         return False
-    other_way = _OTHER_WAY.get(one.fields)
-    return other_way is None or not told.call.endswith(other_way)
+    other_direction = _OTHER_DIRECTION.get(drift.fields)
+    return other_direction is None or not event.call.endswith(other_direction)

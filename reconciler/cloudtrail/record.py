@@ -1,9 +1,9 @@
-"""What one CloudTrail record says: who made which call, about what, and whether it was us. Pure.
+"""Who made a call, according to one CloudTrail record. Pure.
 
-`handlers/triggers.py` reads the `detail` of EventBridge events with it, `attribution.py` what LookupEvents answers as
-JSON text in `CloudTrailEvent`: the same shape (CloudTrail User Guide, "record contents" and "userIdentity element").
-Session names, user agents and names of things are text that anybody may choose: it is cut short and made inert here,
-and nothing of a record is kept but an `Actor`.
+`handlers/triggers.py` reads the `detail` of EventBridge events with it, and `attribution.py` the JSON in the
+`CloudTrailEvent` of LookupEvents: both have the same format (CloudTrail User Guide, "record contents" and "userIdentity
+element"). Session names, user agents and resource names are untrusted text: they are shortened and sanitized here. Of a
+record only an `Actor` is kept.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from desired_state.sanitize import sanitize
 from reconciler.model.trigger import Actor
 
 TrailRecord = Mapping[str, Any]
-"""A CloudTrail record as its JSON has it; every part of it may be missing, or be something else than it should."""
+"""A CloudTrail record as parsed JSON; any part of it may be missing or malformed."""
 
 NAMES = 40
-"""How many ids and names of one call are kept; a call about more things than these is mentioned for the first."""
+"""The most ids and names that are kept of one call: the first ones."""
 _LONGEST_NAME = 128
 _LONGEST_WHO = 400
 _LONGEST_TEXT = {"call": 100, "source_ip": 100, "user_agent": 256, "event_id": 64}
 _VISITED = 5_000
-"""Values of one record that are looked at for names: a record may hold a quarter of a megabyte."""
+"""The most values of one record that are searched for names: a record may have 256 KB."""
 
 _ID = re.compile(r"[a-z]+(?:-[a-z]+)*-[0-9a-f]{8,17}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]*")
@@ -42,13 +42,13 @@ _NAMING = frozenset(
         "resourcename",
     }
 )
-"""Keys, in lower case, whose value names what a call is about where that is no id: RDS, and groups by their name."""
+"""Keys, in lower case, whose value names the resource of a call if it is not an id: RDS, and groups by their name."""
 _OTHER_END = frozenset({"ippermissions", "groups", "referencedgroupid", "referencedgroupinfo"})
-"""Keys, in lower case, under which a group stands as the other end of a rule: the call does not change that one."""
+"""Keys, in lower case, that hold the group at the other end of a rule, which the call does not change."""
 
 
 def actor(record: object) -> Actor | None:
-    """Who made the call of a record; None where it does not say who, what or when."""
+    """Who made the call of a record; None if it does not say who, what or when."""
     if not isinstance(record, Mapping):
         return None
     identity, call, at = record.get("userIdentity"), record.get("eventName"), _time(record.get("eventTime"))
@@ -67,19 +67,19 @@ def actor(record: object) -> Actor | None:
     )
 
 
-def bounded(one: Actor) -> Actor:
-    """An actor that is safe to store and to show: texts short and inert, names few and of the form of ids and names.
-    What is bounded already comes back as it is.
+def bounded(actor: Actor) -> Actor:
+    """An actor that is safe to store and to show: texts shortened and sanitized, names limited in number and form.
+    A bounded actor is returned as it is.
     """
-    names = sorted(name for name in one.names if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name))
-    texts: dict[str, Any] = {field: _cut(getattr(one, field), longest) for field, longest in _LONGEST_TEXT.items()}
-    return replace(one, who=_short(one.who), names=frozenset(names[:NAMES]), **texts)
+    names = sorted(name for name in actor.names if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name))
+    texts: dict[str, Any] = {field: _cut(getattr(actor, field), longest) for field, longest in _LONGEST_TEXT.items()}
+    return replace(actor, who=_short(actor.who), names=frozenset(names[:NAMES]), **texts)
 
 
 def is_own(record: object, own_roles: Collection[str], own_sessions: Collection[str]) -> bool:
-    """Whether this deployment made the call: a session of one of its roles (ARNs), of a name that it gives.
+    """Whether this deployment made the call: in a session of one of its roles (ARNs), with one of its session names.
 
-    Only a role's session has an issuer, so a user, root or a service is never taken for us, whatever its name.
+    Only a role's session has an issuer, so a user, root or a service never matches, whatever its name.
     """
     identity = _part(record, "userIdentity")
     issuer = _text(_part(_part(identity, "sessionContext"), "sessionIssuer"), "arn")
@@ -93,9 +93,9 @@ def is_own(record: object, own_roles: Collection[str], own_sessions: Collection[
 
 
 def no_change(record: object) -> str:
-    """Why the call of a record changed nothing; empty where it may have."""
+    """Why the call of a record changed nothing; empty if it may have changed something."""
     if not isinstance(record, Mapping):
-        return "it is no record of a call"
+        return "it is not a record of a call"
     if failed := record.get("errorCode") or record.get("errorMessage"):
         return f"the call failed: {sanitize(str(failed)[:100])}"
     if record.get("readOnly") in (True, "true"):
@@ -104,7 +104,7 @@ def no_change(record: object) -> str:
 
 
 def _who(identity: TrailRecord) -> str:
-    """The ARN, or for identities that have none what CloudTrail gives in its place; then on whose behalf."""
+    """The ARN, or what CloudTrail has for identities without one; then on whose behalf the call was made."""
     service = _text(identity, "invokedBy")
     behind = _part(identity, "onBehalfOf")
     user, account = _text(identity, "userName"), _text(identity, "accountId")
@@ -128,16 +128,16 @@ def _who(identity: TrailRecord) -> str:
 
 
 def _short(who: str) -> str:
-    """Shortened in the middle: a user's path may have 512 characters, and the name comes after it."""
+    """Shortened in the middle: a user's path may have 512 characters, and the name follows it."""
     safe = sanitize(who) if len(who) <= _LONGEST_WHO else f"{sanitize(who[:200])}...{sanitize(who[-197:])}"
     return safe if len(safe) <= _LONGEST_WHO else f"{safe[:240]}...{safe[-157:]}"
 
 
 def _names(record: TrailRecord) -> Iterator[str]:
-    """The ids and names that the call is about; what stands at the top of the request first.
+    """The ids and names in a call, those at the top of the request first.
 
-    EC2 writes lowerCamel with lists under `items`, ModifySecurityGroupRules as its request has it, RDS with a first
-    small letter (`dBInstanceIdentifier`): so keys are compared without regard to case.
+    EC2 writes keys in lowerCamelCase with lists under `items`, ModifySecurityGroupRules as in its request, RDS with a
+    lower-case first letter (`dBInstanceIdentifier`): so keys are compared ignoring case.
     """
     found: set[str] = set()
     ahead: deque[tuple[str, Any]] = deque(("", record.get(part)) for part in ("requestParameters", "responseElements"))
@@ -148,8 +148,8 @@ def _names(record: TrailRecord) -> Iterator[str]:
         match value:
             case Mapping():
                 inside = [(str(name).lower(), inner) for name, inner in value.items()]
-                inside.sort(key=lambda one: isinstance(one[1], (Mapping, list)))
-                ahead.extendleft(one for one in reversed(inside) if one[0] not in _OTHER_END)
+                inside.sort(key=lambda item: isinstance(item[1], (Mapping, list)))
+                ahead.extendleft(item for item in reversed(inside) if item[0] not in _OTHER_END)
             case list():
                 ahead.extendleft((key, inner) for inner in reversed(value))
             case str():

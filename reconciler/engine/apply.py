@@ -1,8 +1,8 @@
-"""The only module that changes AWS: a gated plan, one call at a time, in order.
+"""The only module that changes AWS: it carries out a gated plan, one call at a time, in order.
 
-An action is done only if all it needs ended well; what takes something away is done only if everything made before it
-at its address ended well. One failure stops what depends on it and nothing else. Answers are judged by the table in
-`errors.py`; whether the world is now right is judged by the second look (`run.py`), never by an answer.
+An action is carried out only if all that it needs succeeded, and a removal only if everything created before it at its
+address succeeded. A failure stops what depends on it, and nothing else. Errors are classified by `aws/errors.py`;
+whether a difference is corrected is decided by the second look (`run.py`), never by an answer.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, 
 log = logging.getLogger(__name__)
 
 CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""How long a thing made a moment ago may be unknown to the next call: EC2 is eventually consistent."""
+"""Seconds to wait before each retry of a call that does not find a new resource: EC2 is eventually consistent."""
 
 
 @dataclass(frozen=True)
 class ApplyContext:
-    """What applying works with. `may_start` says why no further call may be started (None: one may): it is asked once
-    right before every write, and after a cause nothing is written any more. `stale` says whether the look that the plan
-    rests on is too old to take anything away on. `notice` is told of every write before it is sent.
+    """What `apply` needs. `may_start` says why no further call may be started (None: one may): it is called once before
+    every write, and nothing is written after it returned a cause. `stale` says whether the look that the plan is based
+    on is too old for removals. `notice` is called before every write.
     """
 
     aws: Aws
@@ -44,7 +44,7 @@ class ApplyContext:
 def apply(
     plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
 ) -> tuple[ActionResult, ...]:
-    """What became of every action of the plan, in its order."""
+    """The result of every action of the plan, in its order."""
     writer = _Writer(document, context, dict(snapshot.handles))
     results: list[ActionResult] = []
     spoiled: set[Address] = set()
@@ -74,24 +74,24 @@ def apply(
     return tuple(results)
 
 
-_TOO_OLD = Cause(Reason.STALE, "the last look is too old to take anything away on")
+_TOO_OLD = Cause(Reason.STALE, "the last look is too old to base a removal on")
 
 
 def _skipped(
     action: Action, unmet: list[ActionResult], spoiled: Container[Address], unclosed: Iterable[Action]
 ) -> Cause | None:
-    """Why an action is not tried after what happened before it; None if it may be."""
+    """Why an action is skipped after what happened before it; None if it is not."""
     if unmet:
-        return Cause(Reason.DEPENDENCY, f"it comes after: {unmet[0].action.why}, which {_fate(unmet[0])}")
+        return Cause(Reason.DEPENDENCY, f"it depends on: {unmet[0].action.why}, which {_ending(unmet[0])}")
     if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
-        return Cause(Reason.DEPENDENCY, "nothing is taken away where something could not be created")
+        return Cause(Reason.DEPENDENCY, "nothing is removed where something could not be created")
     if gap := _gap(action, unclosed):
-        return Cause(Reason.WOULD_OPEN, f"it would open a way to what is still to be closed: {gap.why}")
+        return Cause(Reason.WOULD_OPEN, f"it would open a path that is not closed elsewhere yet: {gap.why}")
     return None
 
 
 class _NotPermittedError(Exception):
-    """No further call may be started, and why."""
+    """No further call may be started."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.message)
@@ -99,28 +99,28 @@ class _NotPermittedError(Exception):
 
 
 def _gap(action: Action, unclosed: Iterable[Action]) -> Action | None:
-    """What could not be closed and would be reached through `action`.
+    """An action of another layer that should have closed something and did not, if `action` would open a path to it.
 
-    A packet passes groups, ACLs and routes together, so what one of them still lets through by mistake must not be
-    opened at another. What is held on purpose is no mistake: there the state of now is the one that somebody wants.
+    A packet passes groups, ACLs and routes together, so what one of them still lets through must not be opened at
+    another. What is held does not count: there, the live state is intended.
     """
     others = (one for one in unclosed if one.address.kind != action.address.kind)
     return next(others, None) if action.lets_through else None
 
 
-def _fate(result: ActionResult) -> str:
-    return "did not end well" if result.ended in {Ended.FAILED, Ended.UNKNOWN} else f"is {result.ended.value}"
+def _ending(result: ActionResult) -> str:
+    return "did not succeed" if result.ended in {Ended.FAILED, Ended.UNKNOWN} else f"is {result.ended.value}"
 
 
 class _Writer:
-    """Carries out actions; holds the ids known so far, which grow as things are made."""
+    """Carries out actions, and keeps the ids known so far, including those of new resources."""
 
     def __init__(self, document: Document, context: ApplyContext, handles: dict[Ref, str]) -> None:
         self._document, self._context, self._handles = document, context, handles
-        self._made: set[Ref] = set()
+        self._created: set[Ref] = set()
 
     def perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
-        """The result, and how every further action ends where none may be tried any more (None: go on)."""
+        """The result, and how every further action ends if none may be tried any more (None: continue)."""
         try:
             self._call(action)
         except AwsError as error:
@@ -130,7 +130,7 @@ class _Writer:
             stop = error.verdict is Verdict.STOP and result.cause
             return result, (Ended.SKIPPED, result.cause) if stop and result.cause else None
         except LookupError as error:
-            gone = Cause(Reason.STALE, f"{error} is not there any more: the world has changed")
+            gone = Cause(Reason.STALE, f"{error} no longer exists: something has changed since the last look")
             return ActionResult(action, Ended.STALE, gone), None
         except _NotPermittedError as error:
             halted = Ended.WAITING, error.cause
@@ -138,18 +138,18 @@ class _Writer:
         return ActionResult(action, Ended.DONE), None
 
     def _one_by_one(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
-        """A batch states many facts, so an error of it says nothing about each: every fact gets a call of its own."""
-        bad: list[ActionResult] = []
+        """The parts of a batch, one call each: the error of a batch does not say which of its parts failed."""
+        failed: list[ActionResult] = []
         halted: tuple[Ended, Cause] | None = None
         for part in action.parts:
             if not halted:
                 result, halted = self.perform(part)
-                bad += [result] if result.ended is not Ended.DONE else []
-        if not bad:
+                failed += [result] if result.ended is not Ended.DONE else []
+        if not failed:
             return ActionResult(action, Ended.DONE), None
-        messages = "; ".join(one.message for one in bad)
-        cause = bad[0].cause and replace(bad[0].cause, message=messages)
-        return ActionResult(action, bad[0].ended, cause), halted
+        messages = "; ".join(result.message for result in failed)
+        cause = failed[0].cause and replace(failed[0].cause, message=messages)
+        return ActionResult(action, failed[0].ended, cause), halted
 
     def _judge(self, action: Action, error: AwsError) -> ActionResult:
         already = {bare(code) for code in action.operation.already_applied_codes}
@@ -178,15 +178,15 @@ class _Writer:
                 raise AwsError(action.operation.name, LOST, f"the answer has no {action.operation.yields}")
             self._handles[action.gives] = value
             if action.operation.phase is Phase.CREATE:
-                self._made.add(action.gives)
+                self._created.add(action.gives)
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer; what was made a moment ago may be unknown at first, and only then is it worth asking again."""
+        """The answer. A call that names a new resource is retried while AWS does not find it; no other call is."""
         for pause in CONSISTENCY_PAUSES:
             try:
                 return self._write(action, params)
             except AwsError as error:
-                fresh = any(ref in self._made for ref in refs(action.params))
+                fresh = any(ref in self._created for ref in refs(action.params))
                 if not (fresh and "notfound" in bare(error.code)):
                     raise
                 self._context.sleep(pause)
@@ -210,9 +210,9 @@ class _Writer:
 
     def _id(self, ref: Ref) -> str:
         if ref not in self._handles and Ref(ref.to) in self._handles:
-            # As the look named them: by address what is declared, by id all else, also what is ours and to be pruned.
+            # The same names as in a look: the address of what is declared, the id of all else, even if it is owned.
             declared = self._document.resources
-            names = {aws_id: one.to for one, aws_id in self._handles.items() if not one.handle and one.to in declared}
+            names = {aws_id: at.to for at, aws_id in self._handles.items() if not at.handle and at.to in declared}
             for kind in REGISTRY.values():
                 if read := kind.observe.lazy_read(ref, self._handles[Ref(ref.to)]):
                     items = self._context.aws.read(read)

@@ -1,8 +1,8 @@
-"""What differs: the document's resources against the live ones, by one rule for every kind. Pure.
+"""What differs between the document and the live resources, by the same rules for every kind. Pure.
 
-A field the document leaves out is not managed. A scalar is compared as a whole; a set or mapping that is given is owned
-whole, member by member, so that an extra member is drift; of tags only the keys named are managed. A live `None` is a
-value nobody knows yet (the port of a database that is still being made) and is no drift.
+A field that the document leaves out is not managed. A scalar is compared as a whole. A set or mapping is managed as a
+whole, so an extra member is drift; of tags only the declared keys are managed. A live `None` is a value that is not
+known yet (the port of a database that is still being created), and is not drift.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reconciler.model.kind import Kind, PlanContext
 
 
 def wanted(document: Document, address: Address, kind: Kind) -> Resource:
-    """The resource as it should be, with the tags that say whose it is (and its name, where that is a Name tag)."""
+    """The declared resource, with the tags of its owner (and a Name tag, if the kind is named by one)."""
     resource = document.resources[address]
     owned = {DOCUMENT_TAG: document.name, NAME_TAG: address.name}
     if kind.observe.named_by_tag(resource, document):
@@ -29,7 +29,7 @@ def wanted(document: Document, address: Address, kind: Kind) -> Resource:
 
 
 def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
-    """Every resource that differs, in the document's order, but for what could not be seen or is to be ignored."""
+    """Every resource that differs, in the document's order, except what could not be read or is to be ignored."""
     changes = []
     for address, resource in document.resources.items():
         if resource.enforcement == "ignore" or address in snapshot.unreadable or address in snapshot.ambiguous:
@@ -46,59 +46,59 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
 def differences(address: Address, want: Resource, have: Resource) -> Iterator[Difference]:
     """What differs between two resources of one kind, field by field, members in a fixed order."""
     for name in want.described():
-        wish, fact = getattr(want, name), getattr(have, name)
-        if wish is None or fact is None:
+        declared, live = getattr(want, name), getattr(have, name)
+        if declared is None or live is None:
             continue
-        if isinstance(wish, dict):
-            yield from _members(address, name, wish, fact)
-        elif isinstance(wish, frozenset):
-            yield from (Difference(address, name, one, one, ABSENT) for one in sorted(wish - fact))
-            yield from (Difference(address, name, one, ABSENT, one) for one in sorted(fact - wish))
-        elif wish != fact and not (name in want.agrees and want.agrees[name](want, have)):
-            yield Difference(address, name, None, wish, fact)
+        if isinstance(declared, dict):
+            yield from _members(address, name, declared, live)
+        elif isinstance(declared, frozenset):
+            yield from (Difference(address, name, one, one, ABSENT) for one in sorted(declared - live))
+            yield from (Difference(address, name, one, ABSENT, one) for one in sorted(live - declared))
+        elif declared != live and not (name in want.agrees and want.agrees[name](want, have)):
+            yield Difference(address, name, None, declared, live)
 
 
-def _members(address: Address, name: str, wish: Mapping[Any, Any], fact: Mapping[Any, Any]) -> Iterator[Difference]:
-    """Missing, then changed, then extra members. A member whose value is None is owned, its value is not."""
-    if wish == fact:
+def _members(address: Address, name: str, declared: Mapping[Any, Any], live: Mapping[Any, Any]) -> Iterator[Difference]:
+    """Missing, then changed, then extra members. Of a member whose value is None, only the key is managed."""
+    if declared == live:
         return
     missing, changed = [], []
-    for key, value in wish.items():
-        found = fact.get(key, ABSENT)
+    for key, value in declared.items():
+        found = live.get(key, ABSENT)
         if found is ABSENT:
             missing.append(key)
         elif value is not None and found != value:
             changed.append(key)
     for key in sorted(missing):
-        yield Difference(address, name, key, wish[key], ABSENT)
+        yield Difference(address, name, key, declared[key], ABSENT)
     for key in sorted(changed):
-        yield Difference(address, name, key, wish[key], fact[key])
-    if not isinstance(wish, Tags) and len(fact) > len(wish) - len(missing):
-        for key in sorted(fact.keys() - wish.keys()):
-            yield Difference(address, name, key, ABSENT, fact[key])
+        yield Difference(address, name, key, declared[key], live[key])
+    if not isinstance(declared, Tags) and len(live) > len(declared) - len(missing):
+        for key in sorted(live.keys() - declared.keys()):
+            yield Difference(address, name, key, ABSENT, live[key])
 
 
 def apply_exceptions(
     changes: Iterable[Change], exceptions: Iterable[DocumentException], now: datetime
 ) -> tuple[tuple[Change, ...], tuple[tuple[Difference, DocumentException], ...]]:
-    """The changes without what an exception still covers, and each covered difference with its exception."""
+    """The changes without what an active exception covers, and each covered difference with its exception."""
     active = [one for one in exceptions if now < one.until]
-    kept, covered = [], []
+    changed, excepted = [], []
     for change in changes:
         rest = []
         for one in change.differences:
-            matching = [each for each in active if _covers(each, one)]
+            matching = [exception for exception in active if _covers(exception, one)]
             if matching and change.have is not None:
-                covered.append((one, matching[0]))
+                excepted.append((one, matching[0]))
             else:
                 rest.append(one)
         if rest or change.have is None:
-            kept.append(Change(change.address, change.want, change.have, change.base, tuple(rest)))
-    return tuple(kept), tuple(covered)
+            changed.append(Change(change.address, change.want, change.have, change.base, tuple(rest)))
+    return tuple(changed), tuple(excepted)
 
 
 def _covers(exception: DocumentException, one: Difference) -> bool:
-    """A tolerated scalar is the live value itself; a tolerated member is live under its key with its value."""
+    """An exception names the live value of a scalar, or the key of a live member, with or without its value."""
     if (exception.address, exception.field) != (one.address, one.field) or one.have is ABSENT:
         return False
     if one.key is None:

@@ -1,8 +1,9 @@
-"""One look at everything: every kind's reads at once, turned into a `Snapshot`. `run.py` calls it before and after.
+"""One look at the whole network: the reads of every kind, in parallel, become a `Snapshot`.
 
-A read that failed, was refused, throttled or cut short never counts as "absent": everything of that kind, and
-whatever shows its ids, is `unreadable`. What is declared and not found is looked for once more before it counts as
-missing, since EC2 is eventually consistent (EC2 developer guide, Eventual consistency).
+`run.py` calls it before the writes and after them. A read that failed, was refused, throttled or incomplete never means
+"absent": everything of that kind, and whatever shows its ids, is `unreadable`. A declared resource that is not found is
+read once more before it counts as missing, since EC2 is eventually consistent (EC2 developer guide, Eventual
+consistency).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class ObserveError(Exception):
-    """Nothing at all could be seen, and why: wrong credentials, or a VPC that cannot be told from another."""
+    """Nothing could be read, and why: wrong credentials, or more than one VPC that could be the document's."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.message)
@@ -37,16 +38,16 @@ class ObserveError(Exception):
 
 @dataclass(frozen=True)
 class ObserveOptions:
-    """How to look: `pause` waits before the second look for what is missing; `now` is the clock."""
+    """`pause` waits before the second read of what is missing; `now` is the clock."""
 
     now: Callable[[], datetime]
     pause: Callable[[], None]
 
 
 def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") -> Snapshot:
-    """Everything of the document's VPC as it is now. Raises `ObserveError`.
+    """The document's VPC as it is now. Raises `ObserveError`.
 
-    `hint` is the id that the VPC had when it was last seen: where it still is the one, all reads are made at once.
+    `hint` is the id that the VPC had when it was last seen: if it is still the same, all reads are made at once.
     """
     at = look.now()
     context = ReadContext(document, document.scope.vpc_id or "", {})
@@ -70,7 +71,7 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
 
 @dataclass(frozen=True)
 class _Found:
-    """What one kind's reads gave: its items, whose they are, and what went wrong."""
+    """The result of one kind's reads: its items, which resources they are, and what went wrong."""
 
     kind: Kind
     context: ReadContext
@@ -82,7 +83,7 @@ class _Found:
 
 
 class _Reader:
-    """Makes reads at once and remembers their answers, so that kinds that need the same one share it."""
+    """Makes reads in parallel and caches their answers, so that kinds share the reads that they have in common."""
 
     def __init__(self, aws: Aws, pool: ThreadPoolExecutor) -> None:
         self._aws, self._pool = aws, pool
@@ -111,13 +112,13 @@ class _Reader:
 
 
 def _guess(context: ReadContext, hint: str, reader: _Reader) -> None:
-    """Make the reads of the VPC `hint` together with the one that looks for the VPC.
+    """Make the reads of the VPC `hint` together with the one that finds the VPC.
 
-    Only reading ahead: which VPC it is, and whether another one could be it too, is decided by what the search finds in
-    all VPCs of the region, and answers about any other VPC are never asked for.
+    This only fills the cache: which VPC it is, and whether there is more than one candidate, is decided by the search
+    in all VPCs of the region. If it is another VPC, the cached answers are not used.
     """
     known, vpc = replace(context, vpc_id=hint), REGISTRY["vpc"]
-    _, *attributes = vpc.observe.reads(known)  # the first would show the VPC itself, which the search does
+    _, *attributes = vpc.observe.reads(known)  # the first reads the VPC itself, which the search does
     ahead = [one for name, kind in REGISTRY.items() if name != vpc.name for one in _reads(kind, known)]
     reader.read([*vpc.observe.reads(context), *attributes, *ahead])
 
@@ -127,13 +128,13 @@ def _reads(kind: Kind, context: ReadContext) -> Iterable[Read]:
 
 
 def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> ReadContext:
-    """The sight with the id of the document's VPC; without one where it does not exist, after a second look."""
+    """The context with the id of the document's VPC; without one if it does not exist, even after a second read."""
     kind = REGISTRY["vpc"]
     context = replace(context, declared=context.document.of_kind("vpc"))
-    for result in (1, 2):
+    for attempt in (1, 2):
         found = _look(context, reader, {"vpc": kind})["vpc"]
         if found.problem:
-            raise ObserveError(replace(found.problem, message=f"the VPC could not be looked for: {found.problem}"))
+            raise ObserveError(replace(found.problem, message=f"the VPC could not be searched for: {found.problem}"))
         items = found.matched[context.document.vpc]
         if cause := found.claimed.get(context.document.vpc):
             raise ObserveError(replace(cause, message=f"{context.document.vpc}: {cause}"))
@@ -146,20 +147,20 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> Re
             known = replace(context, vpc_id=kind.observe.id(items[0]), declared={})
             reader.answers[next(iter(kind.observe.reads(known)))] = list(items)
             return known
-        if result == 1:
+        if attempt == 1:
             look.pause()
             reader.forget()
     return replace(context, declared={})
 
 
 def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Found]:
-    sights = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
+    contexts = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
     reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
     reader.read(one for some in reads.values() for one in some)
     for name, kind in kinds.items():
-        reads[name] += kind.observe.more(sights[name], reader.answers)
+        reads[name] += kind.observe.more(contexts[name], reader.answers)
     reader.read(one for some in reads.values() for one in some)
-    return {name: _found(kind, sights[name], reads[name], reader) for name, kind in kinds.items()}
+    return {name: _found(kind, contexts[name], reads[name], reader) for name, kind in kinds.items()}
 
 
 def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader) -> _Found:
@@ -176,10 +177,10 @@ def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader)
 def _identify(
     kind: Kind, context: ReadContext, items: Iterable[Item]
 ) -> tuple[dict[Address, tuple[Item, ...]], dict[Address, Cause]]:
-    """Which items each declared resource could be: those with our tags, else those with its natural key.
+    """Which items each declared resource could be: those with our tags, otherwise those that match by their properties.
 
-    Beside them, for each resource that nothing is, why an item with its natural key is not it after all: the item
-    carries the tags of another resource, or of another document. Making the resource a second time would be a guess.
+    And for each resource without an item, why an item that matches is not it: the item has the tags of another
+    resource, or of another document. Creating the resource a second time would be a guess.
     """
     tagged: dict[str, list[Item]] = defaultdict(list)
     free: list[Item] = []
@@ -197,19 +198,19 @@ def _identify(
     matched: dict[Address, tuple[Item, ...]] = {}
     claimed: dict[Address, Cause] = {}
     for address, resource in context.declared.items():
-        natural = (item for item in free if kind.observe.matches(address, resource, item, context))
-        matched[address] = tuple(tagged.get(address.name) or natural)
+        matching = (item for item in free if kind.observe.matches(address, resource, item, context))
+        matched[address] = tuple(tagged.get(address.name) or matching)
         if matched[address]:
             continue
-        doubts = ((item, why) for item, why in others if kind.observe.matches(address, resource, item, context))
-        for item, why in islice(doubts, 1):
+        rejected = ((item, why) for item, why in others if kind.observe.matches(address, resource, item, context))
+        for item, why in islice(rejected, 1):
             problem = f"{kind.observe.id(item)} could be it, but {why}: correct its tags, or declare something else"
             claimed[address] = Cause(Reason.AMBIGUOUS, problem)
     return matched, claimed
 
 
 def _kinds_with_missing(found: Mapping[str, _Found]) -> list[str]:
-    """The kinds of which something declared was not found: AWS is asked once more before that counts."""
+    """The kinds with a declared resource that was not found: they are read once more before it counts as missing."""
     return [
         name
         for name, one in found.items()
@@ -231,11 +232,11 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
     broken: dict[str, Cause] = {}
     for name in ranked():
         one = found[name]
-        lame = sorted(dependencies(name) & broken.keys())
+        unread = sorted(dependencies(name) & broken.keys())
         problem = one.problem
-        if lame and not problem:
-            message = f"it depends on {lame[0]}, which could not be read: {broken[lame[0]]}"
-            problem = replace(broken[lame[0]], message=message)
+        if unread and not problem:
+            message = f"it depends on {unread[0]}, which could not be read: {broken[unread[0]]}"
+            problem = replace(broken[unread[0]], message=message)
         if problem:
             broken[name] = problem
             unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
@@ -248,7 +249,7 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
             known |= {one.kind.observe.id(item) for item in items}
             if len(items) > 1:
                 ids = ", ".join(sorted(one.kind.observe.id(item) for item in items))
-                hint = "take the tags or the name off all but one"
+                hint = "remove the tags or the name from all but one"
                 ambiguous[address] = Cause(Reason.AMBIGUOUS, f"{len(items)} live resources could be it: {ids}; {hint}")
             elif items:
                 handles[Ref(address)] = one.kind.observe.id(items[0])
@@ -278,11 +279,11 @@ def _observe(
     resources: dict[Address, Observed],
     unreadable: dict[Address, Cause],
 ) -> None:
-    """A live value that the model cannot hold makes its resource unreadable, with the value in the message."""
+    """A live value that the model does not support makes its resource unreadable, with the value in the message."""
     try:
         resources[address] = kind.observe.observed(item, seen)
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{kind.observe.id(item)} has something this tool does not know: {type(error).__name__}: {error}"
+        message = f"{kind.observe.id(item)} has a value that Setpoint does not support: {type(error).__name__}: {error}"
         unreadable[address] = Cause(Reason.UNREADABLE, message)
 
 

@@ -1,10 +1,9 @@
 """What will be done, in which order: changes become a `Plan`. Pure; `run.py` calls it after every look.
 
-The order is total and always the same for the same state. What closes an undeclared opening goes first; then things
-are made, bound, unbound and unmade (`Phase`), parents before children on the way up and after them on the way down.
-Beyond that, an action waits for what its parameters refer to, for the one before it in its chain, and, where it moves
-something from one place to another, for all traffic of the new place to be right; the old place is not touched until
-it has left.
+The order is total, and the same for the same state. What closes an undeclared opening goes first; then resources are
+created, bound, unbound and deleted (`Phase`), parents before children when creating and after them when deleting. An
+action also waits for what its parameters refer to, and for the one before it in its chain. If it moves something from
+one place to another, it waits until all traffic of the new place is corrected, and the old place is not changed before.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from reconciler.packets.reachability import Reachability
 
 @dataclass(frozen=True)
 class Plan:
-    """Actions in their order; `needs[i]` are the actions that must have ended well before the i-th. Findings are what
-    no action will mend. `fingerprint` is the same for the same document and the same actions, and for nothing else.
+    """Actions in their order; `needs[i]` are the actions that must succeed before the i-th. Findings are what no action
+    corrects. `fingerprint` identifies the document and the actions.
     """
 
     changes: tuple[Change, ...]
@@ -39,51 +38,54 @@ class Plan:
     only: frozenset[Address] | None = None
 
     def covers(self, address: Address) -> bool:
-        """Whether the plan was to look after this address."""
+        """Whether the plan includes this address."""
         return self.only is None or address in self.only
 
     @property
     def breaks(self) -> int:
-        """How many live members the plan takes away."""
+        """How many live members the plan removes."""
         return sum(action.breaks for action in self.actions)
 
 
 def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[Address] | None = None) -> Plan:
-    """The plan that mends `changes`; with `only`, as far as these addresses go."""
+    """The plan that corrects `changes`; with `only`, those of these addresses."""
     chosen = tuple(change for change in changes if only is None or change.address in only)
     actions: list[Action] = []
     findings: list[Finding] = []
     for one in _steps(chosen, context, only):
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
-    actions, stranded = _executable(actions, context)
+    actions, dropped = _executable(actions, context)
     edges = _edges(actions, context)
     order, circle = _order(
         actions, edges, Reachability(lambda: effects(context.snapshot, context.document.vpc), actions)
     )
     if circle:
-        message = "moves between these resources wait for one another: make one of them by hand, or in two documents"
+        message = (
+            "moves between these resources depend on each other: "
+            "make one of them by hand, or split them over two revisions of the document"
+        )
         cause = Cause(Reason.NO_SAFE_ORDER, message)
         findings += [Finding(actions[i].address, Outcome.HELD, cause, _field(actions[i])) for i in circle]
     place = {index: position for position, index in enumerate(order)}
     ordered = tuple(actions[index] for index in order)
     needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
     name = fingerprint(context.document.sha256, ordered)
-    return Plan(chosen, ordered, needs, (*findings, *stranded), name, only)
+    return Plan(chosen, ordered, needs, (*findings, *dropped), name, only)
 
 
 def fingerprint(sha256: str, actions: Iterable[Action]) -> str:
-    """A short name of exactly these actions under exactly this document."""
-    told = json.dumps([sha256, [signature(action) for action in actions]])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    """A digest of 16 hexadecimal digits of these actions and this document."""
+    text = json.dumps([sha256, [signature(action) for action in actions]])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def signature(action: Action) -> str:
-    """What an action does, as text: equal for equal calls, with references by name."""
+    """What an action does, as text: equal for equal calls. References are names, not ids."""
     return json.dumps([action.operation.permission, action.address, printable(action.params)], sort_keys=True)
 
 
 def printable(value: Any) -> Any:
-    """Parameters with every `Ref` as text, for prints, files and fingerprints."""
+    """Parameters with every `Ref` as text, for output, files and fingerprints."""
     if isinstance(value, Ref):
         return str(value)
     if isinstance(value, Mapping):
@@ -124,12 +126,12 @@ def _create(change: Change, kind: Kind, context: PlanContext) -> Iterator[Step]:
 
 
 def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -> Iterator[Step]:
-    """What is not ready takes no change but of its tags: the rest waits, whatever the kind."""
+    """A resource that is not ready accepts changes of its tags only: the rest waits, whatever the kind."""
     rest = []
     for one in change.differences:
         if one.field in kind.correct.immutable:
-            message = f"AWS never changes it: it is {one.have!r} and declared is {one.want!r}"
-            message += "; declare what is, or create the resource again by hand"
+            message = f"AWS cannot change it: it is {one.have!r}, and {one.want!r} is declared"
+            message += "; declare the live value, or recreate the resource by hand"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, message), one.field)
         elif have.status and one.field != "tags":
             yield Finding(change.address, Outcome.WAITING, _not_ready(have), one.field)
@@ -140,7 +142,7 @@ def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -
 
 
 def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[Step]:
-    """What a live resource needs whether it differs or not."""
+    """What a live resource needs even if it does not differ."""
     yield from REGISTRY[address.kind].correct.cleanup(address, context)
     for field, key, remark in seen.remarks:
         if key in (getattr(context.document.resources[address], field) or ()):
@@ -150,7 +152,7 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
 
 
 def _not_ready(seen: Observed) -> Cause:
-    what = "AWS is still creating it" if seen.creating else "AWS takes no change now"
+    what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
     return Cause(Reason.NOT_READY, f"{what}: it is {seen.status}")
 
 
@@ -159,67 +161,66 @@ def _field(action: Action) -> str:
 
 
 def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Action], list[Finding]]:
-    """The actions of which every reference can be resolved, and a finding for each that cannot be done now."""
-    stranded: list[Finding] = []
+    """The actions whose references can all be resolved, and a finding for each that cannot be done now."""
+    findings: list[Finding] = []
     while True:
         known = context.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
         unready = _unready(actions, context)
-        hanging: dict[int, Finding] = {}
+        impossible: dict[int, Finding] = {}
         for index, action in enumerate(actions):
             if missing := _unresolved(action, known):
-                cause = Cause(
-                    Reason.MISSING_REFERENCE, f"it needs {missing}, which does not exist and is not created now"
-                )
-                hanging[index] = Finding(action.address, Outcome.BLOCKED, cause, _field(action))
+                message = f"it needs {missing}, which does not exist and is not created now"
+                cause = Cause(Reason.MISSING_REFERENCE, message)
+                impossible[index] = Finding(action.address, Outcome.BLOCKED, cause, _field(action))
             elif waiting := next((ref.to for ref in refs(action.params) if ref.to in unready - {action.address}), None):
                 cause = Cause(Reason.NOT_READY, f"it needs {waiting}, which AWS is still creating")
-                hanging[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
-        if not hanging:
-            return actions, stranded
-        stranded += hanging.values()
-        behind = _behind(actions, hanging)
+                impossible[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
+        if not impossible:
+            return actions, findings
+        findings += impossible.values()
+        behind = _behind(actions, impossible)
         for index, (outcome, why) in behind.items():
-            cause = Cause(Reason.DEPENDENCY, f"it comes after what cannot be done now: {why}")
-            stranded.append(Finding(actions[index].address, outcome, cause, _field(actions[index])))
-        actions = [action for index, action in enumerate(actions) if index not in hanging and index not in behind]
+            cause = Cause(Reason.DEPENDENCY, f"it depends on an action that cannot be done now: {why}")
+            findings.append(Finding(actions[index].address, outcome, cause, _field(actions[index])))
+        actions = [action for index, action in enumerate(actions) if index not in impossible and index not in behind]
 
 
 def _unready(actions: Iterable[Action], context: PlanContext) -> set[Address]:
-    """What AWS is still creating, or will be once this plan has asked for it."""
+    """What AWS is still creating, or will be creating after this plan."""
     seen = {at for at, one in context.snapshot.resources.items() if one.creating}
     creates = (action.address for action in actions if action.operation.phase is Phase.CREATE)
     return seen | {at for at in creates if REGISTRY[at.kind].create.takes_time}
 
 
-def _behind(actions: list[Action], hanging: Mapping[int, Finding]) -> dict[int, tuple[Outcome, str]]:
-    """What must not be done where something hangs in the air, with how that ended and what it is: the rest of its chain,
-    and at its address whatever takes away, which is done only where all that is to be created was created.
+def _behind(actions: list[Action], impossible: Mapping[int, Finding]) -> dict[int, tuple[Outcome, str]]:
+    """What must not be done because of the impossible actions, with the outcome and description of the one that it
+    depends on: the rest of its chain, and removals at its address, which require that all creations there succeeded.
     """
     chains: dict[tuple[Address, str], tuple[Outcome, str]] = {}
-    fates = {index: (finding.outcome, actions[index].why) for index, finding in hanging.items()}
-    unmade = {actions[i].address: fate for i, fate in fates.items() if actions[i].operation.phase <= Phase.BIND}
+    reasons = {index: (finding.outcome, actions[index].why) for index, finding in impossible.items()}
+    not_created = {actions[i].address: one for i, one in reasons.items() if actions[i].operation.phase <= Phase.BIND}
     behind: dict[int, tuple[Outcome, str]] = {}
     for index, action in enumerate(actions):
         link = action.address, action.chain
-        if index in hanging:
-            chains[link] = fates[index]
+        if index in impossible:
+            chains[link] = reasons[index]
         elif action.chain and link in chains:
             behind[index] = chains[link]
-        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in unmade:
-            behind[index] = unmade[action.address]
+        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in not_created:
+            behind[index] = not_created[action.address]
     return behind
 
 
 def _unresolved(action: Action, known: Iterable[Ref | None]) -> Ref | None:
     for ref in refs(action.params):
-        late = Ref(ref.to) in known and any(kind.observe.lazy_read(ref, "") for kind in REGISTRY.values())
-        if ref not in known and not (ref.handle and late):
+        lazy = Ref(ref.to) in known and any(kind.observe.lazy_read(ref, "") for kind in REGISTRY.values())
+        if ref not in known and not (ref.handle and lazy):
             return ref
     return None
 
 
 def _edges(actions: list[Action], context: PlanContext) -> list[set[int]]:
-    """For every action the indices of those that must have ended well before it."""
+    """For every action, the indices of those that must succeed before it."""
     edges: list[set[int]] = [set() for _ in actions]
     givers: dict[Ref, int] = {}
     chains: dict[tuple[Address, str], int] = {}
@@ -245,10 +246,10 @@ def _edges(actions: list[Action], context: PlanContext) -> list[set[int]]:
 
 
 def _order(actions: list[Action], edges: list[set[int]], reachability: Reachability) -> tuple[list[int], list[int]]:
-    """The indices in order, and those that wait for one another in a circle.
+    """The indices in order, and those that depend on each other in a circle.
 
-    The key gives the order; of the actions that may come next, one that would let a packet through a mixture of old and
-    new gives way to one that would not.
+    The key gives the order, but of the actions that may come next, the first is taken that lets no packet through a
+    mixture of old and new state, if there is one.
     """
     ranks = {name: rank for rank, name in enumerate(ranked())}
     tiers = _tiers(actions, edges)
@@ -291,21 +292,21 @@ def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Acti
 class Tier(IntEnum):
     """The coarse order of a plan, before `Phase`.
 
-    A packet passes groups, ACLs and routes together, so one layer may let through what another still lets through by
-    mistake. What only closes comes before all else, then what takes away and lets through in one go, then what only
-    lets through.
+    A packet passes groups, ACLs and routes together, so opening one layer may complete a path that another layer should
+    have closed. So what only closes comes first, then what removes, then what removes and lets through in one call,
+    then what only lets through.
     """
 
     CLOSE = 0
-    TAKE_AWAY = 1
+    REMOVE = 1
     EXCHANGE = 2
     ADD = 3
-    UNMAKE = 4
+    DELETE = 4
 
 
 def _tiers(actions: list[Action], edges: list[set[int]]) -> list[Tier]:
-    """Each action's tier. What closes and needs something that lets through is an exchange; what something else needs
-    is no later than that, but never before what closes by itself.
+    """Each action's tier. What closes but needs an action that lets through is an EXCHANGE. What another action needs
+    is in its tier at the latest, but never in CLOSE, unless it closes itself.
     """
     tiers = [_tier(action) for action in actions]
     later: list[list[int]] = [[] for _ in actions]
@@ -324,7 +325,7 @@ def _tiers(actions: list[Action], edges: list[set[int]]) -> list[Tier]:
     while urgent:
         index = urgent.pop()
         for earlier in edges[index]:
-            wanted = max(tiers[index], Tier.TAKE_AWAY)
+            wanted = max(tiers[index], Tier.REMOVE)
             if tiers[earlier] > wanted:
                 tiers[earlier] = wanted
                 urgent.append(earlier)
@@ -335,7 +336,7 @@ def _tier(action: Action) -> Tier:
     if action.closes:
         return Tier.CLOSE
     if action.operation.phase is Phase.DELETE:
-        return Tier.UNMAKE
+        return Tier.DELETE
     if action.opens or not (action.breaks or action.moves):
         return Tier.ADD
-    return Tier.EXCHANGE if action.lets_through else Tier.TAKE_AWAY
+    return Tier.EXCHANGE if action.lets_through else Tier.REMOVE

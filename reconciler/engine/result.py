@@ -30,7 +30,7 @@ from reconciler.model import (
 
 @dataclass(frozen=True)
 class Observation:
-    """One look and what follows from it. `excepted` is what an exception of the document covers."""
+    """One look and what follows from it. `excepted` are the differences covered by an exception of the document."""
 
     snapshot: Snapshot
     plan: Plan
@@ -40,7 +40,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class Drift:
-    """A difference and how it ended. `outcome` is None where nothing was tried yet: the plan would correct it."""
+    """A difference and its outcome, which is None if nothing was tried yet: the plan would correct it."""
 
     difference: Difference
     outcome: Outcome | None
@@ -60,8 +60,8 @@ class Drift:
 
 
 class Orphaned(NamedTuple):
-    """An action that corrects no declared resource: it deletes what is owned and no longer declared, or cleans up after
-    an interrupted run. `outcome` is None where nothing was tried yet.
+    """An action that corrects no declared resource: it deletes an owned one that is no longer declared, or cleans up
+    after an interrupted run. `outcome` is None if nothing was tried yet.
     """
 
     action: Action
@@ -75,7 +75,7 @@ class Orphaned(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a door may want to tell of one run; `seconds` of wall time, `reads` and `writes` counted calls.
+    """Everything about one run; `seconds` of wall time, `reads` and `writes` in calls.
 
     `ids` are the AWS ids of what was seen, by address; `vpc_id` is the VPC's (empty: there is none).
     """
@@ -103,7 +103,7 @@ class Report:
 
     @property
     def in_sync(self) -> bool:
-        """Nothing differs, or nothing does any more, and nothing waits for anybody."""
+        """Whether all drift is corrected and nothing is held, waiting, blocked or failed."""
         return all(one in {Outcome.IN_SYNC, Outcome.CORRECTED} for one in self._outcomes())
 
     @property
@@ -112,7 +112,7 @@ class Report:
 
     @property
     def orphaned(self) -> tuple[Orphaned, ...]:
-        """The actions at addresses without any drift, each with how it ended last."""
+        """The actions at addresses without drift, each with its last outcome."""
         drifted = {drift.address for drift in self.drifts}
         found: dict[tuple[str, str], Orphaned] = {}
         for index, action in enumerate(self.plan.actions):
@@ -136,8 +136,8 @@ def _corrects_nothing(action: Action, drifted: set[Address]) -> bool:
 
 @dataclass(frozen=True)
 class RunTrace:
-    """What happened in a run: the look it began with, what the gate held of it, what was tried, and the last look (the
-    first one where nothing was written).
+    """What happened in a run: the first look, what the gate held of its plan, what was tried, and the last look (the
+    first one again if nothing was written).
     """
 
     first: Observation
@@ -149,7 +149,7 @@ class RunTrace:
 
 @dataclass(frozen=True)
 class RunCost:
-    """What a run cost: wall time in seconds since `started`, and counted calls."""
+    """What a run cost: wall time in seconds since `started`, and calls."""
 
     started: datetime
     seconds: float
@@ -158,7 +158,7 @@ class RunCost:
 
 
 def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) -> Report:
-    """The report of a run. A drift is `corrected` when the last look no longer shows it, whatever the answers were."""
+    """The report of a run. A drift is `corrected` if the last look no longer shows it, whatever the answers were."""
     drifts = tuple(_drifts(trace))
     ids = _ids(trace.first.snapshot) | _ids(trace.last.snapshot)
     return Report(
@@ -182,7 +182,7 @@ def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) ->
 
 
 def _drifts(trace: RunTrace) -> Iterator[Drift]:
-    """Every difference that one of the looks showed, with how it ended: suppressed ones first, late ones last."""
+    """Every difference of the first or the last look, with its outcome: suppressed ones first, new ones last."""
     first, last = trace.first, trace.last
     unseen = last.snapshot.unreadable.keys() | last.snapshot.ambiguous.keys()
     suppressed = {one.identity: (one, cause) for one, cause in _suppressed(trace, unseen)}
@@ -205,16 +205,16 @@ def _drifts(trace: RunTrace) -> Iterator[Drift]:
         yield drift if drift.outcome else Drift(one, Outcome.WAITING, _APPEARED)
 
 
-_UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it is corrected could not be seen: the next run looks again")
-_APPEARED = Cause(Reason.APPEARED, "it appeared during the run: the next run looks at it")
-_NOT_ATTEMPTED = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks at it")
+_UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it was corrected could not be verified: the next run looks again")
+_APPEARED = Cause(Reason.APPEARED, "it appeared during the run: the next run corrects it")
+_NOT_ATTEMPTED = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks again")
 _NOT_VISIBLE_YET = Cause(
-    Reason.NOT_VISIBLE_YET, "AWS took the call and still shows the old value: the next run looks again"
+    Reason.NOT_VISIBLE_YET, "AWS accepted the call but still shows the old value: the next run looks again"
 )
 
 
 def _gone(one: Difference, snapshot: Snapshot) -> Drift:
-    """A difference that the last look no longer shows. What AWS is still creating is not there yet."""
+    """A difference that the last look no longer shows. What AWS is still creating is not corrected yet."""
     seen = snapshot.resources.get(one.address)
     if not one.field and seen and seen.creating:
         return Drift(one, Outcome.WAITING, Cause(Reason.NOT_READY, f"AWS is still creating it: it is {seen.status}"))
@@ -222,7 +222,7 @@ def _gone(one: Difference, snapshot: Snapshot) -> Drift:
 
 
 def _suppressed(trace: RunTrace, unseen: Iterable[Address]) -> Iterator[Suppressed]:
-    """What is suppressed, as the last look shows it; the first look where the last one could not see."""
+    """What is suppressed, from the last look, or from the first look if the last one could not read it."""
     if trace.last is not trace.first:
         yield from (one for one in trace.first.suppression.suppressed if one[0].address in unseen)
     yield from trace.last.suppression.suppressed
@@ -233,19 +233,19 @@ def _ids(snapshot: Snapshot) -> dict[Address, str]:
 
 
 def _findings(trace: RunTrace, drifts: Iterable[Drift]) -> Iterator[Finding]:
-    """What a person should know beyond the drifts, as far as the run was to go."""
+    """What a person should know beyond the drifts, at the addresses of the plan."""
     snapshot, plan, gate = trace.last.snapshot, trace.last.plan, trace.gate
-    told = {(drift.address, drift.field) for drift in drifts if drift.field or drift.outcome}
+    reported = {(drift.address, drift.field) for drift in drifts if drift.field or drift.outcome}
     held = {drift.address for drift in drifts if drift.outcome is Outcome.HELD}
     for address, cause in snapshot.unreadable.items():
         if plan.covers(address):
-            message = f"it could not be looked at: {cause}"
+            message = f"it could not be read: {cause}"
             yield Finding(address, Outcome.FAILED, Cause(Reason.UNREADABLE, message, cause.code))
     for address, cause in snapshot.ambiguous.items():
         if plan.covers(address):
             yield Finding(address, Outcome.BLOCKED, cause)
     for one in plan.findings:
-        if (one.address, one.field) not in told and (one.address, "") not in told:
+        if (one.address, one.field) not in reported and (one.address, "") not in reported:
             yield one
     for one in gate.findings:
         if plan.covers(one.address) and not (one.outcome is Outcome.HELD and one.address in held):
@@ -268,15 +268,15 @@ _OUTCOMES = {
     Ended.STALE: Outcome.WAITING,
     Ended.SKIPPED: Outcome.WAITING,
 }
-_WORST = (Ended.FAILED, Ended.HELD, Ended.WAITING, Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED)
+_MOST_SEVERE_FIRST = (Ended.FAILED, Ended.HELD, Ended.WAITING, Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED)
 
 
 def _remaining(one: Difference, trace: RunTrace) -> Drift:
-    """A difference that is still there: what the planner, AWS or the gate had to say to it."""
+    """A difference that is still there, with the cause from the planner, from AWS or from the gate."""
     plan, held = trace.last.plan, trace.gate.held
     last_tries: dict[str, ActionResult] = {}
     for result in trace.action_results:
-        # A later round defers what AWS refused in an earlier one: how it ended is then what AWS said.
+        # A later round defers what AWS refused in an earlier one: then the answer of AWS counts.
         if is_about(result.action, one) and (
             result.ended not in {Ended.HELD, Ended.SKIPPED} or signature(result.action) not in last_tries
         ):
@@ -285,9 +285,9 @@ def _remaining(one: Difference, trace: RunTrace) -> Drift:
     for finding in plan.findings:
         if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
             if finding.outcome is Outcome.WAITING and Ended.HELD in tried:
-                break  # it waits only for what this run began beside it, and would be held again after that
+                break  # it waits for another call of this run, and would be held again after that
             return Drift(one, finding.outcome, finding.cause)
-    for ended in _WORST:
+    for ended in _MOST_SEVERE_FIRST:
         if ended in tried:
             return Drift(one, _OUTCOMES[ended], tried[ended].cause)
     if tried:
@@ -299,5 +299,5 @@ def _remaining(one: Difference, trace: RunTrace) -> Drift:
 
 
 def is_about(action: Action, one: Difference) -> bool:
-    """Whether an action is about a difference, at the grain of its field."""
+    """Whether an action is about the field of a difference, or creates its resource."""
     return (one.address, one.field) in action.resolves or (not one.field and action.address == one.address)

@@ -1,8 +1,8 @@
-"""One run: observe, diff, plan, gate, apply, look again, report. Every door calls `run`; nothing else decides anything.
+"""One run: observe, diff, plan, gate, apply, look again, report. Every entry point calls `run`.
 
-A run that writes looks again, and makes another round where its own work made that necessary: what AWS created together
-with a VPC, what an answer was lost of, what was deferred because the look had become too old. Such a round does nothing
-that the first plan did not hold, except to what this very run has created.
+A run that writes looks again, and makes another round if its own writes require one: for what AWS created together with
+a VPC, for a lost answer, for what was skipped because the look had become too old. Such a round only repeats actions of
+the first plan, except on resources that this run has created.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ __all__ = ["Environment", "Memory", "ObserveError", "Report", "StalePlanError", 
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
-"""Seconds between looks while AWS has taken a call and still shows the old value (EC2 guide: back off from 2 s)."""
+"""Seconds between looks while AWS has accepted a call and still shows the old value (EC2 guide: back off from 2 s)."""
 STALE_AFTER = timedelta(seconds=60)
 SECOND_LOOK_PAUSE = 1.0
 
 
 class StalePlanError(Exception):
-    """The plan that somebody looked at is not what would be done now."""
+    """The plan that was reviewed is not what would be done now."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Everything outside that a run touches. `may_start` says why no further call may be started (time, a lost lease;
-    None: one may): it is asked before every write, and never again once it gave a cause.
+    """Everything external that a run needs. `may_start` says why no further call may be started (no time left, a lost
+    lease; None: one may): it is called before every write, and not again after it returned a cause.
     """
 
     aws: Aws
@@ -64,9 +64,9 @@ class Environment:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from earlier runs. `vpc_id` is where the document's VPC was seen last; it is a hint only. `flapping`
-    says why a difference is not corrected for a while (None: it is). `held_since` says since when a resource has been
-    seen with a hold.
+    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint. `flapping`
+    says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen on a
+    resource.
     """
 
     vpc_id: str = ""
@@ -77,7 +77,7 @@ class Memory:
 NO_MEMORY = Memory()
 
 
-def run(  # noqa: PLR0913 (all that a door may ask of a run)
+def run(  # noqa: PLR0913 (the options of every entry point)
     document: Document,
     environment: Environment,
     policy: Policy,
@@ -88,18 +88,18 @@ def run(  # noqa: PLR0913 (all that a door may ask of a run)
     approved: str = "",
     memory: Memory = NO_MEMORY,
 ) -> Report:
-    """Bring the live network to the document, or with `write=False` only say what would be done.
+    """Correct the live network to match the document, or with `write=False` only report what would be done.
 
-    `only` narrows the run to some addresses. `expected` is the fingerprint of the plan somebody has seen; another
-    plan is refused with `StalePlanError`. `approved` releases the blast-radius limits for the plan of that
-    fingerprint. Raises `ObserveError` where nothing could be seen.
+    `only` limits the run to some addresses. `expected` is the fingerprint of the plan that was reviewed; any other plan
+    is refused with `StalePlanError`. `approved` lifts the blast-radius limits for the plan with that fingerprint.
+    Raises `ObserveError` if nothing could be read.
     """
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
     observation = first = _look(task, memory.vpc_id)
     if expected and expected != first.plan.fingerprint:
-        raise StalePlanError(f"the plan is {first.plan.fingerprint} now, not {expected}: what it rests on has changed")
+        raise StalePlanError(f"the plan is now {first.plan.fingerprint}, not {expected}: something has changed since")
     first_gate = round_gate = _gate(task, first, approved)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
@@ -120,7 +120,7 @@ def run(  # noqa: PLR0913 (all that a door may ask of a run)
 
 @dataclass(frozen=True)
 class _Task:
-    """What a run was asked to do, and with what."""
+    """The arguments of a run."""
 
     document: Document
     environment: Environment
@@ -130,7 +130,7 @@ class _Task:
 
 
 class _WritePermit:
-    """Whether a write may be started. Asking costs a call of its own, so a cause once given is kept in `refused`."""
+    """Whether a write may be started. The check costs a call, so the first cause is kept in `refused`."""
 
     def __init__(self, may_start: Callable[[], Cause | None]) -> None:
         self._may_start = may_start
@@ -142,7 +142,7 @@ class _WritePermit:
 
 
 def _look(task: _Task, vpc_id: str) -> Observation:
-    """One look, and the plan that follows from it. `vpc_id` is where the VPC was seen last."""
+    """One look, and its plan. `vpc_id` is the last known id of the VPC."""
     document, environment = task.document, task.environment
     options = ObserveOptions(environment.now, lambda: environment.sleep(SECOND_LOOK_PAUSE))
     snapshot = observe(document, environment.aws, options, vpc_id)
@@ -156,8 +156,8 @@ def _look(task: _Task, vpc_id: str) -> Observation:
 
 
 def _look_again(task: _Task, first: Observation, results: Iterable[ActionResult], permit: _WritePermit) -> Observation:
-    """The look after the writes; repeated while AWS has taken a call and still shows what was before it, unless the
-    run may go on no longer.
+    """The look after the writes, repeated while AWS has accepted a call and still shows the old state, as long as the
+    run may continue.
     """
     done = {one for result in results if result.ended is Ended.DONE for one in result.action.resolves}
     undone = {one for result in results if result.ended is not Ended.DONE for one in result.action.resolves}
@@ -176,7 +176,7 @@ def _look_again(task: _Task, first: Observation, results: Iterable[ActionResult]
 
 
 def _unobservable(task: _Task, cause: Cause) -> Observation:
-    """The observation of a look that saw nothing: after writes that is a finding, not the end of the report."""
+    """The observation of a look that could not read anything: after writes this is a finding, not an error."""
     unreadable = dict.fromkeys(task.document.resources, cause)
     snapshot = Snapshot({}, {}, unreadable, {}, (), task.environment.now())
     return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
@@ -207,8 +207,8 @@ def _gate(
 def _further_gate(
     task: _Task, first: Observation, first_gate: Gate, observation: Observation, results: Iterable[ActionResult]
 ) -> Gate:
-    """What a further round may do: what the first plan held and was allowed, or what concerns things this run has
-    created.
+    """What a further round may do: actions of the first plan that were not held, and actions on resources that this run
+    has created.
     """
     document = task.document
     tried = list(results)
@@ -224,10 +224,11 @@ def _further_gate(
     def deferred(action: Action) -> Cause | None:
         name = signature(action)
         if name in once:
-            message = "AWS may have created it a moment ago and not show it yet: the next run looks again"
+            message = "AWS may have just created it and not show it yet: the next run looks again"
             return Cause(Reason.NOT_VISIBLE_YET, message)
         if action.address in created or (name in planned and name in unsure):
             return None
-        return Cause(Reason.NEXT_RUN, "this run does not try it again, or did not begin with it: the next run does")
+        message = "it was tried before in this run, or was not in its first plan: the next run does it"
+        return Cause(Reason.NEXT_RUN, message)
 
     return _gate(task, observation, observation.plan.fingerprint, deferred)

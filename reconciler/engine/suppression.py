@@ -1,20 +1,20 @@
-"""What is not corrected for now, and what must not be corrected with it. Pure; `run.py` calls it after every look.
+"""What is not corrected for now, and what must not be corrected without it. Pure; `run.py` calls it after every look.
 
-A correction that somebody else keeps undoing is suppressed (`attempt/flapping.py` says which, `keep.py` hands it on). The
-rest goes on, and keeps the rule of every plan: nothing passes that neither the state before nor the document lets
-through, and all passes that both let through. What is planned leads to an aim, the document with the live value at each
-suppressed place, so the aim itself has to keep the rule:
+A correction that somebody else keeps undoing is suppressed (`attempt/flapping.py` says which). The rest is corrected,
+under the rule of every plan: no packet passes that neither the state before nor the document lets through, and every
+packet passes that both let through. The target of such a plan is the document with the live value at each suppressed
+place, so the target itself must keep the rule:
 
-1. inside one list. What is not flapping goes on, as long as the aim's list keeps the rule. Where it would not (revoking
-   an undeclared rule would cut what a suppressed one that is missing lets through), what is to be added waits; but where
-   something would stay open the suppression gives way: nobody keeps a door open by flapping the one beside it;
-2. between places. Moves, and what is missing as a whole, stay in the plan and are held: what needs them is held with
-   them by the gate. Nobody comes to a place where something is suppressed, and a place where somebody stays who ought to
-   leave keeps its traffic as it is;
-3. between layers. A packet passes groups, ACLs and routes together, so what lets packets through waits where it would
-   open a way to what is left open: reachability decides, held against the whole document.
+1. Within one list, the rest is corrected as long as the target's list keeps the rule. If it would not (revoking an
+   undeclared rule would block what a missing, suppressed rule lets through), additions wait. But if something would
+   stay open, the suppression is lifted: flapping on one rule must not keep another one open.
+2. Between resources, moves and missing resources stay in the plan and are held, and the gate holds what needs them.
+   Nothing is moved to a resource with a suppressed difference, and a resource that is still in use by something that
+   should have moved away keeps its traffic.
+3. Between layers, a packet passes groups, ACLs and routes together. So what lets packets through waits if it would open
+   a path to what is left open: `Reachability` decides, compared with the whole document.
 
-What a kind means for packets, the kind says itself (`Kind.traffic`).
+What a kind means for packets is in its `Kind.traffic`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Suppressed = tuple[Difference, Cause]
 
 @dataclass(frozen=True)
 class Suppression:
-    """`changes` are what is left to plan. `removed` was taken out of them; `held` is still in them, so that what needs it
-    waits for it, and its actions must be held. `unsuppressed` is what would be done if nothing were suppressed.
+    """`changes` are what is left to plan. `removed` is no longer among them. `held` still is, so that what needs it
+    waits for it, and its actions must be held. `unsuppressed` are the actions of a plan without any suppression.
     """
 
     changes: tuple[Change, ...] = ()
@@ -52,25 +52,25 @@ class Suppression:
 
 
 def suppress(changes: Iterable[Change], flapping: Callable[[Difference], Cause | None]) -> Suppression:
-    """The changes without what is suppressed. `flapping` says why a difference is not to be corrected (None: it is)."""
+    """The changes without what is suppressed. `flapping` says why a difference is suppressed (None: it is not)."""
     everything = tuple(changes)
     missing = _missing(everything, flapping)
-    kept: list[Change] = []
+    rest: list[Change] = []
     removed: list[Suppressed] = []
     held: list[Suppressed] = [(one.missing, missing[one.address]) for one in everything if one.address in missing]
     for change in everything:
         if change.have is None:
-            kept.append(change)
+            rest.append(change)
             continue
         suppressed = _suppressed(change, flapping, missing)
         moves = [one for one in suppressed if one[0].field in _traffic(change.address).moves]
         out = [one for one in suppressed if one not in moves]
         held += moves
         removed += out
-        rest = tuple(one for one in change.differences if all(one is not other for other, _ in out))
-        if rest:
-            kept.append(Change(change.address, _aim(change, out), change.have, change.base, rest) if out else change)
-    return Suppression(tuple(kept), tuple(removed), tuple(held))
+        left = tuple(one for one in change.differences if all(one is not other for other, _ in out))
+        if left:
+            rest.append(Change(change.address, _target(change, out), change.have, change.base, left) if out else change)
+    return Suppression(tuple(rest), tuple(removed), tuple(held))
 
 
 def _traffic(address: Address) -> Traffic:
@@ -78,7 +78,7 @@ def _traffic(address: Address) -> Traffic:
 
 
 def _missing(changes: Iterable[Change], flapping: Callable[[Difference], Cause | None]) -> dict[Address, Cause]:
-    """What is not created now, and why: also what is missing and names such a thing, for half of it would be a guess."""
+    """What is not created now, and why: also what refers to such a resource, and would be incomplete without it."""
     absent = [change for change in changes if change.have is None]
     found = {change.address: cause for change in absent if (cause := flapping(change.missing))}
     while more := {
@@ -92,7 +92,7 @@ def _missing(changes: Iterable[Change], flapping: Callable[[Difference], Cause |
 
 
 def _mentions(resource: Resource) -> set[str]:
-    """Every address that a resource names in its fields and members."""
+    """Every address that a resource refers to in its fields and members."""
     found: set[str] = set()
     for name in resource.described():
         value = getattr(resource, name)
@@ -105,7 +105,7 @@ def _mentions(resource: Resource) -> set[str]:
 def _suppressed(
     change: Change, flapping: Callable[[Difference], Cause | None], missing: Mapping[Address, Cause]
 ) -> list[Suppressed]:
-    """The differences of a live resource that are suppressed, with those that would break the rule without them."""
+    """The suppressed differences of a live resource, and those that would break the rule if corrected without them."""
     together = _traffic(change.address).together
     families: dict[str, list[Difference]] = {}
     for one in change.differences:
@@ -119,11 +119,11 @@ def _suppressed(
         first, cause = named[0]
         coupled = _coupled(change, family, [one for one, _ in named])
         if any(map(_stands_open, coupled)) and not any(_needs_missing(one, missing) for one, _ in named):
-            continue  # nothing new is left open because of what was flapping before
+            continue  # flapping must not keep something else open
         key = "" if first.key is None else f" {first.key}"
         message = f"it cannot be corrected without {first.field}{key}, which is suppressed: {cause}"
-        beside = Cause(Reason.SUPPRESSED, message)
-        found += [(one, own or beside) for one, own in zip(family, causes, strict=True) if own or one in coupled]
+        coupled_cause = Cause(Reason.SUPPRESSED, message)
+        found += [(one, own or coupled_cause) for one, own in zip(family, causes, strict=True) if own or one in coupled]
     return found
 
 
@@ -134,48 +134,48 @@ def _coupled(change: Change, family: list[Difference], suppressed: list[Differen
 
 
 def _stands_open(one: Difference) -> bool:
-    """Whether something is live that the document does not want so, or a denial is not."""
+    """Whether something undeclared is live, or a declared denial is not."""
     return one.have is not ABSENT or (isinstance(one.want, AclEntry) and one.want.action == "deny")
 
 
 def _needs_missing(one: Difference, missing: Mapping[Address, Cause]) -> Cause | None:
-    """Why a member that names a thing which is not created now has to wait for it."""
+    """Why a member that refers to a resource that is not created now waits for it."""
     named = one.key.peer if isinstance(one.key, RuleKey) else one.want if isinstance(one.want, Address) else one.key
     if one.have is ABSENT and isinstance(named, str) and (cause := missing.get(Address(named))):
         return Cause(Reason.SUPPRESSED, f"it needs {named}, which is suppressed: {cause}")
     return None
 
 
-def _aim(change: Change, suppressed: Iterable[Suppressed]) -> Resource:
+def _target(change: Change, suppressed: Iterable[Suppressed]) -> Resource:
     """The resource as declared, with the live value of what is suppressed."""
     fields: dict[str, Any] = {}
     for one, _ in suppressed:
-        wish = fields.get(one.field, getattr(change.want, one.field))
+        declared = fields.get(one.field, getattr(change.want, one.field))
         if one.key is None:
             fields[one.field] = one.have
-        elif isinstance(wish, dict):
-            rest = {key: value for key, value in wish.items() if key != one.key}
-            fields[one.field] = type(wish)(rest if one.have is ABSENT else {**rest, one.key: one.have})
+        elif isinstance(declared, dict):
+            rest = {key: value for key, value in declared.items() if key != one.key}
+            fields[one.field] = type(declared)(rest if one.have is ABSENT else {**rest, one.key: one.have})
         else:
-            fields[one.field] = type(wish)(wish - {one.key} if one.have is ABSENT else wish | {one.key})
-    aim: Resource = change.want.but(**fields)
-    return aim
+            fields[one.field] = type(declared)(declared - {one.key} if one.have is ABSENT else declared | {one.key})
+    target: Resource = change.want.but(**fields)
+    return target
 
 
 class Guard:
-    """What may not be done while something is suppressed. The gate asks it for each action that nothing else holds, in
-    the order of the plan; it holds the network as it stands after those it allowed.
+    """What must not be done while something is suppressed. The gate calls it for each action that nothing else holds,
+    in the order of the plan; it keeps the state of the network after the actions that it allowed.
     """
 
     def __init__(self, suppression: Suppression, context: PlanContext) -> None:
         suppressed, snapshot = suppression.suppressed, context.snapshot
         self._held = suppression.held
-        self._unlike = {one.address: cause for one, cause in suppression.removed if _traffic(one.address).decides(one)}
+        self._differs = {one.address: cause for one, cause in suppression.removed if _traffic(one.address).decides(one)}
         self._stays = {at: cause for one, cause in suppressed for at in _traffic(one.address).stays(one, snapshot)}
-        kept = [(at, one, cause) for one, cause in suppressed for at in _traffic(one.address).keeps(one, snapshot)]
+        shared = [(at, one, cause) for one, cause in suppressed for at in _traffic(one.address).keeps(one, snapshot)]
         incomplete = {one.address for one, _ in suppressed if one.have is ABSENT}
-        self._stays |= {at: cause for at, one, cause in kept if one.address in incomplete}
-        self._shared = {at: cause for at, _, cause in kept}
+        self._stays |= {at: cause for at, one, cause in shared if one.address in incomplete}
+        self._shared = {at: cause for at, _, cause in shared}
         self._open = {one.address: cause for one, cause in suppressed if _traffic(one.address).leaves_open(one)}
         self._reachability: Reachability | None = None
         if self._open:
@@ -183,7 +183,7 @@ class Guard:
             self._reachability = Reachability(seen, suppression.unsuppressed)
 
     def __call__(self, action: Action) -> Cause | None:
-        """Why this action is held; None if it is not, and then it counts as done."""
+        """Why this action is held. If it is not (None), it counts as done from now on."""
         cause = self._cause(action)
         if self._reachability and not cause:
             self._reachability.advance(action)
@@ -196,13 +196,13 @@ class Guard:
         stays = self._stays if action.touches_traffic and not action.moves else {}
         shared = self._shared if action.lets_through else {}
         if stuck := stays.get(action.address) or shared.get(action.address):
-            return Cause(Reason.SUPPRESSED, f"what uses it and ought to leave stays, because it is suppressed: {stuck}")
-        if unlike := sorted(action.after & self._unlike.keys()):
-            message = f"{unlike[0]} is not as declared, and is suppressed: {self._unlike[unlike[0]]}"
+            return Cause(Reason.SUPPRESSED, f"what uses it cannot be moved away, because that is suppressed: {stuck}")
+        if differing := sorted(action.after & self._differs.keys()):
+            message = f"{differing[0]} is not as declared, and is suppressed: {self._differs[differing[0]]}"
             return Cause(Reason.SUPPRESSED, message)
         others = sorted(at for at in self._open if at.kind != action.address.kind)
         if self._reachability and action.lets_through and others and not self._allowed(action, self._reachability):
-            message = f"it may open a way to what is suppressed at {others[0]}: {self._open[others[0]]}"
+            message = f"it may open a path to {others[0]}, where a correction is suppressed: {self._open[others[0]]}"
             return Cause(Reason.SUPPRESSED, message)
         return None
 

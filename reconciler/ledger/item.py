@@ -1,9 +1,9 @@
-"""How a Record lies in an item of the ledger's table. Pure: `ledger.py` reads and writes the items.
+"""How a `DocumentRecord` is stored as an item of the ledger's table. Pure: `lease.py` reads and writes the items.
 
-One item a document, made to be read in the console:
+One item a document, readable in the console:
 
     document  S  its name, the key                   expires   N  when that lease ends, seconds since 1970
-    owner     S  who has the lease; absent: nobody   fence     N  rises with every lease that is taken
+    owner     S  who has the lease; absent: nobody   fence     N  increases with every lease
     account, region, vpc_id  S                       looked_at S  time
     accepted  M  revision N, sha256 S, version_id S  deleted   BOOL
     flapping     M  drift: {times L of times, pauses N, until time}
@@ -11,10 +11,10 @@ One item a document, made to be read in the console:
     holds     M  address: time
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
-version of this program and are left alone.
+version of this program and are not changed.
 
-An item holds at most 400 KB (DynamoDB developer guide, "Quotas"), and every renewal of a lease is charged by its size.
-So `bounded` forgets what there is too much of.
+An item has at most 400 KB (DynamoDB developer guide, "Quotas"), and every renewal of a lease is charged by its size. So
+`bounded` limits it.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ MOST_FLAPPING = 200
 MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
 MOST_TIMES = 50
-"""How many are kept of each; `MOST_TIMES` is the corrections of one bout."""
+"""How many entries are kept of each; `MOST_TIMES` are the corrections of one flapping drift."""
 ROOM = 64 * 1024
-"""Bytes that `flapping`, `notified` and `holds` may take, each."""
+"""Bytes that `flapping`, `notified` and `holds` may each take."""
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
-"""The attributes of an item that make its Record; the others are the key and the lease."""
+"""The attributes of an item that hold its record; the others are the key and the lease."""
 
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
 _TIME = "write a time such as 2026-11-22T09:00:00Z"
-_ANEW = "correct the entry or remove it: it is then remembered anew"
-_MENDS = {
+_REMOVE = "correct the entry, or remove it: it is then recorded again"
+_HINTS = {
     "account": "write the account's twelve digits as text",
     "region": "write the region's name as text",
     "vpc_id": "write the VPC's id as text",
@@ -57,36 +57,35 @@ _MENDS = {
     "then accepted, whatever its revision",
     "looked_at": f"{_TIME}, or remove it",
     "deleted": "write a boolean",
-    "flapping": _ANEW,
-    "notified": _ANEW,
+    "flapping": _REMOVE,
+    "notified": _REMOVE,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
     "owner": "remove owner and expires, once no run is under way",
     "expires": "remove owner and expires, once no run is under way",
-    "fence": "write a number above every one it ever was",
+    "fence": "write a number above every number it ever had",
 }
 
 
 class MalformedItem(Exception):
-    """An item that somebody else has written to: `attribute` is the path of what cannot be read, `hint` what to do."""
+    """An item that somebody else has changed: `attribute` is the path of what cannot be read, `hint` what to do."""
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(f"{attribute}: {problem}")
         self.attribute, self.problem = attribute, problem
-        self.hint = _MENDS.get(attribute.partition(".")[0], "correct it")
+        self.hint = _HINTS.get(attribute.partition(".")[0], "correct it")
 
 
 def read(item: Mapping[str, Any]) -> DocumentRecord:
-    """The Record of an item, its values as boto3's TypeDeserializer gives them. Raises MalformedItem.
+    """The record of an item, with values as boto3's TypeDeserializer returns them. Raises MalformedItem.
 
-    An attribute that is not there is one that was never written. One that is there and cannot be read is never taken
-    for that.
+    A missing attribute was never written. One that cannot be read is never treated as missing.
     """
     known = {name: item[name] for name in ATTRIBUTES if name in item}
     for name, value in known.items():
-        if value is None:  # we leave out what has no value: somebody else wrote this
+        if value is None:  # this program leaves out what has no value, so somebody else wrote this
             raise MalformedItem(name, "it is null")
     try:
-        # Strict JSON is what pydantic reads times from text by, and converts nothing else.
+        # From strict JSON pydantic reads times from text, and converts nothing else.
         record = _RECORD.validate_json(json.dumps(known, default=_plain), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
@@ -99,24 +98,24 @@ def read(item: Mapping[str, Any]) -> DocumentRecord:
 
 
 def written(record: DocumentRecord) -> dict[str, Any]:
-    """The attributes of `record`, as boto3's TypeSerializer takes them; those of ATTRIBUTES that are not in it are to
-    be removed.
+    """The attributes of `record`, as boto3's TypeSerializer takes them. Those of ATTRIBUTES that are missing here are
+    to be removed from the item.
     """
     plain: dict[str, Any] = _RECORD.dump_python(record, mode="json", exclude_none=True)
     return plain
 
 
 def holder(item: Mapping[str, Any], now: datetime) -> tuple[str, datetime]:
-    """Who has the lease of an item, and until when. Raises MalformedItem; also for an end that no lease of ours has,
-    since nobody would ever get past it.
+    """Who has the lease of an item, and until when. Raises MalformedItem, also for an end too far in the future, which
+    would block every run.
     """
     owner, expires = item.get("owner"), item.get("expires")
     if not isinstance(owner, str):
-        raise MalformedItem("owner", f"{shown(owner)} is no name")
+        raise MalformedItem("owner", f"{shown(owner)} is not a name")
     if not isinstance(expires, Decimal):
-        raise MalformedItem("expires", f"{shown(expires)} is no number")
+        raise MalformedItem("expires", f"{shown(expires)} is not a number")
     if not 0 <= expires <= seconds(now + _LONGEST_LEASE):
-        raise MalformedItem("expires", f"{shown(str(expires))} is no time within a day from now")
+        raise MalformedItem("expires", f"{shown(str(expires))} is not a time within a day from now")
     return owner, datetime.fromtimestamp(float(expires), UTC)
 
 
@@ -124,7 +123,9 @@ def fence(item: Mapping[str, Any]) -> int:
     """The fencing number of an item. Raises MalformedItem."""
     number = item.get("fence")
     if not isinstance(number, Decimal) or number != number.to_integral_value():
-        raise MalformedItem("fence", f"{shown(number if isinstance(number, str) else str(number))} is no whole number")
+        raise MalformedItem(
+            "fence", f"{shown(number if isinstance(number, str) else str(number))} is not a whole number"
+        )
     return int(number)
 
 
@@ -134,28 +135,26 @@ def seconds(time: datetime) -> Decimal:
 
 
 def bounded(record: DocumentRecord) -> DocumentRecord:
-    """`record` with no more in it than an item should hold.
+    """`record` with no more than an item should hold.
 
-    Forgotten first are concerns that are settled, then what is oldest: of `flapping` by the last correction or the end of
-    the pause, of `notified` by the last alert, of `holds` by when they were first seen.
+    Resolved alerts are forgotten first, then the oldest entries: of `flapping` by the last correction or the end of the
+    pause, of `notified` by the last alert, of `holds` by when they were first seen.
     """
-    flapping = {
-        key: replace(bout, times=tuple(sorted(bout.times)[-MOST_TIMES:])) for key, bout in record.flapping.items()
-    }
-    told = {
+    flapping = {key: replace(one, times=tuple(sorted(one.times)[-MOST_TIMES:])) for key, one in record.flapping.items()}
+    notified = {
         key: replace(one, digest=_utf8(one.digest), title=_utf8(one.title)[:LONGEST_TITLE])
         for key, one in record.notified.items()
     }
     return replace(
         record,
-        flapping=_newest(flapping, MOST_FLAPPING, _last_moved),
-        notified=_newest(told, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
+        flapping=_newest(flapping, MOST_FLAPPING, _last_change),
+        notified=_newest(notified, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
     )
 
 
 def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: Callable[[V], Any]) -> dict[str, V]:
-    # One entry with a monstrous name costs itself its place, not the others theirs.
+    # An entry that is too large itself is dropped, and the others stay.
     room, kept = ROOM, dict[str, V]()
     for name, value in sorted(entries.items(), key=lambda entry: (age(entry[1]), entry[0]), reverse=True):
         key = _utf8(name)
@@ -166,29 +165,29 @@ def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: C
     return kept
 
 
-def _last_moved(bout: FlappingRecord) -> datetime:
-    return max((*bout.times, *([bout.until] if bout.until else [])), default=datetime.min.replace(tzinfo=UTC))
+def _last_change(record: FlappingRecord) -> datetime:
+    return max((*record.times, *([record.until] if record.until else [])), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _utf8(text: str) -> str:
-    """Half a surrogate pair, which JSON can smuggle in, would make DynamoDB refuse the whole item."""
+    """Half a surrogate pair, which JSON can contain, would make DynamoDB refuse the whole item."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _plain(value: object) -> int | float:
-    """A number as JSON has it. Sets and bytes become one that no attribute of ours can be, to be refused by name."""
+    """A number as in JSON. Sets and bytes become a number that is invalid for every attribute, so they are refused."""
     return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else 0.5
 
 
 def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     if record.looked_at:
         yield "looked_at", record.looked_at
-    for name, bout in record.flapping.items():
-        yield from ((f"flapping.{name}.times", time) for time in bout.times)
-        if bout.until:
-            yield f"flapping.{name}.until", bout.until
-    for name, one in record.notified.items():
-        yield f"notified.{name}.first_seen", one.first_seen
-        yield f"notified.{name}.last_alerted", one.last_alerted
+    for name, flapping in record.flapping.items():
+        yield from ((f"flapping.{name}.times", time) for time in flapping.times)
+        if flapping.until:
+            yield f"flapping.{name}.until", flapping.until
+    for name, notified in record.notified.items():
+        yield f"notified.{name}.first_seen", notified.first_seen
+        yield f"notified.{name}.last_alerted", notified.last_alerted
     for address, since in record.holds.items():
         yield f"holds.{address}", since

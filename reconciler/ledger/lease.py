@@ -1,12 +1,12 @@
-"""The memory between runs and the turn to run: one DynamoDB item a document, with its Record and its lease.
+"""The lease and the memory of each document: one DynamoDB item.
 
-`keep.py` takes a document's lease, confirms it before every write to AWS, and gives it up with the new Record; the
-doors ask which documents there are. Every change is one UpdateItem under a condition, so that a run that was held up
-can neither go on nor overwrite what another has remembered since. The item's shape is in `ledger_item.py`.
+`keep.py` takes a document's lease, confirms it before every write to AWS, and releases it with the new record; the
+Lambda entry points list the documents. Every change is one conditional UpdateItem, so that a delayed run can neither
+continue nor overwrite what another run has stored since. The format of the item is in `item.py`.
 
 Needs dynamodb:UpdateItem and dynamodb:Scan on the table, whose key is `document` (S). The table must have no TTL: an
 item is the memory, not only the lease, and DynamoDB deletes expired items days late anyway (DynamoDB developer guide,
-"Time to Live"). So expiry is compared here, by our own clock.
+"Time to Live"). So expiry is checked here, by our own clock.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 TERM = timedelta(seconds=120)
 GRACE = timedelta(seconds=10)
-"""How long after its end the lease of another is left alone: two clocks may differ by as much."""
+"""How long after its end the lease of another run is respected: the two clocks may differ by as much."""
 
-_NEXT = "the next run does what is left to do"
+_NEXT = "the next run continues"
 _NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class LeaseHeld:
-    """Somebody else has the lease: `owner`, as they call themselves, until `until` (UTC) unless they renew it."""
+    """Another run has the lease: `owner` is its name, `until` (UTC) when it ends unless it is renewed."""
 
     owner: str
     until: datetime
 
 
 class Ledger:
-    """The table `table`. `now` is the clock that leases are measured by, `term` how long one lasts unrenewed."""
+    """The table `table`. `now` is the clock for leases, `term` how long one lasts unless it is renewed."""
 
     def __init__(
         self, client: DynamoDBClient, table: str, *, now: Callable[[], datetime], term: timedelta = TERM
@@ -51,10 +51,10 @@ class Ledger:
         self._table, self._now, self._term = Table(client, table), now, term
 
     def take(self, document: str, owner: str) -> Lease | LeaseHeld:
-        """The lease of `document` together with its Record, by one call; or who has it. Raises LedgerError.
+        """The lease of `document` with its record, or who has it. One call. Raises LedgerError.
 
-        `owner` must be another for every attempt: who has the lease gets it again, since a call whose answer was lost
-        meets its own lease when it is sent again.
+        `owner` must be different for every attempt: the owner of a lease can take it again, because a call that is sent
+        again after a lost answer finds its own lease.
         """
         what, now = f"the lease of {sanitize(document)} could not be taken", self._now()
         answer = self._table.update(
@@ -72,7 +72,7 @@ class Ledger:
         except MalformedItem as error:
             problem = self._malformed(what, error)
             try:
-                self._put_back(what, document, owner)
+                self._free(what, document, owner)
             except LedgerError as unreachable:
                 raise problem from unreachable
             raise problem from error
@@ -92,15 +92,15 @@ class Ledger:
         return tuple(sorted(self._table.scan("the documents could not be listed", _NOT_DELETED, {":true": True})))
 
     def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
-        if not item:  # whatever stands between us and DynamoDB did not pass the holder on
-            return LeaseHeld("a run that is not named", now + self._term)
+        if not item:  # something between us and DynamoDB dropped it from the answer
+            return LeaseHeld("an unknown run", now + self._term)
         try:
             return LeaseHeld(*holder(item, now))
         except MalformedItem as error:
             raise self._malformed(what, error) from error
 
-    def _put_back(self, what: str, document: str, owner: str) -> None:
-        """Nobody can use the lease of an item that cannot be read, and who mends it should not have to wait for it."""
+    def _free(self, what: str, document: str, owner: str) -> None:
+        """Remove the lease of an item that cannot be read: once the item is corrected, the next run need not wait."""
         self._table.update(what, document, "REMOVE #owner, #expires", "#owner = :me", {":me": owner})
 
     def _malformed(self, what: str, error: MalformedItem) -> LedgerError:
@@ -109,9 +109,9 @@ class Ledger:
 
 
 class Lease:
-    """The turn to run `document`, and its `record` as it was when the lease was taken, with what was accepted since.
+    """The lease of `document`, and its `record` from when the lease was taken, with the version accepted since.
 
-    `fence` is higher than that of every lease before. For one thread.
+    `fence` is higher than that of every lease before. Not thread-safe.
     """
 
     def __init__(self, document: str, owner: str, fence: int, record: DocumentRecord, terms: _Terms) -> None:
@@ -121,9 +121,9 @@ class Lease:
         self._over = False
 
     def confirm(self) -> str:
-        """Renew the lease: empty, or why no further call to AWS may be made; then it says the same ever after.
+        """Renew the lease: empty, or why no further call to AWS may be made, and then always the same.
 
-        One UpdateItem. It fails closed: a table that does not answer is a reason too.
+        One UpdateItem. It fails closed: if the table does not answer, no call may be made either.
         """
         if self._stop is None:
             until = self._now() + self._term
@@ -146,16 +146,16 @@ class Lease:
         self.record = record
 
     def release(self, record: DocumentRecord) -> str:
-        """Store `record` and give the lease up, by one call: empty, or why nothing was written.
+        """Store `record` and release the lease, in one call: empty, or why nothing was written.
 
-        What was learnt is kept even when the lease has run out meanwhile, as long as nobody has taken it since: the
-        fence says so.
+        The record is stored even if the lease has run out, as long as no other run has taken it since: the fence shows
+        that.
         """
         if self._over:
             return str(self._stop)
-        kept = bounded(record)
-        _tell_forgotten(self.document, record, kept)
-        values = written(kept)
+        stored = bounded(record)
+        _log_forgotten(self.document, record, stored)
+        values = written(stored)
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
         update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *ATTRIBUTES) if name not in values)
         try:
@@ -163,7 +163,7 @@ class Lease:
                 "could not be given up, and nothing was remembered",
                 update,
                 {f":{name}": value for name, value in values.items()},
-                # Sent again after a lost answer it meets its own work: the fence is still ours, the owner gone.
+                # Sent again after a lost answer, the call finds its own result: our fence, and no owner.
                 condition="#fence = :fence AND (attribute_not_exists(#owner) OR #owner = :me)",
             )
         except LedgerError as error:
@@ -182,8 +182,8 @@ class Lease:
         condition: str = "#fence = :fence AND #owner = :me AND #expires > :now",
     ) -> None:
         what, now = f"the lease of {sanitize(self.document)} {what}", self._now()
-        ours = {":fence": self.fence, ":me": self.owner} | ({":now": seconds(now)} if ":now" in condition else {})
-        answer = self._table.update(what, self.document, update, condition, {**values, **ours}, sendings=sendings)
+        own = {":fence": self.fence, ":me": self.owner} | ({":now": seconds(now)} if ":now" in condition else {})
+        answer = self._table.update(what, self.document, update, condition, {**values, **own}, sendings=sendings)
         if not answer.done:
             self._stop = self._ended(f"was lost: {self._why_lost(answer.item)}")
             raise self._stop
@@ -194,23 +194,23 @@ class Lease:
     def _why_lost(self, item: Mapping[str, Any]) -> str:
         owner = item.get("owner")
         if owner is None:
-            return "it is ours no longer"
+            return "it is no longer ours"
         if owner != self.owner:
             return f"{sanitize(str(owner))} has taken it"
         return "it has run out" if item.get("fence") == self.fence else "it was taken again under the same name"
 
 
 class _Terms(NamedTuple):
-    """What a lease has of its ledger."""
+    """What a lease shares with its ledger."""
 
     table: Table
     now: Callable[[], datetime]
     term: timedelta
 
 
-def _tell_forgotten(document: str, record: DocumentRecord, kept: DocumentRecord) -> None:
+def _log_forgotten(document: str, record: DocumentRecord, stored: DocumentRecord) -> None:
     for name in ("flapping", "notified", "holds"):
-        before, after = len(getattr(record, name)), len(getattr(kept, name))
+        before, after = len(getattr(record, name)), len(getattr(stored, name))
         if after < before:
             _log.warning(
                 "%s: %d of %d %s are too many to be remembered", sanitize(document), before - after, before, name

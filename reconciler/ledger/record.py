@@ -1,4 +1,4 @@
-"""What is remembered of one document between runs. Pure values: `ledger.py` stores them, `keep.py` renews them."""
+"""What is remembered of one document between runs. Pure values: `lease.py` stores them, `keep.py` updates them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from desired_state.fields import Address
 
 @dataclass(frozen=True)
 class Accepted:
-    """The newest version of a document that loaded and was not refused: the last known good one.
+    """The newest version of a document that was valid and not refused: the last known good one.
 
-    `version_id` is S3's name of exactly these bytes, empty once the document was deleted; `sha256` is their digest in
-    hexadecimal.
+    `version_id` is S3's, empty once the document was deleted; `sha256` is the digest of its bytes in hexadecimal.
     """
 
     revision: int
@@ -25,7 +24,7 @@ class Accepted:
 @dataclass(frozen=True)
 class FlappingRecord:
     """One drift that comes back after it was corrected. `times` are our corrections of the last hour, `pauses` counts
-    how often it was left alone so far, `until` is when it may be corrected again (None: now).
+    how often it has been suppressed, `until` is when it may be corrected again (None: now).
     """
 
     times: tuple[datetime, ...] = ()
@@ -35,8 +34,8 @@ class FlappingRecord:
 
 @dataclass(frozen=True)
 class Notified:
-    """A concern that people were told of. `digest` says what exactly was the matter then; `open` is false for what was
-    settled, which is remembered for an hour so that the same correction is not told twice.
+    """An alert that was sent. `digest` identifies what was open and what was corrected then. `open` is false once it is
+    resolved or all of it was corrected; it is then remembered for an hour, so that it is not reported twice.
     """
 
     digest: str
@@ -48,10 +47,11 @@ class Notified:
 
 @dataclass(frozen=True)
 class DocumentRecord:
-    """All that is remembered of one document. `looked_at` is when the last run that saw the network began.
+    """All that is remembered of one document. `looked_at` is when the last run that read the whole network began.
 
-    `flapping` go by the name of a drift (`fights.py`), `notified` by an concern's fingerprint (`report/concerns.py`), `holds`
-    say since when a `setpoint:hold` tag has been seen on a resource. `deleted`: its object is gone, and that was told.
+    The keys of `flapping` are names of drifts (`attempt/flapping.py`), those of `notified` fingerprints of alerts
+    (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `deleted`: the
+    object is deleted, and this was reported.
     """
 
     account: str = ""

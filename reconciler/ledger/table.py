@@ -1,6 +1,6 @@
-"""The ledger's table in DynamoDB: one item updated under a condition, the names of all items, failures told apart.
+"""The ledger's table in DynamoDB: conditional updates of one item, scans for keys, and what its errors mean.
 
-`ledger.py` is built on it and says what the items mean. Needs dynamodb:UpdateItem and dynamodb:Scan.
+`lease.py` uses it, and knows what the items mean. Needs dynamodb:UpdateItem and dynamodb:Scan.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 _NO_ANSWER = (HTTPClientError, NotConnectedError, ResponseParserError)
-_MENDS = {
+_HINTS = {
     "ResourceNotFoundException": "create it in this region, or name the right one in SETPOINT_TABLE",
     "AccessDeniedException": "allow dynamodb:UpdateItem and dynamodb:Scan on it to this role",
     "ValidationException": "its key must be `document` (text), and `fence` in an item a number",
 }
-_WAIT = "the next run tries again; if this goes on, see that DynamoDB can be reached and the table is not throttled"
+_WAIT = "the next run tries again; if this persists, check that DynamoDB can be reached and the table is not throttled"
 
 
 class LedgerError(Exception):
-    """The table could not be read or written: what was to be done, which table, how to mend it.
+    """The table could not be read or written: what was tried, on which table, and how to correct it.
 
     It never means that a lease is free, or that nothing is remembered.
     """
@@ -42,15 +42,15 @@ class LedgerError(Exception):
 
 
 class Answer(NamedTuple):
-    """Whether the condition held, and the item: the new one if asked for, or the one that did not meet it."""
+    """Whether the condition was met, and the item: the new one if requested, or the one that did not meet it."""
 
     done: bool
     item: Mapping[str, Any]
 
 
 class Table:
-    """One table, its failures told as LedgerError. `#name` in an expression is the attribute of that name: attributes
-    such as `owner` and `region` are words of DynamoDB's own (developer guide, "Reserved words").
+    """One table, which raises LedgerError. `#name` in an expression is the attribute of that name, because `owner`,
+    `region` and others are reserved words of DynamoDB (developer guide, "Reserved words").
     """
 
     def __init__(self, client: DynamoDBClient, name: str) -> None:
@@ -68,7 +68,7 @@ class Table:
         returns: str = "NONE",
         sendings: int = 2,
     ) -> Answer:
-        """One UpdateItem, sent up to `sendings` times while its answer is lost. Raises LedgerError."""
+        """One UpdateItem, sent at most `sendings` times if its answer is lost. Raises LedgerError."""
         params: dict[str, Any] = {
             "TableName": self.name,
             "Key": {"document": {"S": document}},
@@ -90,7 +90,7 @@ class Table:
                     raise self._error(what, error) from error
 
     def scan(self, what: str, where: str, values: Mapping[str, Any]) -> Iterator[str]:
-        """The documents of all items that meet `where`, all pages. Raises LedgerError."""
+        """The documents of all items that match `where`, all pages. Raises LedgerError."""
         try:
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self.name,
@@ -105,7 +105,7 @@ class Table:
             raise self._error(what, error) from error
 
     def _error(self, what: str, error: Exception) -> LedgerError:
-        return LedgerError(f"{what}: {sanitize(str(error))}", self.name, _MENDS.get(_code(error), _WAIT))
+        return LedgerError(f"{what}: {sanitize(str(error))}", self.name, _HINTS.get(_code(error), _WAIT))
 
 
 def _names(expression: str) -> dict[str, str]:
@@ -125,7 +125,7 @@ def _code(error: Exception) -> str:
 
 
 def _lost(error: Exception) -> bool:
-    """Whether the call may have been carried out all the same."""
+    """Whether the call may have been carried out nevertheless."""
     if not isinstance(error, ClientError):
         return isinstance(error, _NO_ANSWER)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.BAD_REQUEST)

@@ -1,8 +1,8 @@
-"""The vocabulary of the core: what is seen, what differs, what may be done about it, and how it ended.
+"""The types that all of `reconciler` shares: what is seen, what differs, what can be done about it, and how it ended.
 
-Pure values: no boto3, no clock, no environment. Everything in `reconciler` speaks in these words. It may import the
-document only. Start with `operation.py` (a call), then `state.py` (a look), `outcome.py` (an ending), `kind.py` (what a
-kind of resource fills in) and `trigger.py` (what started an attempt).
+Pure values: no boto3, no clock, no environment. It may import `desired_state` only. Start with `operation.py` (a call),
+then `state.py` (a look), `outcome.py` (how things end), `kind.py` (the contract of a kind of resource) and `trigger.py`
+(what started an attempt).
 """
 
 from reconciler.model.operation import (

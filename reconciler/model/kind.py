@@ -1,10 +1,10 @@
-"""The contract that a kind of resource fills in; `reconciler/kinds/` has the kinds and the registry of them all.
+"""The contract of a kind of resource; the kinds and their registry are in `reconciler/kinds/`.
 
 A kind says what to read, how to recognise its resources, how AWS's answer becomes the model, which calls resolve a
-difference, and what its resources mean for packets. It never compares, never orders between addresses, never decides
-what is allowed, and never calls AWS.
+difference, and what its resources mean for packets. It never compares, never orders actions of different addresses,
+never decides what is allowed, and never calls AWS.
 
-`Kind[R, F]`: R is the model of the document and of live state, F what is known of a live resource beyond it (`facts`).
+`Kind[R, F]`: R is the model of declared and live state, F the type of what else is known of a live resource (`facts`).
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from reconciler.model.policy import Policy
 from reconciler.model.state import Change, Difference, Observed, Snapshot, Unmanaged
 
 Item = Mapping[str, Any]
-"""One resource as boto3 answers it."""
+"""One resource as boto3 returns it."""
 type Step = Action | Finding
-"""What a kind plans: a call, or why there is none."""
+"""What a kind plans: a call, or the reason for none."""
 
 
 class Read(NamedTuple):
     """One read, all its pages; hashable, so that kinds that need the same answer share it.
 
-    `params` is the JSON of the call's parameters, `result` the dotted path of what is wanted in the answer, `page` the
-    largest page AWS gives (0: the call does not page). `absent` are error codes that say "there is none", as calls that
-    name an id have them: the answer is then an empty list.
+    `params` is the JSON of the call's parameters, `result` the dotted path of the items in the answer, `page` the
+    largest page size (0: the call has no pages). `absent` are error codes that mean that the resource does not exist,
+    which calls with an id return: the answer is then an empty list.
     """
 
     service: str
@@ -48,7 +48,7 @@ class Read(NamedTuple):
 def read(
     service: str, operation: str, result: str, params: Parameters, *, page: int = 0, absent: Iterable[str] = ()
 ) -> Read:
-    """A `Read` with `params`, spelled as AWS spells them."""
+    """A `Read` with `params` as in the AWS API."""
     return Read(service, operation, json.dumps(dict(params), sort_keys=True), result, page, frozenset(absent))
 
 
@@ -57,7 +57,7 @@ Answers = Mapping[Read, list[Any]]
 
 @dataclass(frozen=True)
 class ReadContext:
-    """What a kind may know when it says what to read: whose VPC it is, and what is declared of its own kind."""
+    """What a kind needs to say what to read: the document, its VPC, and what is declared of this kind."""
 
     document: Document
     vpc_id: str
@@ -66,31 +66,31 @@ class ReadContext:
 
 @dataclass(frozen=True)
 class ObserveContext:
-    """What a kind may know when it turns an answer into its model."""
+    """What a kind needs to turn an answer into its model."""
 
     read: ReadContext
     answers: Answers
     names: Mapping[str, Address]
 
     def address(self, aws_id: str) -> Address:
-        """The address of an id, or the id itself where nobody declared the thing."""
+        """The address of an id, or the id itself if the resource is not declared."""
         return self.names.get(aws_id) or Address(aws_id)
 
 
 @dataclass(frozen=True)
 class VpcFacts:
-    """What every kind may need to know of the VPC: all its networks, IPv4 and IPv6."""
+    """What every kind may need of the VPC: all its networks, IPv4 and IPv6."""
 
     networks: frozenset[str] = frozenset()
 
     @property
     def ipv6(self) -> bool:
-        return any(":" in one for one in self.networks)
+        return any(":" in network for network in self.networks)
 
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What a kind may know when it plans: both sides, and how far it may go."""
+    """What a kind needs to plan: declared and live state, and the policy."""
 
     document: Document
     snapshot: Snapshot
@@ -105,11 +105,11 @@ class PlanContext:
         return seen.facts if seen and isinstance(seen.facts, VpcFacts) else VpcFacts()
 
     def route_targets(self) -> frozenset[Address]:
-        """The declared resources that routes may lead to."""
+        """The declared resources that can be targets of routes."""
         return frozenset(at for at, resource in self.document.resources.items() if resource.route_parameter)
 
     def unusable_targets(self) -> frozenset[Address]:
-        """The declared route targets that carry no packet now: until then a route to one is a black hole."""
+        """The declared route targets that pass no packets now: a route to one is a black hole."""
         seen = self.snapshot.resources
         return frozenset(at for at in self.route_targets() if at not in seen or not seen[at].usable)
 
@@ -120,14 +120,15 @@ def _nothing(*_: Any) -> tuple[()]:
 
 @dataclass(frozen=True)
 class Observe[R: Resource = Any, F = Any]:
-    """How resources are seen.
+    """How resources are read.
 
-    - `reads` can all be made at once when the VPC's id is known, `more` are those that depend on the first answers;
-    - `permissions` are those of all its reads;
-    - `live` picks the kind's items out of the answers, `observed` makes the model of one, `handles` are further ids;
-    - `matches`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says so;
-    - `lazy_read` shows a handle that only a correction needs (given the id of what it is a handle of), and
-      `lazy_handles` finds it there (given that handle, the items, our account and all names).
+    - `reads` need only the VPC's id; `more` depend on the first answers;
+    - `permissions` are those of all reads;
+    - `live` selects the kind's items from the answers, `observed` builds the model of one, `handles` are further ids;
+    - `matches`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says
+      so;
+    - `lazy_read` reads a handle that only a correction needs (given the id of what it belongs to), and `lazy_handles`
+      finds it in the answer (given the handle, the items, our account and all names).
     """
 
     permissions: tuple[str, ...]
@@ -147,9 +148,9 @@ class Observe[R: Resource = Any, F = Any]:
 
 @dataclass(frozen=True)
 class Create[R: Resource = Any]:
-    """How a resource comes into being.
+    """How a resource is created.
 
-    - `initial_state`: what AWS makes of a new one before anything is bound to it; `calls`: the calls that create it;
+    - `initial_state`: a new resource as AWS creates it; `calls`: the calls that create it;
     - `by_aws`: whether AWS creates it together with the VPC (the main table, the default ACL and group), so that we
       never do;
     - `takes_time`: AWS answers long before it can be used, so what needs it waits for a later run.
@@ -165,9 +166,9 @@ class Create[R: Resource = Any]:
 class Correct[R: Resource = Any, F = Any]:
     """How a difference is resolved.
 
-    - `calls`: the calls that resolve the differences of one resource, in the order it must be;
-    - `immutable`: fields AWS never changes;
-    - `cleanup`: the calls that remove what an interrupted run of ours left behind.
+    - `calls`: the calls that resolve the differences of one resource, in order;
+    - `immutable`: fields that AWS cannot change;
+    - `cleanup`: the calls that remove what an interrupted run left behind.
     """
 
     calls: Callable[[Change[R, F], PlanContext], Iterator[Step]]
@@ -177,18 +178,18 @@ class Correct[R: Resource = Any, F = Any]:
 
 @dataclass(frozen=True)
 class Traffic[R: Resource = Any, F = Any]:
-    """What a kind means for packets; a kind that passes none leaves all of it out.
+    """What a kind means for packets; a kind that does not affect any leaves all of this out.
 
     - `effects`: what a live resource adds to the packets' table;
-    - `moves`: fields that say what stands where: correcting one moves something from one place to another;
-    - `together`: field -> family: fields of which AWS refuses one without the other;
+    - `moves`: fields that say where something is: correcting one moves it from one place to another;
+    - `together`: field -> family: fields that AWS changes only together;
     - `coupled`: of the differences of one family, those that must not be corrected while others (the last argument)
       are suppressed;
-    - `decides`: whether a difference changes which packets pass; `leaves_open`: whether more may pass than declared as
-      long as it is not corrected; `lets_in`: whether it lets in, at its own layer, what the document does not;
-    - `stays`: the places whose traffic must not change while a difference is not corrected, because something uses
-      them that ought to use another; `keeps`: the same of places that several resources share (a database's groups);
-    - `exposure`: what a difference means for people, in the past tense or not; None: nothing beyond "not as declared".
+    - `decides`: whether a difference changes which packets pass; `leaves_open`: whether more packets may pass than
+      declared until it is corrected; `lets_in`: whether it lets in undeclared packets at its own layer;
+    - `stays`: the places whose traffic must not change until a difference is corrected, because something still uses
+      them that is declared elsewhere; `keeps`: the same for places that several resources share (a database's groups);
+    - `exposure`: what a difference means for people, in the past tense or not; None: only that it is not as declared.
     """
 
     effects: Callable[[Address, Observed[R, F], Address], Iterable[Effect]] = _nothing
@@ -207,13 +208,13 @@ class Traffic[R: Resource = Any, F = Any]:
 
 @dataclass(frozen=True)
 class Kind[R: Resource = Any, F = Any]:
-    """One kind of resource: what it is and may do, and how it is seen, created, corrected and deleted.
+    """One kind of resource: its calls, and how it is read, created, corrected and deleted.
 
-    - `after`: kinds that must exist first, and whose ids appear in its state; `before`: kinds of which this is so the
-      other way round, such as route tables for a route target;
+    - `after`: kinds that must exist first, and whose ids appear in its state; `before`: kinds for which this one must
+      exist first, such as route tables for a route target;
     - `operations`: every call that changes something;
     - `also_changed_by`: calls of the same service that change such a resource and that this tool never makes;
-    - `delete`: the calls that delete an unmanaged one with our tags; without it the kind is never deleted.
+    - `delete`: the calls that delete an unmanaged resource with our tags; without it, the kind is never deleted.
     """
 
     name: str
@@ -230,5 +231,5 @@ class Kind[R: Resource = Any, F = Any]:
 
     @property
     def changed_by(self) -> frozenset[str]:
-        """Every CloudTrail eventName that says that somebody has changed such a resource."""
+        """Every CloudTrail eventName that means a change of such a resource."""
         return frozenset(row.name for row in self.operations) | self.also_changed_by

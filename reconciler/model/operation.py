@@ -18,7 +18,7 @@ _NO_PARAMETERS: Parameters = MappingProxyType({})
 
 
 class Phase(IntEnum):
-    """When a call comes. Make-before-break is this order, never a kind's own loop."""
+    """When a call is made. Make-before-break follows from this order, never from a kind's own loop."""
 
     CREATE = 0
     BIND = 1
@@ -38,7 +38,7 @@ class Risk(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Ref:
-    """The AWS id of `to`, or of the thing `handle` names beside it; looked up only when the call is made."""
+    """The AWS id of `to`, or of a part of it that `handle` names; resolved only when the call is made."""
 
     to: Address
     handle: str = ""
@@ -48,7 +48,7 @@ class Ref:
 
 
 class ActionOptions(TypedDict, total=False):
-    """What `Operation.on` takes beside the parameters of the call: the fields of `Action` of the same names."""
+    """What `Operation.on` takes besides the parameters of the call: fields of `Action`."""
 
     risk: Risk
     resolves: frozenset[tuple[Address, str]]
@@ -69,13 +69,13 @@ class ActionOptions(TypedDict, total=False):
 class Operation:
     """One row of a kind's table: all that this tool can ever do to such a resource.
 
-    `name` is the API operation, the IAM action and the CloudTrail event name at once. `already_applied_codes` are error codes
-    that mean "already so"; they count only for a call that states one fact. `also_needs` are permissions beyond
-    `permission`. `yields` is the dotted path of a new id in the answer.
+    `name` is the API operation, the IAM action and the CloudTrail event name at once. `already_applied_codes` are error
+    codes that mean that the change is already in place; they do not count for a batch. `also_needs` are permissions
+    besides `permission`. `yields` is the dotted path of a new id in the answer.
 
-    What IAM makes of it: `iam_resource_types` are the types of resource, as ARNs spell them, that it checks the call against
-    (Service Authorization Reference); a call that makes something names that first. `requires_setting` is the setting without
-    which it is never made, so that the role needs no permission for it either.
+    For IAM: `iam_resource_types` are the types of resource, as in ARNs, that the call is authorised against (Service
+    Authorization Reference); a call that creates something names its type first. `requires_setting` is the setting
+    without which the call is never made, so the role does not need its permission.
     """
 
     service: Literal["ec2", "rds"]
@@ -94,7 +94,7 @@ class Operation:
         return f"{self.service}:{self.name}"
 
     def for_resource_types(self, *iam_resource_types: str) -> Operation:
-        """The same call as one kind makes it, for one that several share; it is equal to every other form of it."""
+        """The same call as one kind makes it, if several kinds share it; all of them compare equal."""
         return replace(self, iam_resource_types=iam_resource_types)
 
     def on(
@@ -105,7 +105,7 @@ class Operation:
         params: Parameters = _NO_PARAMETERS,
         **options: Unpack[ActionOptions],
     ) -> Action:
-        """The call on `address` with `params`, spelled as AWS spells them; it resolves `fields` there."""
+        """The call on `address` with `params`, as in the AWS API; it resolves `fields` there."""
         resolves = frozenset((address, name) for name in fields)
         defaults: ActionOptions = {"risk": self.risk, "resolves": resolves}
         return Action(operation=self, address=address, why=why, params=params, **(defaults | options))
@@ -113,17 +113,19 @@ class Operation:
 
 @dataclass(frozen=True)
 class Action:
-    """One call to make. `params` hold `Ref`s, never AWS ids, so that plans compare, print and fingerprint alike.
+    """One call to make. `params` hold `Ref`s instead of AWS ids, so plans can be compared, printed and fingerprinted.
 
-    `resolves` are the (address, field) pairs it brings nearer to the document. `breaks` counts the live members it takes
-    away. `closes`: no packet passes after it that did not before, so it goes first. `opens`: none is stopped that
-    passed before, so it goes after all that takes something away, unless that needs it. `moves`: it takes something
-    from one place to another and changes neither place. `idle`: what it takes away carries no packet
-    now, so nobody has to leave before. `chain`: the actions of one address and chain run in the
-    order given, each only after the one before ended well. `after` and `before` are addresses all of whose traffic
-    must have been put right before this call, or must not be touched until after it. `gives` names the id that the
-    answer yields. `parts` are the same facts one call each, for when a batch is refused. `effect` is what it does to
-    the packets' ways (`ways.py`).
+    - `resolves`: the (address, field) pairs that it brings closer to the document; `breaks`: how many live members it
+      removes;
+    - `closes`: it lets through no packet that did not pass before, so it goes first; `opens`: it blocks no packet that
+      passed before, so it goes after all removals, except those that need it;
+    - `moves`: it moves something from one place to another and changes neither; `idle`: what it removes carries no
+      packets now, so nothing needs to move away first;
+    - `chain`: the actions of one address and chain run in the order given, each only if the one before succeeded;
+    - `after`, `before`: addresses whose traffic must all be corrected before this call, or not be changed until after
+      it;
+    - `gives`: names the id that the answer yields; `parts`: a batch as single calls, for when the batch is refused;
+    - `effect`: what it changes in the packets' table (`packets/reachability.py`).
     """
 
     operation: Operation

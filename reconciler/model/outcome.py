@@ -1,6 +1,6 @@
-"""How things end, and why: `Outcome` of a drift or finding, `Ended` of a call, `Cause` of either.
+"""How things end, and why: the `Outcome` of a drift or finding, how a call `Ended`, and the `Cause` of either.
 
-Programs decide by a `Reason`; people read the message. Nothing may decide by the words of a message.
+Programs decide by the `Reason`; the message is for people, and nothing may depend on its words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from reconciler.model.operation import Action
 
 
 class Outcome(StrEnum):
-    """How a drift or finding ended. `CORRECTED` is a claim about the second look, not about an answer of 200."""
+    """How a drift or finding ended. `CORRECTED` means that the second look no longer shows it, not that AWS answered
+    200.
+    """
 
     IN_SYNC = "in_sync"
     CORRECTED = "corrected"
@@ -25,13 +27,13 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why something was not done, or not seen."""
+    """Why something was not done, or could not be read."""
 
-    # What could not be seen.
+    # What could not be read.
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
     UNVERIFIED = "unverified"
-    """It was written, and the look after it could not see the result."""
+    """It was written, and the look after it could not read the result."""
 
     # What a person, the document or the deployment decided.
     REPORT_ONLY = "report_only"
@@ -47,7 +49,7 @@ class Reason(StrEnum):
     SUPPRESSED = "suppressed"
     """It cannot be corrected without something that is suppressed."""
 
-    # What no call of ours can do.
+    # What no call of this tool can do.
     IMMUTABLE = "immutable"
     UNSUPPORTED = "unsupported"
     INCOMPLETE = "incomplete"
@@ -66,16 +68,16 @@ class Reason(StrEnum):
     # What waits for something else.
     DEPENDENCY = "dependency"
     WOULD_OPEN = "would_open"
-    """It would open a way to what is not closed yet."""
+    """It would open a path that is not closed elsewhere yet."""
     NOT_READY = "not_ready"
     NOT_VISIBLE_YET = "not_visible_yet"
-    """AWS took the call and still shows the old value."""
+    """AWS accepted the call and still shows the old value."""
     NOT_ATTEMPTED = "not_attempted"
     APPEARED = "appeared"
     """It appeared during the run."""
     NEXT_RUN = "next_run"
     STALE = "stale"
-    """The world is no longer as it was seen, or the look is too old to take anything away on."""
+    """The network has changed since the last look, or that look is too old to base a removal on."""
     ANSWER_LOST = "answer_lost"
 
     # What AWS answered.
@@ -94,8 +96,8 @@ ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENT
 
 @dataclass(frozen=True)
 class Cause:
-    """Why: the reason for programs, the message for people. `code` tells causes of one
-    reason apart: AWS's error code, where AWS is the cause, or the value that is wrong.
+    """Why: the reason for programs, the message for people. `code` tells causes with the same reason apart: AWS's error
+    code, or the invalid value.
     """
 
     reason: Reason
@@ -108,7 +110,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a person should know, with its outcome; `field` is empty where it concerns the whole resource."""
+    """Something a person should know, with its outcome; `field` is empty if it is about the whole resource."""
 
     address: Address
     outcome: Outcome
@@ -118,7 +120,7 @@ class Finding:
 
 
 class Ended(Enum):
-    """How one call ended. DONE is AWS's word only; STALE needs only a fresh look to be tried."""
+    """How one call ended. DONE: AWS answered that it did it. STALE: it can be tried after another look."""
 
     DONE = "done"
     HELD = "held"
@@ -131,7 +133,7 @@ class Ended(Enum):
 
 @dataclass(frozen=True)
 class ActionResult:
-    """A call and how it ended; `cause` says why where it is not DONE."""
+    """A call and how it ended; `cause` says why if it is not DONE."""
 
     action: Action
     ended: Ended

@@ -1,4 +1,4 @@
-"""How far the deployment lets the tool go."""
+"""What the deployment allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 @dataclass(frozen=True)
 class Policy:
-    """How far the deployment lets the tool go; no document can raise it. Hours and counts as named.
+    """What the deployment allows; no document can allow more. Units are in the names.
 
     `handlers/settings.py` reads it, and checks the bounds.
     """

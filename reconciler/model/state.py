@@ -22,7 +22,7 @@ Sign = Literal["add", "change", "remove"]
 
 
 class Absent(Enum):
-    """The value of what is not there; `None` is taken: it means "left out"."""
+    """The value of what does not exist; `None` means "left out" instead."""
 
     ABSENT = "absent"
 
@@ -34,7 +34,7 @@ ABSENT = Absent.ABSENT
 
 
 class Remark(NamedTuple):
-    """Something a person should know of a live member though nothing differs."""
+    """Something a person should know about a live member that does not differ."""
 
     field: str
     key: Any
@@ -43,11 +43,11 @@ class Remark(NamedTuple):
 
 @dataclass(frozen=True)
 class Observed[R: Resource = Any, F = Any]:
-    """A live resource: `spec` is the document's model with ids turned back into addresses; `facts` is what is known
-    beyond it, in a type of the kind's own.
+    """A live resource: `spec` is the document's model of it, with addresses in place of ids; `facts` is what else is
+    known, in a type of its kind.
 
-    `status` is empty when AWS would take a change now, else AWS's own word for what it is doing; `creating`: it is still
-    being created, so nothing may rely on it yet. `usable`: whether packets pass through it, where it is a route target.
+    `status` is empty if AWS would accept a change now, otherwise AWS's word for its state. `creating`: it is still
+    being created, so nothing may use it yet. `usable`: whether packets pass through it, if it is a route target.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Observed[R: Resource = Any, F = Any]:
 
 @dataclass(frozen=True)
 class Unmanaged:
-    """A live thing in the VPC that the document does not declare. `owned`: it carries this document's tag."""
+    """A live resource in the VPC that the document does not declare. `owned`: it has this document's tag."""
 
     address: Address
     id: str
@@ -70,10 +70,10 @@ class Unmanaged:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything seen in one look. `resources` is symmetric with the document's.
+    """Everything seen in one look. `resources` has the same form as the document's.
 
-    `handles` are all ids by the name that actions use. `unreadable` and `ambiguous` say why an address is not in
-    `resources` though it may well exist; what is in none of the three does not exist, and was looked for twice.
+    `handles` are all ids, by the names that actions use. `unreadable` and `ambiguous` say why an address is not in
+    `resources` although it may exist; what is in none of the three does not exist, and was searched for twice.
     """
 
     resources: Mapping[Address, Observed]
@@ -89,9 +89,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference. `key` is the member of a set or mapping (a rule, a number, a destination, a tag), None for a scalar.
+    """One difference. `key` is the member of a set or mapping (a rule, a number, a destination, a tag); None: a scalar.
 
-    `want` and `have` are ABSENT where the member, or the whole resource, is not there.
+    `want` and `have` are ABSENT if the member, or the whole resource, does not exist.
     """
 
     address: Address
@@ -102,7 +102,7 @@ class Difference:
 
     @property
     def identity(self) -> tuple[Address, str, Any]:
-        """What it is known by from look to look."""
+        """What identifies it from look to look."""
         return self.address, self.field, self.key
 
     @property
@@ -115,7 +115,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Change[R: Resource = Any, F = Any]:
-    """All drift of one resource. `have` is None where it is missing: then `base` is what AWS makes of a new one."""
+    """All drift of one resource. `have` is None if it is missing: then `base` is how AWS creates a new one."""
 
     address: Address
     want: R
@@ -125,7 +125,7 @@ class Change[R: Resource = Any, F = Any]:
 
     @property
     def missing(self) -> Difference:
-        """That the whole resource is missing, as a difference."""
+        """The difference of a missing resource."""
         return Difference(self.address, "", None, self.want, ABSENT)
 
     def of(self, name: str) -> tuple[Difference, ...]:

@@ -1,6 +1,6 @@
-"""Who woke us and why. Pure values: `handlers/triggers.py` makes them of events, `keep.py` and the alerts read them.
+"""What started an attempt. Pure values: `handlers/triggers.py` creates them from events, `keep.py` and alerts use them.
 
-An event is a hint and never data: nothing in here ever becomes the parameter of a call to the network or the database.
+An event is only a hint: nothing in it ever becomes a parameter of a call to EC2 or RDS.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 ACTORS = 10
-"""How many actors a message carries, the newest: with their bounds it stays below 256 KB whatever they are called."""
+"""The most actors of a message, the newest ones: bounded as they are, it always stays below 256 KB."""
 
 
 class Source(StrEnum):
-    """What kind of thing woke us."""
+    """What started an attempt."""
 
     SCHEDULE = "schedule"
     DOCUMENT = "document"
@@ -27,10 +27,10 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who made a call that changed something, as CloudTrail tells it.
+    """Who made a call that changed something, according to CloudTrail.
 
-    `who` is an ARN, or the name of an AWS service; `call` CloudTrail's eventName. `names` are the ids and names that
-    the call mentions: they are compared with what drifted, and used for nothing else.
+    `who` is an ARN, or the name of an AWS service; `call` is CloudTrail's eventName. `names` are the ids and names in
+    the call: they are only compared with what drifted.
     """
 
     who: str
@@ -44,8 +44,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class Trigger:
-    """One reason to run. `document` is empty where the event does not say which: then it is every document of `account`
-    in this region. `sent` is when the message was put on the queue, `tries` how often it has come back since.
+    """One reason to run. `document` is empty if the event does not name one: then it is every document of `account` in
+    this region. `sent` is when the message was put on the queue, `tries` how often it has been retried since.
 
     `handlers/triggers.py` reads it from messages, and checks the bounds.
     """

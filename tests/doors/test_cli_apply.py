@@ -157,7 +157,7 @@ def test_what_changes_between_the_question_and_the_answer_stops_it(
     monkeypatch.setattr(terminal, "approved", slow_yes)
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
-    assert "what it rests on has changed" in ran.err
+    assert "something has changed since" in ran.err
     assert "nothing was changed; plan again" in ran.err
     assert _writes(lab) == []
 
@@ -256,7 +256,7 @@ def test_a_stale_plan_is_refused(setpoint: Any, lab: StrictAws, planned: Path, d
     drift("intruder-acl-allow")
     ran = setpoint("apply", EXAMPLE, "--plan", planned)
     assert ran.code == 1
-    assert "what it rests on has changed" in ran.err
+    assert "something has changed since" in ran.err
     assert _writes(lab) == []
 
 

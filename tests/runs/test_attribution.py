@@ -337,7 +337,7 @@ def test_a_lookup_that_fails_is_unknown_said_once_and_the_last(
     caplog.set_level(logging.INFO, "reconciler.cloudtrail.attribution")
     assert enquiry.who(drifts, events) == {API: ("alice", "AuthorizeSecurityGroupIngress")}
     assert len(caplog.messages) == 1
-    assert caplog.messages[0].startswith("who changed what drifted is unknown: LookupEvents: ")
+    assert caplog.messages[0].startswith("who caused the drift is unknown: LookupEvents: ")
     assert len(set(enquiry.looked_up)) == 1
 
 

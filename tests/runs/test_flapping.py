@@ -147,7 +147,9 @@ def test_a_door_behind_a_rule_that_is_left_open_stays_shut_and_other_doors_are_o
         (100, Outcome.CORRECTED),
         (120, Outcome.HELD),
     }
-    assert f"it may open a way to what is suppressed at {API}: {WHY}" in said(report, PUBLIC_ACL, "ingress")
+    assert f"it may open a path to {API}, where a correction is suppressed: {WHY}" in said(
+        report, PUBLIC_ACL, "ingress"
+    )
     assert violations(before, clean_of(net), [*states]) == []
 
 

@@ -173,10 +173,10 @@ def test_a_hold_on_either_end_of_a_move_holds_it(net: Network) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("2036-01-01T00:00:00Z", "the furthest that this deployment allows"),
-        ("until Kim is back", "that is no time; write one such as"),
+        ("2036-01-01T00:00:00Z", "the latest that this deployment allows"),
+        ("until Kim is back", "it is not a time; write one such as"),
         ("2026-11-22T23:00:00", "it has no time zone; add Z for UTC"),
-        ("", "that is no time"),
+        ("", "it is not a time"),
     ],
 )
 def test_a_hold_that_is_none_holds_nothing_and_is_told(net: Network, text: str, why: str) -> None:
@@ -200,7 +200,7 @@ def test_a_resource_that_the_document_only_reports_is_told_and_left(net: Network
     wanted = document(edit(DB, enforcement="report"))
     _open_ssh(net)
     _open_ssh(net, SERVER)
-    report = left(net, DB, "ingress", Outcome.HELD, f"the document says report for {DB}", wanted)
+    report = left(net, DB, "ingress", Outcome.HELD, f"the document sets enforcement to report for {DB}", wanted)
     assert ended(report, SERVER, "ingress") == {Outcome.CORRECTED}
 
 
@@ -300,7 +300,7 @@ def test_a_plan_that_takes_away_too_much_is_not_begun_and_is_released_by_its_nam
     report = net.run()
     assert writes(net) == []
     assert ended(report, DB, "ingress") == ended(report, TABLE, "routes") == {Outcome.HELD}
-    assert "the plan takes away 21 live members, and 20 is the limit of one run" in said(report, DB, "ingress")
+    assert "the plan removes 21 live members, and the limit of one run is 20" in said(report, DB, "ingress")
     released = net.run(approved=report.plan.fingerprint)
     assert released.in_sync, told(released)
     calm(net)
@@ -334,7 +334,7 @@ def test_a_document_that_lost_a_whole_section_writes_nothing_at_all(net: Network
     _open_ssh(net)
     report = net.run(wanted, Policy(prune=True))
     assert ended(report, DB, "ingress") == {Outcome.HELD}
-    assert "network_acl/*: the document has lost its whole section" in said(report, DB, "ingress")
+    assert "network_acl/*: the document no longer has this section" in said(report, DB, "ingress")
     assert writes(net) == []
     released = net.run(wanted, approved=net.plan(wanted).plan.fingerprint)
     assert ended(released, DB, "ingress") == {Outcome.CORRECTED}
@@ -368,7 +368,7 @@ def test_a_plan_that_is_no_longer_what_somebody_has_seen_is_refused_before_any_w
     _open_ssh(net)
     seen = net.plan().plan.fingerprint
     move_acl(net, "subnet/PublicSubnet1", default_acl(net))
-    with pytest.raises(StalePlanError, match=f"not {seen}: what it rests on has changed"):
+    with pytest.raises(StalePlanError, match=f"not {seen}: something has changed since"):
         net.run(expected=seen)
     assert writes(net) == []
 

@@ -136,7 +136,7 @@ def test_a_second_taker_is_told_who_has_the_lease_and_until_when(desk: Desk) -> 
 
 def test_a_taken_lease_is_taken_also_where_the_answer_does_not_name_the_holder(desk: Desk) -> None:
     desk.lab.faults.fail("UpdateItem", "ConditionalCheckFailedException")
-    assert desk.ledger.take("web", "run-2") == LeaseHeld("a run that is not named", MORNING + TERM)
+    assert desk.ledger.take("web", "run-2") == LeaseHeld("an unknown run", MORNING + TERM)
 
 
 def test_leases_of_two_documents_do_not_meet(desk: Desk) -> None:
@@ -196,9 +196,7 @@ def test_a_delayed_holder_writes_nothing_after_its_lease_ran_out_although_nobody
     held = lease_of(desk, desk.take())
     before = desk.item()
     desk.later(TERM)
-    assert held.confirm() == (
-        "the lease of web was lost: it has run out (table ledger): the next run does what is left to do"
-    )
+    assert held.confirm() == ("the lease of web was lost: it has run out (table ledger): the next run continues")
     assert desk.item() == before
 
 
@@ -216,9 +214,7 @@ def test_a_delayed_holder_does_not_overwrite_what_another_does(desk: Desk) -> No
     desk.later(TERM + GRACE + timedelta(seconds=1))
     other = desk.take("run-2")
     before = desk.item()
-    assert held.confirm() == (
-        "the lease of web was lost: run-2 has taken it (table ledger): the next run does what is left to do"
-    )
+    assert held.confirm() == ("the lease of web was lost: run-2 has taken it (table ledger): the next run continues")
     assert "run-2 has taken it" in held.release(replace(FULL, region="us-east-1"))
     with pytest.raises(LedgerError, match="run-2 has taken it"):
         held.accept(Accepted(9, "", ""))
@@ -258,7 +254,7 @@ def test_a_confirmation_that_took_longer_than_a_term_allows_nothing(desk: Desk) 
 def test_after_the_release_nothing_may_be_done_any_more(desk: Desk) -> None:
     held = desk.take()
     assert held.release(FULL) == ""
-    assert held.confirm() == "the lease of web was given up (table ledger): the next run does what is left to do"
+    assert held.confirm() == "the lease of web was given up (table ledger): the next run continues"
     assert held.release(DocumentRecord()) == held.confirm()
     assert desk.take("run-2").record == FULL
 
@@ -266,7 +262,7 @@ def test_after_the_release_nothing_may_be_done_any_more(desk: Desk) -> None:
 def test_a_lease_that_somebody_took_away_by_hand_is_lost_and_what_was_learnt_is_not(desk: Desk) -> None:
     held = lease_of(desk, desk.take())
     desk.put(fence={"N": "1"})
-    assert "it is ours no longer" in held.confirm()
+    assert "it is no longer ours" in held.confirm()
     assert held.release(FULL) == ""
     assert desk.take("run-2").record == FULL
 
@@ -439,7 +435,7 @@ def test_an_accepted_version_whose_answer_was_lost_is_remembered_once(desk: Desk
 # A table in trouble
 
 TROUBLES = [
-    ("ProvisionedThroughputExceededException", "the next run tries again; if this goes on, see that DynamoDB"),
+    ("ProvisionedThroughputExceededException", "the next run tries again; if this persists, check that DynamoDB"),
     ("ThrottlingException", "the next run tries again"),
     ("AccessDeniedException", "allow dynamodb:UpdateItem and dynamodb:Scan on it to this role"),
     ("ResourceNotFoundException", "create it in this region, or name the right one in SETPOINT_TABLE"),
@@ -509,7 +505,7 @@ def test_a_table_that_is_not_there_is_named(desk: Desk) -> None:
         ("notified", {"L": []}, "its item cannot be read, at notified: Input should be an object"),
         ("looked_at", {"S": "2026-11-22T09:00:00"}, "its item cannot be read, at looked_at: a time without an offset"),
         ("deleted", {"SS": ["a"]}, "its item cannot be read, at deleted: Input should be a valid boolean"),
-        ("fence", {"N": "1.5"}, "its item cannot be read, at fence: '2.5' is no whole number"),
+        ("fence", {"N": "1.5"}, "its item cannot be read, at fence: '2.5' is not a whole number"),
     ],
 )
 def test_an_item_that_cannot_be_read_is_named_kept_and_not_held(
@@ -538,8 +534,8 @@ def test_an_item_that_cannot_be_read_is_named_also_when_it_cannot_be_put_back(de
 @pytest.mark.parametrize(
     ("owner", "expires", "problem"),
     [
-        ({"S": "run-1"}, {"N": "1795338120000"}, "at expires: '1795338120000' is no time within a day from now"),
-        ({"N": "5"}, {"N": "1795338120"}, "at owner: Decimal('5') is no name"),
+        ({"S": "run-1"}, {"N": "1795338120000"}, "at expires: '1795338120000' is not a time within a day from now"),
+        ({"N": "5"}, {"N": "1795338120"}, "at owner: Decimal('5') is not a name"),
     ],
 )
 def test_a_lease_that_would_never_end_is_named(

@@ -243,7 +243,7 @@ def test_a_swap_of_subnets_between_two_changed_tables_is_held_and_said(net: Netw
     _delete(net, PUBLIC, ANYWHERE)
     _delete(net, PRIVATE, "172.16.0.0/12")
     report = net.run(wanted)
-    circle = "moves between these resources wait for one another"
+    circle = "moves between these resources depend on each other"
     for table in (PUBLIC, PRIVATE):
         for field in ("routes", "subnets"):
             assert ended(report, table, field) == {Outcome.HELD}, told(report)

@@ -99,6 +99,6 @@ def test_a_subnet_in_another_zone_on_the_declared_network_is_blocked(net: Networ
         return str(made["Subnet"]["SubnetId"])
 
     made = elsewhere(net)
-    report = left(net, PUBLIC, "availability_zone", Outcome.BLOCKED, "AWS never changes it")
+    report = left(net, PUBLIC, "availability_zone", Outcome.BLOCKED, "AWS cannot change it")
     assert ended(report, "route_table/PublicRouteTable", "subnets") == {Outcome.CORRECTED}
     assert _subnets(net)["10.0.1.0/24"]["SubnetId"] == made

@@ -34,7 +34,7 @@ FLAPPING = Cause(
     Reason.FLAPPING,
     "flapping: it came back each time it was corrected, so it is suppressed until 2026-03-01T13:00Z",
 )
-UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it is corrected could not be seen: the next run looks again")
+UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it was corrected could not be verified: the next run looks again")
 
 
 def completed(*drifts: Drift, source: Source = Source.SCHEDULE, **changes: Any) -> AttemptResult:

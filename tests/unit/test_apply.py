@@ -262,8 +262,8 @@ def test_what_comes_after_something_that_did_not_end_well_is_skipped() -> None:
     )
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.SKIPPED]
-    assert action_results[1].cause == Cause(Reason.DEPENDENCY, "it comes after: allow it, which did not end well")
-    assert action_results[2].cause == Cause(Reason.DEPENDENCY, "it comes after: revoke it, which is skipped")
+    assert action_results[1].cause == Cause(Reason.DEPENDENCY, "it depends on: allow it, which did not succeed")
+    assert action_results[2].cause == Cause(Reason.DEPENDENCY, "it depends on: revoke it, which is skipped")
     assert aws.names == [ALLOW.name]
 
 
@@ -278,7 +278,7 @@ def test_where_something_could_not_be_made_nothing_is_taken_away_and_elsewhere_i
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE, Ended.DONE]
     assert action_results[1].cause == Cause(
-        Reason.DEPENDENCY, "nothing is taken away where something could not be created"
+        Reason.DEPENDENCY, "nothing is removed where something could not be created"
     )
 
 
@@ -312,7 +312,7 @@ def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> Non
     )
     action_results = done(plan, aws, stale=True)
     assert ends(action_results) == [Ended.DONE, Ended.STALE, Ended.STALE]
-    assert action_results[1].cause == Cause(Reason.STALE, "the last look is too old to take anything away on")
+    assert action_results[1].cause == Cause(Reason.STALE, "the last look is too old to base a removal on")
     assert aws.names == [ALLOW.name]
 
 
@@ -377,7 +377,8 @@ def test_a_rule_that_is_gone_meanwhile_means_that_the_world_has_changed() -> Non
     assert result.ended is Ended.STALE
     assert result.cause == Cause(
         Reason.STALE,
-        "<security_group/APIGatewaySG ingress tcp 80 203.0.113.0/24> is not there any more: the world has changed",
+        "<security_group/APIGatewaySG ingress tcp 80 203.0.113.0/24> no longer exists: "
+        "something has changed since the last look",
     )
     assert aws.calls == []
 
@@ -425,7 +426,7 @@ def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
     action_results = done(plan, aws)
     assert ends(action_results) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
     assert action_results[1].cause == Cause(
-        Reason.WOULD_OPEN, "it would open a way to what is still to be closed: revoke it"
+        Reason.WOULD_OPEN, "it would open a path that is not closed elsewhere yet: revoke it"
     )
 
 
@@ -442,7 +443,7 @@ def test_an_address_is_not_an_id() -> None:
     ghost = Ref(Address("security_group/ghost"))
     aws = Script()
     (result,) = done(by_hand(ALLOW.on(WEB, "allow it", params={"GroupId": ghost})), aws)
-    gone = Cause(Reason.STALE, "<security_group/ghost> is not there any more: the world has changed")
+    gone = Cause(Reason.STALE, "<security_group/ghost> no longer exists: something has changed since the last look")
     assert (result.ended, result.cause) == (Ended.STALE, gone)
     assert aws.calls == []
 

@@ -317,4 +317,4 @@ def test_a_failed_call_and_a_read_change_nothing() -> None:
     assert no_change(record(errorMessage="\x1b[2J")) == "the call failed: \\x1b[2J"
     assert no_change(record(readOnly=True)) == "the call only reads"
     assert no_change(record(readOnly="true")) == "the call only reads"
-    assert no_change(json.loads("[]")) == "it is no record of a call"
+    assert no_change(json.loads("[]")) == "it is not a record of a call"

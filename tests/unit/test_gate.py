@@ -59,7 +59,7 @@ def hold(until: str) -> Cause:
 
 
 def reported(address: Address) -> Cause:
-    return Cause(Reason.REPORT_ONLY, f"the document says report for {address}")
+    return Cause(Reason.REPORT_ONLY, f"the document sets enforcement to report for {address}")
 
 
 def tagged(look: Snapshot, at: Address, text: str) -> Snapshot:
@@ -108,19 +108,19 @@ def test_somebody_may_hold_a_resource_for_a_while(text: str, until: str) -> None
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("for ever", "that is no time; write one such as 2026-11-23T09:00:00Z"),
-        ("", "that is no time; write one such as 2026-11-23T09:00:00Z"),
+        ("for ever", "it is not a time; write one such as 2026-11-23T09:00:00Z"),
+        ("", "it is not a time; write one such as 2026-11-23T09:00:00Z"),
         ("2026-11-22T18:00:00", "it has no time zone; add Z for UTC"),
         ("2026-11-22", "it has no time zone; add Z for UTC"),
         (
             "2026-11-23T09:00:01Z",
-            "it lies beyond 2026-11-23T09:00Z, the furthest that this deployment allows",
+            "it is after 2026-11-23T09:00Z, the latest that this deployment allows",
         ),
-        ("0001-01-01T00:00:00+23:59", "that is no time; write one such as 2026-11-23T09:00:00Z"),
-        ("9999-12-31T23:59:59-23:59", "that is no time; write one such as 2026-11-23T09:00:00Z"),
+        ("0001-01-01T00:00:00+23:59", "it is not a time; write one such as 2026-11-23T09:00:00Z"),
+        ("9999-12-31T23:59:59-23:59", "it is not a time; write one such as 2026-11-23T09:00:00Z"),
         (
             "9999-12-31T23:59:59Z",
-            "it lies beyond 2026-11-23T09:00Z, the furthest that this deployment allows",
+            "it is after 2026-11-23T09:00Z, the latest that this deployment allows",
         ),
     ],
 )
@@ -129,8 +129,8 @@ def test_a_hold_that_is_no_hold_holds_nothing_and_is_told(text: str, problem: st
     assert gated.held == {}
     (finding,) = gated.findings
     assert (finding.address, finding.outcome) == (WEB, Outcome.BLOCKED)
-    code = "" if "lies beyond" in problem else text
-    assert finding.cause == Cause(Reason.INVALID_HOLD_TAG, f"its tag {HOLD}={text!r} holds nothing: {problem}", code)
+    code = "" if "it is after" in problem else text
+    assert finding.cause == Cause(Reason.INVALID_HOLD_TAG, f"its tag {HOLD}={text!r} has no effect: {problem}", code)
 
 
 def test_a_hold_that_is_over_is_not_worth_a_word() -> None:
@@ -168,7 +168,7 @@ def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
     assert (found.breaks, len(found.actions)) == (21, 2)
     assert gated.plan_held == Cause(
         Reason.PLAN_HELD,
-        "the plan takes away 21 live members, and 20 is the limit of one run: look at the plan, "
+        "the plan removes 21 live members, and the limit of one run is 20: review the plan, "
         "then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
         "or by its fingerprint with approve in a manual invoke",
     )
@@ -194,7 +194,7 @@ def test_the_limit_grows_with_the_document_and_a_deployment_may_set_it() -> None
         more = drifted(look, at, ingress=Ingress({**declared.resources[at].ingress, **rules(extra)}))  # type: ignore[attr-defined]
         assert bool(judged(more, declared=declared)[1].plan_held) is held
     one = drifted(look, at, ingress=Ingress({**declared.resources[at].ingress, **rules(1)}))  # type: ignore[attr-defined]
-    assert "0 is the limit" in str(judged(one, Policy(max_breaks=0), declared)[1].plan_held)
+    assert "the limit of one run is 0" in str(judged(one, Policy(max_breaks=0), declared)[1].plan_held)
     assert judged(one, Policy(max_breaks=1), declared)[1].plan_held is None
 
 
@@ -211,7 +211,7 @@ def test_a_document_that_lost_a_whole_section_is_held_whole() -> None:
     assert gated.plan_held
     assert gated.plan_held.reason is Reason.PLAN_HELD
     assert gated.plan_held.message.startswith(
-        "network_acl/*: the document has lost its whole section, yet these are ours: acl-0a1b2c3d: "
+        "network_acl/*: the document no longer has this section, but these resources have its tag: acl-0a1b2c3d: "
     )
     assert judged(beside(look, theirs), declared=declared)[1].plan_held is None
 
@@ -257,7 +257,7 @@ def test_nothing_is_taken_away_where_what_is_to_be_made_is_held_except_what_only
     )
     held = gate(found, DOCUMENT, LOOK, Policy(), MORNING).held
     assert list(held) == [1, 2]
-    assert held[2] == Cause(Reason.DEPENDENCY, "nothing is taken away where something that is to be created is held")
+    assert held[2] == Cause(Reason.DEPENDENCY, "nothing is removed where something to be created is held")
 
 
 def test_a_hold_cascades_along_what_actions_need() -> None:
@@ -270,8 +270,8 @@ def test_a_hold_cascades_along_what_actions_need() -> None:
     )
     held = gate(found, DOCUMENT, LOOK, Policy(), MORNING).held
     assert {index: cause for index, cause in held.items() if index} == {
-        1: Cause(Reason.DEPENDENCY, "it comes after something that is held: dear"),
-        2: Cause(Reason.DEPENDENCY, "it comes after something that is held: next"),
+        1: Cause(Reason.DEPENDENCY, "it depends on an action that is held: dear"),
+        2: Cause(Reason.DEPENDENCY, "it depends on an action that is held: next"),
     }
 
 
@@ -302,7 +302,7 @@ def test_a_hold_ends_a_day_after_it_was_first_seen_whatever_its_tag_says_by_now(
     assert held_since(24).held == {}
     (finding,) = held_since(24).findings
     assert finding.outcome is Outcome.BLOCKED
-    told = "its tag setpoint:hold='2026-11-22T18:00:00Z' holds nothing: it has been held since 2026-11-21T09:00Z, "
+    told = "its tag setpoint:hold='2026-11-22T18:00:00Z' has no effect: it has been held since 2026-11-21T09:00Z, "
     assert finding.cause == Cause(Reason.INVALID_HOLD_TAG, told + "longer than this deployment allows")
 
 

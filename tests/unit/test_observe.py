@@ -176,7 +176,7 @@ def test_without_credentials_there_is_no_look() -> None:
 
 def test_a_vpc_that_cannot_be_looked_for_is_not_made_anew() -> None:
     with pytest.raises(
-        ObserveError, match="the VPC could not be looked for: DescribeVpcs: UnauthorizedOperation"
+        ObserveError, match="the VPC could not be searched for: DescribeVpcs: UnauthorizedOperation"
     ) as unobservable:
         Shown(errors={"DescribeVpcs": "UnauthorizedOperation"}).look()
     assert (unobservable.value.cause.reason, unobservable.value.cause.code) == (
@@ -219,7 +219,7 @@ def test_a_live_value_that_nobody_knows_makes_its_resource_unreadable_and_is_tol
     strange = {"IpProtocol": "quic", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     aws.answers["DescribeSecurityGroups"][0]["IpPermissions"] = [strange]
     look = aws.look()
-    told = "sg-00000000000000001 has something this tool does not know: ValueError: the protocol 'quic'"
+    told = "sg-00000000000000001 has a value that Setpoint does not support: ValueError: the protocol 'quic'"
     assert look.unreadable == {DB: Cause(Reason.UNREADABLE, told)}
     assert APP in look.resources
 
@@ -233,7 +233,7 @@ def test_two_things_that_could_be_it_are_ambiguous() -> None:
         DB: Cause(
             Reason.AMBIGUOUS,
             "2 live resources could be it: sg-00000000000000001, sg-00000000000000003; "
-            "take the tags or the name off all but one",
+            "remove the tags or the name from all but one",
         )
     }
     assert Ref(DB) not in look.handles

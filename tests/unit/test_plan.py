@@ -151,7 +151,10 @@ def test_moves_that_wait_for_one_another_are_held_and_the_others_are_made() -> N
         (INSIDE, Outcome.HELD),
     }
     assert {one.field for one in found.findings} == {"ingress", "subnets"}
-    told_why = "moves between these resources wait for one another: make one of them by hand, or in two documents"
+    told_why = (
+        "moves between these resources depend on each other: "
+        "make one of them by hand, or split them over two revisions of the document"
+    )
     assert {one.cause for one in found.findings} == {Cause(Reason.NO_SAFE_ORDER, told_why)}
 
 
@@ -262,7 +265,8 @@ def test_what_aws_never_changes_is_blocked_and_the_rest_is_corrected() -> None:
     assert said(found) == [("security_group/APIGatewaySG", "description", Outcome.BLOCKED)]
     assert found.findings[0].cause.reason is Reason.IMMUTABLE
     assert found.findings[0].cause.message.startswith(
-        "AWS never changes it: it is 'The old front door' and declared is "
+        "AWS cannot change it: it is 'The old front door', and 'Front door: the only group the internet reaches' "
+        "is declared; "
     )
 
 
@@ -359,7 +363,7 @@ def test_a_gateway_is_attached_after_all_that_closes() -> None:
 
 
 def test_tiers_run_from_closing_to_unmaking() -> None:
-    assert [tier.name for tier in sorted(Tier)] == ["CLOSE", "TAKE_AWAY", "EXCHANGE", "ADD", "UNMAKE"]
+    assert [tier.name for tier in sorted(Tier)] == ["CLOSE", "REMOVE", "EXCHANGE", "ADD", "DELETE"]
 
 
 @pytest.mark.parametrize("status", ["modifying", "backing-up"])
@@ -371,4 +375,4 @@ def test_a_busy_database_waits(status: str) -> None:
         [],
         [("db_instance/mypostgresqldb", "deletion_protection", Outcome.WAITING)],
     )
-    assert found.findings[0].cause == Cause(Reason.NOT_READY, f"AWS takes no change now: it is {status}")
+    assert found.findings[0].cause == Cause(Reason.NOT_READY, f"AWS accepts no change now: it is {status}")

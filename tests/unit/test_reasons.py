@@ -148,10 +148,10 @@ LEADS = (
     "RevokeSecurityGroupIngress: RequestLimitExceeded: ",
     "flapping: ",
     "a fight: ",
-    "it could not be looked at: ",
-    "whether it is corrected could not be seen",
+    "it could not be read: ",
+    "whether it was corrected could not be verified",
     "nothing was tried",
-    "the plan takes away 40 live members",
+    "the plan removes 40 live members",
     "the time of this run is up",
     "the lease is another run's now",
     "a setpoint:hold tag holds it until ",
@@ -272,8 +272,8 @@ def test_a_plan_that_is_not_held_takes_no_drift_out_of_sight() -> None:
 
 def test_what_waits_for_its_own_reason_is_not_told_as_left_by_a_run_that_stopped() -> None:
     """A dependency that the planner found has its own alert, though a call was skipped for another dependency."""
-    stop, skip = Cause(Reason.OUT_OF_TIME, "time is up"), Cause(Reason.DEPENDENCY, "it comes after: close it")
-    own = Cause(Reason.DEPENDENCY, "it comes after what cannot be done now: create the group")
+    stop, skip = Cause(Reason.OUT_OF_TIME, "time is up"), Cause(Reason.DEPENDENCY, "it depends on: close it")
+    own = Cause(Reason.DEPENDENCY, "it depends on an action that cannot be done now: create the group")
     result = completed(
         extra(outcome=Outcome.WAITING, cause=stop),
         extra(HTTPS, Outcome.WAITING, skip, at="security_group/App"),

@@ -130,7 +130,7 @@ def test_a_subnet_that_stays_on_the_main_table_finds_its_routes_unchanged() -> N
     assert found == {
         f"{FRONT} uses this table": CAUSE,
         "route 10.9.0.0/16 via pcx-0a1b2c3d": Cause(
-            Reason.SUPPRESSED, f"what uses it and ought to leave stays, because it is suppressed: {CAUSE}"
+            Reason.SUPPRESSED, f"what uses it cannot be moved away, because that is suppressed: {CAUSE}"
         ),
     }
 

@@ -100,7 +100,7 @@ def test_an_older_revision_is_refused_and_the_accepted_one_stays() -> None:
             f"{PLACE}v2: revision 4 is older than revision 5, which was accepted; "
             "upload it with a revision above 5, or accept revision 4 by hand (accept_revision)"
         ),
-        "Revision 5, accepted before, goes on being enforced.",
+        "Revision 5, accepted before, continues to be enforced.",
     ]
     assert shelf.reads == ["v2", "v1"]
 
@@ -112,10 +112,10 @@ def test_other_bytes_under_the_same_revision_are_refused_and_the_accepted_ones_s
     assert answer.document.vpc == "vpc/main"
     assert answer.refusal.split("\n") == [
         (
-            f"{PLACE}v2: revision 5 was accepted with other bytes than these; "
+            f"{PLACE}v2: revision 5 was accepted with different content; "
             "upload it with a revision above 5, or accept revision 5 by hand (accept_revision)"
         ),
-        "Revision 5, accepted before, goes on being enforced.",
+        "Revision 5, accepted before, continues to be enforced.",
     ]
 
 
@@ -140,8 +140,8 @@ def test_nothing_is_enforced_when_another_revision_is_there_than_was_to_be_accep
     answer = taken(shelf, remembered(5, "v1"), accept_revision=3)
     assert (enforced(answer), answer.accepted) == (None, remembered(5, "v1"))
     assert answer.refusal == (
-        f"{PLACE}v2: revision 3 was to be accepted, and revision {there} is there; nothing was done; "
-        "look at it, then accept the revision that is there, or upload the one you mean"
+        f"{PLACE}v2: the request accepts revision 3, but the object has revision {there}; nothing was done; "
+        "review it, then accept the revision it has, or upload the one you mean"
     )
 
 
@@ -158,10 +158,10 @@ def test_a_version_that_does_not_load_is_refused_with_all_that_is_wrong_with_it(
     assert answer.refusal.split("\n") == [
         f"{PLACE}v2:4:15: 0 is too small (revision); write 1 or more",
         (
-            f"{PLACE}v2:12:28: '10.0.1.7/24' is not written canonically "
+            f"{PLACE}v2:12:28: '10.0.1.7/24' is not in canonical form "
             '(resources.subnet.a.cidr_block); write "10.0.1.0/24"'
         ),
-        "Revision 3, accepted before, goes on being enforced.",
+        "Revision 3, accepted before, continues to be enforced.",
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_document_of_another_name_is_refused() -> None:
     assert (answer.document, answer.accepted) == (None, None)
     assert answer.refusal.split("\n") == [
         (
-            f"{PLACE}v1: the object is named store, and the document in it shop; "
+            f"{PLACE}v1: the object is named store, but the document in it is named shop; "
             'write "name": "store", or upload it as shop.json'
         ),
         "Nothing is enforced: no version of this document was ever accepted.",
@@ -194,7 +194,7 @@ def test_a_document_for_an_account_out_of_reach_is_refused_and_the_accepted_one_
     assert (enforced(answer), answer.accepted) == ((3, "v1"), remembered(3, "v1"))
     assert answer.refusal.split("\n") == [
         f"{PLACE}v2: account 111122223333 is not reached: give a role in it",
-        "Revision 3, accepted before, goes on being enforced.",
+        "Revision 3, accepted before, continues to be enforced.",
     ]
 
 
@@ -249,7 +249,7 @@ def test_the_accepted_version_with_other_bytes_than_remembered_is_not_enforced()
     assert answer.refusal.split("\n") == [
         (
             f"{PLACE}v1: this version has revision 3 and sha256 {digest}, but was accepted with revision 3 and sha256 "
-            f"{'0' * 64}; find out who changed what is remembered, then upload it with a revision above 3, "
+            f"{'0' * 64}; find out who changed the stored record, then upload it with a revision above 3, "
             "or accept revision 3 by hand (accept_revision)"
         ),
         "Nothing is enforced: this is the version that was accepted before.",
