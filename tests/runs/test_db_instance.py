@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import Outcome, Policy
+from desired_state.fields import Address
+from reconciler.model import Cause, Finding, Outcome, Policy, Reason
 from tests.support.cases import (
     DATABASE,
     Edit,
@@ -231,7 +232,7 @@ def test_a_database_that_is_busy_waits(net: Network, status: str) -> None:
     net.lab.settle_after = 1000
     try:
         net.lab.rds_state(DATABASE, status=status)
-        left(net, DB, "deletion_protection", Outcome.WAITING, f"the database is {status}")
+        left(net, DB, "deletion_protection", Outcome.WAITING, f"AWS accepts no change now: it is {status}")
         assert writes(net) == []
     finally:
         net.lab.settle_after = 1
@@ -249,7 +250,7 @@ def test_a_full_disk_may_grow(net: Network) -> None:
 def test_storage_that_is_being_rearranged_waits(net: Network) -> None:
     wanted = document(_wanted(allocated_storage=30))
     net.lab.rds_state(DATABASE, status="storage-optimization")
-    left(net, DB, "allocated_storage", Outcome.WAITING, "the database is storage-optimization", wanted)
+    left(net, DB, "allocated_storage", Outcome.WAITING, "AWS accepts no change now: it is storage-optimization", wanted)
     assert writes(net) == []
 
 
@@ -325,12 +326,29 @@ def test_a_deleted_database_is_made_anew_with_leave(net: Network) -> None:
     _delete(net)
     report = net.run(policy=Policy(create_databases=True))
     net.lab.settle()
-    assert ended(report, DB) == {Outcome.CORRECTED}, told(report)
+    assert ended(report, DB) == {Outcome.WAITING}, told(report)
     assert writes(net) == ["CreateDBInstance"]
     found = _instance(net)
     assert (found["PubliclyAccessible"], found["StorageEncrypted"], found["DeletionProtection"]) == (False, True, True)
     assert [one["VpcSecurityGroupId"] for one in found["VpcSecurityGroups"]] == [net.id("security_group/DBSG")]
     calm(net)
+
+
+def test_a_database_that_aws_is_still_creating_waits_and_nothing_is_sent_for_it(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _delete(net)
+    monkeypatch.setattr(net.lab, "settle_after", 1000)
+    policy, still = Policy(create_databases=True), Cause(Reason.NOT_READY, "AWS is still creating it: it is creating")
+    made = net.run(policy=policy)
+    assert [(one.address, one.outcome, one.cause) for one in made.drifts] == [(DB, Outcome.WAITING, still)]
+    assert (made.in_sync, made.findings, writes(net)) == (False, (), ["CreateDBInstance"])
+    for again in (net.plan(policy=policy), net.run(policy=policy)):
+        assert (again.drifts, again.plan.actions, again.in_sync) == ((), (), False)
+        assert again.findings == (Finding(Address(DB), Outcome.WAITING, still),)
+    assert writes(net) == ["CreateDBInstance"]
+    net.lab.settle()
+    calm(net, policy=policy)
 
 
 def test_a_database_that_cannot_be_made_from_the_document_is_blocked_with_what_is_missing(net: Network) -> None:
@@ -352,7 +370,7 @@ def test_a_database_that_is_being_deleted_waits(net: Network) -> None:
     net.lab.settle_after = 1000
     try:
         net.outsider("rds").delete_db_instance(DBInstanceIdentifier=DATABASE, SkipFinalSnapshot=True)
-        left(net, DB, "deletion_protection", Outcome.WAITING, "the database is deleting")
+        left(net, DB, "deletion_protection", Outcome.WAITING, "AWS accepts no change now: it is deleting")
     finally:
         net.lab.settle_after = 1
 
