@@ -1,1 +1,1 @@
-"""What may be written down, and nothing about how it is done."""
+"""The document: its models, its loader and its checks. Knows nothing about AWS clients or reconciling."""

@@ -1,7 +1,7 @@
-"""What the parts of a document must not say of each other. `load.py` calls `findings` over everything that did load.
+"""Checks across the parts of a document. `reading.py` calls `findings` with everything that loaded.
 
-A resource that is written but failed to load is not missing: nothing is said of references to it. What AWS would refuse
-of single resources and their sums stands in `limits.py`.
+A resource that failed to load is not missing: references to it are not reported. `limits.py` checks what AWS would
+refuse of single resources and of their number.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from desired_state.strict_json import Path
 
 INTERNET = "internet"
-"""What an intent calls everything outside the VPC."""
+"""In an intent: everything outside the VPC."""
 
 
 class Parts(NamedTuple):
-    """Everything of a document that did load; `declared` holds what is written, whether it loaded or not.
+    """Everything in a document that loaded; `declared` has all resources, whether they loaded or not.
 
-    `named` are the names of the workloads, None where they cannot be known.
+    `named` are the names of the workloads, None if they cannot be known.
     """
 
     scope: Scope | None
@@ -41,7 +41,7 @@ class Parts(NamedTuple):
 
 
 def findings(parts: Parts) -> Iterator[Violation]:
-    """Everything that is wrong with the parts together, in no order."""
+    """Everything that is wrong between the parts, in no order."""
     yield from _one_of_each(parts)
     yield from _dangling(parts)
     yield from _claims(parts)
@@ -52,7 +52,7 @@ def findings(parts: Parts) -> Iterator[Violation]:
 
 
 def references(resource: Resource) -> Iterator[tuple[Path, str]]:
-    """(path below the resource, address) of everything that a resource refers to inside its document."""
+    """(path below the resource, address) of each reference to another resource of the document."""
     for field in resource.described():
         value = getattr(resource, field)
         if isinstance(value, Address):
@@ -82,13 +82,13 @@ def _one_of_each(parts: Parts) -> Iterator[Violation]:
         if isinstance(it, NetworkAcl) and it.is_default
     ]
     for found, what, hint in (
-        (vpcs, "VPC", "one document describes one VPC: write a document for each"),
-        (gateways, "internet gateway", "a VPC has one: keep one"),
-        (mains, "main route table", "a VPC has one: keep main in one"),
-        (defaults, "default network ACL", "a VPC has one: keep is_default in one"),
+        (vpcs, "VPC", "a document describes one VPC: write a document for each"),
+        (gateways, "internet gateway", "a VPC has only one: remove one"),
+        (mains, "main route table", "a VPC has only one: set main on one table"),
+        (defaults, "default network ACL", "a VPC has only one: set is_default on one ACL"),
     ):
         for _, path in found[1:]:
-            problem = f"a second {what} beside {shown(found[0][0])}"
+            problem = f"a second {what} besides {shown(found[0][0])}"
             yield Violation(path, problem, hint, on_key=path[-1] not in {"main", "is_default"})
 
 
@@ -103,8 +103,8 @@ def _dangling(parts: Parts) -> Iterator[Violation]:
             for member in getattr(workload, field):
                 if "/" in member and member not in parts.declared:
                     yield _not_declared((*at, field, member), member, names)
-    for at, tolerance in parts.exceptions.items():
-        for target in _referred(tolerance.value):
+    for at, exception in parts.exceptions.items():
+        for target in _referred(exception.value):
             if target not in parts.declared:
                 yield _not_declared((*at, "value"), target, names)
 
@@ -133,7 +133,7 @@ def _not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -
 
 
 def _claims(parts: Parts) -> Iterator[Violation]:
-    """A subnet has one route table and one network ACL."""
+    """A subnet uses one route table and one network ACL."""
     for kind, what in (("route_table", "route table"), ("network_acl", "network ACL")):
         claimed: dict[Address, Address] = {}
         for address, resource in parts.resources.items():
@@ -141,17 +141,18 @@ def _claims(parts: Parts) -> Iterator[Violation]:
                 for subnet in getattr(resource, "subnets", None) or ():
                     first = claimed.setdefault(subnet, address)
                     if first != address:
-                        problem = f"{shown(subnet)} has a {what} already, {shown(first)}"
-                        yield Violation((*_at(address), "subnets", subnet), problem, "a subnet has one: keep it in one")
+                        problem = f"{shown(subnet)} already has a {what}, {shown(first)}"
+                        hint = f"a subnet has only one: list it in one {what}"
+                        yield Violation((*_at(address), "subnets", subnet), problem, hint)
 
 
 def _workloads(parts: Parts) -> Iterator[Violation]:
     for at, workload in parts.workloads.items():
         if at[-1] == INTERNET or "/" in str(at[-1]):
-            hint = f'choose a word without a slash, and not "{INTERNET}"'
+            hint = f'choose a name without a slash, and not "{INTERNET}"'
             yield Violation(at, f"a workload cannot be called {shown(at[-1])}", hint, on_key=True)
         if not workload.subnets:
-            yield Violation((*at, "subnets"), "a workload in no subnet is nowhere", "write the subnets that it runs in")
+            yield Violation((*at, "subnets"), "a workload without subnets", "write the subnets that it runs in")
 
 
 def _intents(parts: Parts) -> Iterator[Violation]:
@@ -166,7 +167,7 @@ def _intents(parts: Parts) -> Iterator[Violation]:
             if problem := _end_problem(end, parts, declared):
                 yield Violation((*at, field), *problem)
         if intent.source == intent.to == INTERNET:
-            yield Violation((*at, "to"), "the internet's way to itself is not ours", "write one end inside the VPC")
+            yield Violation((*at, "to"), "both ends of the intent are the internet", "write one end inside the VPC")
         if intent.ports is not None:
             if intent.protocol not in PORTED:
                 hint = 'add "protocol": "tcp" or "udp", or leave ports out'
@@ -188,7 +189,7 @@ def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) 
         if parts.named is None:
             return None
         hint = nearest(end, (*parts.named, INTERNET))
-        return f"{shown(end)} is no workload, no address of this document and no CIDR", hint
+        return f"{shown(end)} is not a workload, an address in this document or a CIDR", hint
     return problem
 
 
@@ -196,7 +197,7 @@ def _exceptions(parts: Parts) -> Iterator[Violation]:
     first: dict[tuple[Address, str, Any], Path] = {}
     for at, one in parts.exceptions.items():
         if first.setdefault((one.address, one.field, one.value), at) != at:
-            yield Violation(at, "the same exception stands here twice", "keep the one with the right date")
+            yield Violation(at, "a duplicate exception", "keep the one with the right date")
 
 
 def _at(address: Address) -> Path:

@@ -16,7 +16,7 @@ _DAY = 24 * 60
 _WEEK = 7 * _DAY
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _RESERVED_USERS = frozenset({"admin", "rdsadmin"})
-"""Names that RDS keeps for itself on PostgreSQL (RDS user guide, and the refusal of `admin` seen by others)."""
+"""Names that RDS reserves on PostgreSQL (RDS user guide; others have seen `admin` refused)."""
 
 
 def _minute(text: str) -> int | None:
@@ -42,7 +42,7 @@ def maintenance_minutes(window: str) -> tuple[int, int] | None:
 
 
 def windows_overlap(backup: str, maintenance: str) -> bool:
-    """Whether the daily backup window meets the weekly maintenance window; both well-formed. RDS refuses that."""
+    """Whether the daily backup window overlaps the weekly maintenance window, which RDS refuses; both well-formed."""
     start, length = backup_minutes(backup) or (0, 0)
     first, span = maintenance_minutes(maintenance) or (0, 0)
     return any(
@@ -54,7 +54,8 @@ def windows_overlap(backup: str, maintenance: str) -> bool:
 def _backup_window(text: str) -> str:
     minutes = backup_minutes(text)
     if minutes is None or minutes[1] < 30:
-        raise refusal(f"{shown(text)} is no backup window", 'write UTC times at least 30 minutes apart: "17:00-17:30"')
+        hint = 'write UTC times at least 30 minutes apart: "17:00-17:30"'
+        raise refusal(f"{shown(text)} is not a backup window", hint)
     return text
 
 
@@ -62,7 +63,7 @@ def _maintenance_window(text: str) -> str:
     minutes = maintenance_minutes(text)
     if minutes is None or not 30 <= minutes[1] < _DAY:
         hint = 'write UTC days and times 30 minutes to 24 hours apart, in lower case: "sun:18:00-sun:18:30"'
-        raise refusal(f"{shown(text)} is no maintenance window", hint)
+        raise refusal(f"{shown(text)} is not a maintenance window", hint)
     return text
 
 
@@ -73,7 +74,8 @@ def _user(text: str) -> str:
         )
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,15}", text):
         raise refusal(
-            f"{shown(text)} cannot be a master user name", "use 1 to 16 letters, digits or underscores, first a letter"
+            f"{shown(text)} cannot be a master user name",
+            "use 1 to 16 letters, digits or underscores, starting with a letter",
         )
     return text
 
@@ -81,7 +83,8 @@ def _user(text: str) -> str:
 def _database_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", text):
         raise refusal(
-            f"{shown(text)} cannot be a database's name", "use 1 to 63 letters, digits or underscores, first a letter"
+            f"{shown(text)} cannot be a database name",
+            "use 1 to 63 letters, digits or underscores, starting with a letter",
         )
     return text
 
@@ -89,15 +92,15 @@ def _database_name(text: str) -> str:
 def _version(text: str) -> str:
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         raise refusal(
-            f"{shown(text)} is no PostgreSQL version",
-            'write a major version such as "16", or a minor one such as "16.4"',
+            f"{shown(text)} is not a PostgreSQL version",
+            'write a major version such as "16", or a minor version such as "16.4"',
         )
     return text
 
 
 def _instance_class(text: str) -> str:
     if not re.fullmatch(r"db\.[a-z0-9-]+(\.[a-z0-9-]+)+", text):
-        raise refusal(f"{shown(text)} is no DB instance class", 'write a class such as "db.t3.micro"')
+        raise refusal(f"{shown(text)} is not a DB instance class", 'write a class such as "db.t3.micro"')
     return text
 
 
@@ -109,12 +112,12 @@ def _group_description(text: str) -> str:
 
 def _subnet_group(text: str) -> str:
     if not text.startswith("db_subnet_group/"):
-        raise refusal(f"{shown(text)} is no DB subnet group of this document", "write db_subnet_group/<name>")
+        raise refusal(f"{shown(text)} is not a DB subnet group of this document", "write db_subnet_group/<name>")
     return text
 
 
 class DbSubnetGroup(Resource):
-    """The subnets, in two zones or more, that RDS may place an instance in."""
+    """A DB subnet group: subnets in at least two availability zones."""
 
     kind: ClassVar[str] = "db_subnet_group"
     required: ClassVar[frozenset[str]] = frozenset({"subnets"})
@@ -127,16 +130,16 @@ class DbSubnetGroup(Resource):
         if name.lower() == "default":
             return "a DB subnet group cannot be called default", "choose another name"
         if not re.fullmatch(r"[a-z0-9 ._-]{1,255}", name):
-            lower = f" (as in {shown(name.lower())})" if name != name.lower() else ""
+            lower = f", such as {shown(name.lower())}" if name != name.lower() else ""
             return (
-                f"{shown(name)} cannot be a DB subnet group's name",
-                f"RDS stores it in lower case: write it so{lower}",
+                f"{shown(name)} cannot be the name of a DB subnet group",
+                f"use 1 to 255 lower-case letters, digits, spaces and ._-{lower}",
             )
         return super().name_problem(name)
 
 
 class DbInstance(Resource):
-    """A PostgreSQL instance. Its password is never written down: RDS keeps it (`manage_master_user_password`)."""
+    """A PostgreSQL instance. A document has no password: RDS manages it (`manage_master_user_password`)."""
 
     kind: ClassVar[str] = "db_instance"
 
@@ -170,17 +173,17 @@ class DbInstance(Resource):
                 f"RDS stores it in lower case: write {shown(name.lower())}",
             )
         if not re.fullmatch(r"[a-z](-?[a-z0-9])*", name) or len(name) > 63:
-            hint = "use 1 to 63 lower-case letters, digits and single hyphens, first a letter, no hyphen at the end"
-            return f"{shown(name)} cannot be a DB instance's identifier", hint
+            hint = "use 1 to 63 lower-case letters, digits and single hyphens, a letter first, no hyphen at the end"
+            return f"{shown(name)} cannot be the identifier of a DB instance", hint
         return None
 
 
 def _version_agrees(want: DbInstance, have: DbInstance) -> bool:
-    """`16` is any 16.x; with automatic minor upgrades on, a later minor of the same major is what was asked for."""
-    wanted, found = want.engine_version or "", have.engine_version or ""
-    if found == wanted or ("." not in wanted and found.partition(".")[0] == wanted):
+    """`16` matches any 16.x; with automatic minor upgrades, so does a later minor version of the same major version."""
+    declared, found = want.engine_version or "", have.engine_version or ""
+    if found == declared or ("." not in declared and found.partition(".")[0] == declared):
         return True
-    major, _, minor = wanted.partition(".")
+    major, _, minor = declared.partition(".")
     live_major, _, live_minor = found.partition(".")
     upgrades = want.auto_minor_version_upgrade or (
         want.auto_minor_version_upgrade is None and have.auto_minor_version_upgrade
@@ -189,10 +192,10 @@ def _version_agrees(want: DbInstance, have: DbInstance) -> bool:
 
 
 def _storage_agrees(want: DbInstance, have: DbInstance) -> bool:
-    """With storage autoscaling on, RDS grows the storage by itself: more than was asked for is no drift."""
-    wanted, found = want.allocated_storage or 0, have.allocated_storage or 0
-    scales = (want.max_allocated_storage or 0) > wanted
-    return found == wanted or (scales and found > wanted)
+    """With storage autoscaling, more storage than declared is not drift."""
+    declared, found = want.allocated_storage or 0, have.allocated_storage or 0
+    scales = (want.max_allocated_storage or 0) > declared
+    return found == declared or (scales and found > declared)
 
 
 DbInstance.agrees = {"engine_version": _version_agrees, "allocated_storage": _storage_agrees}

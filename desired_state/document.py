@@ -1,7 +1,4 @@
-"""The document, version 1: the envelope around the resources, and what the rest of the code holds of it.
-
-`load.py` makes a `Document` out of bytes; everything else takes it as given.
-"""
+"""The document, version 1: the models around the resources, and `Document`, which `load.py` makes from bytes."""
 
 from __future__ import annotations
 
@@ -22,12 +19,12 @@ from desired_state.members import SecurityGroups, Subnets
 from desired_state.resource import Enforcement, Resource
 
 FORMAT = 1
-"""The version of the document's format that this code writes and reads."""
+"""The version of the document's format that this code reads."""
 
 
 @dataclass(frozen=True)
 class _Form:
-    """A string's form: the pattern all of it follows, what to call it, and the mend."""
+    """The form of a string: a pattern for all of it, its name, and a hint."""
 
     pattern: str
     what: str
@@ -35,7 +32,7 @@ class _Form:
 
     def read(self, text: str) -> str:
         if not re.fullmatch(self.pattern, text):
-            raise refusal(f"{shown(text)} is no {self.what}", self.hint)
+            raise refusal(f"{shown(text)} is not a valid {self.what}", self.hint)
         return text
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -46,9 +43,9 @@ class _Form:
 
 
 Name = Annotated[
-    str, _Form(r"[a-z0-9][a-z0-9-]{0,62}", "name of a document", "use 1 to 63 of a-z, 0-9 and -, no - at the start")
+    str, _Form(r"[a-z0-9][a-z0-9-]{0,62}", "document name", "use 1 to 63 of a-z, 0-9 and -, not starting with -")
 ]
-"""It becomes a tag's value, part of an object's key and the key of a lease."""
+"""Also a tag's value, part of an object's key, and the key of a lease."""
 Revision = Annotated[int, Field(ge=1, le=2**53 - 1)]
 _AccountId = Annotated[str, _Form(r"[0-9]{12}", "account id", 'write the 12 digits as a string: "123456789012"')]
 _Region = Annotated[
@@ -62,7 +59,7 @@ class _Part(BaseModel):
 
 
 class Scope(_Part):
-    """Where the document applies. Without `vpc_id` the VPC is found by its tags, else by Name tag and network."""
+    """The account and region. Without `vpc_id` the VPC is found by its tags, or by its Name tag and CIDR block."""
 
     account_id: _AccountId
     region: _Region
@@ -70,17 +67,14 @@ class Scope(_Part):
 
 
 class Workload(_Part):
-    """A place where somebody's machines run, named for intents: these subnets, with these groups."""
+    """A name for intents to use: machines in these subnets, with these security groups."""
 
     subnets: Subnets
     security_groups: SecurityGroups
 
 
 class Intent(_Part):
-    """A sentence about reachability that the network must keep true.
-
-    `from` and `to` are `internet`, a workload, the address of a resource, or a CIDR.
-    """
+    """What must be reachable or blocked. `from` and `to` are `internet`, a workload, an address, or a CIDR."""
 
     name: Annotated[str, Field(min_length=1, max_length=256)]
     source: Annotated[str, Field(alias="from")]
@@ -91,7 +85,7 @@ class Intent(_Part):
 
 
 class WrittenException(_Part):
-    """An exception as written; `load.py` makes a `DocumentException` of it.
+    """A live value that is accepted until a date, although it is not declared.
 
     `value` is written as in the field itself: a rule, one entry under its number, one route, one tag, one reference.
     """
@@ -105,7 +99,7 @@ class WrittenException(_Part):
 
 @dataclass(frozen=True)
 class DocumentException:
-    """A stranger's value that is tolerated until a date: `value` is canonical, as the model of `address` holds it."""
+    """An exception that loaded: `value` is canonical, as in the model of `address`."""
 
     address: Address
     field: str
@@ -116,11 +110,11 @@ class DocumentException:
 
 @dataclass(frozen=True)
 class Document:
-    """A document that loaded: canonical, cross-checked, pinned by the digest of its bytes.
+    """A document that loaded: canonical and cross-checked, with the digest of its bytes.
 
-    `resources` holds everything declared, in the order of the document, with `enforcement` filled in from the default
-    and an internet gateway's `vpc` filled in with the document's VPC. `vpc` is the address of that VPC; a document that
-    names only `scope.vpc_id` has the VPC in `resources` under its id, nothing of it managed, enforcement `ignore`.
+    `resources` has everything declared, in the document's order, with the defaults of `enforcement` and of an internet
+    gateway's `vpc` filled in. `vpc` is the address of the VPC; if only `scope.vpc_id` names it, `resources` has it
+    under its id, with enforcement `ignore`.
     """
 
     name: str

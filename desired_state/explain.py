@@ -1,7 +1,4 @@
-"""Pydantic's errors in plain words, each with a mend.
-
-`load.py` calls `findings_of` for every part of a document that has not its shape.
-"""
+"""Turns pydantic's errors into plain messages, each with a hint. `reading.py` calls `findings_of`."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Violation(NamedTuple):
-    """Something wrong at a path of a document; `on_key`: with the key there, not with its value."""
+    """Something wrong at a path of a document; `on_key`: with the key, not with its value."""
 
     path: Path
     problem: str
@@ -42,10 +39,10 @@ _NOUNS = {
 def findings_of(
     error: ValidationError, value: Any, at: Path, model: type[BaseModel] | None = None
 ) -> Iterator[Violation]:
-    """What `error` says of `value`, which stands at `at` and was read as `model`."""
+    """The problems in `error`, from reading the `value` at `at` as `model`."""
     wrong_types: dict[Path, list[str]] = {}
     for detail in error.errors(include_url=False):
-        if detail["type"] == "string_unicode":  # half a character: strict_json.py has said so, with its place
+        if detail["type"] == "string_unicode":  # a lone surrogate: strict_json.py reports it
             continue
         below = _below(detail, value)
         context = detail.get("ctx", {})
@@ -55,7 +52,7 @@ def findings_of(
         elif kind == "refused_members":
             for path, problem, hint in context["problems"]:
                 yield Violation((*at, *below, *path), problem, hint)
-        elif kind in _NOUNS:  # a union complains once for each of its members
+        elif kind in _NOUNS:  # a union has an error for each of its members
             wrong_types.setdefault(below, []).append(_NOUNS[kind])
         elif kind == "extra_forbidden":
             hint = nearest(str(below[-1]), known_fields(model, below))
@@ -67,7 +64,7 @@ def findings_of(
 
 
 def known_fields(model: type[BaseModel] | None, below: Path) -> Iterable[str]:
-    """The fields that could stand where `below` ends: those of the model, or those of a member of a collection."""
+    """The fields that are allowed where `below` ends: the model's, or those of a member of a collection."""
     if model is None:
         return ()
     if len(below) == 1:
@@ -78,13 +75,13 @@ def known_fields(model: type[BaseModel] | None, below: Path) -> Iterable[str]:
 
 
 def _below(detail: ErrorDetails, value: Any) -> Path:
-    """Pydantic's location without the names of a union's members, which are no part of the document."""
+    """Pydantic's location without the names of a union's members, which are not in the document."""
     path: Path = ()
     for step in detail["loc"]:
-        there = _step(value, step)
-        if there is _NOTHING and detail["type"] != "missing":
+        inner = _step(value, step)
+        if inner is _NOTHING and detail["type"] != "missing":
             break
-        path, value = (*path, step), there
+        path, value = (*path, step), inner
     return path
 
 
@@ -115,7 +112,7 @@ def _explained(detail: ErrorDetails, below: Path) -> tuple[str, str]:
         case "less_than_equal":
             return f"{value} is too large", f"write {context['le']} or less"
         case "string_too_short":
-            return "the text is empty", "write something that a person can read"
+            return "the text is empty", "write at least one character"
         case "string_too_long":
             return "the text is too long", f"write at most {context['max_length']} characters"
         case _:
@@ -123,12 +120,12 @@ def _explained(detail: ErrorDetails, below: Path) -> tuple[str, str]:
 
 
 def _wrong_type(value: Any, nouns: list[str]) -> tuple[str, str]:
-    wanted = " or ".join(dict.fromkeys(nouns))
-    problem = f"{shown(value)} stands where {wanted} belongs"
+    expected = " or ".join(dict.fromkeys(nouns))
+    problem = f"expected {expected}, found {shown(value)}"
     if isinstance(value, str) and "a whole number" in nouns and value.isascii() and value.isdecimal():
         return problem, f'write {shown(value)[1:-1]}, not "{shown(value)[1:-1]}"'
-    if isinstance(value, str) and wanted == "true or false" and value.lower() in {"true", "false"}:
+    if isinstance(value, str) and expected == "true or false" and value.lower() in {"true", "false"}:
         return problem, f'write {value.lower()}, not "{value}"'
-    if type(value) is int and wanted == "a string":
+    if type(value) is int and expected == "a string":
         return problem, f'write "{shown(value)}", not {shown(value)}'
-    return problem, f"write {wanted}"
+    return problem, f"write {expected}"

@@ -1,7 +1,7 @@
 """The value types that documents and live state share.
 
-Each has one canonical spelling. A document that spells a value otherwise is refused (`load.py`), never rewritten; what
-AWS answers is brought to the same spelling by `reconciler/aws/ec2.py`. Two values are the same exactly when `==` says so.
+Each value has one canonical form, so that `==` decides whether two are the same. A document with another form is
+refused, never rewritten; `reconciler/aws/ec2.py` brings AWS's answers to the canonical form.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAMED_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "all": ANY}
 
 
 def shown(value: object) -> str:
-    """A value of a document for a message: on one line, nothing that a terminal or a log would act on, never long."""
+    """A value for a message: on one line, short, without control characters."""
     if isinstance(value, (list, dict)):
         return "a list" if isinstance(value, list) else "an object"
     if isinstance(value, bool):
@@ -45,11 +45,11 @@ _SHOWN = 120
 
 
 def nearest(text: str, known: Iterable[str]) -> str:
-    """The mend of a word that nobody knows: the known one it resembles, else all of them."""
+    """The hint for an unknown word: the known word it resembles, otherwise all of them."""
     words = list(known)
     alike = [word for word in words if abs(len(word) - len(text)) <= 3][:_COMPARED]
     if close := get_close_matches(text[:_SHOWN], alike, n=1):
-        return f"did you mean {close[0][:_SHOWN]!a}?"  # letters of other scripts by number: they may look alike
+        return f"did you mean {close[0][:_SHOWN]!a}?"  # escaped, because letters of other scripts may look alike
     if not words:
         return "leave it out"
     return f"write one of {', '.join(sorted(words))}" if len(words) <= _LISTED else "see what is declared"
@@ -57,16 +57,16 @@ def nearest(text: str, known: Iterable[str]) -> str:
 
 _LISTED = 30
 _COMPARED = 30
-"""A document may hold ten thousand names and hundreds misspelt; what is wrong is still said within a second."""
+"""Keeps a document with ten thousand names, hundreds of them misspelled, within a second."""
 
 
 def refusal(problem: str, hint: str) -> PydanticCustomError:
-    """What a value type raises: `problem` says what is wrong, `hint` what to write instead."""
+    """The error that a value type raises: what is wrong, and what to write instead."""
     return PydanticCustomError("refused", "{problem}", {"problem": problem, "hint": hint})
 
 
 class Address(str):
-    """`<kind>/<name>`: how a resource is called in references, plans, logs, metrics and alerts."""
+    """`<kind>/<name>`: a resource in references, plans, logs and alerts."""
 
     __slots__ = ()
 
@@ -90,13 +90,13 @@ class Address(str):
 
 
 NOWHERE = Address("nowhere")
-"""What a thing is attached to that is attached to nothing (`None` would mean that nobody knows)."""
+"""What a detached resource is attached to (`None` would mean: not known)."""
 
 
 def cidr_problem(text: str) -> tuple[str, str] | None:
-    """Why `text` is no canonical CIDR, as (problem, mend); None if it is one."""
+    """Why `text` is not a canonical CIDR, as (problem, hint); None if it is one."""
     if len(text) > _LONGEST_CIDR:
-        return _no_cidr(text)
+        return _not_a_cidr(text)
     return _cidr_problem(text)
 
 
@@ -105,19 +105,19 @@ _LONGEST_CIDR = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
 
 @lru_cache(maxsize=65536)
 def _cidr_problem(text: str) -> tuple[str, str] | None:
-    """Memoised: documents and live state repeat their CIDRs."""
+    """Memoized: documents and live state repeat their CIDRs."""
     try:
         parsed = ip_network(text, strict=False)
     except ValueError:
-        return _no_cidr(text)
-    if "%" in text:  # ipaddress knows scoped IPv6 networks, EC2 does not
-        return _no_cidr(text)
+        return _not_a_cidr(text)
+    if "%" in text:  # ipaddress allows scoped IPv6 networks, EC2 does not
+        return _not_a_cidr(text)
     if str(parsed) != text:
-        return f"{shown(text)} is not written canonically", f'write "{parsed}"'
+        return f"{shown(text)} is not in canonical form", f'write "{parsed}"'
     return None
 
 
-def _no_cidr(text: str) -> tuple[str, str]:
+def _not_a_cidr(text: str) -> tuple[str, str]:
     return f"{shown(text)} is not a CIDR", "write an IPv4 or IPv6 network such as 10.0.0.0/16 or 2001:db8::/32"
 
 
@@ -134,14 +134,14 @@ def network(cidr: str) -> tuple[int, int, int]:
 
 
 def contains(outer: str, inner: str) -> bool:
-    """Whether the network `outer` holds every address of `inner`; both canonical CIDRs."""
+    """Whether the network `outer` contains every address of `inner`; both canonical CIDRs."""
     version, first, last = network(outer)
     other, low, high = network(inner)
     return version == other and first <= low and high <= last
 
 
 class RuleKey(NamedTuple):
-    """What makes two security group rules of one direction the same rule to EC2; a description is no part of it.
+    """What identifies a security group rule of one direction in EC2; the description does not.
 
     `protocol` is a name (`tcp`, `udp`, `icmp`, `icmpv6`, `all`) or a number as text. `first` and `last` are the ports
     of tcp and udp, type and code of ICMP (-1: any), and -1 for everything else. `peer` is a canonical CIDR, an address
@@ -164,7 +164,7 @@ class RuleKey(NamedTuple):
 
 @lru_cache(maxsize=32768)
 def rule_key(protocol: str, first: int, last: int, peer: str) -> RuleKey:
-    """The RuleKey of these values, the same object every time: so the differ mostly need not look inside."""
+    """The RuleKey of these values, the same object every time, so that comparing it is mostly an identity check."""
     return RuleKey(protocol, first, last, peer)
 
 
@@ -216,7 +216,7 @@ def written_entry(entry: AclEntry, end: str) -> dict[str, Any]:
 
 
 class TrafficError(ValueError):
-    """A protocol and what stands beside it do not go together: what is wrong, and what to write instead."""
+    """A protocol with ports, an ICMP type or a code that do not match it: what is wrong, and what to write instead."""
 
     def __init__(self, problem: str, hint: str) -> None:
         super().__init__(problem, hint)
@@ -278,11 +278,11 @@ def port_range(ports: int | str) -> tuple[int, int]:
     if isinstance(ports, str):
         bounds = _RANGE.fullmatch(ports)
         if not bounds:
-            hint = 'write a port as a number (443), a range as "1024-65535"'
-            raise TrafficError(f"{shown(ports)} is no port range", hint)
+            hint = 'write a port as a number (443), or a range as "1024-65535"'
+            raise TrafficError(f"{shown(ports)} is not a port range", hint)
         first, last = int(bounds[1]), int(bounds[2])
         if ports != f"{first}-{last}":
-            raise TrafficError(f"{shown(ports)} is not written canonically", f'write "{first}-{last}"')
+            raise TrafficError(f"{shown(ports)} is not in canonical form", f'write "{first}-{last}"')
         if first == last:
             raise TrafficError(f"the range {shown(ports)} is one port", f"write {first}")
     else:

@@ -1,6 +1,6 @@
-"""What AWS would surely refuse of a document's resources, refused before a call is made. `checks.py` calls `findings`.
+"""What AWS would certainly refuse of a document's resources. `checks.py` calls `findings`.
 
-Quotas are those of a new account: a document that needs a raised one is refused.
+Quotas are the default ones: a document that needs an increased quota is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAGNETIC_MAXIMUM = 3072
 
 
 def findings(resources: Mapping[Address, Resource], region: str | None) -> Iterator[Violation]:
-    """Everything that AWS would refuse; `resources` are those that loaded, `region` is None where the scope did not."""
+    """Everything that AWS would refuse; `resources` are those that loaded, `region` is None if the scope did not."""
     vpcs = [it for it in resources.values() if isinstance(it, Vpc) and it.cidr_block]
     vpc = vpcs[0] if len(vpcs) == 1 else None
     subnets = {address: it for address, it in resources.items() if isinstance(it, Subnet)}
@@ -65,7 +65,7 @@ def findings(resources: Mapping[Address, Resource], region: str | None) -> Itera
 
 def _vpc(vpc: Vpc) -> Iterator[Violation]:
     if vpc.enable_dns_hostnames and vpc.enable_dns_support is False:
-        hint = "write enable_dns_support true, or enable_dns_hostnames false"
+        hint = "set enable_dns_support to true, or enable_dns_hostnames to false"
         yield Violation(("enable_dns_hostnames",), "DNS hostnames need DNS support", hint)
 
 
@@ -73,34 +73,34 @@ def _subnet(subnet: Subnet, vpc: Vpc | None, region: str | None) -> Iterator[Vio
     block, zone = subnet.cidr_block or "", subnet.availability_zone or ""
     if vpc and vpc.cidr_block and block and not contains(vpc.cidr_block, block):
         hint = f"choose a network inside {vpc.cidr_block}"
-        yield Violation(("cidr_block",), f"{block} is outside the VPC's network", hint)
+        yield Violation(("cidr_block",), f"{block} is outside the VPC's CIDR block", hint)
     if region and zone and (not zone.startswith(region) or zone[len(region) : len(region) + 1].isdigit()):
         hint = f'write a zone such as "{region}a"'
-        yield Violation(("availability_zone",), f"{shown(zone)} is no zone of {region}", hint)
+        yield Violation(("availability_zone",), f"{shown(zone)} is not a zone of {region}", hint)
 
 
 def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
-    """Subnets of a VPC share no address (CreateSubnet: InvalidSubnet.Conflict)."""
+    """Subnets of a VPC must not overlap (CreateSubnet: InvalidSubnet.Conflict)."""
     written = {address: index for index, address in enumerate(subnets)}
     blocks = {address: it.cidr_block for address, it in subnets.items() if it.cidr_block}
     ranges = sorted((*network(block), written[address], address) for address, block in blocks.items())
     widest: tuple[int, int, int, int, Address] | None = None
-    for here in ranges:
-        if widest and here[1] <= widest[2]:  # all are IPv4: they begin in order, so the one that ends last decides
-            first, second = sorted((widest, here), key=lambda one: one[3])
+    for current in ranges:
+        if widest and current[1] <= widest[2]:  # sorted by their start (all are IPv4), so the latest end decides
+            first, second = sorted((widest, current), key=lambda one: one[3])
             problem = f"{blocks[second[4]]} overlaps {shown(first[4])} ({blocks[first[4]]})"
-            hint = "give every subnet addresses of its own"
+            hint = "choose a network that no other subnet overlaps"
             yield Violation(("resources", "subnet", second[4].name, "cidr_block"), problem, hint)
-        if not widest or here[2] > widest[2]:
-            widest = here
+        if not widest or current[2] > widest[2]:
+            widest = current
 
 
 def _route_table(table: RouteTable, vpc: Vpc | None) -> Iterator[Violation]:
     routes = table.routes or Routes()
     if vpc and vpc.cidr_block and vpc.cidr_block in routes:
-        hint = "leave it out: the local route is AWS's own"
+        hint = "leave it out: AWS creates the local route"
         yield Violation(
-            ("routes", vpc.cidr_block), "a route for the VPC's own network cannot be created", hint, on_key=True
+            ("routes", vpc.cidr_block), "a route for the VPC's CIDR block cannot be created", hint, on_key=True
         )
     if len(routes) > ROUTES:
         yield from _too_many(
@@ -120,67 +120,69 @@ def _network_acl(acl: NetworkAcl) -> Iterator[Violation]:
     for field, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
         if entries and len(entries) > ACL_ENTRIES:
             cidrs = [entry.cidr for entry in entries.values()]
-            hint = f"use wider networks or port ranges: {ACL_ENTRIES}, as AWS's own entry counts too"
+            hint = "use wider networks or port ranges (of AWS's 20 entries, one is its own)"
             yield from _too_many((field,), f"{field} entries", cidrs, ACL_ENTRIES, hint)
 
 
 def _too_many(path: tuple[str, ...], what: str, peers: Iterable[str], limit: int, hint: str) -> Iterator[Violation]:
-    """AWS counts IPv4 and IPv6 apart; what is no network counts in both."""
+    """AWS counts IPv4 and IPv6 separately; a peer that is not a network counts in both."""
     count = Counter((4, 6)[is_ipv6(peer)] if is_cidr(peer) else 0 for peer in peers)
     for family in (4, 6):
         if count[family] + count[0] > limit:
-            yield Violation(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS takes {limit}", hint)
+            yield Violation(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS allows {limit}", hint)
 
 
 def _group_names(resources: Mapping[Address, Resource]) -> Iterator[Violation]:
-    """Names of groups are unique in a VPC whatever their case (CreateSecurityGroup: InvalidGroup.Duplicate)."""
+    """Group names are unique in a VPC regardless of case (CreateSecurityGroup: InvalidGroup.Duplicate)."""
     first: dict[str, str] = {}
     for address in resources:
         if (
             address.kind == "security_group"
             and (other := first.setdefault(address.name.lower(), address.name)) != address.name
         ):
-            problem = f"{shown(address.name)} and {shown(other)} are one name to AWS"
+            problem = f"{shown(address.name)} and {shown(other)} are the same name to AWS"
             path = ("resources", "security_group", address.name)
             yield Violation(path, problem, "choose names that differ in more than case", on_key=True)
 
 
 def _database_tags(resources: Mapping[Address, Resource]) -> Iterator[Violation]:
-    """RDS takes fewer characters than EC2 (RDS user guide, "Tagging Amazon RDS resources")."""
+    """RDS allows fewer characters than EC2 (RDS user guide, "Tagging Amazon RDS resources")."""
     for address, resource in resources.items():
         if address.kind in {"db_instance", "db_subnet_group"}:
             for key, value in (resource.tags or {}).items():
                 if not _DATABASE_TAG.fullmatch(key + value):
                     path = ("resources", address.kind, address.name, "tags", key)
-                    yield Violation(path, "RDS refuses a sign in this tag", "use letters, digits, spaces and _.:/=+-@")
+                    problem = "RDS refuses a character in this tag"
+                    yield Violation(path, problem, "use letters, digits, spaces and _.:/=+-@")
 
 
 def _subnet_group(group: DbSubnetGroup, subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
     """RDS API reference, CreateDBSubnetGroup: DBSubnetGroupDoesNotCoverEnoughAZs, DBSubnetQuotaExceededFault."""
     listed = group.subnets or Subnets()
     if len(listed) > SUBNETS_IN_GROUP:
-        problem = f"{len(listed)} subnets in a group, RDS takes {SUBNETS_IN_GROUP}"
-        yield Violation(("subnets",), problem, "keep those in which the instances may stand")
+        problem = f"{len(listed)} subnets in a group, RDS allows {SUBNETS_IN_GROUP}"
+        yield Violation(("subnets",), problem, "remove subnets that no instance needs")
     zones = {subnets[one].availability_zone for one in listed if one in subnets}
     if len(zones) < ZONES_IN_GROUP and all(one in subnets for one in listed):
         covered = f"only {zones.pop()}" if zones else "no availability zone"
-        problem = f"the subnet group covers {covered}, RDS asks for two zones or more"
+        problem = f"the subnet group covers {covered}, RDS requires at least two zones"
         yield Violation(("subnets",), problem, "add a subnet in another availability zone")
 
 
 def _windows(instance: DbInstance) -> Iterator[Violation]:
     backup, maintenance = instance.preferred_backup_window, instance.preferred_maintenance_window
     if backup and maintenance and windows_overlap(backup, maintenance):
-        problem = f"the maintenance window {maintenance} meets the backup window {backup}"
-        yield Violation(("preferred_maintenance_window",), problem, "choose windows that share no minute")
+        problem = f"the maintenance window {maintenance} overlaps the backup window {backup}"
+        yield Violation(("preferred_maintenance_window",), problem, "choose windows that do not overlap")
 
 
 def _storage(instance: DbInstance) -> Iterator[Violation]:
-    """RDS user guide, "Amazon RDS DB instance storage"; autoscaling is off where the maximum is the size itself."""
+    """RDS user guide, "Amazon RDS DB instance storage"; autoscaling is off if the maximum is the size itself."""
     size, most, kind = instance.allocated_storage, instance.max_allocated_storage, instance.storage_type
     if size is not None and most is not None and most <= size:
-        hint = f"write more than {size}, or leave it out for no autoscaling"
-        yield Violation(("max_allocated_storage",), f"{most} is no more than the {size} GiB it starts with", hint)
+        hint = f"write more than {size}, or leave it out to disable autoscaling"
+        problem = f"{most} GiB is not more than the allocated {size} GiB"
+        yield Violation(("max_allocated_storage",), problem, hint)
     if kind in {"io1", "io2"} and size is not None and size < PROVISIONED_MINIMUM:
         hint = f"write {PROVISIONED_MINIMUM} or more, or choose gp3"
         yield Violation(("allocated_storage",), f"{size} GiB is too small for {kind}", hint)
@@ -191,22 +193,23 @@ def _storage(instance: DbInstance) -> Iterator[Violation]:
 
 def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Violation]:
     if instance.manage_master_user_password is False:
-        hint = "leave it out where somebody keeps the password elsewhere: a password never stands in a document"
-        yield Violation(("manage_master_user_password",), "nobody would know the master password", hint)
+        hint = "write true, or leave it out if the password is managed elsewhere"
+        problem = "the instance would have no master password, because a document cannot contain one"
+        yield Violation(("manage_master_user_password",), problem, hint)
     groups = instance.vpc_security_groups
     if groups is not None and not groups:
         yield Violation(
             ("vpc_security_groups",),
             "an instance without security groups",
-            "write one at least, or leave the field out",
+            "write at least one, or leave the field out",
         )
     if groups is not None and len(groups) > GROUPS_ON_INSTANCE:
-        problem = f"{len(groups)} security groups on an instance, AWS takes {GROUPS_ON_INSTANCE}"
-        yield Violation(("vpc_security_groups",), problem, "put their rules together in fewer groups")
+        problem = f"{len(groups)} security groups on an instance, AWS allows {GROUPS_ON_INSTANCE}"
+        yield Violation(("vpc_security_groups",), problem, "combine their rules in fewer groups")
     if instance.publicly_accessible and vpc:  # RDS: InvalidVPCNetworkStateFault
         if not (vpc.enable_dns_support and vpc.enable_dns_hostnames):
-            hint = "write enable_dns_support and enable_dns_hostnames true in the VPC, or publicly_accessible false"
+            hint = "set enable_dns_support and enable_dns_hostnames to true in the VPC, or publicly_accessible to false"
             yield Violation(("publicly_accessible",), "a public instance in a VPC without DNS hostnames", hint)
         if not has_gateway:
-            hint = "declare the internet gateway, or write publicly_accessible false"
-            yield Violation(("publicly_accessible",), "a public instance in a VPC without internet gateway", hint)
+            hint = "declare the internet gateway, or set publicly_accessible to false"
+            yield Violation(("publicly_accessible",), "a public instance in a VPC without an internet gateway", hint)

@@ -1,8 +1,8 @@
-"""Bytes -> `Document`, or everything that is wrong with them at once, each with its place and its mend.
+"""Loads a `Document` from bytes, or raises everything that is wrong with them at once, with locations and hints.
 
-The command line, the worker and the manual invoke call `load`; nothing else makes a `Document`. First the text
-(`strict_json.py`), then the parts (`reading.py`), then what the parts say of each other (`checks.py`). Places are
-looked up only where something is wrong, so a good document does not pay for them.
+`load` is the only way to create a `Document`. It reads the text (`strict_json.py`), then the parts (`reading.py`), then
+checks them against each other (`checks.py`). Locations are computed only for problems, so a valid document does not pay
+for them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Problem(NamedTuple):
     """One thing that is wrong with a document: where (line and column from 1), what, and what to write instead.
 
-    Every text is of one line, without anything that a terminal or a log would act on.
+    Every text is sanitized and on one line.
     """
 
     file: str
@@ -53,23 +53,23 @@ class Problem(NamedTuple):
 
 
 class DocumentError(Exception):
-    """The bytes are no document. `problems` holds all that is wrong, by place; the text has a line for each.
+    """The bytes are not a valid document. `problems` has all that is wrong, by location; the text has a line for each.
 
-    Where there are more than ENOUGH, the first of them, and a last line that says so.
+    If there are more than ENOUGH, it has the first of them, and a last line that says so.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(problems)
         if len(ordered) > ENOUGH:
             last = ordered[ENOUGH - 1]
-            more = last._replace(path="", problem="there are more problems than these", hint="mend these first")
+            more = last._replace(path="", problem="there are more problems", hint="fix these first")
             ordered = [*ordered[:ENOUGH], more]
         self.problems = tuple(ordered)
         super().__init__("\n".join(map(str, self.problems)))
 
 
 def load(data: bytes, origin: str) -> Document:
-    """The document in `data`; `origin` says where the bytes came from and stands before every problem.
+    """The document in `data`; `origin` says where the bytes came from, for every problem's location.
 
     Raises DocumentError, and nothing else, whatever the bytes.
     """
@@ -78,7 +78,7 @@ def load(data: bytes, origin: str) -> Document:
 
 @lru_cache(maxsize=4)
 def _loaded(data: bytes, origin: str) -> Document:
-    """Memoised: a warm worker is handed the same bytes run after run, and a document never changes."""
+    """Memoized: a warm worker loads the same bytes run after run, and a `Document` is immutable."""
     text = decode(data)
     if isinstance(text, Fault):
         raise DocumentError(_problems(origin, data.decode(errors="replace"), [text]))
@@ -106,31 +106,31 @@ def _loaded(data: bytes, origin: str) -> Document:
 
 
 def _placed(finding: Violation, written: Any, spots: Mapping[Path, Spot]) -> Fault:
-    """A finding with its offset; what is not there stands where its parent does."""
+    """A finding with its offset; what is missing has the location of its parent."""
     path = _resolved(finding.path, written)
-    there = path
-    while there not in spots:
-        there = there[:-1]
-    offset = spots[there][0 if finding.on_key else 1]
+    nearest = path
+    while nearest not in spots:
+        nearest = nearest[:-1]
+    offset = spots[nearest][0 if finding.on_key else 1]
     return Fault(offset, path, finding.problem, finding.hint)
 
 
 def _resolved(path: Path, written: Any) -> Path:
-    """The path with members of lists by their index: checks know a list of references by its members only."""
+    """The path with indices for members of lists, which the checks name by value."""
     resolved: Path = ()
     for step in path:
         by_value = isinstance(written, list) and isinstance(step, str) and step in written
-        here = written.index(step) if by_value else step
-        resolved = (*resolved, here)
+        key = written.index(step) if by_value else step
+        resolved = (*resolved, key)
         try:
-            written = written[here]
+            written = written[key]
         except (KeyError, IndexError, TypeError):
             written = None
     return resolved
 
 
 def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
-    """The first of the faults, as many as a DocumentError holds and one, so that it can tell that there are more."""
+    """The first of the faults: one more than a DocumentError has, so that it can say that there are more."""
     starts = line_starts(text)
     first = sorted(faults, key=lambda fault: fault.offset)[: ENOUGH + 1]
     return [
@@ -146,7 +146,7 @@ def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
 
 
 def _path(path: Path) -> str:
-    """`resources.security_group.web.ingress[0].source`; keys that are no plain words stand quoted in brackets."""
+    """`resources.security_group.web.ingress[0].source`; keys that are not plain words are quoted, in brackets."""
     text = ""
     for step in path:
         if isinstance(step, str) and re.fullmatch(r"[A-Za-z_$][A-Za-z0-9_$-]{0,62}", step):

@@ -1,10 +1,8 @@
-"""The sets and mappings of a document: what they have in common, and the plain ones, references and tags.
+"""The sets and mappings of a document: their base class, references and tags. `rules.py` has rules, entries and routes.
 
-`rules.py` has the others: rules, entries and routes.
-
-Written as JSON lists and objects, kept as mappings and sets with hashable canonical members, so that the differ
-compares them member by member and never cares for their order. Each accepts its written form (a document) or itself
-(live state). Bad members are refused all at once: the error's context carries `(path below, problem, mend)` of each.
+In JSON they are lists and objects; here they are mappings and sets of canonical members, so that they are compared
+member by member, regardless of order. Each validates its written form (a document) or itself (live state). All invalid
+members are reported at once: the error's context has `(path below, problem, hint)` of each.
 """
 
 from __future__ import annotations
@@ -30,14 +28,14 @@ STRICT = ConfigDict(extra="forbid", strict=True)
 
 
 def refused_members(problems: list[MemberProblem]) -> PydanticCustomError:
-    """What a collection raises: every member's problem at once, under `problems` in the error's context."""
+    """The error that a collection raises, with every member's problem under `problems` in its context."""
     return PydanticCustomError(
         "refused_members", "{count} members are refused", {"count": len(problems), "problems": problems}
     )
 
 
 class Collection:
-    """Mixed into a collection: validation from its written form, or from itself."""
+    """Mixin of a collection: validates its written form, or an instance of itself."""
 
     written: ClassVar[Any]
 
@@ -66,7 +64,7 @@ class Collection:
 
 
 class References(Collection, frozenset[Address]):
-    """A set of references to resources; live state may hold ids of things that nobody declared."""
+    """A set of references to resources; live state may contain ids of undeclared resources."""
 
     written = list[str]
     allowed: ClassVar[re.Pattern[str]]
@@ -77,9 +75,9 @@ class References(Collection, frozenset[Address]):
         problems, seen = list[MemberProblem](), set[str]()
         for index, one in enumerate(written):
             if not cls.allowed.fullmatch(one):
-                problems.append(((index,), f"{shown(one)} is no reference that fits here", cls.hint))
+                problems.append(((index,), f"{shown(one)} is not a valid reference here", cls.hint))
             if one in seen:
-                problems.append(((index,), f"{shown(one)} stands here twice", "state it once"))
+                problems.append(((index,), f"{shown(one)} is listed twice", "list it once"))
             seen.add(one)
         if problems:
             raise refused_members(problems)
@@ -97,14 +95,14 @@ class Subnets(References):
 
 
 class SecurityGroups(References):
-    """A set of `security_group/<name>`, or of ids of groups that another document or nobody declares."""
+    """A set of `security_group/<name>`, or of ids of groups that this document does not declare."""
 
     allowed = re.compile(r"security_group/.+|sg-[0-9a-f]{8,17}")
-    hint = "write security_group/<name> of a group in this document, or an id sg-..."
+    hint = "write security_group/<name> of a group in this document, or a group id sg-..."
 
 
 class Tags(Collection, dict[str, str]):
-    """Tags; the only mapping of which a document owns just the keys it names."""
+    """Tags; only the declared keys are managed."""
 
     written = dict[str, str]
 
@@ -115,15 +113,14 @@ class Tags(Collection, dict[str, str]):
             if key.lower().startswith(("aws:", "rds:")):
                 problems.append(((key,), f"AWS reserves tags that begin with {key[:4]!r}", "choose another key"))
             if key.startswith("setpoint:"):
-                problems.append(((key,), f"{shown(key)} is a tag that this tool keeps itself", "leave it out"))
+                problems.append(((key,), f"{shown(key)} is reserved for Setpoint", "leave it out"))
             if not 1 <= len(key) <= 127 or len(value) > 256:
-                problems.append(
-                    ((key,), "AWS takes no tag of this length", "1 to 127 characters in a key, at most 256 in a value")
-                )
+                hint = "use 1 to 127 characters in the key, at most 256 in the value"
+                problems.append(((key,), "AWS does not allow a tag of this length", hint))
             if not (key + value).isprintable():
-                problems.append(((key,), "the tag holds characters that cannot be printed", "write plain text"))
+                problems.append(((key,), "the tag contains unprintable characters", "use printable characters"))
         if len(written) > 40:
-            problems.append(((), f"{len(written)} tags", "AWS keeps 50 on a resource; declare at most 40"))
+            problems.append(((), f"{len(written)} tags", "declare at most 40: AWS allows 50 on a resource"))
         if problems:
             raise refused_members(problems)
         return cls(written)
@@ -133,5 +130,5 @@ class Tags(Collection, dict[str, str]):
 
 
 def members(value: Any) -> Iterable[Any]:
-    """The members of a collection, for counting and naming; a scalar has none."""
+    """The members of a collection; a scalar has none."""
     return value if isinstance(value, (Mapping, frozenset)) else ()

@@ -1,6 +1,6 @@
-"""The network's kinds: VPC, internet gateway, subnet, route table, security group, network ACL.
+"""The kinds of the network: VPC, internet gateway, subnet, route table, security group, network ACL.
 
-One frozen model per kind. Property names are the AWS API's in snake_case; a reference drops its `_id`.
+One frozen model per kind. Fields have the names of the AWS API in snake_case; a reference has no `_id`.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ _ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+[a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+-[a
 
 
 def _block(text: str) -> str:
-    """A network of a VPC or subnet: canonical IPv4, /16 to /28 (VPC user guide, VPC CIDR blocks)."""
+    """The CIDR block of a VPC or subnet: canonical IPv4, /16 to /28 (VPC user guide, VPC CIDR blocks)."""
     if problem := cidr_problem(text):
         raise refusal(*problem)
     if is_ipv6(text) or not 16 <= int(text.partition("/")[2]) <= 28:
         raise refusal(
-            f"{shown(text)} cannot be the network of a VPC or subnet", "AWS takes IPv4 networks from /16 to /28"
+            f"{shown(text)} cannot be the CIDR block of a VPC or subnet", "write an IPv4 network from /16 to /28"
         )
     return text
 
 
 def _zone(text: str) -> str:
     if not _ZONE.fullmatch(text):
-        raise refusal(f"{shown(text)} is no availability zone", 'write a zone\'s name, such as "ap-northeast-2a"')
+        hint = 'write the name of a zone, such as "ap-northeast-2a"'
+        raise refusal(f"{shown(text)} is not an availability zone", hint)
     return text
 
 
 def _vpc(text: str) -> str:
     if not text.startswith("vpc/"):
         raise refusal(
-            f"{shown(text)} is no VPC of this document", "write vpc/<name>, or leave it out: a document has one VPC"
+            f"{shown(text)} is not a VPC of this document", "write vpc/<name>, or leave it out: a document has one VPC"
         )
     return text
 
@@ -56,7 +57,7 @@ GroupDescription = Annotated[str, AfterValidator(_description)]
 
 
 class Vpc(Resource):
-    """The VPC; a document has exactly one."""
+    """The VPC; a document has one."""
 
     kind: ClassVar[str] = "vpc"
     required: ClassVar[frozenset[str]] = frozenset({"cidr_block"})
@@ -67,7 +68,7 @@ class Vpc(Resource):
 
 
 class InternetGateway(Resource):
-    """The internet gateway. `vpc` is what it is attached to; left out in a document it is the document's VPC."""
+    """The internet gateway. `vpc` is what it is attached to, by default the document's VPC."""
 
     kind: ClassVar[str] = "internet_gateway"
     route_parameter: ClassVar[str] = "GatewayId"
@@ -76,7 +77,7 @@ class InternetGateway(Resource):
 
 
 class Subnet(Resource):
-    """A subnet; its network is its identity."""
+    """A subnet; its CIDR block identifies it."""
 
     kind: ClassVar[str] = "subnet"
     required: ClassVar[frozenset[str]] = frozenset({"cidr_block", "availability_zone"})
@@ -89,8 +90,8 @@ class Subnet(Resource):
 class RouteTable(Resource):
     """A route table with its static routes and the subnets explicitly associated with it.
 
-    `main: true` declares the VPC's main table. The local routes, propagated routes and those of gateway endpoints are
-    AWS's own and no part of `routes`.
+    `main: true` declares the VPC's main table. `routes` does not include AWS's own: local routes, propagated routes and
+    those of gateway endpoints.
     """
 
     kind: ClassVar[str] = "route_table"
@@ -101,7 +102,7 @@ class RouteTable(Resource):
 
 
 class SecurityGroup(Resource):
-    """A security group; its name is the group's name, `default` is the VPC's default group."""
+    """A security group; `default` is the VPC's default group."""
 
     kind: ClassVar[str] = "security_group"
 
@@ -113,11 +114,14 @@ class SecurityGroup(Resource):
     def name_problem(cls, name: str) -> Refusal | None:
         if name.lower().startswith("sg-"):
             return (
-                f"{shown(name)} cannot be a group's name",
-                "AWS keeps names that begin with sg- for ids; choose another",
+                f"{shown(name)} cannot be the name of a security group",
+                "choose another: AWS reserves names that start with sg- for ids",
             )
         if name.lower() == "default" and name != "default":
-            return f"{shown(name)} cannot be a group's name", 'the VPC\'s default group is called "default"'
+            return (
+                f"{shown(name)} cannot be the name of a security group",
+                'write "default" for the VPC\'s default group',
+            )
         return super().name_problem(name)
 
 

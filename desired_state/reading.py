@@ -1,6 +1,6 @@
-"""From the values of a document to its parts, each read by itself, so that one bad part hides no problem of another.
+"""Reads the parts of a document one by one, so that an invalid part does not hide the problems of another.
 
-`load.py` makes a `Reading` for every document, asks it for the `Document`, and says what it found where there is none.
+`load.py` makes a `Reading` of the values; it returns the `Document`, or has the findings.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _TOP: dict[str, TypeAdapter[Any]] = {
     "enforcement": TypeAdapter(Enforcement),
 }
 ENOUGH = 500
-"""Problems that a person is told of at once; a hostile document could hold a hundred thousand."""
+"""Problems that are reported at once; a hostile document could have a hundred thousand."""
 _REQUIRED = ("version", "name", "revision", "scope", "resources")
 _KNOWN = (*_TOP, "resources", "intents", "workloads", "exceptions")
 _UNTIL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
 
 
 class Reading:
-    """One reading of a document's values; `findings` grows on the way, in no order."""
+    """Reads a document's values once; `findings` has the problems so far, in no order."""
 
     def __init__(self, written: Any) -> None:
         self.findings: list[Violation] = []
@@ -63,7 +63,7 @@ class Reading:
         self._written = self._envelope(written)
 
     def document(self, sha256: str, origin: str) -> Document | None:
-        """The document, or None where there are findings."""
+        """The document, or None if there are findings."""
         if self._written is None:
             return None
         top: dict[str, Any] = {
@@ -80,11 +80,11 @@ class Reading:
         vpc = self._vpc(scope)
         intents = self._each(Intent, "intents", list)
         workloads = self._each(Workload, "workloads", dict)
-        tolerances = self._each(WrittenException, "exceptions", list)
+        written = self._each(WrittenException, "exceptions", list)
         exceptions = {
             at: read
-            for at, one in tolerances.items()
-            if len(self.findings) <= ENOUGH and (read := self._tolerance(one, at))
+            for at, one in written.items()
+            if len(self.findings) <= ENOUGH and (read := self._exception(one, at))
         }
         named = self._written.get("workloads", {})
         parts = Parts(
@@ -96,7 +96,7 @@ class Reading:
             named=frozenset(named) if isinstance(named, dict) and self._written.keys() <= set(_KNOWN) else None,
             exceptions=exceptions,
         )
-        if len(self.findings) <= ENOUGH:  # more of them, and not everything was read that others may refer to
+        if len(self.findings) <= ENOUGH:  # with more, reading stopped early and references cannot be checked
             self.findings += islice(checks.findings(parts), ENOUGH + 1)
         if self.findings or scope is None:
             return None
@@ -117,13 +117,13 @@ class Reading:
     def _refuse(self, path: Path, problem: str, hint: str, *, on_key: bool = False) -> None:
         self.findings.append(Violation(path, problem, hint, on_key))
 
-    def _refuse_shape(self, path: Path, value: Any, wanted: str) -> None:
-        self._refuse(path, f"{shown(value)} stands where {wanted} belongs", f"write {wanted}")
+    def _refuse_shape(self, path: Path, value: Any, expected: str) -> None:
+        self._refuse(path, f"expected {expected}, found {shown(value)}", f"write {expected}")
 
     def _envelope(self, written: Any) -> dict[str, Any] | None:
-        """The document in today's format, its keys checked; None if there is no reading on."""
+        """The document in the current format, its keys checked; None if it cannot be read further."""
         if not isinstance(written, dict):
-            self._refuse((), f"{shown(written)} is no document", 'write an object: { "version": 1, ... }')
+            self._refuse((), f"expected an object, found {shown(written)}", 'write an object: { "version": 1, ... }')
             return None
         version = written.get("version")
         if type(version) is int and version != FORMAT and version not in UPGRADES:
@@ -150,7 +150,7 @@ class Reading:
             return None
 
     def _members(self, part: str, shape: type[Any]) -> Any:
-        """The part if it has its shape, else an empty one."""
+        """The part if it has the right shape, otherwise an empty one."""
         value = (self._written or {}).get(part, shape())
         if isinstance(value, shape):
             return value
@@ -158,7 +158,7 @@ class Reading:
         return shape()
 
     def _each[M: BaseModel](self, model: type[M], part: str, shape: type[Any]) -> dict[Path, M]:
-        """The members that load, by their paths."""
+        """The members that loaded, by path."""
         members = self._members(part, shape)
         pairs = members.items() if isinstance(members, dict) else enumerate(members)
         found: dict[Path, M] = {}
@@ -170,12 +170,12 @@ class Reading:
         return found
 
     def _section(self, kind: str, section: Any, enforcement: Enforcement) -> None:
-        """All resources of a kind, into those that are declared and those that load."""
+        """Adds all resources of a kind to those declared, and to those that loaded."""
         at: Path = ("resources", kind)
         model = SECTIONS.get(kind)
         if model is None:
             self._refuse(at, f"unknown kind of resource {shown(kind)}", nearest(kind, SECTIONS), on_key=True)
-            if isinstance(section, dict):  # what stands there is misplaced, not missing
+            if isinstance(section, dict):  # its resources are misplaced, not missing
                 meant = get_close_matches(kind[:64], SECTIONS, n=1) or [kind]
                 self._declared |= {Address.of(meant[0], name): (*at, name) for name in section}
         elif not isinstance(section, dict):
@@ -206,7 +206,7 @@ class Reading:
         return None if missing else resource
 
     def _vpc(self, scope: Scope | None) -> Address:
-        """The address of the document's VPC, into the internet gateway that names none; `vpc/` where there is none."""
+        """The address of the document's VPC, filled in for an internet gateway without one; `vpc/` if there is none."""
         vpc = next((address for address in self._declared if address.kind == "vpc"), None)
         if vpc is None and scope and scope.vpc_id:
             vpc = Address.of("vpc", scope.vpc_id)
@@ -219,7 +219,7 @@ class Reading:
                 self._resources[address] = resource.but(vpc=vpc)
         return vpc
 
-    def _tolerance(self, written: WrittenException, at: Path) -> DocumentException | None:
+    def _exception(self, written: WrittenException, at: Path) -> DocumentException | None:
         before = len(self.findings)
         model = SECTIONS.get(written.address.kind)
         value = None
@@ -230,41 +230,41 @@ class Reading:
             hint = nearest(written.field, model.described())
             self._refuse((*at, "field"), f"a {written.address.kind} has no field {shown(written.field)}", hint)
         else:
-            value = self._tolerated(model, written, (*at, "value"))
+            value = self._excepted(model, written, (*at, "value"))
         until = self._moment(written.until, (*at, "until"))
         if len(self.findings) > before or until is None:
             return None
         return DocumentException(written.address, written.field, value, until, written.reason)
 
-    def _tolerated(self, model: type[Resource], written: WrittenException, at: Path) -> Any:
-        """The value of an exception in canonical form: one member of a collection, or the value of a scalar."""
+    def _excepted(self, model: type[Resource], written: WrittenException, at: Path) -> Any:
+        """The canonical value of an exception: one member of a collection, or the value of a scalar."""
         collection, field = model.collection(written.field), written.field
         in_list = collection is not None and issubclass(collection, (Rules, References))
         fields = {field: [written.value] if in_list else written.value}
         try:
-            held = getattr(model.model_validate(fields), field)
+            value = getattr(model.model_validate(fields), field)
         except ValidationError as error:
             skipped = len((field, 0)) if in_list else len((field,))
             for finding in findings_of(error, fields, (), model):
                 self.findings.append(finding._replace(path=(*at, *finding.path[skipped:])))
             return None
         if collection is None:
-            return held
-        if len(held) != 1:
-            self._refuse(at, f"{len(held)} members stand where one belongs", "write an exception for each")
+            return value
+        if len(value) != 1:
+            self._refuse(at, f"expected one member, found {len(value)}", "write an exception for each")
             return None
-        (member,) = held.items() if issubclass(collection, (Entries, Routes, Tags)) else held
+        (member,) = value.items() if issubclass(collection, (Entries, Routes, Tags)) else value
         return member
 
     def _moment(self, text: str, at: Path) -> datetime | None:
-        """A date (its first moment in UTC), or a date with a time and an offset."""
+        """The start of a date in UTC, or a date with a time and an offset."""
         try:
             moment = datetime.fromisoformat(text) if _UNTIL.fullmatch(text) else None
         except ValueError:
             moment = None
         if moment is None:
-            hint = 'write "2027-01-31" (until that day begins in UTC) or "2027-01-31T18:00:00Z"'
-            self._refuse(at, f"{shown(text)} is no date", hint)
+            hint = 'write "2027-01-31" (until that day starts in UTC) or "2027-01-31T18:00:00Z"'
+            self._refuse(at, f"{shown(text)} is not a date", hint)
         elif moment.tzinfo is None and "T" in text:
             self._refuse(at, f"{shown(text)} has no time zone", f'write "{text}Z" for UTC, or add an offset: +09:00')
             return None
@@ -273,6 +273,6 @@ class Reading:
 
 def _unknown_format(version: int) -> tuple[str, str]:
     if version < FORMAT:
-        return f"there is no version {shown(version)} that this setpoint reads", f'write "version": {FORMAT}'
-    problem = f"this setpoint reads documents of version {FORMAT}, and this one is of version {shown(version)}"
-    return problem, "upgrade setpoint"
+        return f"there is no version {shown(version)}", f'write "version": {FORMAT}'
+    problem = f"the document has version {shown(version)}, this Setpoint reads version {FORMAT}"
+    return problem, "upgrade Setpoint"

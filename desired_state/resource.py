@@ -1,8 +1,8 @@
-"""What every kind's model has in common, and the table of the document's sections.
+"""The base class of every kind's model, and the table of the document's sections.
 
-A kind's model (`network.py`, `database.py`) is at once its section of the document and the canonical form of live
-state: `reconciler/kinds` builds the same model from what AWS answers. `None` means "left out": not managed in a
-document, not known in live state. `null` cannot be written in a document (`load.py`).
+A kind's model (`network.py`, `database.py`) is its section of the document and also the canonical form of live state:
+`reconciler/kinds` builds it from AWS's answers. `None` means not managed in a document, and not known in live state. A
+document cannot contain `null` (`strict_json.py`).
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ Refusal = tuple[str, str]
 """(what is wrong, what to write instead)"""
 
 SECTIONS: dict[str, type[Resource]] = {}
-"""The model of every kind, by the name of its section; a model enters by being defined."""
+"""The model of every kind, by the name of its section; defining a model adds it."""
 
 _NAME = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
 class Resource(BaseModel):
-    """One resource as it should be, or as it was found. Frozen; unknown fields are refused."""
+    """One resource, declared or live. Frozen; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     kind: ClassVar[str] = ""
     required: ClassVar[frozenset[str]] = frozenset()
-    """Fields a document must give: identity, and what nothing else can supply."""
+    """Fields that a document must have: identity, and what has no default."""
     agrees: ClassVar[Mapping[str, Callable[[Any, Any], bool]]] = {}
-    """`field: f(want, have)` over two resources, where AWS keeps more than was asked for and `==` would never hold."""
+    """`field: f(want, have)` for two resources, for fields that AWS changes by itself, so that `==` is too strict."""
 
     route_parameter: ClassVar[str] = ""
-    """The parameter of CreateRoute that takes its id; empty: no route leads to such a resource."""
+    """The parameter of CreateRoute for its id; empty: it is not a route target."""
 
     enforcement: Enforcement | None = None
     tags: Tags | None = None
@@ -52,12 +52,12 @@ class Resource(BaseModel):
     @classmethod
     @cache
     def described(cls) -> tuple[str, ...]:
-        """The fields that describe the resource itself: what is compared, and what an exception may name."""
+        """The fields that are compared, and that an exception may name."""
         return tuple(name for name in cls.model_fields if name != "enforcement")
 
     @classmethod
     def collection(cls, field: str) -> type[Collection] | None:
-        """The class of a set or mapping; None for a field that holds one value."""
+        """The class of a set or mapping; None for a field with a single value."""
         for option in get_args(cls.model_fields[field].annotation):
             if isinstance(option, type) and issubclass(option, Collection):
                 return option
@@ -65,22 +65,22 @@ class Resource(BaseModel):
 
     @classmethod
     def name_problem(cls, name: str) -> Refusal | None:
-        """Why a document may not call a resource of this kind so; None if it may."""
+        """Why a resource of this kind cannot have this name; None if it can."""
         if not _NAME.fullmatch(name) or name != name.strip():
-            odd = "".join(sorted({f" (U+{ord(char):04X} in it)" for char in name if not char.isascii()})[:1])
+            odd = "".join(sorted({f" (it contains U+{ord(char):04X})" for char in name if not char.isascii()})[:1])
             return (
                 f"{shown(name)} cannot be a name{odd}",
-                "use 1 to 255 of the letters, digits and signs that AWS takes in group names, no space at either end",
+                "use 1 to 255 of the characters that AWS allows in group names, no space at either end",
             )
         return None
 
     def but(self, **changes: Any) -> Self:
-        """A copy with other values; for canonical values only, nothing is validated."""
+        """A copy with other values, which must be canonical: they are not validated."""
         return self.model_copy(update=changes)
 
 
 def route_parameter(target: str) -> str:
-    """The parameter of CreateRoute that takes a target written as an address; empty where it is no route target."""
+    """The parameter of CreateRoute for a target that is an address; empty if it is not a route target."""
     kind, slash, name = target.partition("/")
     model = SECTIONS.get(kind) if slash and name else None
     return model.route_parameter if model else ""

@@ -1,4 +1,4 @@
-"""The rules of a document: security group rules, network ACL entries, routes, in their written and canonical forms."""
+"""Security group rules, network ACL entries and routes, in their written and canonical forms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.resource import SECTIONS, route_parameter
 
 RULE_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
-"""What EC2 takes in the description of a group or rule (EC2 API reference, IpRange), less `&`: some doors refuse it."""
+"""What EC2 allows in the description of a group or rule (EC2 API reference, IpRange), except `&`: some of its APIs
+refuse that.
+"""
 
 _PEER = re.compile(r"security_group/.+|([0-9]{12}/)?sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}", re.DOTALL)
 _PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8,17}")
@@ -95,7 +97,7 @@ class EgressEntry(_Traffic):
 
 
 class Rules(Collection, dict[RuleKey, str | None]):
-    """Rules of a security group in one direction: key -> description (None: left out)."""
+    """Rules of a security group in one direction: key -> description (None: not managed)."""
 
     end: ClassVar[str]
 
@@ -112,8 +114,8 @@ class Rules(Collection, dict[RuleKey, str | None]):
             if key is None:
                 continue
             if key in rules:
-                again = f"the rule {key} is stated twice"
-                problems.append(((index,), again, "state it once; a description makes no second rule"))
+                problem = f"a duplicate of the rule {key}", "write it once, also if the descriptions differ"
+                problems.append(((index,), *problem))
             rules[key] = description
         if problems:
             raise refused_members(problems)
@@ -141,7 +143,7 @@ class Egress(Rules):
 
 
 class Entries(Collection, dict[int, AclEntry]):
-    """Entries of a network ACL in one direction: rule number -> entry. AWS's own `*` entries are no part of it."""
+    """Entries of a network ACL in one direction: rule number -> entry, without AWS's own `*` entries."""
 
     end: ClassVar[str]
 
@@ -151,8 +153,8 @@ class Entries(Collection, dict[int, AclEntry]):
         for number, entry in written.items():
             cidr, get = entry[cls.end], entry.get
             if not _RULE_NUMBER.fullmatch(number) or int(number) > HIGHEST_RULE_NUMBER:
-                hint = f"number entries from 1 to {HIGHEST_RULE_NUMBER}, without zeros in front"
-                problems.append(((number,), f"{shown(number)} is no rule number", hint))
+                hint = f"number entries from 1 to {HIGHEST_RULE_NUMBER}, without leading zeros"
+                problems.append(((number,), f"{shown(number)} is not a rule number", hint))
                 continue
             if problem := cidr_problem(cidr):
                 problems.append(((number, cls.end), *problem))
@@ -164,7 +166,7 @@ class Entries(Collection, dict[int, AclEntry]):
             entries[int(number)] = AclEntry(entry["action"], *traffic, cidr)
             if traffic[0] in ICMP and (traffic[0] == "icmpv6") != is_ipv6(cidr):
                 hint = "write icmp with an IPv4 network, icmpv6 with an IPv6 network"
-                problems.append(((number,), f"{traffic[0]} does not travel in {shown(cidr)}", hint))
+                problems.append(((number,), f"{traffic[0]} does not match the network {shown(cidr)}", hint))
         if problems:
             raise refused_members(problems)
         return entries
@@ -188,7 +190,7 @@ class EgressEntries(Entries):
 
 
 class Routes(Collection, dict[str, str]):
-    """Routes of a table: destination (CIDR or prefix list) -> target (a declared gateway's address, or an AWS id)."""
+    """Routes of a table: destination (CIDR or prefix list) -> target (a declared gateway, or an AWS id)."""
 
     written = dict[str, str]
 
@@ -201,7 +203,7 @@ class Routes(Collection, dict[str, str]):
             if not route_parameter(target) and not _TARGET.fullmatch(target):
                 kinds = " or ".join(f"{kind}/<name>" for kind, model in SECTIONS.items() if model.route_parameter)
                 hint = f"write {kinds}, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
-                problems.append(((destination,), f"{shown(target)} is no route target", hint))
+                problems.append(((destination,), f"{shown(target)} is not a route target", hint))
             if target.startswith("eigw-") and not is_ipv6(destination):
                 hint = "write an IPv6 destination, or another target"
                 problems.append(((destination,), "an egress-only internet gateway carries IPv6 only", hint))
@@ -217,9 +219,9 @@ class Routes(Collection, dict[str, str]):
 def _rule(
     protocol: str | int, ports: int | str | None, icmp_type: int | None, icmp_code: int | None, peer: str
 ) -> tuple[RuleKey | None, tuple[tuple[bool, tuple[str, str]], ...]]:
-    """(the rule, what is wrong with it: whether with its peer, and what).
+    """(the rule, its problems: whether with the peer, and what).
 
-    Memoised: a warm worker loads the same document run after run.
+    Memoized: a warm worker loads the same document run after run.
     """
     problem = _peer_problem(peer)
     refused = ((True, problem),) if problem else ()
@@ -230,9 +232,9 @@ def _rule(
 
 
 def description_problem(text: str) -> tuple[str, str] | None:
-    """Why EC2 would refuse the description of a rule or group, or not keep it as it is; None if it is fine."""
+    """Why EC2 would refuse or change the description of a rule or group; None if it would not."""
     if not text:
-        return "the description is empty", "leave it out, or write a word on what this is for"
+        return "the description is empty", "leave it out, or write what this is for"
     if not RULE_DESCRIPTION.fullmatch(text):
         hint = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=;{}!$*"
         return f"AWS refuses the description {shown(text)}", hint
@@ -245,5 +247,5 @@ def _peer_problem(peer: str) -> tuple[str, str] | None:
         return None
     if (peer[:1].isdigit() or ":" in peer) and "sg-" not in peer:
         return problem
-    hint = "write a CIDR, security_group/<name>, an id sg-... or a prefix list pl-..."
-    return f"{shown(peer)} is no peer of a rule", hint
+    hint = "write a CIDR, security_group/<name>, a group id sg-... or a prefix list pl-..."
+    return f"{shown(peer)} is not a valid peer of a rule", hint

@@ -1,7 +1,7 @@
-"""The JSON Schema of the document, for editors and for people who write documents with programs.
+"""The JSON Schema of the document, for editors and for programs that write documents.
 
-`python -m desired_state.schema` writes `schema.v1.json`, and a test fails when that file is stale. The schema knows the
-shape; what only `load` knows (canonical spellings, references, sums) it does not repeat.
+`python -m desired_state.schema` writes `schema.v1.json`, and a test fails if that file is stale. The schema has the
+shape only; `load` also checks canonical forms, references and quotas.
 """
 
 from __future__ import annotations
@@ -34,38 +34,39 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Setpoint document, version {FORMAT}",
-        "description": "What one AWS VPC and its PostgreSQL database should be. What is left out is not managed.",
+        "description": "The desired state of one AWS VPC and its databases. A field that is left out is not managed.",
         "type": "object",
         "additionalProperties": False,
         "required": ["version", "name", "revision", "scope", "resources"],
         "properties": {
-            "$schema": {"type": "string", "description": "For editors; not read."},
+            "$schema": {"type": "string", "description": "For editors; Setpoint ignores it."},
             "version": {"const": FORMAT, "description": "The version of this format."},
-            "name": TypeAdapter(Name).json_schema() | {"description": "A tag's value, and part of keys."},
+            "name": TypeAdapter(Name).json_schema()
+            | {"description": "The name of the document; the setpoint:document tag of its resources."},
             "revision": TypeAdapter(Revision).json_schema()
-            | {"description": "Raised by the author with every change."},
+            | {"description": "A number that the author increases with every change."},
             "scope": _reference("Scope"),
             "enforcement": {
                 "enum": list(get_args(Enforcement)),
                 "default": "correct",
-                "description": "What is done about drift; a resource may say otherwise for itself.",
+                "description": "What to do about drift; a resource can override it.",
             },
             "resources": {
                 "type": "object",
                 "additionalProperties": False,
-                "description": "By kind and name; <kind>/<name> is a resource's address.",
+                "description": "Resources by kind and name; <kind>/<name> is a resource's address.",
                 "properties": sections,
             },
             "intents": {"type": "array", "items": _reference("Intent")},
             "workloads": {"type": "object", "additionalProperties": _reference("Workload")},
-            "exceptions": {"type": "array", "items": _reference("WrittenTolerance")},
+            "exceptions": {"type": "array", "items": _reference("WrittenException")},
         },
         "$defs": definitions,
     }
 
 
 def written() -> str:
-    """The schema as its file holds it."""
+    """The content of the schema's file."""
     return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
 
 
@@ -74,12 +75,12 @@ def _reference(name: str) -> dict[str, str]:
 
 
 def _plain(node: Any, inside: str = "") -> Any:
-    """Without null, which no document may hold, and without the titles that only repeat a field's name."""
+    """Without null, which a document cannot contain, and without the titles that only repeat a field's name."""
     if isinstance(node, list):
         return [_plain(item) for item in node]
     if not isinstance(node, dict):
         return node
-    names = inside in {"properties", "$defs"}  # here the keys are names that people chose, not words of JSON Schema
+    names = inside in {"properties", "$defs"}  # the keys are names, not keywords of JSON Schema
     plain = {
         key: _plain(value, "" if names else key)
         for key, value in node.items()

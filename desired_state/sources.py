@@ -1,12 +1,12 @@
-"""Where the bytes of a document come from: a file for the command line, S3 for the Lambda doors. `load` judges them.
+"""The bytes of a document: from a file for the command line, from S3 for the Lambda functions.
 
-A source gives all the bytes, or says what stood in the way: nothing here ever gives a part of a document. The S3
-client is handed in, so that nothing in this folder needs an AWS library.
+A source returns all the bytes or raises; it never returns a part. The S3 client is a parameter, so that this package
+needs no AWS library.
 
 Facts encoded (S3 API reference, GetObject; S3 user guide, "Working with delete markers"): without a version S3 answers
-404 NoSuchKey where the object is deleted, and 403 AccessDenied instead where the caller may not list the bucket;
-a version that is gone is 404 NoSuchVersion, a version that is a delete marker 405 MethodNotAllowed; an object written
-while versioning was off has the version "null" or none, and the next such write replaces it.
+404 NoSuchKey for a deleted object, but 403 AccessDenied if the caller may not list the bucket; a deleted version is 404
+NoSuchVersion, a version that is a delete marker 405 MethodNotAllowed; an object written while versioning was off has
+the version "null" or none, and the next such write replaces it.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _SUFFIX = ".json"
 _DELETED = "NoSuchKey"
 _GONE = frozenset({"NoSuchVersion", "NoSuchKey", "MethodNotAllowed"})
-_LATER = "nothing is known of it until it can be read; look again later"
-_MENDS = {
+_LATER = "try again later"
+_HINTS = {
     "AccessDenied": (
-        "grant s3:GetObject and s3:GetObjectVersion on it, and kms:Decrypt where a key of KMS encrypts it; grant "
-        "s3:ListBucket on the bucket too, without it S3 answers the same where there is no such object"
+        "grant s3:GetObject and s3:GetObjectVersion on it, and kms:Decrypt if a KMS key encrypts it; also grant "
+        "s3:ListBucket on the bucket, because without it S3 gives this answer for a missing object too"
     ),
     "NoSuchBucket": "check the name of the bucket",
-    "InvalidObjectState": "it is archived: restore it, and keep documents out of archiving lifecycle rules",
+    "InvalidObjectState": "restore it from the archive, and exclude documents from archiving lifecycle rules",
 }
-_LISTING_MENDS = {**_MENDS, "AccessDenied": "grant s3:ListBucket on the bucket"}
+_LISTING_HINTS = {**_HINTS, "AccessDenied": "grant s3:ListBucket on the bucket"}
 
 
 class SourceError(Exception):
-    """What should be read could not be: where, what, and what to do. It never means that a document was deleted.
+    """A document or a listing could not be read: where, why, and a hint. It never means that a document was deleted.
 
-    `code` is S3's own, or the name of the error where S3 gave no answer; empty where the answer itself is no use.
+    `code` is S3's, or the name of the exception if S3 did not answer; empty if the answer is unusable.
     """
 
     def __init__(self, where: str, problem: str, hint: str, code: str = "") -> None:
@@ -58,13 +58,13 @@ class SourceError(Exception):
 
     @property
     def gone(self) -> bool:
-        """Whether S3 says that there is no such version: reading again will not help."""
+        """Whether S3 says that there is no such version, so that reading again will not help."""
         return self.code in _GONE
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """All the bytes of one version of a document's object. `origin` names it in messages, to the version."""
+    """All the bytes of one version of a document's object. `origin` is its URL with the version, for messages."""
 
     name: str
     data: bytes
@@ -73,36 +73,36 @@ class Pinned:
 
 
 class Documents:
-    """The documents of one bucket: the objects `<prefix><name>.json`. The bucket keeps versions."""
+    """The documents in one bucket: the objects `<prefix><name>.json`. The bucket must have versioning enabled."""
 
     def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
     def names(self) -> Iterator[str]:
-        """The names of all documents there are, a page of the listing (1,000 keys) at a time.
+        """The names of all documents, a page of the listing (1,000 keys) at a time.
 
-        What lies in deeper folders is not looked at; a key here that names no document is skipped, and logged in one
-        line after the last page. Raises SourceError where a page cannot be read: the names so far are then not all.
+        Deeper folders are ignored. Keys that name no document are skipped, and logged in one line after the last page.
+        Raises SourceError if a page cannot be read: the names so far are then incomplete.
         """
         where = self._where(self._prefix)
         listing = self._client.get_paginator("list_objects_v2")
         pages = iter(listing.paginate(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/"))
-        strangers: list[str] = []
-        while (page := self._answered(where, lambda: next(pages, None), _LISTING_MENDS)) is not None:
+        ignored: list[str] = []
+        while (page := self._answered(where, lambda: next(pages, None), _LISTING_HINTS)) is not None:
             for entry in page.get("Contents", ()):
                 name = entry["Key"].removeprefix(self._prefix)
                 if name.endswith(_SUFFIX) and _is_name(name.removesuffix(_SUFFIX)):
                     yield name.removesuffix(_SUFFIX)
-                elif name:  # without one it is the folder itself, as the console makes it
-                    strangers.append(name)
-        if strangers:
+                elif name:  # an empty one is the folder itself, which the console creates
+                    ignored.append(name)
+        if ignored:
             _LOG.warning(
-                "%s: %d keys name no document, such as %s; a document is named <name>%s, <name> of a-z, 0-9 and -",
-                *(sanitize(where), len(strangers), shown(strangers[0]), _SUFFIX),
+                "%s: %d keys are ignored, such as %s; the key of a document is <name>%s, <name> of a-z, 0-9 and -",
+                *(sanitize(where), len(ignored), shown(ignored[0]), _SUFFIX),
             )
 
     def current(self, name: str) -> Pinned | None:
-        """The newest version of a document; None where its object is deleted. Raises SourceError."""
+        """The newest version of a document; None if its object is deleted. Raises SourceError."""
         try:
             return self._pinned(name)
         except SourceError as error:
@@ -111,12 +111,14 @@ class Documents:
             raise
 
     def version(self, name: str, version_id: str) -> Pinned:
-        """Exactly this version of a document. Raises SourceError, with `gone` where there is no such version."""
+        """This version of a document. Raises SourceError, with `gone` if there is no such version."""
         return self._pinned(name, version_id)
 
     def _pinned(self, name: str, version_id: str | None = None) -> Pinned:
         if not _is_name(name):
-            raise SourceError(self._where(self._prefix), f"{shown(name)} is no name of a document", "check the name")
+            raise SourceError(
+                self._where(self._prefix), f"{shown(name)} is not a valid document name", "check the name"
+            )
         key = f"{self._prefix}{name}{_SUFFIX}"
         where = self._where(key, version_id)
 
@@ -128,19 +130,18 @@ class Documents:
             with closing(answer["Body"]) as body:
                 return _drained(body.read), answer.get("ContentLength"), answer.get("VersionId", "")
 
-        data, length, pinned = self._answered(where, fetched, _MENDS)
+        data, length, pinned = self._answered(where, fetched, _HINTS)
         if length is None or len(data) != min(length, MAX_BYTES + 1):
             raise SourceError(where, f"the answer broke off after {len(data):,} of {length} bytes", _LATER)
         if pinned in ("", "null"):
-            hint = "turn versioning on for the bucket, then upload the document once more"
-            raise SourceError(where, "the bucket keeps no versions of it, so it can be neither pinned nor kept", hint)
+            hint = "enable versioning for the bucket, then upload the document again"
+            raise SourceError(where, "the bucket has no version of it, so a version cannot be pinned", hint)
         return Pinned(name, data, pinned, sanitize(self._where(key, pinned)))
 
-    def _answered[Answer](self, where: str, read_request: Callable[[], Answer], resolves: dict[str, str]) -> Answer:
+    def _answered[Answer](self, where: str, call: Callable[[], Answer], hints: dict[str, str]) -> Answer:
         try:
-            return read_request()
-        # All that a call to S3 can end in besides an answer. Not only botocore's errors: a connection that fails while
-        # the body is read can surface as an error of urllib3 or ssl.
+            return call()
+        # Not only botocore's errors: a connection that fails while the body is read may raise one of urllib3 or ssl.
         except Exception as error:
             if isinstance(error, self._client.exceptions.ClientError):
                 code = error.response["Error"]["Code"]
@@ -148,15 +149,15 @@ class Documents:
             else:
                 code = type(error).__name__
                 problem = f"S3 gives no answer: {code}: {error}"
-            raise SourceError(where, problem, resolves.get(code, _LATER), code) from error
+            raise SourceError(where, problem, hints.get(code, _LATER), code) from error
 
     def _where(self, key: str, version_id: str | None = None) -> str:
         return f"s3://{self._bucket}/{key}" + (f"?versionId={version_id}" if version_id else "")
 
 
 def _drained(read: Callable[[int], bytes]) -> bytes:
-    """A body to its end, which is where botocore compares its length and checksum; one that is longer than a document
-    may be, to one byte more than that, so that `load` can refuse it.
+    """A body to its end, where botocore verifies its length and checksum; a body that is too long for a document, to
+    one byte more than allowed, so that `load` refuses it.
     """
     data = b""
     while len(data) <= MAX_BYTES and (chunk := read(MAX_BYTES + 1 - len(data))):
@@ -173,9 +174,9 @@ def _is_name(text: str) -> bool:
 
 
 def read_file(path: Path | str) -> bytes:
-    """The bytes of a file, at most one more than a document may have, so that `load` can refuse what is too long.
+    """The bytes of a file, at most one more than a document may have, so that `load` refuses a file that is too long.
 
-    Raises DocumentError where there is no file to read.
+    Raises DocumentError if there is no file to read.
     """
     where = Path(path)
     try:
@@ -186,8 +187,8 @@ def read_file(path: Path | str) -> bytes:
     except IsADirectoryError:
         problem, hint = "this is a directory", "name one document in it"
     except PermissionError:
-        problem, hint = "the file may not be read", "give yourself permission to read it"
-    except (OSError, ValueError) as error:  # ValueError: a path that no file can have, such as one with a NUL
+        problem, hint = "permission to read the file is denied", "check the file's permissions"
+    except (OSError, ValueError) as error:  # ValueError: an impossible path, such as one with a NUL
         reason = error.strerror if isinstance(error, OSError) else None
         problem, hint = f"the file cannot be read: {reason or error}", "check the path"
     raise DocumentError([Problem(sanitize(str(path)), 1, 1, "", sanitize(problem), hint)])

@@ -1,8 +1,8 @@
-"""JSON as strictly as a document needs it, and where everything stands in it. `load.py` calls it.
+"""Strict JSON, with the location of every value. `load.py` calls it.
 
-A good document costs one `json.loads`. What that accepts and a document may not hold (a key twice, null, NaN, a half
-character, 10,000 digits, 10,000 brackets) shows up as a cheap sign first; only then the text is walked token by token,
-which also tells the place of every value. The walk keeps its own stack, so no text is too deep for it.
+A valid document costs one `json.loads`. Cheap signs show what that accepts but a document must not contain (duplicate
+keys, null, NaN, lone surrogates, 10,000 digits, 10,000 brackets); only then is the text walked token by token, which
+also gives the location of every value. The walk has its own stack, so no text is too deep for it.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ Path = tuple[int | str, ...]
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]|[^\s\[\]{}:,"]++', re.DOTALL)
 _HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-"""Half a character, or one of the two halves of one: the walk tells them apart."""
+"""A lone surrogate, or one of a pair: the walk tells them apart."""
 _MAX_DIGITS = 4300
-"""From here on Python refuses to read an integer (sys.int_info.default_max_str_digits)."""
+"""Python refuses to read longer integers (sys.int_info.default_max_str_digits)."""
 
-_SYNTAX_MENDS = {
+_SYNTAX_HINTS = {
     "Expecting value": "write a value here: a string, a number, true, false, a list or an object",
     "Expecting property name enclosed in double quotes": "write a key in double quotes",
-    "Illegal trailing comma before end of object": "take the comma away",
-    "Illegal trailing comma before end of array": "take the comma away",
+    "Illegal trailing comma before end of object": "remove the comma",
+    "Illegal trailing comma before end of array": "remove the comma",
     "Expecting ',' delimiter": "write a comma between two members",
     "Expecting ':' delimiter": "write a colon between a key and its value",
     "Unterminated string starting at": "close the string with a double quote",
     "Invalid control character at": r"write a line break as \n and other control characters as \u00XX",
-    "Extra data": "a file holds one document: take away what follows it",
+    "Extra data": "remove what follows the document",
 }
 
 
 class Fault(NamedTuple):
-    """Something that strict JSON may not hold: where (offset into the text), on which path, and what to do about it."""
+    """Something that strict JSON must not contain: its offset in the text, its path, the problem and a hint."""
 
     offset: int
     path: Path
@@ -50,11 +50,11 @@ class Fault(NamedTuple):
 
 
 Spot = tuple[int, int]
-"""Where a member stands: the offset of its key (of itself in a list) and of its value."""
+"""The location of a member: the offset of its key (in a list, of itself) and of its value."""
 
 
 class Survey(NamedTuple):
-    """What the walk found."""
+    """The result of the walk."""
 
     spots: dict[Path, Spot]
     faults: list[Fault]
@@ -63,7 +63,7 @@ class Survey(NamedTuple):
 
 @dataclass
 class _Open:
-    """A container that the walk is in: its path, the keys so far (None: a list), what comes next in it."""
+    """A container around the current token: its path, the keys so far (None: a list), and what comes next in it."""
 
     path: Path
     keys: set[str] | None
@@ -72,11 +72,11 @@ class _Open:
 
 
 def decode(data: bytes) -> str | Fault:
-    """The text of a document's bytes, or why they are none."""
+    """The text of a document's bytes, or why there is none."""
     if len(data) > MAX_BYTES:
         return Fault(0, (), f"the document is larger than {MAX_BYTES:,} bytes", "split it: one document for each VPC")
     if data.startswith(b"\xef\xbb\xbf"):
-        return Fault(0, (), "the file begins with a byte order mark", "save it as UTF-8 without BOM")
+        return Fault(0, (), "the file starts with a byte order mark", "save it as UTF-8 without BOM")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -85,16 +85,16 @@ def decode(data: bytes) -> str | Fault:
 
 
 def parse(text: str) -> tuple[Any, bool]:
-    """(the value, whether the walk has to look at the text): `json.loads`, telling of what it lets through.
+    """(the value of `json.loads`, whether the text needs the walk).
 
-    Raises json.JSONDecodeError. The value is None where the text is too deep to be read at all.
+    Raises json.JSONDecodeError. The value is None if the text is too deep to be read at all.
     """
     signs: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            signs.append("a key twice")
+            signs.append("a duplicate key")
         return found
 
     try:
@@ -102,7 +102,7 @@ def parse(text: str) -> tuple[Any, bool]:
             value = json.loads(text, object_pairs_hook=members, parse_constant=signs.append)
         except json.JSONDecodeError:
             raise
-        except ValueError:  # more digits than Python reads: read on without them, the walk finds the place
+        except ValueError:  # more digits than Python reads: continue without them, the walk finds their location
             signs.append("too many digits")
             value = json.loads(text, object_pairs_hook=members, parse_int=lambda digits: int(digits[:18]))
     except RecursionError:
@@ -111,45 +111,45 @@ def parse(text: str) -> tuple[Any, bool]:
 
 
 def syntax_fault(error: json.JSONDecodeError) -> Fault:
-    """What the parser says of a text that is no JSON, with a mend."""
+    """The parser's error, with a hint."""
     reason = error.msg.partition(": ")[0]
     return Fault(
-        error.pos, (), f"this is not JSON: {reason}", _SYNTAX_MENDS.get(reason, "write strict JSON (RFC 8259)")
+        error.pos, (), f"this is not JSON: {reason}", _SYNTAX_HINTS.get(reason, "write strict JSON (RFC 8259)")
     )
 
 
 def survey(text: str) -> Survey:
-    """Walk a text that `parse` accepted (or found too deep): the place of every value, and every fault.
+    """Walks a text that `parse` accepted (or found too deep): the location of every value, and every fault.
 
-    Of two equal keys the spots are those of the last, which is the one that `parse` keeps.
+    Of duplicate keys, the spots are those of the last one, which `parse` keeps.
     """
     spots: dict[Path, Spot] = {}
     faults: list[Fault] = []
-    around: list[_Open] = []  # the containers around the place that the walk has come to
+    containers: list[_Open] = []  # around the current token
     path: Path = ()
     key_at = 0
-    here: _Open | None = None
+    inner: _Open | None = None
     for match in _TOKEN.finditer(text):
         token, at = match[0], match.start()
         if token in {"]", "}"}:
-            around.pop()
-            here = around[-1] if around else None
-        elif here and here.keys is not None and not here.has_key:
+            containers.pop()
+            inner = containers[-1] if containers else None
+        elif inner and inner.keys is not None and not inner.has_key:
             key = _string(token)
-            path, key_at, here.has_key = (*here.path, key), at, True
-            faults += (Fault(at, path, *problem) for problem in _key_problems(key, here.keys))
-            here.keys.add(key)
+            path, key_at, inner.has_key = (*inner.path, key), at, True
+            faults += (Fault(at, path, *problem) for problem in _key_problems(key, inner.keys))
+            inner.keys.add(key)
         else:
-            if here and here.keys is None:
-                path, key_at = (*here.path, here.index), at
-                here.index += 1
-            elif here:
-                here.has_key = False
+            if inner and inner.keys is None:
+                path, key_at = (*inner.path, inner.index), at
+                inner.index += 1
+            elif inner:
+                inner.has_key = False
             spots[path] = (key_at, at)
             if token in {"[", "{"}:
-                here = _Open(path, set() if token == "{" else None)
-                around.append(here)
-                if len(around) > MAX_DEPTH:
+                inner = _Open(path, set() if token == "{" else None)
+                containers.append(inner)
+                if len(containers) > MAX_DEPTH:
                     hint = "a document of this format needs fewer than ten"
                     faults.append(Fault(at, (), f"more than {MAX_DEPTH} levels of lists and objects", hint))
                     return Survey(spots, faults, too_deep=True)
@@ -159,7 +159,7 @@ def survey(text: str) -> Survey:
 
 
 def line_starts(text: str) -> list[int]:
-    """The offset at which every line begins."""
+    """The offset at which every line starts."""
     return [0, *(match.end() for match in re.finditer("\n", text))]
 
 
@@ -175,19 +175,19 @@ def _string(token: str) -> str:
 
 def _key_problems(key: str, before: set[str]) -> Iterator[tuple[str, str]]:
     if key in before:
-        yield "this key stands here twice", "keep one of the two"
+        yield "a duplicate key", "keep one of the two"
     if _HALF_CHARACTER.search(key):
-        yield "half a character (a lone surrogate) in a key", "write whole characters"
+        yield "a lone surrogate (half a character) in a key", "write whole characters"
 
 
 def _scalar_problem(token: str) -> tuple[str, str] | None:
     if token == "null":
-        return "null is no value", "leave the field out: what is left out is not managed"
+        return "null is not allowed", "leave the field out: what is left out is not managed"
     if token in {"NaN", "Infinity", "-Infinity"}:
         return f"{token} is not JSON", "write a number"
     if token.startswith('"'):
         if "\\u" in token and _HALF_CHARACTER.search(_string(token)):
-            return "half a character (a lone surrogate) in a string", "write whole characters"
+            return "a lone surrogate (half a character) in a string", "write whole characters"
     elif len(token) > _MAX_DIGITS:
-        return f"a number of {len(token)} digits", "no number of a document is that long"
+        return f"a number of {len(token)} digits", "write a shorter number"
     return None

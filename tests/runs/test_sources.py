@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SHOP = "s3://papers/documents/shop.json"
-LATER = "nothing is known of it until it can be read; look again later"
+LATER = "try again later"
 ACCESS = (
-    "grant s3:GetObject and s3:GetObjectVersion on it, and kms:Decrypt where a key of KMS encrypts it; grant "
-    "s3:ListBucket on the bucket too, without it S3 answers the same where there is no such object"
+    "grant s3:GetObject and s3:GetObjectVersion on it, and kms:Decrypt if a KMS key encrypts it; also grant "
+    "s3:ListBucket on the bucket, because without it S3 gives this answer for a missing object too"
 )
 
 
@@ -157,15 +157,15 @@ def test_a_bucket_that_is_not_there_is_an_error_and_no_deleted_document(bucket: 
 def test_a_bucket_without_versions_is_refused(unversioned: Bucket) -> None:
     unversioned.upload(b"first")
     assert said_of(lambda: unversioned.documents.current("shop")) == (
-        f"{SHOP}: the bucket keeps no versions of it, so it can be neither pinned nor kept; "
-        "turn versioning on for the bucket, then upload the document once more"
+        f"{SHOP}: the bucket has no version of it, so a version cannot be pinned; "
+        "enable versioning for the bucket, then upload the document again"
     )
 
 
 def test_an_object_from_before_versioning_is_refused_until_it_is_uploaded_once_more(unversioned: Bucket) -> None:
     unversioned.upload(b"first")
     unversioned.keep_versions()
-    assert "keeps no versions" in said_of(lambda: unversioned.documents.current("shop"))
+    assert "has no version of it" in said_of(lambda: unversioned.documents.current("shop"))
     version = unversioned.upload(b"first")
     pinned = unversioned.documents.current("shop")
     assert pinned is not None
@@ -179,7 +179,7 @@ def test_the_version_called_null_is_refused(bucket: Bucket) -> None:
         parsed["VersionId"] = "null"
 
     with _answers(bucket.owned, suspended):
-        assert "keeps no versions" in said_of(lambda: bucket.documents.current("shop"))
+        assert "has no version of it" in said_of(lambda: bucket.documents.current("shop"))
 
 
 def test_a_refused_read_is_an_error_that_says_what_else_s3_means_by_it(bucket: Bucket) -> None:
@@ -221,7 +221,7 @@ def test_an_answer_that_is_lost_is_an_error_and_no_deleted_document(bucket: Buck
 
 @pytest.mark.parametrize("name", ["", "Shop", "../shop", "shop/x", "shop\n", "-shop", "s" * 64])
 def test_what_is_no_name_is_never_asked_for(bucket: Bucket, name: str) -> None:
-    assert "is no name of a document; check the name" in said_of(lambda: bucket.documents.current(name))
+    assert "is not a valid document name; check the name" in said_of(lambda: bucket.documents.current(name))
     assert bucket.calls() == []
 
 
@@ -388,8 +388,8 @@ def test_strange_keys_are_skipped_and_told_in_one_line(bucket: Bucket, caplog: p
         assert list(bucket.documents.names()) == ["a", "shop"]
     assert caplog.messages == [
         (
-            "s3://papers/documents/: 7 keys name no document, such as '\\nERROR \\u202elost.json'; "
-            "a document is named <name>.json, <name> of a-z, 0-9 and -"
+            "s3://papers/documents/: 7 keys are ignored, such as '\\nERROR \\u202elost.json'; "
+            "the key of a document is <name>.json, <name> of a-z, 0-9 and -"
         )
     ]
 

@@ -19,7 +19,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"main": { "cidr', '"other": { "cidr_block": "10.9.0.0/16" },\n      "main": { "cidr')],
         [
             (
-                "9:15: a second VPC beside 'vpc/other' (resources.vpc.main); one document describes one "
+                "9:15: a second VPC besides 'vpc/other' (resources.vpc.main); a document describes one "
                 "VPC: write a document for each"
             ),
         ],
@@ -44,8 +44,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"front": {', '"other": { "is_default": true }, "front": { "is_default": true,')],
         [
             (
-                "31:65: a second default network ACL beside 'network_acl/other' "
-                "(resources.network_acl.front.is_default); a VPC has one: keep is_default in one"
+                "31:65: a second default network ACL besides 'network_acl/other' "
+                "(resources.network_acl.front.is_default); a VPC has only one: set is_default on one ACL"
             ),
         ],
     ),
@@ -54,8 +54,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"network_acl": {', '"network_acl": { "back": { "subnets": ["subnet/c"] },')],
         [
             (
-                "32:33: 'subnet/c' has a network ACL already, 'network_acl/back' "
-                "(resources.network_acl.front.subnets[1]); a subnet has one: keep it in one"
+                "32:33: 'subnet/c' already has a network ACL, 'network_acl/back' "
+                "(resources.network_acl.front.subnets[1]); a subnet has only one: list it in one network ACL"
             ),
         ],
     ),
@@ -64,8 +64,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"door": {}', '"door": {}, "window": {}')],
         [
             (
-                "10:39: a second internet gateway beside 'internet_gateway/door' "
-                "(resources.internet_gateway.window); a VPC has one: keep one"
+                "10:39: a second internet gateway besides 'internet_gateway/door' "
+                "(resources.internet_gateway.window); a VPC has only one: remove one"
             ),
         ],
     ),
@@ -79,8 +79,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         ],
         [
             (
-                "17:23: a second main route table beside 'route_table/out' "
-                "(resources.route_table.in.main); a VPC has one: keep main in one"
+                "17:23: a second main route table besides 'route_table/out' "
+                "(resources.route_table.in.main); a VPC has only one: set main on one table"
             ),
         ],
     ),
@@ -109,8 +109,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"subnets": ["subnet/c"]', '"subnets": ["subnet/a", "subnet/z"]')],
         [
             (
-                "17:41: 'subnet/a' has a route table already, 'route_table/out' "
-                "(resources.route_table.in.subnets[0]); a subnet has one: keep it in one"
+                "17:41: 'subnet/a' already has a route table, 'route_table/out' "
+                "(resources.route_table.in.subnets[0]); a subnet has only one: list it in one route table"
             ),
             (
                 "17:53: 'subnet/z' is not declared in this document "
@@ -170,7 +170,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"10.0.2.0/24"', '"10.1.2.0/24"')],
         [
             (
-                "13:28: 10.1.2.0/24 is outside the VPC's network (resources.subnet.c.cidr_block); choose "
+                "13:28: 10.1.2.0/24 is outside the VPC's CIDR block (resources.subnet.c.cidr_block); choose "
                 "a network inside 10.0.0.0/16"
             ),
         ],
@@ -181,7 +181,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "13:28: 10.0.0.0/20 overlaps 'subnet/a' (10.0.1.0/24) (resources.subnet.c.cidr_block); "
-                "give every subnet addresses of its own"
+                "choose a network that no other subnet overlaps"
             ),
         ],
     ),
@@ -190,7 +190,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ap-northeast-2c"', '"us-east-1c"')],
         [
             (
-                "13:64: 'us-east-1c' is no zone of ap-northeast-2 "
+                "13:64: 'us-east-1c' is not a zone of ap-northeast-2 "
                 '(resources.subnet.c.availability_zone); write a zone such as "ap-northeast-2a"'
             ),
         ],
@@ -200,11 +200,11 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"region": "ap-northeast-2"', '"region": "ap-northeast-1"')],
         [
             (
-                "12:64: 'ap-northeast-2a' is no zone of ap-northeast-1 "
+                "12:64: 'ap-northeast-2a' is not a zone of ap-northeast-1 "
                 '(resources.subnet.a.availability_zone); write a zone such as "ap-northeast-1a"'
             ),
             (
-                "13:64: 'ap-northeast-2c' is no zone of ap-northeast-1 "
+                "13:64: 'ap-northeast-2c' is not a zone of ap-northeast-1 "
                 '(resources.subnet.c.availability_zone); write a zone such as "ap-northeast-1a"'
             ),
         ],
@@ -214,8 +214,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"subnets": ["subnet/c"]', '"subnets": ["subnet/c", "subnet/a"]')],
         [
             (
-                "17:53: 'subnet/a' has a route table already, 'route_table/out' "
-                "(resources.route_table.in.subnets[1]); a subnet has one: keep it in one"
+                "17:53: 'subnet/a' already has a route table, 'route_table/out' "
+                "(resources.route_table.in.subnets[1]); a subnet has only one: list it in one route table"
             ),
         ],
     ),
@@ -224,9 +224,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"routes": {}', '"routes": { "10.0.0.0/16": "internet_gateway/door" }')],
         [
             (
-                "17:27: a route for the VPC's own network cannot be created "
-                "(resources.route_table.in.routes['10.0.0.0/16']); leave it out: the local route is "
-                "AWS's own"
+                "17:27: a route for the VPC's CIDR block cannot be created "
+                "(resources.route_table.in.routes['10.0.0.0/16']); leave it out: AWS creates the local route"
             ),
         ],
     ),
@@ -235,7 +234,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"db": {\n', '"WEB": {\n')],
         [
             (
-                "25:7: 'WEB' and 'web' are one name to AWS (resources.security_group.WEB); choose names "
+                "25:7: 'WEB' and 'web' are the same name to AWS (resources.security_group.WEB); choose names "
                 "that differ in more than case"
             ),
             (
@@ -250,7 +249,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ap-northeast-2c"', '"ap-northeast-2a"')],
         [
             (
-                "37:75: the subnet group covers only ap-northeast-2a, RDS asks for two zones or more "
+                "37:75: the subnet group covers only ap-northeast-2a, RDS requires at least two zones "
                 "(resources.db_subnet_group.data.subnets); add a subnet in another availability zone"
             ),
         ],
@@ -260,7 +259,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"subnets": ["subnet/a", "subnet/c"] } }', '"subnets": [] } }')],
         [
             (
-                "37:75: the subnet group covers no availability zone, RDS asks for two zones or more "
+                "37:75: the subnet group covers no availability zone, RDS requires at least two zones "
                 "(resources.db_subnet_group.data.subnets); add a subnet in another availability zone"
             ),
         ],
@@ -270,9 +269,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"sun:18:00-sun:18:30"', '"sun:17:29-sun:18:00"')],
         [
             (
-                "50:41: the maintenance window sun:17:29-sun:18:00 meets the backup window 17:00-17:30 "
-                "(resources.db_instance.orders.preferred_maintenance_window); choose windows that share "
-                "no minute"
+                "50:41: the maintenance window sun:17:29-sun:18:00 overlaps the backup window 17:00-17:30 "
+                "(resources.db_instance.orders.preferred_maintenance_window); choose windows that do not "
+                "overlap"
             ),
         ],
     ),
@@ -281,9 +280,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"allocated_storage": 20,', '"allocated_storage": 20, "max_allocated_storage": 20,')],
         [
             (
-                "43:59: 20 is no more than the 20 GiB it starts with "
-                "(resources.db_instance.orders.max_allocated_storage); write more than 20, or leave it "
-                "out for no autoscaling"
+                "43:59: 20 GiB is not more than the allocated 20 GiB "
+                "(resources.db_instance.orders.max_allocated_storage); write more than 20, or leave it out to "
+                "disable autoscaling"
             ),
         ],
     ),
@@ -317,9 +316,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"manage_master_user_password": true', '"manage_master_user_password": false')],
         [
             (
-                "45:40: nobody would know the master password "
-                "(resources.db_instance.orders.manage_master_user_password); leave it out where somebody "
-                "keeps the password elsewhere: a password never stands in a document"
+                "45:40: the instance would have no master password, because a document cannot contain one "
+                "(resources.db_instance.orders.manage_master_user_password); write true, or leave it out if "
+                "the password is managed elsewhere"
             ),
         ],
     ),
@@ -329,8 +328,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "48:32: an instance without security groups "
-                "(resources.db_instance.orders.vpc_security_groups); write one at least, or leave the "
-                "field out"
+                "(resources.db_instance.orders.vpc_security_groups); write at least one, or leave the field out"
             ),
         ],
     ),
@@ -343,8 +341,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "46:32: a public instance in a VPC without DNS hostnames "
-                "(resources.db_instance.orders.publicly_accessible); write enable_dns_support and "
-                "enable_dns_hostnames true in the VPC, or publicly_accessible false"
+                "(resources.db_instance.orders.publicly_accessible); set enable_dns_support and "
+                "enable_dns_hostnames to true in the VPC, or publicly_accessible to false"
             ),
         ],
     ),
@@ -357,9 +355,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         ],
         [
             (
-                "46:32: a public instance in a VPC without internet gateway "
-                "(resources.db_instance.orders.publicly_accessible); declare the internet gateway, or "
-                "write publicly_accessible false"
+                "46:32: a public instance in a VPC without an internet gateway "
+                "(resources.db_instance.orders.publicly_accessible); declare the internet gateway, or set "
+                "publicly_accessible to false"
             ),
         ],
     ),
@@ -368,8 +366,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"enable_dns_support": true', '"enable_dns_support": false')],
         [
             (
-                "8:99: DNS hostnames need DNS support (resources.vpc.main.enable_dns_hostnames); write "
-                "enable_dns_support true, or enable_dns_hostnames false"
+                "8:99: DNS hostnames need DNS support (resources.vpc.main.enable_dns_hostnames); set "
+                "enable_dns_support to true, or enable_dns_hostnames to false"
             ),
         ],
     ),
@@ -378,7 +376,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"engine": "postgres",', '"engine": "postgres", "tags": { "owner": "a&b" },')],
         [
             (
-                "40:50: RDS refuses a sign in this tag (resources.db_instance.orders.tags.owner); use "
+                "40:50: RDS refuses a character in this tag (resources.db_instance.orders.tags.owner); use "
                 "letters, digits, spaces and _.:/=+-@"
             ),
         ],
@@ -395,7 +393,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"to": "api"', '"to": "apis"')],
         [
             (
-                "55:49: 'apis' is no workload, no address of this document and no CIDR (intents[0].to); "
+                "55:49: 'apis' is not a workload, an address in this document or a CIDR (intents[0].to); "
                 "did you mean 'api'?"
             ),
         ],
@@ -414,14 +412,14 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "an intent from a network with host bits",
         [('"192.0.2.0/24"', '"192.0.2.1/24"')],
         [
-            "56:31: '192.0.2.1/24' is not written canonically (intents[1].from); write \"192.0.2.0/24\"",
+            "56:31: '192.0.2.1/24' is not in canonical form (intents[1].from); write \"192.0.2.0/24\"",
         ],
     ),
     (
         "an intent from the internet to itself",
         [('"to": "api"', '"to": "internet"')],
         [
-            ("55:49: the internet's way to itself is not ours (intents[0].to); write one end inside the VPC"),
+            ("55:49: both ends of the intent are the internet (intents[0].to); write one end inside the VPC"),
         ],
     ),
     (
@@ -448,8 +446,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         ],
         [
             (
-                "58:18: a workload cannot be called 'internet' (workloads.internet); choose a word "
-                'without a slash, and not "internet"'
+                "58:18: a workload cannot be called 'internet' (workloads.internet); choose a name without a "
+                'slash, and not "internet"'
             ),
         ],
     ),
@@ -457,7 +455,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a workload nowhere",
         [('{ "subnets": ["subnet/a"], "sec', '{ "subnets": [], "sec')],
         [
-            ("58:38: a workload in no subnet is nowhere (workloads.api.subnets); write the subnets that it runs in"),
+            ("58:38: a workload without subnets (workloads.api.subnets); write the subnets that it runs in"),
         ],
     ),
 ]
@@ -495,28 +493,28 @@ def test_a_group_holds_sixty_rules_of_each_family() -> None:
 
 def test_a_group_with_sixty_one_rules_of_one_family_is_refused() -> None:
     said = problems_of(changed("security_group", "db", ingress=rules(61, "10.0.0.0/8")))
-    assert said == ["resources.security_group.db.ingress: 61 ingress rules for IPv4, AWS takes 60"]
+    assert said == ["resources.security_group.db.ingress: 61 ingress rules for IPv4, AWS allows 60"]
 
 
 def test_a_group_as_peer_counts_in_both_families() -> None:
     said = problems_of(changed("security_group", "db", ingress=rules(31, "security_group/web", "pl-0123456789abcdef0")))
     assert said == [
-        "resources.security_group.db.ingress: 62 ingress rules for IPv4, AWS takes 60",
-        "resources.security_group.db.ingress: 62 ingress rules for IPv6, AWS takes 60",
+        "resources.security_group.db.ingress: 62 ingress rules for IPv4, AWS allows 60",
+        "resources.security_group.db.ingress: 62 ingress rules for IPv6, AWS allows 60",
     ]
 
 
 def test_an_acl_holds_nineteen_entries_of_each_family_because_the_last_is_aws_own() -> None:
     load(changed("network_acl", "front", ingress=entries(19, "0.0.0.0/0")).encode(), "shop.json")
     said = problems_of(changed("network_acl", "front", ingress=entries(20, "::/0")))
-    assert said == ["resources.network_acl.front.ingress: 20 ingress entries for IPv6, AWS takes 19"]
+    assert said == ["resources.network_acl.front.ingress: 20 ingress entries for IPv6, AWS allows 19"]
 
 
 def test_a_route_table_holds_fifty_routes_of_each_family() -> None:
     routes = {f"172.16.{n}.0/24": "internet_gateway/door" for n in range(50)}
     load(changed("route_table", "out", routes=routes).encode(), "shop.json")
     said = problems_of(changed("route_table", "out", routes=routes | {"0.0.0.0/0": "internet_gateway/door"}))
-    assert said == ["resources.route_table.out.routes: 51 routes for IPv4, AWS takes 50"]
+    assert said == ["resources.route_table.out.routes: 51 routes for IPv4, AWS allows 50"]
 
 
 def test_a_route_inside_the_vpc_is_allowed() -> None:
@@ -528,7 +526,7 @@ def test_an_instance_stands_behind_five_groups_at_most() -> None:
     groups = [f"sg-{n:08x}" for n in range(6)]
     load(changed("db_instance", "orders", vpc_security_groups=groups[:5]).encode(), "shop.json")
     said = problems_of(changed("db_instance", "orders", vpc_security_groups=groups))
-    assert said == ["resources.db_instance.orders.vpc_security_groups: 6 security groups on an instance, AWS takes 5"]
+    assert said == ["resources.db_instance.orders.vpc_security_groups: 6 security groups on an instance, AWS allows 5"]
 
 
 def test_a_subnet_group_holds_twenty_subnets() -> None:
@@ -541,7 +539,7 @@ def test_a_subnet_group_holds_twenty_subnets() -> None:
     load(json.dumps(document).encode(), "shop.json")
     document["resources"]["db_subnet_group"]["data"]["subnets"] = subnets
     assert problems_of(json.dumps(document)) == [
-        "resources.db_subnet_group.data.subnets: 21 subnets in a group, RDS takes 20"
+        "resources.db_subnet_group.data.subnets: 21 subnets in a group, RDS allows 20"
     ]
 
 
@@ -558,7 +556,7 @@ def test_windows_meet_over_midnight_and_over_the_end_of_the_week() -> None:
     assert problems_of(changed("db_instance", "orders", **windows)) == [
         (
             "resources.db_instance.orders.preferred_maintenance_window: "
-            "the maintenance window sun:23:30-mon:00:00 meets the backup window 23:45-00:15"
+            "the maintenance window sun:23:30-mon:00:00 overlaps the backup window 23:45-00:15"
         )
     ]
     windows["preferred_maintenance_window"] = "mon:00:00-mon:00:30"
@@ -580,7 +578,7 @@ def test_every_pair_of_overlapping_subnets_names_the_later_one() -> None:
 def test_a_resource_that_failed_to_load_is_not_missing_to_others() -> None:
     text = edited(('"10.0.1.0/24"', '"10.0.1.1/24"'))
     assert said_of(text) == [
-        "12:28: '10.0.1.1/24' is not written canonically (resources.subnet.a.cidr_block); write \"10.0.1.0/24\""
+        "12:28: '10.0.1.1/24' is not in canonical form (resources.subnet.a.cidr_block); write \"10.0.1.0/24\""
     ]
 
 
@@ -608,7 +606,7 @@ def test_the_example_as_written_is_refused_for_its_three_mistakes_and_nothing_el
         load((examples / "as-written.json").read_bytes(), "as-written.json")
     assert str(refused.value).split("\n") == [
         (
-            "as-written.json:184:20: the subnet group covers only ap-northeast-2a, RDS asks for two zones or more "
+            "as-written.json:184:20: the subnet group covers only ap-northeast-2a, RDS requires at least two zones "
             "(resources.db_subnet_group.mydbsubnetgroup.subnets); add a subnet in another availability zone"
         ),
         (

@@ -28,7 +28,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a key that stands twice",
         [('"revision": 3,', '"revision": 3,\n  "revision": 4,')],
         [
-            "5:3: this key stands here twice (revision); keep one of the two",
+            "5:3: a duplicate key (revision); keep one of the two",
         ],
     ),
     (
@@ -36,7 +36,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"description": "The front door",', '"description": null,')],
         [
             (
-                "21:24: null is no value (resources.security_group.web.description); leave the field "
+                "21:24: null is not allowed (resources.security_group.web.description); leave the field "
                 "out: what is left out is not managed"
             ),
         ],
@@ -56,17 +56,14 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
                 "26:21: ports 999999999999999999 do not exist (resources.security_group.db.ingress[0]); "
                 "ports go from 0 to 65535, the lower one first"
             ),
-            (
-                "26:51: a number of 4400 digits (resources.security_group.db.ingress[0].ports); no "
-                "number of a document is that long"
-            ),
+            ("26:51: a number of 4400 digits (resources.security_group.db.ingress[0].ports); write a shorter number"),
         ],
     ),
     (
         "half a character in a value",
         [('"reason": "the migration"', '"reason": "\\ud800"')],
         [
-            ("65:17: half a character (a lone surrogate) in a string (exceptions[0].reason); write whole characters"),
+            ("65:17: a lone surrogate (half a character) in a string (exceptions[0].reason); write whole characters"),
         ],
     ),
     (
@@ -74,7 +71,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"team": "shop"', '"\\udfff": "shop"')],
         [
             (
-                "27:19: half a character (a lone surrogate) in a key "
+                "27:19: a lone surrogate (half a character) in a key "
                 "(resources.security_group.db.tags['\\udfff']); write whole characters"
             ),
         ],
@@ -83,7 +80,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a comma too many",
         [('"tags": { "team": "shop" }', '"tags": { "team": "shop", }')],
         [
-            ("27:33: this is not JSON: Illegal trailing comma before end of object; take the comma away"),
+            ("27:33: this is not JSON: Illegal trailing comma before end of object; remove the comma"),
         ],
     ),
     (
@@ -107,31 +104,28 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a newer version",
         [('"version": 1', '"version": 2')],
         [
-            (
-                "2:14: this setpoint reads documents of version 1, and this one is of version 2 "
-                "(version); upgrade setpoint"
-            ),
+            ("2:14: the document has version 2, this Setpoint reads version 1 (version); upgrade Setpoint"),
         ],
     ),
     (
         "version zero",
         [('"version": 1', '"version": 0')],
         [
-            '2:14: there is no version 0 that this setpoint reads (version); write "version": 1',
+            '2:14: there is no version 0 (version); write "version": 1',
         ],
     ),
     (
         "a version as text",
         [('"version": 1', '"version": "1"')],
         [
-            "2:14: '1' stands where a whole number belongs (version); write 1, not \"1\"",
+            "2:14: expected a whole number, found '1' (version); write 1, not \"1\"",
         ],
     ),
     (
         "a truth as version",
         [('"version": 1', '"version": true')],
         [
-            "2:14: true stands where a whole number belongs (version); write a whole number",
+            "2:14: expected a whole number, found true (version); write a whole number",
         ],
     ),
     (
@@ -145,7 +139,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a name in upper case",
         [('"name": "shop",', '"name": "Shop",')],
         [
-            ("3:11: 'Shop' is no name of a document (name); use 1 to 63 of a-z, 0-9 and -, no - at the start"),
+            ("3:11: 'Shop' is not a valid document name (name); use 1 to 63 of a-z, 0-9 and -, not starting with -"),
         ],
     ),
     (
@@ -176,24 +170,24 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a short account",
         [('"123456789012"', '"1234"')],
         [
-            ("5:28: '1234' is no account id (scope.account_id); write the 12 digits as a string: \"123456789012\""),
+            (
+                "5:28: '1234' is not a valid account id (scope.account_id); write the 12 digits as a "
+                'string: "123456789012"'
+            ),
         ],
     ),
     (
         "an account as a number",
         [('"123456789012"', "123456789012")],
         [
-            (
-                "5:28: 123456789012 stands where a string belongs (scope.account_id); write "
-                '"123456789012", not 123456789012'
-            ),
+            ('5:28: expected a string, found 123456789012 (scope.account_id); write "123456789012", not 123456789012'),
         ],
     ),
     (
         "a region of nowhere",
         [('"region": "ap-northeast-2"', '"region": "Seoul"')],
         [
-            ("5:54: 'Seoul' is no region (scope.region); write the region's name, such as \"ap-northeast-2\""),
+            ("5:54: 'Seoul' is not a valid region (scope.region); write the region's name, such as \"ap-northeast-2\""),
         ],
     ),
     (
@@ -215,7 +209,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"internet_gateway": { "door": {} }', '"internet_gateway": []')],
         [
             (
-                '10:25: a list stands where an object of the form { "<name>": { ... } } belongs '
+                '10:25: expected an object of the form { "<name>": { ... } }, found a list '
                 '(resources.internet_gateway); write an object of the form { "<name>": { ... } }'
             ),
             (
@@ -228,7 +222,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a resource that is a text",
         [('"door": {}', '"door": "open"')],
         [
-            ("10:35: 'open' stands where an object belongs (resources.internet_gateway.door); write an object"),
+            ("10:35: expected an object, found 'open' (resources.internet_gateway.door); write an object"),
         ],
     ),
     (
@@ -253,7 +247,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"allocated_storage": 20', '"allocated_storage": "20"')],
         [
             (
-                "43:30: '20' stands where a whole number belongs "
+                "43:30: expected a whole number, found '20' "
                 '(resources.db_instance.orders.allocated_storage); write 20, not "20"'
             ),
         ],
@@ -263,7 +257,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"publicly_accessible": false', '"publicly_accessible": "False"')],
         [
             (
-                "46:32: 'False' stands where true or false belongs "
+                "46:32: expected true or false, found 'False' "
                 '(resources.db_instance.orders.publicly_accessible); write false, not "False"'
             ),
         ],
@@ -272,10 +266,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a text as number",
         [('"engine_version": "16"', '"engine_version": 16')],
         [
-            (
-                "41:27: 16 stands where a string belongs (resources.db_instance.orders.engine_version); "
-                'write "16", not 16'
-            ),
+            ('41:27: expected a string, found 16 (resources.db_instance.orders.engine_version); write "16", not 16'),
         ],
     ),
     (
@@ -320,7 +311,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a rule that is a text",
         [('[{ "protocol": "all", "destination": "0.0.0.0/0" }]', '["all"]')],
         [
-            ("23:20: 'all' stands where an object belongs (resources.security_group.web.egress[0]); write an object"),
+            ("23:20: expected an object, found 'all' (resources.security_group.web.egress[0]); write an object"),
         ],
     ),
     (
@@ -328,7 +319,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"protocol": "all", "destination": "0.0.0.0/0" }]', '"protocol": true, "destination": "0.0.0.0/0" }]')],
         [
             (
-                "23:34: true stands where a string or a whole number belongs "
+                "23:34: expected a string or a whole number, found true "
                 "(resources.security_group.web.egress[0].protocol); write a string or a whole number"
             ),
         ],
@@ -358,7 +349,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "an intent without a name",
         [('"name": "shut"', '"name": ""')],
         [
-            "56:15: the text is empty (intents[1].name); write something that a person can read",
+            "56:15: the text is empty (intents[1].name); write at least one character",
         ],
     ),
     (
@@ -370,7 +361,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
             )
         ],
         [
-            "58:16: a list stands where an object belongs (workloads); write an object",
+            "58:16: expected an object, found a list (workloads); write an object",
         ],
     ),
     (
@@ -404,14 +395,14 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "an exception with a bad value",
         [('"192.0.2.7/32"', '"192.0.2.7/24"')],
         [
-            ("63:60: '192.0.2.7/24' is not written canonically (exceptions[0].value.source); write \"192.0.2.0/24\""),
+            ("63:60: '192.0.2.7/24' is not in canonical form (exceptions[0].value.source); write \"192.0.2.0/24\""),
         ],
     ),
     (
         "an exception with a value of another shape",
         [('"value": { "protocol": "tcp", "ports": 22, "source": "192.0.2.7/32" }', '"value": 22')],
         [
-            "63:16: 22 stands where an object belongs (exceptions[0].value); write an object",
+            "63:16: expected an object, found 22 (exceptions[0].value); write an object",
         ],
     ),
     (
@@ -419,8 +410,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"2027-01-31"', '"soon"')],
         [
             (
-                "64:16: 'soon' is no date (exceptions[0].until); write \"2027-01-31\" (until that day "
-                'begins in UTC) or "2027-01-31T18:00:00Z"'
+                "64:16: 'soon' is not a date (exceptions[0].until); write \"2027-01-31\" (until that day "
+                'starts in UTC) or "2027-01-31T18:00:00Z"'
             ),
         ],
     ),
@@ -429,8 +420,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"2027-01-31"', '"2027-02-30"')],
         [
             (
-                "64:16: '2027-02-30' is no date (exceptions[0].until); write \"2027-01-31\" (until that "
-                'day begins in UTC) or "2027-01-31T18:00:00Z"'
+                "64:16: '2027-02-30' is not a date (exceptions[0].until); write \"2027-01-31\" (until that day "
+                'starts in UTC) or "2027-01-31T18:00:00Z"'
             ),
         ],
     ),
@@ -448,7 +439,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "an exception without a reason",
         [('"reason": "the migration"', '"reason": ""')],
         [
-            "65:17: the text is empty (exceptions[0].reason); write something that a person can read",
+            "65:17: the text is empty (exceptions[0].reason); write at least one character",
         ],
     ),
     (
@@ -456,9 +447,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"db": {\n', '"\\u001b[31mdb": {\n')],
         [
             (
-                "25:7: '\\x1b[31mdb' cannot be a name (resources.security_group['\\x1b[31mdb']); use 1 to "
-                "255 of the letters, digits and signs that AWS takes in group names, no space at either "
-                "end"
+                "25:7: '\\x1b[31mdb' cannot be a name (resources.security_group['\\x1b[31mdb']); use 1 to 255 "
+                "of the characters that AWS allows in group names, no space at either end"
             ),
             (
                 "48:33: 'security_group/db' is not declared in this document "
@@ -479,8 +469,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"a": { "cidr', '"\\u0430": { "cidr')],
         [
             (
-                "12:7: '\u0430' cannot be a name (U+0430 in it) (resources.subnet['\u0430']); use 1 to 255 of the "
-                "letters, digits and signs that AWS takes in group names, no space at either end"
+                "12:7: '\u0430' cannot be a name (it contains U+0430) (resources.subnet['\u0430']); use 1 to "
+                "255 of the characters that AWS allows in group names, no space at either end"
             ),
             (
                 "16:80: 'subnet/a' is not declared in this document "
@@ -516,7 +506,10 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a line break in a value",
         [('"region": "ap-northeast-2"', '"region": "a\\nERROR b"')],
         [
-            ("5:54: 'a\\nERROR b' is no region (scope.region); write the region's name, such as \"ap-northeast-2\""),
+            (
+                "5:54: 'a\\nERROR b' is not a valid region (scope.region); write the region's name, such "
+                'as "ap-northeast-2"'
+            ),
         ],
     ),
 ]
@@ -587,12 +580,12 @@ def test_problems_of_all_parts_are_said_at_once_in_the_order_of_their_places() -
         ('"2027-01-31"', '"tomorrow"'),
     )
     assert [line.partition(" (")[0] for line in said_of(text)] == [
-        "3:11: 'Shop' is no name of a document",
-        "12:28: '10.0.1.1/24' is not written canonically",
-        "26:51: null is no value",
+        "3:11: 'Shop' is not a valid document name",
+        "12:28: '10.0.1.1/24' is not in canonical form",
+        "26:51: null is not allowed",
         "40:19: 'mysql' is not allowed here",
-        "56:53: 'nobody' is no workload, no address of this document and no CIDR",
-        "64:16: 'tomorrow' is no date",
+        "56:53: 'nobody' is not a workload, an address in this document or a CIDR",
+        "64:16: 'tomorrow' is not a date",
     ]
 
 
@@ -636,7 +629,7 @@ def test_an_exception_for_an_entry_a_route_a_reference_and_a_truth() -> None:
 
 def test_an_exception_holds_no_two_members() -> None:
     routes = {"10.9.0.0/16": "pcx-0123456789abcdef0", "10.8.0.0/16": "pcx-0123456789abcdef0"}
-    with pytest.raises(DocumentError, match=r"2 members stand where one belongs \(exceptions\[0\]\.value\)"):
+    with pytest.raises(DocumentError, match=r"expected one member, found 2 \(exceptions\[0\]\.value\)"):
         tolerance("route_table/out", "routes", routes)
 
 
@@ -664,7 +657,7 @@ def tolerance(address: str, field: str, value: Any, until: str = "2027-01-31") -
 def test_the_same_exception_twice_is_refused() -> None:
     document = json.loads(DOCUMENT)
     document["exceptions"].append(document["exceptions"][0] | {"until": "2028-01-31"})
-    with pytest.raises(DocumentError, match=r"the same exception stands here twice \(exceptions\[1\]\)"):
+    with pytest.raises(DocumentError, match=r"a duplicate exception \(exceptions\[1\]\)"):
         load(json.dumps(document).encode(), "shop.json")
 
 
@@ -799,9 +792,9 @@ def test_an_example_cut_short_anywhere_is_refused() -> None:
 
 def test_two_of_every_key_are_refused_at_the_second() -> None:
     said = said_of('{"a": {"b": 1, "b": 2},\n "a": 1}')
-    assert [line for line in said if "twice" in line] == [
-        "1:16: this key stands here twice (a.b); keep one of the two",
-        "2:2: this key stands here twice (a); keep one of the two",
+    assert [line for line in said if "duplicate key" in line] == [
+        "1:16: a duplicate key (a.b); keep one of the two",
+        "2:2: a duplicate key (a); keep one of the two",
     ]
 
 
@@ -815,7 +808,7 @@ def test_a_document_that_is_too_deep_is_refused_for_that_alone_and_at_that_place
 
 
 def test_bytes_that_are_no_text_are_refused_at_their_place() -> None:
-    assert said_of(b"\xef\xbb\xbf{}") == ["1:1: the file begins with a byte order mark; save it as UTF-8 without BOM"]
+    assert said_of(b"\xef\xbb\xbf{}") == ["1:1: the file starts with a byte order mark; save it as UTF-8 without BOM"]
     assert said_of(b'{\n"a": "\xff"}') == ["2:7: byte 0xff is not UTF-8; save the file as UTF-8"]
     assert said_of(b" " * 1_000_001) == [
         "1:1: the document is larger than 1,000,000 bytes; split it: one document for each VPC"
@@ -928,8 +921,8 @@ def test_of_very_many_problems_the_first_are_said_and_that_there_are_more() -> N
     tags = ", ".join(f'"{n}": null' for n in range(2_000))
     said = said_of(edited(('"team": "shop"', tags)))
     assert len(said) == 501
-    assert said[0].startswith("27:24: null is no value (resources.security_group.db.tags['0'])")
-    assert said[-1] == "27:6403: there are more problems than these; mend these first"
+    assert said[0].startswith("27:24: null is not allowed (resources.security_group.db.tags['0'])")
+    assert said[-1] == "27:6403: there are more problems; fix these first"
 
 
 def bombs() -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "0.0.0.0/0", "desc', '"source": "10.0.0.1/16", "desc')],
         [
             (
-                "22:66: '10.0.0.1/16' is not written canonically "
+                "22:66: '10.0.0.1/16' is not in canonical form "
                 '(resources.security_group.web.ingress[0].source); write "10.0.0.0/16"'
             ),
         ],
@@ -30,7 +30,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "0.0.0.0/0", "desc', '"source": "10.0.0.1", "desc')],
         [
             (
-                "22:66: '10.0.0.1' is not written canonically "
+                "22:66: '10.0.0.1' is not in canonical form "
                 '(resources.security_group.web.ingress[0].source); write "10.0.0.1/32"'
             ),
         ],
@@ -40,7 +40,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "0.0.0.0/0", "desc', '"source": "2001:DB8::/32", "desc')],
         [
             (
-                "22:66: '2001:DB8::/32' is not written canonically "
+                "22:66: '2001:DB8::/32' is not in canonical form "
                 '(resources.security_group.web.ingress[0].source); write "2001:db8::/32"'
             ),
         ],
@@ -50,7 +50,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "0.0.0.0/0", "desc', '"source": "2001:db8:0:0::/64", "desc')],
         [
             (
-                "22:66: '2001:db8:0:0::/64' is not written canonically "
+                "22:66: '2001:db8:0:0::/64' is not in canonical form "
                 '(resources.security_group.web.ingress[0].source); write "2001:db8::/64"'
             ),
         ],
@@ -70,7 +70,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "0.0.0.0/0", "desc', '"source": "10.0.0.0/255.255.0.0", "desc')],
         [
             (
-                "22:66: '10.0.0.0/255.255.0.0' is not written canonically "
+                "22:66: '10.0.0.0/255.255.0.0' is not in canonical form "
                 '(resources.security_group.web.ingress[0].source); write "10.0.0.0/16"'
             ),
         ],
@@ -80,9 +80,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "0.0.0.0/0", "desc', '"source": "everywhere", "desc')],
         [
             (
-                "22:66: 'everywhere' is no peer of a rule "
-                "(resources.security_group.web.ingress[0].source); write a CIDR, security_group/<name>, "
-                "an id sg-... or a prefix list pl-..."
+                "22:66: 'everywhere' is not a valid peer of a rule "
+                "(resources.security_group.web.ingress[0].source); write a CIDR, security_group/<name>, a "
+                "group id sg-... or a prefix list pl-..."
             ),
         ],
     ),
@@ -91,9 +91,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"source": "security_group/web"', '"source": "security_group/"')],
         [
             (
-                "26:67: 'security_group/' is no peer of a rule "
-                "(resources.security_group.db.ingress[0].source); write a CIDR, security_group/<name>, "
-                "an id sg-... or a prefix list pl-..."
+                "26:67: 'security_group/' is not a valid peer of a rule "
+                "(resources.security_group.db.ingress[0].source); write a CIDR, security_group/<name>, a group "
+                "id sg-... or a prefix list pl-..."
             ),
         ],
     ),
@@ -210,8 +210,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ports": 5432', '"ports": "5432"')],
         [
             (
-                "26:21: '5432' is no port range (resources.security_group.db.ingress[0]); write a port "
-                'as a number (443), a range as "1024-65535"'
+                "26:21: '5432' is not a port range (resources.security_group.db.ingress[0]); write a port as a "
+                'number (443), or a range as "1024-65535"'
             ),
         ],
     ),
@@ -220,7 +220,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ports": 5432', '"ports": "05432-5433"')],
         [
             (
-                "26:21: '05432-5433' is not written canonically "
+                "26:21: '05432-5433' is not in canonical form "
                 '(resources.security_group.db.ingress[0]); write "5432-5433"'
             ),
         ],
@@ -230,8 +230,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ports": 5432', '"ports": "\\u0661-\\u0662"')],
         [
             (
-                "26:21: '\u0661-\u0662' is no port range (resources.security_group.db.ingress[0]); write a port as "
-                'a number (443), a range as "1024-65535"'
+                "26:21: '\u0661-\u0662' is not a port range (resources.security_group.db.ingress[0]); write a "
+                'port as a number (443), or a range as "1024-65535"'
             ),
         ],
     ),
@@ -251,8 +251,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"HTTPS"', '""')],
         [
             (
-                "22:94: the description is empty (resources.security_group.web.ingress[0].description); "
-                "leave it out, or write a word on what this is for"
+                "22:94: the description is empty (resources.security_group.web.ingress[0].description); leave "
+                "it out, or write what this is for"
             ),
         ],
     ),
@@ -261,8 +261,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ingress": { "100"', '"ingress": { "0"')],
         [
             (
-                "33:27: '0' is no rule number (resources.network_acl.front.ingress['0']); number entries "
-                "from 1 to 32766, without zeros in front"
+                "33:27: '0' is not a rule number (resources.network_acl.front.ingress['0']); number entries "
+                "from 1 to 32766, without leading zeros"
             ),
         ],
     ),
@@ -271,8 +271,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ingress": { "100"', '"ingress": { "32767"')],
         [
             (
-                "33:31: '32767' is no rule number (resources.network_acl.front.ingress['32767']); number "
-                "entries from 1 to 32766, without zeros in front"
+                "33:31: '32767' is not a rule number (resources.network_acl.front.ingress['32767']); number "
+                "entries from 1 to 32766, without leading zeros"
             ),
         ],
     ),
@@ -281,8 +281,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ingress": { "100"', '"ingress": { "0100"')],
         [
             (
-                "33:30: '0100' is no rule number (resources.network_acl.front.ingress['0100']); number "
-                "entries from 1 to 32766, without zeros in front"
+                "33:30: '0100' is not a rule number (resources.network_acl.front.ingress['0100']); number "
+                "entries from 1 to 32766, without leading zeros"
             ),
         ],
     ),
@@ -291,12 +291,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ingress": { "100"', '"ingress": { "' + "1" * 5000 + '"')],
         [
             (
-                "33:5026: "
-                "'111111111111111111111111111111111111111111111111111111111111111111111111111111111111111"
-                "111111111111111111111111111111111'... is no rule number "
-                "(resources.network_acl.front.ingress['11111111111111111111111111111111111111111111111111"
-                "1111111111111111111111111111111111111111111111111111111111111111111111'...]); number "
-                "entries from 1 to 32766, without zeros in front"
+                f"33:5026: '{'1' * 120}'... is not a rule number "
+                f"(resources.network_acl.front.ingress['{'1' * 120}'...]); "
+                "number entries from 1 to 32766, without leading zeros"
             ),
         ],
     ),
@@ -305,9 +302,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"protocol": "all", "destination": "0.0.0.0/0" } }', '"protocol": "icmpv6", "destination": "0.0.0.0/0" } }')],
         [
             (
-                "34:28: icmpv6 does not travel in '0.0.0.0/0' "
-                "(resources.network_acl.front.egress['100']); write icmp with an IPv4 network, icmpv6 "
-                "with an IPv6 network"
+                "34:28: icmpv6 does not match the network '0.0.0.0/0' "
+                "(resources.network_acl.front.egress['100']); write icmp with an IPv4 network, icmpv6 with an "
+                "IPv6 network"
             ),
         ],
     ),
@@ -316,7 +313,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"protocol": "all", "destination": "0.0.0.0/0" } }', '"protocol": "icmp", "destination": "::/0" } }')],
         [
             (
-                "34:28: icmp does not travel in '::/0' (resources.network_acl.front.egress['100']); "
+                "34:28: icmp does not match the network '::/0' (resources.network_acl.front.egress['100']); "
                 "write icmp with an IPv4 network, icmpv6 with an IPv6 network"
             ),
         ],
@@ -336,7 +333,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"internet_gateway/door"', '"local"')],
         [
             (
-                "16:41: 'local' is no route target (resources.route_table.out.routes['0.0.0.0/0']); "
+                "16:41: 'local' is not a route target (resources.route_table.out.routes['0.0.0.0/0']); "
                 "write internet_gateway/<name>, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or "
                 "eigw- target"
             ),
@@ -347,7 +344,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"routes": { "0.0.0.0/0"', '"routes": { "0.0.0.0"')],
         [
             (
-                "16:39: '0.0.0.0' is not written canonically "
+                "16:39: '0.0.0.0' is not in canonical form "
                 "(resources.route_table.out.routes['0.0.0.0']); write \"0.0.0.0/32\""
             ),
         ],
@@ -368,7 +365,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"subnets": ["subnet/c"]', '"subnets": ["vpc/main"]')],
         [
             (
-                "17:41: 'vpc/main' is no reference that fits here (resources.route_table.in.subnets[0]); "
+                "17:41: 'vpc/main' is not a valid reference here (resources.route_table.in.subnets[0]); "
                 "write subnet/<name> of a subnet in this document"
             ),
         ],
@@ -377,7 +374,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a reference stated twice",
         [('"subnets": ["subnet/c"]', '"subnets": ["subnet/c", "subnet/c"]')],
         [
-            "17:53: 'subnet/c' stands here twice (resources.route_table.in.subnets[1]); state it once",
+            "17:53: 'subnet/c' is listed twice (resources.route_table.in.subnets[1]); list it once",
         ],
     ),
     (
@@ -395,7 +392,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"team": "shop"', '"setpoint:name": "db"')],
         [
             (
-                "27:36: 'setpoint:name' is a tag that this tool keeps itself "
+                "27:36: 'setpoint:name' is reserved for Setpoint "
                 "(resources.security_group.db.tags['setpoint:name']); leave it out"
             ),
         ],
@@ -405,8 +402,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"team": "shop"', '"": "shop"')],
         [
             (
-                "27:23: AWS takes no tag of this length (resources.security_group.db.tags['']); 1 to 127 "
-                "characters in a key, at most 256 in a value"
+                "27:23: AWS does not allow a tag of this length (resources.security_group.db.tags['']); use 1 "
+                "to 127 characters in the key, at most 256 in the value"
             ),
         ],
     ),
@@ -415,8 +412,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"team": "shop"', '"team": "\\u0007"')],
         [
             (
-                "27:27: the tag holds characters that cannot be printed "
-                "(resources.security_group.db.tags.team); write plain text"
+                "27:27: the tag contains unprintable characters (resources.security_group.db.tags.team); use "
+                "printable characters"
             ),
         ],
     ),
@@ -430,9 +427,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         ],
         [
             (
-                "22:105: the rule tcp 443 0.0.0.0/0 is stated twice "
-                "(resources.security_group.web.ingress[1]); state it once; a description makes no second "
-                "rule"
+                "22:105: a duplicate of the rule tcp 443 0.0.0.0/0 (resources.security_group.web.ingress[1]); "
+                "write it once, also if the descriptions differ"
             ),
         ],
     ),
@@ -441,8 +437,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"db": {\n', '"sg-db": {\n')],
         [
             (
-                "25:7: 'sg-db' cannot be a group's name (resources.security_group.sg-db); AWS keeps "
-                "names that begin with sg- for ids; choose another"
+                "25:7: 'sg-db' cannot be the name of a security group (resources.security_group.sg-db); choose "
+                "another: AWS reserves names that start with sg- for ids"
             ),
             (
                 "48:33: 'security_group/db' is not declared in this document "
@@ -456,8 +452,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"db": {\n', '"Default": {\n')],
         [
             (
-                "25:7: 'Default' cannot be a group's name (resources.security_group.Default); the VPC's "
-                'default group is called "default"'
+                "25:7: 'Default' cannot be the name of a security group (resources.security_group.Default); "
+                'write "default" for the VPC\'s default group'
             ),
             (
                 "48:33: 'security_group/db' is not declared in this document "
@@ -471,8 +467,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"a": { "cidr', '"a ": { "cidr')],
         [
             (
-                "12:7: 'a ' cannot be a name (resources.subnet['a ']); use 1 to 255 of the letters, "
-                "digits and signs that AWS takes in group names, no space at either end"
+                "12:7: 'a ' cannot be a name (resources.subnet['a ']); use 1 to 255 of the characters that AWS "
+                "allows in group names, no space at either end"
             ),
             (
                 "16:80: 'subnet/a' is not declared in this document "
@@ -497,8 +493,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"data": { "desc', '"Data": { "desc')],
         [
             (
-                "37:26: 'Data' cannot be a DB subnet group's name (resources.db_subnet_group.Data); RDS "
-                "stores it in lower case: write it so (as in 'data')"
+                "37:26: 'Data' cannot be the name of a DB subnet group (resources.db_subnet_group.Data); use 1 "
+                "to 255 lower-case letters, digits, spaces and ._-, such as 'data'"
             ),
             (
                 "47:28: 'db_subnet_group/data' is not declared in this document "
@@ -539,9 +535,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"orders": {', '"or--ders": {')],
         [
             (
-                "39:7: 'or--ders' cannot be a DB instance's identifier (resources.db_instance.or--ders); "
-                "use 1 to 63 lower-case letters, digits and single hyphens, first a letter, no hyphen at "
-                "the end"
+                "39:7: 'or--ders' cannot be the identifier of a DB instance (resources.db_instance.or--ders); "
+                "use 1 to 63 lower-case letters, digits and single hyphens, a letter first, no hyphen at the "
+                "end"
             ),
             (
                 "56:53: 'db_instance/orders' is not declared in this document (intents[1].to); did you "
@@ -554,8 +550,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"10.0.1.0/24"', '"10.0.1.0/29"')],
         [
             (
-                "12:28: '10.0.1.0/29' cannot be the network of a VPC or subnet "
-                "(resources.subnet.a.cidr_block); AWS takes IPv4 networks from /16 to /28"
+                "12:28: '10.0.1.0/29' cannot be the CIDR block of a VPC or subnet "
+                "(resources.subnet.a.cidr_block); write an IPv4 network from /16 to /28"
             ),
         ],
     ),
@@ -564,8 +560,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"10.0.1.0/24"', '"2001:db8::/64"')],
         [
             (
-                "12:28: '2001:db8::/64' cannot be the network of a VPC or subnet "
-                "(resources.subnet.a.cidr_block); AWS takes IPv4 networks from /16 to /28"
+                "12:28: '2001:db8::/64' cannot be the CIDR block of a VPC or subnet "
+                "(resources.subnet.a.cidr_block); write an IPv4 network from /16 to /28"
             ),
         ],
     ),
@@ -574,8 +570,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"ap-northeast-2a"', '"Seoul"')],
         [
             (
-                "12:64: 'Seoul' is no availability zone (resources.subnet.a.availability_zone); write a "
-                'zone\'s name, such as "ap-northeast-2a"'
+                "12:64: 'Seoul' is not an availability zone (resources.subnet.a.availability_zone); write the "
+                'name of a zone, such as "ap-northeast-2a"'
             ),
         ],
     ),
@@ -605,8 +601,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "44:28: 'shop-owner' cannot be a master user name "
-                "(resources.db_instance.orders.master_username); use 1 to 16 letters, digits or "
-                "underscores, first a letter"
+                "(resources.db_instance.orders.master_username); use 1 to 16 letters, digits or underscores, "
+                "starting with a letter"
             ),
         ],
     ),
@@ -615,8 +611,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"engine_version": "16"', '"engine_version": "latest"')],
         [
             (
-                "41:27: 'latest' is no PostgreSQL version (resources.db_instance.orders.engine_version); "
-                'write a major version such as "16", or a minor one such as "16.4"'
+                "41:27: 'latest' is not a PostgreSQL version (resources.db_instance.orders.engine_version); "
+                'write a major version such as "16", or a minor version such as "16.4"'
             ),
         ],
     ),
@@ -625,7 +621,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"17:00-17:30"', '"17:00-17:15"')],
         [
             (
-                "49:36: '17:00-17:15' is no backup window "
+                "49:36: '17:00-17:15' is not a backup window "
                 "(resources.db_instance.orders.preferred_backup_window); write UTC times at least 30 "
                 'minutes apart: "17:00-17:30"'
             ),
@@ -636,7 +632,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"17:00-17:30"', '"25:00-26:00"')],
         [
             (
-                "49:36: '25:00-26:00' is no backup window "
+                "49:36: '25:00-26:00' is not a backup window "
                 "(resources.db_instance.orders.preferred_backup_window); write UTC times at least 30 "
                 'minutes apart: "17:00-17:30"'
             ),
@@ -647,7 +643,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"sun:18:00-sun:18:30"', '"Sun:18:00-Sun:18:30"')],
         [
             (
-                "50:41: 'Sun:18:00-Sun:18:30' is no maintenance window "
+                "50:41: 'Sun:18:00-Sun:18:30' is not a maintenance window "
                 "(resources.db_instance.orders.preferred_maintenance_window); write UTC days and times "
                 '30 minutes to 24 hours apart, in lower case: "sun:18:00-sun:18:30"'
             ),
@@ -658,7 +654,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"db_subnet_group": "db_subnet_group/data"', '"db_subnet_group": "data"')],
         [
             (
-                "47:28: 'data' is no DB subnet group of this document "
+                "47:28: 'data' is not a DB subnet group of this document "
                 "(resources.db_instance.orders.db_subnet_group); write db_subnet_group/<name>"
             ),
         ],
@@ -686,7 +682,7 @@ def test_all_bad_members_of_a_list_are_said_at_once() -> None:
     text = edited(('{ "protocol": "tcp", "ports": 5432, "source": "security_group/web" }', bad))
     assert [line.partition(" (")[0] for line in said_of(text)] == [
         "26:21: tcp needs ports",
-        "26:52: '10.0.0.1/8' is not written canonically",
+        "26:52: '10.0.0.1/8' is not in canonical form",
         "26:68: unknown protocol 'gre'",
         "26:122: the description is empty",
     ]

@@ -82,7 +82,7 @@ def test_a_full_group_has_no_room_to_make_before_it_breaks() -> None:
     full = many(GROUP_RULES - 1) | {WIDE}
     found = rule_steps(full, many(GROUP_RULES - 1) | {OF_GROUP})
     assert found.short == (
-        "61 IPv4 rules would stand at once where AWS takes 60: none is revoked before its successor is there"
+        "61 IPv4 rules would exist at once, AWS allows 60: no rule is revoked before its replacement exists"
     )
 
 

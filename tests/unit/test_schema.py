@@ -55,3 +55,17 @@ def test_a_wrong_shape_is_seen_by_an_editor_too(resources: object, message: str)
 
 def validator() -> Draft202012Validator:
     return Draft202012Validator(schema())
+
+
+def test_every_reference_has_its_definition() -> None:
+    def references(node: object) -> set[str]:
+        if isinstance(node, list):
+            return set().union(*map(references, node))
+        if not isinstance(node, dict):
+            return set()
+        return (
+            {str(node["$ref"])} if isinstance(node.get("$ref"), str) else set().union(*map(references, node.values()))
+        )
+
+    whole = schema()
+    assert references(whole) == {f"#/$defs/{name}" for name in whole["$defs"]}

@@ -87,8 +87,8 @@ def _short(live: set[RuleKey], kept: set[RuleKey], added: tuple[RuleKey, ...]) -
         room = max(GROUP_RULES, _count(live, other))
         peak = _count(kept, other) + _count(added, other)
         if added and peak > room:
-            held = "none is revoked before its successor is there"
-            return f"{peak} {family} rules would stand at once where AWS takes {room}: {held}"
+            why = "no rule is revoked before its replacement exists"
+            return f"{peak} {family} rules would exist at once, AWS allows {room}: {why}"
     return ""
 
 
