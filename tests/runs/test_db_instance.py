@@ -250,7 +250,7 @@ def test_a_full_disk_may_grow(net: Network) -> None:
 def test_storage_that_is_being_rearranged_waits(net: Network) -> None:
     wanted = document(_wanted(allocated_storage=30))
     net.lab.rds_state(DATABASE, status="storage-optimization")
-    left(net, DB, "allocated_storage", Outcome.WAITING, "AWS accepts no change now: it is storage-optimization", wanted)
+    left(net, DB, "allocated_storage", Outcome.WAITING, "the database is storage-optimization", wanted)
     assert writes(net) == []
 
 
