@@ -1,5 +1,5 @@
-"""Calls to AWS, what its errors mean, and how EC2 and RDS spell things. It may import the vocabulary only.
+"""Calls to AWS, the meaning of its errors, and the forms of EC2 and RDS. It may import the vocabulary only.
 
-Start with `client.py`, the only user of botocore in a run; `errors.py` is the table of error codes, `ec2.py` and `rds.py`
-turn AWS's spelling into the model's and back, and are pure.
+Start with `client.py`, the only user of botocore in a run. `errors.py` is the table of error codes; `ec2.py` and
+`rds.py` convert between AWS's forms and the model's, and are pure.
 """

@@ -1,7 +1,6 @@
-"""EC2's spelling of things and ours: both ways, for the kinds of `reconciler/kinds`.
+"""Converts between EC2's forms and the model's canonical ones (`desired_state/fields.py`), for the kinds.
 
-What AWS answers is brought to the canonical form of `desired_state/fields.py` here and nowhere else. Raises
-`ValueError` for what the model cannot hold; the resource is then `unreadable`.
+Raises `ValueError` for what the model cannot express; the resource is then `unreadable`.
 """
 
 from __future__ import annotations
@@ -35,41 +34,41 @@ _NAMES = {str(number): name for name, number in NAMED_PROTOCOLS.items()}
 
 
 def in_vpc(operation: str, result: str, context: ReadContext, *, page: int = 1000, filters: str = "Filters") -> Read:
-    """The read of everything of one sort in the VPC, in the largest pages AWS gives. `filters` is what the call names
-    its filters; a few say `Filter`.
+    """A read of all resources in the VPC, in the largest pages that AWS allows. `filters` is the name of the call's
+    parameter: for a few calls it is `Filter`.
     """
     params = {filters: [{"Name": "vpc-id", "Values": [context.vpc_id]}]}
     return read("ec2", operation, result, params, page=page)
 
 
 def tags_of(item: Item) -> Tags:
-    """The tags of an item; AWS's own (`aws:`) cannot be set by anyone and are left out."""
+    """The tags of an item, without AWS's own (`aws:`), which cannot be set."""
     return Tags({tag["Key"]: tag["Value"] for tag in item.get("Tags", ()) if not tag["Key"].startswith("aws:")})
 
 
 def name_tag(item: Item) -> str:
-    """The Name tag, empty where there is none; AWS lets any number of things have the same one."""
+    """The Name tag, empty if there is none; it need not be unique."""
     return tags_of(item).get("Name", "")
 
 
 def pending(item: Item) -> str:
-    """AWS's word for the state of a thing that is still being created; empty once it is available."""
+    """The state of a resource that is still being created; empty once it is available."""
     state = str(item.get("State", "available"))
     return "" if state == "available" else state
 
 
 def tag_list(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
-    """Tags as every call takes them, in a fixed order."""
+    """Tags as a parameter, in a fixed order."""
     return [{"Key": key, "Value": value} for key, value in sorted((tags or {}).items())]
 
 
 def tagged_as(resource_type: str, tags: Mapping[str, str] | None) -> list[dict[str, Any]]:
-    """The `TagSpecifications` of a call that creates something, so that it is ours from its first moment."""
+    """The `TagSpecifications` of a call that creates something, so that it is owned from the start."""
     return [{"ResourceType": resource_type, "Tags": tag_list(tags)}]
 
 
 def retag(change: Change) -> Iterator[Action]:
-    """The call that sets the tags that differ; no tag is ever taken away."""
+    """The call that sets the differing tags; no tag is ever deleted."""
     if changed := {one.key: one.want for one in change.of("tags")}:
         why = "set " + ", ".join(f"{key}={value!r}" for key, value in sorted(changed.items()))
         yield CREATE_TAGS.on(
@@ -79,12 +78,14 @@ def retag(change: Change) -> Iterator[Action]:
 
 @lru_cache(maxsize=65536)
 def canonical(cidr: str) -> str:
-    """AWS clears host bits and writes IPv6 by RFC 5952 (EC2 API reference, IpRange); emulators may not."""
+    """The canonical CIDR. AWS clears host bits and writes IPv6 by RFC 5952 (EC2 API reference, IpRange); emulators may
+    not.
+    """
     return cidr if cidr_problem(cidr) is None else str(ip_network(cidr, strict=False))
 
 
 def traffic_of(protocol: str, first: int | None, last: int | None) -> tuple[str, int, int]:
-    """(protocol, first, last) as `RuleKey` has them, out of AWS's protocol and From/To."""
+    """(protocol, first, last) of a `RuleKey`, from AWS's protocol and From/To."""
     name = _NAMES.get(protocol, protocol)
     if name in PORTED:
         if first is None or last is None:
@@ -100,7 +101,7 @@ def traffic_of(protocol: str, first: int | None, last: int | None) -> tuple[str,
 def rules_of(
     permissions: Iterable[Mapping[str, Any]], account: str, names: Mapping[str, Address]
 ) -> dict[RuleKey, str]:
-    """Key -> description of every rule in `IpPermissions`, which merges all peers of equal protocol and ports."""
+    """Key -> description of every rule in `IpPermissions`, which groups peers by protocol and ports."""
     rules: dict[RuleKey, str] = {}
     for permission in permissions:
         traffic = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
@@ -117,7 +118,7 @@ def rules_of(
 
 
 def key_of_rule(rule: Item, account: str, names: Mapping[str, Address]) -> RuleKey:
-    """The key of one `SecurityGroupRule`, as DescribeSecurityGroupRules shows it."""
+    """The key of a `SecurityGroupRule` of DescribeSecurityGroupRules."""
     traffic = rule["IpProtocol"], rule.get("FromPort"), rule.get("ToPort")
     if cidr := rule.get("CidrIpv4") or rule.get("CidrIpv6"):
         return _network_rule(*traffic, cidr)
@@ -126,63 +127,63 @@ def key_of_rule(rule: Item, account: str, names: Mapping[str, Address]) -> RuleK
 
 
 def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
-    """A group as the peer of a rule: its address, its id, or `<account>/<id>` where it is another account's."""
+    """A group as the peer of a rule: its address, its id, or `<account>/<id>` if it belongs to another account."""
     group, owner = pair["GroupId"], pair.get("UserId") or account
     return names.get(group) or (group if owner == account else f"{owner}/{group}")
 
 
 @lru_cache(maxsize=32768)
 def _network_rule(protocol: str, first: int | None, last: int | None, cidr: str) -> RuleKey:
-    """Memoised: a run sees the rules that the run before has seen."""
+    """Memoized: a run reads mostly the rules that the previous run read."""
     return rule_key(*traffic_of(protocol, first, last), canonical(cidr))
 
 
 def aws_protocol(protocol: str) -> str:
-    """A protocol as a number, `-1` for all: the one spelling that every EC2 call takes."""
+    """A protocol as a number, `-1` for all, which every EC2 call accepts."""
     return str(NAMED_PROTOCOLS.get(protocol, protocol))
 
 
 def permission(key: RuleKey, description: str | None = None) -> dict[str, Any]:
-    """One rule as an `IpPermission`; a group of the document stands in it as a `Ref`."""
-    said = {"Description": description} if description else {}
-    wanted: dict[str, Any] = {"IpProtocol": _protocol_name(key.protocol)}
+    """One rule as an `IpPermission`; a group of the document is a `Ref` in it."""
+    described = {"Description": description} if description else {}
+    params: dict[str, Any] = {"IpProtocol": _protocol_name(key.protocol)}
     if key.protocol in PORTED or key.protocol in ICMP:
-        wanted |= {"FromPort": key.first, "ToPort": key.last}
+        params |= {"FromPort": key.first, "ToPort": key.last}
     if is_cidr(key.peer):
-        wanted |= (
-            {"Ipv6Ranges": [{"CidrIpv6": key.peer, **said}]}
+        params |= (
+            {"Ipv6Ranges": [{"CidrIpv6": key.peer, **described}]}
             if is_ipv6(key.peer)
-            else {"IpRanges": [{"CidrIp": key.peer, **said}]}
+            else {"IpRanges": [{"CidrIp": key.peer, **described}]}
         )
     elif key.peer.startswith("pl-"):
-        wanted["PrefixListIds"] = [{"PrefixListId": key.peer, **said}]
+        params["PrefixListIds"] = [{"PrefixListId": key.peer, **described}]
     else:
-        wanted["UserIdGroupPairs"] = [{**_group(key.peer), **said}]
-    return wanted
+        params["UserIdGroupPairs"] = [{**_group(key.peer), **described}]
+    return params
 
 
 def rule_request(key: RuleKey, description: str | None) -> dict[str, Any]:
     """One rule as a `SecurityGroupRuleRequest`: ModifySecurityGroupRules replaces every field of a rule."""
-    wanted: dict[str, Any] = {"IpProtocol": _protocol_name(key.protocol), "Description": description or ""}
-    wanted |= {"FromPort": key.first, "ToPort": key.last}
+    params: dict[str, Any] = {"IpProtocol": _protocol_name(key.protocol), "Description": description or ""}
+    params |= {"FromPort": key.first, "ToPort": key.last}
     if is_cidr(key.peer):
-        wanted["CidrIpv6" if is_ipv6(key.peer) else "CidrIpv4"] = key.peer
+        params["CidrIpv6" if is_ipv6(key.peer) else "CidrIpv4"] = key.peer
     elif key.peer.startswith("pl-"):
-        wanted["PrefixListId"] = key.peer
+        params["PrefixListId"] = key.peer
     else:
-        wanted["ReferencedGroupId"] = _group(key.peer)["GroupId"]
-    return wanted
+        params["ReferencedGroupId"] = _group(key.peer)["GroupId"]
+    return params
 
 
 def peer_sort(key: RuleKey) -> str:
-    """Which sort of peer a rule has; ModifySecurityGroupRules cannot change it (EC2 API reference)."""
+    """The type of a rule's peer, which ModifySecurityGroupRules cannot change (EC2 API reference)."""
     if is_cidr(key.peer):
         return "ipv6" if is_ipv6(key.peer) else "ipv4"
     return "prefix list" if key.peer.startswith("pl-") else "group"
 
 
 def entry_params(entry: AclEntry) -> dict[str, Any]:
-    """An ACL entry's own parameters; both ACL calls take the full specification and inherit nothing."""
+    """The parameters of an ACL entry; the create and the replace call both take all of them."""
     params: dict[str, Any] = {"Protocol": aws_protocol(entry.protocol), "RuleAction": entry.action}
     params["Ipv6CidrBlock" if is_ipv6(entry.cidr) else "CidrBlock"] = entry.cidr
     if entry.protocol in PORTED:
@@ -193,16 +194,16 @@ def entry_params(entry: AclEntry) -> dict[str, Any]:
 
 
 def entry_of(item: Item) -> AclEntry:
-    """An ACL entry out of AWS's `NetworkAclEntry`."""
+    """The entry in a `NetworkAclEntry`."""
     name = str(_NAMES.get(item["Protocol"], item["Protocol"]))
-    span = item.get("PortRange") or {}
+    ports = item.get("PortRange") or {}
     icmp = item.get("IcmpTypeCode") or {}
-    what = (
+    traffic = (
         traffic_of(name, icmp.get("Type"), icmp.get("Code"))
         if name in ICMP
-        else traffic_of(name, span.get("From"), span.get("To"))
+        else traffic_of(name, ports.get("From"), ports.get("To"))
     )
-    return AclEntry(item["RuleAction"], *what, canonical(item.get("CidrBlock") or item["Ipv6CidrBlock"]))
+    return AclEntry(item["RuleAction"], *traffic, canonical(item.get("CidrBlock") or item["Ipv6CidrBlock"]))
 
 
 _TARGETS = (
@@ -230,25 +231,25 @@ _LIVE_TARGETS = (
 
 
 def route_target(route: Item) -> str:
-    """The id of what a live route leads to, `local` for the VPC itself; empty where AWS shows none."""
+    """The id of a live route's target, `local` for the VPC itself; empty if AWS shows none."""
     return next((str(route[name]) for name in _LIVE_TARGETS if route.get(name)), "")
 
 
 def route_destination(route: Item) -> str:
-    """The canonical network, or the prefix list, of a live route."""
+    """A live route's destination: a canonical CIDR or a prefix list."""
     cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
     return canonical(cidr) if cidr else str(route["DestinationPrefixListId"])
 
 
 def route_to(destination: str) -> dict[str, str]:
-    """A destination as the parameter of a call; EC2 has one for each sort."""
+    """A destination as a parameter; EC2 has one for each type."""
     if not is_cidr(destination):
         return {"DestinationPrefixListId": destination}
     return {"DestinationIpv6CidrBlock" if is_ipv6(destination) else "DestinationCidrBlock": destination}
 
 
 def route_via(target: str) -> dict[str, Any]:
-    """A target as the parameter of a call; EC2 has one for each sort: the kind says it, or the id's beginning."""
+    """A target as a parameter; EC2 has one for each type, which the kind or the id's prefix determines."""
     if parameter := route_parameter(target):
         return {parameter: Ref(Address(target))}
     return {next(name for prefix, name in _TARGETS if target.startswith(prefix)): target}

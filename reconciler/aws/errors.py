@@ -1,9 +1,9 @@
-"""Every AWS error code this tool may meet, and what it means for a reconciler. One table; `aws.py` applies it.
+"""The AWS error codes, and how Setpoint reacts to them. `client.py` applies the table.
 
 Sources: EC2 API reference "Error codes", RDS API reference "Common errors" and the wire codes of botocore's RDS
-model, and what other tools report of real AWS where the references are silent (for instance `InvalidParameterValue`
-from ReplaceRoute). Codes are compared without a trailing `Fault` and without regard to case, since AWS spells some of
-them in two ways.
+model, and what other tools report where the references say nothing (for instance `InvalidParameterValue` from
+ReplaceRoute). Codes are compared without a trailing `Fault` and regardless of case, because AWS spells some of them in
+two ways.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ class Verdict(Enum):
     """What to do about an error."""
 
     RETRY = "retry"
-    """AWS did nothing and asks us to slow down: send it again after a pause."""
+    """AWS throttled the call and did nothing: send it again after a pause."""
     LOOK_AGAIN = "look again"
-    """The world is not as we saw it, or the outcome is unknown: only another look can tell."""
+    """The state that was read is stale, or the outcome is unknown: read again."""
     WAIT = "wait"
-    """AWS is busy with the resource: come back later."""
+    """AWS is busy with the resource: retry later."""
     SKIP = "skip and alert"
-    """This call will not work until a person changes something; the others go on."""
+    """The call will fail until a person changes something; other calls continue."""
     STOP = "stop"
-    """No call will work: our credentials or the account are at fault."""
+    """No call will work, because of the credentials or the account."""
 
 
 LOST = "AnswerLost"
-"""Our own code for a call whose answer never came: it may or may not have been carried out."""
+"""Setpoint's own code: the answer never came, so the call may or may not have been carried out."""
 NO_CREDENTIALS = "NoCredentials"
-"""Our own code for botocore having found none, or none that it could use."""
+"""Setpoint's own code: botocore found no credentials, or none that it could use."""
 
 UNSURE = frozenset(
     {
@@ -43,7 +43,7 @@ UNSURE = frozenset(
         "requesttimeoutexception",
     }
 )
-"""Codes (as `bare` gives them) after which AWS may have carried the call out all the same."""
+"""Codes (as from `bare`) after which AWS may have carried out the call anyway."""
 
 _TABLE: dict[Verdict, str] = {
     Verdict.RETRY: """
@@ -94,7 +94,7 @@ _TABLE: dict[Verdict, str] = {
 
 
 def bare(code: str) -> str:
-    """A code as it is compared: lower case, without `Client.` in front or `Fault` behind."""
+    """A code as it is compared: in lower case, without a leading `Client.` or a trailing `Fault`."""
     return code.lower().removeprefix("client.").removesuffix("fault")
 
 
@@ -102,8 +102,8 @@ VERDICTS: dict[str, Verdict] = {bare(code): verdict for verdict, codes in _TABLE
 
 
 def verdict(code: str, http_status: int = 400) -> Verdict:
-    """What to do about `code`. Of a code nobody listed its ending tells whether the world is not as it was seen (EC2 and
-    RDS end all such codes in `NotFound`); else the outcome is unknown after a 5xx, and a person must look after a 4xx.
+    """What to do about `code`. An unlisted code that ends in `NotFound` means stale state (EC2 and RDS use that ending
+    for all such codes); otherwise the outcome is unknown after a 5xx, and a person has to act after a 4xx.
     """
     if known := VERDICTS.get(bare(code)):
         return known

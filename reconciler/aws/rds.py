@@ -1,4 +1,4 @@
-"""What the two RDS kinds share: their tags, their names, and the read that shows both."""
+"""What the two RDS kinds share: tags, ARNs, and the read that shows both."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ INSTANCES = read("rds", "DescribeDBInstances", "DBInstances", {}, page=100)
 
 
 def tags_of(item: Item) -> Tags:
-    """The tags of an instance; those of AWS and RDS themselves are left out."""
-    listed = item.get("TagList", ())
-    return Tags({tag["Key"]: tag.get("Value", "") for tag in listed if not tag["Key"].startswith(("aws:", "rds:"))})
+    """The tags of an instance, without AWS's own (`aws:`, `rds:`)."""
+    tags = item.get("TagList", ())
+    return Tags({tag["Key"]: tag.get("Value", "") for tag in tags if not tag["Key"].startswith(("aws:", "rds:"))})
 
 
 def arn(document: Document, resource: str) -> str:
-    """The ARN of an RDS resource, such as `subgrp:name`; RDS takes no other name for tags."""
+    """The ARN of an RDS resource, such as `subgrp:name`, which the calls for tags require."""
     region = document.scope.region
     partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
     return f"arn:{partition}:rds:{region}:{document.scope.account_id}:{resource}"
 
 
 def retag(change: Change, name: str) -> Iterator[Action]:
-    """The call that sets the tags that differ on the resource of that ARN.
+    """The call that sets the differing tags on the resource with this ARN.
 
-    Where our own are among them it goes before all else: a role whose powers are bound to them (IAM, aws:ResourceTag)
-    can correct nothing before.
+    If Setpoint's own tags are among them, it comes first: a role that is restricted by them (IAM, aws:ResourceTag)
+    cannot correct anything before.
     """
     if changed := {one.key: one.want for one in change.of("tags")}:
         why = "set " + ", ".join(f"{key}={value!r}" for key, value in sorted(changed.items()))
-        ours = DOCUMENT_TAG in changed
+        first = DOCUMENT_TAG in changed
         yield ADD_TAGS.on(
-            change.address, why, "tags", closes=ours, params={"ResourceName": name, "Tags": tag_list(changed)}
+            change.address, why, "tags", closes=first, params={"ResourceName": name, "Tags": tag_list(changed)}
         )

@@ -1,7 +1,7 @@
-"""The kinds of resource: one file each, or a package where a kind needs more, and the registry of them all.
+"""The kinds of resource: one module or package each, and their registry.
 
-A kind enters the product by its line here. It may import packets, AWS's spelling and the vocabulary, and no other kind.
-The contract is `reconciler/model/kind.py`; start with `subnet.py`, the smallest, then `security_group/kind.py`.
+A kind is added with a line here. It may import packets, aws and the vocabulary, and no other kind. The contract is
+`reconciler/model/kind.py`; start with `subnet.py`, the smallest, then `security_group/kind.py`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ REGISTRY: dict[str, Kind] = {
 
 
 def dependencies(name: str) -> frozenset[str]:
-    """The kinds that must exist before one of this kind, and whose ids appear in its state."""
+    """The kinds whose resources must exist before one of this kind, and whose ids appear in its state."""
     return REGISTRY[name].after | {kind.name for kind in REGISTRY.values() if name in kind.before}
 
 
 def ranked() -> tuple[str, ...]:
-    """The kinds, each behind those it needs; ties in alphabetical order, so that plans are always the same."""
+    """The kinds, each after its dependencies; ties in alphabetical order, so that plans are deterministic."""
     sorter = TopologicalSorter({name: sorted(dependencies(name)) for name in sorted(REGISTRY)})
     return tuple(sorter.static_order())
 

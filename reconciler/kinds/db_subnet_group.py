@@ -1,7 +1,7 @@
-"""DB subnet groups: known by name; their subnets are changed as one whole list.
+"""DB subnet groups: identified by name; a change replaces the whole list of subnets.
 
-Their tags cost one more read for each group, so they are read only where a document declares tags. Identity does not
-need them: the name is unique in the account and region.
+Tags cost one more read per group, so they are read only if the document declares tags. They are not needed to identify
+a group: its name is unique in the account and region.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
-    """An instance shows the group it is in; only groups without one are asked for."""
+    """DescribeDBInstances shows the groups of instances; only groups without an instance need a read of their own."""
     shown = {item["DBSubnetGroupName"] for item in _inside(answers)}
     if any(address.name not in shown for address in context.declared):
         yield _GROUPS
@@ -72,11 +72,11 @@ def _inside(answers: Answers) -> Iterator[Item]:
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     found = {item["DBSubnetGroupName"]: item for item in (*_inside(answers), *answers.get(_GROUPS, ()))}
-    wanted = {address.name for address in context.declared}
+    declared = {address.name for address in context.declared}
     return [
         item
         for name, item in found.items()
-        if name in wanted or (context.vpc_id and item.get("VpcId") == context.vpc_id)
+        if name in declared or (context.vpc_id and item.get("VpcId") == context.vpc_id)
     ]
 
 
@@ -85,10 +85,10 @@ def matches(address: Address, resource: DbSubnetGroup, item: Item, context: Read
 
 
 class Facts(NamedTuple):
-    """The VPC that the group lies in, and the document's (ids)."""
+    """The ids of the group's VPC and of the document's."""
 
     vpc: str
-    our_vpc: str
+    document_vpc: str
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[DbSubnetGroup, Facts]:
@@ -96,9 +96,9 @@ def observed(item: Item, context: ObserveContext) -> Observed[DbSubnetGroup, Fac
         description=item["DBSubnetGroupDescription"],
         subnets=Subnets(context.address(subnet["SubnetIdentifier"]) for subnet in item["Subnets"]),
     )
-    listed = context.answers.get(_tags(context.read, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
-    if listed is not None:
-        spec = spec.but(tags=tags_of({"TagList": listed}))
+    tags = context.answers.get(_tags(context.read, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
+    if tags is not None:
+        spec = spec.but(tags=tags_of({"TagList": tags}))
     return Observed(item["DBSubnetGroupName"], spec, Facts(item.get("VpcId", ""), context.read.vpc_id))
 
 
@@ -121,8 +121,8 @@ def create(address: Address, want: DbSubnetGroup, context: PlanContext) -> Itera
 
 
 def correct(change: Change[DbSubnetGroup, Facts], context: PlanContext) -> Iterator[Step]:
-    if change.have and change.have.facts.vpc != change.have.facts.our_vpc:
-        problem = f"a group of this name lies in another VPC, {change.have.facts.vpc}: choose another name"
+    if change.have and change.have.facts.vpc != change.have.facts.document_vpc:
+        problem = f"a group of this name is in another VPC, {change.have.facts.vpc}: choose another name"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
         return
     changed = sorted(change.fields & {"description", "subnets"})
@@ -132,7 +132,7 @@ def correct(change: Change[DbSubnetGroup, Facts], context: PlanContext) -> Itera
         params: dict[str, Any] = {"DBSubnetGroupDescription": want.description} if "description" in changed else {}
         yield MODIFY.on(
             change.address,
-            "it is " + ", ".join(subnets) + (f", described as {want.description!r}" if params else ""),
+            f"set subnets to {' and '.join(subnets)}" + (f", description to {want.description!r}" if params else ""),
             *changed,
             breaks=len((have.subnets or Subnets()) - set(subnets)),
             params={

@@ -1,4 +1,4 @@
-"""The internet gateway: one a VPC, known by what it is attached to. Attaching it opens every route through it."""
+"""The internet gateway: one per VPC, identified by its attachment. Attaching it opens every route through it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _attached(context: ReadContext) -> Read:
     return _filtered("attachment.vpc-id", context.vpc_id)
 
 
-def _ours(context: ReadContext) -> Read:
+def _owned(context: ReadContext) -> Read:
     return _filtered(f"tag:{DOCUMENT_TAG}", context.document.name)
 
 
@@ -90,15 +90,15 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
-    """A detached gateway is found by our tag only, so it is looked for when the attached one is not it."""
+    """A detached gateway can only be found by Setpoint's tag, so that is read if the attached one does not have it."""
     attached = answers.get(_attached(context), []) if context.vpc_id else []
     if context.declared and not any(tags_of(item).get(DOCUMENT_TAG) == context.document.name for item in attached):
-        yield _ours(context)
+        yield _owned(context)
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     found: dict[str, Item] = {}
-    for one in ((_attached(context),) if context.vpc_id else ()) + (_ours(context),):
+    for one in ((_attached(context),) if context.vpc_id else ()) + (_owned(context),):
         found |= {item["InternetGatewayId"]: item for item in answers.get(one, ())}
     return found.values()
 
@@ -112,8 +112,8 @@ def matches(address: Address, resource: InternetGateway, item: Item, context: Re
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[InternetGateway, None]:
-    where = _vpc_id(item)
-    spec = InternetGateway(tags=tags_of(item)).but(vpc=context.address(where) if where else NOWHERE)
+    vpc_id = _vpc_id(item)
+    spec = InternetGateway(tags=tags_of(item)).but(vpc=context.address(vpc_id) if vpc_id else NOWHERE)
     usable = spec.vpc == context.read.document.vpc
     return Observed(item["InternetGatewayId"], spec, None, usable=usable)
 
@@ -137,10 +137,10 @@ def correct(change: Change[InternetGateway, None], context: PlanContext) -> Iter
     for one in change.of("vpc"):
         other = context.snapshot.handles.get(Ref(context.document.vpc, ATTACHED))
         if one.have != NOWHERE:
-            problem = f"it is attached to {one.have}: detaching it would cut that VPC off; detach it yourself"
+            problem = f"it is attached to {one.have}, and detaching it would interrupt that VPC: detach it manually"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem), "vpc")
         elif other:
-            problem = f"another gateway, {other}, is attached to the VPC, which takes one: detach it, or declare it"
+            problem = f"another gateway, {other}, is attached to the VPC, which can have one: detach it, or declare it"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem), "vpc")
         else:
             params: dict[str, Any] = {"InternetGatewayId": Ref(change.address), "VpcId": Ref(Address(one.want))}
@@ -157,7 +157,7 @@ def correct(change: Change[InternetGateway, None], context: PlanContext) -> Iter
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     gateway: dict[str, Any] = {"InternetGatewayId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=gateway)
+    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=gateway)
 
 
 def effects(address: Address, seen: Observed[InternetGateway, None], vpc: Address) -> Iterable[Effect]:

@@ -1,4 +1,4 @@
-"""Subnets: network and zone are fixed; whether machines launched there get public addresses is not."""
+"""Subnets: CIDR block and availability zone cannot change; whether instances get public addresses can."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def correct(change: Change[Subnet, None], context: PlanContext) -> Iterator[Step
     for one in change.of("map_public_ip_on_launch"):
         yield MODIFY.on(
             change.address,
-            f"instances launched here get {'a' if one.want else 'no'} public address",
+            f"set {one.field} to {str(one.want).lower()}",
             one.field,
             params={"SubnetId": Ref(change.address), "MapPublicIpOnLaunch": {"Value": one.want}},
         )
@@ -100,10 +100,10 @@ def effects(address: Address, seen: Observed[Subnet, None], vpc: Address) -> Ite
 
 SETTINGS = {
     "map_public_ip_on_launch": Setting(
-        True,
-        Severity.HIGH,
-        "gives public addresses to what is launched in it",
-        "gave public addresses to what is launched in it",
+        value=True,
+        severity=Severity.HIGH,
+        is_now="gives public addresses to instances launched in it",
+        was="gave public addresses to instances launched in it",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The VPC: its network is fixed for ever, its two DNS attributes are not."""
+"""The VPC: its CIDR block cannot change, its two DNS attributes can."""
 
 from __future__ import annotations
 
@@ -42,10 +42,9 @@ _GONE = ("InvalidVpcID.NotFound",)
 
 
 def vpcs(context: ReadContext) -> Read:
-    """The VPC by id, or every VPC of the region where the id is not known yet.
+    """The VPC by id, or every VPC of the region if the id is not known yet.
 
-    All of them, since neither our tags nor the Name tag alone would find every candidate, and a candidate that is not
-    seen would be created a second time.
+    A filter by Setpoint's tags or by the Name tag would miss candidates, and a missed VPC would be created again.
     """
     if not context.vpc_id:
         return read("ec2", "DescribeVpcs", "Vpcs", {}, page=1000)
@@ -53,7 +52,7 @@ def vpcs(context: ReadContext) -> Read:
 
 
 def attribute(context: ReadContext, field: str) -> Read:
-    """One DNS attribute; DescribeVpcs shows neither, and one call tells one of them (EC2 API reference)."""
+    """One DNS attribute; DescribeVpcs shows neither, and a call returns one of them (EC2 API reference)."""
     name = ATTRIBUTES[field]
     lower = name[0].lower() + name[1:]
     params = {"VpcId": context.vpc_id, "Attribute": lower}
@@ -71,7 +70,7 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 
 def matches(address: Address, resource: Vpc, item: Item, context: ReadContext) -> bool:
-    """`scope.vpc_id` decides where it is given; else the Name tag and the network together."""
+    """By `scope.vpc_id` if it is given, otherwise by Name tag and CIDR block together."""
     if context.document.scope.vpc_id:
         return bool(item["VpcId"] == context.document.scope.vpc_id)
     return name_tag(item) == address.name and canonical(item["CidrBlock"]) == resource.cidr_block
@@ -92,7 +91,7 @@ def observed(item: Item, context: ObserveContext) -> Observed[Vpc, VpcFacts]:
 
 
 def initial_state(want: Vpc, context: PlanContext) -> Vpc:
-    """A VPC made by API resolves names but gives none (VPC user guide, DNS attributes)."""
+    """A VPC that is created by API has DNS support on and DNS hostnames off (VPC user guide, DNS attributes)."""
     return want.but(enable_dns_support=True, enable_dns_hostnames=False)
 
 
@@ -106,16 +105,16 @@ def create(address: Address, want: Vpc, context: PlanContext) -> Iterable[Step]:
 
 
 def correct(change: Change[Vpc, VpcFacts], context: PlanContext) -> Iterator[Step]:
-    """Host names need resolution, so resolution is switched on first and off last."""
-    wanted = {one.field: one.want for one in change.differences if one.field in ATTRIBUTES}
-    for field in sorted(wanted, key=lambda name: (not wanted[name], (name != "enable_dns_support") == wanted[name])):
+    """DNS hostnames need DNS support, so that is switched on first and off last."""
+    want = {one.field: one.want for one in change.differences if one.field in ATTRIBUTES}
+    for field in sorted(want, key=lambda name: (not want[name], (name != "enable_dns_support") == want[name])):
         yield MODIFY.on(
             change.address,
-            f"switch {field} {'on' if wanted[field] else 'off'}",
+            f"set {field} to {str(want[field]).lower()}",
             field,
             chain="dns",
-            breaks=0 if wanted[field] else 1,
-            params={"VpcId": Ref(change.address), **{ATTRIBUTES[field]: {"Value": wanted[field]}}},
+            breaks=0 if want[field] else 1,
+            params={"VpcId": Ref(change.address), ATTRIBUTES[field]: {"Value": want[field]}},
         )
     yield from retag(change)
 

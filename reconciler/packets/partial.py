@@ -1,6 +1,6 @@
-"""What must stay as it is so that a list that is corrected only in part keeps the packet rule. Pure.
+"""Which differences must be suppressed too, so that a partly corrected list keeps the packet rule. Pure.
 
-A kind asks it where some differences of a list are suppressed (`Traffic.coupled`): network ACLs and route tables.
+Network ACLs and route tables use it (`Traffic.coupled`), when some differences of a list are suppressed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from reconciler.model import ABSENT, Difference
 
 
 def corrected(live: Mapping[Any, Any], differences: Iterable[Difference]) -> dict[Any, Any]:
-    """A list, member by member, with these differences corrected."""
+    """A list with these differences corrected."""
     goal = dict(live)
     for one in differences:
         if one.want is ABSENT:
@@ -26,14 +26,14 @@ def coupled(
     family: list[Difference],
     suppressed: list[Difference],
     live: Mapping[Any, Any],
-    right: Callable[[dict[Any, Any]], bool],
+    allowed: Callable[[dict[Any, Any]], bool],
 ) -> list[Difference]:
-    """What must not be corrected either so that the list stays `right`: as little as is found by going one by one."""
+    """The differences that must not be corrected either so that the list stays `allowed`, found greedily."""
     rest = [one for one in family if one not in suppressed]
-    if right(corrected(live, rest)):
+    if allowed(corrected(live, rest)):
         return []
-    taken: list[Difference] = []
+    chosen: list[Difference] = []
     for one in rest:
-        if right(corrected(live, [*taken, one])):
-            taken.append(one)
-    return [one for one in rest if one not in taken]
+        if allowed(corrected(live, [*chosen, one])):
+            chosen.append(one)
+    return [one for one in rest if one not in chosen]

@@ -1,13 +1,13 @@
-"""What the whole network lets through while a plan is carried out: groups, ACLs and routes together. Pure.
+"""What the whole network allows while a plan is applied: groups, ACLs and routes together. Pure.
 
-`plan.py` asks it before it gives an action its place. A packet passes all layers at once, so a step that is right in
-its own layer may still let a packet through a mixture of old and new that neither side would let pass. The network is
-kept as a table of cells, each a mapping; a live resource says what it adds to the table (`Kind.traffic.effects`), an
-action which members it sets or takes away (`Action.effect`).
+`plan.py` calls it before it orders the next action. A packet passes all layers, so a step that is safe in its own layer
+may still allow a packet through a mixture of old and new that neither the old nor the new state allows. The network is
+a table of cells, each a mapping. A live resource adds members to it (`Kind.traffic.effects`), an action sets or removes
+some (`Action.effect`).
 
-Only what changes is looked at. A group that no action touches is covered by the place of "any group": if ACLs and
-routes alone keep the rule there, they keep it behind every rule that stays as it is. Peers that are groups or prefix
-lists are looked at one at a time: a packet of that peer may have any address.
+Only what changes is checked. "Any group" covers the groups that no action changes: if ACLs and routes alone keep the
+packet rule, they keep it together with any unchanged group. Peers that are groups or prefix lists are checked one at a
+time, because a packet of such a peer may have any address.
 """
 
 from __future__ import annotations
@@ -25,29 +25,27 @@ from reconciler.packets.traffic import Packets, keeps, of_acl, of_rules
 SIDES = ("ingress", "egress")
 ANY_GROUP = Address("any group")
 MOST_PLACES, MOST_LOOKS = 4_000, 80_000
-"""How many places one plan may have, and how often all its effects may look at them; a larger plan keeps the order that
-its phases and tiers give it.
-"""
+"""The most places of one plan, and of places times effects; a larger plan keeps the order of its phases and tiers."""
 
 
 class Table(Enum):
-    """What a cell holds: member -> value."""
+    """The content of a cell: member -> value."""
 
     RULES = auto()
-    """Of a group, one side: rule key -> True."""
+    """One direction of a group: rule key -> True."""
     ENTRIES = auto()
-    """Of an ACL, one side: number -> entry."""
+    """One direction of an ACL: number -> entry."""
     ROUTES = auto()
-    """Of a route table: destination -> target."""
+    """A route table: destination -> target."""
     ACL_OF = auto()
     """Subnet -> the ACL it uses."""
     ROUTES_OF = auto()
     """Subnet -> the route table it uses."""
     UNDECLARED_ACL_OF = auto()
-    """The same where nobody declared the ACL; a declared one goes before."""
+    """Subnet -> an undeclared ACL that it uses; ACL_OF takes precedence."""
     UNDECLARED_ROUTES_OF = auto()
     USABLE = auto()
-    """Route target -> True, where packets pass through it now."""
+    """Route target -> True, if it can carry packets now."""
     LOCAL = auto()
     """Network of the VPC -> True."""
     SUBNETS = auto()
@@ -85,21 +83,21 @@ def routes(table: Address) -> Cell:
 
 
 def undeclared(subnet: Address) -> Address:
-    """What stands for the ACL or route table, declared by nobody, that a subnet uses."""
+    """A placeholder address for the undeclared ACL or route table that a subnet uses."""
     return Address.of("undeclared", subnet.name)
 
 
 class Reachability:
-    """The network on its way from the look before to the end of a plan. Holds where it stands.
+    """The state of the network while a plan is applied, from the live state to its end.
 
-    `seen` gives what the live resources add to the table; it is only asked where some action has an effect.
+    `seen` returns what the live resources add to the table; it is called only if some action has an effect.
     """
 
     def __init__(self, seen: Callable[[], Iterable[Effect]], actions: Iterable[Action]) -> None:
         effects = [effect for action in actions for effect in action.effect]
         self.feasible, self._now = False, State()
         if not effects:
-            return  # a calm run pays nothing for what only a correction needs
+            return  # costs nothing if there is nothing to correct
         _carry_out(self._now, seen())
         self._local = frozenset(self._now.get(LOCAL, {}))
         self._before = {cell: dict(members) for cell, members in self._now.items()}
@@ -116,7 +114,7 @@ class Reachability:
         self.feasible = 0 < places * len(effects) <= MOST_LOOKS and places <= MOST_PLACES
 
     def allows(self, action: Action) -> bool:
-        """Whether the network keeps the rule when this action comes next."""
+        """Whether the network keeps the packet rule if this action comes next."""
         if not action.effect:
             return True
         later = dict(self._now)
@@ -129,7 +127,7 @@ class Reachability:
         )
 
     def advance(self, action: Action) -> None:
-        """The action has its place: the network goes on from behind it."""
+        """Apply the effects of the action, which comes next."""
         _carry_out(self._now, action.effect)
 
     def _is_live(self, group: Address) -> bool:
@@ -150,12 +148,12 @@ class Reachability:
         acl = _used(state, subnet, ACL_OF, UNDECLARED_ACL_OF)
         table = _used(state, subnet, ROUTES_OF, UNDECLARED_ROUTES_OF)
         usable = frozenset(state.get(USABLE, {}))
-        listed = tuple(sorted(state.get(entries(acl, side), {}).items()))
-        routed = tuple(sorted(state.get(routes(table), {}).items()))
-        way = _listed(listed) & _routed(routed, usable, self._local)
+        acl_entries = tuple(sorted(state.get(entries(acl, side), {}).items()))
+        table_routes = tuple(sorted(state.get(routes(table), {}).items()))
+        packets = _by_acl(acl_entries) & _by_routes(table_routes, usable, self._local)
         if group == ANY_GROUP:
-            return way
-        return way & _ruled(frozenset(state.get(rules(group, side), {})), peer)
+            return packets
+        return packets & _by_group(frozenset(state.get(rules(group, side), {})), peer)
 
 
 def _used(state: State, subnet: Address, declared: Cell, undeclared_: Cell) -> Address:
@@ -178,15 +176,13 @@ def _carry_out(state: State, effects: Iterable[Effect]) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _listed(acl: tuple[tuple[int, AclEntry], ...]) -> Packets:
+def _by_acl(acl: tuple[tuple[int, AclEntry], ...]) -> Packets:
     return of_acl(dict(acl))
 
 
 @lru_cache(maxsize=4096)
-def _routed(table: tuple[tuple[str, str], ...], usable: frozenset[Address], local: frozenset[str]) -> Packets:
-    """Packets to whose peer there is a way; the longest prefix decides, and a declared target that carries nothing yet
-    is none.
-    """
+def _by_routes(table: tuple[tuple[str, str], ...], usable: frozenset[Address], local: frozenset[str]) -> Packets:
+    """Packets whose peer is routed: the longest prefix decides, and a declared target that is not usable drops them."""
     known = {to: via for to, via in table if is_cidr(to)} | dict.fromkeys(local, "local")
     ordered = sorted(known.items(), key=lambda route: (_length(route[0]), route[0]))
     dead = {via for via in known.values() if "/" in via and via not in usable}
@@ -201,11 +197,11 @@ def _length(cidr: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _ruled(group: frozenset[RuleKey], peer: str) -> Packets:
-    """What a group lets through of packets that come from, or go to, `peer` (empty: nobody in particular)."""
-    mine: Mapping[str, tuple[str, ...]] = {peer: ("0.0.0.0/0", "::/0")} if peer else {}
+def _by_group(group: frozenset[RuleKey], peer: str) -> Packets:
+    """What a group allows of the packets from or to `peer` (empty: only its rules for CIDRs)."""
+    addresses: Mapping[str, tuple[str, ...]] = {peer: ("0.0.0.0/0", "::/0")} if peer else {}
     return of_rules(
         rule._replace(peer=address)
         for rule in group
-        for address in ((rule.peer,) if is_cidr(rule.peer) else mine.get(rule.peer, ()))
+        for address in ((rule.peer,) if is_cidr(rule.peer) else addresses.get(rule.peer, ()))
     )

@@ -1,16 +1,16 @@
-"""Exact sets of packets: what a security group, a rule or a network ACL lets through.
+"""Exact sets of packets: what a security group, a rule or a network ACL allows.
 
-The diff asks it whether two rules meet, the planner whether a step opens or closes anything, the reports for one packet
-as an example. A packet as one rule list sees it (one direction of one group or ACL) is a point in three dimensions:
+The kinds use it to see whether rules overlap, the planner to see whether a step opens or closes anything, and reports
+for an example. To one direction of a group or ACL, a packet is a point in three dimensions:
 
-- its space: IPv4, IPv6, or one opaque peer. A security group or a prefix list stands for addresses nobody here knows,
-  so each is a world of its own; `may_overlap` is the one place that treats such a peer as possibly anybody;
-- its place on the traffic line: the protocol number times 65536 plus, within that stretch, the port (tcp, udp) or the
-  ICMP type times 256 plus the code. Every protocol and port clause that EC2 knows is then one interval, "all" the whole
-  line, and a protocol without ports fills its stretch and is never cut;
+- its space: IPv4, IPv6, or one opaque peer. The addresses of a security group or a prefix list are not known, so each
+  is a space of its own; only `may_overlap` treats such a peer as any address;
+- its place on the traffic line: the protocol number times 65536 plus the port (tcp, udp), or the ICMP type times 256
+  plus the code. Every protocol and port clause of EC2 is then one interval, "all" is the whole line, and a protocol
+  without ports is its whole stretch, which is never cut;
 - its address.
 
-Nothing is sampled or widened: `==` and `<=` between two sets are statements about every packet there is.
+Nothing is sampled or approximated: `==` and `<=` between two sets hold for every packet.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from desired_state.fields import AclEntry, RuleKey
 
 STRETCH = 65536
-"""The length of one protocol on the traffic line: as many as ports (16 bits), as ICMP types with codes (8 + 8 bits)."""
+"""The length of one protocol on the traffic line: 16 bits of ports, or 8 + 8 bits of ICMP types and codes."""
 CODES = 256
 LINE = (0, 256 * STRETCH)
 
 IPV4, IPV6 = "IPv4", "IPv6"
 
 type Cuts = tuple[int, ...]
-"""A set of integers: ascending, from each even place (included) to the odd place after it (excluded)."""
+"""A set of integers: ascending bounds, from each even index (included) to the next odd one (excluded)."""
 type Bands = tuple[tuple[int, Cuts], ...]
-"""Traffic by address: from each address on, up to the next band, the traffic is this. The last band is always empty."""
+"""Traffic by address: each band applies from its address up to the next band. The last band is always empty."""
 type Inside = Callable[[int, int], int]
 """The truth table of a set operation: in the left set (0, 1), in the right set (0, 1) -> in the result."""
 
 
 class Box(NamedTuple):
-    """What one rule or ACL entry matches; `first` to `end` (excluded) are addresses, `cuts` lie on the traffic line."""
+    """What one rule or ACL entry matches: the addresses `first` to `end` (excluded), and `cuts` of the traffic line."""
 
     space: str
     first: int
@@ -55,7 +55,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """A set of packets of one direction. There is one form for each set, so `==` and `hash` are those of the set."""
+    """A set of packets of one direction. Each set has one form, so `==` and `hash` compare sets."""
 
     spaces: tuple[tuple[str, Bands], ...] = ()
 
@@ -78,18 +78,18 @@ class Packets:
         return bool(self & other)
 
     def example(self, preposition: str = "from") -> str:
-        """One of the packets for people, e.g. `tcp 22 from 203.0.113.0`: rather a tcp one, the lowest port and address.
+        """One of the packets, such as `tcp 22 from 203.0.113.0`: tcp if there is any, the lowest port and address.
 
-        `preposition` is "to" for an outbound rule list. Raises ValueError if there is no packet.
+        `preposition` is "to" for outbound packets. Raises ValueError if the set is empty.
         """
         places = ((_rank(point), space, address, point) for space, address, point in self._corners())
         _, space, address, point = min(places, default=(None, "", 0, ANY))
         if point == ANY:
-            raise ValueError("no packet, no example")
+            raise ValueError("an empty set of packets has no example")
         peer = space
         if space in (IPV4, IPV6):
             peer = str(IPv4Address(address) if space == IPV4 else IPv6Address(address))
-        return f"{_spoken(point)} {preposition} {peer}"
+        return f"{_traffic_at(point)} {preposition} {peer}"
 
     def _corners(self) -> Iterable[tuple[str, int, int]]:
         for space, bands in self.spaces:
@@ -105,17 +105,17 @@ NOTHING = Packets()
 
 
 def of_rule(key: RuleKey) -> Packets:
-    """What one rule lets through."""
+    """What one rule allows."""
     return of_rules((key,))
 
 
 def of_rules(keys: Iterable[RuleKey]) -> Packets:
-    """What a security group of these rules lets through in their direction: groups only allow, in no order."""
+    """What a security group with these rules allows in their direction: groups only allow, in no order."""
     return _decided((box(key.protocol, key.first, key.last, key.peer), True) for key in keys)
 
 
 def of_acl(entries: Mapping[int, AclEntry]) -> Packets:
-    """What one direction of a network ACL lets through: the lowest number that matches decides, no match is denied.
+    """What one direction of a network ACL allows: the lowest matching number decides, no match is denied.
 
     Source: VPC User Guide, "Network ACL rules" (evaluated "starting with the lowest numbered rule").
     """
@@ -128,7 +128,7 @@ def of_entry(entry: AclEntry) -> Box:
 
 
 def may_overlap(one: RuleKey, other: RuleKey) -> bool:
-    """Whether some packet could match both rules, when a group or a prefix list may stand for any address."""
+    """Whether a packet could match both rules, if a group or a prefix list may contain any address."""
     left = box(one.protocol, one.first, one.last, one.peer)
     right = box(other.protocol, other.first, other.last, other.peer)
     if not _merge(left.cuts, right.cuts, and_):
@@ -139,16 +139,16 @@ def may_overlap(one: RuleKey, other: RuleKey) -> bool:
 
 
 def keeps(before: Packets, after: Packets, now: Packets) -> bool:
-    """Whether a state between two calls keeps the rule: no new exposure, no outage.
+    """The packet rule, for a state between two calls: no new exposure, no outage.
 
-    Nothing passes that neither side allows, and everything passes that both sides allow.
+    It allows nothing that neither `before` nor `after` allows, and everything that both allow.
     """
     return now <= before | after and before & after <= now
 
 
 @lru_cache(maxsize=16384)
 def box(protocol: str, first: int, last: int, peer: str) -> Box:
-    """The packets of one clause; the fields as in `RuleKey`. Raises ValueError for a CIDR that is not canonical."""
+    """The packets of one clause; the parameters as in `RuleKey`. Raises ValueError for a CIDR that is not canonical."""
     cuts = _clause(protocol, first, last)
     if not is_cidr(peer):
         return Box(peer, 0, 1, cuts)
@@ -165,13 +165,13 @@ def _clause(protocol: str, first: int, last: int) -> Cuts:
     if protocol in ICMP and first != ANY:
         low = start + first * CODES
         return (low, low + CODES) if last == ANY else (low + last, low + last + 1)
-    if protocol in ICMP and last != ANY:  # any type, one code: EC2 refuses it today, and it costs nothing to be exact
+    if protocol in ICMP and last != ANY:  # any type with one code: EC2 refuses it today, but it costs little
         return tuple(start + kind * CODES + last + edge for kind in range(CODES) for edge in (0, 1))
     return start, start + STRETCH
 
 
 def _decided(boxes: Iterable[tuple[Box, bool]]) -> Packets:
-    """First match: each packet belongs to the set if the first box around it says so."""
+    """The first matching box decides about each packet."""
     spaces: dict[str, list[tuple[Box, bool]]] = defaultdict(list)
     for each, allowed in boxes:
         spaces[each.space].append((each, allowed))
@@ -183,7 +183,7 @@ def _bands(boxes: list[tuple[Box, bool]]) -> Bands:
     bands: list[tuple[int, Cuts]] = []
     for address in sorted({edge for each, _ in boxes for edge in (each.first, each.end)}):
         cuts: Cuts = ()
-        for each, allowed in reversed(boxes):  # from the last to the first, so that the first has the last word
+        for each, allowed in reversed(boxes):  # the first box overrides the later ones
             if each.first <= address < each.end:
                 cuts = _merge(cuts, each.cuts, or_ if allowed else gt)
         if cuts != (bands[-1][1] if bands else ()):
@@ -200,15 +200,15 @@ def _combine(left: Packets, right: Packets, inside: Inside) -> Packets:
 def _merge_bands(left: Bands, right: Bands, inside: Inside) -> Bands:
     bands: list[tuple[int, Cuts]] = []
     i = j = 0
-    here: Cuts = ()
-    there: Cuts = ()
+    in_left: Cuts = ()
+    in_right: Cuts = ()
     while i < len(left) or j < len(right):
         address = min(edge[0] for edge in (*left[i : i + 1], *right[j : j + 1]))
         if i < len(left) and left[i][0] == address:
-            here, i = left[i][1], i + 1
+            in_left, i = left[i][1], i + 1
         if j < len(right) and right[j][0] == address:
-            there, j = right[j][1], j + 1
-        cuts = _merge(here, there, inside)
+            in_right, j = right[j][1], j + 1
+        cuts = _merge(in_left, in_right, inside)
         if cuts != (bands[-1][1] if bands else ()):
             bands.append((address, cuts))
     return tuple(bands)
@@ -216,27 +216,27 @@ def _merge_bands(left: Bands, right: Bands, inside: Inside) -> Bands:
 
 @lru_cache(maxsize=4096)
 def _merge(left: Cuts, right: Cuts, inside: Inside) -> Cuts:
-    """Memoised: rule lists repeat the same few clauses address by address."""
+    """Memoized: rule lists repeat the same few clauses for many addresses."""
     cuts: list[int] = []
     i = j = now = 0
     while i < len(left) or j < len(right):
         place = min((*left[i : i + 1], *right[j : j + 1]))
         i += i < len(left) and left[i] == place
         j += j < len(right) and right[j] == place
-        if inside(i & 1, j & 1) != now:  # an odd number of cuts passed: inside
+        if inside(i & 1, j & 1) != now:  # inside a set after an odd number of its cuts
             now = 1 - now
             cuts.append(place)
     return tuple(cuts)
 
 
 def _rank(point: int) -> tuple[int, int]:
-    """Which traffic makes the better example: protocols people know by name first, then the lower place."""
+    """Sorts examples: protocols with a name first, then the lower place."""
     protocol = point // STRETCH
     known = [NAMED_PROTOCOLS[name] for name in ("tcp", "udp", "icmp", "icmpv6")]
     return (known.index(protocol) if protocol in known else len(known)), point
 
 
-def _spoken(point: int) -> str:
+def _traffic_at(point: int) -> str:
     number, rest = divmod(point, STRETCH)
     name = next((name for name, known in NAMED_PROTOCOLS.items() if known == number), str(number))
     if name in PORTED:

@@ -176,7 +176,7 @@ def test_nothing_is_applied_at_once_while_somebody_else_s_change_waits(net: Netw
 def test_downtime_now_is_held_while_somebody_else_s_change_waits(net: Network) -> None:
     database(DBInstanceClass="db.t3.large")(net)
     _pending(net, CACertificateIdentifier="rds-ca-rsa4096-g1")
-    why = "it would also carry out somebody else's pending CACertificateIdentifier"
+    why = "it would also apply somebody else's pending CACertificateIdentifier"
     left(net, DB, "db_instance_class", Outcome.HELD, why, policy=NOW)
     assert _modifications(net) == []
 
@@ -250,7 +250,14 @@ def test_a_full_disk_may_grow(net: Network) -> None:
 def test_storage_that_is_being_rearranged_waits(net: Network) -> None:
     wanted = document(_wanted(allocated_storage=30))
     net.lab.rds_state(DATABASE, status="storage-optimization")
-    left(net, DB, "allocated_storage", Outcome.WAITING, "the database is storage-optimization", wanted)
+    left(
+        net,
+        DB,
+        "allocated_storage",
+        Outcome.WAITING,
+        "RDS is changing its storage: its status is storage-optimization",
+        wanted,
+    )
     assert writes(net) == []
 
 
@@ -318,7 +325,7 @@ def _delete(net: Network) -> None:
 
 def test_a_deleted_database_is_never_made_anew_without_leave(net: Network) -> None:
     _delete(net)
-    left(net, DB, "", Outcome.BLOCKED, "restore it from a snapshot, or allow it with SETPOINT_CREATE_DATABASES=1")
+    left(net, DB, "", Outcome.BLOCKED, "restore it from a snapshot, or set SETPOINT_CREATE_DATABASES=1")
     assert writes(net) == []
 
 

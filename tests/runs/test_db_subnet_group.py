@@ -102,7 +102,7 @@ def test_a_group_of_that_name_in_another_vpc_is_not_touched(net: Network) -> Non
         DBSubnetGroupName="spare", DBSubnetGroupDescription="theirs", SubnetIds=subnets
     )
     wanted = document(SPARE)
-    left(net, "db_subnet_group/spare", "subnets", Outcome.BLOCKED, f"lies in another VPC, {elsewhere}", wanted)
+    left(net, "db_subnet_group/spare", "subnets", Outcome.BLOCKED, f"is in another VPC, {elsewhere}", wanted)
     assert writes(net) == []
     assert _group(net, "spare") == ("theirs", set(subnets))
 

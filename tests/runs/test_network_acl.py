@@ -335,7 +335,7 @@ def test_an_undeclared_subnet_behind_a_declared_acl_is_told_and_left_where_it_is
     net.outsider("ec2").replace_network_acl_association(
         AssociationId=held["NetworkAclAssociationId"], NetworkAclId=net.id(PUBLIC)
     )
-    left(net, PUBLIC, "subnets", Outcome.BLOCKED, f"{subnet} uses this ACL and nobody declared it")
+    left(net, PUBLIC, "subnets", Outcome.BLOCKED, f"{subnet} uses this ACL and is not declared")
     assert writes(net) == []
 
 

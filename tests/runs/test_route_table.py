@@ -144,7 +144,7 @@ def test_an_undeclared_subnet_on_our_table_is_told_and_left_where_it_is(net: Net
     ec2 = net.outsider("ec2")
     subnet = ec2.create_subnet(VpcId=net.id(VPC), CidrBlock="10.0.200.0/24")["Subnet"]["SubnetId"]
     ec2.associate_route_table(RouteTableId=net.id(PRIVATE), SubnetId=subnet)
-    left(net, PRIVATE, "subnets", Outcome.BLOCKED, f"{subnet} uses this table and nobody declared it")
+    left(net, PRIVATE, "subnets", Outcome.BLOCKED, f"{subnet} uses this table and is not declared")
     assert writes(net) == []
 
 
@@ -311,7 +311,10 @@ def test_a_route_into_a_hole_is_told_and_left_to_a_person(net: Network, monkeypa
     (finding,) = report.findings
     assert (finding.address, finding.field, finding.key) == (PRIVATE, "routes", "172.16.0.0/12")
     assert finding.outcome is Outcome.BLOCKED
-    assert finding.cause.message == "its target nat-0a1b2c3d4e5f60718 is gone: make it anew, or declare another target"
+    assert (
+        finding.cause.message
+        == "its target nat-0a1b2c3d4e5f60718 does not exist: create it again, or declare another target"
+    )
     assert (report.in_sync, writes(net)) == (False, [])
 
 

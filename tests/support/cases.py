@@ -364,7 +364,7 @@ CASES: tuple[Case, ...] = (
         Outcome.BLOCKED,
         start=edit("route_table/PrivateRouteTable", main=True),
         wanted=edit("route_table/PrivateRouteTable", main=False),
-        why="a VPC always has a main table",
+        why="a VPC always has a main route table",
     ),
     Case(
         "route_table/PublicRouteTable",
@@ -407,7 +407,7 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     retagged("security_group/DBSG"),
-    Case(_ACL, "is_default", Outcome.BLOCKED, wanted=edit(_ACL, is_default=True), why="AWS decides which ACL"),
+    Case(_ACL, "is_default", Outcome.BLOCKED, wanted=edit(_ACL, is_default=True), why="the default ACL of a VPC cannot be changed"),
     Case(
         _ACL,
         "ingress",
@@ -466,7 +466,7 @@ CASES: tuple[Case, ...] = (
     _db("backup_retention_period", Outcome.HELD, database(BackupRetentionPeriod=0), why="costs downtime"),
     _db("backup_retention_period", Outcome.CORRECTED, database(BackupRetentionPeriod=0), policy=_NOW),
     _db("allocated_storage", Outcome.CORRECTED, wanted=_wanted(allocated_storage=30)),
-    _db("allocated_storage", Outcome.BLOCKED, database(AllocatedStorage=40), why="storage never shrinks"),
+    _db("allocated_storage", Outcome.BLOCKED, database(AllocatedStorage=40), why="storage cannot shrink"),
     _db("allocated_storage", Outcome.BLOCKED, wanted=_wanted(allocated_storage=21), why="declare at least 22"),
     _db("storage_type", Outcome.CORRECTED, database(StorageType="gp2")),
     _db("storage_type", Outcome.HELD, database(StorageType="standard"), why="costs downtime"),
@@ -479,7 +479,7 @@ CASES: tuple[Case, ...] = (
     _db("engine_version", Outcome.HELD, wanted=_wanted(engine_version="17"), why="costs downtime"),
     _db("engine_version", Outcome.CORRECTED, wanted=_wanted(engine_version="17"), policy=_NOW),
     _db("engine_version", Outcome.CORRECTED, wanted=_wanted(engine_version="17.2"), policy=_WINDOW),
-    _db("engine_version", Outcome.BLOCKED, wanted=_wanted(engine_version="15"), why="never downgraded"),
+    _db("engine_version", Outcome.BLOCKED, wanted=_wanted(engine_version="15"), why="cannot be downgraded"),
     _db(
         "manage_master_user_password",
         Outcome.HELD,

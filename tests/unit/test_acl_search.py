@@ -317,8 +317,8 @@ def test_numbers_that_entries_cannot_have_lead_nowhere() -> None:
 
 
 def test_a_spare_number_is_one_that_entries_may_have() -> None:
-    assert list(acl_steps._spare((1, 5, 6, 32766))) == [4, 32765]
-    assert list(acl_steps._spare((100,))) == [99, 101]
+    assert list(acl_steps._free((1, 5, 6, 32766))) == [4, 32765]
+    assert list(acl_steps._free((100,))) == [99, 101]
 
 
 def test_the_same_lists_give_the_same_calls_whatever_the_order_of_the_mapping() -> None:

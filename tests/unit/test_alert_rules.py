@@ -209,7 +209,7 @@ MEANINGS: list[tuple[Drift, str, str]] = [
     (
         drift("", None, DbInstance(), ABSENT, Outcome.BLOCKED, at=DATABASE),
         "critical",
-        "db_instance/orders is not there, and what was stored in it may be gone.",
+        "db_instance/orders is missing, and its data may be lost.",
     ),
     (
         drift("multi_az", None, True, False, at=DATABASE),

@@ -128,7 +128,7 @@ def test_a_subnet_that_stays_on_the_main_table_finds_its_routes_unchanged() -> N
     look = drifted(drifted(seen(declared), main, routes=Routes()), OUT, subnets=Subnets())
     found = held(look, (OUT, "subnets", FRONT), declared=declared)
     assert found == {
-        f"{FRONT} uses this table": CAUSE,
+        f"associate {FRONT} with this table": CAUSE,
         "route 10.9.0.0/16 via pcx-0a1b2c3d": Cause(
             Reason.SUPPRESSED, f"what uses it cannot be moved away, because that is suppressed: {CAUSE}"
         ),

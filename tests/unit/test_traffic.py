@@ -186,7 +186,7 @@ def test_an_example_is_a_packet_of_the_set(listed: list[RuleKey]) -> None:
 
 def test_nothing_has_no_example() -> None:
     assert not NOTHING
-    with pytest.raises(ValueError, match="no packet"):
+    with pytest.raises(ValueError, match="an empty set"):
         NOTHING.example()
 
 

@@ -1,4 +1,4 @@
-"""DB instances: three sorts of change, never mixed in one call, and never a deletion (`reconciler/kinds/db_instance/settings.py`)."""
+"""DB instances. Changes of different cost (`settings.py`) are never mixed in one call; instances are never deleted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from reconciler.kinds.db_instance.settings import (
     cancels,
     cost_of,
     impossible,
-    only_ours,
-    rearranging,
+    only_these,
+    optimizing,
     release,
 )
 from reconciler.model import (
@@ -100,11 +100,11 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    wanted = {address.name for address in context.declared}
+    declared = {address.name for address in context.declared}
     return [
         item
         for item in answers.get(INSTANCES, ())
-        if item["DBInstanceIdentifier"].lower() in wanted or (context.vpc_id and _vpc(item) == context.vpc_id)
+        if item["DBInstanceIdentifier"].lower() in declared or (context.vpc_id and _vpc(item) == context.vpc_id)
     ]
 
 
@@ -130,7 +130,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "allocated_storage": item["AllocatedStorage"],
         "max_allocated_storage": item.get("MaxAllocatedStorage") or item["AllocatedStorage"],
         "storage_encrypted": item.get("StorageEncrypted", False),
-        # None would mean unknown: an instance made without a first database shows no DBName, and never will.
+        # None would mean unknown: an instance that was created without a first database has no DBName.
         "db_name": item.get("DBName") or "",
         "manage_master_user_password": bool(item.get("MasterUserSecret")),
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
@@ -164,21 +164,21 @@ def initial_state(want: DbInstance, context: PlanContext) -> DbInstance:
 
 
 def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable[Step]:
-    """A database that is gone is not created again unasked: an empty one would take the place of lost data."""
+    """A missing database is created only if that is allowed: an empty one would take the place of lost data."""
     db = want
     if not context.policy.create_databases:
         problem = (
-            "the database does not exist, and none is made without leave: restore it from a snapshot, "
-            "or allow it with SETPOINT_CREATE_DATABASES=1"
+            "the database does not exist, and creating databases is not allowed: restore it from a snapshot, "
+            "or set SETPOINT_CREATE_DATABASES=1"
         )
         yield Finding(address, Outcome.BLOCKED, Cause(Reason.CREATE_NOT_ALLOWED, problem))
         return
     if missing := [name for name in _NEEDED_TO_CREATE if getattr(db, name) is None]:
-        problem = f"it cannot be made from this document: add {', '.join(missing)}"
+        problem = f"it cannot be created from this document: add {', '.join(missing)}"
         yield Finding(address, Outcome.BLOCKED, Cause(Reason.INCOMPLETE, problem))
         return
     if db.storage_type in {"io1", "io2"}:
-        problem = f"RDS asks for IOPS with {db.storage_type}, and a document has none: make it by hand, then it is kept"
+        problem = f"{db.storage_type} requires IOPS, which a document cannot declare: create the database manually"
         yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem))
         return
     plain = {
@@ -220,7 +220,7 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
 
 
 def _groups(groups: Iterable[Address]) -> list[Ref | str]:
-    """The whole list of groups: RDS replaces it. A group nobody declared stands in it by its id."""
+    """The whole list of groups, which RDS replaces; an undeclared group is in it by its id."""
     return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
 
 
@@ -229,8 +229,8 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
     if have is None:
         return
     address = change.address
-    if have.facts.vpc != have.facts.our_vpc:
-        problem = f"a database of this name lies in another VPC, {have.facts.vpc}: choose another identifier"
+    if have.facts.vpc != have.facts.document_vpc:
+        problem = f"a database of this name is in another VPC, {have.facts.vpc}: choose another identifier"
         yield Finding(address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
         return
     yield from retag(change, arn(context.document, f"db:{address.name}"))
@@ -240,24 +240,24 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
             continue
         if problem := impossible(one, have):
             yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
-        elif rearranging(one, have):
-            cause = Cause(Reason.NOT_READY, f"RDS rearranges its storage: it is {have.facts.status}")
+        elif optimizing(one, have):
+            cause = Cause(Reason.NOT_READY, f"RDS is changing its storage: its status is {have.facts.status}")
             yield Finding(address, Outcome.WAITING, cause, one.field)
         else:
             changed.setdefault(cost_of(one, have), []).append(one)
-    if mild := changed.get("none"):
-        yield _modify(change, context, mild, immediately=only_ours(mild, have) and cancels(mild, have))
-    if slow := changed.get("window"):
-        yield _modify(change, context, slow, immediately=only_ours(slow, have))
-    if hard := changed.get("downtime"):
+    if free := changed.get("none"):
+        yield _modify(change, context, free, immediately=only_these(free, have) and cancels(free, have))
+    if windowed := changed.get("window"):
+        yield _modify(change, context, windowed, immediately=only_these(windowed, have))
+    if disruptive := changed.get("downtime"):
         now = context.policy.downtime == "now"
-        if now and not only_ours(hard, have):
-            problem = f"it would also carry out somebody else's pending {', '.join(sorted(have.facts.pending))}"
+        if now and not only_these(disruptive, have):
+            problem = f"it would also apply somebody else's pending {', '.join(sorted(have.facts.pending))}"
             yield from (
-                Finding(address, Outcome.HELD, Cause(Reason.PENDING_CHANGE, problem), one.field) for one in hard
+                Finding(address, Outcome.HELD, Cause(Reason.PENDING_CHANGE, problem), one.field) for one in disruptive
             )
         else:
-            yield _modify(change, context, hard, immediately=now, risk=Risk.DOWNTIME)
+            yield _modify(change, context, disruptive, immediately=now, risk=Risk.DOWNTIME)
 
 
 def _modify(
@@ -290,7 +290,7 @@ def _modify(
     if "engine_version" in fields and change.have:
         runs = str(change.have.facts.now["engine_version"])
         if runs.startswith(f"{want.engine_version}."):
-            # Only the very version that runs takes a pending one back: "16" could be read as the newest 16.x.
+            # Only the exact current version cancels a pending one: "16" could mean the newest 16.x.
             params["EngineVersion"] = runs
         elif release(runs)[:1] != release(str(want.engine_version))[:1]:
             params["AllowMajorVersionUpgrade"] = True
@@ -304,7 +304,7 @@ def _modify(
 
 
 def _goal(change: DbChange) -> SecurityGroups:
-    """The declared groups, and the undeclared ones that an exception tolerates."""
+    """The declared groups, and the undeclared ones with an exception."""
     seen = change.base.vpc_security_groups or SecurityGroups()
     extra = {one.key for one in change.of("vpc_security_groups") if one.want is ABSENT}
     return SecurityGroups((change.want.vpc_security_groups or SecurityGroups()) | (seen - extra))
@@ -327,28 +327,35 @@ def coupled(change: DbChange, family: list[Difference], suppressed: list[Differe
 
 
 def keeps(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
-    """The group that the instance keeps and ought to leave."""
+    """The undeclared group that the instance keeps."""
     if one.field == "vpc_security_groups" and one.have is not ABSENT:
         yield Address(one.key)
 
 
 EXPOSURES = {
-    "publicly_accessible": Setting(True, Severity.CRITICAL, "has a public address", "had a public address"),
+    "publicly_accessible": Setting(
+        value=True, severity=Severity.CRITICAL, is_now="has a public address", was="had a public address"
+    ),
     "deletion_protection": Setting(
-        False, Severity.HIGH, "can be deleted with one call", "could be deleted with one call"
+        value=False,
+        severity=Severity.HIGH,
+        is_now="can be deleted with one call",
+        was="could be deleted with one call",
     ),
     "backup_retention_period": Setting(
         None,
         Severity.HIGH,
-        "keeps its backups for another time than it is to",
-        "kept its backups for another time than it is to",
+        "has another backup retention period than declared",
+        "had another backup retention period than declared",
     ),
-    "storage_encrypted": Setting(False, Severity.HIGH, "is not encrypted at rest", "was not encrypted at rest"),
+    "storage_encrypted": Setting(
+        value=False, severity=Severity.HIGH, is_now="is not encrypted at rest", was="was not encrypted at rest"
+    ),
     "vpc_security_groups": Setting(
         None,
         Severity.HIGH,
-        "is guarded by other security groups than declared",
-        "was guarded by other security groups than declared",
+        "has other security groups than declared",
+        "had other security groups than declared",
     ),
 }
 
@@ -357,7 +364,7 @@ def exposure(one: Difference, past: bool) -> Exposure | None:  # noqa: FBT001 (t
     if one.field:
         return of_setting(EXPOSURES, one, past=past)
     severity, was = (Severity.HIGH, "was") if past else (Severity.CRITICAL, "is")
-    return Exposure(severity, f"{one.address} {was} not there, and what was stored in it may be gone.")
+    return Exposure(severity, f"{one.address} {was} missing, and its data may be lost.")
 
 
 KIND = Kind(

@@ -1,9 +1,8 @@
-"""What changing a setting of a DB instance costs, and when RDS would not do it at all. `kinds/db_instance.py` plans
-by it.
+"""What changing a setting of a DB instance costs, and which changes RDS refuses. `kind.py` plans by it.
 
-Live state is what RDS does now together with what it has accepted and not yet done (`PendingModifiedValues`):
-comparing with the first alone would send the same change for ever. `ApplyImmediately=True` carries out everything
-that is pending, so it is only sent where nothing of somebody else's is (RDS user guide, Modifying a DB instance).
+The live state includes the changes that RDS has accepted and not yet applied (`PendingModifiedValues`); without them,
+the same change would be sent again and again. `ApplyImmediately=True` applies everything that is pending, so it is sent
+only if nobody else's change is (RDS user guide, Modifying a DB instance).
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ from reconciler.model import Difference, Observed
 
 
 class Facts(NamedTuple):
-    """What RDS does `now`, by field, and the parameters of what it has accepted and not yet done; its own word for what it
-    is doing; the VPC that the instance lies in, and the document's (ids).
+    """`now`: the current values by field. `pending`: the parameters with an accepted change that is not applied yet.
+    `status`: RDS's. `vpc` and `document_vpc`: the ids of the instance's VPC and of the document's.
     """
 
     now: Mapping[str, Any]
     pending: frozenset[str]
     status: str
     vpc: str
-    our_vpc: str
+    document_vpc: str
 
 
 type Live = Observed[DbInstance, Facts]
 
 
 class Setting(NamedTuple):
-    """A field that RDS changes: its parameter, where describe and pending show it, and what changing it costs.
+    """A field that RDS can change: its parameter, what changing it costs, and its name in PendingModifiedValues.
 
-    `cost`: "none" takes effect at once whatever the flag; "window" waits for the maintenance window unless told
-    otherwise, without downtime; "downtime" restarts the instance or locks its users out.
+    `cost`: "none" takes effect immediately regardless of ApplyImmediately; "window" waits for the maintenance window
+    without it, and has no downtime; "downtime" restarts the instance or locks its users out.
     """
 
     parameter: str
@@ -70,23 +69,23 @@ _STORAGE = frozenset({"allocated_storage", "storage_type"})
 
 
 def impossible(one: Difference, have: Live) -> str:
-    """Why RDS would never carry the change out; empty if it would."""
+    """Why RDS would refuse the change; empty if it would not."""
     now: Any = have.facts.now.get(one.field)
     if takes_back(one, have):
         return ""
     if one.field == "allocated_storage" and one.want < now:
-        return f"storage never shrinks: it has {now} GiB; declare at least that"
+        return f"storage cannot shrink: it has {now} GiB; declare at least that"
     if one.field == "allocated_storage" and one.want * 10 < now * 11:
-        return f"storage grows by a tenth or more at once: from {now} GiB declare at least {-(-now * 11 // 10)}"
+        return f"storage can only grow by at least 10 %: it has {now} GiB; declare at least {-(-now * 11 // 10)}"
     if one.field == "engine_version" and release(one.want) < release(str(now)):
-        return f"an engine is never downgraded: it runs {now}; declare that"
+        return f"the engine cannot be downgraded: it runs {now}; declare that"
     if one.field == "manage_master_user_password" and not one.want:
-        return "switching this off needs a password, and none stands in a document: do it by hand"
+        return "this requires a master password, which a document cannot contain: change it manually"
     return ""
 
 
 def takes_back(one: Difference, have: Live) -> bool:
-    """Whether what is declared is what RDS does now, so that the change only takes back one that is pending."""
+    """Whether the declared value is the current one, so that the change only cancels a pending change."""
     now: Any = have.facts.now.get(one.field)
     runs = one.field == "engine_version" and str(now).startswith(f"{one.want}.")
     return SETTINGS[one.field].pending in have.facts.pending and (one.want == now or runs)
@@ -98,12 +97,12 @@ def release(version: str) -> tuple[int, ...]:
 
 
 def _storage_ready(one: Difference, have: Live) -> bool:
-    """A full disk may grow; one that is being rearranged may not change at all (RDS user guide, Storage)."""
+    """Full storage can grow; storage that is being optimized cannot change at all (RDS user guide, Storage)."""
     return have.facts.status == "storage-full" and one.field == "allocated_storage"
 
 
 def cost_of(one: Difference, have: Live) -> str:
-    """What this very change costs, in the words of `Setting.cost`."""
+    """The cost of this change, as in `Setting.cost`."""
     if takes_back(one, have):
         return "none"
     if one.field == "backup_retention_period" and 0 in {one.want, have.facts.now[one.field]}:
@@ -113,16 +112,16 @@ def cost_of(one: Difference, have: Live) -> str:
     return SETTINGS[one.field].cost
 
 
-def only_ours(differences: Iterable[Difference], have: Live) -> bool:
-    """Whether `ApplyImmediately` would carry out nothing but these changes."""
+def only_these(differences: Iterable[Difference], have: Live) -> bool:
+    """Whether `ApplyImmediately` would apply only these changes."""
     return bool(have.facts.pending <= {SETTINGS[one.field].pending for one in differences})
 
 
 def cancels(differences: Iterable[Difference], have: Live) -> bool:
-    """Whether a change takes back something pending, which RDS only does at once (RDS user guide, Modifying)."""
+    """Whether a change cancels a pending one, which RDS does only immediately (RDS user guide, Modifying)."""
     return any(SETTINGS[one.field].pending in have.facts.pending for one in differences)
 
 
-def rearranging(one: Difference, have: Live) -> bool:
-    """Whether RDS would refuse the change while it rearranges the storage."""
+def optimizing(one: Difference, have: Live) -> bool:
+    """Whether RDS would refuse the change while it optimizes the storage."""
     return have.facts.status != "available" and one.field in _STORAGE and not _storage_ready(one, have)

@@ -1,8 +1,8 @@
-"""Two lists of network ACL entries side by side, with packets as bits: what `acl_steps` searches on.
+"""Two lists of network ACL entries side by side, with packets as bits, for `search.py`.
 
-A search looks at thousands of lists made of the same few entries. Here each entry is a set of bits, one bit for all
-packets that match exactly the same entries, so what a list lets through is a few operations on integers. It is exact,
-not an estimate; `acl_steps` checks what it found with the packet algebra all the same.
+A search tries thousands of lists of the same few entries. Each entry is a set of bits, one bit for all packets that
+match exactly the same entries, so what a list allows takes a few operations on integers. It is exact; `search.py`
+verifies its result with the packet algebra anyway.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 type Row = tuple[int, ...]
-"""A list of entries: for each place of the board the index of its entry among `Board.entries`, 0 where none stands."""
+"""A list of entries: for each number of the board the index of its entry in `Board.entries`, 0 for none."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """The two lists side by side, with packets as bits: one bit for all packets that match exactly the same entries.
-
-    `entries[0]` stands for no entry. `masks`, `allows` and `families` (0: none, 1: IPv4, 2: IPv6) go with `entries`.
+    """`entries[0]` is no entry. `masks`, `allows` and `families` (0: none, 1: IPv4, 2: IPv6) belong to `entries`;
+    `room` is the most entries of each family.
     """
 
     numbers: tuple[int, ...]
@@ -48,7 +47,7 @@ class Board:
         return self.passed(self.goal)
 
     def passed(self, row: Iterable[int]) -> int:
-        """The packets that a list lets through, first match first."""
+        """The packets that a list allows: the first match decides."""
         passed = met = 0
         for entry in row:
             hit = self.masks[entry] & ~met
@@ -58,8 +57,8 @@ class Board:
         return passed
 
     def left(self, row: Row) -> int:
-        """How many places still differ from the goal."""
-        return sum(entry != wanted for entry, wanted in zip(row, self.goal, strict=True))
+        """How many numbers still differ from the goal."""
+        return sum(entry != goal for entry, goal in zip(row, self.goal, strict=True))
 
     def fits(self, row: Iterable[int]) -> bool:
         families = [self.families[entry] for entry in row]
@@ -67,10 +66,10 @@ class Board:
 
 
 def laid_out(
-    before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int, spare: Iterable[int] = ()
+    before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int, extra: Iterable[int] = ()
 ) -> Board:
-    """The board of two lists, number -> entry, with places for the `spare` numbers too."""
-    numbers = tuple(sorted({*before, *after, *spare}))
+    """The board of two lists, number -> entry, with the `extra` numbers too."""
+    numbers = tuple(sorted({*before, *after, *extra}))
     entries = tuple(dict.fromkeys((*(before[n] for n in sorted(before)), *(after[n] for n in sorted(after)))))
     place = {entry: index for index, entry in enumerate(entries, 1)}
     versions = [1 + is_ipv6(entry.cidr) for entry in before.values()]
@@ -87,7 +86,7 @@ def laid_out(
 
 
 def _bits(boxes: list[Box]) -> list[int]:
-    """Each box as a set of bits: cut at every edge, packets fall into cells, and cells of equal boxes are one bit."""
+    """Each box as a set of bits: the edges of all boxes cut packets into cells; cells in the same boxes share a bit."""
     cells: dict[int, None] = {}
     for space in dict.fromkeys(each.space for each in boxes):
         inside = [(1 << index, each) for index, each in enumerate(boxes) if each.space == space]
@@ -105,11 +104,11 @@ def _bits(boxes: list[Box]) -> list[int]:
 
 
 def writes(board: Board, row: Row, extra: int) -> Iterator[tuple[Row, int, int]]:
-    """Each list one call away that keeps the rule: (list, extra calls this costs in the end, packets let through).
+    """Each list one call away that keeps the packet rule: (list, extra calls that it costs, packets that it allows).
 
-    Writing what a place is to have costs nothing extra, another value where it differs one call, where it is right two.
+    Writing the goal's entry costs no extra call, another entry costs one if the number differs, two if it is right.
     """
-    tails = [0]  # what the entries from each place on would let through by themselves
+    tails = [0]  # what the entries from each place on would allow by themselves
     for entry in reversed(row):
         mask = board.masks[entry]
         tails.append(tails[-1] | mask if board.allows[entry] else tails[-1] & ~mask)
@@ -117,16 +116,16 @@ def writes(board: Board, row: Row, extra: int) -> Iterator[tuple[Row, int, int]]
     free = [room - sum(board.families[entry] == family for entry in row) for family, room in enumerate(board.room)]
     must, may = board.before & board.after, board.before | board.after
     passed = met = 0
-    for place, (entry, wanted) in enumerate(zip(row, board.goal, strict=True)):
-        cost = 1 if entry != wanted else 2
-        for new in range(len(board.entries)) if extra >= cost else (wanted,):
+    for place, (entry, goal) in enumerate(zip(row, board.goal, strict=True)):
+        cost = 1 if entry != goal else 2
+        for new in range(len(board.entries)) if extra >= cost else (goal,):
             family = board.families[new]
             if new == entry or (family and family != board.families[entry] and not free[family]):
                 continue
             hit = board.masks[new] & ~met
             now = passed | (hit if board.allows[new] else 0) | (tails[place + 1] & ~met & ~hit)
             if not must & ~now and not now & ~may:
-                yield (*row[:place], new, *row[place + 1 :]), 0 if new == wanted else cost, now
+                yield (*row[:place], new, *row[place + 1 :]), 0 if new == goal else cost, now
         hit = board.masks[entry] & ~met
         passed |= hit if board.allows[entry] else 0
         met |= hit

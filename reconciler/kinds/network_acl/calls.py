@@ -1,7 +1,4 @@
-"""The calls that change a network ACL, and the two building blocks of its plans: entries in an order, a subnet's move.
-
-`kinds/network_acl.py` and its way round (`acl_detour.py`) use them.
-"""
+"""The calls that change a network ACL, for `kind.py` and `detour.py`: writing entries in an order, moving a subnet."""
 
 from __future__ import annotations
 
@@ -65,8 +62,8 @@ ASSOCIATION = "network_acl_association"
 
 
 class Facts(NamedTuple):
-    """The temporary ACL that stands in for this one (None: there is none), and the entries by side that declared subnets
-    of this ACL meet now, where they use an ACL that nobody declared, or another one.
+    """`temporary`: the temporary ACL for this one, if there is any. `elsewhere`: by declared subnet that uses another
+    ACL now, that ACL's entries by direction.
     """
 
     temporary: NetworkAcl | None = None
@@ -77,7 +74,7 @@ type AclChange = Change[NetworkAcl, Facts]
 
 
 class Side(NamedTuple):
-    """One direction, as the model and as EC2 call it."""
+    """One direction, as the model and as EC2 name it."""
 
     field: str
     egress: bool
@@ -87,12 +84,12 @@ SIDES = (Side("ingress", egress=False), Side("egress", egress=True))
 
 
 def live_entries(change: AclChange, side: Side) -> Entries:
-    """The entries that stand there now."""
+    """The entries that are live."""
     return cast("Entries", getattr(change.base, side.field))
 
 
 def goal_of(change: AclChange, side: Side) -> dict[int, AclEntry]:
-    """The declared entries, with the undeclared ones that an exception tolerates left as they are."""
+    """The declared entries, and the undeclared ones with an exception."""
     goal = dict(live_entries(change, side))
     for one in change.of(side.field):
         if one.want is ABSENT:
@@ -103,17 +100,17 @@ def goal_of(change: AclChange, side: Side) -> dict[int, AclEntry]:
 
 
 def order_of(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], *, in_use: bool) -> Steps | None:
-    """The single calls from `before` to `after`; in any order where no subnet is behind the ACL."""
+    """The single calls from `before` to `after`, in any order if no subnet uses the ACL."""
     if in_use:
         return steps(before, after)
-    gone = [Step("delete", number, None) for number in sorted(before.keys() - after.keys())]
-    made = [Step("create", number, after[number]) for number in sorted(after.keys() - before.keys())]
-    both = sorted(number for number in before.keys() & after.keys() if before[number] != after[number])
-    return Steps((), (*gone, *(Step("replace", number, after[number]) for number in both), *made))
+    deleted = [Step("delete", number, None) for number in sorted(before.keys() - after.keys())]
+    created = [Step("create", number, after[number]) for number in sorted(after.keys() - before.keys())]
+    changed = sorted(number for number in before.keys() & after.keys() if before[number] != after[number])
+    return Steps((), (*deleted, *(Step("replace", number, after[number]) for number in changed), *created))
 
 
 def write_entries(change: AclChange, side: Side, sequence: Steps, chain: str = "") -> Iterator[Action]:
-    """The calls of a sequence; within a longer chain, or in a chain of their own whose beginning only closes."""
+    """The calls of a sequence, as a part of `chain`, or in a chain of their own whose beginning only closes."""
     now = dict(live_entries(change, side))
     for index, step in enumerate((*sequence.closing, *sequence.rest)):
         passed = of_acl(now)
@@ -122,10 +119,10 @@ def write_entries(change: AclChange, side: Side, sequence: Steps, chain: str = "
         else:
             del now[step.number]
         operation = {"create": CREATE_ENTRY, "replace": REPLACE_ENTRY, "delete": DELETE_ENTRY}[step.verb]
-        said = f" {step.entry}" if step.entry else ""
+        entry = f" {step.entry}" if step.entry else ""
         yield operation.on(
             change.address,
-            f"{step.verb} {side.field} entry {step.number}{said}",
+            f"{step.verb} {side.field} entry {step.number}{entry}",
             side.field,
             closes=index < len(sequence.closing) and not chain,
             opens=index >= len(sequence.closing) and passed <= of_acl(now),
@@ -144,7 +141,7 @@ def write_entries(change: AclChange, side: Side, sequence: Steps, chain: str = "
 def move(
     address: Address, subnet: Address, to: Ref, why: str, fields: Iterable[str], **options: Unpack[ActionOptions]
 ) -> Action:
-    """A subnet is behind one ACL before this call and behind another after it, and behind none never."""
+    """The call that moves a subnet from one ACL to another, so that it always has one."""
     association = Ref(subnet, ASSOCIATION)
     params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
     defaults: ActionOptions = {"moves": True, "gives": association, "breaks": 1}

@@ -1,8 +1,8 @@
-"""The way round for a network ACL whose entries no order of single calls can change without a gap.
+"""Changes a network ACL through a temporary one, if no order of single calls avoids exposure or an outage.
 
-A temporary ACL with the declared entries takes the subnets over, the ACL is rewritten, they come back, and the
-temporary one goes: each subnet moves in one call, from one whole list to another. A run may die at any point of it;
-what it leaves behind is found by its tag, used again if it is whole, and taken down when nothing is behind it.
+The subnets move to a temporary ACL with the declared entries, the ACL is rewritten, the subnets move back, and the
+temporary ACL is deleted: each subnet moves in one call from one complete list to another. A run may stop at any point;
+the next one finds the temporary ACL by its tag, uses it again if it is complete, and deletes it once no subnet uses it.
 """
 
 from __future__ import annotations
@@ -29,62 +29,63 @@ from reconciler.kinds.network_acl.calls import (
 from reconciler.model import DOCUMENT_TAG, Action, Ref
 from reconciler.model.kind import PlanContext
 
+_NO_ORDER = "no order of single calls avoids exposure or an outage"
+
 TEMPORARY = "temporary"
 TEMPORARY_TAG = "setpoint:temporary"
-"""Carried by a temporary ACL, with the name of the ACL it stands in for; it has no `setpoint:name`, so it is never
-taken for it.
-"""
+"""On a temporary ACL: the name of the ACL that it is for. It has no `setpoint:name`, so that they are not confused."""
 
 
 def no_detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> str:
-    """Why the way through a temporary ACL is barred; empty if it is open.
+    """Why a temporary ACL cannot be used; empty if it can.
 
-    One that a stopped run left serves again where subnets are behind it: it is whole, or none would be. One without is
-    deleted, and the next run makes its own.
+    One that a stopped run left is used again if it has subnets, because then it is complete. One without is deleted,
+    and the next run creates its own.
     """
-    spare = change.have.facts.temporary if change.have else None
-    if spare is None and not context.has(Ref(change.address, TEMPORARY)):
+    temporary = change.have.facts.temporary if change.have else None
+    if temporary is None and not context.has(Ref(change.address, TEMPORARY)):
         return ""
-    if spare is None or not spare.subnets:
-        return "no order of single calls keeps its packets right, and a temporary ACL of an earlier run goes first"
-    if all(getattr(spare, side.field) == goals.get(side, live_entries(change, side)) for side in SIDES):
+    if temporary is None or not temporary.subnets:
+        return f"{_NO_ORDER}, and the temporary ACL of an earlier run has to be deleted first"
+    if all(getattr(temporary, side.field) == goals.get(side, live_entries(change, side)) for side in SIDES):
         return ""
-    return "its temporary ACL of an earlier run is in use and not as declared: move its subnets by hand, then delete it"
+    return "its temporary ACL of an earlier run is in use and not as declared: move its subnets, then delete it"
 
 
 def detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
     """Through a temporary ACL that holds the declared entries, subnet by subnet, and back."""
     address, base = change.address, change.base
-    spare = Ref(address, TEMPORARY)
+    temporary = Ref(address, TEMPORARY)
     fields = sorted(side.field for side in goals)
     chain = TEMPORARY
-    if not context.has(spare):
+    if not context.has(temporary):
         yield from _temporary(change, context, goals, fields)
-    staying = sorted(base.subnets or ())
-    for subnet in staying:
-        yield move(address, subnet, spare, f"{subnet} uses the temporary ACL", fields, chain=chain)
+    subnets = sorted(base.subnets or ())
+    for subnet in subnets:
+        yield move(address, subnet, temporary, f"associate {subnet} with the temporary ACL", fields, chain=chain)
     for side, goal in goals.items():
         order = order_of(live_entries(change, side), goal, in_use=False)
         if order:
             yield from write_entries(change, side, order, chain=chain)
-    for subnet in staying:
-        yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", fields, chain=chain, breaks=0)
-    if not context.has(spare):
-        yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, params={"NetworkAclId": spare})
+    for subnet in subnets:
+        why = f"associate {subnet} with this ACL again"
+        yield move(address, subnet, Ref(address), why, fields, chain=chain, breaks=0)
+    if not context.has(temporary):
+        yield DELETE.on(address, "delete the temporary ACL", *fields, chain=chain, params={"NetworkAclId": temporary})
 
 
 def _temporary(
     change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]], fields: Iterable[str]
 ) -> Iterator[Action]:
-    """The temporary ACL, made whole before any subnet is behind it."""
-    address, spare = change.address, Ref(change.address, TEMPORARY)
+    """Creates the temporary ACL with all its entries, before any subnet uses it."""
+    address, temporary = change.address, Ref(change.address, TEMPORARY)
     tags = {DOCUMENT_TAG: context.document.name, TEMPORARY_TAG: address.name, "Name": f"{address.name} (temporary)"}
     yield CREATE.on(
         address,
-        "create a temporary ACL: no order of single calls keeps its packets right",
+        f"create a temporary ACL: {_NO_ORDER}",
         *fields,
         chain=TEMPORARY,
-        gives=spare,
+        gives=temporary,
         params={"VpcId": Ref(context.document.vpc), "TagSpecifications": tagged_as("network-acl", tags)},
     )
     for side in SIDES:
@@ -94,18 +95,19 @@ def _temporary(
                 f"create {side.field} entry {number} {entry} in the temporary ACL",
                 *fields,
                 chain=TEMPORARY,
-                params={"NetworkAclId": spare, "Egress": side.egress, "RuleNumber": number, **entry_params(entry)},
+                params={"NetworkAclId": temporary, "Egress": side.egress, "RuleNumber": number, **entry_params(entry)},
             )
 
 
 def cleanup(address: Address, context: PlanContext) -> Iterable[Action]:
-    """A temporary ACL that a stopped run left behind goes once its subnets are back; `plan` brings the declared ones.
+    """Deletes a temporary ACL that a stopped run left, after its subnets were moved back; `correct` moves the declared
+    ones.
 
-    It counts as a move, so that no subnet waits for its end. AWS refuses to delete it while it has one.
+    It counts as a move, so that no subnet has to wait for it. AWS refuses to delete an ACL that has subnets.
     """
-    spare = Ref(address, TEMPORARY)
+    temporary = Ref(address, TEMPORARY)
     observed = context.snapshot.resources.get(address)
-    if not context.has(spare) or not observed:
+    if not context.has(temporary) or not observed:
         return
     left, declared = (
         observed.facts.temporary or NetworkAcl(),
@@ -113,9 +115,9 @@ def cleanup(address: Address, context: PlanContext) -> Iterable[Action]:
     )
     changed = any(getattr(declared, side.field) not in [None, getattr(left, side.field)] for side in SIDES)
     if changed and left.subnets and observed.spec.subnets:
-        return  # the entries may be held for it (`_no_detour`): its subnets stay, and a person decides
-    here = frozenset({address})
+        return  # the entries may be held because of it (`no_detour`): its subnets stay, and a person decides
+    this = frozenset({address})
     for subnet in sorted((left.subnets or Subnets()) - (declared.subnets or Subnets())):
-        yield move(address, subnet, Ref(address), f"{subnet} uses this ACL again", (), after=here)
-    acl: dict[str, Any] = {"NetworkAclId": spare}
-    yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=here, params=acl)
+        yield move(address, subnet, Ref(address), f"associate {subnet} with this ACL again", (), after=this)
+    acl: dict[str, Any] = {"NetworkAclId": temporary}
+    yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=this, params=acl)

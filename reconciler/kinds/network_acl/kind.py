@@ -1,7 +1,7 @@
-"""Network ACLs: entries whose order decides, and the subnets behind them.
+"""Network ACLs: ordered entries, and the subnets that use them.
 
-`reconciler/kinds/network_acl/search.py` finds an order of single calls that keeps the packets right; where there is none, the
-subnets take the way round (`reconciler/kinds/network_acl/detour.py`).
+`search.py` finds an order of single calls that avoids exposure and outages; if there is none, `detour.py` uses a
+temporary ACL.
 """
 
 from __future__ import annotations
@@ -112,12 +112,12 @@ def _spec(item: Item, context: ObserveContext) -> NetworkAcl:
 def _elsewhere(
     item: Item, spec: NetworkAcl, context: ObserveContext
 ) -> Iterator[tuple[Address, dict[str, dict[int, AclEntry]]]]:
-    """The lists that declared subnets of this ACL are behind now, where that is another ACL."""
+    """`Facts.elsewhere`."""
     declared = context.read.declared.get(context.address(item["NetworkAclId"]))
-    strays = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in live(context.read, context.answers) if strays else ():
+    missing = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
+    for other in live(context.read, context.answers) if missing else ():
         for one in other.get("Associations", ()):
-            if (subnet := context.address(one.get("SubnetId", ""))) in strays:
+            if (subnet := context.address(one.get("SubnetId", ""))) in missing:
                 yield subnet, {side.field: _entries_of(other, egress=side.egress) for side in SIDES}
 
 
@@ -129,10 +129,10 @@ def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
 
 
 def _temporary(item: Item, context: ObserveContext) -> NetworkAcl | None:
-    """The temporary ACL that a stopped run left standing in for this one."""
-    mine = {DOCUMENT_TAG: context.read.document.name, TEMPORARY_TAG: context.address(item["NetworkAclId"]).name}
+    """The temporary ACL for this one that a stopped run left."""
+    tags = {DOCUMENT_TAG: context.read.document.name, TEMPORARY_TAG: context.address(item["NetworkAclId"]).name}
     for one in context.answers.get(_acls(context.read), ()):
-        if one is not item and mine.items() <= tags_of(one).items():
+        if one is not item and tags.items() <= tags_of(one).items():
             return _spec(one, context)
     return None
 
@@ -150,7 +150,7 @@ def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Re
 
 
 def lazy_read(ref: Ref, subnet_id: str) -> Read | None:
-    """Which association a subnet has that was made a moment ago: AWS put it behind the default ACL."""
+    """The association of a subnet that was just created: AWS associates it with the default ACL."""
     if ref.handle != ASSOCIATION:
         return None
     params = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet_id]}]}
@@ -189,46 +189,46 @@ def correct(change: AclChange, context: PlanContext) -> Iterator[Step]:
             if sequence:
                 yield from write_entries(change, side, sequence)
     elif problem := no_detour(change, context, goals):
-        # A subnet that came now would come to entries that are not yet right.
+        # A subnet that moves to this ACL now would get entries that are not correct yet.
         for field in sorted(change.fields & {"ingress", "egress", "subnets"}):
             yield Finding(change.address, Outcome.HELD, Cause(Reason.NO_SAFE_ORDER, problem), field)
         return
     else:
         yield from detour(change, context, goals)
     for one in change.of("subnets"):
-        yield from _subnet(change, context, one.key, wanted=one.have is ABSENT)
+        yield from _subnet(change, context, one.key, declared=one.have is ABSENT)
     for one in change.of("is_default"):
-        problem = "AWS decides which ACL is a VPC's default one: declare the one that is"
+        problem = "the default ACL of a VPC cannot be changed: set is_default on the ACL that is the default"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, problem), one.field)
     yield from retag(change)
 
 
-def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Step]:
-    here = frozenset({change.address})
-    if wanted:
+def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, declared: bool) -> Iterator[Step]:
+    this = frozenset({change.address})
+    if declared:
         seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
-        why = f"{subnet} uses this ACL" + (f" instead of {min(left)}" if left else "")
+        why = f"associate {subnet} with this ACL" + (f" instead of {min(left)}" if left else "")
         options: ActionOptions = {
-            "after": here,
+            "after": this,
             "before": left,
-            "resolves": frozenset((at, "subnets") for at in here | left),
+            "resolves": frozenset((at, "subnets") for at in this | left),
             "breaks": int(subnet in context.snapshot.resources),
         }
         options |= _effect(change, context, subnet, left)
         yield move(change.address, subnet, Ref(change.address), why, (), **options)
     elif subnet not in context.document.resources:
-        problem = f"{subnet} uses this ACL and nobody declared it: declare it, or move it to another ACL"
+        problem = f"{subnet} uses this ACL and is not declared: declare it, or associate it with another ACL"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
     elif not any(
         _lists(cast("NetworkAcl", one), subnet) for one in context.document.of_kind(change.address.kind).values()
     ):
         to = Ref(context.document.vpc, DEFAULT)
-        yield move(change.address, subnet, to, f"{subnet} uses the VPC's default ACL", ("subnets",))
+        yield move(change.address, subnet, to, f"associate {subnet} with the VPC's default ACL", ("subnets",))
 
 
 def _effect(change: AclChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
-    """Whether a subnet that moves to this ACL only loses packets by it, or only gains some."""
+    """Whether a subnet that moves to this ACL only loses packets, or only gains some."""
     old = change.have.facts.elsewhere.get(subnet) if change.have else None
     if left:
         acl: NetworkAcl = context.snapshot.resources[min(left)].spec
@@ -246,7 +246,7 @@ def _lists(acl: NetworkAcl, subnet: Address) -> bool:
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     acl: dict[str, Any] = {"NetworkAclId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=acl)
+    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=acl)
 
 
 def effects(address: Address, seen: Observed[NetworkAcl, Facts], vpc: Address) -> Iterable[Effect]:
@@ -258,14 +258,14 @@ def effects(address: Address, seen: Observed[NetworkAcl, Facts], vpc: Address) -
 
 
 def _entries_in(acl: Address, lists: Mapping[str, Mapping[int, AclEntry]]) -> Iterator[Effect]:
-    for field, held in lists.items():
+    for field, numbered in lists.items():
         cell = entries(acl, field)
         yield cell, None, None
-        yield from ((cell, number, entry) for number, entry in held.items())
+        yield from ((cell, number, entry) for number, entry in numbered.items())
 
 
 def coupled_in(change: AclChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
-    """An order decides, so a list that is corrected in part must keep the packet rule as a whole."""
+    """The order of entries decides, so a partly corrected list must keep the packet rule as a whole."""
     field = family[0].field
     if field not in {side.field for side in SIDES}:
         return []
@@ -279,7 +279,7 @@ def decides(one: Difference) -> bool:
 
 
 def stays(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
-    """The ACLs that subnets keep using which ought to use another one."""
+    """The ACLs that subnets keep using instead of the declared one."""
     subnets = getattr(one.want, "subnets", None) or () if not one.field else [one.key] if one.field == "subnets" else ()
     acls = [(at, seen.spec) for at, seen in snapshot.resources.items() if at.kind == one.address.kind]
     return [at for subnet in subnets for at, acl in acls if subnet in (acl.subnets or ())]

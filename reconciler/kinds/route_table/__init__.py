@@ -1,1 +1,1 @@
-"""Route tables. `kind.py` is the kind, `route_steps.py` the order in which routes change."""
+"""Route tables. `kind.py` is the kind, `route_steps.py` orders the changes of routes."""

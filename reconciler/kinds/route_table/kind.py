@@ -1,8 +1,7 @@
-"""Route tables: routes, and which subnets use them. What order routes change in is decided in
-`reconciler/kinds/route_table/route_steps.py`.
+"""Route tables: routes, and the subnets that use them. `route_steps.py` orders the changes of routes.
 
-The local routes, propagated routes and those of gateway endpoints are AWS's own: neither compared nor touched, except a
-local route that somebody retargeted, which is set back.
+Local routes, propagated routes and those of gateway endpoints are AWS's own: they are neither compared nor changed,
+except that a local route with another target is set back.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ MAIN = "main_route_table_association"
 
 
 def _tables(context: ReadContext) -> Read:
-    """DescribeRouteTables gives at most 100 a page, the others 1000 (EC2 API reference)."""
+    """DescribeRouteTables returns at most 100 per page, other calls 1000 (EC2 API reference)."""
     return in_vpc("DescribeRouteTables", "RouteTables", context, page=100)
 
 
@@ -164,8 +163,8 @@ def _managed(route: Item) -> bool:
 
 
 class Facts(NamedTuple):
-    """The destinations that AWS made local (a retargeted one is set back), and the routes that declared subnets of this
-    table meet now, where they use another one.
+    """`local`: the destinations of local routes, also of those with another target now. `elsewhere`: by declared subnet
+    that uses another table now, that table's routes.
     """
 
     local: frozenset[str] = frozenset()
@@ -183,7 +182,7 @@ def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]
         Remark(
             "routes",
             route_destination(route),
-            f"its target {route_target(route)} is gone: create it again, or declare another target",
+            f"its target {route_target(route)} does not exist: create it again, or declare another target",
         )
         for route in managed
         if route.get("State") == "blackhole" and route_target(route) not in context.names
@@ -197,17 +196,17 @@ def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]
 
 
 def _elsewhere(item: Item, spec: RouteTable, context: ObserveContext) -> Iterator[tuple[Address, dict[str, str]]]:
-    """The routes that declared subnets of this table have now, where they use another one."""
+    """`Facts.elsewhere`."""
     declared = context.read.declared.get(context.address(item["RouteTableId"]))
-    strays = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in sorted(live(context.read, context.answers), key=_is_main, reverse=True) if strays else ():
+    missing = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
+    for other in sorted(live(context.read, context.answers), key=_is_main, reverse=True) if missing else ():
         routes = {
             route_destination(one): str(context.address(route_target(one)))
             for one in other.get("Routes", ())
             if _managed(one)
         }
         users = {context.address(subnet) for subnet, _ in _associated(other)}
-        yield from ((subnet, routes) for subnet in strays if _is_main(other) or subnet in users)
+        yield from ((subnet, routes) for subnet in missing if _is_main(other) or subnet in users)
 
 
 def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
@@ -236,15 +235,15 @@ def correct(change: TableChange, context: PlanContext) -> Iterator[Step]:
     if change.of("routes"):
         yield from _routes(change, context)
     for one in change.of("subnets"):
-        yield from _subnet(change, context, one.key, wanted=one.have is ABSENT)
+        yield from _subnet(change, context, one.key, declared=one.have is ABSENT)
     for one in change.of("main"):
         if not one.want:
-            problem = "a VPC always has a main table: declare another table as main"
+            problem = "a VPC always has a main route table: declare another table as main"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, problem), "main")
             continue
         yield REASSOCIATE.on(
             change.address,
-            "make it the VPC's main table",
+            "set it as the VPC's main route table",
             "main",
             closes=True,
             moves=True,
@@ -257,7 +256,7 @@ def correct(change: TableChange, context: PlanContext) -> Iterator[Step]:
 
 
 def _goal(change: TableChange) -> dict[str, str]:
-    """The declared routes, with the undeclared ones that an exception tolerates."""
+    """The declared routes, and the undeclared ones with an exception."""
     goal: dict[str, str] = dict(change.base.routes or {})
     for one in change.of("routes"):
         if one.want is ABSENT:
@@ -277,7 +276,7 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
         params = {"RouteTableId": Ref(change.address), **route_to(step.destination)}
         gone = ((cell(change.address), step.destination, None),)
         if step.verb == "delete" and step.destination in local:
-            why = f"send {step.destination} to the VPC itself again"
+            why = f"set the target of the route {step.destination} back to local"
             yield REPLACE_ROUTE.on(
                 change.address,
                 why,
@@ -290,7 +289,7 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
         elif step.verb == "delete":
             why = f"delete the route {step.destination} via {have[step.destination]}"
             waits: dict[str, Any] = {} if step.free else {"chain": "routes", "after": unusable if dead else frozenset()}
-            # A route to an unusable target is a black hole: it goes before the target opens it to whoever is here.
+            # A route to an unusable target is a black hole: it is deleted before the target becomes usable.
             others = (to for to in have if to != step.destination)
             idle = have[step.destination] in unusable and not any(overlap(step.destination, to) for to in others)
             yield DELETE_ROUTE.on(
@@ -324,15 +323,15 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
             )
 
 
-def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, wanted: bool) -> Iterator[Step]:
-    """A subnet moves in one call from the table it uses to the one declared for it, and is on no other in between."""
-    here = frozenset({change.address})
-    homes = {
+def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, declared: bool) -> Iterator[Step]:
+    """A subnet moves in one call from its current table to the declared one, without using another in between."""
+    this = frozenset({change.address})
+    declaring = {
         address
         for address, one in context.document.of_kind(change.address.kind).items()
         if _lists(cast("RouteTable", one), subnet)
     }
-    if wanted:
+    if declared:
         seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         explicit = context.has(Ref(subnet, ASSOCIATION))
@@ -342,24 +341,25 @@ def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, wante
             "moves": True,
             "breaks": int(explicit),
             "effect": ((ROUTES_OF, subnet, change.address),),
-            "after": here,
+            "after": this,
             "before": left,
             "gives": Ref(subnet, ASSOCIATION),
-            "resolves": frozenset((at, "subnets") for at in here | left),
+            "resolves": frozenset((at, "subnets") for at in this | left),
         }
-        why = f"{subnet} uses this table" + (f" instead of {min(left)}" if left else "")
+        why = f"associate {subnet} with this table" + (f" instead of {min(left)}" if left else "")
         options |= _effect(change, context, subnet, left)
         yield (REASSOCIATE if explicit else ASSOCIATE).on(change.address, why, params=target, **options)
     elif subnet not in context.document.resources:
-        problem = f"{subnet} uses this table and nobody declared it: declare it, or move it to another table"
+        problem = f"{subnet} uses this table and is not declared: declare it, or associate it with another table"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
-    elif not homes:
+    elif not declaring:
         params: dict[str, Any] = {"AssociationId": Ref(subnet, ASSOCIATION)}
-        yield DISASSOCIATE.on(change.address, f"{subnet} uses the main table", "subnets", breaks=1, params=params)
+        why = f"disassociate {subnet}, which then uses the main route table"
+        yield DISASSOCIATE.on(change.address, why, "subnets", breaks=1, params=params)
 
 
 def _effect(change: TableChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
-    """Whether a subnet that moves to this table only loses routes by it, or only gains some."""
+    """Whether a subnet that moves to this table only loses routes, or only gains some."""
     old = change.have.facts.elsewhere.get(subnet) if change.have else None
     if left:
         old = context.snapshot.resources[min(left)].spec.routes or {}
@@ -375,7 +375,7 @@ def _lists(table: RouteTable, subnet: Address) -> bool:
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     table: dict[str, Any] = {"RouteTableId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=table)
+    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=table)
 
 
 def effects(address: Address, seen: Observed[RouteTable, Facts], vpc: Address) -> Iterable[Effect]:
@@ -392,7 +392,7 @@ def _routes_in(table: Address, routes: Mapping[str, str]) -> Iterator[Effect]:
 
 
 def coupled_in(change: TableChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
-    """The longest prefix decides, so routes that are corrected in part must send every address where it may go."""
+    """The longest prefix decides, so partly corrected routes must still send every address where it may go."""
     if family[0].field != "routes":
         return []
     live_now: dict[str, str] = change.base.routes or {}
@@ -405,7 +405,7 @@ def decides(one: Difference) -> bool:
 
 
 def stays(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
-    """The tables that subnets keep using which ought to use another one; without one of their own, the main table."""
+    """The tables that subnets keep using instead of the declared one; without an association, the main table."""
     tables = [(at, seen.spec) for at, seen in snapshot.resources.items() if at.kind == one.address.kind]
     mains = [at for at, table in tables if table.main]
     subnets = getattr(one.want, "subnets", None) or () if not one.field else [one.key] if one.field == "subnets" else ()

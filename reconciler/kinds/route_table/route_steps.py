@@ -1,13 +1,12 @@
-"""In which order the routes of one table change, so that no address is ever sent where neither side wants it.
+"""Orders the changes of one table's routes, so that every address always has its target of before or of after.
 
-Asked when a route table is planned. A route table decides by the longest prefix that matches (VPC User Guide, "Route
-priority"), so order matters only between destinations that overlap. With creations from the most to the least specific,
-then replacements, then deletions from the least to the most specific, every address has at every step the target of
-before or of after: a route that exists too early hides nothing that is still missing below it, and one that is deleted
-uncovers only what after has there.
+A route table decides by the longest matching prefix (VPC User Guide, "Route priority"), so the order matters only
+between destinations that overlap. It is: creations from the most to the least specific, then replacements, then
+deletions from the least to the most specific. A created route then hides no more specific route that is still missing,
+and a deleted one uncovers only what `after` has there.
 
-A destination that is a prefix list is opaque, so nothing is proven about its addresses; it counts as overlapping
-everything and as the least specific (at equal length a CIDR wins over a prefix list, same page).
+The addresses of a prefix list are not known, so it counts as overlapping everything and as the least specific (at equal
+length a CIDR takes precedence over a prefix list, same page).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RouteStep(NamedTuple):
-    """One call. `free` marks a deletion that may also go before everything else, the free ones in their own order."""
+    """One call. `free` marks a deletion that may also come before everything else, in the order of the free ones."""
 
     verb: str
     destination: str
@@ -33,7 +32,7 @@ def route_order(
 ) -> list[RouteStep]:
     """The calls from `before` to `after`, both destination -> target; verbs `create`, `replace`, `delete`.
 
-    `unusable` are destinations of `after` whose target carries nothing yet: they count as still to be written.
+    `unusable` are destinations of `after` whose target is not usable yet: they count as still to be written.
     """
     created = sorted(after.keys() - before.keys(), key=_most_specific_first)
     replaced = sorted(each for each in after.keys() & before.keys() if after[each] != before[each])
@@ -55,13 +54,13 @@ def overlap(one: str, other: str) -> bool:
 
 
 def _free(deleted: list[str], written: list[str]) -> set[str]:
-    """The deletions that no written route meets, and that fall back on no route which has to be deleted later.
+    """The deletions that overlap no written route, and do not fall back on a route that is deleted later.
 
-    The second half is needed: behind a free 10.1.0.0/16 an undeclared 10.0.0.0/8 may wait for a creation inside it, and
-    deleting the first alone would send its addresses to the second.
+    The latter matters: if an undeclared 10.0.0.0/8 has to wait for a creation inside it, then deleting a free
+    10.1.0.0/16 first would send its addresses to the target of 10.0.0.0/8.
     """
     free: set[str] = set()
-    for position, each in enumerate(deleted):  # the least specific first: what contains `each` is judged already
+    for position, each in enumerate(deleted):  # the least specific first, so what contains `each` is decided already
         wider = [other for other in deleted[:position] if overlap(each, other)]
         if not any(overlap(each, other) for other in written) and free.issuperset(wider):
             free.add(each)
@@ -76,8 +75,8 @@ def _most_specific_first(destination: str) -> tuple[bool, int, str]:
 
 
 def sent_right(before: Mapping[str, str], after: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Whether every address takes the very route of before or of after: the longest prefix decides (VPC user guide,
-    Route priority). A prefix list stands for addresses nobody here knows, so with one that differs nothing is proven.
+    """Whether every address has its route of before or of after: the longest prefix decides (VPC user guide, Route
+    priority). The addresses of a prefix list are not known, so if one differs, only `before` itself is safe.
     """
     differing = {to for to in before.keys() | after.keys() if before.get(to) != after.get(to)}
     if not all(map(is_cidr, differing)):

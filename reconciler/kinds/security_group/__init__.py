@@ -1,1 +1,1 @@
-"""Security groups. `kind.py` is the kind, `rule_steps.py` the order in which the rules of one direction change."""
+"""Security groups. `kind.py` is the kind, `rule_steps.py` orders the changes of one direction's rules."""

@@ -1,4 +1,4 @@
-"""Security groups: rules in both directions. What order their changes take is decided in `reconciler/kinds/security_group/rule_steps.py`."""
+"""Security groups: rules in both directions. `rule_steps.py` orders their changes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ DELETE = Operation(
 
 
 class Direction(NamedTuple):
-    """The calls and words of one direction."""
+    """The field, the calls and the name of the peer in one direction."""
 
     field: str
     end: str
@@ -96,7 +96,7 @@ class Direction(NamedTuple):
 
 
 def _direction(field: str, end: str, suffix: str) -> Direction:
-    there, gone = frozenset({"InvalidPermission.Duplicate"}), frozenset({"InvalidPermission.NotFound"})
+    exists, missing = frozenset({"InvalidPermission.Duplicate"}), frozenset({"InvalidPermission.NotFound"})
     group = ("security-group",)
     return Direction(
         field,
@@ -106,7 +106,7 @@ def _direction(field: str, end: str, suffix: str) -> Direction:
             f"AuthorizeSecurityGroup{suffix}",
             Phase.BIND,
             Risk.REVERSIBLE,
-            already_applied_codes=there,
+            already_applied_codes=exists,
             affects_traffic=True,
             iam_resource_types=group,
         ),
@@ -115,7 +115,7 @@ def _direction(field: str, end: str, suffix: str) -> Direction:
             f"RevokeSecurityGroup{suffix}",
             Phase.UNBIND,
             Risk.TRAFFIC,
-            already_applied_codes=gone,
+            already_applied_codes=missing,
             iam_resource_types=group,
         ),
         Operation(
@@ -132,7 +132,7 @@ def _groups(context: ReadContext) -> Read:
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
-    """The rules come inside the groups: one call for a thousand groups, however many rules they have."""
+    """DescribeSecurityGroups includes the rules: one call for a thousand groups, however many rules they have."""
     if context.vpc_id:
         yield _groups(context)
 
@@ -142,7 +142,7 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 
 def matches(address: Address, resource: SecurityGroup, item: Item, context: ReadContext) -> bool:
-    """A group's name is unique in its VPC whatever its case (EC2 API reference, CreateSecurityGroup)."""
+    """A group's name is unique in its VPC regardless of case (EC2 API reference, CreateSecurityGroup)."""
     return str(item["GroupName"]).casefold() == address.name.casefold()
 
 
@@ -157,7 +157,7 @@ def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, Non
 
 
 def initial_state(want: SecurityGroup, context: PlanContext) -> SecurityGroup:
-    """A new group lets nothing in and everything out (VPC user guide, Security groups)."""
+    """A new group allows nothing in and everything out (VPC user guide, Security groups)."""
     peers = ["0.0.0.0/0"] + (["::/0"] if context.vpc.ipv6 else [])
     return want.but(ingress=Ingress(), egress=Egress({RuleKey("all", -1, -1, peer): "" for peer in peers}))
 
@@ -202,9 +202,9 @@ def _correct(change: Change[SecurityGroup, None], context: PlanContext, directio
         if steps.added:
             yield _authorize(change.address, direction, steps.added, want, closes=closes, opens=opens)
         if steps.modified:
-            kept = {new: getattr(change.base, direction.field)[old] for old, new in steps.modified}
-            said = {new: text if (text := want[new]) is not None else kept[new] for new in kept}
-            yield _modify(change.address, direction, steps.modified, said, closes=closes, opens=opens)
+            current = {new: getattr(change.base, direction.field)[old] for old, new in steps.modified}
+            descriptions = {new: text if (text := want[new]) is not None else current[new] for new in current}
+            yield _modify(change.address, direction, steps.modified, descriptions, closes=closes, opens=opens)
         if steps.removed:
             yield _revoke(change.address, direction, steps.removed, closes=False, opens=opens)
     if described:
@@ -214,7 +214,7 @@ def _correct(change: Change[SecurityGroup, None], context: PlanContext, directio
             direction,
             described,
             lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
-            f"describe {_listed(described, direction)}",
+            f"set the description of {_rules_text(described, direction)}",
         )
 
 
@@ -233,9 +233,9 @@ def _authorize(
         direction,
         added,
         lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
-        f"allow {_listed(added, direction)}",
+        f"allow {_rules_text(added, direction)}",
         chain=direction.field,
-        effect=_effect(address, direction, come=added),
+        effect=_effect(address, direction, added=added),
         closes=closes,
         opens=opens,
     )
@@ -250,9 +250,9 @@ def _revoke(
         direction,
         keys,
         lambda some: {"IpPermissions": [permission(key) for key in some]},
-        f"revoke {_listed(keys, direction)}",
-        takes_away=True,
-        effect=_effect(address, direction, gone=keys),
+        f"revoke {_rules_text(keys, direction)}",
+        removes=True,
+        effect=_effect(address, direction, removed=keys),
         closes=closes,
         opens=opens,
         chain="" if closes else direction.field,
@@ -263,12 +263,12 @@ def _modify(
     address: Address,
     direction: Direction,
     pairs: tuple[tuple[RuleKey, RuleKey], ...],
-    said: Mapping[RuleKey, str | None],
+    descriptions: Mapping[RuleKey, str | None],
     *,
     closes: bool,
     opens: bool,
 ) -> Action:
-    """Every field of a rule is replaced, its description too: one that the document leaves out stays as it is."""
+    """The call replaces every field of a rule; a description that the document leaves out is sent as it is live."""
     becomes = dict(pairs)
 
     def params(keys: Iterable[RuleKey]) -> dict[str, Any]:
@@ -276,13 +276,13 @@ def _modify(
             "SecurityGroupRules": [
                 {
                     "SecurityGroupRuleId": Ref(address, rule_handle(direction.field, old)),
-                    "SecurityGroupRule": rule_request(becomes[old], said[becomes[old]]),
+                    "SecurityGroupRule": rule_request(becomes[old], descriptions[becomes[old]]),
                 }
                 for old in keys
             ]
         }
 
-    why = ", ".join(f"{_said(old, direction)} becomes {_said(new, direction)}" for old, new in pairs)
+    why = ", ".join(f"change {_rule_text(old, direction)} to {_rule_text(new, direction)}" for old, new in pairs)
     return _call(
         MODIFY,
         address,
@@ -290,9 +290,9 @@ def _modify(
         tuple(becomes),
         params,
         why,
-        takes_away=True,
+        removes=True,
         chain=direction.field,
-        effect=_effect(address, direction, come=becomes.values(), gone=becomes),
+        effect=_effect(address, direction, added=becomes.values(), removed=becomes),
         closes=closes,
         opens=opens,
     )
@@ -306,45 +306,48 @@ def _call(
     params: Callable[[Iterable[RuleKey]], dict[str, Any]],
     why: str,
     *,
-    takes_away: bool = False,
+    removes: bool = False,
     **options: Unpack[ActionOptions],
 ) -> Action:
-    """One call for all the rules, and the same rule by rule for when AWS refuses the batch."""
+    """One call for all the rules, with the same calls rule by rule in case AWS refuses the batch."""
     rules = tuple(keys)
     group: dict[str, Any] = {"GroupId": Ref(address)}
     parts = tuple(
         operation.on(
-            address, f"{operation.name} {_said(key, direction)}", direction.field, params={**group, **params([key])}
+            address,
+            f"{operation.name} {_rule_text(key, direction)}",
+            direction.field,
+            params={**group, **params([key])},
         )
         for key in (rules if len(rules) > 1 else ())
     )
-    defaults: ActionOptions = {"parts": parts, "breaks": len(rules) if takes_away else 0}
+    defaults: ActionOptions = {"parts": parts, "breaks": len(rules) if removes else 0}
     return operation.on(address, why, direction.field, params={**group, **params(rules)}, **(defaults | options))
 
 
 def _effect(
-    address: Address, direction: Direction, come: Iterable[RuleKey] = (), gone: Iterable[RuleKey] = ()
+    address: Address, direction: Direction, added: Iterable[RuleKey] = (), removed: Iterable[RuleKey] = ()
 ) -> tuple[Effect, ...]:
-    """The rules that come and go, for the packets' table."""
+    """The added and removed rules, for the packets' table."""
     name = cell(address, direction.field)
-    return (*((name, key, None) for key in gone), *((name, key, True) for key in come))
+    return (*((name, key, None) for key in removed), *((name, key, True) for key in added))
 
 
-def _said(key: RuleKey, direction: Direction) -> str:
+def _rule_text(key: RuleKey, direction: Direction) -> str:
     return str(key._replace(peer=f"{'from' if direction.end == 'source' else 'to'} {key.peer}"))
 
 
-def _listed(keys: Iterable[RuleKey], direction: Direction) -> str:
-    return ", ".join(_said(key, direction) for key in keys)
+def _rules_text(keys: Iterable[RuleKey], direction: Direction) -> str:
+    return ", ".join(_rule_text(key, direction) for key in keys)
 
 
 def rule_handle(field: str, key: RuleKey) -> str:
-    """What the id of one rule is called in a plan."""
+    """The name of a rule's id in a plan."""
     return f"{field} {key}"
 
 
 def lazy_read(ref: Ref, group_id: str) -> Read | None:
-    """The ids of a group's rules: only needed to change a rule in place, and one call for each group that drifted."""
+    """The ids of a group's rules, which only a change in place needs: one call for each group that drifted."""
     if ref.to.kind != KIND.name:
         return None
     params = {"Filters": [{"Name": "group-id", "Values": [group_id]}]}
@@ -361,7 +364,7 @@ def lazy_handles(
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     group: dict[str, Any] = {"GroupId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is ours and no longer declared", breaks=1, params=group)
+    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=group)
 
 
 def effects(address: Address, seen: Observed[SecurityGroup, None], vpc: Address) -> Iterable[Effect]:
@@ -374,14 +377,14 @@ def effects(address: Address, seen: Observed[SecurityGroup, None], vpc: Address)
 def coupled(
     change: Change[SecurityGroup, None], family: list[Difference], suppressed: list[Difference]
 ) -> list[Difference]:
-    """An undeclared rule must stay while a missing one that may take its packets over is suppressed."""
+    """An undeclared rule must stay while a missing rule that may replace it is suppressed."""
     missing = [one.key for one in suppressed if one.have is ABSENT and isinstance(one.key, RuleKey)]
     extra = (one for one in family if one.want is ABSENT and isinstance(one.key, RuleKey))
     return [one for one in extra if any(may_overlap(one.key, key) for key in missing)]
 
 
 def decides(one: Difference) -> bool:
-    """A description and a tag let nothing through."""
+    """Descriptions and tags have no effect on packets."""
     described = isinstance(one.key, RuleKey) and ABSENT not in {one.want, one.have}
     return one.field != "tags" and not described
 

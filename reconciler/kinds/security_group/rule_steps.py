@@ -1,16 +1,15 @@
-"""How the rules of one security group, in one direction, get from what is live to what is declared without a gap.
+"""The steps from the live to the declared rules of a security group, in one direction, without exposure or outage.
 
-Pure; `kinds/security_group.py` turns the steps into calls. A group only allows, so a packet is cut exactly when the
-last rule that lets it through goes, and exposed exactly when a rule comes. From that:
+Pure; `kind.py` turns the steps into calls. A group only allows, so a packet is cut off when the last rule that allows
+it is revoked, and exposed when a rule is added. Therefore:
 
-1. an undeclared rule that no missing rule could share a packet with protects nothing: it is revoked first (`closing`);
+1. an undeclared rule that overlaps no missing rule is revoked first (`closing`);
 2. the missing rules are authorized (`added`), in one call;
-3. an undeclared rule whose one counterpart among the missing rules has the same sort of peer is changed in place
-   (`modified`): one step, and no place of the quota;
-4. what is left of the undeclared rules is revoked last (`removed`), once everything that could replace it is there.
+3. an undeclared rule that overlaps a missing rule with the same type of peer is changed to it in place (`modified`),
+   which needs no additional rule of the quota;
+4. the other undeclared rules are revoked last (`removed`), once everything that could replace them exists.
 
-Peers that are groups or prefix lists stand for addresses nobody here knows, so they count as sharing packets with any
-peer.
+The addresses of groups and prefix lists are not known, so such a peer counts as overlapping any peer.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from reconciler.packets.traffic import may_overlap, of_rule, of_rules
 
 
 class RuleSteps(NamedTuple):
-    """The steps in their order. `short` is empty, or says why there is no room to make before breaking."""
+    """The steps in their order. `short` is empty, or says why the quota has no room to add before removing."""
 
     closing: tuple[RuleKey, ...]
     added: tuple[RuleKey, ...]
@@ -48,8 +47,8 @@ def rule_steps(before: Iterable[RuleKey], after: Iterable[RuleKey]) -> RuleSteps
 
 
 def within(rules: Iterable[RuleKey], others: Iterable[RuleKey], *, ipv6: bool) -> bool:
-    """Whether every packet that `rules` let through passes `others` too, whatever addresses stand behind a group or
-    a prefix list: those of IPv4, and of IPv6 where the VPC has it.
+    """Whether `others` allow every packet that `rules` allow, whatever the addresses of a group or a prefix list are:
+    those of IPv4, and of IPv6 if the VPC has it.
     """
     passed = of_rules(others)
     anywhere = ("0.0.0.0/0", "::/0") if ipv6 else ("0.0.0.0/0",)
@@ -61,10 +60,10 @@ def within(rules: Iterable[RuleKey], others: Iterable[RuleKey], *, ipv6: bool) -
 
 
 def _pairs(meets: Mapping[RuleKey, list[RuleKey]]) -> tuple[tuple[RuleKey, RuleKey], ...]:
-    """Undeclared rules that become a missing one in place.
+    """The undeclared rules that are changed to a missing rule in place.
 
-    Never where another rule that is itself still to be changed must take over a part of its packets: one call changes
-    several rules in an order that AWS does not document.
+    Not if a part of its packets has to be covered by another rule that is changed too: AWS does not document the order
+    in which one call changes several rules.
     """
     partner: dict[RuleKey, RuleKey] = {}
     for old, candidates in meets.items():
@@ -79,13 +78,13 @@ def _pairs(meets: Mapping[RuleKey, list[RuleKey]]) -> tuple[tuple[RuleKey, RuleK
 
 
 def _unlike(old: RuleKey, new: RuleKey) -> int:
-    return sum(owned != theirs for owned, theirs in zip(old, new, strict=True))
+    return sum(one != other for one, other in zip(old, new, strict=True))
 
 
-def _short(live: set[RuleKey], kept: set[RuleKey], added: tuple[RuleKey, ...]) -> str:
+def _short(live: set[RuleKey], left: set[RuleKey], added: tuple[RuleKey, ...]) -> str:
     for family, other in (("IPv4", "ipv6"), ("IPv6", "ipv4")):
         room = max(GROUP_RULES, _count(live, other))
-        peak = _count(kept, other) + _count(added, other)
+        peak = _count(left, other) + _count(added, other)
         if added and peak > room:
             why = "no rule is revoked before its replacement exists"
             return f"{peak} {family} rules would exist at once, AWS allows {room}: {why}"
@@ -93,7 +92,5 @@ def _short(live: set[RuleKey], kept: set[RuleKey], added: tuple[RuleKey, ...]) -
 
 
 def _count(rules: Iterable[RuleKey], other_family: str) -> int:
-    """Rules that count against one family: a group or prefix list counts in both (whether it does in AWS is not
-    documented).
-    """
+    """The rules that count towards one family: a group or prefix list counts in both (AWS does not document this)."""
     return sum(peer_sort(rule) != other_family for rule in rules)
