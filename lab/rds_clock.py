@@ -44,7 +44,7 @@ class Intentions:
         self.queued: Params = {}  # being applied now, by Modify parameter
         self.waiting: Params = {}  # waits for the maintenance window
         self.deletion: Params | None = None
-        self.read_permissions = 0
+        self.looks = 0
 
 
 def intentions(instance: Any) -> Intentions:
@@ -67,14 +67,14 @@ def pending_values(instance: Any) -> Answer:
 def start(instance: Any, status: str) -> None:
     """The instance gets busy."""
     instance.status = status
-    intentions(instance).read_permissions = 0
+    intentions(instance).looks = 0
 
 
 def looked_at(live: Live, instance: Any) -> None:
     """Somebody described the instance: if it was busy long enough, it settles now."""
     if instance.status in BUSY:
-        intentions(instance).read_permissions += 1
-        if intentions(instance).read_permissions >= live.settle_after:
+        intentions(instance).looks += 1
+        if intentions(instance).looks >= live.settle_after:
             settle(live, instance)
 
 

@@ -129,8 +129,8 @@ class StrictAws:
         return self._live.settle_after
 
     @settle_after.setter
-    def settle_after(self, read_permissions: int) -> None:
-        self._live.settle_after = read_permissions
+    def settle_after(self, looks: int) -> None:
+        self._live.settle_after = looks
 
     def session(self, name: str = "") -> boto3.Session:
         """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
