@@ -36,7 +36,8 @@ def test_the_walk_through_the_code_names_what_is_there() -> None:
     assert len(names) > 12
     prose = reconciler.__doc__ or ""
     for name in names:
-        found, parts = None, name.split(".")
+        found: object = None
+        parts = name.split(".")
         for split in range(len(parts) - 1, 0, -1):
             try:
                 found = importlib.import_module(".".join(parts[:split]))

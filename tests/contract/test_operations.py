@@ -121,22 +121,22 @@ def entry(port: int) -> AclEntry:
 
 def plans() -> Iterator[tuple[Document, tuple[Action, ...]]]:
     """The actions of many plans: random drifts, networks from nothing, missing parts, pruning, detours."""
-    requires_setting = Policy(create_databases=True, prune=True, downtime="now")
+    everything = Policy(create_databases=True, prune=True, downtime="now")
     for seed in range(60):
         wish, fact = (document(worlds.written(Random(seed + shift))) for shift in (0, 1000))
-        yield wish, plan(wish, seen(fact), requires_setting).actions
+        yield wish, plan(wish, seen(fact), everything).actions
         if seed < 10:
-            yield wish, plan(wish, seen(wish, only=[]), requires_setting).actions
+            yield wish, plan(wish, seen(wish, only=[]), everything).actions
             gone = Random(seed).sample(sorted(set(wish.resources) - {VPC}), 4)
-            yield wish, plan(wish, missing(seen(fact), *gone), requires_setting).actions
+            yield wish, plan(wish, missing(seen(fact), *gone), everything).actions
     wish = document()
     old = [Unmanaged(Address.of(kind, "old"), f"{kind[:3]}-0a1b2c3d", owned=True) for kind in REGISTRY]
-    yield wish, plan(wish, worlds.beside(seen(wish), *old), requires_setting).actions
+    yield wish, plan(wish, worlds.beside(seen(wish), *old), everything).actions
     look = drifted(seen(wish), worlds.GATEWAY, vpc=Address("nowhere"))
     look = replace(look, handles={ref: one for ref, one in look.handles.items() if ref.handle != "internet_gateway"})
-    yield wish, plan(wish, look, requires_setting).actions
+    yield wish, plan(wish, look, everything).actions
     main = document(route_table={"PublicRouteTable": {"main": True}, "PrivateRouteTable": {"routes": {}}})
-    yield main, plan(main, drifted(seen(main), OUT, main=False), requires_setting).actions
+    yield main, plan(main, drifted(seen(main), OUT, main=False), everything).actions
     swap = document(
         network_acl={
             "PublicSubnetACL": {
@@ -146,9 +146,9 @@ def plans() -> Iterator[tuple[Document, tuple[Action, ...]]]:
         }
     )
     live = IngressEntries({1: entry(22)._replace(action="deny"), 2: entry(443)})
-    yield swap, plan(swap, drifted(seen(swap), OUTSIDE, ingress=live), requires_setting).actions
+    yield swap, plan(swap, drifted(seen(swap), OUTSIDE, ingress=live), everything).actions
     bare_table = drifted(seen(wish), OUT, subnets=Subnets([FRONT, BACK1]))
-    yield wish, plan(wish, drifted(bare_table, IN, subnets=Subnets([BACK2])), requires_setting).actions
+    yield wish, plan(wish, drifted(bare_table, IN, subnets=Subnets([BACK2])), everything).actions
 
 
 def entry_written(port: int) -> dict[str, Any]:
