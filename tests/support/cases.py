@@ -407,7 +407,13 @@ CASES: tuple[Case, ...] = (
         ),
     ),
     retagged("security_group/DBSG"),
-    Case(_ACL, "is_default", Outcome.BLOCKED, wanted=edit(_ACL, is_default=True), why="the default ACL of a VPC cannot be changed"),
+    Case(
+        _ACL,
+        "is_default",
+        Outcome.BLOCKED,
+        wanted=edit(_ACL, is_default=True),
+        why="the default ACL of a VPC cannot be changed",
+    ),
     Case(
         _ACL,
         "ingress",
