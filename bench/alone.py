@@ -169,11 +169,11 @@ def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[],
 
     makers = []
     for kind in REGISTRY.values():
-        sight = ReadContext(document, document.scope.vpc_id or "", document.of_kind(kind.name))
-        seen = ObserveContext(sight, {read: aws.read(read) for read in kind.observe.reads(sight)}, names)
+        read_context = ReadContext(document, document.scope.vpc_id or "", document.of_kind(kind.name))
+        seen = ObserveContext(read_context, {read: aws.read(read) for read in kind.observe.reads(read_context)}, names)
         makers += [
             making(kind, item, seen)
-            for item in kind.observe.live(sight, seen.answers)
+            for item in kind.observe.live(read_context, seen.answers)
             if kind.observe.id(item) in names
         ]
     return makers

@@ -63,7 +63,7 @@ def calls_of_a_calm_run(worlds: Path, url: str) -> Iterator[Row]:
 
 
 def writes_of_a_correction() -> Iterator[Row]:
-    """Every drift of the demo by itself, in the laboratory: which calls mend it."""
+    """Every drift of the demo by itself, in the laboratory: which calls correct it."""
     calls: Counter[str] = Counter()
     most_of_a_group = most_of_a_member = drifts = 0
     for made in _corrections():
@@ -177,7 +177,7 @@ _STEPS = {
     "reload": "load the document that the last run had",
     "load": "load a document that is new, its rules known",
     "normalise": "normalise live state",
-    "rest": "the rest of observing: identify, name, neighbours",
+    "rest": "the rest of observing: identify, name, unmanaged",
     "diff": "diff",
     "plan": "plan",
 }

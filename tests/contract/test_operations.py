@@ -123,18 +123,18 @@ def plans() -> Iterator[tuple[Document, tuple[Action, ...]]]:
     """The actions of many plans: random drifts, networks from nothing, missing parts, pruning, detours."""
     everything = Policy(create_databases=True, prune=True, downtime="now")
     for seed in range(60):
-        wish, fact = (document(worlds.written(Random(seed + shift))) for shift in (0, 1000))
-        yield wish, plan(wish, seen(fact), everything).actions
+        declared, fact = (document(worlds.written(Random(seed + shift))) for shift in (0, 1000))
+        yield declared, plan(declared, seen(fact), everything).actions
         if seed < 10:
-            yield wish, plan(wish, seen(wish, only=[]), everything).actions
-            gone = Random(seed).sample(sorted(set(wish.resources) - {VPC}), 4)
-            yield wish, plan(wish, missing(seen(fact), *gone), everything).actions
-    wish = document()
+            yield declared, plan(declared, seen(declared, only=[]), everything).actions
+            gone = Random(seed).sample(sorted(set(declared.resources) - {VPC}), 4)
+            yield declared, plan(declared, missing(seen(fact), *gone), everything).actions
+    declared = document()
     old = [Unmanaged(Address.of(kind, "old"), f"{kind[:3]}-0a1b2c3d", owned=True) for kind in REGISTRY]
-    yield wish, plan(wish, worlds.beside(seen(wish), *old), everything).actions
-    look = drifted(seen(wish), worlds.GATEWAY, vpc=Address("nowhere"))
+    yield declared, plan(declared, worlds.beside(seen(declared), *old), everything).actions
+    look = drifted(seen(declared), worlds.GATEWAY, vpc=Address("nowhere"))
     look = replace(look, handles={ref: one for ref, one in look.handles.items() if ref.handle != "internet_gateway"})
-    yield wish, plan(wish, look, everything).actions
+    yield declared, plan(declared, look, everything).actions
     main = document(route_table={"PublicRouteTable": {"main": True}, "PrivateRouteTable": {"routes": {}}})
     yield main, plan(main, drifted(seen(main), OUT, main=False), everything).actions
     swap = document(
@@ -147,8 +147,8 @@ def plans() -> Iterator[tuple[Document, tuple[Action, ...]]]:
     )
     live = IngressEntries({1: entry(22)._replace(action="deny"), 2: entry(443)})
     yield swap, plan(swap, drifted(seen(swap), OUTSIDE, ingress=live), everything).actions
-    bare_table = drifted(seen(wish), OUT, subnets=Subnets([FRONT, BACK1]))
-    yield wish, plan(wish, drifted(bare_table, IN, subnets=Subnets([BACK2])), everything).actions
+    bare_table = drifted(seen(declared), OUT, subnets=Subnets([FRONT, BACK1]))
+    yield declared, plan(declared, drifted(bare_table, IN, subnets=Subnets([BACK2])), everything).actions
 
 
 def entry_written(port: int) -> dict[str, Any]:
@@ -178,15 +178,15 @@ def test_every_call_of_many_plans_has_parameters_that_aws_takes_and_every_operat
 
 def reads() -> set[Read]:
     """Every read that any kind could make."""
-    wish = document(worlds.written(Random(1)))
+    declared = document(worlds.written(Random(1)))
     found: set[Read] = set()
     for vpc_id in ("", aws_id(VPC)):
         for kind in REGISTRY.values():
-            sight = ReadContext(wish, vpc_id, wish.of_kind(kind.name))
-            first = set(kind.observe.reads(sight))
-            found |= first | set(kind.observe.more(sight, {one: [] for one in first}))
+            read_context = ReadContext(declared, vpc_id, declared.of_kind(kind.name))
+            first = set(kind.observe.reads(read_context))
+            found |= first | set(kind.observe.more(read_context, {one: [] for one in first}))
     handles = ("", "ingress tcp 22 0.0.0.0/0", "network_acl_association")
-    wanted = [Ref(at, handle) for at in wish.resources for handle in handles]
+    wanted = [Ref(at, handle) for at in declared.resources for handle in handles]
     late = {kind.observe.lazy_read(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}
     return found | {one for one in late if one}
 

@@ -1,4 +1,4 @@
-"""The planted secrets: the check that finds them, and that the voice tells none of them however they come in."""
+"""The planted secrets: the check that finds them, and that no log line shows them, however they come in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environment variables and options become one Policy, or an error that says what, where and the mend."""
+"""Environment variables and options become one Policy, or an error that says what, where and a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The voice of the functions, heard as Lambda hears it: on stdout, after the runtime has set logging up its own way."""
+"""What the functions log, as Lambda receives it: on stdout, after the runtime has set logging up its own way."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ def test_a_vpc_that_does_not_show_yet_is_not_made_again() -> None:
         written.pop("intents")
         written.pop("workloads")
 
-    wish, clock = document(alone), Clock()
+    declared, clock = document(alone), Clock()
     with laboratory() as lab:
-        world = Environment(Aws(lab.session(), lab.region, sleep=clock.sleep), clock.now, clock.sleep)
+        environment = Environment(Aws(lab.session(), lab.region, sleep=clock.sleep), clock.now, clock.sleep)
         lab.faults.stale("DescribeVpcs", reads=40)
-        first = run(wish, world, Policy())
+        first = run(declared, environment, Policy())
         assert [(drift.outcome is Outcome.WAITING) for drift in first.drifts] == [True]
         assert [call.operation for call in lab.calls if call.kind == "write"] == ["CreateVpc"]
         lab.faults.clear()
-        second = run(wish, world, Policy())
+        second = run(declared, environment, Policy())
         assert second.in_sync
         assert [call.operation for call in lab.calls if call.kind == "write"] == ["CreateVpc"]

@@ -269,7 +269,7 @@ def test_hostile_names_arrive_as_words(desk: Desk) -> None:
         assert "\x1b" not in told["Message"]
 
 
-# What people hear of a real run: one concern for each thing that goes wrong.
+# What people are told of a real run: one alert for each thing that goes wrong.
 
 
 def kept_of(net: Network, report: Report, **more: Any) -> AttemptResult:
@@ -344,8 +344,8 @@ def test_a_lease_that_is_lost_half_way_is_one_concern_beside_what_was_done(net: 
     open_ssh(net, "security_group/DBSG")
     causes = iter([None, Cause(Reason.LEASE_LOST, "another run has the lease")])
     aws = Aws(net.lab.session(), net.lab.region, sleep=net.clock.sleep)
-    world = Environment(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(causes))
-    found = find_alerts(kept_of(net, run(net.document, world, Policy())))
+    environment = Environment(aws, net.clock.now, net.clock.sleep, may_start=lambda: next(causes))
+    found = find_alerts(kept_of(net, run(net.document, environment, Policy())))
     assert [(one.topic, one.title) for one in found] == [
         (Topic.DRIFT, "security_group/APIGatewaySG ingress: corrected"),
         (Topic.STOPPED, "the run stopped; partial: 1 of 2 done"),

@@ -298,7 +298,7 @@ def test_a_route_that_aws_keeps_itself_is_neither_compared_nor_touched(
 
 
 def test_a_route_into_a_hole_is_told_and_left_to_a_person(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replacing it with the same target would mend nothing: the target itself is gone."""
+    """Replacing it with the same target would correct nothing: the target itself is gone."""
     wanted = document(edit(PRIVATE, routes={"172.16.0.0/12": "nat-0a1b2c3d4e5f60718"}))
     hole = {
         "DestinationCidrBlock": "172.16.0.0/12",
