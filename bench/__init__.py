@@ -1,1 +1,1 @@
-"""The figures of a run beside their baselines: `make bench`, or `python -m bench`."""
+"""Benchmarks of a run, with baselines: `make bench`, or `python -m bench`."""

@@ -1,6 +1,6 @@
-"""`make bench`: one table, every figure beside its baseline of the same run. It prints and never judges: it ends well.
+"""`make bench`: one table, every figure with its baseline from the same run. It only prints, and always exits with 0.
 
-Nothing here reaches a network: answers are replayed on 127.0.0.1 (`server.py`), corrections are made in the laboratory.
+Nothing here reaches a network: answers are replayed on 127.0.0.1 (`server.py`), corrections run in the laboratory.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from bench.server import LATENCY, replaying
 from bench.worlds import reference, write
 
 _FOOTNOTES = """
-Ratios are medians of the n pairs taken in turns, ours / baseline; absolute times are of this machine and this moment.
-Every answer is replayed {latency:.0f} ms after it was asked for (an assumption); nothing here ran against AWS.
-A group has 20 rules, each with ports of its own. EC2 shows rules of equal protocol and ports as one permission, and
-botocore has less to parse of it: that is the second figure of own CPU.
-Own CPU: processor time in a warm process, over answers that botocore has parsed. The first run of a process reads every
+Ratios are medians of n alternating pairs, ours / baseline; absolute times are of this machine.
+Every answer is replayed after {latency:.0f} ms (an assumption); nothing here ran against AWS.
+A group has 20 rules, each with its own ports. EC2 shows rules with the same protocol and ports as one permission, which
+is less for botocore to parse: that is the second figure of own CPU.
+Own CPU: processor time in a warm process, for answers that botocore has parsed. The first run of a process parses every
 CIDR and rule for the first time.
-A document without scope.vpc_id costs a second round trip, unless the VPC is remembered: it is found before all in it.
-Peak memory is of a process that imports everything, makes its clients, loads the document and runs once.
-A cold start is a whole process of the artefact alone: all that the worker imports, clients, nine connections over TLS,
-one run; ours with botocore's data pruned and garbage left alone until then, stock with neither. Not measured here:
-handler entry to the correcting call.
+A document without scope.vpc_id costs a second round trip to find the VPC, unless it is remembered.
+Peak memory is that of a process that imports everything, creates its clients, loads the document and runs once.
+A cold start is a whole process of the artefact: all imports of the worker, clients, nine TLS connections, one run; ours
+with pruned botocore data and the garbage collector off until then, stock with neither. Not measured here: handler entry
+to the correcting call.
 """
 
 

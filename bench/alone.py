@@ -1,4 +1,4 @@
-"""What is measured in a fresh process of its own, without the laboratory beside it; `figures.py` starts it.
+"""Measurements in a fresh process, without the laboratory; `figures.py` starts it.
 
 `python -m bench.alone WHAT WORLD [URL [REPETITIONS]]` prints its measurements as JSON. WHAT is one of WHATS.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def plainly(world: Path, url: str) -> Callable[[], object]:
-    """The baseline: nine plain boto3 calls in nine threads; clients, connections and threads are kept."""
+    """The baseline: nine plain boto3 calls in nine threads; clients, connections and threads are reused."""
     import boto3
 
     session = boto3.Session("testing", "testing", region_name=REGION)
@@ -39,8 +39,8 @@ def plainly(world: Path, url: str) -> Callable[[], object]:
 
 
 def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False) -> Callable[[], Report]:
-    """A run as a door makes it: load the document, run, have the report. The session and its clients are kept. The VPC
-    is `named` in the document, or `remembered` from the run before, or to be found.
+    """A run as in a Lambda function: load the document, run, get the report. The session and its clients are reused.
+    The VPC is `named` in the document, or `remembered` from the previous run, or has to be found.
     """
     import boto3
 
@@ -68,7 +68,7 @@ def ours(world: Path, url: str, *, named: bool = True, remembered: bool = False)
 def calm(
     world: Path, url: str, repetitions: int, *, named: bool = True, remembered: bool = False
 ) -> list[tuple[float, float]]:
-    """(ours, plain) wall seconds of warm runs, in turns; the first of each is thrown away."""
+    """(ours, plain) wall seconds of alternating warm runs; the first of each is discarded."""
     run, nine = ours(world, url, named=named, remembered=remembered), plainly(world, url)
     for _ in range(2):
         assert run().in_sync
@@ -86,12 +86,12 @@ def calm(
 
 
 def one_run(world: Path, url: str) -> None:
-    """A single run, asserted to be calm; the server counts its calls."""
+    """A single run that is in sync; the server counts its calls."""
     assert ours(world, url)().in_sync
 
 
 class _Replay:
-    """In the place of `Aws`: the items out of answers that are parsed already."""
+    """Replaces `Aws`: returns items of parsed answers."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self._answers = answers
@@ -107,12 +107,11 @@ class _Replay:
 
 
 def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
-    """Processor seconds of each step, in turns: botocore's parse of the nine answers, and what we do with them.
+    """Processor seconds of each step: botocore's parse of the nine answers, and Setpoint's own steps.
 
-    `load` is of a document that is new to this process though its rules are not, `reload` of the one it had before.
-    `observe` contains `normalise`, which is measured once more by itself; `rest` is the difference. The first
-    repetition meets empty memories of CIDRs and rules, the others what the one before has left there, as in a warm
-    worker.
+    `load` is of a document that is new to this process, although its rules are not; `reload` is of the previous one.
+    `observe` contains `normalise`, which is also measured separately; `rest` is the difference. The first repetition
+    starts with empty caches of CIDRs and rules, the others with those of the previous one, as in a warm worker.
     """
     from desired_state.load import load
     from reconciler.engine.diff import diff
@@ -143,9 +142,9 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         aws = cast("Aws", _Replay(answers))
         snapshot = step("observe", observe, document, aws, look)
         step("normalise", _made, list(_live(document, aws, snapshot)))
-        scene = PlanContext(document, snapshot, Policy())
-        changes = step("diff", diff, document, snapshot, scene, REGISTRY)
-        plan = step("plan", make_plan, changes, scene)
+        context = PlanContext(document, snapshot, Policy())
+        changes = step("diff", diff, document, snapshot, context, REGISTRY)
+        plan = step("plan", make_plan, changes, context)
         assert not changes
         assert not plan.actions
         assert len(snapshot.resources) == len(document.resources)
@@ -158,7 +157,7 @@ def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
 
 
 def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[], Observed]]:
-    """For every live resource, what makes the model of the answer."""
+    """For every live resource, a function that builds its model from the answer."""
     from reconciler.kinds import REGISTRY
     from reconciler.model.kind import Kind, ObserveContext, ReadContext
 
@@ -180,14 +179,14 @@ def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[],
 
 
 def peak(world: Path, url: str) -> float:
-    """The most memory (MiB) that one run took, everything that the function imports imported."""
+    """The peak memory (MiB) of one run, with all imports of a function."""
     _logger()
     one_run(world, url)
     return _high_water()
 
 
 def peak_plain(world: Path, url: str) -> float:
-    """The same of nine plain calls, their answers held."""
+    """The peak memory (MiB) of nine plain calls and their answers."""
     answers = plainly(world, url)()
     assert answers
     return _high_water()
@@ -201,7 +200,7 @@ def _logger() -> None:
 
 
 def _high_water() -> float:
-    """MiB. Linux's ru_maxrss begins with the memory of the process that started this one; VmHWM is our own."""
+    """MiB. Linux's ru_maxrss includes the memory of the parent process; VmHWM does not."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))

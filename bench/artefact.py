@@ -1,7 +1,7 @@
-"""The artefact's figures: what a cold start takes beside the same with botocore as it comes, its memory, its size.
+"""The figures of the artefact: cold start, memory and size, compared with an artefact with stock botocore.
 
-Both sides are artefacts for this machine, run by themselves as Lambda runs them (`cold.py`), over TLS, each with its
-own bundle of certificates and that of the replaying server in it: reading the bundle is a good part of a cold start.
+Both are artefacts for this machine, run in isolation as Lambda runs them (`cold.py`), over TLS, each with its own
+bundle of certificates plus the replaying server's: reading the bundle is a good part of a cold start.
 """
 
 from __future__ import annotations

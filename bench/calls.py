@@ -1,6 +1,6 @@
-"""The nine reads of a calm run as a script of plain boto3 would make them: the baseline of every figure.
+"""The nine reads of a run in sync as plain boto3 calls: the baseline of every figure.
 
-Free of the product and of the laboratory: the processes measured import it.
+Imports neither the product nor the laboratory, because the measured processes import it.
 """
 
 from __future__ import annotations

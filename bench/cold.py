@@ -1,8 +1,8 @@
-"""What a function does from nothing to its first converged result; `artefact.py` starts it, in the artefact alone.
+"""A function's work from a cold start to its first result; `artefact.py` starts it, with the artefact only.
 
-`python -S -P bench/cold.py WHAT [WORLD URL]` is run by its path, as no package of this project may be in the process
-but what the artefact has. WHAT is `start` (imports and clients), `run` (and one run) or either with `-plain` behind it:
-garbage is collected meanwhile, as it is where nobody says anything. Prints the highest memory in MiB.
+`python -S -P bench/cold.py WHAT [WORLD URL]` is run by its path, because the process may import only the artefact. WHAT
+is `start` (imports and clients), `run` (and one run) or either with the suffix `-plain`: with the garbage collector on,
+as by default. Prints the peak memory in MiB.
 """
 
 from __future__ import annotations

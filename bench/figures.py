@@ -1,7 +1,6 @@
-"""The figures: each is a function that measures and answers the rows of the table.
+"""The figures: each is a function that measures and yields rows of the table.
 
-Times are medians of the ratios of pairs taken in turns, one of ours beside one of the baseline, so that what else the
-machine does meets both alike.
+Times are medians of the ratios of alternating pairs, ours and the baseline, so that other load affects both.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ def _group(call: Call) -> tuple[str, str] | None:
 
 
 def _member(call: Call) -> tuple[str, ...] | None:
-    """The entry or route that a write is about, apart from those of ACLs that the run itself makes and unmakes."""
+    """The entry or route of a write."""
     params = call.params
     if call.operation.endswith("NetworkAclEntry"):
         return "entry", params["NetworkAclId"], str(params["RuleNumber"]), str(params["Egress"])

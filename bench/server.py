@@ -1,9 +1,9 @@
-"""AWS's answers, replayed: an HTTP server on 127.0.0.1 in a process of its own.
+"""Replays AWS's answers: an HTTP server on 127.0.0.1 in its own process.
 
 `python -m bench.server FOLDER [CERTIFICATE]` serves the worlds in FOLDER (`worlds.py`), each under its folder's name,
-says its port on stdout, and ends with its standard input, so that it does not outlive who started it. Every POST is
-answered after LATENCY seconds and counted; GET /<world>/calls tells the counts and sets them to zero. With a
-certificate (and its key, in one file) it speaks TLS.
+prints its port on stdout, and exits at the end of its stdin, so that it does not outlive its parent. Every POST is
+answered after LATENCY seconds and counted; GET /<world>/calls returns the counts and resets them. With a certificate
+(and its key, in one file) it uses TLS.
 """
 
 from __future__ import annotations

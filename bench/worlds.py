@@ -1,9 +1,9 @@
-"""The networks that are measured: a document, and AWS's nine answers about the network it describes, as XML.
+"""The measured networks: a document, and AWS's nine answers about its network, as XML.
 
-The reference network is built in the laboratory by the product itself and read back. To it come N generated security
-groups of 20 rules, written here once as a document has them and once as EC2 answers them, apart from all code of the
-product: a run that is not in sync with such a world is a mistake on one side. `figures.py` makes the worlds, the server
-and the processes measured read them from a folder.
+The product builds the reference network in the laboratory, from which it is read. N generated security groups of 20
+rules are added, both as in a document and as in EC2's answer, independently of the product's code: a run that is not in
+sync is a bug on one side. `figures.py` writes the worlds to a folder, from which the server and the measured processes
+read them.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def reference() -> Reference:
         run(document, outside, Policy(create_databases=True))
         lab.settle()
         assert run(document, outside, Policy(create_databases=True)).in_sync
-        hands = lab.outsider()
-        clients: dict[str, Any] = {"ec2": hands.client("ec2"), "rds": hands.client("rds")}
+        session = lab.outsider()
+        clients: dict[str, Any] = {"ec2": session.client("ec2"), "rds": session.client("rds")}
         filters = [{"Name": "tag:setpoint:document", "Values": [document.name]}]
         vpc_id = clients["ec2"].describe_vpcs(Filters=filters)["Vpcs"][0]["VpcId"]
         answers = {one.name: made(clients[one.service], one) for one in calls(vpc_id)}

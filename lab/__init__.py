@@ -1,7 +1,6 @@
-"""The laboratory: moto made as strict as AWS, with a fault switch, so that Setpoint is shown honestly without an
-account.
+"""The laboratory: moto made as strict as AWS, with fault injection, so that Setpoint can be tested without an account.
 
-Never part of the Lambda artefact; only the demo and the tests import it.
+Only the demo, the benchmarks and the tests import it; it is not in the Lambda artefact.
 """
 
 from lab.faults import Faults, Stopped

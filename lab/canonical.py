@@ -1,9 +1,9 @@
-"""The spelling AWS stores: CIDR blocks, protocols and ports, canonicalised as EC2 does before it compares or answers.
+"""CIDR blocks, protocols and ports in the canonical form in which EC2 stores and compares them.
 
-Every strict module of the laboratory sends what callers wrote through here first, because moto stores it verbatim.
+The strict modules of the laboratory canonicalize every request with it, because moto stores requests verbatim.
 
 Facts encoded (EC2 API reference: IpPermission, CreateNetworkAclEntry, CreateVpc, CreateRoute): host bits of a CIDR
-are cleared, IPv6 is spelt as in RFC 5952; group rules name tcp, udp, icmp and icmpv6 and keep other numbers without
+are cleared, IPv6 is written as in RFC 5952; group rules name tcp, udp, icmp and icmpv6 and keep other numbers without
 ports; protocol -1 ignores ports; tcp, udp and icmp must have ports, icmpv6 without ports means every type; ACL
 entries hold protocol numbers only.
 """
@@ -31,12 +31,12 @@ class PortRange(NamedTuple):
 
 
 def cidr4(text: str) -> str:
-    """The IPv4 block as AWS keeps it; InvalidParameterValue when it is none."""
+    """The IPv4 block as AWS stores it; InvalidParameterValue if it is not one."""
     return _cidr(text, 4)
 
 
 def cidr6(text: str) -> str:
-    """The IPv6 block as AWS keeps it; InvalidParameterValue when it is none."""
+    """The IPv6 block as AWS stores it; InvalidParameterValue if it is not one."""
     return _cidr(text, 6)
 
 
@@ -54,7 +54,7 @@ def _cidr(text: str, version: int) -> str:
 
 
 def group_protocol(value: object) -> str:
-    """The protocol of a group rule as DescribeSecurityGroups spells it; InvalidParameterValue when unknown."""
+    """The protocol of a group rule as in DescribeSecurityGroups; InvalidParameterValue if it is unknown."""
     text = str(value).lower() if value is not None else ""
     text = GROUP_PROTOCOLS.get(text, text)
     if text in _NAMED or (text.isdecimal() and int(text) <= 255):
@@ -63,7 +63,7 @@ def group_protocol(value: object) -> str:
 
 
 def group_ports(protocol: str, first: int | None, last: int | None) -> PortRange:
-    """The ports a group rule keeps; InvalidParameterValue where they are missing, turned round or out of range."""
+    """The ports of a group rule; InvalidParameterValue if they are missing, reversed or out of range."""
     if protocol not in _NAMED or protocol == "-1":
         return PortRange(None, None)
     if protocol == "icmpv6" and first is None and last is None:
@@ -86,7 +86,7 @@ def acl_protocol(value: object) -> str:
 
 
 def acl_ports(protocol: str, port_range: dict[str, int] | None) -> PortRange:
-    """The ports an ACL entry keeps: needed for tcp (6) and udp (17), dropped for anything else."""
+    """The ports of an ACL entry: required for tcp (6) and udp (17), dropped for anything else."""
     if protocol not in ("6", "17"):
         return PortRange(None, None)
     if not port_range or port_range.get("From") is None or port_range.get("To") is None:
@@ -101,7 +101,7 @@ def _ports(first: int, last: int) -> PortRange:
 
 
 def group_text(text: str, what: str) -> str:
-    """A group's name or description, or a rule's description; refused when too long or with a foreign character."""
+    """A group's name or description, or a rule's description; refused if it is too long or has another character."""
     if len(text) > LONGEST_GROUP_TEXT:
         raise Refusal(
             "InvalidParameterValue", f"Value for {what} is too long. At most {LONGEST_GROUP_TEXT} characters."

@@ -1,12 +1,12 @@
-"""What people and other tools really do to a network, by name, done with plain boto3 calls.
+"""Drift as people and other tools cause it, by name, with plain boto3 calls.
 
-Each Drift is applied to the reference network (the three-tier example with MyVPC) by the demo and by tests, singly or
-all in the order of DRIFTS on one network; `addresses` says what Setpoint should then report. The order matters: AWS
-takes a database public only while the gateway is attached and DNS is on, and switches DNS host names off before DNS
-support. Waiting for RDS polls without pause: these run in the laboratory, where looking makes time pass.
+The demo and the tests apply each Drift to the reference network (the three-tier example with MyVPC), one by one or all
+in the order of DRIFTS; `addresses` is what Setpoint should then report. The order matters: AWS allows a public database
+only while the gateway is attached and DNS is on, and DNS hostnames have to be switched off before DNS support. Waiting
+for RDS polls without a pause, because in the laboratory a describe call makes time pass.
 
-AWS would not let a gateway go while a public database stands behind it (DependencyViolation, mapped public
-addresses); the laboratory lets it, so that all drifts can meet on one network.
+AWS would not detach a gateway from a VPC with a public database (DependencyViolation, mapped public addresses); the
+laboratory does, so that all drifts can be applied to one network.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ANYWHERE = "0.0.0.0/0"
 
 @dataclass(frozen=True)
 class Drift:
-    """One thing done out of band. `story` says who and how; `addresses` are the (address, field) pairs that drift."""
+    """One out-of-band change. `story` says who and how; `addresses` are the (address, field) pairs that drift."""
 
     name: str
     story: str
@@ -112,8 +112,8 @@ def _move_acl_association(session: boto3.Session, network: Network) -> None:
     of_vpc: Any = [{"Name": "vpc-id", "Values": [network.vpc_id]}]
     acls = ec2.describe_network_acls(Filters=of_vpc)["NetworkAcls"]
     default = next(acl["NetworkAclId"] for acl in acls if acl["IsDefault"])
-    held = next(each for acl in acls for each in acl["Associations"] if each["SubnetId"] == subnet_id)
-    ec2.replace_network_acl_association(AssociationId=held["NetworkAclAssociationId"], NetworkAclId=default)
+    current = next(each for acl in acls for each in acl["Associations"] if each["SubnetId"] == subnet_id)
+    ec2.replace_network_acl_association(AssociationId=current["NetworkAclAssociationId"], NetworkAclId=default)
 
 
 def _delete_public_route(session: boto3.Session, network: Network) -> None:
@@ -126,9 +126,9 @@ def _make_private_subnet_public(session: boto3.Session, network: Network) -> Non
     subnet_id = network["subnet/PrivateSubnet1"]
     by_subnet: Any = [{"Name": "association.subnet-id", "Values": [subnet_id]}]
     (table,) = ec2.describe_route_tables(Filters=by_subnet)["RouteTables"]
-    held = next(each for each in table["Associations"] if each.get("SubnetId") == subnet_id)
+    current = next(each for each in table["Associations"] if each.get("SubnetId") == subnet_id)
     ec2.replace_route_table_association(
-        AssociationId=held["RouteTableAssociationId"], RouteTableId=network["route_table/PublicRouteTable"]
+        AssociationId=current["RouteTableAssociationId"], RouteTableId=network["route_table/PublicRouteTable"]
     )
 
 
@@ -191,7 +191,7 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "rule-widened",
-        "Somebody let the whole internet in to PostgreSQL for a reporting tool, in place of the back end only.",
+        "Somebody opened PostgreSQL to the whole internet for a reporting tool, instead of to the back end only.",
         _widen_rule,
         ("security_group/DBSG", "ingress"),
     ),
@@ -203,19 +203,19 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "description-changed",
-        "A colleague wrote a note over a rule's description from the console.",
+        "A colleague replaced a rule's description with a note in the console.",
         _change_description,
         ("security_group/DBSG", "ingress"),
     ),
     _drift(
         "acl-entry-denied",
-        "During an incident HTTPS was denied in the public network ACL, and nobody took it back.",
+        "During an incident HTTPS was denied in the public network ACL, and nobody reverted it.",
         _deny_entry,
         ("network_acl/PublicSubnetACL", "ingress"),
     ),
     _drift(
         "intruder-acl-allow",
-        "Stolen credentials put an allow for a foreign network before every other entry of the private network ACL.",
+        "Stolen credentials were used to allow a foreign network before all other entries of the private network ACL.",
         _allow_intruder,
         ("network_acl/PrivateSubnetACL", "ingress"),
     ),
@@ -227,7 +227,7 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "public-route-deleted",
-        "A script deleted the public route table's way to the internet.",
+        "A script deleted the public route table's default route.",
         _delete_public_route,
         ("route_table/PublicRouteTable", "routes"),
     ),
@@ -240,7 +240,7 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "public-ip-on-launch",
-        "An engineer ticked the box that gives a private subnet's new machines public addresses.",
+        "An engineer enabled public IP addresses for new instances in a private subnet.",
         _map_public_ip,
         ("subnet/PrivateSubnet2", "map_public_ip_on_launch"),
     ),
@@ -252,7 +252,7 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "database-exposed",
-        "A developer made the database public behind the front door's security group and cut backups to one day.",
+        "A developer made the database public, gave it the front door's security group and cut backups to one day.",
         _expose_database,
         ("db_instance/mypostgresqldb", "publicly_accessible"),
         ("db_instance/mypostgresqldb", "vpc_security_groups"),
@@ -272,7 +272,7 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "dns-switched-off",
-        "A hardening script switched off the VPC's DNS host names and DNS support.",
+        "A hardening script switched off the VPC's DNS hostnames and DNS support.",
         _switch_dns_off,
         ("vpc/MyVPC", "enable_dns_hostnames"),
         ("vpc/MyVPC", "enable_dns_support"),

@@ -1,11 +1,11 @@
-"""The fault switch: what goes wrong between a caller and AWS, armed by name and counted down.
+"""Fault injection: faults between a caller and AWS, armed by operation and counted down.
 
-Tests and the demo arm faults on `StrictAws.faults`; strict_aws asks for the next one before each call of session().
-outsider() never meets them.
+Tests arm faults on `StrictAws.faults`; strict_aws takes the next one before each call of session(). Calls of
+outsider() never meet them.
 
 Facts encoded: an EC2 throttle is RequestLimitExceeded with HTTP 503, an RDS one is Throttling; a missing permission
 is UnauthorizedOperation on EC2 and AccessDenied on RDS (EC2 and RDS API references, "Common errors"). Refused calls
-are answered before botocore's retry handler, so a fault costs no waiting and `times` counts what the caller meets.
+are answered before botocore's retry handler, so a fault costs no time and `times` counts what the caller meets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Fault:
         return self.times > 0 and self.operation in ("*", operation)
 
     def code_for(self, service: str) -> str:
-        """The wire code of that service: RDS says throttled and forbidden in words of its own."""
+        """The wire code of that service: RDS has its own for throttled and forbidden calls."""
         return _RDS_CODES.get(self.code, self.code) if service == "rds" else self.code
 
 
@@ -71,7 +71,7 @@ class Faults:
         self._armed.append(Fault("lost", operation, times))
 
     def stale(self, operation: str, reads: int = 1) -> None:
-        """The next `reads` answers of that Describe are those of the world before the most recent write."""
+        """The next `reads` answers of that Describe call show the state before the most recent write."""
         self._armed.append(Fault("stale", operation, reads))
 
     def stop_at(self, write: int, when: When = "before") -> None:

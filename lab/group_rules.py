@@ -1,6 +1,6 @@
-"""One security group rule: read from a request, compared as AWS compares, written into and shown from moto's state.
+"""Security group rules: parsed from requests, compared as AWS does, stored in and shown from moto's state.
 
-Used by strict_groups (what Describe shows) and strict_rules (what the write calls do).
+For strict_groups (Describe calls) and strict_rules (write calls).
 
 Facts encoded (EC2 API reference, IpPermission, SecurityGroupRule): a rule is protocol, ports and one source; its
 description is not part of its identity; DescribeSecurityGroups merges rules of equal protocol and ports and leaves
@@ -29,7 +29,7 @@ SOURCE_WORDS = {"CidrIpv4": "cidr4", "CidrIpv6": "cidr6", "PrefixListId": "prefi
 
 
 class Key(NamedTuple):
-    """What makes a rule itself within one group and direction. `kind` is cidr4, cidr6, prefix_list or group."""
+    """The identity of a rule in one group and direction. `kind` is cidr4, cidr6, prefix_list or group."""
 
     protocol: str
     first: int | None
@@ -38,20 +38,20 @@ class Key(NamedTuple):
     source: str
 
     def peer(self) -> str:
-        """The rule as InvalidPermission messages spell it."""
+        """The rule as in InvalidPermission messages."""
         ports = "" if self.first is None else f", from port: {self.first}, to port: {self.last}"
         return f"peer: {self.source}, {self.protocol.upper()}{ports}, ALLOW"
 
 
 class Rule(NamedTuple):
-    """A rule as a request states it: its key and its description (None when absent)."""
+    """A rule in a request: its key and its description (None if absent)."""
 
     key: Key
     description: str | None
 
 
 def rules_of_request(live: Live, group: Any, params: Params) -> list[Rule]:
-    """The rules a batch names, canonical, each checked; Refusal for the first that AWS would not take."""
+    """The canonical rules of a batch; Refusal for the first one that AWS would refuse."""
     permissions = params.get("IpPermissions") or [_flat_permission(params)]
     rules = [rule for permission in permissions for rule in _rules(live, group, permission)]
     keys = [rule.key for rule in rules]
@@ -86,7 +86,7 @@ def _rules(live: Live, group: Any, permission: Params) -> Iterator[Rule]:
 
 
 def canonical_source(live: Live, group: Any, kind: str, source: str | None, name: str | None = None) -> str:
-    """The source of a rule of `group` as AWS keeps it; refused when it does not exist or lies in another VPC."""
+    """The source of a rule of `group` as AWS stores it; refused if it does not exist or is in another VPC."""
     if kind == "group":
         return str(_referenced(live, group, source, name).id)
     if source is None:
@@ -129,21 +129,21 @@ def key_of(live_rule: Any) -> Key:
 
 
 def description_of(live_rule: Any) -> str | None:
-    """The description moto holds; of prefix-list rules it holds none, so this layer keeps it on the rule."""
-    held = live_rule.ip_range.get("Description") or live_rule.source_group.get("Description")
-    return held or getattr(live_rule, "prefix_list_description", None)
+    """The description in moto; for prefix lists moto has none, so this layer stores it on the rule."""
+    description = live_rule.ip_range.get("Description") or live_rule.source_group.get("Description")
+    return description or getattr(live_rule, "prefix_list_description", None)
 
 
 def new_rule(live: Live, group: Any, egress: bool, rule: Rule, tags: dict[str, str]) -> Any:
-    """A rule object of moto's with a new sgr- id, not yet in the group."""
-    # moto's constructor calls int(None) for protocols without ports: made as "-1", then written over.
+    """A moto rule with a new sgr- id, not yet in the group."""
+    # moto's constructor calls int(None) for protocols without ports, so it gets "-1", which `write` replaces.
     live_rule = SecurityGroupRule(live.ec2, "-1", group.id, None, None, None, is_egress=egress, tags=tags)
     write(live, live_rule, rule)
     return live_rule
 
 
 def write(live: Live, live_rule: Any, rule: Rule) -> None:
-    """Make moto's rule object say `rule`, its id and tags kept: a full replacement of every field."""
+    """Replaces every field of moto's rule with those of `rule`; id and tags stay."""
     key = rule.key
     described = {"Description": rule.description} if rule.description else {}
     live_rule.ip_protocol, live_rule.from_port, live_rule.to_port = key.protocol, key.first, key.last

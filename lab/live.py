@@ -1,7 +1,7 @@
-"""The live state of the emulated account: moto's own objects, looked up as AWS would, with AWS's code when absent.
+"""The live state of the emulated account: moto's objects, with AWS's error code for a missing one.
 
-Every strict module works on one Live. What moto does well is asked of it through `moto()`, a plain client underneath;
-what it does wrong is done here on its objects, so that the state stays in one place and one deep copy holds it all.
+Every strict module works on one Live. What moto does right is called through `moto()`, a plain client; what it does
+wrong is done on its objects, so that all state is in moto and one deep copy saves it.
 
 Facts encoded: the codes for a missing id (EC2 API reference, "Error codes"): InvalidVpcID.NotFound,
 InvalidSubnetID.NotFound, InvalidRouteTableID.NotFound, InvalidNetworkAclID.NotFound, InvalidGroup.NotFound,
@@ -52,7 +52,7 @@ class Live:
         return get_backend("rds")[self.account][self.region]
 
     def moto(self, service: str, operation: str, params: Params) -> Answer:
-        """What moto answers to one API call; its errors come out as Refusal."""
+        """moto's answer to an API call; its errors are raised as Refusal."""
         if service not in self._clients:
             self._clients[service] = self._session.client(service)  # type: ignore[call-overload]
         client = self._clients[service]
@@ -108,7 +108,7 @@ class Live:
         return self._found(by_id, group_id, "InvalidGroup.NotFound", "security group")
 
     def group_of_request(self, params: Params) -> Any:
-        """The group a rule call names by GroupId, or by GroupName in the default VPC."""
+        """The group that a call names by GroupId, or by GroupName in the default VPC."""
         if params.get("GroupId"):
             return self.group(params["GroupId"])
         name = params.get("GroupName")
@@ -120,7 +120,7 @@ class Live:
         raise Refusal("InvalidGroup.NotFound", f"The security group '{name}' does not exist in default VPC")
 
     def instances(self) -> list[Any]:
-        """Every DB instance that is still there, deleting ones too."""
+        """Every DB instance, including those being deleted."""
         return list(self.rds.databases.values())
 
     def instance(self, identifier: str) -> Any:
@@ -137,16 +137,16 @@ class Live:
         return group
 
     def subnet_group_of(self, instance: Any) -> Any | None:
-        """The live subnet group of an instance; None for one made without a name, in the default VPC."""
-        held = getattr(instance, "db_subnet_group", None)
-        return self.rds.subnet_groups.get(held.name) if held is not None else None
+        """The live subnet group of an instance; None for one that was created without it, in the default VPC."""
+        group = getattr(instance, "db_subnet_group", None)
+        return self.rds.subnet_groups.get(group.name) if group is not None else None
 
     def tags(self, resource_id: str) -> list[dict[str, str]]:
         """The tags of an EC2 resource as Describe shows them."""
         return [{"Key": key, "Value": value} for key, value in self.ec2.tags.get(resource_id, {}).items()]
 
     def same_request(self, operation: str, params: Params) -> Answer | None:
-        """The first answer to a ClientToken used before; IdempotentParameterMismatch when the rest differs."""
+        """The answer to an earlier request with this ClientToken; IdempotentParameterMismatch if parameters differ."""
         earlier = self.tokens.get((operation, params.get("ClientToken", "")))
         if earlier is None:
             return None
@@ -167,7 +167,7 @@ class Live:
 
 
 def filters_of(params: Params) -> dict[str, list[str]]:
-    """The Filters of a request as moto's backends take them."""
+    """The Filters of a request in the form of moto's backends."""
     return {each["Name"]: each["Values"] for each in params.get("Filters", [])}
 
 
@@ -177,8 +177,8 @@ def without(params: Params, *names: str) -> Params:
 
 
 def needs_known(ids: Iterable[str], known: Iterable[str], code: str, what: str) -> None:
-    """Refuse the first id that is not known: with ids given, AWS errors where filters would give an empty list."""
-    held = set(known)
+    """Refuse the first unknown id: AWS answers ids with an error, but filters with an empty list."""
+    existing = set(known)
     for each in ids:
-        if each not in held:
+        if each not in existing:
             raise Refusal(code, f"The {what} '{each}' does not exist")

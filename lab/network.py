@@ -1,7 +1,4 @@
-"""The live ids of one document's network, looked up by the tags Setpoint puts on what it owns.
-
-Used by the drifts, which know a network only by the names its document gives.
-"""
+"""The live ids of a document's network, by Setpoint's tags; for the drifts, which know only the document's names."""
 
 from __future__ import annotations
 
@@ -24,13 +21,13 @@ _KINDS = (
 
 @dataclass(frozen=True)
 class Network:
-    """`ids` maps an address ("security_group/DBSG") to the live id; databases have their identifier for id."""
+    """`ids` maps an address ("security_group/DBSG") to the live id; a database's id is its identifier."""
 
     vpc_id: str
     ids: Mapping[str, str]
 
     def __getitem__(self, address: str) -> str:
-        """The live id at that address; KeyError when the network has no such thing."""
+        """The live id of an address; KeyError if there is none."""
         return self.ids[address]
 
 
@@ -60,6 +57,6 @@ def _names(tags: Iterable[Any]) -> list[str]:
 
 def _databases(session: boto3.Session, vpc_id: str) -> dict[str, str]:
     pages = session.client("rds").get_paginator("describe_db_instances").paginate()
-    here = [db for page in pages for db in page["DBInstances"] if db.get("DBSubnetGroup", {}).get("VpcId") == vpc_id]
-    identifiers = [db["DBInstanceIdentifier"] for db in here]
+    in_vpc = [db for page in pages for db in page["DBInstances"] if db.get("DBSubnetGroup", {}).get("VpcId") == vpc_id]
+    identifiers = [db["DBInstanceIdentifier"] for db in in_vpc]
     return {f"db_instance/{identifier}": identifier for identifier in identifiers}

@@ -1,7 +1,7 @@
-"""Pages: MaxResults and NextToken of EC2, MaxRecords and Marker of RDS, cut from a whole answer.
+"""Paging: MaxResults and NextToken of EC2, MaxRecords and Marker of RDS.
 
-moto answers everything in one page. strict_aws asks `cut` for the page the caller wanted. Without MaxResults EC2
-gives everything; RDS gives 100 at most. A token is opaque, and belongs to the call that gave it.
+moto answers everything in one page, from which `cut` takes the requested one. Without MaxResults EC2 returns
+everything; RDS returns at most 100 items. A token is opaque, and valid only for the call that returned it.
 
 Facts encoded (botocore ec2 and rds models): MaxResults 5-1000, DescribeRouteTables 5-100; MaxRecords 20-100, default
 100.
@@ -20,7 +20,7 @@ from lab.refusal import Refusal
 
 
 class Pages(NamedTuple):
-    """How one Describe call pages: the list it cuts, and the sizes it takes."""
+    """The paging of one Describe call: the list, and the allowed page sizes."""
 
     key: str
     smallest: int
@@ -40,23 +40,23 @@ RDS_PAGES = {
     "DescribeDBInstances": Pages("DBInstances", 20, 100),
     "DescribeDBSubnetGroups": Pages("DBSubnetGroups", 20, 100),
 }
-_WORDS = {"ec2": ("MaxResults", "NextToken"), "rds": ("MaxRecords", "Marker")}
+_PARAMETERS = {"ec2": ("MaxResults", "NextToken"), "rds": ("MaxRecords", "Marker")}
 
 
 def pages_of(service: str, operation: str) -> Pages | None:
-    """The paging of a call, or None when it has none here."""
+    """The paging of a call, or None if it has none here."""
     table = {"ec2": EC2_PAGES, "rds": RDS_PAGES}.get(service, {})
     return table.get(operation)
 
 
 def unpaged(service: str, params: Params) -> Params:
-    """The parameters without the page asked for, as the strict modules see them."""
-    return without(params, *_WORDS[service])
+    """The parameters without those of the paging, for the strict modules."""
+    return without(params, *_PARAMETERS[service])
 
 
 def check(service: str, pages: Pages, params: Params) -> None:
     """Refuse a page size AWS would refuse (InvalidParameterValue)."""
-    name = _WORDS[service][0]
+    name = _PARAMETERS[service][0]
     size = params.get(name)
     if size is not None and not pages.smallest <= size <= pages.largest:
         message = f"Value ( {size} ) for parameter {name} is invalid. Expecting {pages.smallest} to {pages.largest}."
@@ -64,20 +64,20 @@ def check(service: str, pages: Pages, params: Params) -> None:
 
 
 def cut(service: str, operation: str, pages: Pages, params: Params, whole: Answer) -> Answer:
-    """The page of `whole` that the caller asked for, with the token of the next one if there is more."""
-    size_name, token_name = _WORDS[service]
-    asked = _fingerprint(operation, without(params, size_name, token_name))
-    start = _start(service, asked, params.get(token_name))
+    """The requested page of `whole`, with a token if there are more."""
+    size_name, token_name = _PARAMETERS[service]
+    request = _fingerprint(operation, without(params, size_name, token_name))
+    start = _start(service, request, params.get(token_name))
     items = whole[pages.key]
     size = params.get(size_name) or (pages.largest if service == "rds" else max(len(items), 1))
     page = {**whole, pages.key: items[start : start + size]}
     if start + size < len(items):
-        token = json.dumps([asked, start + size]).encode()
+        token = json.dumps([request, start + size]).encode()
         page[token_name] = base64.urlsafe_b64encode(token).decode()
     return page
 
 
-def _start(service: str, asked: str, token: str | None) -> int:
+def _start(service: str, request: str, token: str | None) -> int:
     if not token:
         return 0
     code = "InvalidNextToken" if service == "ec2" else "InvalidParameterValue"
@@ -86,7 +86,7 @@ def _start(service: str, asked: str, token: str | None) -> int:
         given, start = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (binascii.Error, ValueError, TypeError) as error:
         raise refusal from error
-    if given != asked or not isinstance(start, int):
+    if given != request or not isinstance(start, int):
         raise refusal
     return start
 

@@ -1,12 +1,13 @@
-"""One ModifyDBInstance: what it may change, what goes at once, what waits.
+"""ModifyDBInstance: what can be changed, immediately or later.
 
-Called by strict_rds; the limits are rds_limits', carrying out is rds_clock's.
+Called by strict_rds; rds_limits has the limits, rds_clock applies the changes.
 
 Facts encoded (RDS API reference, ModifyDBInstance; RDS User Guide, "Modifying a DB instance"): a modify needs an
 available instance (storage-full lets storage grow, storage-optimization refuses storage changes only); some settings
-take effect at once whatever ApplyImmediately says, the others wait in PendingModifiedValues or, with it, go together
-with all that waits; setting a value back takes it out of the queue; one bad field refuses the whole call; moving
-within the VPC to another subnet group is refused. A modify that names nothing is refused (AWS may also answer 200).
+take effect immediately regardless of ApplyImmediately, the others wait in PendingModifiedValues or, with it, are
+applied together with everything that waits; setting a value back cancels its pending change; one invalid field refuses
+the whole call; moving to another subnet group within the VPC is refused. A modify without changes is refused (AWS may
+also answer 200).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _ATTRIBUTES = {
 
 
 def change(live: Live, instance: Any, params: Params) -> None:
-    """Take one ModifyDBInstance: check it whole, then put its changes in hand or in the queue."""
+    """One ModifyDBInstance: checks all of it, then starts its changes or makes them wait."""
     changes = without(params, *_NO_SETTING)
     if not changes:
         raise Refusal("InvalidParameterCombination", "No modifications were requested")
@@ -112,7 +113,7 @@ def _check_status(instance: Any, changes: Params) -> None:
 
 
 def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -> None:
-    """Check one modify as a whole: one bad field refuses all. Spells `changes` as RDS keeps them."""
+    """Checks one modify as a whole: one invalid field refuses all. Canonicalizes `changes` as RDS does."""
     vpc_id = _vpc_of(live, instance)
     if "DBSubnetGroupName" in changes:
         _check_move(live, instance, changes)

@@ -1,11 +1,11 @@
-"""What RDS does in its own time: creating, modifying and deleting instances, and values that wait for the window.
+"""What RDS does asynchronously: creating, modifying and deleting instances, and changes that wait for the window.
 
-strict_rds writes intentions here; looking at an instance, `settle`, and the maintenance window carry them out.
-Nothing waits for real time: an instance settles after it was looked at `settle_after` times while busy.
+strict_rds records intentions; describing an instance, `settle` and the maintenance window carry them out. Nothing waits
+for real time: a busy instance settles after it was described `settle_after` times.
 
-Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance"): a change goes on
-while the old values still show; what waits for the window shows in PendingModifiedValues, and so does what is being
-applied, as far as that structure has a member for it; ApplyImmediately applies everything that waits.
+Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance"): during a change the
+old values still show; PendingModifiedValues shows what waits for the window and what is being applied, as far as it has
+a member for it; ApplyImmediately applies everything that waits.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _PARAMETER_NAMES = {member: parameter for parameter, member in PENDING_NAMES.ite
 
 
 class Intentions:
-    """What is to become of one instance. Kept on moto's own object, so that it is saved and restored with it."""
+    """The future changes of one instance. An attribute of moto's object, so that it is saved and restored with it."""
 
     def __init__(self) -> None:
         self.queued: Params = {}  # being applied now, by Modify parameter
         self.waiting: Params = {}  # waits for the maintenance window
         self.deletion: Params | None = None
-        self.looks = 0
+        self.describes = 0
 
 
 def intentions(instance: Any) -> Intentions:
-    """The intentions for an instance; empty ones for an instance this layer did not make."""
+    """The intentions of an instance; empty ones for an instance that this layer did not create."""
     if not hasattr(instance, "intentions"):
         instance.intentions = Intentions()
-    held: Intentions = instance.intentions
-    return held
+    found: Intentions = instance.intentions
+    return found
 
 
 def pending_values(instance: Any) -> Answer:
@@ -65,21 +65,21 @@ def pending_values(instance: Any) -> Answer:
 
 
 def start(instance: Any, status: str) -> None:
-    """The instance gets busy."""
+    """The instance becomes busy."""
     instance.status = status
-    intentions(instance).looks = 0
+    intentions(instance).describes = 0
 
 
 def looked_at(live: Live, instance: Any) -> None:
-    """Somebody described the instance: if it was busy long enough, it settles now."""
+    """The instance was described: if it was busy long enough, it settles."""
     if instance.status in BUSY:
-        intentions(instance).looks += 1
-        if intentions(instance).looks >= live.settle_after:
+        intentions(instance).describes += 1
+        if intentions(instance).describes >= live.settle_after:
             settle(live, instance)
 
 
 def settle(live: Live, instance: Any) -> None:
-    """The instance finishes what it is doing; a state that needs a person (storage-full, failed) stays."""
+    """The instance finishes its change; a state that needs a person (storage-full, failed) stays."""
     if instance.status not in PASSING:
         return
     held = intentions(instance)
@@ -107,7 +107,7 @@ def maintenance_window(live: Live) -> None:
 
 
 def put(live: Live, identifier: str, status: str | None, pending: dict[str, Any] | None) -> None:
-    """Put an instance into a state AWS reaches by itself; `pending` is by PendingModifiedValues names."""
+    """Put an instance into a state that AWS reaches by itself; `pending` has the names of PendingModifiedValues."""
     instance = live.instance(identifier)
     if status is not None:
         start(instance, status)
@@ -118,7 +118,7 @@ def put(live: Live, identifier: str, status: str | None, pending: dict[str, Any]
 def _apply(live: Live, instance: Any, changes: Params) -> None:
     if not changes:
         return
-    # moto sets whatever it is given under the parameter's own name, and has no port or password under those.
+    # moto sets each parameter under its own name, and has no port or password under those.
     rest = dict(changes)
     if "DBPortNumber" in rest:
         instance.port = rest.pop("DBPortNumber")

@@ -1,6 +1,6 @@
-"""What RDS refuses before it touches an instance: names, passwords, sizes, versions, windows, network.
+"""The checks of RDS before it changes anything: names, passwords, sizes, versions, windows, network.
 
-Asked by strict_rds for CreateDBInstance and ModifyDBInstance. Values in, Refusal or nothing out.
+For strict_rds and rds_changes; each raises a Refusal or returns.
 
 Facts encoded (RDS API reference, CreateDBInstance, ModifyDBInstance; RDS User Guide, "Settings", "Storage", "Limits";
 terraform-provider-aws): `admin`, `rdsadmin` and pg_* are reserved for PostgreSQL; passwords have 8-128 printable
@@ -58,7 +58,7 @@ def check_password(password: str) -> None:
 
 
 def check_new_password(params: Params) -> None:
-    """Exactly one of a password and one that RDS manages, when an instance is made."""
+    """A new instance needs either a password or one that RDS manages."""
     password = params.get("MasterUserPassword")
     if params.get("ManageMasterUserPassword"):
         if password is not None:
@@ -105,7 +105,7 @@ def check_log_exports(names: list[str]) -> None:
 
 
 def full_version(wanted: str) -> str:
-    """The version RDS creates for "16" or "16.3"; InvalidParameterCombination when PostgreSQL has none such."""
+    """The version that RDS creates for "16" or "16.3"; InvalidParameterCombination if there is none."""
     major, _, minor = wanted.partition(".")
     if major not in NEWEST_MINOR or (minor and not minor.isdecimal()):
         raise Refusal("InvalidParameterCombination", f"Cannot find version {wanted} for postgres")
@@ -152,7 +152,7 @@ def check_growth(held: int, wanted: int) -> None:
 
 
 def check_windows(backup: str, maintenance: str) -> None:
-    """Both windows as RDS writes them (`hh24:mi-hh24:mi`, `ddd:hh24:mi-ddd:hh24:mi`, UTC), long enough, apart."""
+    """Both windows in RDS's form (`hh24:mi-hh24:mi`, `ddd:hh24:mi-ddd:hh24:mi`, UTC), long enough, without overlap."""
     daily, weekly = _DAILY.match(backup), _WEEKLY.match(maintenance.lower())
     if daily is None:
         raise Refusal("InvalidParameterValue", f"Invalid backup window format: {backup}. Use hh24:mi-hh24:mi.")
@@ -175,7 +175,7 @@ def _span(start: int, end: int, cycle: int) -> list[int]:
 
 
 def check_groups(live: Live, group_ids: list[str], vpc_id: str) -> None:
-    """The security groups exist and lie in the instance's VPC."""
+    """The security groups exist and are in the instance's VPC."""
     if not group_ids:
         raise Refusal("InvalidParameterValue", "At least one security group must be given.")
     known: dict[str, Any] = {group.id: group for group in live.groups()}

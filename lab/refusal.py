@@ -1,10 +1,7 @@
-"""How a strict module says no: a Refusal carries the wire code, message and HTTP status that AWS would answer with.
+"""A Refusal has the wire code, message and HTTP status of an AWS error; strict_aws turns it into a parsed error.
 
-Raised by every strict_* module, turned into botocore's parsed error by strict_aws.
-
-Facts encoded: throttles are HTTP 503 on EC2, missing permission is 403, the rest of the client errors 400 (EC2 API
-reference, "Error codes"); RDS wire codes drop the "Fault" that moto sometimes leaves on (aws rds model, httpError
-code).
+Facts encoded: throttling is HTTP 503 on EC2, a missing permission 403, other client errors 400 (EC2 API reference,
+"Error codes"); RDS wire codes have no "Fault", which moto sometimes adds (aws rds model, httpError code).
 """
 
 from __future__ import annotations
@@ -36,8 +33,8 @@ RDS_WIRE_CODES = {
 
 
 class Refusal(Exception):
-    """An answer of AWS that is an error: `code` as in Error.Code, `status` the HTTP status, `beside` what else it says
-    (DynamoDB shows the item that did not meet a condition).
+    """An AWS error: `code` as in Error.Code, `status` of HTTP, `beside` what else the answer has (DynamoDB returns the
+    item that did not meet a condition).
     """
 
     def __init__(
@@ -50,7 +47,7 @@ class Refusal(Exception):
         self.beside = beside or {}
 
     def parsed(self) -> dict[str, Any]:
-        """The parsed response botocore raises ClientError from."""
+        """The parsed response from which botocore raises ClientError."""
         return {
             **self.beside,
             "Error": {"Code": self.code, "Message": self.message},
@@ -59,5 +56,5 @@ class Refusal(Exception):
 
 
 def metadata(status: int = 200) -> dict[str, Any]:
-    """ResponseMetadata of an answer that never crossed a wire."""
+    """ResponseMetadata of a local answer."""
     return {"RequestId": "laboratory", "HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}

@@ -1,13 +1,13 @@
-"""Network ACLs as AWS keeps them: numbered entries, the `*` entries at the end, one association a subnet.
+"""Network ACLs as in AWS: numbered entries, the `*` entries at the end, one association per subnet.
 
-Dispatched to by strict_aws.
+Called by strict_aws.
 
 Facts encoded (EC2 API reference, CreateNetworkAclEntry, ReplaceNetworkAclEntry, ReplaceNetworkAclAssociation; VPC
-User Guide, "Network ACLs"; Amazon VPC quotas): numbers 1-32766; every ACL ends in 32767 (and 32768 where the VPC has
-IPv6), denying the rest both ways; protocols are numbers, ports kept for tcp and udp only and needed there, ICMP needs
-type and code; creating an identical entry succeeds (terraform-provider-aws), another one under the number does not;
-20 entries a direction, IPv4 and IPv6 apart, the `*` counted. That ReplaceNetworkAclEntry of a missing entry answers
-InvalidNetworkAclEntry.NotFound is not documented, only likely.
+User Guide, "Network ACLs"; Amazon VPC quotas): numbers 1-32766; every ACL ends with 32767 (and 32768 if the VPC has
+IPv6), which denies the rest in both directions; protocols are numbers, tcp and udp need ports, which others do not
+have, ICMP needs type and code; creating an identical entry succeeds (terraform-provider-aws), another one with the same
+number does not; 20 entries per direction, IPv4 and IPv6 separately, including the `*`. That ReplaceNetworkAclEntry of a
+missing entry answers InvalidNetworkAclEntry.NotFound is not documented, only likely.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_ENTRIES = 20
 
 
 class Entry(NamedTuple):
-    """One entry, canonical: what CreateNetworkAclEntry compares."""
+    """One canonical entry, as CreateNetworkAclEntry compares it."""
 
     number: int
     egress: bool
@@ -138,7 +138,7 @@ def _of_moto(held: Any) -> Entry:
 
 
 def _to_moto(live: Live, acl: Any, entry: Entry) -> Any:
-    # Straight into moto's list: moto's own parser of this call loses IcmpTypeCode.
+    # Added to moto's list directly, because moto's parser of this call loses IcmpTypeCode.
     return NetworkAclEntry(
         live.ec2,
         network_acl_id=acl.id,
@@ -156,7 +156,7 @@ def _to_moto(live: Live, acl: Any, entry: Entry) -> Any:
 
 
 def let_ipv6_through(live: Live, vpc_id: str) -> None:
-    """Entry 101 of the default ACL of a VPC made with an IPv6 block, which moto leaves out."""
+    """Adds entry 101 of the default ACL of a VPC with an IPv6 block, which moto omits."""
     acl = next(a for a in live.ec2.network_acls.values() if a.vpc_id == vpc_id and a.default)
     for egress in (False, True):
         entry = Entry(101, egress, "-1", "allow", None, "::/0", None, None, None, None)

@@ -1,12 +1,12 @@
-"""The switchboard: sessions whose every call is answered by the strict laboratory instead of AWS.
+"""Sessions whose calls are answered by the strict laboratory instead of AWS.
 
-`laboratory()` starts moto inside this process and yields a StrictAws; only the demo and the tests use it. botocore's
-before-call event hands each call here, whole, before anything is sent. Faults come first, then the row of aws facts
-that the operation belongs to (the OPERATIONS table of a strict module), then moto for what it does right, then pages.
+`laboratory()` starts moto in this process and yields a StrictAws. botocore's before-call event passes each call here
+before anything is sent. Faults come first, then the operation's function (the OPERATIONS table of a strict module), or
+moto for what it does right, then paging.
 
 Facts encoded: DryRun answers DryRunOperation or UnauthorizedOperation and changes nothing (EC2 API reference, common
-parameters); that it validates content is not documented, so here it does not. Refusals are answered before botocore's
-retry handler: the caller meets every throttle once, without waiting.
+parameters); that it validates the request is not documented, so here it does not. Refusals are answered before
+botocore's retry handler: the caller meets every throttle once, without waiting.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _NO_SUCH_ENVIRONMENT = (
 
 
 class Used(NamedTuple):
-    """A call that some session() of this process has made, and the names of the parameters that it had."""
+    """A call of any session() of this process, and the names of its parameters."""
 
     service: str
     operation: str
@@ -83,12 +83,12 @@ class Used(NamedTuple):
 
 
 used: set[Used] = set()
-"""All calls of every session() since this process began, whatever became of them; outsider()'s are not among them."""
+"""The calls of every session() since this process started, successful or not, without those of outsider()."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One API call of session(), as the caller made it. `error` is the code it ended in, None when it went well."""
+    """One API call of session(). `error` is its error code, None if it succeeded."""
 
     service: str
     operation: str
@@ -102,11 +102,11 @@ class _Status(NamedTuple):
 
 
 class StrictAws:
-    """One emulated account and Region. Calls may come from several threads; moto is entered by one at a time.
+    """One emulated account and Region. Calls may come from several threads; one at a time enters moto.
 
-    `calls` holds every call of session() in order. `before_call` is called before each of them with the session's name,
+    `calls` has every call of session() in order. `before_call` is called before each of them with the session's name,
     the service and the operation, `after_write` after each write that was applied; both outside the lock, so that they
-    may wait, or look around with as many threads as they like.
+    may wait, or make calls from other threads.
     """
 
     def __init__(self, region: str = REGION) -> None:
@@ -117,7 +117,7 @@ class StrictAws:
         self.calls: list[Call] = []
         self.before_call: Callable[[str, str, str], None] | None = None
         self.after_write: Callable[[Call], None] | None = None
-        self.keep_past = True  # off: writes cost no copy of the world, which tells when it holds thousands of rules
+        self.keep_past = True  # off: writes do not copy the world, which is slow with thousands of rules
         self._live = Live(region, ACCOUNT)
         self._lock = threading.RLock()
         strict_groups.let_itself_in(self._live, self._live.ec2.default_vpc.id)
@@ -125,23 +125,23 @@ class StrictAws:
 
     @property
     def settle_after(self) -> int:
-        """An instance that is busy settles by itself after being described this many times."""
+        """A busy instance settles after being described this many times."""
         return self._live.settle_after
 
     @settle_after.setter
-    def settle_after(self, looks: int) -> None:
-        self._live.settle_after = looks
+    def settle_after(self, describes: int) -> None:
+        self._live.settle_after = describes
 
     def session(self, name: str = "") -> boto3.Session:
         """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
         return self._session(None, name)
 
     def outsider(self, user: str = "somebody") -> boto3.Session:
-        """Somebody else's hands: the same strictness, no faults, not in `calls`; `trail` calls them `user`."""
+        """A session of somebody else: as strict, without faults, not in `calls`; `trail` has `user` as its name."""
         return self._session(user)
 
     def settle(self) -> None:
-        """RDS finishes what it is doing: creating and modifying become available, deleting ends."""
+        """RDS finishes its changes: creating and modifying become available, deleting ends."""
         with self._lock:
             rds_clock.settle_all(self._live)
 
@@ -151,17 +151,17 @@ class StrictAws:
             rds_clock.maintenance_window(self._live)
 
     def rds_state(self, identifier: str, status: str | None = None, pending: dict[str, Any] | None = None) -> None:
-        """Put an instance where AWS might by itself: a status, and PendingModifiedValues (replaced whole)."""
+        """Put an instance into a state that AWS might reach by itself: a status, and all of PendingModifiedValues."""
         with self._lock:
             rds_clock.put(self._live, identifier, status, pending)
 
     def save(self) -> World:
-        """The world as it is: EC2, RDS and what this layer keeps. Faults, calls and settings are not part of it."""
+        """The current state of EC2, RDS and this layer, without faults, calls and settings."""
         with self._lock:
             return world.save(self._live)
 
     def restore(self, saved: World) -> None:
-        """Put a saved world back; it also becomes what stale reads show until the next write."""
+        """Restore a saved world; until the next write, stale reads show it too."""
         with self._lock:
             world.restore(self._live, saved)
             self._before_last_write = saved
@@ -182,14 +182,14 @@ class StrictAws:
                 self.before_call(name, model.service_model.service_name, model.name)
             return self._answer(model.service_model.service_name, model.name, context["laboratory"], user)
 
-        made: dict[str, Any] = {}
-        make = session.client
+        cached: dict[str, Any] = {}
+        create = session.client
 
-        def client(service_name: str, **how: Any) -> Any:
-            """A client that was asked for in no special way is made once: making it costs more than many calls."""
-            if how:
-                return make(service_name, **how)  # type: ignore[call-overload]
-            return made.get(service_name) or made.setdefault(service_name, make(service_name))  # type: ignore[call-overload]
+        def client(service_name: str, **options: Any) -> Any:
+            """Caches clients without options, because creating one costs more than many calls."""
+            if options:
+                return create(service_name, **options)  # type: ignore[call-overload]
+            return cached.get(service_name) or cached.setdefault(service_name, create(service_name))  # type: ignore[call-overload]
 
         session.client = client  # type: ignore[assignment]
         session.events.register_first("provide-client-params", keep)
@@ -236,13 +236,13 @@ class StrictAws:
             return refusal.parsed()
 
     def _write(self, service: str, operation: str, params: Params) -> Answer:
-        if not self.keep_past or service not in _STRICT:  # the past is that of the network and the database
+        if not self.keep_past or service not in _STRICT:  # only EC2 and RDS have stale reads
             return self._strict(service, operation, params)
         before = world.save(self._live)
         try:
             answer = self._strict(service, operation, params)
         except BaseException:
-            # AWS does a call or refuses it; moto may raise half way.
+            # AWS carries out a call or refuses it; moto may raise in between.
             world.restore(self._live, before)
             raise
         self._before_last_write = before
@@ -257,8 +257,8 @@ class StrictAws:
         act = _STRICT.get(service, {}).get(operation)
         if pages is not None:
             paging.check(service, pages, plain)
-        asked = paging.unpaged(service, plain) if pages is not None else plain
-        answer = act(self._live, asked) if act is not None else self._live.moto(service, operation, asked)
+        request = paging.unpaged(service, plain) if pages is not None else plain
+        answer = act(self._live, request) if act is not None else self._live.moto(service, operation, request)
         if pages is not None:
             answer = paging.cut(service, operation, pages, plain, answer)
         return {**answer, "ResponseMetadata": metadata()}
@@ -280,15 +280,15 @@ def _refuse_early(service: str, params: Params, fault: Fault | None) -> None:
 
 
 def _is_plain(params: Params) -> bool:
-    # Request bodies given as open files cannot be copied, nor need they be.
+    # Request bodies that are open files cannot be copied, and need not be.
     return not any(hasattr(value, "read") for value in params.values())
 
 
 @contextmanager
 def laboratory(region: str = REGION) -> Iterator[StrictAws]:
-    """moto started in this process, with made-up credentials and no port; the environment is put back afterwards.
+    """Starts moto in this process, with fake credentials and without a port; restores the environment at the end.
 
-    A laboratory within another one starts with a fresh world of its own; the outer one's is put back at the end.
+    A nested laboratory starts with an empty world; the outer one's is restored at the end.
     """
     changed = (*_FAKE_ENVIRONMENT, *_NO_SUCH_ENVIRONMENT, "AWS_DEFAULT_REGION", "AWS_REGION")
     before = {name: os.environ.get(name) for name in changed}

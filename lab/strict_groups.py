@@ -1,11 +1,9 @@
-"""Security groups as AWS makes, shows and deletes them; their rules are strict_rules'.
-
-Dispatched to by strict_aws.
+"""Security groups as in AWS; strict_rules has their rules. Called by strict_aws.
 
 Facts encoded (EC2 API reference, CreateSecurityGroup, DeleteSecurityGroup, DescribeSecurityGroups): names are unique
-in a VPC whatever their case, `default` is reserved, `sg-` is no beginning; a new group lets everything out (IPv6 too
-where the VPC has it); a default group lets itself in and cannot be deleted; a group that another group's rule names,
-or that a network interface or a DB instance uses, gives DependencyViolation.
+in a VPC regardless of case, `default` is reserved, and a name must not start with `sg-`; a new group allows everything
+out (IPv6 too if the VPC has it); a default group allows itself in and cannot be deleted; deleting a group that another
+group's rule refers to, or that a network interface or a DB instance uses, is DependencyViolation.
 """
 
 from __future__ import annotations
@@ -38,7 +36,7 @@ def create(live: Live, params: Params) -> Answer:
 
 
 def let_itself_in(live: Live, vpc_id: str) -> None:
-    """Give the VPC's default group its self-ingress rule, which moto leaves out."""
+    """Adds the rule of a VPC's default group that allows itself in, which moto omits."""
     group = live.ec2.get_default_security_group(vpc_id)
     group.is_default = True
     if not group.ingress_rules:

@@ -1,10 +1,8 @@
-"""DB instances as RDS makes, changes, shows and deletes them.
+"""DB instances as in RDS. Called by strict_aws; rds_limits checks, rds_changes modifies, rds_clock does the rest.
 
-Dispatched to by strict_aws; the checks are rds_limits', a modify rds_changes', what happens later rds_clock's.
-
-Facts encoded (RDS API reference, CreateDBInstance, DeleteDBInstance, DescribeDBInstances): identifiers are kept in
-lower case and found in any, by ARN too; an instance in a named subnet group is private unless told otherwise, and
-gets the default group of its VPC; there is no endpoint while it is created; deleting needs a word on the final
+Facts encoded (RDS API reference, CreateDBInstance, DeleteDBInstance, DescribeDBInstances): identifiers are stored in
+lower case and found in any case, also by ARN; an instance in a named subnet group is private by default, and has the
+default group of its VPC; there is no endpoint while it is being created; deleting requires a choice about the final
 snapshot and takes a while.
 """
 
@@ -46,7 +44,7 @@ def create(live: Live, params: Params) -> Answer:
 
 
 def _check_new(wanted: Params) -> None:
-    """Check what is asked for and fill in what RDS would."""
+    """Checks the request and adds RDS's defaults."""
     if wanted["Engine"].lower() != "postgres":
         raise Refusal(
             "InvalidParameterValue", f"Invalid DB engine: {wanted['Engine']} (the laboratory has postgres only)"
@@ -136,7 +134,7 @@ def _shown(live: Live, instance: Any) -> Answer:
     shown["PendingModifiedValues"] = rds_clock.pending_values(instance)
     shown["DbInstancePort"] = 0
     if "MasterUserSecret" in shown:
-        # moto calls the secret active after one look, whatever the instance does.
+        # moto shows the secret as active after one describe, regardless of the instance.
         shown["MasterUserSecret"]["SecretStatus"] = "creating" if instance.status == "creating" else "active"
     if instance.status == "creating":
         shown.pop("Endpoint", None)

@@ -1,12 +1,10 @@
-"""Route tables, routes and their associations as AWS keeps them.
-
-Dispatched to by strict_aws.
+"""Route tables, routes and their associations as in AWS. Called by strict_aws.
 
 Facts encoded (EC2 API reference, CreateRoute, ReplaceRoute, DeleteRoute, AssociateRouteTable; VPC User Guide, "Route
-tables", and quotas): the local route is neither made nor deleted, but can be pointed at an interface and back with
-LocalTarget; ReplaceRoute of a missing route is InvalidParameterValue (moto #6425); a route through a gateway that
-left the VPC stays, in state blackhole, and is active again when the same gateway comes back; a subnet has one
-explicit association; the main association is replaced, never removed; 50 routes a table and family.
+tables", and quotas): the local route is neither created nor deleted, but can get an interface as target, and be set
+back with LocalTarget; ReplaceRoute of a missing route is InvalidParameterValue (moto #6425); a route to a detached
+gateway stays, in state blackhole, and is active again when the same gateway is attached; a subnet has one explicit
+association; the main association is replaced, never removed; 50 routes per table and family.
 """
 
 from __future__ import annotations

@@ -1,15 +1,12 @@
-"""Security group rules as AWS writes them: whole batches or nothing, in-place edits that replace every field.
-
-Dispatched to by strict_aws.
+"""Security group rules as in AWS: batches are all or nothing, edits in place replace every field. Called by strict_aws.
 
 Facts encoded (EC2 API reference and aws-provider issues): a batch authorize with one bad rule adds none (terraform-
 provider-aws #4726); RevokeSecurityGroupIngress outside the default VPC revokes nothing on a mismatch and answers
 InvalidPermission.NotFound, in the default VPC a mismatch is no error but listed in UnknownIpPermissions;
-ModifySecurityGroupRules cannot change the kind of source; UpdateSecurityGroupRuleDescriptions* without a description
-clears it; 60 rules a direction, IPv4 and IPv6 counted apart (Amazon VPC quotas). Where AWS is not documented this
-layer takes the stricter side: revoking several rule ids of which one is unknown revokes none,
-ModifySecurityGroupRules is all or nothing, clears an omitted description, and a group reference counts against both
-families.
+ModifySecurityGroupRules cannot change the type of source; UpdateSecurityGroupRuleDescriptions* without a description
+clears it; 60 rules per direction, IPv4 and IPv6 counted separately (Amazon VPC quotas). Where AWS is not documented,
+this layer is strict: revoking several rule ids of which one is unknown revokes none, ModifySecurityGroupRules is all or
+nothing and clears an omitted description, and a group reference counts in both families.
 """
 
 from __future__ import annotations
@@ -40,13 +37,13 @@ _FAMILIES = {"IPv4": ("cidr4", "group", "prefix_list"), "IPv6": ("cidr6", "group
 
 
 def held_rules(group: Any, egress: bool) -> list[Any]:
-    """moto's list of the group's rules of that direction."""
+    """moto's list of the group's rules in one direction."""
     rules: list[Any] = group.egress_rules if egress else group.ingress_rules
     return rules
 
 
 def keep_rules(group: Any, egress: bool, rules: list[Any]) -> None:
-    """Put that list in place of the group's rules of that direction."""
+    """Replaces the group's rules in one direction."""
     if egress:
         group.egress_rules = rules
     else:
@@ -79,7 +76,7 @@ def _check_quota(live: Live, keys: Iterable[Key]) -> None:
 
 
 def _weight(live: Live, key: Key) -> int:
-    # A reference to a prefix list counts as the most entries that list may hold.
+    # A reference to a prefix list counts as its maximum number of entries.
     if key.kind == "prefix_list":
         return int(live.ec2.managed_prefix_lists[key.source].max_entries or 1)
     return 1
@@ -93,7 +90,7 @@ def revoke(live: Live, params: Params, egress: bool) -> Answer:
         unknown: list[Answer] = []
     else:
         gone, unknown = _revoked_by_properties(live, group, held, params)
-    # By id: moto's own == on rules takes an IPv6 rule for any other of the same ports.
+    # By id: moto's == does not distinguish IPv6 rules with the same ports.
     ids = {each.id for each in gone}
     keep_rules(group, egress, [each for each in held if each.id not in ids])
     for rule_id in ids:
@@ -121,9 +118,9 @@ def _by_id(held: list[Any], rule_id: str) -> Any:
 
 def _as_revoked(shown: Answer) -> Answer:
     # botocore's RevokedSecurityGroupRule: the referenced group by id alone, no tags, owner or ARN.
-    kept = ("SecurityGroupRuleId", "GroupId", "IsEgress", "IpProtocol", "FromPort", "ToPort")
-    more = ("CidrIpv4", "CidrIpv6", "PrefixListId", "Description")
-    revoked = {name: shown[name] for name in (*kept, *more) if name in shown}
+    always = ("SecurityGroupRuleId", "GroupId", "IsEgress", "IpProtocol", "FromPort", "ToPort")
+    optional = ("CidrIpv4", "CidrIpv6", "PrefixListId", "Description")
+    revoked = {name: shown[name] for name in (*always, *optional) if name in shown}
     if "ReferencedGroupInfo" in shown:
         revoked["ReferencedGroupId"] = shown["ReferencedGroupInfo"]["GroupId"]
     return revoked
@@ -138,7 +135,7 @@ def modify(live: Live, params: Params) -> Answer:
         edits[live_rule.id] = _edited(live, group, live_rule, update.get("SecurityGroupRule") or {})
     for egress in (False, True):
         after = [edits[r.id].key if r.id in edits else key_of(r) for r in held_rules(group, egress)]
-        _refuse_twins(after)
+        _refuse_duplicates(after)
         _check_quota(live, after)
     for live_rule in held:
         if live_rule.id in edits:
@@ -166,13 +163,13 @@ def _edited(live: Live, group: Any, live_rule: Any, wanted: Params) -> Rule:
     return Rule(Key(protocol, *ports, kind, source), checked_description(wanted.get("Description")))
 
 
-def _refuse_twins(keys: list[Key]) -> None:
+def _refuse_duplicates(keys: list[Key]) -> None:
     for index, key in enumerate(keys):
         if key in keys[:index]:
             raise Refusal("InvalidPermission.Duplicate", f'the specified rule "{key.peer()}" already exists')
 
 
-def describe_anew(live: Live, params: Params, egress: bool) -> Answer:
+def update_descriptions(live: Live, params: Params, egress: bool) -> Answer:
     group = live.group_of_request(params)
     held = held_rules(group, egress)
     edits: list[tuple[Any, Rule]] = []
@@ -202,6 +199,6 @@ OPERATIONS: dict[str, Callable[[Live, Params], Answer]] = {
     "RevokeSecurityGroupIngress": _toward(revoke, egress=False),
     "RevokeSecurityGroupEgress": _toward(revoke, egress=True),
     "ModifySecurityGroupRules": modify,
-    "UpdateSecurityGroupRuleDescriptionsIngress": _toward(describe_anew, egress=False),
-    "UpdateSecurityGroupRuleDescriptionsEgress": _toward(describe_anew, egress=True),
+    "UpdateSecurityGroupRuleDescriptionsIngress": _toward(update_descriptions, egress=False),
+    "UpdateSecurityGroupRuleDescriptionsEgress": _toward(update_descriptions, egress=True),
 }

@@ -1,11 +1,9 @@
-"""DB subnet groups as RDS keeps them.
-
-Dispatched to by strict_aws.
+"""DB subnet groups as in RDS. Called by strict_aws.
 
 Facts encoded (RDS API reference, CreateDBSubnetGroup, ModifyDBSubnetGroup, DeleteDBSubnetGroup; RDS User Guide,
-"Working with a DB instance in a VPC"): names are kept in lower case and found in any; subnets of one VPC in two
-availability zones or more, at most 20; a modify gives the whole list, in the same VPC, with the subnet an instance
-sits in; a group that an instance uses cannot be deleted. For removing a subnet in use the sources name two codes;
+"Working with a DB instance in a VPC"): names are stored in lower case and found in any case; subnets of one VPC in at
+least two availability zones, at most 20; a modify replaces the whole list, in the same VPC, and must keep the subnets
+of instances; a group that an instance uses cannot be deleted. For removing a subnet in use the sources name two codes;
 here SubnetAlreadyInUse.
 """
 
@@ -63,11 +61,11 @@ def modify(live: Live, params: Params) -> Answer:
         message = "The new Subnets are not in the same Vpc as the existing subnet group"
         raise Refusal("InvalidParameterValue", message)
     _check_zones(subnets)
-    kept = {subnet.id for subnet in subnets}
+    remaining = {subnet.id for subnet in subnets}
     for instance in _users(live, group):
-        if _seat(instance, group) not in kept:
+        if _subnet_of(instance, group) not in remaining:
             raise Refusal("SubnetAlreadyInUse", "Some of the subnets to be deleted are currently in use")
-    # Not through moto: its ModifyDBSubnetGroup takes the group out and never puts it back.
+    # Not through moto: its ModifyDBSubnetGroup removes the group.
     group._subnets = subnets
     if params.get("DBSubnetGroupDescription") is not None:
         group.description = params["DBSubnetGroupDescription"]
@@ -78,11 +76,11 @@ def _users(live: Live, group: Any) -> list[Any]:
     return [instance for instance in live.instances() if live.subnet_group_of(instance) is group]
 
 
-def _seat(instance: Any, group: Any) -> str | None:
-    """The subnet the instance's network interface is in: the group's first one in the instance's zone."""
-    zones = (subnet.id for subnet in group._subnets if subnet.availability_zone == instance.availability_zone)
-    seat: str | None = next(zones, None)
-    return seat
+def _subnet_of(instance: Any, group: Any) -> str | None:
+    """The subnet of the instance's network interface: the group's first one in the instance's zone."""
+    in_zone = (subnet.id for subnet in group._subnets if subnet.availability_zone == instance.availability_zone)
+    subnet_id: str | None = next(in_zone, None)
+    return subnet_id
 
 
 def _described(live: Live, group: Any) -> Answer:

@@ -1,10 +1,8 @@
-"""Tags as EC2 keeps them, at creation and afterwards.
+"""Tags as in EC2. Called by strict_aws, which calls `check_at_creation` before every call.
 
-Dispatched to by strict_aws; the creating modules ask `check_at_creation` first.
-
-Facts encoded (EC2 API reference, CreateTags, DeleteTags, TagSpecification): keys starting with aws: are reserved; at
-most 50 user tags a resource; a key has up to 127 characters, a value up to 256; a TagSpecification must name the type
-the call makes; DeleteTags without Tags deletes every user tag, with a Value only where the value is that one.
+Facts encoded (EC2 API reference, CreateTags, DeleteTags, TagSpecification): keys that start with aws: are reserved; at
+most 50 user tags per resource; a key has up to 127 characters, a value up to 256; a TagSpecification must name the type
+that the call creates; DeleteTags without Tags deletes every user tag, with a Value only a tag with that value.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ TAGGED_AT_CREATION = {
 
 
 def tags_at_creation(params: Params, resource_type: str) -> dict[str, str]:
-    """The tags a creating call asks for; Refusal for another resource type, a reserved key or too many."""
+    """The tags of a creating call; Refusal for another resource type, a reserved key or too many tags."""
     tags: dict[str, str] = {}
     for specification in params.get("TagSpecifications") or []:
         if specification.get("ResourceType") != resource_type:
@@ -44,7 +42,7 @@ def tags_at_creation(params: Params, resource_type: str) -> dict[str, str]:
 
 
 def check_at_creation(operation: str, params: Params) -> None:
-    """Refuse the TagSpecifications AWS would refuse, before anything is made."""
+    """Refuse invalid TagSpecifications before anything is created."""
     if operation in TAGGED_AT_CREATION:
         tags_at_creation(params, TAGGED_AT_CREATION[operation])
 
@@ -77,7 +75,7 @@ def create_tags(live: Live, params: Params) -> Answer:
     added = _checked(params["Tags"])
     for resource_id in params["Resources"]:
         _refuse_too_many({**live.ec2.tags.get(resource_id, {}), **added})
-    # moto knows which resources exist; security group rules it does not.
+    # moto checks that resources exist, except for security group rules.
     others = [each for each in params["Resources"] if not each.startswith("sgr-")]
     _refuse_unknown_rules(live, [each for each in params["Resources"] if each.startswith("sgr-")])
     if others:
@@ -101,10 +99,10 @@ def delete_tags(live: Live, params: Params) -> Answer:
     for resource_id in params["Resources"]:
         held = live.ec2.tags.get(resource_id, {})
         if not named:
-            doomed = [key for key in held if not key.startswith("aws:")]
+            deleted = [key for key in held if not key.startswith("aws:")]
         else:
-            doomed = [t["Key"] for t in named if t["Key"] in held and t.get("Value") in (None, held[t["Key"]])]
-        for key in doomed:
+            deleted = [t["Key"] for t in named if t["Key"] in held and t.get("Value") in (None, held[t["Key"]])]
+        for key in deleted:
             held.pop(key, None)
     return {}
 

@@ -1,12 +1,11 @@
-"""VPCs, subnets and internet gateways as AWS keeps them.
-
-Dispatched to by strict_aws.
+"""VPCs, subnets and internet gateways as in AWS. Called by strict_aws.
 
 Facts encoded (EC2 API reference, CreateVpc, ModifyVpcAttribute, CreateSubnet, ModifySubnetAttribute,
-AttachInternetGateway; VPC User Guide, "DNS attributes", "Subnet sizing"): /16 to /28; one attribute a modify; DNS
-host names need DNS support; a new subnet maps no public address; one gateway a VPC, not detached while an elastic
-address is mapped (a public DB instance is let go here: see lab/drifts.py). The quota of five VPCs a Region is left
-out (tests make more). The code for host names without support is not documented; here InvalidParameterCombination.
+AttachInternetGateway; VPC User Guide, "DNS attributes", "Subnet sizing"): /16 to /28; one attribute per modify; DNS
+hostnames need DNS support; a new subnet maps no public addresses; one gateway per VPC, which cannot be detached while
+an elastic address is mapped (here a public DB instance does not prevent it: see lab/drifts.py). The quota of five VPCs
+per Region is not enforced (tests create more). The code for hostnames without support is not documented; here
+InvalidParameterCombination.
 """
 
 from __future__ import annotations
@@ -61,12 +60,12 @@ def _one_attribute(params: Params, subject: str) -> tuple[str, bool]:
 
 
 def _on(value: Any) -> bool:
-    # moto keeps what it parsed: a bool, or the text of one.
+    # moto stores what it parsed: a bool, or its text.
     return value is True or str(value).lower() == "true"
 
 
 def dns_is_on(live: Live, vpc_id: str) -> bool:
-    """Whether the VPC resolves and hands out public names, which a public DB instance needs."""
+    """Whether DNS support and DNS hostnames are on, which a public DB instance needs."""
     vpc = live.vpc(vpc_id)
     return _on(vpc.enable_dns_support) and _on(vpc.enable_dns_hostnames)
 
@@ -107,7 +106,7 @@ def create_subnet(live: Live, params: Params) -> Answer:
     if not params.get("AvailabilityZoneId"):
         canonical_params["AvailabilityZone"] = _zone(live, params.get("AvailabilityZone"))
     answer = live.moto("ec2", "CreateSubnet", canonical_params)
-    # moto takes the first subnet of a zone for a default one, which maps public addresses.
+    # moto treats the first subnet of a zone as a default one, which maps public addresses.
     subnet = live.subnet(answer["Subnet"]["SubnetId"])
     subnet.map_public_ip_on_launch = False
     answer["Subnet"]["MapPublicIpOnLaunch"] = False
@@ -139,7 +138,7 @@ def delete_subnet(live: Live, params: Params) -> Answer:
         message = f"The subnet '{subnet.id}' has dependencies and cannot be deleted."
         raise Refusal("DependencyViolation", message)
     answer = live.moto("ec2", "DeleteSubnet", params)
-    # AWS takes the subnet's associations with it.
+    # AWS deletes the subnet's associations too.
     for acl in live.ec2.network_acls.values():
         acl._associations = {k: a for k, a in acl._associations.items() if a.subnet_id != subnet.id}
     for table in live.ec2.route_tables.values():

@@ -1,7 +1,7 @@
-"""The laboratory's CloudTrail: a record of every write that any session made, as AWS would write it.
+"""The laboratory's CloudTrail: a record of every write of any session, in AWS's form.
 
-strict_aws keeps one Trail and tells it of each write to EC2 and RDS; tests ask `events` for what EventBridge would
-deliver, and LookupEvents, which moto does not have, answers from here.
+strict_aws reports each write to EC2 and RDS to one Trail; `events` returns what EventBridge would deliver, `lookup`
+answers LookupEvents, which moto does not have.
 
 Facts encoded: EC2 writes parameters in lowerCamel with lists under `items`, ModifySecurityGroupRules as its request has
 it, RDS with a small first letter and the password masked; error codes of EC2 carry `Client.`; times are whole seconds;
@@ -26,9 +26,9 @@ from lab.refusal import Refusal
 
 OWN_ROLE = "setpoint-worker"
 OWN_SESSION = "setpoint-worker"
-"""The role of `session()`, and how its session is called."""
-_KEPT = 500
-"""Calls that are remembered: a laboratory may live for a hundred thousand."""
+"""The role of `session()`, and the name of its session."""
+_MOST = 500
+"""Calls that are stored: a laboratory may see a hundred thousand."""
 _PAGE = 50
 _ID = re.compile(r"(?P<sort>[a-z]+(?:-[a-z]+)*)-[0-9a-f]{8,17}")
 _SORTS = {
@@ -61,13 +61,13 @@ class _Written:
 
 
 class Trail:
-    """All writes, oldest first. `now` is its clock; LookupEvents knows of a call `delay` after it was made."""
+    """All writes, oldest first. `now` is its clock; LookupEvents finds a call `delay` after it was made."""
 
     def __init__(self, account: str, region: str) -> None:
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.delay = timedelta()
         self._account, self._region = account, region
-        self._written: deque[_Written] = deque(maxlen=_KEPT)
+        self._written: deque[_Written] = deque(maxlen=_MOST)
         self._count = 0
 
     def write(self, service: str, operation: str, params: Params, answer: Answer, user: str | None) -> None:
@@ -85,7 +85,7 @@ class Trail:
         return [self._record(one) for one in self._written]
 
     def events(self) -> list[dict[str, Any]]:
-        """What EventBridge delivers of the records, oldest first."""
+        """The records as EventBridge delivers them, oldest first."""
         return [
             {
                 "version": "0",
@@ -108,21 +108,21 @@ class Trail:
             raise Refusal("InvalidMaxResultsException", "This exception is thrown if the limit specified is not valid.")
         if not token.isdecimal():
             raise Refusal("InvalidNextTokenException", "A token from a call with different parameters was used.")
-        found = [self._entry(one) for one in self._asked(params)]
+        found = [self._entry(one) for one in self._matching(params)]
         start, end = int(token), int(token) + size
         return {"Events": found[start:end]} | ({"NextToken": str(end)} if end < len(found) else {})
 
-    def _asked(self, params: Params) -> Iterator[_Written]:
-        """What a lookup finds, newest first."""
+    def _matching(self, params: Params) -> Iterator[_Written]:
+        """The writes that match a lookup, newest first."""
         first, last = (_moment(params.get(name)) for name in ("StartTime", "EndTime"))
         if first and last and first > last:
             raise Refusal("InvalidTimeRangeException", "The start time is after the end time.")
         attributes = params.get("LookupAttributes", [])
         if len(attributes) > 1:
             raise Refusal("InvalidLookupAttributesException", "At most one attribute can be looked up.")
-        known = self.now() - self.delay
+        latest = self.now() - self.delay
         for one in sorted(self._written, key=lambda one: (one.at, one.number), reverse=True):
-            if one.at <= known and (not first or one.at >= first) and (not last or one.at <= last):
+            if one.at <= latest and (not first or one.at >= first) and (not last or one.at <= last):
                 entry = self._entry(one)
                 if all(each["AttributeValue"] in _values(entry, each["AttributeKey"]) for each in attributes):
                     yield one
@@ -220,14 +220,14 @@ def _response(one: _Written) -> Any:
 
 
 def _itemised(value: Any) -> Any:
-    """As EC2 is written: small first letters, and lists within `items`."""
+    """EC2's form: names in lowerCamel, lists inside `items`."""
     if isinstance(value, dict):
         return {_RENAMED.get(name) or _camel(name): _itemised(inner) for name, inner in value.items()}
     return {"items": [_itemised(each) for each in value]} if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:
-    """As RDS is written: small first letters."""
+    """RDS's form: names in lowerCamel."""
     if isinstance(value, dict):
         return {_camel(name): _plain(inner) for name, inner in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list) else value
@@ -238,7 +238,7 @@ def _camel(name: str) -> str:
 
 
 def _resources(value: Any, key: str = "") -> dict[str, str]:
-    """Name -> type of all that is mentioned anywhere."""
+    """Name -> type of every resource mentioned anywhere."""
     if isinstance(value, dict):
         return {name: sort for inner, each in value.items() for name, sort in _resources(each, inner).items()}
     if isinstance(value, list):
@@ -251,7 +251,7 @@ def _resources(value: Any, key: str = "") -> dict[str, str]:
 
 
 def _values(entry: dict[str, Any], key: str) -> set[str]:
-    """What an attribute of LookupEvents is compared with."""
+    """The values that an attribute of LookupEvents is compared with."""
     if key in ("ResourceName", "ResourceType"):
         return {each[key] for each in entry["Resources"]}
     return {str(entry[key])} if key in ("EventId", "EventName", "ReadOnly", "EventSource", "Username") else set()

@@ -1,8 +1,8 @@
-"""Saving and putting back the emulated world: a deep copy of moto's EC2, RDS and Secrets Manager backends, a few
-milliseconds each.
+"""Saves and restores the emulated world: deep copies of moto's EC2, RDS and Secrets Manager backends, which take a few
+milliseconds.
 
-Used by StrictAws.save and .restore (exhaustive crash tests start every case from the same world), and before each
-write, so that a stale read can answer from the past.
+For StrictAws.save and .restore (crash tests start every case from the same world), and before each write, so that a
+stale read can show the previous state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from lab.live import Live
 
 _REST = ("dynamodb", "events", "s3", "sns", "sqs")
-"""Services beside EC2 and RDS that a laboratory is asked for."""
+"""Other services that the tests use."""
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,32 @@ class World:
 
 
 def save(live: Live) -> World:
-    """A copy of the world that later calls do not touch."""
+    """A copy of the world that later calls do not change."""
     return _copied(live, _present(live))
 
 
 def restore(live: Live, world: World) -> None:
-    """Put the world back; the saved one stays good for another time."""
+    """Restores the world; the saved one can be restored again."""
     _put(live, _copied(live, world))
 
 
 @contextmanager
 def looking_back(live: Live, world: World) -> Iterator[None]:
-    """Within the block the live state is that of `world`; whatever the block changes is thrown away."""
-    present = _present(live)
-    held = World(dict(present.ec2), dict(present.rds), dict(present.secrets), present.tokens, present.backends)
+    """Inside the block the live state is that of `world`; changes inside the block are discarded."""
+    now = _present(live)
+    present = World(dict(now.ec2), dict(now.rds), dict(now.secrets), now.tokens, now.backends)
     restore(live, world)
     try:
         yield
     finally:
-        _put(live, held)
+        _put(live, present)
 
 
 @contextmanager
 def fresh(live: Live) -> Iterator[None]:
-    """Within the block the account is as new, whatever an outer mock_aws() already holds; that is put back.
+    """Inside the block the account is empty, whatever an outer mock_aws() has; that is restored afterwards.
 
-    What other services hold (the functions' bucket, table, queue and topic) begins and ends empty.
+    Other services (the functions' bucket, table, queue and topic) start and end empty.
     """
     outer = save(live)
     _empty_the_rest()
@@ -73,12 +73,12 @@ def fresh(live: Live) -> Iterator[None]:
 
 def _empty_the_rest() -> None:
     for service in _REST:
-        if module := sys.modules.get(f"moto.{service}.models"):  # one that nobody has asked holds nothing
+        if module := sys.modules.get(f"moto.{service}.models"):  # one that was never imported is empty
             getattr(module, f"{service}_backends").reset()
 
 
 def _present(live: Live) -> World:
-    # The secrets of managed passwords belong to their instances: one must not come back without the other.
+    # Secrets of managed passwords must be restored together with their instances.
     return World(vars(live.ec2), vars(live.rds), vars(live.rds.secretsmanager), live.tokens, _backends(live))
 
 
@@ -87,9 +87,9 @@ def _backends(live: Live) -> tuple[Any, ...]:
 
 
 def _copied(live: Live, world: World) -> World:
-    # moto's objects point back at their backends (and the RDS ones at KMS and Secrets Manager): those become the ones
-    # of now, or every copy would drag whole backends along and later write into a backend nobody reads. A reset of
-    # moto makes new ones.
+    # moto's objects refer to their backends (and those of RDS to KMS and Secrets Manager). The copies refer to the
+    # current backends, because copies of backends would be large, and writes to them would be lost. A reset of moto
+    # creates new backends.
     now = _backends(live)
     stay = {id(backend): backend for backend in now}
     return copy.deepcopy(world, {id(then): backend for then, backend in zip(world.backends, now, strict=True)} | stay)

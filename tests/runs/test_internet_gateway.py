@@ -61,7 +61,7 @@ def test_a_gateway_that_serves_another_vpc_is_not_taken_from_it(net: Network) ->
     ec2 = net.outsider("ec2")
     elsewhere = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     ec2.attach_internet_gateway(InternetGatewayId=net.id(GATEWAY), VpcId=elsewhere)
-    left(net, GATEWAY, "vpc", Outcome.BLOCKED, f"attached to {elsewhere}: detaching it would cut that VPC off")
+    left(net, GATEWAY, "vpc", Outcome.BLOCKED, f"attached to {elsewhere}, and detaching it would interrupt that VPC")
     assert writes(net) == []
 
 
