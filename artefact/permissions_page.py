@@ -64,9 +64,9 @@ def page() -> str:
     """`docs/permissions.md`."""
     return _PAGE.format(
         tag=DOCUMENT_TAG,
-        reads=_listed(read_permissions().actions),
+        reads=_bullets(read_permissions().actions),
         writes="\n".join(_rows()),
-        denied=_listed(DENIED),
+        denied=_bullets(DENIED),
         doors="\n".join(
             f"| `{one.service}` {one.operation} | {', '.join(f'`{name}`' for name in one.permissions) or 'none'} "
             f"| {', '.join(sorted(one.doors))} |"
@@ -96,7 +96,7 @@ def _restriction(condition: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "the resource"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _bullets(names: Iterable[str]) -> str:
     return "\n".join(f"- `{name}`" for name in names)
 
 

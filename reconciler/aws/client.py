@@ -50,7 +50,7 @@ THREADS = 9
 
 
 class AwsError(Exception):
-    """A call that failed. `code` is AWS's, or one of ours if AWS never answered. `unsure`: AWS may have carried it out
+    """A call that failed. `code` is AWS's, or Setpoint's if AWS never answered. `unsure`: AWS may have carried it out
     anyway (unless it was throttled).
     """
 
