@@ -142,7 +142,9 @@ def test_a_vpc_that_disappeared_is_made_anew_with_everything_in_it(net: Network)
     _raze(net)
     report = net.run(policy=BUILDING)
     net.lab.settle()
-    assert {one.outcome for one in report.drifts} == {Outcome.CORRECTED}, told(report)
+    assert ended(report, "db_instance/mypostgresqldb") == {Outcome.WAITING}, told(report)  # AWS is still creating it
+    others = {one.outcome for one in report.drifts if one.address != "db_instance/mypostgresqldb"}
+    assert others == {Outcome.CORRECTED}, told(report)
     calm(net)
     found = net.outsider("ec2").describe_vpcs(Filters=[{"Name": "tag:setpoint:document", "Values": ["test-server"]}])
     (vpc,) = found["Vpcs"]

@@ -309,7 +309,11 @@ _OTHER_GROUP = edit("db_subnet_group/other", subnets=["subnet/PrivateSubnet1", "
 
 CASES: tuple[Case, ...] = (
     Case(
-        "vpc/MyVPC", "cidr_block", Outcome.BLOCKED, wanted=edit("vpc/MyVPC", cidr_block="10.0.0.0/17"), why="AWS never"
+        "vpc/MyVPC",
+        "cidr_block",
+        Outcome.BLOCKED,
+        wanted=edit("vpc/MyVPC", cidr_block="10.0.0.0/17"),
+        why="AWS cannot change it",
     ),
     Case("vpc/MyVPC", "enable_dns_hostnames", Outcome.CORRECTED, vpc_attribute(EnableDnsHostnames=False)),
     Case(
