@@ -164,7 +164,7 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
     for orphaned in going:
         action = orphaned.action
         verb = "was removed" if orphaned.outcome is Outcome.CORRECTED else "is to be removed"
-        weight = Exposure(Severity.MEDIUM, f"{action.address} {verb}: {action.why}.")
+        weight = Exposure(Severity.MEDIUM, f"{action.address} {verb}: the document does not declare it.")
         parts.setdefault((action.address, ""), []).append((_going(orphaned), weight))
     for (address, field), some in parts.items():
         yield _drift(result, report, address, field, some, drifts.get((address, field), []))

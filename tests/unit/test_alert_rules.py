@@ -342,7 +342,7 @@ def test_what_costs_data_or_downtime_says_so_where_that_holds_it() -> None:
 def test_what_is_ours_and_no_longer_declared_is_told_when_it_goes() -> None:
     gone = action()
     one = only(completed(plan=planned(gone), action_results=(ActionResult(gone, Ended.DONE),)))
-    assert one.sentence == "security_group/Old was removed: it is ours and no longer declared."
+    assert one.sentence == "security_group/Old was removed: the document does not declare it."
     assert (one.settled, one.title) == (True, "security_group/Old: corrected")
 
 
