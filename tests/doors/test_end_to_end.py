@@ -21,6 +21,7 @@ import pytest
 
 from handlers import cli, wiring
 from lab.drifts import DRIFTS, Drift, find_network
+from tests.support.sampling import sampled
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state/examples/test-server.json"
 _KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
@@ -97,7 +98,7 @@ def test_an_apply_after_the_build_writes_nothing(setpoint: Any, endpoint: str, o
 _CARRIED_OUT = [drift for drift in DRIFTS if drift.name != "description-changed"]
 
 
-@pytest.mark.parametrize("drift", _CARRIED_OUT, ids=lambda drift: drift.name)
+@pytest.mark.parametrize("drift", sampled(_CARRIED_OUT, 3, ids=[drift.name for drift in _CARRIED_OUT]))
 def test_a_drift_is_named_exactly_then_corrected_then_gone(
     setpoint: Any, endpoint: str, others: boto3.Session, drift: Drift
 ) -> None:

@@ -256,7 +256,7 @@ def test_an_answer_beyond_six_megabytes_is_shortened_and_says_of_which_list_how_
     dependencies = doors.stack.dependencies(Invocation("run", lambda: 300.0))
     kept = keep(NAME, Trigger(Source.MANUAL, NAME), dependencies, Request(write=False))
     assert kept.report is not None
-    wordy = Cause(Reason.NOT_ATTEMPTED, "word " * 400)
+    wordy = Cause(Reason.NOT_ATTEMPTED, "word " * 160)
     long = [replace(drift, cause=wordy) for drift in kept.report.drifts]
     big = replace(kept, report=replace(kept.report, drifts=tuple(long * 4000)))
     whole, told = answer(kept), answer(big)

@@ -7,7 +7,6 @@ carried it out: a seeded sample of them, spread over the whole run, in the gate,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
 from typing import Any, Literal
 
 import pytest
@@ -17,6 +16,7 @@ from lab.faults import Stopped
 from reconciler.model import Policy
 from tests.support.packets import State, violations
 from tests.support.runs import Network
+from tests.support.sampling import sampled
 
 WRITES, BUILDING = 15, 38
 """The writes that correct all drifts of the laboratory together, and those of a first build; a test holds either."""
@@ -24,14 +24,12 @@ WRITES, BUILDING = 15, 38
 
 def points(writes: int, among: int) -> list[Any]:
     """Every point of death in so many writes; all but one in `among` of them only at length."""
-    found: list[Any] = []
-    for when in ("before", "after"):
-        chosen = Random(f"{writes} {when}")
-        for first in range(1, writes + 1, among):
-            some = range(first, min(first + among, writes + 1))
-            kept = chosen.choice(some)
-            found += [pytest.param(one, when, marks=() if one == kept else pytest.mark.long) for one in some]
-    return found
+    whens = ("before", "after")
+    return [
+        point
+        for when in whens
+        for point in sampled([(one, when) for one in range(1, writes + 1)], among, seed=f"{writes} {when}")
+    ]
 
 
 @dataclass(frozen=True)
