@@ -16,7 +16,7 @@ def corrected(live: Mapping[Any, Any], differences: Iterable[Difference]) -> dic
     goal = dict(live)
     for one in differences:
         if one.want is ABSENT:
-            goal.pop(one.key, None)
+            del goal[one.key]
         else:
             goal[one.key] = one.want
     return goal

@@ -11,7 +11,8 @@ from desired_state.network import NetworkAcl
 from desired_state.rules import Entries
 from reconciler.aws.ec2 import entry_params
 from reconciler.kinds.network_acl.search import Step, Steps, steps
-from reconciler.model import ABSENT, Action, ActionOptions, Change, Operation, Phase, Ref, Risk
+from reconciler.model import Action, ActionOptions, Change, Operation, Phase, Ref, Risk
+from reconciler.packets.partial import corrected
 from reconciler.packets.reachability import ACL_OF
 from reconciler.packets.reachability import entries as cell
 from reconciler.packets.traffic import of_acl
@@ -90,13 +91,7 @@ def live_entries(change: AclChange, side: Side) -> Entries:
 
 def goal_of(change: AclChange, side: Side) -> dict[int, AclEntry]:
     """The declared entries, and the undeclared ones with an exception."""
-    goal = dict(live_entries(change, side))
-    for one in change.of(side.field):
-        if one.want is ABSENT:
-            del goal[one.key]
-        else:
-            goal[one.key] = one.want
-    return goal
+    return corrected(live_entries(change, side), change.of(side.field))
 
 
 def order_of(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], *, in_use: bool) -> Steps | None:

@@ -257,13 +257,7 @@ def correct(change: TableChange, context: PlanContext) -> Iterator[Step]:
 
 def _goal(change: TableChange) -> dict[str, str]:
     """The declared routes, and the undeclared ones with an exception."""
-    goal: dict[str, str] = dict(change.base.routes or {})
-    for one in change.of("routes"):
-        if one.want is ABSENT:
-            del goal[one.key]
-        else:
-            goal[one.key] = one.want
-    return goal
+    return corrected(change.base.routes or {}, change.of("routes"))
 
 
 def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
