@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from desired_state import limits
+from desired_state import adoption, limits
 from desired_state.explain import Violation
 from desired_state.fields import PORTED, Address, RuleKey, TrafficError, cidr_problem, nearest, port_range, shown
 from desired_state.members import References
@@ -18,7 +18,7 @@ from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes, Rules
 
 if TYPE_CHECKING:
-    from desired_state.document import DocumentException, Intent, Scope, Workload
+    from desired_state.document import DocumentException, External, Intent, Scope, Workload
     from desired_state.strict_json import Path
 
 INTERNET = "internet"
@@ -31,7 +31,11 @@ class Parts(NamedTuple):
     `named` are the names of the workloads, None if they cannot be known.
     """
 
+    name: str | None
+    formerly: tuple[str, ...]
     scope: Scope | None
+    adopt: Mapping[Address, str]
+    external: Mapping[Address, External]
     resources: Mapping[Address, Resource]
     declared: Mapping[Address, Path]
     intents: Mapping[Path, Intent]
@@ -45,7 +49,8 @@ def findings(parts: Parts) -> Iterator[Violation]:
     yield from _one_of_each(parts)
     yield from _dangling(parts)
     yield from _claims(parts)
-    yield from limits.findings(parts.resources, parts.scope.region if parts.scope else None)
+    yield from limits.findings(parts.resources, parts.external, parts.scope.region if parts.scope else None)
+    yield from adoption.findings(parts)
     yield from _workloads(parts)
     yield from _intents(parts)
     yield from _exceptions(parts)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from desired_state.fields import Address, refusal, shown
+from desired_state.fields import Address, Form, refusal, shown
 from desired_state.members import SecurityGroups, Subnets
 from desired_state.resource import Refusal, Resource
 
@@ -15,6 +15,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = 24 * 60
 _WEEK = 7 * _DAY
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
+_NEVER_RENAMED: Refusal = ("RDS knows it by its name", "rename it in RDS and declare it under the new name")
 _RESERVED_USERS = frozenset({"admin", "rdsadmin"})
 """Names that RDS reserves on PostgreSQL (RDS user guide; others have seen `admin` refused)."""
 
@@ -117,18 +118,17 @@ def _subnet_group(text: str) -> str:
 
 
 class DbSubnetGroup(Resource):
-    """A DB subnet group: subnets in at least two availability zones."""
+    """A DB subnet group: subnets in at least two availability zones. RDS makes `default` itself."""
 
     kind: ClassVar[str] = "db_subnet_group"
     required: ClassVar[frozenset[str]] = frozenset({"subnets"})
+    never_renamed: ClassVar[Refusal | None] = _NEVER_RENAMED
 
     description: Annotated[str, AfterValidator(_group_description)] | None = None
     subnets: Subnets | None = None
 
     @classmethod
     def name_problem(cls, name: str) -> Refusal | None:
-        if name.lower() == "default":
-            return "a DB subnet group cannot be called default", "choose another name"
         if not re.fullmatch(r"[a-z0-9 ._-]{1,255}", name):
             lower = f", such as {shown(name.lower())}" if name != name.lower() else ""
             return (
@@ -142,6 +142,12 @@ class DbInstance(Resource):
     """A PostgreSQL instance. A document has no password: RDS manages it (`manage_master_user_password`)."""
 
     kind: ClassVar[str] = "db_instance"
+    id_form: ClassVar[Form | None] = Form(
+        r"db-[A-Z0-9]{26}",
+        "the DbiResourceId of a DB instance",
+        "write it as RDS shows it: db-, and 26 capitals or digits",
+    )
+    never_renamed: ClassVar[Refusal | None] = _NEVER_RENAMED
 
     engine: Literal["postgres"] | None = None
     engine_version: Annotated[str, AfterValidator(_version)] | None = None

@@ -2,56 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-import desired_state.database
-import desired_state.network  # noqa: F401 (defining the models fills SECTIONS)
-from desired_state.fields import Address, refusal, shown
-from desired_state.members import SecurityGroups, Subnets
+import desired_state.database  # noqa: F401 (defining the models fills SECTIONS)
+from desired_state.fields import Address, Form
+from desired_state.members import Names, SecurityGroups, Subnets
+from desired_state.network import Vpc
 from desired_state.resource import Enforcement, Resource
 
 FORMAT = 1
 """The version of the document's format that this code reads."""
+NEW = "new"
+"""In `adopt`: no live resource is it, so that one is made."""
 
 
-@dataclass(frozen=True)
-class _Form:
-    """The form of a string: a pattern for all of it, its name, and a hint."""
-
-    pattern: str
-    what: str
-    hint: str
-
-    def read(self, text: str) -> str:
-        if not re.fullmatch(self.pattern, text):
-            raise refusal(f"{shown(text)} is not a valid {self.what}", self.hint)
-        return text
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.read, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "pattern": f"^{self.pattern}$"}
-
-
-Name = Annotated[
-    str, _Form(r"[a-z0-9][a-z0-9-]{0,62}", "document name", "use 1 to 63 of a-z, 0-9 and -, not starting with -")
-]
+_NAME = Form(r"[a-z0-9][a-z0-9-]{0,62}", "a valid document name", "use 1 to 63 of a-z, 0-9 and -, not starting with -")
+Name = Annotated[str, _NAME]
 """Also a tag's value, part of an object's key, and the key of a lease."""
 Revision = Annotated[int, Field(ge=1, le=2**53 - 1)]
-_AccountId = Annotated[str, _Form(r"[0-9]{12}", "account id", 'write the 12 digits as a string: "123456789012"')]
+_AccountId = Annotated[str, Form(r"[0-9]{12}", "a valid account id", 'write the 12 digits as a string: "123456789012"')]
 _Region = Annotated[
-    str, _Form(r"[a-z]{2}(-[a-z]+)+-[0-9]", "region", 'write the region\'s name, such as "ap-northeast-2"')
+    str, Form(r"[a-z]{2}(-[a-z]+)+-[0-9]", "a valid region", 'write the region\'s name, such as "ap-northeast-2"')
 ]
-_VpcId = Annotated[str, _Form(r"vpc-[0-9a-f]{8,17}", "VPC id", "write the id as AWS shows it: vpc-...")]
+FORMER_NAMES = 10
+"""That a document may have: each one is a further owner whose tags count."""
+FormerNames = Annotated[Names, AfterValidator(lambda names: names.checked(_NAME.problem, most=FORMER_NAMES))]
+_VpcId = Annotated[str, Vpc.id_form]
 
 
 class _Part(BaseModel):
@@ -64,6 +45,21 @@ class Scope(_Part):
     account_id: _AccountId
     region: _Region
     vpc_id: _VpcId | None = None
+
+
+class External(_Part):
+    """What the document refers to and does not own: its id, or the document that owns it and tags it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["id"]}, {"required": ["document"]}],
+            "dependentRequired": {"name": ["document"]},
+        }
+    )
+
+    id: Annotated[str | None, Field(description="Its id; of a DB instance its DbiResourceId.")] = None
+    document: Annotated[Name | None, Field(description="The name of the document that owns it.")] = None
+    name: Annotated[str | None, Field(description="Its name in that document; left out: the same as here.")] = None
 
 
 class Workload(_Part):
@@ -114,13 +110,18 @@ class Document:
 
     `resources` has everything declared, in the document's order, with the defaults of `enforcement` and of an internet
     gateway's `vpc` filled in. `vpc` is the address of the VPC; if only `scope.vpc_id` names it, `resources` has it
-    under its id, with enforcement `ignore`.
+    under its id, with enforcement `ignore`. So are those of `external`: last, with no field set.
+
+    `formerly` are earlier names of the document. `adopt` says which live resource an address is: an id, or NEW.
     """
 
     name: str
+    formerly: tuple[str, ...]
     revision: int
     scope: Scope
     enforcement: Enforcement
+    adopt: Mapping[Address, str]
+    external: Mapping[Address, External]
     resources: Mapping[Address, Resource]
     vpc: Address
     intents: tuple[Intent, ...]

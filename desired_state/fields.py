@@ -7,6 +7,7 @@ refused, never rewritten; `reconciler/aws/ec2.py` brings AWS's answers to the ca
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from ipaddress import IPv4Network, ip_network
@@ -17,7 +18,8 @@ from pydantic_core import PydanticCustomError, core_schema
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pydantic import GetCoreSchemaHandler
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
 
 ANY = -1
 """`first` and `last` of a rule that has no ports, or of an ICMP rule for any type or any code."""
@@ -63,6 +65,32 @@ _COMPARED = 30
 def refusal(problem: str, hint: str) -> PydanticCustomError:
     """The error that a value type raises: what is wrong, and what to write instead."""
     return PydanticCustomError("refused", "{problem}", {"problem": problem, "hint": hint})
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of a string: a pattern for all of it, its name with an article, and a hint."""
+
+    pattern: str
+    what: str
+    hint: str
+
+    def problem(self, text: str) -> tuple[str, str] | None:
+        """Why the text does not have this form, as (problem, hint); None if it has."""
+        return None if re.fullmatch(self.pattern, text) else (f"{shown(text)} is not {self.what}", self.hint)
+
+    def read(self, text: str) -> str:
+        if problem := self.problem(text):
+            raise refusal(*problem)
+        return text
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
 
 
 class Address(str):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from desired_state.database import DbInstance, DbSubnetGroup, windows_overlap
 from desired_state.explain import Violation
 from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, shown
 from desired_state.members import Subnets
-from desired_state.network import InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
+from desired_state.network import Blocks, InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
 from desired_state.quotas import ACL_ENTRIES, GROUP_RULES
 from desired_state.rules import Routes
 
@@ -32,12 +32,19 @@ MAGNETIC_MAXIMUM = 3072
 """GiB (RDS user guide, storage types)."""
 
 
-def findings(resources: Mapping[Address, Resource], region: str | None) -> Iterator[Violation]:
-    """Everything that AWS would refuse; `resources` are those that loaded, `region` is None if the scope did not."""
+def findings(
+    resources: Mapping[Address, Resource], external: Container[Address], region: str | None
+) -> Iterator[Violation]:
+    """Everything that AWS would refuse; `resources` are those that loaded, `region` is None if the scope did not.
+
+    Of what is `external` nothing is known, so it is not checked, and neither is what depends on it.
+    """
     vpcs = [it for it in resources.values() if isinstance(it, Vpc) and it.cidr_block]
     vpc = vpcs[0] if len(vpcs) == 1 else None
+    blocks = _blocks(vpc) if vpc else []
+    has_gateway = any(_may_have_gateway(it, external=at in external) for at, it in resources.items())
+    resources = {address: it for address, it in resources.items() if address not in external}
     subnets = {address: it for address, it in resources.items() if isinstance(it, Subnet)}
-    has_gateway = any(isinstance(it, InternetGateway) for it in resources.values())
     yield from _overlapping(subnets)
     yield from _group_names(resources)
     yield from _database_tags(resources)
@@ -47,9 +54,9 @@ def findings(resources: Mapping[Address, Resource], region: str | None) -> Itera
             case Vpc():
                 found = _vpc(resource)
             case Subnet():
-                found = _subnet(resource, vpc, region)
+                found = _subnet(resource, blocks, region)
             case RouteTable():
-                found = _route_table(resource, vpc)
+                found = _route_table(resource, blocks)
             case SecurityGroup():
                 found = _security_group(resource)
             case NetworkAcl():
@@ -63,16 +70,38 @@ def findings(resources: Mapping[Address, Resource], region: str | None) -> Itera
         yield from (one._replace(path=("resources", address.kind, address.name, *one.path)) for one in found)
 
 
+def _may_have_gateway(resource: Resource, *, external: bool) -> bool:
+    """Whether it is an internet gateway, leads to one by its id, or belongs to a part of the network that others keep,
+    which may have one.
+    """
+    if isinstance(resource, InternetGateway) or (external and isinstance(resource, (Subnet, RouteTable))):
+        return True
+    targets = (resource.routes or {}).values() if isinstance(resource, RouteTable) else ()
+    return any(via.startswith("igw-") for via in targets) or any(
+        "/" not in subnet for subnet in getattr(resource, "subnets", None) or ()
+    )
+
+
+def _blocks(vpc: Vpc) -> list[str]:
+    """The networks of a VPC, as far as they are declared, its own first."""
+    return [block for block in (vpc.cidr_block, *(vpc.secondary_cidr_blocks or Blocks()).as_written()) if block]
+
+
 def _vpc(vpc: Vpc) -> Iterator[Violation]:
+    blocks = _blocks(vpc)
+    for index, block in enumerate(blocks):  # AWS refuses overlaps (VPC user guide, VPC CIDR blocks)
+        if other := next((one for one in blocks[:index] if contains(one, block) or contains(block, one)), None):
+            hint = "choose networks that do not overlap"
+            yield Violation(("secondary_cidr_blocks", block), f"{block} overlaps {other}, a network of the VPC", hint)
     if vpc.enable_dns_hostnames and vpc.enable_dns_support is False:
         hint = "set enable_dns_support to true, or enable_dns_hostnames to false"
         yield Violation(("enable_dns_hostnames",), "DNS hostnames need DNS support", hint)
 
 
-def _subnet(subnet: Subnet, vpc: Vpc | None, region: str | None) -> Iterator[Violation]:
+def _subnet(subnet: Subnet, blocks: list[str], region: str | None) -> Iterator[Violation]:
     block, zone = subnet.cidr_block or "", subnet.availability_zone or ""
-    if vpc and vpc.cidr_block and block and not contains(vpc.cidr_block, block):
-        hint = f"choose a network inside {vpc.cidr_block}"
+    if block and blocks and not any(contains(one, block) for one in blocks):
+        hint = f"choose a network inside {' or '.join(blocks)}, or declare its network in secondary_cidr_blocks"
         yield Violation(("cidr_block",), f"{block} is outside the VPC's CIDR block", hint)
     if region and zone and (not zone.startswith(region) or zone[len(region) : len(region) + 1].isdigit()):
         hint = f'write a zone such as "{region}a"'
@@ -95,13 +124,13 @@ def _overlapping(subnets: Mapping[Address, Subnet]) -> Iterator[Violation]:
             widest = current
 
 
-def _route_table(table: RouteTable, vpc: Vpc | None) -> Iterator[Violation]:
+def _route_table(table: RouteTable, blocks: list[str]) -> Iterator[Violation]:
     routes = table.routes or Routes()
-    if vpc and vpc.cidr_block and vpc.cidr_block in routes:
-        hint = "leave it out: AWS creates the local route"
-        yield Violation(
-            ("routes", vpc.cidr_block), "a route for the VPC's CIDR block cannot be created", hint, on_key=True
-        )
+    for block in blocks:
+        if block in routes:
+            hint = "leave it out: AWS creates the local route"
+            problem = "a route for the VPC's CIDR block cannot be created"
+            yield Violation(("routes", block), problem, hint, on_key=True)
     if len(routes) > ROUTES:
         yield from _too_many(
             ("routes",), "routes", filter(is_cidr, routes), ROUTES, "use wider networks or a prefix list"

@@ -8,7 +8,7 @@ members are reported at once: the error's context has `(path below, problem, hin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -27,7 +27,7 @@ MemberProblem = tuple[Below, str, str]
 STRICT = ConfigDict(extra="forbid", strict=True)
 
 
-def refused_members(problems: list[MemberProblem]) -> PydanticCustomError:
+def refused_members(problems: Sequence[MemberProblem]) -> PydanticCustomError:
     """The error that a collection raises, with every member's problem under `problems` in its context."""
     return PydanticCustomError(
         "refused_members", "{count} members are refused", {"count": len(problems), "problems": problems}
@@ -63,6 +63,40 @@ class Collection:
         return written
 
 
+class Names(Collection, tuple[str, ...]):
+    """Names in the order in which they are written, each once."""
+
+    __slots__ = ()
+    written = list[str]
+
+    @classmethod
+    def read(cls, written: list[str]) -> Self:
+        return cls(written)
+
+    def checked(self, problem: Callable[[str], tuple[str, str] | None], most: int | None = None) -> Self:
+        """Itself, if it has at most so many names, each once, and none of them has a problem."""
+        problems: list[MemberProblem] = [((at,), *why) for at, name in enumerate(self) if (why := problem(name))]
+        problems += listed_twice(self)
+        if most is not None and len(self) > most:
+            problems.append(((), f"{len(self)} names", f"write at most {most}"))
+        if problems:
+            raise refused_members(problems)
+        return self
+
+    def as_written(self) -> list[str]:
+        return list(self)
+
+
+def listed_twice(written: Iterable[str]) -> list[MemberProblem]:
+    """The problem of every member that stands in the list before."""
+    seen, problems = set[str](), list[MemberProblem]()
+    for index, one in enumerate(written):
+        if one in seen:
+            problems.append(((index,), f"{shown(one)} is listed twice", "list it once"))
+        seen.add(one)
+    return problems
+
+
 class References(Collection, frozenset[Address]):
     """A set of references to resources; live state may contain ids of undeclared resources."""
 
@@ -72,14 +106,12 @@ class References(Collection, frozenset[Address]):
 
     @classmethod
     def read(cls, written: list[str]) -> Self:
-        problems, seen = list[MemberProblem](), set[str]()
-        for index, one in enumerate(written):
-            if not cls.allowed.fullmatch(one):
-                problems.append(((index,), f"{shown(one)} is not a valid reference here", cls.hint))
-            if one in seen:
-                problems.append(((index,), f"{shown(one)} is listed twice", "list it once"))
-            seen.add(one)
-        if problems:
+        problems: list[MemberProblem] = [
+            ((index,), f"{shown(one)} is not a valid reference here", cls.hint)
+            for index, one in enumerate(written)
+            if not cls.allowed.fullmatch(one)
+        ]
+        if problems := [*problems, *listed_twice(written)]:
             raise refused_members(problems)
         return cls(map(Address, written))
 
@@ -88,10 +120,10 @@ class References(Collection, frozenset[Address]):
 
 
 class Subnets(References):
-    """A set of `subnet/<name>`."""
+    """A set of `subnet/<name>`, or of ids of subnets that this document does not declare."""
 
-    allowed = re.compile(r"subnet/.+")
-    hint = "write subnet/<name> of a subnet in this document"
+    allowed = re.compile(r"subnet/.+|subnet-[0-9a-f]{8,17}")
+    hint = "write subnet/<name> of a subnet in this document, or a subnet id subnet-..."
 
 
 class SecurityGroups(References):

@@ -6,26 +6,30 @@ One frozen model per kind. Fields have the names of the AWS API in snake_case; a
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from desired_state.fields import Address, cidr_problem, is_ipv6, refusal, shown
-from desired_state.members import Subnets
-from desired_state.resource import Refusal, Resource
+from desired_state.fields import Address, Form, cidr_problem, is_ipv6, network, refusal, shown
+from desired_state.members import Collection, MemberProblem, Subnets, listed_twice, refused_members
+from desired_state.resource import Refusal, Resource, ec2_id
 from desired_state.rules import Egress, EgressEntries, Ingress, IngressEntries, Routes, description_problem
 
 _ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+[a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+-[a-z]+-[0-9]+[a-z]")
 
 
-def _block(text: str) -> str:
+def _block_problem(text: str) -> Refusal | None:
     """The CIDR block of a VPC or subnet: canonical IPv4, /16 to /28 (VPC user guide, VPC CIDR blocks)."""
     if problem := cidr_problem(text):
-        raise refusal(*problem)
+        return problem
     if is_ipv6(text) or not 16 <= int(text.partition("/")[2]) <= 28:
-        raise refusal(
-            f"{shown(text)} cannot be the CIDR block of a VPC or subnet", "write an IPv4 network from /16 to /28"
-        )
+        return f"{shown(text)} cannot be the CIDR block of a VPC or subnet", "write an IPv4 network from /16 to /28"
+    return None
+
+
+def _block(text: str) -> str:
+    if problem := _block_problem(text):
+        raise refusal(*problem)
     return text
 
 
@@ -56,13 +60,42 @@ VpcReference = Annotated[Address, AfterValidator(_vpc)]
 GroupDescription = Annotated[str, AfterValidator(_description)]
 
 
+_SECONDARY_BLOCKS = 49
+"""50 with the VPC's own: the highest value that the quota can have (VPC user guide, quotas)."""
+
+
+class Blocks(Collection, frozenset[str]):
+    """A set of IPv4 networks."""
+
+    written = list[str]
+
+    @classmethod
+    def read(cls, written: list[str]) -> Self:
+        refused = ((index, _block_problem(one)) for index, one in enumerate(written))
+        problems: list[MemberProblem] = [((index,), *problem) for index, problem in refused if problem]
+        problems += listed_twice(written)
+        if len(written) > _SECONDARY_BLOCKS:
+            hint = f"declare at most {_SECONDARY_BLOCKS}: AWS allows 50 CIDR blocks in a VPC"
+            problems.append(((), f"{len(written)} secondary CIDR blocks", hint))
+        if problems:
+            raise refused_members(problems)
+        return cls(written)
+
+    def as_written(self) -> list[str]:
+        return sorted(self, key=network)
+
+
 class Vpc(Resource):
     """The VPC; a document has one."""
 
     kind: ClassVar[str] = "vpc"
+    id_form: ClassVar[Form | None] = ec2_id("vpc", "VPC")
     required: ClassVar[frozenset[str]] = frozenset({"cidr_block"})
 
     cidr_block: Block | None = None
+    secondary_cidr_blocks: Annotated[
+        Blocks | None, Field(description="Its further IPv4 networks; a difference is told, never corrected.")
+    ] = None
     enable_dns_support: bool | None = None
     enable_dns_hostnames: bool | None = None
 
@@ -71,6 +104,7 @@ class InternetGateway(Resource):
     """The internet gateway. `vpc` is what it is attached to, by default the document's VPC."""
 
     kind: ClassVar[str] = "internet_gateway"
+    id_form: ClassVar[Form | None] = ec2_id("igw", "internet gateway")
     route_parameter: ClassVar[str] = "GatewayId"
 
     vpc: VpcReference | None = None
@@ -80,6 +114,7 @@ class Subnet(Resource):
     """A subnet; its CIDR block identifies it."""
 
     kind: ClassVar[str] = "subnet"
+    id_form: ClassVar[Form | None] = ec2_id("subnet", "subnet")
     required: ClassVar[frozenset[str]] = frozenset({"cidr_block", "availability_zone"})
 
     cidr_block: Block | None = None
@@ -95,6 +130,7 @@ class RouteTable(Resource):
     """
 
     kind: ClassVar[str] = "route_table"
+    id_form: ClassVar[Form | None] = ec2_id("rtb", "route table")
 
     main: bool | None = None
     routes: Routes | None = None
@@ -105,6 +141,8 @@ class SecurityGroup(Resource):
     """A security group; `default` is the VPC's default group."""
 
     kind: ClassVar[str] = "security_group"
+    id_form: ClassVar[Form | None] = ec2_id("sg", "security group")
+    any_case: ClassVar[bool] = True
 
     description: GroupDescription | None = None
     ingress: Ingress | None = None
@@ -129,6 +167,7 @@ class NetworkAcl(Resource):
     """A network ACL with its entries and subnets. `is_default: true` declares the VPC's default ACL."""
 
     kind: ClassVar[str] = "network_acl"
+    id_form: ClassVar[Form | None] = ec2_id("acl", "network ACL")
 
     is_default: bool | None = None
     ingress: IngressEntries | None = None

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Strict, TypeAdapter, ValidationError
 
-from desired_state import checks
+from desired_state import adoption, checks
 from desired_state.checks import Parts
 from desired_state.document import (
     FORMAT,
     Document,
     DocumentException,
+    External,
+    FormerNames,
     Intent,
     Name,
     Revision,
@@ -31,7 +33,7 @@ from desired_state.explain import Violation, findings_of
 from desired_state.fields import Address, nearest, shown
 from desired_state.members import References, Tags
 from desired_state.network import InternetGateway, Vpc
-from desired_state.resource import SECTIONS, Enforcement, Resource
+from desired_state.resource import SECTIONS, Enforcement, Note, Resource
 from desired_state.rules import Entries, Routes, Rules
 from desired_state.strict_json import Path
 
@@ -42,6 +44,8 @@ _TOP: dict[str, TypeAdapter[Any]] = {
     "$schema": TypeAdapter(Annotated[str, Strict()]),
     "version": TypeAdapter(Annotated[int, Strict()]),
     "name": TypeAdapter(Annotated[Name, Strict()]),
+    "formerly": TypeAdapter(FormerNames),
+    "note": TypeAdapter(Annotated[Note, Strict()]),
     "revision": TypeAdapter(Annotated[Revision, Strict()]),
     "scope": TypeAdapter(Scope),
     "enforcement": TypeAdapter(Enforcement),
@@ -49,7 +53,7 @@ _TOP: dict[str, TypeAdapter[Any]] = {
 ENOUGH = 500
 """Problems that are reported at once; a hostile document could have a hundred thousand."""
 _REQUIRED = ("version", "name", "revision", "scope", "resources")
-_KNOWN = (*_TOP, "resources", "intents", "workloads", "exceptions")
+_KNOWN = (*_TOP, "adopt", "external", "resources", "intents", "workloads", "exceptions")
 _UNTIL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?")
 
 
@@ -78,6 +82,8 @@ class Reading:
                 break
             self._section(kind, section, enforcement)
         vpc = self._vpc(scope)
+        external = self._external()
+        adopt = self._adopt()
         intents = self._each(Intent, "intents", list)
         workloads = self._each(Workload, "workloads", dict)
         written = self._each(WrittenException, "exceptions", list)
@@ -88,7 +94,11 @@ class Reading:
         }
         named = self._written.get("workloads", {})
         parts = Parts(
+            name=top.get("name"),
+            formerly=top.get("formerly") or (),
             scope=scope,
+            adopt=adopt,
+            external=external,
             resources=self._resources,
             declared=self._declared,
             intents=intents,
@@ -102,9 +112,12 @@ class Reading:
             return None
         return Document(
             name=top["name"],
+            formerly=parts.formerly,
             revision=top["revision"],
             scope=scope,
             enforcement=enforcement,
+            adopt=adopt,
+            external=external,
             resources=self._resources,
             vpc=vpc,
             intents=tuple(intents.values()),
@@ -219,11 +232,46 @@ class Reading:
                 self._resources[address] = resource.but(vpc=vpc)
         return vpc
 
+    def _adopt(self) -> dict[Address, str]:
+        """The entries of `adopt` that are texts; `adoption.py` checks them."""
+        found: dict[Address, str] = {}
+        for key, value in self._members("adopt", dict).items():
+            if len(self.findings) > ENOUGH:
+                break
+            if isinstance(value, str):
+                found[Address(key)] = value
+            else:
+                self._refuse_shape(("adopt", key), value, 'an id as a string, or "new"')
+        return found
+
+    def _external(self) -> dict[Address, External]:
+        """The entries of `external` that loaded; each is also a resource without fields, whether it loaded or not."""
+        found: dict[Address, External] = {}
+        for key, value in self._members("external", dict).items():
+            if len(self.findings) > ENOUGH:
+                break
+            address, at = Address(key), ("external", key)
+            read = self._read(External.model_validate, value, at, External)
+            if refused := adoption.address_problem(address, self._declared):
+                self._refuse(at, *refused, on_key=True)
+                continue
+            model = SECTIONS[address.kind]
+            if refused := model.name_problem(address.name):
+                self._refuse(at, *refused, on_key=True)
+            self._declared[address] = at
+            self._resources[address] = model(enforcement="ignore")
+            if read:
+                found[address] = read
+        return found
+
     def _exception(self, written: WrittenException, at: Path) -> DocumentException | None:
         before = len(self.findings)
         model = SECTIONS.get(written.address.kind)
         value = None
-        if written.address not in self._declared or model is None:
+        if self._declared.get(written.address, at)[0] == "external":
+            hint = "take the exception out: what is external is not compared"
+            self._refuse((*at, "address"), f"{shown(written.address)} is external", hint)
+        elif written.address not in self._declared or model is None:
             hint = nearest(written.address, self._declared)
             self._refuse((*at, "address"), f"{shown(written.address)} is not declared in this document", hint)
         elif written.field not in model.described():

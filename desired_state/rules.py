@@ -34,7 +34,7 @@ refuse that.
 
 _PEER = re.compile(r"security_group/.+|([0-9]{12}/)?sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}", re.DOTALL)
 _PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8,17}")
-_TARGET = re.compile(r"(nat|pcx|tgw|vgw|eni|vpce|eigw)-[0-9a-f]{8,17}")
+_TARGET = re.compile(r"(igw|nat|pcx|tgw|vgw|eni|vpce|eigw)-[0-9a-f]{8,17}")
 _RULE_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -202,7 +202,7 @@ class Routes(Collection, dict[str, str]):
                 problems.append(((destination,), *problem))
             if not route_parameter(target) and not _TARGET.fullmatch(target):
                 kinds = " or ".join(f"{kind}/<name>" for kind, model in SECTIONS.items() if model.route_parameter)
-                hint = f"write {kinds}, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
+                hint = f"write {kinds}, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
                 problems.append(((destination,), f"{shown(target)} is not a route target", hint))
             if target.startswith("eigw-") and not is_ipv6(destination):
                 hint = "write an IPv6 destination, or another target"

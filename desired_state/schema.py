@@ -13,11 +13,23 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from desired_state.document import FORMAT, Intent, Name, Revision, Scope, Workload, WrittenException
-from desired_state.resource import SECTIONS, Enforcement
+from desired_state.document import (
+    FORMAT,
+    FORMER_NAMES,
+    NEW,
+    External,
+    FormerNames,
+    Intent,
+    Name,
+    Revision,
+    Scope,
+    Workload,
+    WrittenException,
+)
+from desired_state.resource import SECTIONS, Enforcement, Note, Resource
 
 FILE = Path(__file__).with_name(f"schema.v{FORMAT}.json")
-_PARTS = (Scope, Intent, Workload, WrittenException)
+_PARTS = (Scope, External, Intent, Workload, WrittenException)
 
 
 def schema() -> dict[str, Any]:
@@ -28,6 +40,8 @@ def schema() -> dict[str, Any]:
     for model in SECTIONS.values():
         if model.required:
             definitions[model.__name__]["required"] = sorted(model.required)
+        if model.never_renamed:
+            del definitions[model.__name__]["properties"]["formerly"]
     sections = {
         kind: {"type": "object", "additionalProperties": _reference(model.__name__)} for kind, model in SECTIONS.items()
     }
@@ -43,6 +57,13 @@ def schema() -> dict[str, Any]:
             "version": {"const": FORMAT, "description": "The version of this format."},
             "name": TypeAdapter(Name).json_schema()
             | {"description": "The name of the document; the setpoint:document tag of its resources."},
+            "formerly": TypeAdapter(FormerNames).json_schema()
+            | {
+                "items": TypeAdapter(Name).json_schema(),
+                "maxItems": FORMER_NAMES,
+                "description": "Earlier names of the document: their tags count as its own.",
+            },
+            "note": TypeAdapter(Note).json_schema(),
             "revision": TypeAdapter(Revision).json_schema()
             | {"description": "A number that the author increases with every change."},
             "scope": _reference("Scope"),
@@ -51,15 +72,42 @@ def schema() -> dict[str, Any]:
                 "default": "correct",
                 "description": "What to do about drift; a resource can override it.",
             },
+            "adopt": {
+                "type": "object",
+                "additionalProperties": False,
+                "description": (
+                    "Which live resource a declared one is: its id (of a DB instance its DbiResourceId), or "
+                    f'"{NEW}" to have one made although something could be it. Not needed after the first apply.'
+                ),
+                "patternProperties": {f"^{kind}/.": _adopted(model) for kind, model in SECTIONS.items()},
+            },
+            "external": {
+                "type": "object",
+                "additionalProperties": False,
+                "description": "What the document refers to and does not own, by the address that it has here.",
+                "patternProperties": {f"^{kind}/.": _reference("External") for kind in SECTIONS if kind != "vpc"},
+            },
             "resources": {
                 "type": "object",
                 "additionalProperties": False,
                 "description": "Resources by kind and name; <kind>/<name> is a resource's address.",
                 "properties": sections,
             },
-            "intents": {"type": "array", "items": _reference("Intent")},
-            "workloads": {"type": "object", "additionalProperties": _reference("Workload")},
-            "exceptions": {"type": "array", "items": _reference("WrittenException")},
+            "intents": {
+                "type": "array",
+                "items": _reference("Intent"),
+                "description": "What must be reachable or blocked.",
+            },
+            "workloads": {
+                "type": "object",
+                "additionalProperties": _reference("Workload"),
+                "description": "Names of machines, for intents.",
+            },
+            "exceptions": {
+                "type": "array",
+                "items": _reference("WrittenException"),
+                "description": "Live values that are accepted until a date, although they are not declared.",
+            },
         },
         "$defs": definitions,
     }
@@ -68,6 +116,12 @@ def schema() -> dict[str, Any]:
 def written() -> str:
     """The content of the schema's file."""
     return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+
+
+def _adopted(model: type[Resource]) -> dict[str, Any]:
+    """What `adopt` may say of a resource of this kind."""
+    an_id = {"type": "string", "pattern": f"^{model.id_form.pattern}$"} if model.id_form else {"type": "string"}
+    return an_id if model.never_renamed else {"anyOf": [an_id, {"const": NEW}]}
 
 
 def _reference(name: str) -> dict[str, str]:

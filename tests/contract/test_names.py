@@ -31,6 +31,7 @@ SHAPES = {
 """What AWS answers about a resource of each kind."""
 
 OTHERWISE = {
+    ("vpc", "secondary_cidr_blocks"): "AWS lists all blocks as associations, and calls the further ones secondary",
     ("vpc", "enable_dns_support"): "told by DescribeVpcAttribute only, and so called in ModifyVpcAttribute",
     ("vpc", "enable_dns_hostnames"): "the same",
     ("route_table", "subnets"): "AWS lists associations, of which the subnet is all there is to declare",

@@ -1,4 +1,4 @@
-"""The document that the tests of loading edit, and what `load` says of it then."""
+"""The documents that the tests of loading edit, and what `load` says of them then."""
 
 from __future__ import annotations
 
@@ -77,6 +77,62 @@ DOCUMENT = """\
 }
 """
 
+ADOPTED = """\
+{
+  "version": 1,
+  "name": "shop",
+  "formerly": ["shop-prod"],
+  "note": "taken over",
+  "revision": 3,
+  "scope": { "account_id": "123456789012", "region": "eu-central-1", "vpc_id": "vpc-0123456789abcdef0" },
+  "adopt": {
+    "vpc/main": "vpc-0123456789abcdef0",
+    "route_table/in": "rtb-0123456789abcdef0",
+    "network_acl/spare": "new",
+    "security_group/web": "sg-0123456789abcdef0",
+    "db_subnet_group/data": "data",
+    "db_instance/app": "db-ABCDEFGHIJKLMNOPQRSTUVWX01"
+  },
+  "external": {
+    "subnet/a": { "document": "network" },
+    "subnet/b": { "document": "network", "name": "PrivateB" },
+    "security_group/ops": { "id": "sg-0fedcba9876543210" },
+    "internet_gateway/door": { "id": "igw-0123456789abcdef0" },
+    "db_subnet_group/theirs": { "id": "other" },
+    "db_instance/theirs": { "id": "db-ABCDEFGHIJKLMNOPQRSTUVWX02" }
+  },
+  "resources": {
+    "vpc": { "main": { "cidr_block": "10.0.0.0/16", "secondary_cidr_blocks": ["100.64.0.0/16", "10.1.0.0/20"] } },
+    "subnet": {
+      "c": { "cidr_block": "100.64.1.0/24", "availability_zone": "eu-central-1a" }
+    },
+    "route_table": {
+      "out": { "routes": { "0.0.0.0/0": "internet_gateway/door", "10.9.0.0/16": "igw-00000000" } },
+      "in": { "formerly": ["rt-2", "rt 1"], "note": "by hand", "subnets": ["subnet/b", "subnet-0fedcba9876543210"] }
+    },
+    "network_acl": { "spare": {} },
+    "security_group": {
+      "web": { "formerly": ["launch-wizard-3"], "ingress": [{ "protocol": "all", "source": "security_group/ops" }] },
+      "db": { "ingress": [{ "protocol": "all", "source": "security_group/web" }] }
+    },
+    "db_subnet_group": { "data": { "subnets": ["subnet/a", "subnet/c"] } },
+    "db_instance": { "app": { "db_subnet_group": "db_subnet_group/data", "publicly_accessible": false } }
+  },
+  "intents": [{ "name": "shut", "from": "internet", "to": "db_instance/theirs", "expect": "blocked" }],
+  "workloads": { "ops": { "subnets": ["subnet/b"], "security_groups": ["security_group/ops"] } },
+  "exceptions": [
+    {
+      "address": "security_group/db",
+      "field": "ingress",
+      "value": { "protocol": "tcp", "ports": 22, "source": "security_group/ops" },
+      "until": "2027-01-31",
+      "reason": "the migration"
+    }
+  ]
+}
+"""
+"""A document of a network that exists: every word about who is who."""
+
 
 def said_of(text: str | bytes) -> list[str]:
     """What `load` says of a document, a line for each problem, without the file's name."""
@@ -87,9 +143,9 @@ def said_of(text: str | bytes) -> list[str]:
     return [line.removeprefix("shop.json:") for line in lines]
 
 
-def edited(*edits: tuple[str, str]) -> str:
+def edited(*edits: tuple[str, str], of: str = DOCUMENT) -> str:
     """The document with every text replaced; each stands in it once."""
-    text = DOCUMENT
+    text = of
     for old, new in edits:
         assert text.count(old) == 1
         text = text.replace(old, new)

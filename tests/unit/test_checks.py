@@ -171,7 +171,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "13:28: 10.1.2.0/24 is outside the VPC's CIDR block (resources.subnet.c.cidr_block); choose "
-                "a network inside 10.0.0.0/16"
+                "a network inside 10.0.0.0/16, or declare its network in secondary_cidr_blocks"
             ),
         ],
     ),
@@ -594,7 +594,7 @@ def test_without_a_vpc_the_one_named_in_the_scope_is_there_and_nothing_of_it_is_
     loaded = load(json.dumps(document).encode(), "shop.json")
     assert loaded.vpc == Address("vpc/vpc-0123456789abcdef0")
     assert loaded.resources[loaded.vpc].enforcement == "ignore"
-    assert loaded.resources[Address("internet_gateway/door")].model_dump(exclude_none=True) == {
+    assert loaded.resources[Address("internet_gateway/door")].model_dump(exclude_defaults=True) == {
         "enforcement": "correct",
         "vpc": "vpc/vpc-0123456789abcdef0",
     }

@@ -17,7 +17,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import DocumentError, Problem, load
 from desired_state.reading import UPGRADES
 from desired_state.sources import read_file
-from tests.support.documents import DOCUMENT, edited, said_of
+from tests.support.documents import ADOPTED, DOCUMENT, edited, said_of
 
 EXAMPLES = Path(desired_state.__file__).parent / "examples"
 EXAMPLE = (EXAMPLES / "test-server.json").read_bytes()
@@ -554,7 +554,7 @@ def test_enforcement_is_filled_in_from_the_default_and_a_resource_may_say_otherw
 
 def test_a_gateway_without_a_vpc_belongs_to_that_of_the_document() -> None:
     gateway = load(DOCUMENT.encode(), "shop.json").resources[Address("internet_gateway/door")]
-    assert gateway.model_dump(exclude_none=True) == {"enforcement": "correct", "vpc": "vpc/main"}
+    assert gateway.model_dump(exclude_defaults=True) == {"enforcement": "correct", "vpc": "vpc/main"}
 
 
 def test_documents_that_differ_in_the_order_of_members_are_equal() -> None:
@@ -826,7 +826,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-FAMILIAR = st.sampled_from(["::/0", "10.0.0.0/8", "subnet/a", "security_group/web", "1-2", "443", 443, True, {}, []])
+FAMILIAR = st.sampled_from(
+    ["::/0", "10.0.0.0/8", "subnet/a", "security_group/web", "rtb-01234567", "new", "1-2", "443", 443, True, {}, []]
+)
 EDITS = st.tuples(
     st.integers(0, 10_000), st.sampled_from(["replace", "rename", "remove"]), st.text(max_size=4), JSON | FAMILIAR
 )
@@ -857,18 +859,20 @@ def test_any_json_loads_or_is_refused_at_length(value: Any) -> None:
 @settings(max_examples=40)
 @given(st.lists(EDITS, min_size=1, max_size=3))
 def test_an_almost_valid_document_loads_or_is_refused(edits: list[tuple[int, str, str, Any]]) -> None:
-    either(json.dumps(almost_valid(edits)).encode())
+    for text in (DOCUMENT, ADOPTED):
+        either(json.dumps(almost_valid(text, edits)).encode())
 
 
 @pytest.mark.long
 @given(st.lists(EDITS, min_size=1, max_size=3))
 def test_an_almost_valid_document_loads_or_is_refused_at_length(edits: list[tuple[int, str, str, Any]]) -> None:
-    either(json.dumps(almost_valid(edits)).encode())
+    for text in (DOCUMENT, ADOPTED):
+        either(json.dumps(almost_valid(text, edits)).encode())
 
 
-def almost_valid(edits: list[tuple[int, str, str, Any]]) -> Any:
+def almost_valid(text: str, edits: list[tuple[int, str, str, Any]]) -> Any:
     """The document with a value replaced by any other, a key renamed, or a member taken away."""
-    document = json.loads(DOCUMENT)
+    document = json.loads(text)
     for number, edit, name, other in edits:
         places = members(document)
         inside, key = places[number % len(places)]
@@ -941,11 +945,20 @@ def bombs() -> list[dict[str, Any]]:
         {f"scop{n}": 1 for n in range(60_000)},
         {"resources": {}, "exceptions": [tolerance] * 10_000},
         {"resources": {}, "exceptions": [1] * 300_000},
+        {"resources": {}, "adopt": {f"security_group/group {n}": f"rtb-{n:08x}" for n in range(18_000)}},
+        {"resources": {"subnet": {f"s{n}": {} for n in range(3)}}, "adopt": {f"s{n}": [n] for n in range(50_000)}},
+        {"resources": {}, "external": {f"subnet/s{n}": {"id": "subnet-01234567"} for n in range(18_000)}},
+        {"resources": {}, "external": {f"vpc/{n}": {"id": n, "document": n} for n in range(18_000)}},
+        {"resources": {"route_table": {"a": {"formerly": [f"/{n}/\n" for n in range(60_000)]}}}},
+        {"resources": {"route_table": {f"t{n}": {"formerly": ["a", f"t{n + 1}"]} for n in range(18_000)}}},
+        {"resources": {"vpc": {"a": {"secondary_cidr_blocks": [f"10.0.{n}.0/24" for n in range(50_000)]}}}},
+        {"resources": {}, "formerly": [f"name-{n}" for n in range(60_000)]},
+        {"resources": {}, "note": "x" * 900_000},
     ]
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(19))
 def test_a_megabyte_of_problems_is_refused_in_plain_lines(number: int) -> None:
     data = json.dumps(
         {"version": 1, "name": "a", "revision": 1, "scope": {"account_id": "123456789012", "region": "eu-west-1"}}

@@ -334,7 +334,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "16:41: 'local' is not a route target (resources.route_table.out.routes['0.0.0.0/0']); "
-                "write internet_gateway/<name>, or the id of a nat-, pcx-, tgw-, vgw-, eni-, vpce- or "
+                "write internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce- or "
                 "eigw- target"
             ),
         ],
@@ -366,7 +366,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "17:41: 'vpc/main' is not a valid reference here (resources.route_table.in.subnets[0]); "
-                "write subnet/<name> of a subnet in this document"
+                "write subnet/<name> of a subnet in this document, or a subnet id subnet-..."
             ),
         ],
     ),
@@ -499,20 +499,6 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
             (
                 "47:28: 'db_subnet_group/data' is not declared in this document "
                 "(resources.db_instance.orders.db_subnet_group); did you mean 'db_subnet_group/Data'?"
-            ),
-        ],
-    ),
-    (
-        "a subnet group called default",
-        [('"data": { "desc', '"default": { "desc')],
-        [
-            (
-                "37:26: a DB subnet group cannot be called default (resources.db_subnet_group.default); "
-                "choose another name"
-            ),
-            (
-                "47:28: 'db_subnet_group/data' is not declared in this document "
-                "(resources.db_instance.orders.db_subnet_group); did you mean 'db_subnet_group/default'?"
             ),
         ],
     ),

@@ -11,7 +11,10 @@ from jsonschema import Draft202012Validator
 import desired_state
 from desired_state.resource import SECTIONS
 from desired_state.schema import FILE, schema, written
+from tests.support.documents import ADOPTED
 
+KINDS = ", ".join(f"'^{kind}/.'" for kind in sorted(SECTIONS))
+NOT_VPC = KINDS.removesuffix(", '^vpc/.'")
 EXAMPLES = sorted((Path(desired_state.__file__).parent / "examples").glob("*.json"))
 
 
@@ -51,6 +54,40 @@ def test_null_is_nowhere_a_value() -> None:
 def test_a_wrong_shape_is_seen_by_an_editor_too(resources: object, message: str) -> None:
     document = json.loads(EXAMPLES[0].read_text(encoding="utf-8")) | {"resources": resources}
     assert message in [error.message for error in validator().iter_errors(document)]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"adopt": {"route_table/a": "acl-01234567"}}, "'acl-01234567' is not valid under any of the given schemas"),
+        ({"adopt": {"db_instance/a": "new"}}, "'new' does not match '^db-[A-Z0-9]{26}$'"),
+        ({"adopt": {"elastic_ip/a": "new"}}, "'elastic_ip/a' does not match any of the regexes: " + KINDS),
+        ({"external": {"vpc/a": {"id": "vpc-01234567"}}}, "'vpc/a' does not match any of the regexes: " + NOT_VPC),
+        ({"external": {"subnet/a": {}}}, "{} is not valid under any of the given schemas"),
+        ({"external": {"subnet/a": {"id": "subnet-01234567", "name": "b"}}}, "'document' is a dependency of 'name'"),
+        ({"formerly": ["Shop"]}, "'Shop' does not match '^[a-z0-9][a-z0-9-]{0,62}$'"),
+        ({"formerly": [f"old-{n}" for n in range(11)]}, f"{[f'old-{n}' for n in range(11)]} is too long"),
+        ({"note": "x" * 1001}, f"'{'x' * 1001}' is too long"),
+    ],
+)
+def test_the_words_of_adoption_are_checked_by_an_editor_too(words: dict[str, object], message: str) -> None:
+    assert [error.message for error in validator().iter_errors(json.loads(ADOPTED) | words)] == [message]
+
+
+def test_a_document_of_a_network_that_exists_has_the_shape() -> None:
+    assert [error.message for error in validator().iter_errors(json.loads(ADOPTED))] == []
+
+
+def test_what_rds_knows_by_its_name_has_no_former_names() -> None:
+    definitions = schema()["$defs"]
+    with_names = [kind for kind, model in SECTIONS.items() if "formerly" in definitions[model.__name__]["properties"]]
+    assert with_names == [kind for kind, model in SECTIONS.items() if not model.never_renamed]
+    assert SECTIONS.keys() - set(with_names) == {"db_instance", "db_subnet_group"}
+
+
+def test_an_editor_explains_every_word_of_the_document() -> None:
+    words = schema()["properties"]
+    assert [word for word, one in words.items() if "description" not in one and "$ref" not in one] == []
 
 
 def validator() -> Draft202012Validator:
