@@ -139,7 +139,8 @@ def _map_public_ip(session: boto3.Session, network: Network) -> None:
 
 
 def _change_tag(session: boto3.Session, network: Network) -> None:
-    session.client("ec2").create_tags(Resources=[network.vpc_id], Tags=[{"Key": "Name", "Value": "old-do-not-use"}])
+    tags: Any = [{"Key": "setpoint:name", "Value": "old-do-not-use"}]
+    session.client("ec2").create_tags(Resources=[network.vpc_id], Tags=tags)
 
 
 def _expose_database(session: boto3.Session, network: Network) -> None:
@@ -246,7 +247,7 @@ DRIFTS: tuple[Drift, ...] = (
     ),
     _drift(
         "tag-changed",
-        "A tagging script renamed the VPC.",
+        "A tagging script renamed the VPC in its tag setpoint:name.",
         _change_tag,
         ("vpc/MyVPC", "tags"),
     ),

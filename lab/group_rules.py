@@ -154,7 +154,7 @@ def write(live: Live, live_rule: Any, rule: Rule) -> None:
     elif key.kind == "cidr6":
         live_rule.ip_range = {"CidrIpv6": key.source, **described}
     elif key.kind == "group":
-        live_rule.source_group = {"GroupId": key.source, "UserId": live.account, **described}
+        live_rule.source_group = {"GroupId": key.source, "UserId": live.owner_of(key.source), **described}
     else:
         live_rule.prefix_list_id, live_rule.prefix_list_description = key.source, rule.description
 
@@ -185,7 +185,7 @@ def row(live: Live, live_rule: Any) -> Answer:
     shown: Answer = {
         "SecurityGroupRuleId": live_rule.id,
         "GroupId": live_rule.group_id,
-        "GroupOwnerId": live.account,
+        "GroupOwnerId": live.owner_of(live_rule.group_id),
         "IsEgress": live_rule.is_egress,
         "IpProtocol": key.protocol,
         "FromPort": -1 if key.first is None else key.first,

@@ -72,9 +72,24 @@ class Live:
     def vpc(self, vpc_id: str) -> Any:
         return self._found(self.ec2.vpcs, vpc_id, "InvalidVpcID.NotFound", "vpc ID")
 
+    @property
+    def owners(self) -> dict[str, str]:
+        """The things of other accounts, by id. In moto's backend, so that it is saved and restored with it."""
+        found: dict[str, str] = vars(self.ec2).setdefault("laboratory_owners", {})
+        return found
+
+    def owner_of(self, resource_id: str) -> str:
+        """The account that an EC2 resource belongs to."""
+        return self.owners.get(resource_id, self.account)
+
+    def blocks(self, vpc_id: str, *, ipv6: bool = False) -> list[str]:
+        """The networks of a VPC, without those that it has no longer."""
+        held = self.vpc(vpc_id).get_cidr_block_association_set(ipv6=ipv6)
+        return [each["cidr_block"] for each in held if each["cidr_block_state"]["state"] == "associated"]
+
     def has_ipv6(self, vpc_id: str) -> bool:
         """Whether the VPC has an IPv6 block."""
-        return bool(self.vpc(vpc_id).get_cidr_block_association_set(ipv6=True))
+        return bool(self.blocks(vpc_id, ipv6=True))
 
     def subnets(self) -> dict[str, Any]:
         return {key: subnet for zone in self.ec2.subnets.values() for key, subnet in zone.items()}

@@ -3,8 +3,9 @@
 moto answers everything in one page, from which `cut` takes the requested one. Without MaxResults EC2 returns
 everything; RDS returns at most 100 items. A token is opaque, and valid only for the call that returned it.
 
-Facts encoded (botocore ec2 and rds models): MaxResults 5-1000, DescribeRouteTables 5-100; MaxRecords 20-100, default
-100.
+Facts encoded (botocore ec2 and rds models): MaxResults 5-1000, DescribeRouteTables 5-100, DescribeEgressOnlyInternet-
+Gateways 5-255, no smallest one of DescribeVpcEndpoints and DescribeFlowLogs; DescribeVpnGateways has no pages;
+MaxRecords 20-100, default 100.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ EC2_PAGES = {
     "DescribeSecurityGroups": Pages("SecurityGroups", 5, 1000),
     "DescribeSecurityGroupRules": Pages("SecurityGroupRules", 5, 1000),
     "DescribeNetworkAcls": Pages("NetworkAcls", 5, 1000),
+    "DescribeNetworkInterfaces": Pages("NetworkInterfaces", 5, 1000),
+    "DescribeNatGateways": Pages("NatGateways", 5, 1000),
+    "DescribeVpcEndpoints": Pages("VpcEndpoints", 1, 1000),
+    "DescribeVpcPeeringConnections": Pages("VpcPeeringConnections", 5, 1000),
+    "DescribeTransitGatewayVpcAttachments": Pages("TransitGatewayVpcAttachments", 5, 1000),
+    "DescribeEgressOnlyInternetGateways": Pages("EgressOnlyInternetGateways", 5, 255),
+    "DescribeFlowLogs": Pages("FlowLogs", 1, 1000),
 }
 RDS_PAGES = {
     "DescribeDBInstances": Pages("DBInstances", 20, 100),

@@ -6,8 +6,8 @@ Facts encoded (RDS API reference, ModifyDBInstance; RDS User Guide, "Modifying a
 available instance (storage-full lets storage grow, storage-optimization refuses storage changes only); some settings
 take effect immediately regardless of ApplyImmediately, the others wait in PendingModifiedValues or, with it, are
 applied together with everything that waits; setting a value back cancels its pending change; one invalid field refuses
-the whole call; moving to another subnet group within the VPC is refused. A modify without changes is refused (AWS may
-also answer 200).
+the whole call; a new name waits like any other change (rds_names); moving to another subnet group within the VPC is
+refused. A modify without changes is refused (AWS may also answer 200).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_clock, rds_limits
+from lab import rds_clock, rds_limits, rds_names
 from lab.live import Live, Params, without
 from lab.refusal import Refusal
 
@@ -68,10 +68,12 @@ def change(live: Live, instance: Any, params: Params) -> None:
         held.queued.update(held.waiting)
         held.waiting = {}
     if held.queued:
-        rds_clock.start(instance, "modifying")
+        rds_clock.start(instance, "renaming" if rds_clock.NEW_NAME in held.queued else "modifying")
 
 
 def _is_held(instance: Any, name: str, value: Any) -> bool:
+    if name == rds_clock.NEW_NAME:
+        return bool(instance.db_instance_identifier == value)
     if name == "MaxAllocatedStorage":
         return bool((instance.max_allocated_storage or instance.allocated_storage) == value)
     attribute = _ATTRIBUTES.get(name)
@@ -115,6 +117,8 @@ def _check_status(instance: Any, changes: Params) -> None:
 def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -> None:
     """Checks one modify as a whole: one invalid field refuses all. Canonicalizes `changes` as RDS does."""
     vpc_id = _vpc_of(live, instance)
+    if rds_clock.NEW_NAME in changes:
+        changes[rds_clock.NEW_NAME] = _new_name(live, instance, changes[rds_clock.NEW_NAME])
     if "DBSubnetGroupName" in changes:
         _check_move(live, instance, changes)
     if "VpcSecurityGroupIds" in changes:
@@ -144,6 +148,11 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
     exports = changes.get("CloudwatchLogsExportConfiguration") or {}
     rds_limits.check_log_exports([*exports.get("EnableLogTypes", []), *exports.get("DisableLogTypes", [])])
     _check_managed_password(instance, changes)
+
+
+def _new_name(live: Live, instance: Any, name: str) -> str:
+    own: str = instance.db_instance_identifier
+    return own if name.lower() == own else rds_names.free(live, name)
 
 
 def _vpc_of(live: Live, instance: Any) -> str:

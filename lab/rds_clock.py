@@ -14,18 +14,20 @@ from typing import Any
 
 from lab.live import Answer, Live, Params
 
-BUSY = frozenset({"creating", "modifying", "deleting"})
+BUSY = frozenset({"creating", "modifying", "renaming", "deleting"})
 PASSING = BUSY | {
-    "backing-up", "rebooting", "renaming", "upgrading", "maintenance", "starting", "storage-optimization",
+    "backing-up", "rebooting", "upgrading", "maintenance", "starting", "storage-optimization",
     "configuring-enhanced-monitoring", "configuring-iam-database-auth", "configuring-log-exports",
     "resetting-master-credentials", "storage-config-upgrade", "validating-configuration", "delete-precheck",
 }  # fmt: skip
+
+NEW_NAME = "NewDBInstanceIdentifier"
 
 # ModifyDBInstance parameter -> member of PendingModifiedValues, where the names differ.
 PENDING_NAMES = {
     "DBPortNumber": "Port",
     "EnableIAMDatabaseAuthentication": "IAMDatabaseAuthenticationEnabled",
-    "NewDBInstanceIdentifier": "DBInstanceIdentifier",
+    NEW_NAME: "DBInstanceIdentifier",
 }
 SHOWN_PENDING = frozenset(
     {
@@ -126,6 +128,20 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
         instance.allocated_storage = rest.pop("AllocatedStorage")
     if "MaxAllocatedStorage" in rest:
         instance.max_allocated_storage = max(rest.pop("MaxAllocatedStorage"), instance.allocated_storage)
+    name = rest.pop(NEW_NAME, None)
     if rest:
         identifier = instance.db_instance_identifier
         live.moto("rds", "ModifyDBInstance", {"DBInstanceIdentifier": identifier, **rest, "ApplyImmediately": True})
+    if name is not None and name not in live.rds.databases:  # else it was taken while the change waited
+        _rename(live, instance, name)
+
+
+def _rename(live: Live, instance: Any, name: str) -> None:
+    former: str = instance.db_instance_identifier
+    del live.rds.databases[former]
+    instance.db_instance_identifier = name
+    live.rds.databases[name] = instance
+    # moto names automatic snapshots after the instance, and refuses the next one that gets the former name.
+    for key, snapshot in list(live.rds.database_snapshots.items()):
+        if snapshot.snapshot_type == "automated" and snapshot.db_instance_identifier == former:
+            del live.rds.database_snapshots[key]

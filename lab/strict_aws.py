@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -24,10 +24,16 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 
 from lab import (
+    other_reads,
+    owners,
     paging,
     rds_clock,
+    rds_restores,
     strict_acls,
+    strict_blocks,
+    strict_endpoints,
     strict_groups,
+    strict_propagation,
     strict_rds,
     strict_routes,
     strict_rules,
@@ -47,14 +53,18 @@ REGION = "ap-northeast-2"
 _READS = ("Describe", "List", "Get", "Lookup", "Scan", "Query")
 _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
     "ec2": {
+        **other_reads.OPERATIONS,
         **strict_vpc.OPERATIONS,
+        **strict_blocks.OPERATIONS,
+        **strict_endpoints.OPERATIONS,
+        **strict_propagation.OPERATIONS,
         **strict_routes.OPERATIONS,
         **strict_groups.OPERATIONS,
         **strict_rules.OPERATIONS,
         **strict_acls.OPERATIONS,
         **strict_tags.OPERATIONS,
     },
-    "rds": {**strict_rds.OPERATIONS, **strict_subnet_groups.OPERATIONS},
+    "rds": {**strict_rds.OPERATIONS, **rds_restores.OPERATIONS, **strict_subnet_groups.OPERATIONS},
 }
 _FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -155,6 +165,21 @@ class StrictAws:
         with self._lock:
             rds_clock.put(self._live, identifier, status, pending)
 
+    def give(self, resource_id: str, account: str) -> None:
+        """Make an EC2 resource belong to another account; of a VPC also everything in it."""
+        with self._lock:
+            owners.give(self._live, resource_id, account)
+
+    def learn(self, gateway_id: str, networks: Iterable[str]) -> None:
+        """The networks that a VPN gateway has learned from its partner, instead of those before."""
+        with self._lock:
+            strict_propagation.learn(self._live, gateway_id, networks)
+
+    def tag_as_aws(self, resource: str, tags: Mapping[str, str]) -> None:
+        """Put tags that only AWS may put (`aws:...`) on an EC2 resource, by its id, or a DB instance, by its name."""
+        with self._lock:
+            strict_tags.tag_as_aws(self._live, resource, tags)
+
     def save(self) -> World:
         """The current state of EC2, RDS and this layer, without faults, calls and settings."""
         with self._lock:
@@ -253,12 +278,16 @@ class StrictAws:
         if service == "cloudtrail" and operation == "LookupEvents":
             return {**self.trail.lookup(plain), "ResponseMetadata": metadata()}
         strict_tags.check_at_creation(operation, plain)
+        if service == "ec2" and not operation.startswith(_READS):
+            owners.check(self._live, operation, plain)
         pages = paging.pages_of(service, operation)
         act = _STRICT.get(service, {}).get(operation)
         if pages is not None:
             paging.check(service, pages, plain)
         request = paging.unpaged(service, plain) if pages is not None else plain
         answer = act(self._live, request) if act is not None else self._live.moto(service, operation, request)
+        if service == "ec2":
+            owners.mark(self._live, operation, answer)
         if pages is not None:
             answer = paging.cut(service, operation, pages, plain, answer)
         return {**answer, "ResponseMetadata": metadata()}

@@ -1,9 +1,9 @@
 """Security groups as in AWS; strict_rules has their rules. Called by strict_aws.
 
 Facts encoded (EC2 API reference, CreateSecurityGroup, DeleteSecurityGroup, DescribeSecurityGroups): names are unique
-in a VPC regardless of case, `default` is reserved, and a name must not start with `sg-`; a new group allows everything
-out (IPv6 too if the VPC has it); a default group allows itself in and cannot be deleted; deleting a group that another
-group's rule refers to, or that a network interface or a DB instance uses, is DependencyViolation.
+for one owner in a VPC regardless of case, `default` is reserved, and a name must not start with `sg-`; a new group
+allows everything out (IPv6 too if the VPC has it); a default group allows itself in and cannot be deleted; deleting a
+group that another group's rule refers to, or that a network interface or a DB instance uses, is DependencyViolation.
 """
 
 from __future__ import annotations
@@ -30,9 +30,15 @@ def create(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidGroup.Reserved", "The security group name 'default' is reserved")
     vpc_id = params.get("VpcId") or live.ec2.default_vpc.id
     live.vpc(vpc_id)
-    if any(group.vpc_id == vpc_id and group.name.lower() == name.lower() for group in live.groups()):
+    ours = (group for group in live.groups() if group.vpc_id == vpc_id and live.owner_of(group.id) == live.account)
+    if any(group.name.lower() == name.lower() for group in ours):
         raise Refusal("InvalidGroup.Duplicate", f"The security group '{name}' already exists for VPC '{vpc_id}'")
-    return live.moto("ec2", "CreateSecurityGroup", {**params, "VpcId": vpc_id})
+    # moto knows one owner, and would refuse the name of another account's group.
+    held = any(group.vpc_id == vpc_id and group.name == name for group in live.groups())
+    answer = live.moto("ec2", "CreateSecurityGroup", {**params, "VpcId": vpc_id, "GroupName": "new" if held else name})
+    made = live.group(answer["GroupId"])
+    made.name = made.group_name = name
+    return answer
 
 
 def let_itself_in(live: Live, vpc_id: str) -> None:
@@ -102,7 +108,7 @@ def _shown(live: Live, group: Any) -> Answer:
         "GroupName": group.name,
         "Description": group.description,
         "VpcId": group.vpc_id,
-        "OwnerId": live.account,
+        "OwnerId": live.owner_of(group.id),
         "SecurityGroupArn": group.arn,
         "Tags": live.tags(group.id),
         "IpPermissions": permissions(group.ingress_rules),

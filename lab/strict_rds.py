@@ -3,7 +3,7 @@
 Facts encoded (RDS API reference, CreateDBInstance, DeleteDBInstance, DescribeDBInstances): identifiers are stored in
 lower case and found in any case, also by ARN; an instance in a named subnet group is private by default, and has the
 default group of its VPC; there is no endpoint while it is being created; deleting requires a choice about the final
-snapshot and takes a while.
+snapshot and takes a while. rds_names has names and resource ids, rds_restores what is restored.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_changes, rds_clock, rds_limits
+from lab import rds_changes, rds_clock, rds_limits, rds_names
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 
 
 def create(live: Live, params: Params) -> Answer:
-    wanted = {**params, "DBInstanceIdentifier": params["DBInstanceIdentifier"].lower()}
-    identifier = wanted["DBInstanceIdentifier"]
-    rds_limits.check_identifier(identifier)
-    if identifier in {instance.db_instance_identifier for instance in live.instances()}:
-        raise Refusal("DBInstanceAlreadyExists", "DB instance already exists")
+    wanted = {**params, "DBInstanceIdentifier": rds_names.free(live, params["DBInstanceIdentifier"])}
     _check_new(wanted)
+    return add(live, wanted)
+
+
+def add(live: Live, wanted: Params) -> Answer:
+    """Make an instance whose own settings are checked, after those of its network."""
     group = live.subnet_group(wanted["DBSubnetGroupName"]) if wanted.get("DBSubnetGroupName") else None
     vpc_id = group.vpc_id if group is not None else live.ec2.default_vpc.id
     if group is not None:
@@ -37,7 +38,7 @@ def create(live: Live, params: Params) -> Answer:
     if group is not None:
         wanted.setdefault("AvailabilityZone", group._subnets[0].availability_zone)
     live.moto("rds", "CreateDBInstance", wanted)
-    instance = live.instance(identifier)
+    instance = live.instance(wanted["DBInstanceIdentifier"])
     _finish(live, instance)
     rds_clock.start(instance, "creating")
     return {"DBInstance": _shown(live, instance)}
@@ -75,8 +76,8 @@ def _check_new(wanted: Params) -> None:
 
 def _finish(live: Live, instance: Any) -> None:
     # moto gives every instance one resource id, a key id for a key ARN, and `admin` for the secret's user.
-    digest = hashlib.sha256(f"{live.account}/{instance.db_instance_identifier}/{instance.created}".encode()).hexdigest()
-    instance.dbi_resource_id = f"db-{digest[:26].upper()}"
+    instance.dbi_resource_id = rds_names.resource_id(live)
+    digest = hashlib.sha256(f"{live.account}/{instance.dbi_resource_id}".encode()).hexdigest()
     if instance.storage_encrypted and not str(instance.kms_key_id).startswith("arn:"):
         instance.kms_key_id = f"arn:aws:kms:{live.region}:{live.account}:key/{digest[:8]}-0000-4000-8000-{digest[8:20]}"
     if instance.manage_master_user_password:

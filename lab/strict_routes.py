@@ -4,7 +4,9 @@ Facts encoded (EC2 API reference, CreateRoute, ReplaceRoute, DeleteRoute, Associ
 tables", and quotas): the local route is neither created nor deleted, but can get an interface as target, and be set
 back with LocalTarget; ReplaceRoute of a missing route is InvalidParameterValue (moto #6425); a route to a detached
 gateway stays, in state blackhole, and is active again when the same gateway is attached; a subnet has one explicit
-association; the main association is replaced, never removed; 50 routes per table and family.
+association; the main association is replaced, never removed; 50 routes per table and family; the route of a gateway
+endpoint is changed through the endpoint only (the code is not documented; here InvalidParameterValue). Propagated
+routes are those of strict_propagation.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import canonical
+from lab import canonical, strict_propagation
 from lab.live import Answer, Live, Params, needs_known, without
 from lab.refusal import Refusal
+from lab.strict_blocks import drop_former_routes
+from lab.strict_endpoints import is_endpoint_route
 
 MOST_ROUTES = 50
 _TARGETS = (
@@ -56,6 +60,8 @@ def _check_target(live: Live, table: Any, params: Params) -> None:
         code = "MissingParameter" if not named else "InvalidParameterCombination"
         raise Refusal(code, "The request must contain exactly one target")
     target = params[named[0]]
+    if target in live.ec2.vpc_end_points and named[0] == "GatewayId":
+        raise Refusal("InvalidParameterValue", f"The routes to {target} are changed through the endpoint only")
     if named[0] == "GatewayId" and not target.startswith(("vgw-", "vpce-")):
         gateway = live.ec2.internet_gateways.get(target)
         if gateway is None:
@@ -96,6 +102,7 @@ def replace_route(live: Live, params: Params) -> Answer:
     if route is None:
         message = f"There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
         raise Refusal("InvalidParameterValue", message)
+    _refuse_endpoint_route(table, route)
     if params.get("LocalTarget"):
         return _back_to_local(route, destination)
     _check_target(live, table, params)
@@ -106,6 +113,12 @@ def replace_route(live: Live, params: Params) -> Answer:
     if route.local:
         route.local, route.was_local = False, True
     return answer
+
+
+def _refuse_endpoint_route(table: Any, route: Any) -> None:
+    if is_endpoint_route(route):
+        message = f"cannot change the VPC endpoint route {route.gateway.id} in route table {table.id}"
+        raise Refusal("InvalidParameterValue", message)
 
 
 def _back_to_local(route: Any, destination: str) -> Answer:
@@ -126,6 +139,7 @@ def delete_route(live: Live, params: Params) -> Answer:
     if _is_local(route):
         message = f"cannot remove local route {destination} in route table {table.id}"
         raise Refusal("InvalidParameterValue", message)
+    _refuse_endpoint_route(table, route)
     del table._routes[route.id]
     return {}
 
@@ -136,6 +150,9 @@ def create_table(live: Live, params: Params) -> Answer:
         return earlier
     live.vpc(params["VpcId"])
     answer = live.moto("ec2", "CreateRouteTable", params)
+    table = live.route_table(answer["RouteTable"]["RouteTableId"])
+    drop_former_routes(live, table)
+    answer["RouteTable"] = _shown(live, table)
     live.remember_request("CreateRouteTable", params, answer)
     return answer
 
@@ -145,6 +162,8 @@ def delete_table(live: Live, params: Params) -> Answer:
     if table.main_association_id is not None:
         raise Refusal("DependencyViolation", f"The routeTable '{table.id}' has dependencies and cannot be deleted.")
     live.moto("ec2", "DeleteRouteTable", {"RouteTableId": table.id})
+    for endpoint in live.ec2.vpc_end_points.values():
+        endpoint.route_table_ids = [each for each in endpoint.route_table_ids if each != table.id]
     live.ec2.tags.pop(table.id, None)
     return {}
 
@@ -203,7 +222,13 @@ def describe(live: Live, params: Params) -> Answer:
         table = live.route_table(shown["RouteTableId"])
         for route in shown["Routes"]:
             _mark(live, table, route)
+        strict_propagation.show(live, table, shown)
     return answer
+
+
+def _shown(live: Live, table: Any) -> Answer:
+    shown: Answer = describe(live, {"RouteTableIds": [table.id]})["RouteTables"][0]
+    return shown
 
 
 def _mark(live: Live, table: Any, shown: Answer) -> None:

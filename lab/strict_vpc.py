@@ -2,7 +2,8 @@
 
 Facts encoded (EC2 API reference, CreateVpc, ModifyVpcAttribute, CreateSubnet, ModifySubnetAttribute,
 AttachInternetGateway; VPC User Guide, "DNS attributes", "Subnet sizing"): /16 to /28; one attribute per modify; DNS
-hostnames need DNS support; a new subnet maps no public addresses; one gateway per VPC, which cannot be detached while
+hostnames need DNS support; a new subnet maps no public addresses, and one with
+IPv6 only is shown without CidrBlock; one gateway per VPC, which cannot be detached while
 an elastic address is mapped (here a public DB instance does not prevent it: see lab/drifts.py). The quota of five VPCs
 per Region is not enforced (tests create more). The code for hostnames without support is not documented; here
 InvalidParameterCombination.
@@ -95,14 +96,13 @@ def describe_vpc_attribute(live: Live, params: Params) -> Answer:
 
 def create_subnet(live: Live, params: Params) -> Answer:
     live.vpc(params["VpcId"])
-    if not params.get("CidrBlock"):
+    if not params.get("CidrBlock") and not params.get("Ipv6Native"):
         raise Refusal("MissingParameter", "Either 'cidrBlock' or 'ipv6CidrBlock' should be provided.")
-    block = canonical.cidr4(params["CidrBlock"])
-    if not 16 <= ipaddress.ip_network(block).prefixlen <= 28:
-        raise Refusal("InvalidSubnet.Range", f"The CIDR '{block}' is invalid.")
-    canonical_params = {**params, "CidrBlock": block}
+    canonical_params = dict(params)
+    if params.get("CidrBlock"):
+        canonical_params["CidrBlock"] = _subnet_block(live, params["VpcId"], params["CidrBlock"])
     if params.get("Ipv6CidrBlock"):
-        canonical_params["Ipv6CidrBlock"] = canonical.cidr6(params["Ipv6CidrBlock"])
+        canonical_params["Ipv6CidrBlock"] = _subnet_block6(live, params["VpcId"], params["Ipv6CidrBlock"])
     if not params.get("AvailabilityZoneId"):
         canonical_params["AvailabilityZone"] = _zone(live, params.get("AvailabilityZone"))
     answer = live.moto("ec2", "CreateSubnet", canonical_params)
@@ -111,6 +111,25 @@ def create_subnet(live: Live, params: Params) -> Answer:
     subnet.map_public_ip_on_launch = False
     answer["Subnet"]["MapPublicIpOnLaunch"] = False
     return answer
+
+
+def _subnet_block(live: Live, vpc_id: str, text: str) -> str:
+    block = canonical.cidr4(text)
+    network = ipaddress.IPv4Network(block)
+    # moto also counts the blocks that the VPC no longer has.
+    inside = any(network.subnet_of(ipaddress.IPv4Network(held)) for held in live.blocks(vpc_id))
+    if not 16 <= network.prefixlen <= 28 or not inside:
+        raise Refusal("InvalidSubnet.Range", f"The CIDR '{block}' is invalid.")
+    return block
+
+
+def _subnet_block6(live: Live, vpc_id: str, text: str) -> str:
+    block = canonical.cidr6(text)
+    network = ipaddress.IPv6Network(block)
+    inside = any(network.subnet_of(ipaddress.IPv6Network(held)) for held in live.blocks(vpc_id, ipv6=True))
+    if network.prefixlen != 64 or not inside:
+        raise Refusal("InvalidSubnet.Range", f"The CIDR '{block}' is invalid.")
+    return block
 
 
 def _zone(live: Live, wanted: str | None) -> str:
