@@ -232,7 +232,10 @@ _LIVE_TARGETS = (
 
 def route_target(route: Item) -> str:
     """The id of a live route's target, `local` for the VPC itself; empty if AWS shows none."""
-    return next((str(route[name]) for name in _LIVE_TARGETS if route.get(name)), "")
+    for name in _LIVE_TARGETS:
+        if target := route.get(name):
+            return str(target)
+    return ""
 
 
 def route_destination(route: Item) -> str:

@@ -15,17 +15,39 @@ from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from desired_state.members import Tags
 from desired_state.resource import Resource
-from reconciler.model import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Snapshot
+from reconciler.model import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Policy, Snapshot
 from reconciler.model.kind import Kind, PlanContext
 
 
-def wanted(document: Document, address: Address, kind: Kind) -> Resource:
-    """The declared resource, with the tags of its owner (and a Name tag, if the kind is named by one)."""
+def owner_tags(document: Document, address: Address) -> dict[str, str]:
+    """The two tags that say whose a resource is."""
+    return {DOCUMENT_TAG: document.name, NAME_TAG: address.name}
+
+
+def sets_tags(document: Document, policy: Policy, address: Address) -> bool:
+    """Whether the owner's tags are set on a live resource: only where differences are corrected at all."""
+    return policy.mode == "correct" and document.resources[address].enforcement == "correct"
+
+
+def wanted(document: Document, policy: Policy, address: Address, kind: Kind, *, missing: bool) -> Resource:
+    """The declared resource, with the tags of its owner. A new one also gets a Name tag, if the kind has no other name;
+    afterwards that tag is a person's, like any other.
+    """
     resource = document.resources[address]
-    owned = {DOCUMENT_TAG: document.name, NAME_TAG: address.name}
-    if kind.observe.named_by_tag(resource, document):
+    owned = owner_tags(document, address) if missing or sets_tags(document, policy, address) else {}
+    if missing and kind.create.named_by_tag(resource):
         owned["Name"] = address.name
-    return resource.but(tags=Tags(owned | (resource.tags or {})))
+    return resource.but(tags=Tags(owned | (resource.tags or {}))) if owned else resource
+
+
+def untagged(document: Document, policy: Policy, snapshot: Snapshot) -> Iterator[Address]:
+    """The live resources without their owner's tags where these are not set."""
+    for address, seen in snapshot.resources.items():
+        declared = document.resources[address].enforcement != "ignore" and seen.spec.tags is not None
+        if declared and not sets_tags(document, policy, address):
+            tags = owner_tags(document, address)
+            if not tags.items() <= seen.spec.tags.items():
+                yield address
 
 
 def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Mapping[str, Kind]) -> tuple[Change, ...]:
@@ -34,8 +56,8 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
     for address, resource in document.resources.items():
         if resource.enforcement == "ignore" or address in snapshot.unreadable or address in snapshot.ambiguous:
             continue
-        kind = kinds[address.kind]
-        want, have = wanted(document, address, kind), snapshot.resources.get(address)
+        kind, have = kinds[address.kind], snapshot.resources.get(address)
+        want = wanted(document, context.policy, address, kind, missing=have is None)
         base = have.spec if have else kind.create.initial_state(want, context)
         found = tuple(differences(address, want, base))
         if found or have is None:

@@ -9,21 +9,20 @@ consistency).
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
+from reconciler.engine.identity import Identified, identify
 from reconciler.kinds import REGISTRY, dependencies, ranked
-from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Observed, Reason, Ref, Snapshot, Unmanaged
-from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext
+from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
+from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
 
 log = logging.getLogger(__name__)
 
@@ -56,29 +55,30 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
         if not context.vpc_id:
             if hint:
                 _guess(context, hint, reader)
-            context = _find_vpc(context, reader, look)
-        found = _look(context, reader, REGISTRY)
-        if again := _kinds_with_missing(found):
+            context = _find_vpc(context, reader, look, hint)
+        read = _look(context, reader, REGISTRY)
+        known = _identify(read)
+        if again := _kinds_with_missing(read, known):
             look.pause()
             reader.forget()
-            found |= _look(context, reader, {name: REGISTRY[name] for name in again})
-    if document.scope.vpc_id and not found["vpc"].problem and not found["vpc"].items:
+            read |= _look(context, reader, {name: REGISTRY[name] for name in again})
+            known = _identify(read)
+    if document.scope.vpc_id and not read["vpc"].problem and not read["vpc"].items:
         where = f"account {document.scope.account_id}, {document.scope.region}"
         problem = f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
         raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
-    return _snapshot(document, found, at)
+    _refuse_vpc(document, known.get("vpc"))
+    return _snapshot(document, read, known, at)
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The result of one kind's reads: its items, which resources they are, and what went wrong."""
+class _Answered:
+    """The result of one kind's reads: its items, or what went wrong."""
 
     kind: Kind
     context: ReadContext
     answers: Mapping[Read, list[Any]]
     items: tuple[Item, ...]
-    matched: Mapping[Address, tuple[Item, ...]]
-    claimed: Mapping[Address, Cause]
     problem: Cause | None = None
 
 
@@ -127,111 +127,104 @@ def _reads(kind: Kind, context: ReadContext) -> Iterable[Read]:
     return kind.observe.reads(replace(context, declared=context.document.of_kind(kind.name)))
 
 
-def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions) -> ReadContext:
-    """The context with the id of the document's VPC; without one if it does not exist, even after a second read."""
+def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint: str) -> ReadContext:
+    """The context with the id of the document's VPC; without one if it does not exist, even after a second read. The
+    VPC `hint` was the document's: if it is still there, no other one is created in its place.
+    """
     kind = REGISTRY["vpc"]
     context = replace(context, declared=context.document.of_kind("vpc"))
     for attempt in (1, 2):
-        found = _look(context, reader, {"vpc": kind})["vpc"]
-        if found.problem:
-            raise ObserveError(replace(found.problem, message=f"the VPC could not be searched for: {found.problem}"))
-        items = found.matched[context.document.vpc]
-        if cause := found.claimed.get(context.document.vpc):
-            raise ObserveError(replace(cause, message=f"{context.document.vpc}: {cause}"))
-        if len(items) > 1:
-            ids = ", ".join(sorted(kind.observe.id(item) for item in items))
-            hint = "name the one you mean in scope.vpc_id"
-            problem = f"{len(items)} VPCs could be {context.document.vpc}: {ids}; {hint}"
-            raise ObserveError(Cause(Reason.AMBIGUOUS, problem))
-        if items:
-            known = replace(context, vpc_id=kind.observe.id(items[0]), declared={})
-            reader.answers[next(iter(kind.observe.reads(known)))] = list(items)
-            return known
+        read = _look(context, reader, {"vpc": kind})
+        if problem := read["vpc"].problem:
+            raise ObserveError(replace(problem, message=f"the VPC could not be searched for: {problem}"))
+        known = _identify(read)["vpc"]
+        _refuse_vpc(context.document, known)
+        if match := known.matched.get(context.document.vpc):
+            found = replace(context, vpc_id=kind.observe.id(match.item), declared={})
+            reader.answers[next(iter(kind.observe.reads(found)))] = [match.item]
+            return found
+        if any(kind.observe.id(item) == hint for item in read["vpc"].items):
+            whose = known.foreign.get(hint, "its tags, its Name tag or its network have changed")
+            line = (
+                f'name it in scope.vpc_id, or write "adopt": {{"{context.document.vpc}": "new"}} to have another made'
+            )
+            message = (
+                f"{context.document.vpc}: {hint} was this document's VPC, and is not found any more: {whose}; {line}"
+            )
+            raise ObserveError(Cause(Reason.IDENTITY_CHANGED, message))
         if attempt == 1:
             look.pause()
             reader.forget()
     return replace(context, declared={})
 
 
-def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Found]:
+def _refuse_vpc(document: Document, known: Identified | None) -> None:
+    """Which VPC it is decides about everything, so a problem of the VPC ends the run."""
+    if known and (cause := known.problems.get(document.vpc)):
+        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}"))
+
+
+def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Answered]:
     contexts = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
     reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
     reader.read(one for some in reads.values() for one in some)
     for name, kind in kinds.items():
         reads[name] += kind.observe.more(contexts[name], reader.answers)
     reader.read(one for some in reads.values() for one in some)
-    return {name: _found(kind, contexts[name], reads[name], reader) for name, kind in kinds.items()}
+    return {name: _answered(kind, contexts[name], reads[name], reader) for name, kind in kinds.items()}
 
 
-def _found(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader) -> _Found:
+def _answered(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader) -> _Answered:
     if problems := [reader.problems[one] for one in reads if one in reader.problems]:
         cause = Cause(Reason.UNREADABLE, "; ".join(map(str, problems)), problems[0].cause.code)
         log.warning("%s could not be read: %s", kind.name, cause)
-        return _Found(kind, context, {}, (), {}, {}, cause)
+        return _Answered(kind, context, {}, (), cause)
     answers = {one: reader.answers[one] for one in reads}
-    items = tuple(kind.observe.live(context, answers))
-    matched, claimed = _identify(kind, context, items)
-    return _Found(kind, context, answers, items, matched, claimed)
+    return _Answered(kind, context, answers, tuple(kind.observe.live(context, answers)))
 
 
-def _identify(
-    kind: Kind, context: ReadContext, items: Iterable[Item]
-) -> tuple[dict[Address, tuple[Item, ...]], dict[Address, Cause]]:
-    """Which items each declared resource could be: those with our tags, otherwise those that match by their properties.
-
-    And for each resource without an item, why an item that matches is not it: the item has the tags of another
-    resource, or of another document. Creating the resource a second time would be a guess.
+def _identify(read: Mapping[str, _Answered]) -> dict[str, Identified]:
+    """Who is who, in the order of the kinds: what a kind depends on is known before. Nothing is known of a kind that
+    could not be read, or that depends on one.
     """
-    tagged: dict[str, list[Item]] = defaultdict(list)
-    free: list[Item] = []
-    others: list[tuple[Item, str]] = []
-    for item in items:
-        tags = kind.observe.tags(item) or {}
-        owner, name = tags.get(DOCUMENT_TAG, context.document.name), tags.get(NAME_TAG, "")
-        if owner != context.document.name:
-            others.append((item, f"it belongs to the document {owner!r}"))
-        elif DOCUMENT_TAG in tags and Address.of(kind.name, name) in context.declared:
-            tagged[name].append(item)
-            others.append((item, f"its tag {NAME_TAG} says {name!r}"))
-        else:
-            free.append(item)
-    matched: dict[Address, tuple[Item, ...]] = {}
-    claimed: dict[Address, Cause] = {}
-    for address, resource in context.declared.items():
-        matching = (item for item in free if kind.observe.matches(address, resource, item, context))
-        matched[address] = tuple(tagged.get(address.name) or matching)
-        if matched[address]:
-            continue
-        rejected = ((item, why) for item, why in others if kind.observe.matches(address, resource, item, context))
-        for item, why in islice(rejected, 1):
-            problem = f"{kind.observe.id(item)} could be it, but {why}: correct its tags, or declare something else"
-            claimed[address] = Cause(Reason.AMBIGUOUS, problem)
-    return matched, claimed
+    known: dict[str, Identified] = {}
+    names: dict[str, Address] = {}
+    for name in (one for one in ranked() if one in read):
+        one = read[name]
+        if not one.problem and all(before in known for before in dependencies(name) & read.keys()):
+            known[name] = identify(one.kind, one.items, ObserveContext(one.context, one.answers, names))
+            names |= _names(one.kind, known[name])
+    return known
 
 
-def _kinds_with_missing(found: Mapping[str, _Found]) -> list[str]:
+def _names(kind: Kind, known: Identified) -> dict[str, Address]:
+    found: dict[str, Address] = {}
+    for at, match in known.matched.items():
+        found |= naming(kind.name, kind.observe.id(match.item), at)
+    return found
+
+
+def _kinds_with_missing(read: Mapping[str, _Answered], known: Mapping[str, Identified]) -> list[str]:
     """The kinds with a declared resource that was not found: they are read once more before it counts as missing."""
     return [
         name
-        for name, one in found.items()
-        if not one.problem and one.context.vpc_id and one.matched.keys() - one.claimed.keys() - _seen(one)
+        for name, one in read.items()
+        if name in known
+        and one.context.vpc_id
+        and one.context.declared.keys() - known[name].matched.keys() - known[name].problems.keys()
     ]
 
 
-def _seen(one: _Found) -> set[Address]:
-    return {address for address, items in one.matched.items() if items}
-
-
-def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> Snapshot:
-    unreadable: dict[Address, Cause] = {}
-    ambiguous: dict[Address, Cause] = {}
-    resources: dict[Address, Observed] = {}
-    handles: dict[Ref, str] = {}
-    unmanaged: list[Unmanaged] = []
-    names = _names(found)
+def _snapshot(
+    document: Document, read: Mapping[str, _Answered], known: Mapping[str, Identified], at: datetime
+) -> Snapshot:
+    seen = _Seen(document, at)
+    names: dict[str, Address] = {}
+    for name, identified in known.items():
+        names |= _names(read[name].kind, identified)
     broken: dict[str, Cause] = {}
     for name in ranked():
-        one = found[name]
+        one = read[name]
         unread = sorted(dependencies(name) & broken.keys())
         problem = one.problem
         if unread and not problem:
@@ -239,59 +232,80 @@ def _snapshot(document: Document, found: Mapping[str, _Found], at: datetime) -> 
             problem = replace(broken[unread[0]], message=message)
         if problem:
             broken[name] = problem
-            unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
-            continue
-        seen = ObserveContext(one.context, one.answers, names)
-        handles |= dict(one.kind.observe.handles(one.items, seen))
-        ambiguous |= one.claimed
-        known: set[str] = set()
-        for address, items in one.matched.items():
-            known |= {one.kind.observe.id(item) for item in items}
-            if len(items) > 1:
-                ids = ", ".join(sorted(one.kind.observe.id(item) for item in items))
-                hint = "remove the tags or the name from all but one"
-                ambiguous[address] = Cause(Reason.AMBIGUOUS, f"{len(items)} live resources could be it: {ids}; {hint}")
-            elif items:
-                handles[Ref(address)] = one.kind.observe.id(items[0])
-                _observe(one.kind, address, items[0], seen, resources, unreadable)
-        rest = (item for item in one.items if one.kind.after and one.kind.observe.id(item) not in known)
-        for unmanaged_ in (_unmanaged(one.kind, document, item) for item in rest):
-            unmanaged.append(unmanaged_)
-            if unmanaged_.owned:
-                handles.setdefault(Ref(unmanaged_.address), unmanaged_.id)
-    return Snapshot(resources, handles, unreadable, ambiguous, tuple(unmanaged), at)
+            seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
+        else:
+            seen.add(one.kind, one.items, known[name], ObserveContext(one.context, one.answers, names))
+    return seen.snapshot()
 
 
-def _names(found: Mapping[str, _Found]) -> dict[str, Address]:
-    return {
-        one.kind.observe.id(items[0]): address
-        for one in found.values()
-        for address, items in one.matched.items()
-        if len(items) == 1
-    }
+class _Seen:
+    """What a snapshot is made of, kind by kind."""
+
+    def __init__(self, document: Document, at: datetime) -> None:
+        self._document, self._at = document, at
+        self.unreadable: dict[Address, Cause] = {}
+        self._resources: dict[Address, Observed] = {}
+        self._handles: dict[Ref, str] = {}
+        self._unmanaged: list[Unmanaged] = []
+        self._found_by: dict[Address, Found] = {}
+        self._subnet_routes: dict[Address, SubnetRoutes] = {}
+        self._known = Identified()
+
+    def snapshot(self) -> Snapshot:
+        known = self._known
+        return Snapshot(
+            self._resources,
+            self._handles,
+            self.unreadable,
+            known.problems,
+            tuple(self._unmanaged),
+            self._at,
+            found_by=self._found_by,
+            foreign=known.foreign,
+            candidates=known.candidates,
+            copies={address: aws_id for aws_id, address in sorted(known.copies.items(), reverse=True)},
+            subnet_routes=self._subnet_routes,
+        )
+
+    def add(self, kind: Kind, items: Iterable[Item], known: Identified, context: ObserveContext) -> None:
+        self._handles |= dict(kind.observe.handles(items, context))
+        self._subnet_routes |= dict(kind.observe.subnet_routes(items, context))
+        self._known.problems |= known.problems
+        self._known.foreign |= known.foreign
+        self._known.candidates |= known.candidates
+        self._known.copies |= known.copies
+        for address, match in known.matched.items():
+            self._found_by[address] = match.found
+            self._handles[Ref(address)] = kind.observe.id(match.item)
+            self._observe(kind, address, match.item, context, known.observed.get(address))
+        taken = {kind.observe.id(match.item) for match in known.matched.values()} | known.candidates.keys()
+        for item in items if kind.after else ():
+            if kind.observe.id(item) not in taken:
+                self._unmanaged.append(_unmanaged(kind, item, known))
+                if self._unmanaged[-1].owned:
+                    self._handles.setdefault(Ref(self._unmanaged[-1].address), kind.observe.id(item))
+
+    def _observe(
+        self, kind: Kind, address: Address, item: Item, context: ObserveContext, known: Observed | None
+    ) -> None:
+        """A live value that the model does not support makes its resource unreadable, with the value in the message. Of
+        what is external only the id is needed.
+        """
+        try:
+            seen = known or kind.observe.observed(item, context)
+            self._resources[address] = replace(seen, resource_id=kind.identify.resource_id(item))
+        except (ValueError, KeyError, TypeError) as error:
+            if address not in self._document.external:
+                what = f"{type(error).__name__}: {error}"
+                message = f"{kind.observe.id(item)} has a value that Setpoint does not support: {what}"
+                self.unreadable[address] = Cause(Reason.UNREADABLE, message)
 
 
-def _observe(
-    kind: Kind,
-    address: Address,
-    item: Item,
-    seen: ObserveContext,
-    resources: dict[Address, Observed],
-    unreadable: dict[Address, Cause],
-) -> None:
-    """A live value that the model does not support makes its resource unreadable, with the value in the message."""
-    try:
-        resources[address] = kind.observe.observed(item, seen)
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"{kind.observe.id(item)} has a value that Setpoint does not support: {type(error).__name__}: {error}"
-        unreadable[address] = Cause(Reason.UNREADABLE, message)
-
-
-def _unmanaged(kind: Kind, document: Document, item: Item) -> Unmanaged:
-    tags = kind.observe.tags(item) or {}
-    owned = tags.get(DOCUMENT_TAG) == document.name and bool(tags.get(NAME_TAG))
-    return Unmanaged(
-        Address.of(kind.name, tags[NAME_TAG] if owned else kind.observe.label(item) or kind.observe.id(item)),
-        kind.observe.id(item),
-        owned,
-    )
+def _unmanaged(kind: Kind, item: Item, known: Identified) -> Unmanaged:
+    aws_id, tags = kind.observe.id(item), kind.observe.tags(item) or {}
+    owned = aws_id in known.owned
+    remark = known.foreign.get(aws_id, "")
+    if aws_id in known.copies:
+        remark = f"it carries the tags of {known.copies[aws_id]} and is not it: take them off"
+    name = tags[NAME_TAG] if owned else kind.observe.label(item) or aws_id
+    return Unmanaged(Address.of(kind.name, name), aws_id, owned, remark)

@@ -1,9 +1,10 @@
 """What is not corrected for now, and what must not be corrected without it. Pure; `run.py` calls it after every look.
 
-A correction that somebody else keeps undoing is suppressed (`attempt/flapping.py` says which). The rest is corrected,
-under the rule of every plan: no packet passes that neither the state before nor the document lets through, and every
-packet passes that both let through. The target of such a plan is the document with the live value at each suppressed
-place, so the target itself must keep the rule:
+A correction that somebody else keeps undoing is suppressed (`attempt/flapping.py` says which), and so is one that
+refers to something that was not identified (`engine/identity.py`): its id may be the one that is live. The rest is
+corrected, under the rule of every plan: no packet passes that neither the state before nor the document lets through,
+and every packet passes that both let through. The target of such a plan is the document with the live value at each
+suppressed place, so the target itself must keep the rule:
 
 1. Within one list, the rest is corrected as long as the target's list keeps the rule. If it would not (revoking an
    undeclared rule would block what a missing, suppressed rule lets through), additions wait. But if something would
@@ -21,13 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import members
 from desired_state.resource import Resource
 from reconciler.kinds import REGISTRY, effects
-from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, refs
+from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, Snapshot, refs
 from reconciler.model.kind import PlanContext, Traffic
 from reconciler.packets.reachability import Reachability
 
@@ -51,10 +53,16 @@ class Suppression:
         return *self.removed, *self.held
 
 
-def suppress(changes: Iterable[Change], flapping: Callable[[Difference], Cause | None]) -> Suppression:
-    """The changes without what is suppressed. `flapping` says why a difference is suppressed (None: it is not)."""
+def suppress(
+    changes: Iterable[Change],
+    flapping: Callable[[Difference], Cause | None],
+    unidentified: Mapping[str, Cause] = MappingProxyType({}),
+) -> Suppression:
+    """The changes without what is suppressed. `flapping` says why a difference is suppressed (None: it is not).
+    `unidentified` says of an address that was not identified, and of every id that may be it, why it waits.
+    """
     everything = tuple(changes)
-    missing = _missing(everything, flapping)
+    missing = _missing(everything, flapping, unidentified)
     rest: list[Change] = []
     removed: list[Suppressed] = []
     held: list[Suppressed] = [(one.missing, missing[one.address]) for one in everything if one.address in missing]
@@ -62,7 +70,7 @@ def suppress(changes: Iterable[Change], flapping: Callable[[Difference], Cause |
         if change.have is None:
             rest.append(change)
             continue
-        suppressed = _suppressed(change, flapping, missing)
+        suppressed = _suppressed(change, flapping, {**missing, **unidentified})
         moves = [one for one in suppressed if one[0].field in _traffic(change.address).moves]
         out = [one for one in suppressed if one not in moves]
         held += moves
@@ -77,18 +85,39 @@ def _traffic(address: Address) -> Traffic:
     return REGISTRY[address.kind].traffic
 
 
-def _missing(changes: Iterable[Change], flapping: Callable[[Difference], Cause | None]) -> dict[Address, Cause]:
+def unidentified(snapshot: Snapshot) -> dict[str, Cause]:
+    """Every address that was not identified, and every id that may be one, with why what refers to it waits."""
+    waits: dict[str, Cause] = {
+        address: Cause(Reason.DEPENDENCY, f"it refers to {address}, and which that is must be settled first: {cause}")
+        for address, cause in snapshot.ambiguous.items()
+    }
+    may_be = {aws_id: waits[address] for aws_id, address in snapshot.candidates.items() if address in waits}
+    return {**waits, **may_be}
+
+
+def _missing(
+    changes: Iterable[Change], flapping: Callable[[Difference], Cause | None], unidentified: Mapping[str, Cause]
+) -> dict[str, Cause]:
     """What is not created now, and why: also what refers to such a resource, and would be incomplete without it."""
     absent = [change for change in changes if change.have is None]
-    found = {change.address: cause for change in absent if (cause := flapping(change.missing))}
+    found: dict[str, Cause] = {
+        change.address: cause
+        for change in absent
+        if (cause := flapping(change.missing) or _mentioned(change.want, unidentified))
+    }
     while more := {
-        change.address: Cause(Reason.SUPPRESSED, f"it needs {named}, which is suppressed: {found[named]}")
+        str(change.address): Cause(Reason.SUPPRESSED, f"it needs {named}, which is suppressed: {found[named]}")
         for change in absent
         if change.address not in found
         and (named := next((one for one in found if one in _mentions(change.want)), None))
     }:
         found |= more
     return found
+
+
+def _mentioned(resource: Resource, unidentified: Mapping[str, Cause]) -> Cause | None:
+    named = sorted(_mentions(resource) & unidentified.keys()) if unidentified else []
+    return unidentified[named[0]] if named else None
 
 
 def _mentions(resource: Resource) -> set[str]:
@@ -103,7 +132,7 @@ def _mentions(resource: Resource) -> set[str]:
 
 
 def _suppressed(
-    change: Change, flapping: Callable[[Difference], Cause | None], missing: Mapping[Address, Cause]
+    change: Change, flapping: Callable[[Difference], Cause | None], missing: Mapping[str, Cause]
 ) -> list[Suppressed]:
     """The suppressed differences of a live resource, and those that would break the rule if corrected without them."""
     together = _traffic(change.address).together
@@ -138,12 +167,28 @@ def _stands_open(one: Difference) -> bool:
     return one.have is not ABSENT or (isinstance(one.want, AclEntry) and one.want.action == "deny")
 
 
-def _needs_missing(one: Difference, missing: Mapping[Address, Cause]) -> Cause | None:
-    """Why a member that refers to a resource that is not created now waits for it."""
-    named = one.key.peer if isinstance(one.key, RuleKey) else one.want if isinstance(one.want, Address) else one.key
-    if one.have is ABSENT and isinstance(named, str) and (cause := missing.get(Address(named))):
-        return Cause(Reason.SUPPRESSED, f"it needs {named}, which is suppressed: {cause}")
+def _needs_missing(one: Difference, missing: Mapping[str, Cause]) -> Cause | None:
+    """Why a member waits that refers to a resource that is not created now, or to one that was not identified. What is
+    not identified may be live here under its id, so nothing that names it is removed either.
+    """
+    for name in _named(one):
+        cause = missing.get(name)
+        if cause and cause.reason is Reason.DEPENDENCY:
+            return cause
+        if cause and one.have is ABSENT:
+            return Cause(Reason.SUPPRESSED, f"it needs {name}, which is suppressed: {cause}")
     return None
+
+
+def _named(one: Difference) -> tuple[str, ...]:
+    """The addresses or ids that a difference names: the peer of a rule, a target, a member of a set, a reference."""
+    if one.field == "tags":
+        return ()
+    if isinstance(one.key, RuleKey):
+        return (one.key.peer,)
+    if isinstance(one.key, Address):
+        return (one.key,)
+    return tuple(value for value in (one.want, one.have) if isinstance(value, str))
 
 
 def _target(change: Change, suppressed: Iterable[Suppressed]) -> Resource:

@@ -14,11 +14,13 @@ from desired_state.fields import Address
 from desired_state.members import Subnets, Tags
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.model import Cause, Change, Finding, Observed, Operation, Outcome, Phase, Reason, Ref, Risk
+from reconciler.model import Cause, Change, Evidence, Finding, Observed, Operation, Outcome, Phase, Reason, Ref, Risk
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
+    Import,
     Item,
     Kind,
     Observe,
@@ -80,10 +82,6 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     ]
 
 
-def matches(address: Address, resource: DbSubnetGroup, item: Item, context: ReadContext) -> bool:
-    return str(item["DBSubnetGroupName"]).lower() == address.name
-
-
 class Facts(NamedTuple):
     """The ids of the group's VPC and of the document's."""
 
@@ -114,7 +112,7 @@ def create(address: Address, want: DbSubnetGroup, context: PlanContext) -> Itera
         params={
             "DBSubnetGroupName": address.name,
             "DBSubnetGroupDescription": want.description or address.name,
-            "SubnetIds": [Ref(subnet) for subnet in sorted(want.subnets or ())],
+            "SubnetIds": [context.ref(subnet) for subnet in sorted(want.subnets or ())],
             "Tags": tag_list(want.tags),
         },
     )
@@ -137,9 +135,7 @@ def correct(change: Change[DbSubnetGroup, Facts], context: PlanContext) -> Itera
             breaks=len((have.subnets or Subnets()) - set(subnets)),
             params={
                 "DBSubnetGroupName": change.address.name,
-                "SubnetIds": [
-                    Ref(Address(subnet)) if subnet.startswith("subnet/") else str(subnet) for subnet in subnets
-                ],
+                "SubnetIds": [context.ref(subnet) for subnet in subnets],
                 **params,
             },
         )
@@ -159,10 +155,22 @@ KIND = Kind(
         id=lambda item: str(item["DBSubnetGroupName"]),
         label=lambda item: str(item["DBSubnetGroupName"]),
         tags=lambda item: cast("Tags | None", None),
-        matches=matches,
         observed=observed,
+    ),
+    identify=Identify(
+        "DB subnet group",
+        order=lambda resource: (Evidence.KEY,),
+        key=lambda name, resource: name,
+        live_key=lambda item, context: str(item["DBSubnetGroupName"]).lower(),
+        key_text="its name",
+        name=lambda item: str(item["DBSubnetGroupName"]).lower(),
     ),
     create=Create(initial_state, create),
     correct=Correct(correct),
     also_changed_by=frozenset({"DeleteDBSubnetGroup", "RemoveTagsFromResource"}),
+    imported=Import(
+        reads=lambda context: (_GROUPS,),
+        tags=lambda item, context: _tags(context, Address.of("db_subnet_group", item["DBSubnetGroupName"])),
+        name=lambda item: str(item["DBSubnetGroupName"]).lower(),
+    ),
 )

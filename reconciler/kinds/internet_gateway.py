@@ -14,6 +14,7 @@ from reconciler.model import (
     Cause,
     Change,
     Effect,
+    Evidence,
     Finding,
     Observed,
     Operation,
@@ -29,6 +30,8 @@ from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
+    Import,
     Item,
     Kind,
     Observe,
@@ -92,7 +95,7 @@ def reads(context: ReadContext) -> Iterable[Read]:
 def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
     """A detached gateway can only be found by Setpoint's tag, so that is read if the attached one does not have it."""
     attached = answers.get(_attached(context), []) if context.vpc_id else []
-    if context.declared and not any(tags_of(item).get(DOCUMENT_TAG) == context.document.name for item in attached):
+    if context.owned and not any(tags_of(item).get(DOCUMENT_TAG) == context.document.name for item in attached):
         yield _owned(context)
 
 
@@ -107,8 +110,9 @@ def _vpc_id(item: Item) -> str:
     return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
 
 
-def matches(address: Address, resource: InternetGateway, item: Item, context: ReadContext) -> bool:
-    return bool(context.vpc_id) and _vpc_id(item) == context.vpc_id
+def live_key(item: Item, context: ReadContext) -> str | None:
+    """A VPC has one gateway (VPC user guide, Internet gateways)."""
+    return ATTACHED if context.vpc_id and _vpc_id(item) == context.vpc_id else None
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[InternetGateway, None]:
@@ -181,9 +185,15 @@ KIND = Kind(
         id=lambda item: str(item["InternetGatewayId"]),
         label=name_tag,
         tags=tags_of,
-        matches=matches,
         observed=observed,
         handles=handles,
+    ),
+    identify=Identify(
+        "internet gateway",
+        order=lambda resource: (Evidence.TAGS, Evidence.KEY),
+        key=lambda name, resource: ATTACHED,
+        live_key=live_key,
+        key_text="its attachment",
     ),
     create=Create(initial_state, create),
     correct=Correct(correct),
@@ -194,4 +204,5 @@ KIND = Kind(
         exposure=lambda one, past: of_setting(SETTINGS, one, past=past),
     ),
     also_changed_by=frozenset({"DeleteTags", "DetachInternetGateway"}),
+    imported=Import(unnamed=lambda item, around, document: "internet", said=lambda seen: seen.spec.but(vpc=None)),
 )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from desired_state.fields import Address
 from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
-from reconciler.model import Change, Effect, Observed, Operation, Phase, Ref, Risk
+from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
 from reconciler.model.exposure import Setting, Severity, of_setting
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
+    Import,
     Item,
     Kind,
     Observe,
@@ -21,7 +23,9 @@ from reconciler.model.kind import (
     Read,
     ReadContext,
     Step,
+    Surroundings,
     Traffic,
+    placed,
 )
 from reconciler.packets.reachability import SUBNETS
 
@@ -50,8 +54,9 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_subnets(context), [])
 
 
-def matches(address: Address, resource: Subnet, item: Item, context: ReadContext) -> bool:
-    return canonical(item["CidrBlock"]) == resource.cidr_block
+def live_key(item: Item, context: ReadContext) -> str | None:
+    """Subnets of a VPC never overlap; one that has IPv6 only has no IPv4 network (EC2 API reference, Subnet)."""
+    return canonical(item["CidrBlock"]) if item.get("CidrBlock") else None
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[Subnet, None]:
@@ -107,6 +112,32 @@ SETTINGS = {
     ),
 }
 
+
+def zone(item: Item, region: str) -> str:
+    """`a`, or `lax-1a` of a local zone."""
+    return str(item.get("AvailabilityZone", "")).removeprefix(region).removeprefix("-")
+
+
+def unnamed(item: Item, around: Surroundings, document: str) -> str:
+    subnet = [str(item["SubnetId"])]
+    return placed(around.way(subnet), around.zone(subnet))
+
+
+def apart(item: Item, around: Surroundings) -> Iterator[str]:
+    yield around.zones.get(item["SubnetId"], "")
+    yield str(item.get("CidrBlock", "")).replace(".", "-").replace("/", "-")
+
+
+def declined(item: Item) -> str:
+    return "" if item.get("CidrBlock") else "it has no IPv4 network, by which a document knows a subnet"
+
+
+def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
+    blocks = [str(one["Ipv6CidrBlock"]) for one in item.get("Ipv6CidrBlockAssociationSet", ())]
+    if blocks:
+        yield f"its IPv6 network {', '.join(blocks)}: neither compared nor touched"
+
+
 KIND = Kind(
     "subnet",
     Subnet,
@@ -119,8 +150,14 @@ KIND = Kind(
         id=lambda item: str(item["SubnetId"]),
         label=name_tag,
         tags=tags_of,
-        matches=matches,
         observed=observed,
+    ),
+    identify=Identify(
+        "subnet",
+        order=lambda resource: (Evidence.KEY, Evidence.TAGS),
+        key=lambda name, resource: resource.cidr_block,
+        live_key=live_key,
+        key_text="its network",
     ),
     create=Create(initial_state, create),
     correct=Correct(correct, immutable=frozenset({"cidr_block", "availability_zone"})),
@@ -128,4 +165,5 @@ KIND = Kind(
     also_changed_by=frozenset(
         {"AssociateSubnetCidrBlock", "DeleteSubnet", "DeleteTags", "DisassociateSubnetCidrBlock"}
     ),
+    imported=Import(unnamed=unnamed, apart=apart, zone=zone, declined=declined, unsaid=unsaid),
 )

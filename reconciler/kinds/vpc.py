@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from desired_state.fields import Address
-from desired_state.network import Vpc
+from desired_state.network import Blocks, Vpc
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
-from reconciler.model import Change, Effect, Observed, Operation, Phase, Ref, Risk
+from reconciler.model import (
+    ABSENT,
+    Cause,
+    Change,
+    Effect,
+    Evidence,
+    Finding,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Reason,
+    Ref,
+    Risk,
+)
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
+    Import,
     Item,
     Kind,
     Observe,
@@ -69,30 +85,46 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers[vpcs(context)]
 
 
-def matches(address: Address, resource: Vpc, item: Item, context: ReadContext) -> bool:
-    """By `scope.vpc_id` if it is given, otherwise by Name tag and CIDR block together."""
-    if context.document.scope.vpc_id:
-        return bool(item["VpcId"] == context.document.scope.vpc_id)
-    return name_tag(item) == address.name and canonical(item["CidrBlock"]) == resource.cidr_block
+def named(resource: Vpc, item: Item) -> bool:
+    """Neither the Name tag nor the network is unique."""
+    return canonical(item["CidrBlock"]) == resource.cidr_block
+
+
+def rival(address: Address, resource: Vpc, item: Item) -> str:
+    """A VPC with its network or its Name tag may be the one that is meant."""
+    name, network = name_tag(item), canonical(item["CidrBlock"])
+    if name != address.name and network != resource.cidr_block:
+        return ""
+    called = f"its Name tag says {name!r}" if name else "it has no Name tag"
+    return (
+        f"{item['VpcId']} has the network {network}, and {called}: name it in scope.vpc_id if it is this one; "
+        f'write "adopt": {{"{address}": "new"}} to have another made beside it'
+    )
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[Vpc, VpcFacts]:
     attributes = {field: context.answers[attribute(context.read, field)] for field in ATTRIBUTES}
+    networks = [one["CidrBlock"] for one in item.get("CidrBlockAssociationSet", ()) if _associated(one)]
     spec = Vpc(
         cidr_block=canonical(item["CidrBlock"]),
+        secondary_cidr_blocks=Blocks(set(map(canonical, networks)) - {canonical(item["CidrBlock"])}),
         tags=tags_of(item),
         **{field: answer[0] for field, answer in attributes.items() if answer},
     )
-    networks = [one["CidrBlock"] for one in item.get("CidrBlockAssociationSet", ())]
     sixes = [one["Ipv6CidrBlock"] for one in item.get("Ipv6CidrBlockAssociationSet", ())]
     facts = VpcFacts(frozenset(map(canonical, [item["CidrBlock"], *networks, *sixes])))
     status = pending(item)
     return Observed(item["VpcId"], spec, facts, status, creating=bool(status))
 
 
+def _associated(block: Item) -> bool:
+    """Whether a network is the VPC's now: a disassociated one is shown for a while (EC2 API reference)."""
+    return block.get("CidrBlockState", {}).get("State", "associated") in {"associated", "associating"}
+
+
 def initial_state(want: Vpc, context: PlanContext) -> Vpc:
     """A VPC that is created by API has DNS support on and DNS hostnames off (VPC user guide, DNS attributes)."""
-    return want.but(enable_dns_support=True, enable_dns_hostnames=False)
+    return want.but(enable_dns_support=True, enable_dns_hostnames=False, secondary_cidr_blocks=Blocks())
 
 
 def create(address: Address, want: Vpc, context: PlanContext) -> Iterable[Step]:
@@ -116,11 +148,21 @@ def correct(change: Change[Vpc, VpcFacts], context: PlanContext) -> Iterator[Ste
             breaks=0 if want[field] else 1,
             params={"VpcId": Ref(change.address), ATTRIBUTES[field]: {"Value": want[field]}},
         )
+    for one in change.of("secondary_cidr_blocks"):
+        problem = f"{one.key} is associated with the VPC and not declared: declare it, or disassociate it by hand"
+        if one.have is ABSENT:
+            problem = f"{one.key} is not associated with the VPC: associate it by hand, or take it out of the document"
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field, one.key)
     yield from retag(change)
 
 
 def effects(address: Address, seen: Observed[Vpc, VpcFacts], vpc: Address) -> Iterable[Effect]:
     yield from ((LOCAL, cidr, True) for cidr in seen.facts.networks)
+
+
+def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
+    if (tenancy := item.get("InstanceTenancy", "default")) != "default":
+        yield f"instance tenancy {tenancy}: a document has no field for it"
 
 
 KIND = Kind(
@@ -135,11 +177,16 @@ KIND = Kind(
         id=lambda item: str(item["VpcId"]),
         label=name_tag,
         tags=tags_of,
-        matches=matches,
         observed=observed,
-        named_by_tag=lambda resource, document: not document.scope.vpc_id,
     ),
-    create=Create(initial_state, create),
+    identify=Identify(
+        "VPC",
+        order=lambda resource: (Evidence.SCOPE, Evidence.TAGS, Evidence.NAME),
+        refer="take it out of resources and name it in scope.vpc_id alone",
+        named=named,
+        rival=rival,
+    ),
+    create=Create(initial_state, create, named_by_tag=lambda resource: True),
     correct=Correct(correct, immutable=frozenset({"cidr_block"})),
     traffic=Traffic(effects=effects, together=dict.fromkeys(ATTRIBUTES, "dns")),
     also_changed_by=frozenset(
@@ -152,4 +199,5 @@ KIND = Kind(
             "ModifyVpcTenancy",
         }
     ),
+    imported=Import(unnamed=lambda item, around, document: document, unsaid=unsaid),
 )

@@ -18,6 +18,7 @@ from reconciler.model.operation import (
 )
 from reconciler.model.outcome import (
     ENDED_THE_RUN,
+    UNSETTLED,
     ActionResult,
     Cause,
     Ended,
@@ -30,25 +31,31 @@ from reconciler.model.policy import (
 )
 from reconciler.model.state import (
     ABSENT,
+    CERTAIN,
     DOCUMENT_TAG,
     HOLD_TAG,
     NAME_TAG,
     Absent,
     Change,
     Difference,
+    Evidence,
+    Found,
     Observed,
     Remark,
     Sign,
     Snapshot,
+    SubnetRoutes,
     Unmanaged,
 )
 
 __all__ = [
     "ABSENT",
+    "CERTAIN",
     "DOCUMENT_TAG",
     "ENDED_THE_RUN",
     "HOLD_TAG",
     "NAME_TAG",
+    "UNSETTLED",
     "Absent",
     "Action",
     "ActionOptions",
@@ -58,7 +65,9 @@ __all__ = [
     "Difference",
     "Effect",
     "Ended",
+    "Evidence",
     "Finding",
+    "Found",
     "Observed",
     "Operation",
     "Outcome",
@@ -71,6 +80,7 @@ __all__ = [
     "Risk",
     "Sign",
     "Snapshot",
+    "SubnetRoutes",
     "Unmanaged",
     "refs",
 ]

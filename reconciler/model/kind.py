@@ -10,7 +10,7 @@ never decides what is allowed, and never calls AWS.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from reconciler.model.exposure import Exposure
 from reconciler.model.operation import Action, Effect, Operation, Parameters, Ref
 from reconciler.model.outcome import Finding
 from reconciler.model.policy import Policy
-from reconciler.model.state import Change, Difference, Observed, Snapshot, Unmanaged
+from reconciler.model.state import Change, Difference, Evidence, Observed, Snapshot, SubnetRoutes, Unmanaged
 
 Item = Mapping[str, Any]
 """One resource as boto3 returns it."""
@@ -63,6 +63,11 @@ class ReadContext:
     vpc_id: str
     declared: Mapping[Address, Any]
 
+    @property
+    def owned(self) -> frozenset[Address]:
+        """What is declared of this kind and not external."""
+        return frozenset(self.declared.keys() - self.document.external.keys())
+
 
 @dataclass(frozen=True)
 class ObserveContext:
@@ -75,6 +80,10 @@ class ObserveContext:
     def address(self, aws_id: str) -> Address:
         """The address of an id, or the id itself if the resource is not declared."""
         return self.names.get(aws_id) or Address(aws_id)
+
+    def named(self, kind: str, name: str) -> Address:
+        """The address of what AWS knows by its name, or the name: a database and its subnet group may have the same."""
+        return self.names.get(Address.of(kind, name)) or Address(name)
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,16 @@ class PlanContext:
     def has(self, ref: Ref) -> bool:
         return ref in self.snapshot.handles
 
+    def ref(self, address: Address) -> Ref | str:
+        """What a parameter has for it: the id itself, if the document names it so."""
+        return Ref(address) if "/" in address else str(address)
+
+    def not_ours(self, address: Address) -> str:
+        """Whose something is that the document names and does not own; empty if it may be moved."""
+        if address in self.document.external:
+            return "this document refers to it and does not own it"
+        return self.snapshot.foreign.get(self.snapshot.handles.get(Ref(address), str(address)), "")
+
     @property
     def vpc(self) -> VpcFacts:
         seen = self.snapshot.resources.get(self.document.vpc)
@@ -114,6 +133,11 @@ class PlanContext:
         return frozenset(at for at in self.route_targets() if at not in seen or not seen[at].usable)
 
 
+def naming(kind: str, aws_id: str, address: Address) -> dict[str, Address]:
+    """What the names of a look have for a resource: its id, and its id with its kind (`ObserveContext`)."""
+    return {aws_id: address, Address.of(kind, aws_id): address}
+
+
 def _nothing(*_: Any) -> tuple[()]:
     return ()
 
@@ -125,8 +149,7 @@ class Observe[R: Resource = Any, F = Any]:
     - `reads` need only the VPC's id; `more` depend on the first answers;
     - `permissions` are those of all reads;
     - `live` selects the kind's items from the answers, `observed` builds the model of one, `handles` are further ids;
-    - `matches`: whether an item without our tags is the declared resource; `named_by_tag`: whether the Name tag says
-      so;
+    - `subnet_routes`: the routes that each subnet has, if the kind is what routes;
     - `lazy_read` reads a handle that only a correction needs (given the id of what it belongs to), and `lazy_handles`
       finds it in the answer (given the handle, the items, our account and all names).
     """
@@ -137,13 +160,59 @@ class Observe[R: Resource = Any, F = Any]:
     id: Callable[[Item], str]
     label: Callable[[Item], str]
     tags: Callable[[Item], Mapping[str, str] | None]
-    matches: Callable[[Address, R, Item, ReadContext], bool]
     observed: Callable[[Item, ObserveContext], Observed[R, F]]
-    named_by_tag: Callable[[R, Document], bool] = lambda resource, document: False
     more: Callable[[ReadContext, Answers], Iterable[Read]] = _nothing
     handles: Callable[[Iterable[Item], ObserveContext], Iterable[tuple[Ref, str]]] = _nothing
+    subnet_routes: Callable[[Iterable[Item], ObserveContext], Iterable[tuple[Address, SubnetRoutes]]] = _nothing
     lazy_read: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
     lazy_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
+
+
+def _owner_id(item: Item) -> str:
+    return str(item.get("OwnerId", ""))
+
+
+@dataclass(frozen=True)
+class Identify[R: Resource = Any]:
+    """How a live resource is recognised as a declared one; the rules are in `engine/identity.py`.
+
+    - `noun`: what people call it; `refer`: how a document refers to one that it does not own;
+    - `order`: the evidence that can decide after `adopt`, strongest first; without TAGS, tags are only a remark;
+    - `key`: what AWS keeps unique of a resource of this name, and `live_key` of an item (None: nothing); `key_text` is
+      what that is, for people; `key_of_account`: AWS keeps it unique among the resources of one account only;
+    - `named`: what must be so besides its Name tag, for that to say that an item is the resource;
+    - `seats`: the ids of the subnets that use an item explicitly, `seated`: those that the resource declares;
+    - `content`: the fields that say what a resource does, `flag`: the one that says that it is the VPC's own,
+      `members`: those that say what uses it; by all of them, one reads as another;
+    - `fits`: whether a declared resource can be an item at all, whatever its tags say;
+    - `standard`: whether AWS made an item together with the VPC; `temporary`: whether Setpoint made it for one run;
+    - `name`: the name in AWS, which never changes, if the kind has one; `owner`: the account's id, empty: not shown;
+    - `resource_id`: the id that AWS never gives to another resource, if that is not `Observe.id`;
+    - `misnamed`: why an item with the resource's tags is not it, if the kind has a key that decides;
+    - `rival`: why a resource is not created beside this item; empty: it may be.
+    """
+
+    noun: str
+    order: Callable[[R], tuple[Evidence, ...]]
+    refer: str = 'refer to it under "external"'
+    key: Callable[[str, R], Hashable] = lambda name, resource: None
+    live_key: Callable[[Item, ReadContext], Hashable] = lambda item, context: None
+    key_text: str = ""
+    key_of_account: bool = False
+    named: Callable[[R, Item], bool] = lambda resource, item: True
+    seats: Callable[[Item], Iterable[str]] = _nothing
+    seated: Callable[[R], Iterable[Address]] = _nothing
+    content: tuple[str, ...] = ()
+    flag: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    fits: Callable[[R, Item], bool] = lambda resource, item: True
+    standard: Callable[[Item], bool] = lambda item: False
+    temporary: Callable[[Item], bool] = lambda item: False
+    name: Callable[[Item], str] = lambda item: ""
+    owner: Callable[[Item], str] = _owner_id
+    resource_id: Callable[[Item], str] = lambda item: ""
+    misnamed: Callable[[Address, Item], str] = lambda address, item: ""
+    rival: Callable[[Address, R, Item], str] = lambda address, resource, item: ""
 
 
 @dataclass(frozen=True)
@@ -153,12 +222,14 @@ class Create[R: Resource = Any]:
     - `initial_state`: a new resource as AWS creates it; `calls`: the calls that create it;
     - `by_aws`: whether AWS creates it together with the VPC (the main table, the default ACL and group), so that we
       never do;
+    - `named_by_tag`: whether its Name tag is the only name it has, so that a new one gets one;
     - `takes_time`: AWS answers long before it can be used, so what needs it waits for a later run.
     """
 
     initial_state: Callable[[R, PlanContext], R]
     calls: Callable[[Address, R, PlanContext], Iterable[Step]]
     by_aws: Callable[[Address, R], bool] = lambda address, resource: False
+    named_by_tag: Callable[[R], bool] = lambda resource: False
     takes_time: bool = False
 
 
@@ -207,6 +278,62 @@ class Traffic[R: Resource = Any, F = Any]:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What is known of a VPC's subnets when its resources are named, by id: their `zones` without the region (`a`), and
+    their `ways` out: where the default route leads (`public`, `private`, `isolated`).
+    """
+
+    zones: Mapping[str, str] = field(default_factory=dict)
+    ways: Mapping[str, str] = field(default_factory=dict)
+
+    def way(self, subnets: Iterable[str]) -> str:
+        """`private`; `public-private` if subnets have several ways out."""
+        return "-".join(one for one in WAYS if one in {self.ways.get(subnet) for subnet in subnets})
+
+    def zone(self, subnets: Iterable[str]) -> str:
+        """The zone of all of them; empty if there is more than one, or none."""
+        zones = {self.zones.get(subnet, "") for subnet in subnets}
+        return zones.pop() if len(zones) == 1 else ""
+
+
+WAYS = ("public", "private", "isolated")
+
+
+def placed(*words: str) -> str:
+    """A name of several words, some of which may be empty."""
+    return "-".join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Import[R: Resource = Any, F = Any]:
+    """How a live resource is written into a new document (`reconciler/importing`).
+
+    - `reads`: what is read beyond `Observe.reads`, to see what no document declares yet; `tags`: the read of an item's
+      tags, if its answer does not show them;
+    - `name`: the name that AWS knows it by, which it must have in the document. Otherwise it is called by its Name tag,
+      or by what `unnamed` says; `apart` tells it from others of the same name, with the best word first;
+    - `zone`: where an item is, if others stand in it; `ways`: the ways out of subnets by their id ("": of all other
+      subnets), if the kind is what routes;
+    - `declined`: why an item is not declared; `kept_by`: who else keeps it, so that it is only reported;
+    - `said`: the model without what goes without saying;
+    - `unsaid`: what a document cannot say of it, given people's words for ids; `remarks`: what a person should know.
+    """
+
+    reads: Callable[[ReadContext], Iterable[Read]] = _nothing
+    tags: Callable[[Item, ReadContext], Read | None] = lambda item, context: None
+    name: Callable[[Item], str] = lambda item: ""
+    unnamed: Callable[[Item, Surroundings, str], str] = lambda item, around, document: ""
+    apart: Callable[[Item, Surroundings], Iterable[str]] = _nothing
+    zone: Callable[[Item, str], str] = lambda item, region: ""
+    ways: Callable[[Iterable[Item]], Mapping[str, str]] = lambda items: {}
+    declined: Callable[[Item], str] = lambda item: ""
+    kept_by: Callable[[Item], str] = lambda item: ""
+    said: Callable[[Observed[R, F]], R] = lambda seen: seen.spec
+    unsaid: Callable[[Item, Mapping[str, str]], Iterable[str]] = _nothing
+    remarks: Callable[[Item, Observed[R, F]], Iterable[str]] = _nothing
+
+
+@dataclass(frozen=True)
 class Kind[R: Resource = Any, F = Any]:
     """One kind of resource: its calls, and how it is read, created, corrected and deleted.
 
@@ -222,12 +349,14 @@ class Kind[R: Resource = Any, F = Any]:
     after: frozenset[str]
     operations: tuple[Operation, ...]
     observe: Observe[R, F]
+    identify: Identify[R]
     create: Create[R]
     correct: Correct[R, F]
     before: frozenset[str] = frozenset()
     delete: Callable[[Unmanaged], Iterable[Action]] | None = None
     traffic: Traffic[R, F] = field(default_factory=Traffic)
     also_changed_by: frozenset[str] = frozenset()
+    imported: Import[R, F] = field(default_factory=Import)
 
     @property
     def changed_by(self) -> frozenset[str]:

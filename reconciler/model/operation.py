@@ -63,6 +63,7 @@ class ActionOptions(TypedDict, total=False):
     gives: Ref | None
     parts: tuple[Action, ...]
     effect: tuple[Effect, ...]
+    loses: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Action:
     - `after`, `before`: addresses whose traffic must all be corrected before this call, or not be changed until after
       it;
     - `gives`: names the id that the answer yields; `parts`: a batch as single calls, for when the batch is refused;
-    - `effect`: what it changes in the packets' table (`packets/reachability.py`).
+    - `effect`: what it changes in the packets' table (`packets/reachability.py`);
+    - `loses`: what a person should know that it takes away, besides what it resolves.
     """
 
     operation: Operation
@@ -145,6 +147,7 @@ class Action:
     gives: Ref | None = None
     parts: tuple[Action, ...] = ()
     effect: tuple[Effect, ...] = ()
+    loses: str = ""
 
     @property
     def lets_through(self) -> bool:

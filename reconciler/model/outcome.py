@@ -44,6 +44,10 @@ class Reason(StrEnum):
     """No call of the plan is made before a person releases it."""
     SECTION_LOST = "section_lost"
     CREATE_NOT_ALLOWED = "create_not_allowed"
+    IDENTITY_CHANGED = "identity_changed"
+    """It was found at another id than before, by evidence that anybody with the right to tag can make."""
+    LOSES_ROUTES = "loses_routes"
+    """A subnet that moves would lose routes that AWS made: those of gateway endpoints, and propagated ones."""
     FLAPPING = "flapping"
     """Somebody keeps undoing the correction."""
     SUPPRESSED = "suppressed"
@@ -55,6 +59,8 @@ class Reason(StrEnum):
     INCOMPLETE = "incomplete"
     """The document does not say all that AWS needs to create it."""
     CONFLICT = "conflict"
+    FOREIGN = "foreign"
+    """It belongs to another document, or to another account."""
     UNDECLARED = "undeclared"
     """It concerns something that the document does not declare."""
     MISSING_REFERENCE = "missing_reference"
@@ -91,6 +97,8 @@ class Reason(StrEnum):
     CREDENTIALS = "credentials"
 
 
+UNSETTLED = frozenset({Reason.AMBIGUOUS, Reason.FOREIGN, Reason.IDENTITY_CHANGED})
+"""Which live resource is meant must be settled by a person."""
 ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENTIALS})
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Literal, NamedTuple
 
 from desired_state.fields import Address
@@ -33,6 +33,36 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 
 
+class Evidence(StrEnum):
+    """What says that a live resource is a declared one. SCOPE, ADOPT, KEY and EXTERNAL are certain: a person, or AWS,
+    says so. NAME and SEATS are weak, and must agree.
+    """
+
+    SCOPE = "scope"
+    """`scope.vpc_id` names it."""
+    ADOPT = "adopt"
+    """The document's `adopt` names it."""
+    EXTERNAL = "external"
+    """The document's `external` names its id."""
+    KEY = "key"
+    """What AWS keeps unique: a subnet's network, a group's name, the main table, an identifier of RDS."""
+    TAGS = "tags"
+    """It has this document's tags."""
+    NAME = "name_tag"
+    SEATS = "seats"
+    """The declared subnets of a route table or network ACL use it."""
+
+
+CERTAIN = frozenset({Evidence.SCOPE, Evidence.ADOPT, Evidence.EXTERNAL, Evidence.KEY})
+
+
+class Found(NamedTuple):
+    """By what a live resource was found to be a declared one; `how` is the phrase for people."""
+
+    by: Evidence
+    how: str
+
+
 class Remark(NamedTuple):
     """Something a person should know about a live member that does not differ."""
 
@@ -48,6 +78,7 @@ class Observed[R: Resource = Any, F = Any]:
 
     `status` is empty if AWS would accept a change now, otherwise AWS's word for its state. `creating`: it is still
     being created, so nothing may use it yet. `usable`: whether packets pass through it, if it is a route target.
+    `resource_id` is the id that AWS never gives to another resource, if that is not `id` (a DB instance has both).
     """
 
     id: str
@@ -57,15 +88,38 @@ class Observed[R: Resource = Any, F = Any]:
     creating: bool = False
     usable: bool = True
     remarks: tuple[Remark, ...] = ()
+    resource_id: str = ""
+
+    @property
+    def lasting_id(self) -> str:
+        """What identifies this very resource, whatever takes its name later."""
+        return self.resource_id or self.id
+
+
+class SubnetRoutes(NamedTuple):
+    """What the route table `table` (an id) sends from a subnet: `declarable` are the routes that people make, `by_aws`
+    those of gateway endpoints and propagated ones. `explicit`: the subnet is associated with the table; otherwise it
+    uses the main table.
+    """
+
+    table: str
+    declarable: Mapping[str, str]
+    by_aws: Mapping[str, str]
+    explicit: bool
 
 
 @dataclass(frozen=True)
 class Unmanaged:
-    """A live resource in the VPC that the document does not declare. `owned`: it has this document's tag."""
+    """A live resource in the VPC that the document does not declare.
+
+    `owned`: it is this document's, under a name that is not declared any more. `remark` is what a person should know
+    about it: that it belongs to somebody else, or has tags that it should not have.
+    """
 
     address: Address
     id: str
     owned: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +128,9 @@ class Snapshot:
 
     `handles` are all ids, by the names that actions use. `unreadable` and `ambiguous` say why an address is not in
     `resources` although it may exist; what is in none of the three does not exist, and was searched for twice.
+    `found_by` says by what each address was found, `foreign` of each id of another document or account whose it is.
+    `candidates` are the ids that may be an address of `ambiguous`, with that address. `copies` has, of each address
+    whose tags something else carries too, the id of that. `subnet_routes` are the routes of each subnet.
     """
 
     resources: Mapping[Address, Observed]
@@ -82,6 +139,11 @@ class Snapshot:
     ambiguous: Mapping[Address, Cause]
     unmanaged: tuple[Unmanaged, ...]
     at: datetime
+    found_by: Mapping[Address, Found] = field(default_factory=dict)
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    candidates: Mapping[str, Address] = field(default_factory=dict)
+    copies: Mapping[Address, str] = field(default_factory=dict)
+    subnet_routes: Mapping[Address, SubnetRoutes] = field(default_factory=dict)
 
     def absent(self, address: Address) -> bool:
         return address not in self.resources and address not in self.unreadable and address not in self.ambiguous

@@ -447,7 +447,9 @@ def test_hostile_names_are_shown_and_never_alive(stack: Stack) -> None:
     (event,) = stack.drift(OPEN)
     ec2, live = stack.client("ec2"), stack.live()
     ec2.create_security_group(GroupName=HOSTILE, Description=HOSTILE, VpcId=live.vpc_id)
-    ec2.create_tags(Resources=[live.vpc_id], Tags=[{"Key": "Name", "Value": HOSTILE}, {"Key": HOSTILE, "Value": "1"}])
+    ec2.create_tags(
+        Resources=[live.vpc_id], Tags=[{"Key": "setpoint:name", "Value": HOSTILE}, {"Key": HOSTILE, "Value": "1"}]
+    )
     source = {"CidrIp": "198.51.100.0/24", "Description": HOSTILE}
     rule: Any = {"IpProtocol": "tcp", "FromPort": 7, "ToPort": 7, "IpRanges": [source]}
     ec2.authorize_security_group_ingress(GroupId=live["security_group/DBSG"], IpPermissions=[rule])
@@ -486,7 +488,8 @@ def test_no_secret_in_rules_names_and_tags_is_told_on(stack: Stack) -> None:
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
         ec2.create_security_group(GroupName=one.text, Description=one.text, VpcId=live.vpc_id)
     tags = [{"Key": one.text[:128], "Value": one.text[:256]} for one in CANARIES]
-    ec2.create_tags(Resources=[live.vpc_id, group], Tags=[*tags, {"Key": "Name", "Value": CANARIES[0].text}])
+    ec2.create_tags(Resources=[live.vpc_id, group], Tags=tags)
+    ec2.create_tags(Resources=[live.vpc_id], Tags=[{"Key": "setpoint:name", "Value": CANARIES[0].text}])
     answer = stack.work(asked())
     (run,) = runs(answer)
     assert (run["counts"]["drifted"], run["counts"]["unmanaged"]) == (31, 33)

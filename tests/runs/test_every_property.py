@@ -8,7 +8,7 @@ from desired_state.document import FORMAT
 from desired_state.resource import SECTIONS
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome
-from tests.support.cases import CASES, Case, built, ended, left, mended, told
+from tests.support.cases import CASES, Case, both, built, ended, left, mended, told
 from tests.support.runs import Network, document
 
 PROPERTIES = [(kind, field) for kind, model in SECTIONS.items() for field in model.described()]
@@ -33,7 +33,8 @@ def test_no_case_is_about_a_property_that_no_document_can_give() -> None:
 def test_a_drifted_property_ends_as_the_table_says(net: Network, case: Case) -> None:
     wanted = built(net, case.start, from_clean=True)
     if case.wanted:
-        wanted = document(case.wanted)
+        adopt = {case.address: case.adopt(net)} if case.adopt else {}
+        wanted = document(both(case.wanted, lambda written: written.update(adopt=adopt)))
     if case.outcome is Outcome.CORRECTED:
         report = mended(net, case.deed, wanted, case.policy, anew=case.wanted is not None)
         assert ended(report, case.address, case.field) == {Outcome.CORRECTED}, told(report)

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from desired_state.fields import Address
 from desired_state.rules import IngressEntries
 from lab.faults import Stopped
+from reconciler.engine.run import Memory
 from reconciler.kinds.network_acl.search import steps
-from reconciler.model import Outcome
+from reconciler.model import Evidence, Found, Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -214,6 +216,16 @@ def test_every_write_of_a_detour_is_counted(net: Network) -> None:
     assert net.run(wanted).writes == WRITES_OF_A_DETOUR
 
 
+def test_a_detour_creates_no_acl_anew(net: Network) -> None:
+    """The temporary ACL is made at the address of the one that it stands in for, which stays the same."""
+    wanted = built(net, FULL_LIST, from_clean=True)
+    exchanged(net)
+    forgotten: list[object] = []
+    report = net.run(wanted, memory=Memory(ids=net.plan(wanted).resource_ids, forget=forgotten.append))
+    assert report.writes == WRITES_OF_A_DETOUR
+    assert (forgotten, report.created) == ([], frozenset())
+
+
 @pytest.mark.parametrize("write", sampled([12, 24, 25, 27, 28, 30], 2))
 def test_a_detour_that_dies_on_the_way_is_finished_by_at_most_two_more_runs(net: Network, write: int) -> None:
     """It dies half-way through the temporary ACL's entries; before the first subnet moves there, and the second; before
@@ -379,16 +391,16 @@ def test_an_acl_known_by_its_name_tag_is_adopted_and_gets_our_tags(net: Network)
     assert writes(net) == ["CreateTags"]
 
 
-def test_two_acls_of_the_same_name_are_never_chosen_between(net: Network) -> None:
+def test_of_two_acls_of_the_same_name_the_one_that_its_subnets_use_is_it(net: Network) -> None:
     ec2 = net.outsider("ec2")
     ec2.delete_tags(Resources=[net.id(PUBLIC)], Tags=[{"Key": "setpoint:document"}, {"Key": "setpoint:name"}])
     twin = ec2.create_network_acl(VpcId=net.id("vpc/MyVPC"))["NetworkAcl"]["NetworkAclId"]
     ec2.create_tags(Resources=[twin], Tags=[{"Key": "Name", "Value": "PublicSubnetACL"}])
     _put(PUBLIC, 1, "allow", None, ANYWHERE, "all")(net)
     report = net.run()
-    (finding,) = [one for one in report.findings if one.address == PUBLIC]
-    assert (finding.outcome, "2 live resources could be it" in finding.cause.message) == (Outcome.BLOCKED, True)
-    assert writes(net) == []
+    assert report.in_sync, told(report)
+    assert report.found_by[Address(PUBLIC)] == Found(Evidence.NAME, "its Name tag, and its subnets use it")
+    assert report.ids[Address(PUBLIC)] == net.id(PUBLIC)
 
 
 def test_a_direction_that_is_left_out_is_not_managed(net: Network) -> None:

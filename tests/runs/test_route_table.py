@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from desired_state.fields import Address
 from lab import strict_aws
 from lab.live import Answer, Live, Params
-from reconciler.model import Outcome
+from reconciler.model import Evidence, Found, Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -324,16 +325,16 @@ def test_a_table_known_by_its_name_tag_is_adopted_and_gets_our_tags(net: Network
     assert writes(net) == ["CreateTags"]
 
 
-def test_two_tables_of_the_same_name_are_never_chosen_between(net: Network) -> None:
+def test_of_two_tables_of_the_same_name_the_one_that_its_subnets_use_is_it(net: Network) -> None:
     ec2 = net.outsider("ec2")
     ec2.delete_tags(Resources=[net.id(PUBLIC)], Tags=[{"Key": "setpoint:document"}, {"Key": "setpoint:name"}])
     twin = ec2.create_route_table(VpcId=net.id(VPC))["RouteTable"]["RouteTableId"]
     ec2.create_tags(Resources=[twin], Tags=[{"Key": "Name", "Value": "PublicRouteTable"}])
     _delete(net, PUBLIC, ANYWHERE)
     report = net.run()
-    (finding,) = [one for one in report.findings if one.address == PUBLIC]
-    assert (finding.outcome, "2 live resources could be it" in finding.cause.message) == (Outcome.BLOCKED, True)
-    assert writes(net) == []
+    assert report.in_sync, told(report)
+    assert report.found_by[Address(PUBLIC)] == Found(Evidence.NAME, "its Name tag, and its subnets use it")
+    assert report.ids[Address(PUBLIC)] == net.id(PUBLIC)
 
 
 def test_the_main_table_and_the_private_one_may_trade_places_in_one_document(net: Network) -> None:

@@ -58,7 +58,7 @@ def test_two_vpcs_that_could_be_it_stop_the_run_before_any_write(net: Network) -
     ec2.delete_tags(Resources=[net.id(VPC)], Tags=[{"Key": "setpoint:document"}, {"Key": "setpoint:name"}])
     twin = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     ec2.create_tags(Resources=[twin], Tags=[{"Key": "Name", "Value": "MyVPC"}])
-    with pytest.raises(ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-.*scope\.vpc_id"):
+    with pytest.raises(ObserveError, match=r'vpc/MyVPC: 2 live resources could be it: vpc-.*"adopt"'):
         net.run(policy=BUILDING)
     assert writes(net) == []
 
@@ -68,7 +68,7 @@ def test_two_vpcs_with_our_tags_stop_the_run_before_any_write(net: Network) -> N
     twin = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     copied = [{"Key": "setpoint:document", "Value": "test-server"}, {"Key": "setpoint:name", "Value": "MyVPC"}]
     ec2.create_tags(Resources=[twin], Tags=copied)
-    with pytest.raises(ObserveError, match="2 VPCs could be vpc/MyVPC"):
+    with pytest.raises(ObserveError, match="vpc/MyVPC: 2 live resources could be it"):
         net.run(policy=BUILDING)
     assert writes(net) == []
 

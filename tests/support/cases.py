@@ -188,7 +188,8 @@ class Case:
     """One way in which one property of one resource comes to differ, and how a run ends for it.
 
     The network is first brought to the document changed by `start`; then `deed` is done, or the document itself is
-    changed by `wanted`. `why` is a part of what the report must say where the property is not corrected.
+    changed by `wanted`. `adopt` names the live resource that the address is then said to be. `why` is a part of what
+    the report must say where the property is not corrected.
     """
 
     address: str
@@ -197,6 +198,7 @@ class Case:
     deed: Deed = lambda net: None
     start: Edit | None = None
     wanted: Edit | None = None
+    adopt: Callable[[Network], str] | None = None
     policy: Policy = DEFAULT
     why: str = ""
 
@@ -315,6 +317,13 @@ CASES: tuple[Case, ...] = (
         wanted=edit("vpc/MyVPC", cidr_block="10.0.0.0/17"),
         why="AWS cannot change it",
     ),
+    Case(
+        "vpc/MyVPC",
+        "secondary_cidr_blocks",
+        Outcome.BLOCKED,
+        wanted=edit("vpc/MyVPC", secondary_cidr_blocks=["100.64.0.0/16"]),
+        why="associate it by hand",
+    ),
     Case("vpc/MyVPC", "enable_dns_hostnames", Outcome.CORRECTED, vpc_attribute(EnableDnsHostnames=False)),
     Case(
         "vpc/MyVPC",
@@ -415,7 +424,8 @@ CASES: tuple[Case, ...] = (
         _ACL,
         "is_default",
         Outcome.BLOCKED,
-        wanted=edit(_ACL, is_default=True),
+        wanted=edit(_ACL, is_default=False),
+        adopt=default_acl,
         why="the default ACL of a VPC cannot be changed",
     ),
     Case(

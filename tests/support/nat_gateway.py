@@ -11,14 +11,15 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from desired_state.fields import Address
-from desired_state.resource import SECTIONS, Resource
+from desired_state.fields import Address, Form
+from desired_state.resource import SECTIONS, Resource, ec2_id
 from reconciler.aws.ec2 import CREATE_TAGS, in_vpc, name_tag, pending, retag, tagged_as, tags_of
-from reconciler.model import Change, Effect, Observed, Operation, Phase, Ref, Risk
+from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
     Item,
     Kind,
     Observe,
@@ -39,6 +40,7 @@ class NatGateway(Resource):
 
     kind: ClassVar[str] = "nat_gateway"
     required: ClassVar[frozenset[str]] = frozenset({"subnet", "allocation_id"})
+    id_form: ClassVar[Form | None] = ec2_id("nat", "NAT gateway")
     route_parameter: ClassVar[str] = "NatGatewayId"
 
     subnet: Address | None = None
@@ -120,11 +122,10 @@ KIND = Kind(
         id=lambda item: str(item["NatGatewayId"]),
         label=name_tag,
         tags=tags_of,
-        matches=lambda address, resource, item, context: name_tag(item) == address.name,
         observed=observed,
-        named_by_tag=lambda resource, document: True,
     ),
-    create=Create(lambda want, context: want, create, takes_time=True),
+    identify=Identify("NAT gateway", order=lambda resource: (Evidence.TAGS, Evidence.NAME)),
+    create=Create(lambda want, context: want, create, named_by_tag=lambda resource: True, takes_time=True),
     correct=Correct(correct, immutable=frozenset({"subnet", "allocation_id"})),
     traffic=Traffic(effects=effects),
     also_changed_by=frozenset({"DeleteNatGateway", "DeleteTags"}),

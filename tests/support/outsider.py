@@ -235,7 +235,7 @@ class Retag(NamedTuple):
     address: str
 
     def done(self, by: Outsider) -> None:
-        tags = [{"Key": "Name", "Value": "old-do-not-use"}, {"Key": "owner", "Value": "nobody"}]
+        tags = [{"Key": "setpoint:name", "Value": "old-do-not-use"}, {"Key": "owner", "Value": "nobody"}]
         by.ec2.create_tags(Resources=[by.net.id(self.address)], Tags=tags)
 
 

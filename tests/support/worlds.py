@@ -112,12 +112,12 @@ def seen(declared: Document, *, only: Iterable[Address] | None = None, vpc: Addr
 
 
 def _usable(declared: Document, at: Address, vpc: Address) -> bool:
-    return at.kind != "internet_gateway" or getattr(wanted(declared, at, REGISTRY[at.kind]), "vpc", None) == vpc
+    return at.kind != "internet_gateway" or getattr(declared.resources[at], "vpc", None) == vpc
 
 
 def _live(declared: Document, at: Address) -> Resource:
     """What AWS would show of a resource that is as declared: nothing is left out."""
-    spec = wanted(declared, at, REGISTRY[at.kind])
+    spec = wanted(declared, Policy(), at, REGISTRY[at.kind], missing=False)
     empty = {"route_table": {"main": False}, "network_acl": {"is_default": False}}.get(at.kind, {})
     known: dict[str, Any] = {name: value for name, value in empty.items() if getattr(spec, name) is None}
     return spec.but(**known)

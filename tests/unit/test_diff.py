@@ -20,7 +20,7 @@ from desired_state.resource import Resource
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.diff import apply_exceptions, diff, differences, wanted
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT, Cause, Difference, Reason
+from reconciler.model import ABSENT, Cause, Difference, Policy, Reason
 from tests.support import worlds
 from tests.support.worlds import DB, MORNING, OUTSIDE, VPC, WEB, context, document, drifted, missing, of_groups, seen
 
@@ -146,15 +146,24 @@ def test_a_new_group_lets_everything_out_so_a_declared_egress_of_nothing_differs
     assert change.differences == (Difference(GROUP, "egress", RuleKey("all", -1, -1, "0.0.0.0/0"), ABSENT, ""),)
 
 
-def test_our_tags_are_wanted_on_everything_and_the_name_where_it_tells_who_is_who() -> None:
+def said_of(at: Address, declared: Document, mode: Any = "correct", *, missing: bool = False) -> dict[str, str]:
+    return dict(wanted(declared, Policy(mode=mode), at, REGISTRY[at.kind], missing=missing).tags or {})
+
+
+def test_the_owners_tags_are_wanted_where_differences_are_corrected() -> None:
+    declared, ours = document(), {"setpoint:document": "test-server", "setpoint:name": "DBSG"}
+    assert said_of(DB, declared) == ours
+    assert said_of(DB, declared, "report") == {}
+    report_only = document({**worlds.REFERENCE, "enforcement": "report"})
+    assert said_of(DB, report_only) == {}
+
+
+def test_only_a_new_resource_gets_a_name_tag_and_only_if_it_has_no_other_name() -> None:
     declared = document()
-    said = {at: dict(wanted(declared, at, REGISTRY[at.kind]).tags or {}) for at in (DB, OUTSIDE)}
-    assert said[DB] == {"setpoint:document": "test-server", "setpoint:name": "DBSG"}
-    assert said[OUTSIDE] == {
-        "setpoint:document": "test-server",
-        "setpoint:name": "PublicSubnetACL",
-        "Name": "PublicSubnetACL",
-    }
+    ours = {"setpoint:document": "test-server", "setpoint:name": "PublicSubnetACL"}
+    assert said_of(OUTSIDE, declared) == ours
+    assert said_of(OUTSIDE, declared, missing=True) == {**ours, "Name": "PublicSubnetACL"}
+    assert "Name" not in said_of(DB, declared, missing=True)
 
 
 def test_what_could_not_be_seen_is_neither_in_sync_nor_missing() -> None:

@@ -15,7 +15,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
-from reconciler.model import Cause, Reason, Ref, Snapshot, Unmanaged
+from reconciler.model import Cause, Evidence, Reason, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import Read
 from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
@@ -189,7 +189,7 @@ def test_two_vpcs_that_could_be_it_are_told_by_their_ids() -> None:
     aws = Shown()
     aws.answers["DescribeVpcs"].append(aws.answers["DescribeVpcs"][0] | {"VpcId": "vpc-2"})
     with pytest.raises(
-        ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-1, vpc-2; name the one you mean"
+        ObserveError, match=r"vpc/MyVPC: 2 live resources could be it: vpc-1 and vpc-2; write which one it is"
     ) as unobservable:
         aws.look()
     assert unobservable.value.cause.reason is Reason.AMBIGUOUS
@@ -224,39 +224,32 @@ def test_a_live_value_that_nobody_knows_makes_its_resource_unreadable_and_is_tol
     assert APP in look.resources
 
 
-def test_two_things_that_could_be_it_are_ambiguous() -> None:
+def test_what_may_be_an_address_and_is_not_certain_is_neither_missing_nor_unmanaged() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"][0] = group("renamed", 1, tags("DBSG"))
+    look = aws.look()
+    assert (DB in look.resources, look.absent(DB), Ref(DB) in look.handles) == (False, False, False)
+    assert look.ambiguous[DB].reason is Reason.AMBIGUOUS
+    assert look.candidates == {"sg-00000000000000001": DB}
+    assert (look.unmanaged, aws.pauses) == ((), 0)
+
+
+def test_a_copy_of_the_tags_is_unmanaged_and_says_so() -> None:
     aws = Shown()
     aws.answers["DescribeSecurityGroups"].append(group("copy", 3, tags("DBSG")))
     look = aws.look()
-    assert DB not in look.resources
-    assert look.ambiguous == {
-        DB: Cause(
-            Reason.AMBIGUOUS,
-            "2 live resources could be it: sg-00000000000000001, sg-00000000000000003; "
-            "remove the tags or the name from all but one",
-        )
-    }
-    assert Ref(DB) not in look.handles
+    assert look.handles[Ref(DB)] == "sg-00000000000000001"
+    remark = "it carries the tags of security_group/DBSG and is not it: take them off"
+    assert look.unmanaged == (Unmanaged(Address("security_group/copy"), "sg-00000000000000003", remark=remark),)
+    assert look.copies == {DB: "sg-00000000000000003"}
 
 
-def test_our_tag_decides_and_the_natural_key_where_there_is_none() -> None:
-    aws = Shown()
-    aws.answers["DescribeSecurityGroups"] = [group("renamed", 1, tags("DBSG")), group("testserversg", 2)]
-    look = aws.look()
-    assert (look.handles[Ref(DB)], look.handles[Ref(APP)]) == ("sg-00000000000000001", "sg-00000000000000002")
-
-
-def test_what_carries_the_name_of_another_declared_resource_is_that_one() -> None:
-    aws = Shown()
-    aws.answers["DescribeSecurityGroups"] = [group("DBSG", 1, tags("TestServerSG"))]
-    look = aws.look()
-    assert look.handles[Ref(APP)] == "sg-00000000000000001"
-    assert look.ambiguous == {
-        DB: Cause(
-            Reason.AMBIGUOUS,
-            "sg-00000000000000001 could be it, but its tag setpoint:name says 'TestServerSG': "
-            "correct its tags, or declare something else",
-        )
+def test_by_what_each_resource_was_found_is_told() -> None:
+    look = Shown().look()
+    assert {str(at): found.by for at, found in look.found_by.items()} == {
+        "vpc/MyVPC": Evidence.TAGS,
+        "security_group/DBSG": Evidence.KEY,
+        "security_group/TestServerSG": Evidence.KEY,
     }
 
 
@@ -266,17 +259,19 @@ def test_what_belongs_to_another_document_is_never_taken_for_ours() -> None:
     look = aws.look()
     assert (DB in look.resources, look.absent(DB), Ref(DB) in look.handles) == (False, False, False)
     assert look.ambiguous[DB] == Cause(
-        Reason.AMBIGUOUS,
-        "sg-00000000000000001 could be it, but it belongs to the document 'another': "
-        "correct its tags, or declare something else",
+        Reason.FOREIGN,
+        "sg-00000000000000001 is it, but it belongs to the document 'another': "
+        'refer to it under "external", or, if this document takes it over, '
+        'take it out of that one and write "formerly": ["another"]',
     )
+    assert look.foreign == {"sg-00000000000000001": "it belongs to the document 'another'"}
 
 
 def test_what_nobody_declared_is_unmanaged_and_owned_only_with_our_tag() -> None:
     aws = Shown()
     theirs, owned, other = (
         group("theirs", 3),
-        group("was-ours", 4, tags("old")),
+        group("old", 4, tags("old")),
         group("default", 5, tags("old", "another")),
     )
     aws.answers["DescribeSecurityGroups"] += [theirs, owned, other]
@@ -284,7 +279,11 @@ def test_what_nobody_declared_is_unmanaged_and_owned_only_with_our_tag() -> None
     assert set(look.unmanaged) == {
         Unmanaged(Address("security_group/theirs"), "sg-00000000000000003"),
         Unmanaged(Address("security_group/old"), "sg-00000000000000004", owned=True),
-        Unmanaged(Address("security_group/default"), "sg-00000000000000005"),
+        Unmanaged(
+            Address("security_group/default"),
+            "sg-00000000000000005",
+            remark="it belongs to the document 'another'",
+        ),
     }
     assert look.handles[Ref(Address("security_group/old"))] == "sg-00000000000000004"
     assert Ref(Address("security_group/theirs")) not in look.handles
@@ -362,14 +361,14 @@ def test_a_hint_to_a_vpc_of_another_document_is_not_believed() -> None:
     aws.answers["DescribeVpcs"].append(theirs)
     assert aws.look(hint="vpc-2").handles[Ref(VPC)] == "vpc-1"
     aws.answers["DescribeVpcs"] = [theirs]
-    with pytest.raises(ObserveError, match="vpc-2 could be it, but it belongs to the document 'another'"):
+    with pytest.raises(ObserveError, match="vpc-2 is it, but it belongs to the document 'another'"):
         aws.look(hint="vpc-2")
 
 
 def test_a_hint_does_not_choose_between_two_vpcs_that_could_be_it() -> None:
     aws = Shown()
     aws.answers["DescribeVpcs"].append(aws.answers["DescribeVpcs"][0] | {"VpcId": "vpc-2"})
-    with pytest.raises(ObserveError, match=r"2 VPCs could be vpc/MyVPC: vpc-1, vpc-2"):
+    with pytest.raises(ObserveError, match="2 live resources could be it: vpc-1 and vpc-2"):
         aws.look(hint="vpc-2")
 
 

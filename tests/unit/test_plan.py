@@ -344,7 +344,6 @@ def test_tags_are_corrected_without_touching_anything_else() -> None:
     assert printable(action.params) == {
         "Resources": ["<vpc/MyVPC>"],
         "Tags": [
-            {"Key": "Name", "Value": "MyVPC"},
             {"Key": "setpoint:document", "Value": "test-server"},
             {"Key": "setpoint:name", "Value": "MyVPC"},
         ],

@@ -10,6 +10,7 @@ from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
+from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
     READY,
@@ -25,11 +26,14 @@ from reconciler.kinds.db_instance.settings import (
 )
 from reconciler.model import (
     ABSENT,
+    DOCUMENT_TAG,
+    NAME_TAG,
     Action,
     ActionOptions,
     Cause,
     Change,
     Difference,
+    Evidence,
     Finding,
     Observed,
     Operation,
@@ -45,6 +49,7 @@ from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
     Item,
     Kind,
     Observe,
@@ -100,11 +105,15 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
+    """Those with a declared name, those in the VPC, and those with the document's tags, which a restore copies."""
     declared = {address.name for address in context.declared}
+    owners = {context.document.name, *context.document.formerly}
     return [
         item
         for item in answers.get(INSTANCES, ())
-        if item["DBInstanceIdentifier"].lower() in declared or (context.vpc_id and _vpc(item) == context.vpc_id)
+        if item["DBInstanceIdentifier"].lower() in declared
+        or (context.vpc_id and _vpc(item) == context.vpc_id)
+        or tags_of(item).get(DOCUMENT_TAG) in owners
     ]
 
 
@@ -112,8 +121,18 @@ def _vpc(item: Item) -> str:
     return str(item.get("DBSubnetGroup", {}).get("VpcId", ""))
 
 
-def matches(address: Address, resource: DbInstance, item: Item, context: ReadContext) -> bool:
-    return str(item["DBInstanceIdentifier"]).lower() == address.name
+def live_key(item: Item, context: ReadContext) -> str:
+    """Every call names an instance by its identifier, whatever its tags say."""
+    return str(item["DBInstanceIdentifier"]).lower()
+
+
+def misnamed(address: Address, item: Item) -> str:
+    """A rename keeps the tags, and a restore copies them (RDS API reference, RestoreDBInstanceFromDBSnapshot)."""
+    name = item["DBInstanceIdentifier"]
+    return (
+        f"{address.name} does not exist, and {name} carries its tags: it may have been renamed, or be a copy; "
+        f"rename it back, declare it as {Address.of('db_instance', name)}, or take the tag {NAME_TAG} off it"
+    )
 
 
 def observed(item: Item, context: ObserveContext) -> Live:
@@ -136,7 +155,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
         "multi_az": item.get("MultiAZ", False),
         "publicly_accessible": item["PubliclyAccessible"],
-        "db_subnet_group": context.address(group) if group else None,
+        "db_subnet_group": context.named("db_subnet_group", group) if group else None,
         "vpc_security_groups": SecurityGroups(map(context.address, live_groups)),
         "backup_retention_period": item["BackupRetentionPeriod"],
         "preferred_backup_window": item.get("PreferredBackupWindow"),
@@ -250,6 +269,9 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
     if windowed := changed.get("window"):
         yield _modify(change, context, windowed, immediately=only_these(windowed, have))
     if disruptive := changed.get("downtime"):
+        if unclear := _unclear(address, context):
+            yield from (Finding(address, Outcome.HELD, unclear, one.field) for one in disruptive)
+            return
         now = context.policy.downtime == "now"
         if now and not only_these(disruptive, have):
             problem = f"it would also apply somebody else's pending {', '.join(sorted(have.facts.pending))}"
@@ -258,6 +280,19 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
             )
         else:
             yield _modify(change, context, disruptive, immediately=now, risk=Risk.DOWNTIME)
+
+
+def _unclear(address: Address, context: PlanContext) -> Cause | None:
+    """Why it is not certain that the instance of this name is the one that is meant; None if `adopt` says so."""
+    copy = context.snapshot.copies.get(address)
+    if copy is None or context.snapshot.found_by[address].by is Evidence.ADOPT:
+        return None
+    seen = context.snapshot.resources[address].resource_id
+    message = (
+        f"{copy} carries its tags too: what costs downtime waits until it is clear which one is meant; "
+        f'take the tags off {copy}, or write "adopt": {{"{address}": "{seen}"}}'
+    )
+    return Cause(Reason.AMBIGUOUS, message)
 
 
 def _modify(
@@ -379,8 +414,17 @@ KIND = Kind(
         id=lambda item: str(item["DBInstanceIdentifier"]),
         label=lambda item: str(item["DBInstanceIdentifier"]),
         tags=tags_of,
-        matches=matches,
         observed=observed,
+    ),
+    identify=Identify(
+        "DB instance",
+        order=lambda resource: (Evidence.KEY,),
+        key=lambda name, resource: name,
+        live_key=live_key,
+        key_text="its name",
+        name=lambda item: str(item["DBInstanceIdentifier"]).lower(),
+        resource_id=lambda item: str(item.get("DbiResourceId", "")),
+        misnamed=misnamed,
     ),
     create=Create(initial_state, create, takes_time=True),
     correct=Correct(correct, immutable=IMMUTABLE),
@@ -407,4 +451,5 @@ KIND = Kind(
             "SwitchoverReadReplica",
         }
     ),
+    imported=IMPORT,
 )

@@ -42,6 +42,8 @@ def no_detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict
     One that a stopped run left is used again if it has subnets, because then it is complete. One without is deleted,
     and the next run creates its own.
     """
+    if whose := next((text for at in sorted(change.base.subnets or ()) if (text := context.not_ours(at))), ""):
+        return f"{_NO_ORDER}, and a subnet of it cannot be moved: {whose}"
     temporary = change.have.facts.temporary if change.have else None
     if temporary is None and not context.has(Ref(change.address, TEMPORARY)):
         return ""

@@ -33,6 +33,7 @@ from reconciler.kinds.network_acl.calls import (
     write_entries,
 )
 from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, cleanup, detour, no_detour
+from reconciler.kinds.network_acl.imported import IMPORT
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,
@@ -41,6 +42,7 @@ from reconciler.model import (
     Cause,
     Difference,
     Effect,
+    Evidence,
     Finding,
     Observed,
     Outcome,
@@ -54,6 +56,7 @@ from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
     Item,
     Kind,
     Observe,
@@ -85,10 +88,13 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_acls(context), [])
 
 
-def matches(address: Address, resource: NetworkAcl, item: Item, context: ReadContext) -> bool:
-    if resource.is_default:
-        return bool(item["IsDefault"])
-    return name_tag(item) == address.name and not item["IsDefault"]
+def order(resource: NetworkAcl) -> tuple[Evidence, ...]:
+    return (Evidence.KEY,) if resource.is_default else (Evidence.TAGS, Evidence.NAME, Evidence.SEATS)
+
+
+def seats(item: Item) -> Iterable[str]:
+    """The subnets that use it; of the default ACL they say nothing, because AWS puts every new subnet there."""
+    return [] if item["IsDefault"] else [one["SubnetId"] for one in item.get("Associations", ()) if one.get("SubnetId")]
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[NetworkAcl, Facts]:
@@ -205,7 +211,12 @@ def correct(change: AclChange, context: PlanContext) -> Iterator[Step]:
 
 def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, declared: bool) -> Iterator[Step]:
     this = frozenset({change.address})
-    if declared:
+    lists = (_lists(cast("NetworkAcl", one), subnet) for one in context.document.of_kind(change.address.kind).values())
+    declaring = any(lists)
+    if whose := context.not_ours(subnet):
+        problem = f"{subnet} is not moved: {whose}"
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.FOREIGN, problem), "subnets", subnet)
+    elif declared:
         seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         why = f"associate {subnet} with this ACL" + (f" instead of {min(left)}" if left else "")
@@ -220,9 +231,7 @@ def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, declare
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and is not declared: declare it, or associate it with another ACL"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
-    elif not any(
-        _lists(cast("NetworkAcl", one), subnet) for one in context.document.of_kind(change.address.kind).values()
-    ):
+    elif not declaring:
         to = Ref(context.document.vpc, DEFAULT)
         yield move(change.address, subnet, to, f"associate {subnet} with the VPC's default ACL", ("subnets",))
 
@@ -311,14 +320,33 @@ KIND = Kind(
         id=lambda item: str(item["NetworkAclId"]),
         label=name_tag,
         tags=tags_of,
-        matches=matches,
         observed=observed,
-        named_by_tag=lambda resource, document: not resource.is_default,
         handles=handles,
         lazy_read=lazy_read,
         lazy_handles=lazy_handles,
     ),
-    create=Create(initial_state, create, by_aws=lambda address, resource: bool(resource.is_default)),
+    identify=Identify(
+        "network ACL",
+        order=order,
+        key=lambda name, resource: DEFAULT if resource.is_default else None,
+        live_key=lambda item, context: DEFAULT if item["IsDefault"] else None,
+        key_text="it is the default ACL",
+        named=lambda resource, item: not item["IsDefault"],
+        seats=seats,
+        seated=lambda resource: resource.subnets or (),
+        content=("ingress", "egress"),
+        flag=("is_default",),
+        members=("subnets",),
+        fits=lambda resource, item: bool(resource.is_default) == bool(item["IsDefault"]),
+        standard=lambda item: bool(item["IsDefault"]),
+        temporary=lambda item: TEMPORARY_TAG in tags_of(item),
+    ),
+    create=Create(
+        initial_state,
+        create,
+        by_aws=lambda address, resource: bool(resource.is_default),
+        named_by_tag=lambda resource: not resource.is_default,
+    ),
     correct=Correct(correct, cleanup=cleanup),
     delete=delete,
     traffic=Traffic(
@@ -332,4 +360,5 @@ KIND = Kind(
         exposure=exposure,
     ),
     also_changed_by=frozenset({"DeleteTags"}),
+    imported=IMPORT,
 )

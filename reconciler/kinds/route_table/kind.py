@@ -1,4 +1,5 @@
-"""Route tables: routes, and the subnets that use them. `route_steps.py` orders the changes of routes.
+"""Route tables: routes, and the subnets that use them. `route_steps.py` orders the changes of routes, `lost_routes.py`
+says what a subnet would lose that AWS made.
 
 Local routes, propagated routes and those of gateway endpoints are AWS's own: they are neither compared nor changed,
 except that a local route with another target is set back.
@@ -26,6 +27,8 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
+from reconciler.kinds.route_table.imported import IMPORT
+from reconciler.kinds.route_table.lost_routes import OUTSIDE, lost_routes
 from reconciler.kinds.route_table.route_steps import overlap, route_order, sent_right
 from reconciler.model import (
     ABSENT,
@@ -35,6 +38,7 @@ from reconciler.model import (
     Change,
     Difference,
     Effect,
+    Evidence,
     Finding,
     Observed,
     Operation,
@@ -45,6 +49,7 @@ from reconciler.model import (
     Remark,
     Risk,
     Snapshot,
+    SubnetRoutes,
     Unmanaged,
 )
 from reconciler.model.exposure import Exposure, Severity, of_association, who, wide
@@ -52,6 +57,7 @@ from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
     Item,
     Kind,
     Observe,
@@ -142,10 +148,15 @@ def _is_main(item: Item) -> bool:
     return any(one.get("Main") for one in item.get("Associations", ()))
 
 
-def matches(address: Address, resource: RouteTable, item: Item, context: ReadContext) -> bool:
+def order(resource: RouteTable) -> tuple[Evidence, ...]:
     if resource.main:
-        return _is_main(item)
-    return name_tag(item) == address.name
+        return Evidence.TAGS, Evidence.KEY
+    return Evidence.TAGS, Evidence.NAME, Evidence.SEATS
+
+
+def seats(item: Item) -> Iterable[str]:
+    """The subnets that are associated with it; of the main table they say nothing, because it is every subnet's."""
+    return [] if _is_main(item) else [subnet for subnet, _ in _associated(item)]
 
 
 def _associated(item: Item) -> Iterator[tuple[str, str]]:
@@ -155,19 +166,43 @@ def _associated(item: Item) -> Iterator[tuple[str, str]]:
             yield one["SubnetId"], one["RouteTableAssociationId"]
 
 
-def _managed(route: Item) -> bool:
-    target, origin = route_target(route), route.get("Origin", "CreateRoute")
-    if target == "local" or (target.startswith("vpce-") and "DestinationPrefixListId" in route):
-        return False
-    return origin in {"CreateRoute", "CreateRouteTable"}
+class _Route(NamedTuple):
+    to: str
+    via: str
+    state: str
+
+
+class _Lists(NamedTuple):
+    """The routes of a live table: those that people make, those that AWS makes (of gateway endpoints, and propagated
+    ones: no call for routes creates one), and the destinations of local ones, also of those with another target.
+    """
+
+    managed: list[_Route]
+    by_aws: dict[str, str]
+    local: frozenset[str]
+
+
+def _lists_of(item: Item) -> _Lists:
+    managed, by_aws, local = [], {}, []
+    for route in item.get("Routes", ()):
+        to, via, origin = route_destination(route), route_target(route), route.get("Origin", "CreateRoute")
+        if origin == "CreateRouteTable":
+            local.append(to)
+        endpoints = via.startswith("vpce-") and "DestinationPrefixListId" in route
+        if origin in {"CreateRoute", "CreateRouteTable"} and via != "local" and not endpoints:
+            managed.append(_Route(to, via, route.get("State", "")))
+        elif via != "local":
+            by_aws[to] = via
+    return _Lists(managed, by_aws, frozenset(local))
 
 
 class Facts(NamedTuple):
-    """`local`: the destinations of local routes, also of those with another target now. `elsewhere`: by declared subnet
-    that uses another table now, that table's routes.
+    """`local`: the destinations of local routes, also of those with another target now. `by_aws`: the routes that AWS
+    made. `elsewhere`: by declared subnet that uses another table now, that table's routes.
     """
 
     local: frozenset[str] = frozenset()
+    by_aws: Mapping[str, str] = MappingProxyType({})
     elsewhere: Mapping[Address, Mapping[str, str]] = MappingProxyType({})
 
 
@@ -175,24 +210,24 @@ type TableChange = Change[RouteTable, Facts]
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]:
-    managed = [route for route in item.get("Routes", ()) if _managed(route)]
-    routes = Routes({route_destination(route): context.address(route_target(route)) for route in managed})
-    subnets = Subnets(context.address(subnet) for subnet, _ in _associated(item))
+    lists = _lists_of(item)
     dead = tuple(
-        Remark(
-            "routes",
-            route_destination(route),
-            f"its target {route_target(route)} does not exist: create it again, or declare another target",
-        )
-        for route in managed
-        if route.get("State") == "blackhole" and route_target(route) not in context.names
+        Remark("routes", one.to, f"its target {one.via} does not exist: create it again, or declare another target")
+        for one in lists.managed
+        if one.state == "blackhole" and one.via not in context.names
     )
-    local = frozenset(
-        route_destination(route) for route in item.get("Routes", ()) if route.get("Origin") == "CreateRouteTable"
+    spec = RouteTable(
+        main=_is_main(item),
+        routes=Routes({one.to: context.address(one.via) for one in lists.managed}),
+        subnets=Subnets(context.address(subnet) for subnet, _ in _associated(item)),
+        tags=tags_of(item),
     )
-    spec = RouteTable(main=_is_main(item), routes=routes, subnets=subnets, tags=tags_of(item))
-    facts = Facts(local, dict(_elsewhere(item, spec, context)))
+    facts = Facts(lists.local, lists.by_aws, dict(_elsewhere(item, spec, context)))
     return Observed(item["RouteTableId"], spec, facts, remarks=dead)
+
+
+def _declarable(lists: _Lists, context: ObserveContext) -> dict[str, str]:
+    return {one.to: str(context.address(one.via)) for one in lists.managed}
 
 
 def _elsewhere(item: Item, spec: RouteTable, context: ObserveContext) -> Iterator[tuple[Address, dict[str, str]]]:
@@ -200,13 +235,20 @@ def _elsewhere(item: Item, spec: RouteTable, context: ObserveContext) -> Iterato
     declared = context.read.declared.get(context.address(item["RouteTableId"]))
     missing = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
     for other in sorted(live(context.read, context.answers), key=_is_main, reverse=True) if missing else ():
-        routes = {
-            route_destination(one): str(context.address(route_target(one)))
-            for one in other.get("Routes", ())
-            if _managed(one)
-        }
+        routes = _declarable(_lists_of(other), context)
         users = {context.address(subnet) for subnet, _ in _associated(other)}
         yield from ((subnet, routes) for subnet in missing if _is_main(other) or subnet in users)
+
+
+def subnet_routes(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Address, SubnetRoutes]]:
+    """Of every subnet that is declared or associated with a table; without an association it uses the main one."""
+    subnets = [address for address in context.names.values() if address.kind == "subnet"]
+    for item in sorted(items, key=_is_main, reverse=True):
+        lists = _lists_of(item)
+        routes = SubnetRoutes(item["RouteTableId"], _declarable(lists, context), lists.by_aws, explicit=False)
+        yield from ((subnet, routes) for subnet in subnets if _is_main(item))
+        users = [context.address(subnet) for subnet, _ in _associated(item)]
+        yield from ((subnet, routes._replace(explicit=True)) for subnet in users)
 
 
 def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
@@ -240,6 +282,11 @@ def correct(change: TableChange, context: PlanContext) -> Iterator[Step]:
         if not one.want:
             problem = "a VPC always has a main route table: declare another table as main"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, problem), "main")
+            continue
+        implicit = [at for at, routes in context.snapshot.subnet_routes.items() if not routes.explicit]
+        losses = [lost_routes(context, at, change.address, with_main=True) for at in implicit]
+        if held := next((lost for lost in losses if lost and lost.held), None):
+            yield Finding(change.address, Outcome.HELD, Cause(Reason.LOSES_ROUTES, held.message), "main")
             continue
         yield REASSOCIATE.on(
             change.address,
@@ -325,12 +372,18 @@ def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, decla
         for address, one in context.document.of_kind(change.address.kind).items()
         if _lists(cast("RouteTable", one), subnet)
     }
-    if declared:
+    lost = lost_routes(context, subnet, change.address if declared else min(declaring, default=None))
+    if whose := context.not_ours(subnet):
+        problem = f"{subnet} is not moved: {whose}"
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.FOREIGN, problem), "subnets", subnet)
+    elif lost and lost.held and (declared or subnet in context.document.resources):
+        yield Finding(change.address, Outcome.HELD, Cause(Reason.LOSES_ROUTES, lost.message), "subnets", subnet)
+    elif declared:
         seen = context.snapshot.resources.items()
         left = frozenset(at for at, one in seen if at.kind == change.address.kind and _lists(one.spec, subnet))
         explicit = context.has(Ref(subnet, ASSOCIATION))
         target: dict[str, Any] = {"RouteTableId": Ref(change.address)}
-        target |= {"AssociationId": Ref(subnet, ASSOCIATION)} if explicit else {"SubnetId": Ref(subnet)}
+        target |= {"AssociationId": Ref(subnet, ASSOCIATION)} if explicit else {"SubnetId": context.ref(subnet)}
         options: ActionOptions = {
             "moves": True,
             "breaks": int(explicit),
@@ -342,6 +395,7 @@ def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, decla
         }
         why = f"associate {subnet} with this table" + (f" instead of {min(left)}" if left else "")
         options |= _effect(change, context, subnet, left)
+        options["loses"] = lost.message if lost else ""
         yield (REASSOCIATE if explicit else ASSOCIATE).on(change.address, why, params=target, **options)
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this table and is not declared: declare it, or associate it with another table"
@@ -349,7 +403,8 @@ def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, decla
     elif not declaring:
         params: dict[str, Any] = {"AssociationId": Ref(subnet, ASSOCIATION)}
         why = f"disassociate {subnet}, which then uses the main route table"
-        yield DISASSOCIATE.on(change.address, why, "subnets", breaks=1, params=params)
+        loses = lost.message if lost else ""
+        yield DISASSOCIATE.on(change.address, why, "subnets", breaks=1, loses=loses, params=params)
 
 
 def _effect(change: TableChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
@@ -410,10 +465,7 @@ def stays(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
 
 
 def lets_in(one: Difference) -> bool:
-    return one.field == "routes" and str(one.have).startswith(_OUTSIDE)
-
-
-_OUTSIDE = ("internet_gateway/", "igw-")
+    return one.field == "routes" and str(one.have).startswith(OUTSIDE)
 
 
 def exposure(one: Difference, past: bool) -> Exposure | None:  # noqa: FBT001 (the contract's signature)
@@ -454,12 +506,29 @@ KIND = Kind(
         id=lambda item: str(item["RouteTableId"]),
         label=name_tag,
         tags=tags_of,
-        matches=matches,
         observed=observed,
-        named_by_tag=lambda resource, document: not resource.main,
         handles=handles,
+        subnet_routes=subnet_routes,
     ),
-    create=Create(initial_state, create, by_aws=lambda address, resource: bool(resource.main)),
+    identify=Identify(
+        "route table",
+        order=order,
+        key=lambda name, resource: MAIN if resource.main else None,
+        live_key=lambda item, context: MAIN if _is_main(item) else None,
+        key_text="it is the main table",
+        seats=seats,
+        seated=lambda resource: resource.subnets or (),
+        content=("routes",),
+        flag=("main",),
+        members=("subnets",),
+        standard=_is_main,
+    ),
+    create=Create(
+        initial_state,
+        create,
+        by_aws=lambda address, resource: bool(resource.main),
+        named_by_tag=lambda resource: not resource.main,
+    ),
     correct=Correct(correct),
     delete=delete,
     traffic=Traffic(
@@ -473,4 +542,5 @@ KIND = Kind(
         exposure=exposure,
     ),
     also_changed_by=frozenset({"DeleteTags", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation"}),
+    imported=IMPORT,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Unpack
 
@@ -19,15 +20,18 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
+from reconciler.kinds.security_group.imported import IMPORT
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
     ABSENT,
+    NAME_TAG,
     Action,
     ActionOptions,
     Cause,
     Change,
     Difference,
     Effect,
+    Evidence,
     Finding,
     Observed,
     Operation,
@@ -43,6 +47,7 @@ from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
+    Identify,
     Item,
     Kind,
     Observe,
@@ -141,9 +146,18 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_groups(context), [])
 
 
-def matches(address: Address, resource: SecurityGroup, item: Item, context: ReadContext) -> bool:
+def live_key(item: Item, context: ReadContext) -> str:
     """A group's name is unique in its VPC regardless of case (EC2 API reference, CreateSecurityGroup)."""
-    return str(item["GroupName"]).casefold() == address.name.casefold()
+    return str(item["GroupName"]).casefold()
+
+
+def misnamed(address: Address, item: Item) -> str:
+    """The name of a group never changes (VPC user guide, Security groups)."""
+    name = item["GroupName"]
+    return (
+        f"{item['GroupId']} carries its tags and is called {name!r}, and AWS never renames a group: "
+        f'write "formerly": {json.dumps([name])} if it is this one, or take the tag {NAME_TAG} off it'
+    )
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, None]:
@@ -407,10 +421,21 @@ KIND = Kind(
         id=lambda item: str(item["GroupId"]),
         label=lambda item: str(item["GroupName"]),
         tags=tags_of,
-        matches=matches,
         observed=observed,
         lazy_read=lazy_read,
         lazy_handles=lazy_handles,
+    ),
+    identify=Identify(
+        "security group",
+        order=lambda resource: (Evidence.KEY,),
+        key=lambda name, resource: name.casefold(),
+        live_key=live_key,
+        key_text="its name",
+        key_of_account=True,
+        content=("ingress", "egress"),
+        standard=lambda item: bool(item["GroupName"] == "default"),
+        name=lambda item: str(item["GroupName"]),
+        misnamed=misnamed,
     ),
     create=Create(initial_state, create, by_aws=lambda address, resource: address.name == "default"),
     correct=Correct(correct, immutable=frozenset({"description"})),
@@ -424,4 +449,5 @@ KIND = Kind(
         exposure=lambda one, past: of_rule(one, past=past) if one.field in {"ingress", "egress"} else None,
     ),
     also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
+    imported=IMPORT,
 )

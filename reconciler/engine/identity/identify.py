@@ -1,0 +1,284 @@
+"""The rules of identification, in their order: what a person said, certain evidence and tags, weak evidence.
+
+Pure. What is left is created, unless `creation.py` says why not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from desired_state.fields import Address
+from reconciler.engine.identity import messages
+from reconciler.engine.identity.creation import refuse_seats_of_others, refuse_seconds
+from reconciler.engine.identity.live import WEAK, Identified, Live, Lives
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Evidence, Found, Reason
+from reconciler.model.kind import Item, Kind, ObserveContext
+
+_HOW = {
+    Evidence.SCOPE: "scope.vpc_id names it",
+    Evidence.ADOPT: "adopt names it",
+    Evidence.EXTERNAL: "external names it",
+    Evidence.TAGS: "its tags",
+    Evidence.NAME: "its Name tag",
+    Evidence.SEATS: "its subnets use it",
+}
+
+
+def identify(kind: Kind, items: Iterable[Item], seen: ObserveContext) -> Identified:
+    """Which of the `items` each declared resource is. `seen.names` are the ids of the kinds that come before."""
+    lives = Lives(kind, items, seen)
+    found = Identified(foreign={one.id: one.foreign for one in lives.all if one.foreign})
+    _refer(lives, found)
+    _adopt(lives, found)
+    for evidence in _strong(lives):
+        for address, resource in lives.declared.items():
+            if evidence in lives.rules.order(resource) and found.open(address):
+                _by_strong(evidence, address, lives, found)
+    if lives.rules.content and (odd := _odd(lives, found)):
+        for refuse in (_refuse_exchanged, _refuse_displaced, _refuse_transferred, _refuse_taken_for):
+            refuse({at: live for at, live in odd.items() if at in found.matched}, lives, found)
+    refuse_seats_of_others(lives, found)
+    _by_weak(lives, found)
+    refuse_seconds(lives, found)
+    _rest(lives, found)
+    return found
+
+
+def _match(address: Address, live: Live, evidence: Evidence, lives: Lives, found: Identified) -> None:
+    how = lives.rules.key_text if evidence is Evidence.KEY else _HOW[evidence]
+    found.match(address, live, Found(evidence, how))
+
+
+# What a person said.
+
+
+def _refer(lives: Lives, found: Identified) -> None:
+    """External resources: by their id, or by the tags of the other document."""
+    for address in lives.external:
+        external = lives.document.external[address]
+        name, noun = external.name or address.name, lives.rules.noun
+        if external.id:
+            alike = [one for one in lives.all if one.id == external.id]
+            missing = f'no {noun} here has the id {external.id}: correct "external" for {address}'
+        else:
+            alike = [one for one in lives.all if _belongs(one, external.document or "", name, lives)]
+            missing = messages.not_external(address, noun, external.document or "", name)
+        if len(alike) == 1 and external.id:
+            _match(address, alike[0], Evidence.EXTERNAL, lives, found)
+        elif len(alike) == 1:  # anybody with the right to tag can make these
+            found.match(address, alike[0], Found(Evidence.TAGS, f"the tags of the document {external.document!r}"))
+        elif alike:
+            line = f'"external": {{"{address}": {{"id": "{min(one.id for one in alike)}"}}}}'
+            several = f"{len(alike)} live resources carry these tags: {messages.ids(alike)}"
+            found.refuse(address, f"{several}; refer to one by its id: {line}", alike)
+        else:
+            found.refuse(address, missing, reason=Reason.MISSING_REFERENCE)
+
+
+def _belongs(live: Live, document: str, name: str, lives: Lives) -> bool:
+    """Whether it is the resource `name` of another document; where no tags are shown, its name in AWS says it."""
+    tags = lives.kind.observe.tags(live.item)
+    if tags is None:
+        return lives.rules.name(live.item) == name
+    return tags.get(DOCUMENT_TAG) == document and tags.get(NAME_TAG) == name
+
+
+def _adopt(lives: Lives, found: Identified) -> None:
+    for address in lives.declared:
+        if not (target := lives.adopted(address)):
+            continue
+        alike = [one for one in lives.all if target in {one.id, lives.rules.resource_id(one.item)}]
+        if not alike:
+            message = messages.not_there(target, lives.seats(address))
+            found.refuse(address, message, reason=Reason.MISSING_REFERENCE)
+        elif alike[0].foreign:
+            found.refuse(address, messages.foreign(alike[0], lives), alike, Reason.FOREIGN)
+        elif lives.rules.resource_id(alike[0].item) and alike[0] not in lives.with_key(address):
+            # Every call names it by its name, so the name must be the adopted one's.
+            found.refuse(address, messages.elsewhere(target, lives.rules.name(alike[0].item)), alike)
+        else:
+            _match(address, alike[0], Evidence.ADOPT, lives, found)
+
+
+# Certain evidence, and tags.
+
+
+def _strong(lives: Lives) -> Iterator[Evidence]:
+    """The certain evidence and the tags, in the order of the kind; of the orders of two resources, the longer first."""
+    orders = sorted(map(lives.rules.order, lives.declared.values()), key=len, reverse=True)
+    return iter(dict.fromkeys(one for order in orders for one in order if one not in WEAK))
+
+
+def _by_strong(evidence: Evidence, address: Address, lives: Lives, found: Identified) -> None:
+    resource = lives.declared[address]
+    if evidence is Evidence.TAGS:
+        alike = [one for one in lives.tagged.get(address, ()) if lives.rules.fits(resource, one.item)]
+    elif evidence is Evidence.SCOPE:
+        alike = [one for one in lives.all if one.id == lives.document.scope.vpc_id]
+    else:
+        alike = [one for one in lives.with_key(address) if not one.foreign]
+    alike = [one for one in alike if one.id not in found.taken]
+    if len(alike) > 1:
+        found.refuse(address, messages.several(address, alike), alike)
+    elif alike and alike[0].foreign and resource.enforcement != "ignore":
+        found.refuse(address, messages.foreign(alike[0], lives), alike, Reason.FOREIGN)
+    elif alike:
+        _match(address, alike[0], evidence, lives, found)
+
+
+# Tags that were exchanged, or put on another resource.
+
+
+def _odd(lives: Lives, found: Identified) -> dict[Address, Live]:
+    """What was found by tags and is not as declared."""
+    fields = lives.everything()
+    by_tags = ((at, match.live) for at, match in found.matched.items() if match.found.by is Evidence.TAGS)
+    tagged = {at: live for at, live in by_tags if at in lives.declared}
+    return {at: live for at, live in tagged.items() if not lives.reads_as(at, live, fields, found)}
+
+
+def _refuse_exchanged(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
+    """Resources found by tags, each of which reads in everything as the next one is declared, in a circle."""
+    fields = lives.everything()
+    becomes = {
+        at: other
+        for at, live in odd.items()
+        for other in reversed(list(odd))
+        if other != at and lives.reads_as(other, live, fields, found) and lives.differ(at, other)
+    }
+    for address, other in becomes.items():
+        if circle := _circle(address, becomes):
+            right = odd[next(at for at in circle if becomes[at] == address)]
+            two = len(circle) == len((address, other))
+            found.refuse(address, messages.exchanged(address, odd[address], other, right, two=two), [odd[address]])
+
+
+def _circle(start: Address, becomes: Mapping[Address, Address]) -> list[Address]:
+    """The addresses that lead from `start` back to it; empty if they do not."""
+    path, current = [start], becomes.get(start)
+    while current is not None and current not in path:
+        path.append(current)
+        current = becomes.get(current)
+    return path if current == start else []
+
+
+def _refuse_displaced(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
+    """The VPC's own has the tags or the Name of another address, and one of the two does not read as they say."""
+    for address, live in odd.items():
+        for one in lives.with_key(address):
+            other = one.tagged or next((at for at in lives.declared if lives.is_named(at, one)), None)
+            if one is live or other is None or other == address:
+                continue
+            pairs = ((address, live), (other, one))
+            if not all(lives.reads_as(at, it, lives.rules.content, found) for at, it in pairs):
+                for at, it, right in ((address, live, one), (other, one, live)):
+                    found.refuse(at, messages.displaced(at, it, right), [it])
+
+
+def _refuse_transferred(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
+    """What was found by tags and does not read as declared, while something free does in everything, and is used by its
+    subnets, or is the VPC's own as it is declared: the tags were put elsewhere.
+    """
+    for address, live in odd.items():
+        if lives.reads_as(address, live, lives.rules.content, found):
+            continue
+        seats = {one.id for one in lives.seats(address)} | {one.id for one in lives.with_key(address)}
+        for one in lives.left(found):
+            if one.id in seats and one.free and lives.reads_as(address, one, lives.everything(), found):
+                found.refuse(address, messages.transferred(address, live, one), [live, one])
+                break
+
+
+def _refuse_taken_for(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
+    """What was found by tags, and is used and reads as another address that was not found: its tags are on that one."""
+    unfound = {at: {one.id for one in lives.seats(at)} for at in lives.declared if found.open(at)}
+    for address, live in odd.items():
+        for other, seats in unfound.items():
+            reads = live.id in seats and lives.reads_as(other, live, lives.rules.content, found)
+            if reads and lives.differ(address, other):
+                found.refuse(address, messages.taken_for(address, live, other), [live])
+                break
+
+
+# Weak evidence.
+
+
+class _Claim(NamedTuple):
+    """What weak evidence gives an address: by its Name tag, by the subnets that use it, or by both."""
+
+    address: Address
+    live: Live
+    named: bool
+    seated: bool
+
+
+def _by_weak(lives: Lives, found: Identified) -> None:
+    claims: dict[str, list[_Claim]] = defaultdict(list)
+    left = [one for one in lives.left(found) if one.free and lives.may_be_weak(one)]
+    for address, resource in lives.declared.items():
+        wanted = found.open(address) and lives.weak(resource) and not lives.new(address)
+        if wanted and (claim := _claim(address, left, lives, found)):
+            claims[claim.live.id].append(claim)
+    for claimed in claims.values():
+        agreed = claimed if len(claimed) == 1 else [one for one in claimed if one.named and one.seated]
+        if len(agreed) == 1:
+            evidence = Evidence.NAME if agreed[0].named else Evidence.SEATS
+            both = f"{_HOW[Evidence.NAME]}, and {_HOW[Evidence.SEATS]}"
+            how = both if agreed[0].named and agreed[0].seated else _HOW[evidence]
+            found.match(agreed[0].address, agreed[0].live, Found(evidence, how))
+        else:
+            _refuse_contested(claimed, lives, found)
+
+
+def _claim(address: Address, left: list[Live], lives: Lives, found: Identified) -> _Claim | None:
+    """What the Name tags and the subnets agree on; None, with a problem unless there is no evidence, if they do not."""
+    named = [one for one in left if lives.is_named(address, one)]
+    seats = [one for one in lives.seats(address) if one in left]
+    if len(seats) > 1:
+        message = f"its subnets use {messages.ids(seats)}: {messages.which(address, seats)}"
+        found.refuse(address, message, seats)
+    elif seats and named and seats[0] not in named:
+        message = messages.against(address, lives.label(named[0]), named, seats[0])
+        found.refuse(address, message, [*seats, *named])
+    elif not seats and len(named) > 1:
+        found.refuse(address, messages.several(address, named), named)
+    elif seats and not named and (better := _better(address, seats[0], left, lives, found)):
+        found.refuse(address, messages.better(address, seats[0], better), [seats[0], better])
+    elif chosen := [*seats, *named]:
+        return _Claim(address, chosen[0], chosen[0] in named, chosen[0] in seats)
+    return None
+
+
+def _better(address: Address, seat: Live, left: list[Live], lives: Lives, found: Identified) -> Live | None:
+    """Something unused that reads as declared, if what the subnets use does not: a subnet that was moved, and no other
+    evidence, would make one resource of another.
+    """
+    content = lives.rules.content
+    if lives.reads_as(address, seat, content, found):
+        return None
+    unused = (one for one in left if not lives.users(one) and not lives.rules.standard(one.item))
+    return next((one for one in unused if lives.reads_as(address, one, content, found)), None)
+
+
+def _refuse_contested(claimed: list[_Claim], lives: Lives, found: Identified) -> None:
+    """Several addresses that weak evidence gives the same live resource."""
+    for one in claimed:
+        other = next(it for it in claimed if it is not one)
+        mine = f"{one.live.id} is called {lives.label(one.live)!r}" if one.named else f"its subnets use {one.live.id}"
+        theirs = f"so do those of {other.address}" if other.seated else f"it is called {lives.label(other.live)!r}"
+        if one.named:
+            theirs = f"the subnets of {other.address} use it"
+        found.refuse(one.address, messages.contested(one.address, one.live, mine, theirs), [one.live])
+
+
+# What is left.
+
+
+def _rest(lives: Lives, found: Identified) -> None:
+    for one in lives.left(found):
+        if one.tagged and one.id not in found.candidates:
+            found.copies[one.id] = one.tagged
+        elif one.stale and lives.rules.name(one.item) in {"", one.stale}:
+            found.owned.add(one.id)

@@ -1,0 +1,249 @@
+"""The live resources of one kind, as the rules ask about them: whose, tagged how, used by what, reading as what."""
+
+from __future__ import annotations
+
+from collections import ChainMap, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from desired_state.resource import Resource
+from reconciler.engine.diff import differences
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Evidence, Found, Observed, Reason
+from reconciler.model.kind import Item, Kind, ObserveContext
+
+NEW = "new"
+"""In `adopt`: create it, although something live could be it."""
+WEAK = frozenset({Evidence.NAME, Evidence.SEATS})
+
+
+class Live(NamedTuple):
+    """A live resource: `tagged` is the declared resource that its tags name, `stale` the name in its tags if that is
+    declared no more. `account` and `owner` are the other account or the other document that it belongs to.
+    """
+
+    item: Item
+    id: str
+    tagged: Address | None
+    stale: str
+    account: str
+    owner: str
+
+    @property
+    def foreign(self) -> str:
+        """Whose it is; empty if it is this document's, or nobody's."""
+        if self.account:
+            return f"it belongs to the account {self.account}"
+        return f"it belongs to the document {self.owner!r}" if self.owner else ""
+
+    @property
+    def free(self) -> bool:
+        """Whether weak evidence may find it: it is nobody's, or has a name that this document declares no more."""
+        return not self.foreign and not self.tagged
+
+
+class Match(NamedTuple):
+    """A live resource that is a declared one, and what says so."""
+
+    live: Live
+    found: Found
+
+    @property
+    def item(self) -> Item:
+        return self.live.item
+
+
+@dataclass
+class Identified:
+    """The result for one kind.
+
+    `problems` says why an address is neither found nor created, and `candidates` has the ids that may be such an
+    address. `copies` are the ids that have the tags of an address and are not it. `foreign` says of each id of another
+    document or account whose it is. `owned` are this document's, under a name that is declared no more. `taken` has the
+    address of each id that is one. `observed` are the models that were made to know it, so that none is made twice.
+    """
+
+    matched: dict[Address, Match] = field(default_factory=dict)
+    problems: dict[Address, Cause] = field(default_factory=dict)
+    candidates: dict[str, Address] = field(default_factory=dict)
+    copies: dict[str, Address] = field(default_factory=dict)
+    foreign: dict[str, str] = field(default_factory=dict)
+    owned: set[str] = field(default_factory=set)
+    taken: dict[str, Address] = field(default_factory=dict)
+    observed: dict[Address, Observed] = field(default_factory=dict)
+
+    def open(self, address: Address) -> bool:
+        """Whether nothing is known of an address yet."""
+        return address not in self.matched and address not in self.problems
+
+    def match(self, address: Address, live: Live, found: Found) -> None:
+        """That live resource is the address."""
+        self.matched[address] = Match(live, found)
+        self.taken[live.id] = address
+
+    def refuse(
+        self, address: Address, message: str, lives: Iterable[Live] = (), reason: Reason = Reason.AMBIGUOUS
+    ) -> None:
+        """Make it a problem of the address; `lives` may be it."""
+        if match := self.matched.pop(address, None):
+            del self.taken[match.live.id]
+            self.observed.pop(address, None)
+        self.problems[address] = Cause(reason, message)
+        for live in lives:
+            self.candidates.setdefault(live.id, address)
+
+
+class Lives:
+    """One kind of one look: what is declared of it and what is live, with the questions that the rules ask."""
+
+    def __init__(self, kind: Kind, items: Iterable[Item], seen: ObserveContext) -> None:
+        self.kind, self.rules, self._seen = kind, kind.identify, seen
+        self.document: Document = seen.read.document
+        external = self.document.external
+        self.declared: dict[Address, Resource] = {
+            at: one for at, one in seen.read.declared.items() if at not in external
+        }
+        self.external = [at for at in seen.read.declared if at in external]
+        self._names = {at: frozenset({at.name, *one.formerly}) for at, one in self.declared.items()}
+        self._by_name = {name: at for at, names in self._names.items() for name in names}
+        self._owners = {self.document.name, *self.document.formerly}
+        self._names_before = dict(seen.names)
+        self.all = [self._live(item) for item in items]
+
+    def _live(self, item: Item) -> Live:
+        """What a former name of the document tagged is this document's if it declares it, and otherwise still that
+        one's: a document takes over part of another in this way.
+        """
+        tags = self.kind.observe.tags(item) or {}
+        owner, account = tags.get(DOCUMENT_TAG), self.rules.owner(item)
+        account = "" if account == self.document.scope.account_id else account
+        name = tags.get(NAME_TAG, "") if owner in self._owners and not account else ""
+        tagged = self._by_name.get(name)
+        other = "" if owner is None or owner == self.document.name or tagged else owner
+        stale = "" if tagged or other else name
+        return Live(item, self.kind.observe.id(item), tagged, stale, account, other)
+
+    def adopted(self, address: Address) -> str:
+        """The id that `adopt` names; empty if it names none."""
+        target = self.document.adopt.get(address, NEW)
+        return "" if target == NEW else target
+
+    def new(self, address: Address) -> bool:
+        return self.document.adopt.get(address) == NEW
+
+    def weak(self, resource: Resource) -> bool:
+        """Whether weak evidence can find it."""
+        return not WEAK.isdisjoint(self.rules.order(resource))
+
+    def may_be_weak(self, live: Live) -> bool:
+        """Whether weak evidence may find it: not what Setpoint made for one run, nor the VPC's own if an address is
+        declared as that.
+        """
+        declared = any(getattr(one, name) for one in self.declared.values() for name in self.rules.flag)
+        return not self.rules.temporary(live.item) and not (declared and self.rules.standard(live.item))
+
+    def label(self, live: Live) -> str:
+        return self.kind.observe.label(live.item)
+
+    # By what it is found.
+
+    @cached_property
+    def tagged(self) -> Mapping[Address, list[Live]]:
+        tagged: dict[Address, list[Live]] = defaultdict(list)
+        for one in self.all:
+            if one.tagged:
+                tagged[one.tagged].append(one)
+        return tagged
+
+    def with_key(self, address: Address) -> list[Live]:
+        """What AWS's unique key says is this address, under its name or a former one."""
+        resource = self.declared[address]
+        keys = {self.rules.key(name, resource) for name in self._names[address]} - {None}
+        return [one for key in sorted(keys, key=repr) for one in self._keyed.get(key, ())]
+
+    @cached_property
+    def _keyed(self) -> Mapping[Hashable, list[Live]]:
+        keyed: dict[Hashable, list[Live]] = defaultdict(list)
+        for one in self.all:
+            keyed[self.rules.live_key(one.item, self._seen.read)].append(one)
+        return keyed
+
+    def is_named(self, address: Address, live: Live) -> bool:
+        """Whether its Name tag is a name of the address."""
+        return self.label(live) in self._names[address] and self.rules.named(self.declared[address], live.item)
+
+    def is_called(self, address: Address, live: Live) -> bool:
+        """Whether its Name tag or its setpoint:name has a name of the address, whoever set it."""
+        tags = self.kind.observe.tags(live.item) or {}
+        called = not self._names[address].isdisjoint({self.label(live), tags.get(NAME_TAG, "")})
+        return called and self.rules.named(self.declared[address], live.item)
+
+    def seats(self, address: Address) -> list[Live]:
+        """What the declared subnets of an address use."""
+        subnets = self.seated(address)
+        users = self._users if subnets else {}
+        return list({one.id: one for subnet in sorted(subnets) for one in users.get(subnet, ())}.values())
+
+    def seated(self, address: Address) -> frozenset[Address]:
+        return frozenset(self.rules.seated(self.declared[address]))
+
+    def elsewhere(self, address: Address) -> frozenset[Address]:
+        """The subnets that other addresses declare."""
+        return frozenset(subnet for at in self.declared if at != address for subnet in self.seated(at))
+
+    def users(self, live: Live) -> frozenset[Address]:
+        """The subnets that use it."""
+        return frozenset(map(self._seen.address, self.rules.seats(live.item)))
+
+    @cached_property
+    def _users(self) -> Mapping[Address, list[Live]]:
+        users: dict[Address, list[Live]] = defaultdict(list)
+        for one in self.all:
+            for subnet in self.users(one):
+                users[subnet].append(one)
+        return users
+
+    # What it reads as.
+
+    def reads_as(self, address: Address, live: Live, fields: Iterable[str], found: Identified) -> bool:
+        """Whether it is in these fields as the address is declared, and any of them is declared at all. What is not
+        declared as the VPC's own is declared as another.
+        """
+        declared, names = self.declared[address], tuple(fields)
+        fixed = {name: getattr(declared, name) or False for name in self.rules.flag if name in names}
+        want = declared.but(**{name: None for name in declared.described() if name not in names}, **fixed)
+        if all(getattr(declared, name) is None for name in names):
+            return False
+        have = self._observed(live, address, found)
+        return have is not None and next(iter(differences(address, want, have.spec)), None) is None
+
+    def _observed(self, live: Live, address: Address, found: Identified) -> Observed | None:
+        """It in the model's form, as if it were `address`; None if the model does not support a value of it."""
+        if found.taken.get(live.id) == address and address in found.observed:
+            return found.observed[address]
+        names = ChainMap({live.id: address}, found.taken, self._names_before)
+        context = ObserveContext(self._seen.read, self._seen.answers, names)
+        try:
+            observed: Observed = self.kind.observe.observed(live.item, context)
+        except (ValueError, KeyError, TypeError):
+            return None
+        if found.taken.get(live.id) == address:
+            found.observed[address] = observed
+        return observed
+
+    def differ(self, one: Address, other: Address) -> bool:
+        """Whether two addresses are declared to do different things."""
+        first, second = self.declared[one], self.declared[other]
+        fields = (*self.rules.content, *self.rules.flag)
+        return any(getattr(first, name) != getattr(second, name) for name in fields)
+
+    def everything(self) -> tuple[str, ...]:
+        """The fields by which one reads as another in everything."""
+        return (*self.rules.content, *self.rules.flag, *self.rules.members)
+
+    def left(self, found: Identified) -> Iterator[Live]:
+        """What is no address yet."""
+        return (one for one in self.all if one.id not in found.taken)

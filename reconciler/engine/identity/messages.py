@@ -1,0 +1,125 @@
+"""What people read when a live resource is not clearly a declared one, with the line to write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from desired_state.fields import Address
+from reconciler.engine.identity.live import NEW, Live, Lives
+
+
+def ids(lives: Iterable[Live]) -> str:
+    """The ids, as a person reads them."""
+    return " and ".join(sorted(one.id for one in lives))
+
+
+def adopt(address: Address, aws_id: str) -> str:
+    """The line that names it."""
+    return f'"adopt": {json.dumps({address: aws_id})}'
+
+
+def which(address: Address, lives: Iterable[Live]) -> str:
+    """The line that says which one it is, or that another is to be made."""
+    line = adopt(address, min(one.id for one in lives))
+    return f'write which one it is: {line}, or "new" to have another made'
+
+
+def several(address: Address, lives: list[Live]) -> str:
+    """More than one has the same evidence."""
+    return f"{len(lives)} live resources could be it: {ids(lives)}; {which(address, lives)}"
+
+
+def foreign(live: Live, rules: Lives) -> str:
+    """That it is the address, and somebody else's."""
+    if live.account:
+        key = rules.rules.key_text
+        what = f"has this{key.removeprefix('its')} and" if key.startswith("its") else "is it, but"
+        declare = rules.rules.refer.replace("refer to it", "declare it") + " instead"
+        return f"{live.id} {what} belongs to the account {live.account}: {declare}"
+    formerly = f'"formerly": {json.dumps([live.owner])}'
+    take = f"if this document takes it over, take it out of that one and write {formerly}"
+    return f"{live.id} is it, but {live.foreign}: {rules.rules.refer}, or, {take}"
+
+
+def not_there(target: str, seats: list[Live]) -> str:
+    """What `adopt` names does not exist."""
+    where = f"its subnets use {ids(seats)}: " if seats else ""
+    return f"adopt names {target}, which does not exist here; {where}correct the id, or take the entry out"
+
+
+def elsewhere(target: str, name: str) -> str:
+    """What `adopt` names has another name in AWS."""
+    return f"adopt names {target}, which is called {name!r}: correct the id, or take the entry out"
+
+
+def against(address: Address, label: str, named: list[Live], seat: Live) -> str:
+    """A Name tag against the subnets."""
+    called = f"{ids(named)} {'is' if len(named) == 1 else 'are'} called {label!r}"
+    return f"{called}, but its subnets use {seat.id}: {which(address, [seat])}"
+
+
+def better(address: Address, seat: Live, other: Live) -> str:
+    """What its subnets use does not read as declared, and something unused does."""
+    reads = f"its subnets use {seat.id}, which does not read as declared, and {other.id}, which has no subnet, does"
+    return f"{reads}: {which(address, [seat, other])}"
+
+
+def contested(address: Address, live: Live, mine: str, theirs: str) -> str:
+    """Weak evidence gives one live resource to two addresses."""
+    return f"{mine}, and {theirs}: {which(address, [live])}"
+
+
+def misplaced(address: Address, live: Live, other: Address) -> str:
+    """Its subnets use what has the tags of another address."""
+    put = "put its tags right, or "
+    return f"its subnets use {live.id}, which carries the tags of {other}: {put}{which(address, [live])}"
+
+
+def exchanged(address: Address, live: Live, other: Address, right: Live, *, two: bool) -> str:
+    """Tags that were exchanged."""
+    around = "and the other way round" if two else "and so on in a circle"
+    reads = f"{live.id} carries its tags and reads in everything as {other}, {around}"
+    return f"{reads}: exchange their tags, or write {adopt(address, right.id)}"
+
+
+def displaced(address: Address, live: Live, right: Live) -> str:
+    """The tags of the VPC's own resource and of another one are not where they were."""
+    tags = f"{live.id} carries its tags, {right.id} those of another that it may be, and one does not read as declared"
+    return f"{tags}: put their tags right, or write {adopt(address, right.id)}"
+
+
+def transferred(address: Address, live: Live, right: Live) -> str:
+    """Its tags are on another resource, and what reads as declared has none."""
+    reads = f"{live.id} carries its tags and does not read as declared, and {right.id} does in everything"
+    return f"{reads}: put its tags right, or write {adopt(address, right.id)}"
+
+
+def taken_for(address: Address, live: Live, other: Address) -> str:
+    """Its tags are on another address's resource."""
+    reads = f"{live.id} carries its tags, and reads as {other}, whose subnets use it"
+    return f"{reads}: put its tags right, or write {adopt(address, live.id)}"
+
+
+def twin(address: Address, live: Live, other: Address | None, *, used: bool) -> str:
+    """Something reads as declared that nothing of its own uses, or that may be another address."""
+    has = f"may be {other}" if other else "has no subnet of its own" if used else "has no subnet"
+    return f"{live.id} {has} and reads as declared: {which(address, [live])}"
+
+
+def mistagged(address: Address, live: Live, other: Address, label: str) -> str:
+    """It has its Name tag, and the tags of an address that is another resource."""
+    return f"{live.id} is called {label!r}, and carries the tags of {other}: {which(address, [live])}"
+
+
+def left_over(address: Address, live: Live) -> str:
+    """Something under a former name reads as declared."""
+    was = f"{live.id} is this document's under the name {live.stale!r}, which is declared no more"
+    write = f'write "formerly": {json.dumps([live.stale])} here, or {adopt(address, NEW)}'
+    return f"{was}, and reads as declared: {write} to have another made"
+
+
+def not_external(address: Address, noun: str, document: str, name: str) -> str:
+    """The other document has no such resource."""
+    carries = f"no {noun} carries the tags of {name!r} of the document {document!r}"
+    return f'{carries}: correct "external" for {address}, or let that document create it first'

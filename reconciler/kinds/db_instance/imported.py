@@ -1,0 +1,72 @@
+"""How a DB instance is written into a new document. What RDS keeps secret is neither read nor written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from desired_state.database import DbInstance
+from reconciler.kinds.db_instance.settings import SETTINGS, Live
+from reconciler.model.kind import Import, Item
+
+_BESIDE = {
+    "Iops": "provisioned IOPS",
+    "StorageThroughput": "storage throughput",
+    "MonitoringInterval": "enhanced monitoring",
+    "PerformanceInsightsEnabled": "Performance Insights",
+    "IAMDatabaseAuthenticationEnabled": "IAM authentication",
+    "AssociatedRoles": "its roles",
+    "DomainMemberships": "its directory",
+}
+"""Settings that a document has no field for, if they are set."""
+
+
+def name(item: Item) -> str:
+    """RDS stores identifiers in lower case (RDS API reference, CreateDBInstance)."""
+    return str(item["DBInstanceIdentifier"]).lower()
+
+
+def declined(item: Item) -> str:
+    """A member of a cluster has its settings from the cluster (RDS API reference, ModifyDBInstance)."""
+    if cluster := item.get("DBClusterIdentifier"):
+        return f"it is a member of the cluster {cluster}, which decides its settings"
+    return "RDS is deleting it" if item.get("DBInstanceStatus") == "deleting" else ""
+
+
+def said(seen: Live) -> DbInstance:
+    """What is not set: a maximum of storage that is the storage itself, no first database, no managed password."""
+    spec = seen.spec
+    unset = {
+        "max_allocated_storage": spec.max_allocated_storage in {seen.facts.now["allocated_storage"], None},
+        "db_name": not spec.db_name,
+        "manage_master_user_password": not spec.manage_master_user_password,
+    }
+    return spec.but(**{field: None for field, is_unset in unset.items() if is_unset})
+
+
+def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
+    found = [text for field, text in _BESIDE.items() if item.get(field)]
+    groups = [str(one["DBParameterGroupName"]) for one in item.get("DBParameterGroups", ())]
+    found += [f"parameter group {one}" for one in groups if not one.startswith("default.")]
+    options = [str(one["OptionGroupName"]) for one in item.get("OptionGroupMemberships", ())]
+    found += [f"option group {one}" for one in options if not one.startswith("default:")]
+    if found:
+        yield f"{', '.join(found)}: a document has no field for it, who changes it is not noticed"
+
+
+def remarks(item: Item, seen: Live) -> Iterator[str]:
+    """Pending values, which the document holds because they win, and a password that nobody keeps."""
+    waiting = [
+        f"{field} {getattr(seen.spec, field)}"
+        for field, one in SETTINGS.items()
+        if one.pending and one.pending in seen.facts.pending and seen.facts.now[field] != getattr(seen.spec, field)
+    ]
+    if waiting:
+        are = "is" if len(waiting) == 1 else "are"
+        yield f"{', '.join(waiting)} {are} pending, the document holds {'it' if len(waiting) == 1 else 'them'}"
+    if seen.spec.manage_master_user_password is False:
+        yield "its password is not kept by RDS"
+    if seen.creating:
+        yield "RDS is still creating it: import again afterwards, with --into"
+
+
+IMPORT = Import(name=name, declined=declined, said=said, unsaid=unsaid, remarks=remarks)

@@ -1,0 +1,310 @@
+"""Who is who, rule by rule: what is found by what, and what a person is asked. Values in, values out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.engine.identity import Identified, identify
+from reconciler.kinds import REGISTRY
+from reconciler.model import Evidence, Reason
+from reconciler.model.kind import ObserveContext, ReadContext
+from tests.support.worlds import document
+
+VPC = "vpc-0a1b2c3d"
+OTHER_ACCOUNT = "999999999999"
+SUBNETS = {f"subnet-{number:08x}": Address(f"subnet/{name}") for number, name in enumerate("abcdef")}
+IDS = {at.name: aws_id for aws_id, at in SUBNETS.items()}
+
+
+def wanted(kind: str, section: dict[str, Any], **envelope: Any) -> Document:
+    """A document with these resources of one kind, beside the subnets a to f."""
+    subnets = {
+        at.name: {"cidr_block": f"10.0.{number}.0/24", "availability_zone": "ap-northeast-2a"}
+        for number, at in enumerate(SUBNETS.values())
+    }
+    resources = {"vpc": {"main": {"cidr_block": "10.0.0.0/16"}}, "subnet": subnets, kind: section}
+    scope = {"account_id": "123456789012", "region": "ap-northeast-2"}
+    return document({"version": 1, "name": "shop", "revision": 1, "scope": scope, "resources": resources, **envelope})
+
+
+def tags(named: str = "", owner: str = "shop", name_tag: str = "") -> list[dict[str, str]]:
+    ours = {"setpoint:document": owner, "setpoint:name": named} if named else {}
+    return [{"Key": key, "Value": value} for key, value in (ours | ({"Name": name_tag} if name_tag else {})).items()]
+
+
+def table(aws_id: str, subnets: str = "", *, main: bool = False, via: str = "", **tagged: str) -> dict[str, Any]:
+    uses: list[dict[str, Any]] = [{"SubnetId": IDS[one], "RouteTableAssociationId": f"assoc-{one}"} for one in subnets]
+    uses += [{"Main": True, "RouteTableAssociationId": "assoc-main"}] if main else []
+    routes = [{"DestinationCidrBlock": "10.9.0.0/16", "VpcPeeringConnectionId": via, "Origin": "CreateRoute"}]
+    made = {"RouteTableId": aws_id, "Associations": uses, "Routes": routes if via else [], "Tags": tags(**tagged)}
+    return made | {"OwnerId": "123456789012"}
+
+
+def declared(subnets: str | None = None, via: str = "", **more: Any) -> dict[str, Any]:
+    uses = {} if subnets is None else {"subnets": [f"subnet/{one}" for one in subnets]}
+    return {"routes": {"10.9.0.0/16": via} if via else {}, **uses, **more}
+
+
+def who(kind: str, wants: Document, *items: dict[str, Any]) -> Identified:
+    context = ReadContext(wants, VPC, wants.of_kind(kind))
+    answers: dict[Any, Any] = {read: list(items) for read in REGISTRY[kind].observe.reads(context)}
+    return identify(REGISTRY[kind], items, ObserveContext(context, answers, SUBNETS))
+
+
+def tables(section: dict[str, Any], *items: dict[str, Any], **envelope: Any) -> Identified:
+    return who("route_table", wanted("route_table", section, **envelope), *items)
+
+
+def found(result: Identified) -> dict[str, tuple[str, Evidence]]:
+    """name -> (id, evidence)"""
+    return {at.name: (match.live.id, match.found.by) for at, match in result.matched.items()}
+
+
+def asked(result: Identified) -> dict[str, str]:
+    return {at.name: cause.message for at, cause in result.problems.items()}
+
+
+A, B, C = "pcx-0000000a", "pcx-0000000b", "pcx-0000000c"
+
+
+def test_tags_decide_before_names_and_seats() -> None:
+    items = table("rtb-1", named="x"), table("rtb-2", "ab", name_tag="x")
+    assert found(tables({"x": declared("ab")}, *items)) == {"x": ("rtb-1", Evidence.TAGS)}
+
+
+def test_a_name_and_a_seat_that_agree_are_enough_and_a_name_alone_where_no_seat_speaks() -> None:
+    both = tables({"x": declared("ab")}, table("rtb-1", "ab", name_tag="x"), table("rtb-2", name_tag="x"))
+    assert both.matched[Address("route_table/x")].found.how == "its Name tag, and its subnets use it"
+    assert found(tables({"x": declared("ab")}, table("rtb-2", name_tag="x"))) == {"x": ("rtb-2", Evidence.NAME)}
+    assert found(tables({"x": declared("ab")}, table("rtb-2", "a"))) == {"x": ("rtb-2", Evidence.SEATS)}
+
+
+def test_a_seat_that_does_not_read_as_declared_gives_way_to_a_question_if_something_unused_does() -> None:
+    items = table("rtb-1", "a", via=B), table("rtb-2", via=A)
+    assert asked(tables({"x": declared("a", A)}, *items))["x"].startswith(
+        "its subnets use rtb-1, which does not read as declared, and rtb-2, which has no subnet, does: "
+    )
+    assert found(tables({"x": declared("a", A)}, items[0])) == {"x": ("rtb-1", Evidence.SEATS)}
+
+
+def test_a_subnet_on_the_main_table_is_no_evidence() -> None:
+    assert found(tables({"x": declared("ab")}, table("rtb-1", "ab", main=True))) == {}
+
+
+def test_a_former_name_counts_as_the_name_in_tags_and_in_the_name_tag() -> None:
+    section = {"x": declared(formerly=["y"])}
+    assert found(tables(section, table("rtb-1", named="y"))) == {"x": ("rtb-1", Evidence.TAGS)}
+    assert found(tables(section, table("rtb-1", name_tag="y"))) == {"x": ("rtb-1", Evidence.NAME)}
+
+
+def test_a_former_name_of_the_document_counts_for_what_it_declares_and_for_nothing_else() -> None:
+    section = {"x": declared("a")}
+    result = tables(section, table("rtb-1", "a", named="x", owner="old"), formerly=["old"])
+    assert found(result) == {"x": ("rtb-1", Evidence.TAGS)}
+    other = tables(section, table("rtb-1", "a", named="theirs", owner="old"), formerly=["old"])
+    assert (found(other), other.owned) == ({}, set())
+    assert "belongs to the document 'old'" in asked(other)["x"]
+
+
+def test_what_has_a_name_that_is_declared_no_more_is_owned_unless_its_subnets_make_it_another() -> None:
+    assert tables({"x": declared("a")}, table("rtb-1", "b", named="gone", via=A)).owned == {"rtb-1"}
+    assert found(tables({"x": declared("a")}, table("rtb-1", "a", named="gone"))) == {"x": ("rtb-1", Evidence.SEATS)}
+
+
+@pytest.mark.parametrize("main", [False, True])
+def test_exchanged_tags_of_two_are_told_each_with_the_right_id(*, main: bool) -> None:
+    flag = {"main": True} if main else {}
+    section = {"x": declared("a", A, **flag), "y": declared("b", B)}
+    items = table("rtb-x", "a", main=main, via=A, named="y"), table("rtb-y", "b", via=B, named="x")
+    result = tables(section, *items)
+    assert found(result) == {}
+    assert asked(result)["x"] == (
+        "rtb-y carries its tags and reads in everything as route_table/y, and the other way round: "
+        'exchange their tags, or write "adopt": {"route_table/x": "rtb-x"}'
+    )
+    assert result.candidates.keys() == {"rtb-x", "rtb-y"}
+
+
+def test_tags_that_went_round_in_a_circle_are_told_too() -> None:
+    section = {"x": declared("a", A), "y": declared("b", B), "z": declared("c", C)}
+    items = (
+        table("rtb-x", "a", via=A, named="y"),
+        table("rtb-y", "b", via=B, named="z"),
+        table("rtb-z", "c", via=C, named="x"),
+    )
+    said = asked(tables(section, *items))
+    assert {name: text.split('"')[-2] for name, text in said.items()} == {"x": "rtb-x", "y": "rtb-y", "z": "rtb-z"}
+    assert all("and so on in a circle" in text for text in said.values())
+
+
+def test_a_subnet_that_moved_alone_is_drift_and_not_an_exchange() -> None:
+    section = {"x": declared("ab", A), "y": declared("c", B)}
+    items = table("rtb-x", "a", via=A, named="x"), table("rtb-y", "bc", via=B, named="y")
+    assert found(tables(section, *items)) == {"x": ("rtb-x", Evidence.TAGS), "y": ("rtb-y", Evidence.TAGS)}
+
+
+def test_the_main_table_and_another_whose_tags_were_exchanged_are_told_even_if_something_else_drifted() -> None:
+    section = {"m": declared(via=A, main=True), "x": declared("a", B)}
+    items = table("rtb-m", main=True, via=A, named="x"), table("rtb-x", "ab", via=C, named="m")
+    result = tables(section, *items)
+    assert (found(result), sorted(asked(result))) == ({}, ["m", "x"])
+    assert '"adopt": {"route_table/m": "rtb-m"}' in asked(result)["m"]
+
+
+def test_a_name_tag_does_not_make_the_main_table_another_address_where_it_is_declared() -> None:
+    section = {"m": declared(via=A, main=True), "x": declared("", B)}
+    items = table("rtb-m", main=True, via=A, name_tag="x"), table("rtb-x", via=B, named="m")
+    assert sorted(asked(tables(section, *items))) == ["m", "x"]
+    assert found(tables({"x": declared("", B)}, items[0])) == {"x": ("rtb-m", Evidence.NAME)}
+
+
+def test_somebody_elses_main_table_does_not_make_the_declared_one_another() -> None:
+    section = {"m": declared(via=A, main=True)}
+    items = table("rtb-m", via=A, named="m"), table("rtb-2", main=True)
+    assert found(tables(section, *items)) == {"m": ("rtb-m", Evidence.TAGS)}
+
+
+def test_tags_put_on_another_addresss_table_block_both() -> None:
+    section = {"x": declared("a", A), "y": declared("b", B)}
+    result = tables(section, table("rtb-x", "a", via=A, named="y"))
+    assert found(result) == {}
+    assert asked(result)["y"].startswith("rtb-x carries its tags, and reads as route_table/x, whose subnets use it")
+    assert asked(result)["x"].startswith("its subnets use rtb-x, which carries the tags of route_table/y")
+
+
+def test_tags_that_were_put_on_an_unused_table_do_not_outrank_what_reads_as_declared_in_everything() -> None:
+    section = {"x": declared("ab", A)}
+    result = tables(section, table("rtb-x", "ab", via=A), table("rtb-9", named="x"))
+    assert asked(result)["x"] == (
+        "rtb-9 carries its tags and does not read as declared, and rtb-x does in everything: "
+        'put its tags right, or write "adopt": {"route_table/x": "rtb-x"}'
+    )
+    main = tables({"m": declared(via=A, main=True)}, table("rtb-m", main=True, via=A), table("rtb-9", named="m"))
+    assert '"adopt": {"route_table/m": "rtb-m"}' in asked(main)["m"]
+
+
+def test_the_tags_of_the_main_table_and_an_unused_one_that_reads_the_same_are_told_when_exchanged() -> None:
+    section = {"m": declared("", main=True), "x": declared("")}
+    result = tables(section, table("rtb-m", main=True, named="x"), table("rtb-x", named="m"))
+    assert sorted(asked(result)) == ["m", "x"]
+
+
+def test_what_has_its_name_and_a_copy_of_other_tags_is_not_made_again() -> None:
+    items = table("rtb-0000000a", "a", named="x"), table("rtb-y", named="x", name_tag="y", via=B)
+    result = tables({"x": declared("a"), "y": declared("", A)}, *items, adopt={"route_table/x": "rtb-0000000a"})
+    assert asked(result)["y"].startswith("rtb-y is called 'y', and carries the tags of route_table/x: write which one")
+
+
+def test_a_new_address_may_take_subnets_from_a_table_that_is_certainly_another() -> None:
+    section = {"x": declared("a", A), "new": declared("b", B)}
+    result = tables(section, table("rtb-x", "ab", via=A, named="x"))
+    assert (found(result), asked(result)) == ({"x": ("rtb-x", Evidence.TAGS)}, {})
+
+
+def test_an_unused_table_that_reads_as_declared_is_not_made_again() -> None:
+    said = asked(tables({"x": declared("a", A)}, table("rtb-9", via=A)))
+    line = '"adopt": {"route_table/x": "rtb-9"}'
+    assert said["x"] == (
+        f'rtb-9 has no subnet and reads as declared: write which one it is: {line}, or "new" to have another made'
+    )
+    assert asked(tables({"x": declared("a", A)}, table("rtb-9", via=B))) == {}
+    assert asked(tables({"x": declared("a", A)}, table("rtb-9", via=A), adopt={"route_table/x": "new"})) == {}
+
+
+def test_new_does_not_make_another_again_once_it_is_there() -> None:
+    result = tables({"x": declared("a", A)}, table("rtb-9", named="x"), adopt={"route_table/x": "new"})
+    assert found(result) == {"x": ("rtb-9", Evidence.TAGS)}
+
+
+def test_adopt_is_not_believed_about_what_is_somebody_elses() -> None:
+    adopt = {"route_table/x": "rtb-0000000a"}
+    result = tables({"x": declared()}, table("rtb-0000000a", named="x", owner="network"), adopt=adopt)
+    assert result.problems[Address("route_table/x")].reason is Reason.FOREIGN
+    theirs = table("rtb-0000000a") | {"OwnerId": OTHER_ACCOUNT}
+    assert "belongs to the account 999999999999" in asked(tables({"x": declared()}, theirs, adopt=adopt))["x"]
+
+
+def acl(aws_id: str, subnets: str = "", *, default: bool = False, **tagged: str) -> dict[str, Any]:
+    uses = [{"SubnetId": IDS[one], "NetworkAclAssociationId": f"assoc-{one}"} for one in subnets]
+    return {"NetworkAclId": aws_id, "IsDefault": default, "Associations": uses, "Entries": [], "Tags": tags(**tagged)}
+
+
+def test_a_temporary_acl_is_nobodys_although_subnets_use_it() -> None:
+    temporary = acl("acl-2", "ab")
+    temporary["Tags"] = [
+        {"Key": "setpoint:document", "Value": "shop"},
+        {"Key": "setpoint:temporary", "Value": "x"},
+    ]
+    section = {"x": {"ingress": {}, "egress": {}, "subnets": ["subnet/a", "subnet/b"]}}
+    assert found(who("network_acl", wanted("network_acl", section), acl("acl-1", named="x"), temporary)) == {
+        "x": ("acl-1", Evidence.TAGS)
+    }
+    assert found(who("network_acl", wanted("network_acl", section), temporary)) == {}
+
+
+def test_the_default_acl_is_only_the_address_that_is_declared_so() -> None:
+    section = {"d": {"is_default": True}, "x": {"subnets": ["subnet/a"]}}
+    items = acl("acl-d", "b", default=True, named="x"), acl("acl-x", "a", named="d")
+    result = who("network_acl", wanted("network_acl", section), *items)
+    assert found(result) == {"d": ("acl-d", Evidence.KEY)}
+    assert asked(result)["x"].startswith("its subnets use acl-x, which carries the tags of network_acl/d")
+
+
+def group(aws_id: str, name: str, account: str = "123456789012", **tagged: str) -> dict[str, Any]:
+    return {"GroupId": aws_id, "GroupName": name, "Description": name, "OwnerId": account, "Tags": tags(**tagged)}
+
+
+def groups(section: dict[str, Any], *items: dict[str, Any], **envelope: Any) -> Identified:
+    return who("security_group", wanted("security_group", section, **envelope), *items)
+
+
+def test_a_group_is_the_one_that_has_the_name_in_any_case_whatever_tags_say() -> None:
+    result = groups({"web": {}}, group("sg-1", "WEB"), group("sg-2", "decoy", named="web"))
+    assert (found(result), result.copies) == (
+        {"web": ("sg-1", Evidence.KEY)},
+        {"sg-2": Address("security_group/web")},
+    )
+
+
+def test_two_groups_with_the_name_and_a_former_one_are_never_chosen_between() -> None:
+    result = groups({"web": {"formerly": ["old"]}}, group("sg-1", "web"), group("sg-2", "old", named="web"))
+    assert asked(result)["web"].startswith("2 live resources could be it: sg-1 and sg-2")
+
+
+def test_a_group_of_another_account_has_names_of_its_own_and_one_of_another_document_has_not() -> None:
+    assert asked(groups({"web": {}}, group("sg-1", "web", OTHER_ACCOUNT))) == {}
+    assert (
+        "belongs to the document 'network'"
+        in asked(groups({"web": {}}, group("sg-1", "web", named="web", owner="network")))["web"]
+    )
+
+
+def test_a_group_that_is_left_over_under_another_name_is_asked_about_if_it_reads_as_declared() -> None:
+    said = asked(groups({"web": {"ingress": []}}, group("sg-1", "old", named="old")))
+    assert said["web"].startswith("sg-1 is this document's under the name 'old', which is declared no more")
+    assert asked(groups({"web": {"ingress": []}}, group("sg-1", "old"))) == {}
+
+
+def test_an_external_resource_is_found_by_its_id_or_by_the_tags_of_its_document() -> None:
+    external = {
+        "security_group/theirs": {"document": "network", "name": "web"},
+        "security_group/known": {"id": "sg-0000000b"},
+    }
+    items = group("sg-1", "x", named="web", owner="network"), group("sg-0000000b", "y")
+    result = groups({}, *items, external=external)
+    assert found(result) == {"theirs": ("sg-1", Evidence.TAGS), "known": ("sg-0000000b", Evidence.EXTERNAL)}
+    twice = groups({}, *items, group("sg-2", "z", named="web", owner="network"), external=external)
+    assert asked(twice)["theirs"].startswith("2 live resources carry these tags: sg-1 and sg-2; refer to one by its id")
+    nobody = groups({}, external=external)
+    assert {cause.reason for cause in nobody.problems.values()} == {Reason.MISSING_REFERENCE}
+
+
+def test_the_order_of_the_answer_changes_nothing() -> None:
+    section = {"x": declared("a", A), "y": declared("b", B), "z": declared("c")}
+    items = [table("rtb-1", "ab"), table("rtb-2", name_tag="z"), table("rtb-3", via=B), table("rtb-4", "c", named="y")]
+    results = [tables(section, *order) for order in (items, items[::-1], items[2:] + items[:2])]
+    assert len({repr((found(one), asked(one), sorted(one.candidates))) for one in results}) == 1
