@@ -16,8 +16,9 @@ from typing import Any
 
 from desired_state.resource import Resource
 from reconciler.engine.result import Drift, Report, is_about
+from reconciler.engine.written import wrote
 from reconciler.ledger.record import FlappingRecord
-from reconciler.model import ABSENT, ActionResult, Cause, Difference, Ended, Outcome, Reason
+from reconciler.model import ABSENT, Cause, Difference, Ended, Outcome, Reason
 
 MAX_CORRECTIONS = 3
 """The most corrections of one drift in any hour."""
@@ -79,14 +80,9 @@ def _written(drift: Drift, report: Report) -> bool:
     """
     results = [result for result in report.action_results if is_about(result.action, drift.difference)]
     if drift.outcome is Outcome.CORRECTED:
-        return any(map(_sent, results))
+        return any(map(wrote, results))
     sent = [result for result in results if result.ended not in {Ended.HELD, Ended.SKIPPED}]
     return drift.outcome is Outcome.WAITING and bool(sent) and all(result.ended is Ended.DONE for result in sent)
-
-
-def _sent(action_result: ActionResult) -> bool:
-    split = bool(action_result.action.parts) and action_result.ended not in {Ended.HELD, Ended.SKIPPED}
-    return action_result.ended in {Ended.DONE, Ended.UNKNOWN} or split
 
 
 def _corrected(record: FlappingRecord, now: datetime, window: timedelta) -> FlappingRecord:

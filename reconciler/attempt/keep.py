@@ -16,7 +16,7 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import flapping
+from reconciler.attempt import flapping, identities
 from reconciler.attempt.version import VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
@@ -178,7 +178,7 @@ def _select_and_run(
         record = _accepted(lease, record, selection, request)
         return _run(lease, blank, record, selection.document, dependencies, request)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
-        return _unobservable(blank, error), record
+        return _unobservable(blank, error), replace(record, ids=lease.record.ids)
     except StalePlanError as error:
         problem = f"{error}; nothing was changed: request the plan again and review it"
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
@@ -240,7 +240,13 @@ def _run(
     aws = dependencies.aws_for(document)
     may_start = _Permit(lease, dependencies)
     started = dependencies.now()
-    memory = Memory(record.vpc_id, lambda one: flapping.suppressed(record.flapping, one, started), record.holds)
+    memory = Memory(
+        vpc_id=record.vpc_id,
+        flapping=lambda one: flapping.suppressed(record.flapping, one, started),
+        held_since=record.holds,
+        ids=identities.known(record, document),
+        forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
+    )
     report = run(
         document,
         Environment(aws, dependencies.now, dependencies.sleep, may_start=may_start),
@@ -282,6 +288,7 @@ def _run(
         vpc_id=report.vpc_id,
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
+        ids=identities.after(memory.ids, report),
     )
     return result, updated
 

@@ -14,6 +14,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import Plan
+from reconciler.engine.witness import touching
 from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
 
 LEAST_LIMIT = 20
@@ -24,8 +25,8 @@ LEAST_LIMIT = 20
 class Gate:
     """`held[i]` says why the i-th action of the plan must not be carried out, `plan_held` why none may be.
     `deferred[i]` says why the caller leaves it to another run, which is not a decision to keep the live state. The
-    findings are the hold tags, valid and invalid. `tagged` are the resources with a hold that has not ended; `unseen`
-    could not be read, and may have one.
+    findings are the hold tags, valid and invalid, and the `suspects`: the resources whose identity has changed, with
+    the cause. `tagged` are the resources with a hold that has not ended; `unseen` could not be read, and may have one.
     """
 
     held: Mapping[int, Cause]
@@ -34,6 +35,7 @@ class Gate:
     findings: tuple[Finding, ...]
     tagged: frozenset[Address] = frozenset()
     unseen: frozenset[Address] = frozenset()
+    suspects: Mapping[Address, Cause] = field(default_factory=dict)
 
 
 class Gated(Protocol):
@@ -57,12 +59,14 @@ class Limits:
 
     `deferred` says why an action is left to another run (None: it is not). `guard` says why one is held because of a
     suppression (`suppression.py`); it is called last, so every action that it allows is carried out. `held_since` says
-    since when a hold has been seen: renewing a hold every day does not make it last longer.
+    since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the addresses
+    that no action may touch, because something else was found there than before (`witness.py`).
     """
 
     deferred: Callable[[Action], Cause | None] = lambda action: None
     guard: Callable[[Action], Cause | None] = lambda action: None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
+    changed: Mapping[Address, Cause] = field(default_factory=dict)
 
 
 NO_LIMITS = Limits()
@@ -91,7 +95,7 @@ def gate(
         if cause := limits.deferred(action):
             deferred[index] = cause
             continue
-        cause = _barrier(action, document, policy, holds) or plan_held
+        cause = _barrier(action, document, policy, holds, limits.changed) or plan_held
         if not cause and (before := sorted(plan.needs[index] & held.keys())):
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that is held: {plan.actions[before[0]].why}")
         takes_away = action.operation.phase >= Phase.UNBIND and not action.closes
@@ -101,10 +105,18 @@ def gate(
             held[index] = cause
             not_created |= {action.address} if action.operation.phase <= Phase.BIND else set()
     unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
-    return Gate(held, deferred, plan_held, (*lost, *findings), tagged, unseen)
+    suspects = {at: cause for at, cause in limits.changed.items() if at in document.resources}
+    changed = (Finding(at, Outcome.HELD, cause) for at, cause in suspects.items())
+    return Gate(held, deferred, plan_held, (*lost, *changed, *findings), tagged, unseen, suspects)
 
 
-def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[Address, datetime]) -> Cause | None:
+def _barrier(
+    action: Action,
+    document: Document,
+    policy: Policy,
+    holds: Mapping[Address, datetime],
+    changed: Mapping[Address, Cause],
+) -> Cause | None:
     """Why this action is held by itself, whatever else is in the plan; None if it is not."""
     if policy.mode == "report":
         return Cause(Reason.REPORT_ONLY, "this deployment only reports")
@@ -112,6 +124,8 @@ def _barrier(action: Action, document: Document, policy: Policy, holds: Mapping[
     for address in touched:
         if address in document.resources and document.resources[address].enforcement == "report":
             return Cause(Reason.REPORT_ONLY, f"the document sets enforcement to report for {address}")
+    if cause := touching(action, changed, document.vpc):
+        return cause
     if until := next((holds[address] for address in touched if address in holds), None):
         return Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {until:%Y-%m-%dT%H:%MZ}")
     if action.risk is Risk.DOWNTIME and policy.downtime == "never":

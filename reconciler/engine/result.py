@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
+from reconciler.engine.diff import untagged
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, signature
 from reconciler.engine.suppression import Suppressed, Suppression
+from reconciler.engine.witness import sealed
+from reconciler.engine.written import created, passed_on
 from reconciler.model import (
     Action,
     ActionResult,
@@ -20,6 +23,7 @@ from reconciler.model import (
     Difference,
     Ended,
     Finding,
+    Found,
     Outcome,
     Policy,
     Reason,
@@ -77,7 +81,12 @@ class Orphaned(NamedTuple):
 class Report:
     """Everything about one run; `seconds` of wall time, `reads` and `writes` in calls.
 
-    `ids` are the AWS ids of what was seen, by address; `vpc_id` is the VPC's (empty: there is none).
+    `ids` are the AWS ids of what was seen, by address; `vpc_id` is the VPC's (empty: there is none). `resource_ids` are
+    the ids that AWS never gives to another resource, from the first look, or from the last one if this run `created`
+    it; what it created may also be not visible yet. `found_by` says by what each was found. `untagged` are the
+    addresses without this document's tags where these are not set: in mode report, and where the document says so;
+    `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
+    next run what this one held.
     """
 
     document: Document
@@ -96,6 +105,12 @@ class Report:
     writes: int
     vpc_id: str = ""
     ids: Mapping[Address, str] = field(default_factory=dict)
+    resource_ids: Mapping[Address, str] = field(default_factory=dict)
+    created: frozenset[Address] = frozenset()
+    found_by: Mapping[Address, Found] = field(default_factory=dict)
+    untagged: tuple[Address, ...] = ()
+    tagless: tuple[Address, ...] = ()
+    release: str = ""
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
@@ -160,6 +175,7 @@ class RunCost:
 def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) -> Report:
     """The report of a run. A drift is `corrected` if the last look no longer shows it, whatever the answers were."""
     drifts = tuple(_drifts(trace))
+    anew = created(document, trace.action_results) - trace.first.snapshot.resources.keys()
     ids = _ids(trace.first.snapshot) | _ids(trace.last.snapshot)
     return Report(
         document=document,
@@ -178,7 +194,23 @@ def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) ->
         writes=cost.writes,
         vpc_id=ids.get(document.vpc, document.scope.vpc_id or ""),
         ids={address: aws_id for address, aws_id in ids.items() if address in document.resources},
+        resource_ids={at: one for at, one in _lasting_ids(trace.last.snapshot).items() if at in anew}
+        | _lasting_ids(trace.first.snapshot),
+        created=anew,
+        found_by={**trace.last.snapshot.found_by, **trace.first.snapshot.found_by},
+        untagged=tuple(untagged(document, policy, trace.last.snapshot)),
+        tagless=tuple(at for at, seen in trace.first.snapshot.resources.items() if seen.spec.tags is None),
+        release=_release(trace),
     )
+
+
+def _release(trace: RunTrace) -> str:
+    first, last = trace.first.plan.fingerprint, trace.last.plan.fingerprint
+    return first if trace.last is trace.first else sealed(last, trace.gate.suspects)
+
+
+def _lasting_ids(snapshot: Snapshot) -> dict[Address, str]:
+    return {address: seen.lasting_id for address, seen in snapshot.resources.items()}
 
 
 def _drifts(trace: RunTrace) -> Iterator[Drift]:
@@ -248,8 +280,10 @@ def _findings(trace: RunTrace, drifts: Iterable[Drift]) -> Iterator[Finding]:
         if (one.address, one.field) not in reported and (one.address, "") not in reported:
             yield one
     for one in gate.findings:
-        if plan.covers(one.address) and not (one.outcome is Outcome.HELD and one.address in held):
+        told = one.outcome is Outcome.HELD and one.address in held and one.cause.reason is Reason.HOLD_TAG
+        if plan.covers(one.address) and not told:
             yield one
+    yield from passed_on(trace.first.snapshot, trace.last.snapshot, trace.action_results)
 
 
 def _differences(changes: Iterable[Change]) -> Iterator[Difference]:

@@ -14,13 +14,21 @@ from datetime import datetime, timedelta
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws
+from reconciler.engine import witness
 from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.diff import apply_exceptions, diff
 from reconciler.engine.gate import Gate, Limits, gate
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.engine.plan import make_plan, signature
-from reconciler.engine.result import Observation, Report, RunCost, RunTrace, judge
-from reconciler.engine.suppression import Guard, Suppression, suppress
+from reconciler.engine.result import (
+    Observation,
+    Report,
+    RunCost,
+    RunTrace,
+    judge,
+)
+from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
+from reconciler.engine.written import created, may_have_created
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
     Action,
@@ -28,7 +36,6 @@ from reconciler.model import (
     Cause,
     Difference,
     Ended,
-    Phase,
     Policy,
     Reason,
     Ref,
@@ -66,12 +73,16 @@ class Environment:
 class Memory:
     """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint. `flapping`
     says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen on a
-    resource.
+    resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
+    `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
+    resource must not look like somebody else's.
     """
 
     vpc_id: str = ""
     flapping: Callable[[Difference], Cause | None] | None = None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
+    ids: Mapping[Address, str] = field(default_factory=dict)
+    forget: Callable[[frozenset[Address]], None] = lambda addresses: None
 
 
 NO_MEMORY = Memory()
@@ -91,16 +102,23 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     """Correct the live network to match the document, or with `write=False` only report what would be done.
 
     `only` limits the run to some addresses. `expected` is the fingerprint of the plan that was reviewed; any other plan
-    is refused with `StalePlanError`. `approved` lifts the blast-radius limits for the plan with that fingerprint.
-    Raises `ObserveError` if nothing could be read.
+    is refused with `StalePlanError`. `approved` lifts the blast-radius limits for the plan with that fingerprint, and
+    releases what was found at another id than before. Raises `ObserveError` if nothing could be read, and whatever
+    `memory.forget` raises, before anything is written.
     """
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
-    observation = first = _look(task, memory.vpc_id)
-    if expected and expected != first.plan.fingerprint:
-        raise StalePlanError(f"the plan is now {first.plan.fingerprint}, not {expected}: something has changed since")
+    first = _look(task, memory.vpc_id)
+    changed = witness.changed(document, first.snapshot, memory.ids)
+    fingerprint = witness.sealed(first.plan.fingerprint, changed)
+    if expected and expected != fingerprint:
+        raise StalePlanError(f"the plan is now {fingerprint}, not {expected}: something has changed since")
+    observation = first = replace(first, plan=replace(first.plan, fingerprint=fingerprint))
+    task = replace(task, changed={} if approved == fingerprint else changed)
     first_gate = round_gate = _gate(task, first, approved)
+    if write and (anew := _created_anew(task, first, first_gate)):
+        memory.forget(anew)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
         tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task, observation))
@@ -120,13 +138,14 @@ def run(  # noqa: PLR0913 (the options of every entry point)
 
 @dataclass(frozen=True)
 class _Task:
-    """The arguments of a run."""
+    """The arguments of a run. `changed` is what no action of it may touch, because its identity has changed."""
 
     document: Document
     environment: Environment
     policy: Policy
     only: frozenset[Address] | None
     memory: Memory
+    changed: Mapping[Address, Cause] = field(default_factory=dict)
 
 
 class _WritePermit:
@@ -149,7 +168,10 @@ def _look(task: _Task, vpc_id: str) -> Observation:
     context = PlanContext(document, snapshot, task.policy)
     found = diff(document, snapshot, context, REGISTRY)
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
-    suppression = suppress(changes, task.memory.flapping) if task.memory.flapping else Suppression(changes)
+    unclear = unidentified(snapshot)
+    suppression = Suppression(changes)
+    if unclear or task.memory.flapping:
+        suppression = suppress(changes, task.memory.flapping or (lambda one: None), unclear)
     if suppression.suppressed:
         suppression = replace(suppression, unsuppressed=make_plan(changes, context, task.only).actions)
     return Observation(snapshot, make_plan(suppression.changes, context, task.only), excepted, suppression)
@@ -199,24 +221,28 @@ def _gate(
 ) -> Gate:
     document, policy = task.document, task.policy
     guard = Guard(observation.suppression, PlanContext(document, observation.snapshot, policy))
-    limits = Limits(deferred, guard, task.memory.held_since)
+    limits = Limits(deferred, guard, task.memory.held_since, task.changed)
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
+
+
+def _created_anew(task: _Task, first: Observation, first_gate: Gate) -> frozenset[Address]:
+    """What is remembered and absent, and may be created by this run."""
+    skipped = first_gate.held.keys() | first_gate.deferred.keys()
+    planned = [ActionResult(one, Ended.DONE) for i, one in enumerate(first.plan.actions) if i not in skipped]
+    return (created(task.document, planned) & task.memory.ids.keys()) - first.snapshot.resources.keys()
 
 
 def _further_gate(
     task: _Task, first: Observation, first_gate: Gate, observation: Observation, results: Iterable[ActionResult]
 ) -> Gate:
     """What a further round may do: actions of the first plan that were not held, and actions on resources that this run
-    has created.
+    has created. Nothing touches what the first look found at another id.
     """
     document = task.document
     tried = list(results)
-    creates = [one for one in tried if one.action.operation.phase is Phase.CREATE]
-    sent = [one.action for one in creates if one.ended in {Ended.DONE, Ended.UNKNOWN}]
-    once, created = {signature(action) for action in sent}, {action.address for action in sent}
-    if any(one.action.address == document.vpc and one.ended is Ended.DONE for one in creates):
-        created |= {at for at, want in document.resources.items() if REGISTRY[at.kind].create.by_aws(at, want)}
+    anew = created(document, tried)
+    once = {signature(one.action) for one in tried if may_have_created(one)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
     unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
     planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in first_gate.held}
@@ -226,9 +252,11 @@ def _further_gate(
         if name in once:
             message = "AWS may have just created it and not show it yet: the next run looks again"
             return Cause(Reason.NOT_VISIBLE_YET, message)
-        if action.address in created or (name in planned and name in unsure):
+        if action.address in anew or (name in planned and name in unsure):
             return None
         message = "it was tried before in this run, or was not in its first plan: the next run does it"
         return Cause(Reason.NEXT_RUN, message)
 
-    return _gate(task, observation, observation.plan.fingerprint, deferred)
+    ids = {at: seen.lasting_id for at, seen in first.snapshot.resources.items()}
+    changed = {**witness.changed(document, observation.snapshot, ids), **task.changed}
+    return _gate(replace(task, changed=changed), observation, observation.plan.fingerprint, deferred)

@@ -8,7 +8,7 @@ One item a document, readable in the console:
     accepted  M  revision N, sha256 S, version_id S  deleted   BOOL
     flapping     M  drift: {times L of times, pauses N, until time}
     notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
-    holds     M  address: time
+    holds     M  address: time                       ids       M  address: id S
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -20,7 +20,7 @@ An item has at most 400 KB (DynamoDB developer guide, "Quotas"), and every renew
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -36,10 +36,11 @@ from reconciler.ledger.record import DocumentRecord, FlappingRecord
 MOST_FLAPPING = 200
 MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
+MOST_IDS = 1000
 MOST_TIMES = 50
 """How many entries are kept of each; `MOST_TIMES` are the corrections of one flapping drift."""
 ROOM = 64 * 1024
-"""Bytes that `flapping`, `notified` and `holds` may each take."""
+"""Bytes that `flapping`, `notified`, `holds` and `ids` may each take."""
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
@@ -60,6 +61,7 @@ _HINTS = {
     "flapping": _REMOVE,
     "notified": _REMOVE,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
+    "ids": "write the resource's id as text, or remove the entry: what the next run finds is then taken for it",
     "owner": "remove owner and expires, once no run is under way",
     "expires": "remove owner and expires, once no run is under way",
     "fence": "write a number above every number it ever had",
@@ -138,25 +140,31 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
     """`record` with no more than an item should hold.
 
     Resolved alerts are forgotten first, then the oldest entries: of `flapping` by the last correction or the end of the
-    pause, of `notified` by the last alert, of `holds` by when they were first seen.
+    pause, of `notified` by the last alert, of `holds` by when they were first seen. Of `ids` the first are kept.
     """
     flapping = {key: replace(one, times=tuple(sorted(one.times)[-MOST_TIMES:])) for key, one in record.flapping.items()}
     notified = {
         key: replace(one, digest=_utf8(one.digest), title=_utf8(one.title)[:LONGEST_TITLE])
         for key, one in record.notified.items()
     }
+    ids = [(address, _utf8(one)) for address, one in record.ids.items()]
     return replace(
         record,
         flapping=_newest(flapping, MOST_FLAPPING, _last_change),
         notified=_newest(notified, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
+        ids={Address(key): one for key, one in _first(ids, MOST_IDS).items()},
     )
 
 
 def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: Callable[[V], Any]) -> dict[str, V]:
+    return _first(sorted(entries.items(), key=lambda entry: (age(entry[1]), entry[0]), reverse=True), most)
+
+
+def _first[V](entries: Iterable[tuple[str, V]], most: int) -> dict[str, V]:
     # An entry that is too large itself is dropped, and the others stay.
     room, kept = ROOM, dict[str, V]()
-    for name, value in sorted(entries.items(), key=lambda entry: (age(entry[1]), entry[0]), reverse=True):
+    for name, value in entries:
         key = _utf8(name)
         size = len(to_json({key: value}))
         if key and len(kept) < most and size <= room:

@@ -12,11 +12,12 @@ item is the memory, not only the lease, and DynamoDB deletes expired items days 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
 from reconciler.ledger.record import Accepted, DocumentRecord
@@ -138,11 +139,18 @@ class Lease:
 
     def accept(self, accepted: Accepted) -> None:
         """Remember at once that `accepted` is the version to enforce. Raises LedgerError, also for a lost lease."""
+        self._remember("an accepted version", "accepted", replace(self.record, accepted=accepted))
+
+    def forget(self, addresses: Collection[Address]) -> None:
+        """Forget at once at which ids these resources were found. Raises LedgerError, also for a lost lease."""
+        ids = {address: one for address, one in self.record.ids.items() if address not in addresses}
+        self._remember("which resources are created anew", "ids", replace(self.record, ids=ids))
+
+    def _remember(self, what: str, name: str, record: DocumentRecord) -> None:
         if self._stop is not None:
             raise self._stop
-        record = replace(self.record, accepted=accepted)
-        what, value = "could not be used to remember an accepted version", written(record)["accepted"]
-        self._update(what, "SET #accepted = :accepted", {":accepted": value})
+        values = {f":{name}": written(bounded(record))[name]}
+        self._update(f"could not be used to remember {what}", f"SET #{name} = :{name}", values)
         self.record = record
 
     def release(self, record: DocumentRecord) -> str:
@@ -209,7 +217,7 @@ class _Terms(NamedTuple):
 
 
 def _log_forgotten(document: str, record: DocumentRecord, stored: DocumentRecord) -> None:
-    for name in ("flapping", "notified", "holds"):
+    for name in ("flapping", "notified", "holds", "ids"):
         before, after = len(getattr(record, name)), len(getattr(stored, name))
         if after < before:
             _log.warning(

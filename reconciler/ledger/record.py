@@ -50,8 +50,9 @@ class DocumentRecord:
     """All that is remembered of one document. `looked_at` is when the last run that read the whole network began.
 
     The keys of `flapping` are names of drifts (`attempt/flapping.py`), those of `notified` fingerprints of alerts
-    (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `deleted`: the
-    object is deleted, and this was reported.
+    (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `ids` are the ids
+    at which the resources were found, those that AWS never gives to another one; the first are needed most
+    (`engine/witness.py`). `deleted`: the object is deleted, and this was reported.
     """
 
     account: str = ""
@@ -63,3 +64,4 @@ class DocumentRecord:
     flapping: Mapping[str, FlappingRecord] = field(default_factory=dict)
     notified: Mapping[str, Notified] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)
+    ids: Mapping[Address, str] = field(default_factory=dict)

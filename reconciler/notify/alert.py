@@ -30,6 +30,8 @@ class Topic(StrEnum):
     DELETED = "document-deleted"
     STOPPED = "run-stopped"
     ROLLOUT = "rollout"
+    IDENTITY = "identity-changed"
+    ADOPTED = "adopted"
 
 
 class Member(NamedTuple):
@@ -54,7 +56,7 @@ class Alert:
 
     `digest` identifies what is still open (empty: nothing is), `corrected` what was corrected; neither depends on times
     or counts. `exposed` is for how many seconds undeclared traffic could pass, at most. `once`: it is never repeated.
-    `release` is the fingerprint that releases a held plan.
+    `release` is the fingerprint that releases a plan of which something is held.
     """
 
     fingerprint: str

@@ -2,7 +2,8 @@
 
 `keep.py` calls `find_alerts` for each attempt, and `deduplication.py` decides which alerts are sent. There is one alert
 for each field of a resource, with all that differs in it. What has one cause for many resources (AWS could not be read,
-the plan is held, the run stopped) is one alert too. An unmanaged resource raises none.
+the plan is held, identities have changed, resources were adopted, the run stopped) is one alert too. An unmanaged
+resource raises none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, s
 from reconciler.notify.exposure import cost, exposure
 from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.takeover import Takeover, takeovers
 from reconciler.report.text import difference
 
 _MOST_SEVERE_FIRST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
@@ -83,6 +85,10 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
         lost = [one for one in report.findings if one.cause.reason is Reason.SECTION_LOST]
         members = [*map(_found, lost), *map(_going, going), *map(_named, held)]
         yield _plan_held(result, report, report.gate.plan_held, held, members)
+    changed = [one for one in report.findings if one.cause.reason is Reason.IDENTITY_CHANGED]
+    suspect = [drift for drift in report.drifts if changed and _reason(drift) is Reason.IDENTITY_CHANGED]
+    if changed:
+        yield _identity_changed(result, report, changed, suspect)
     stops = _stops(report)
     left = list(_left_behind(report)) if stops else []
     if stops:
@@ -91,10 +97,14 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
         members = [*(Member(cause, Outcome.WAITING) for cause in sorted(map(str, stops))), *map(_named, left)]
         about = sorted({cause.reason for cause in stops})
         yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, members, about=about)
+    adopted = [one for one in takeovers(report) if one.outcome is Outcome.CORRECTED]
+    if adopted:
+        yield _adopted(result, report, adopted)
+    tags = {id(drift) for one in adopted for drift in one.drifts}
     done = [drift for drift in report.drifts if result.rollout and drift.outcome is Outcome.CORRECTED]
-    if done:
+    if done := [drift for drift in done if id(drift) not in tags]:
         yield _rollout(result, report, done)
-    taken = {id(one) for one in (*unseen, *unverified, *held, *lost, *left, *done)}
+    taken = {id(one) for one in (*unseen, *unverified, *held, *lost, *changed, *suspect, *left, *done)} | tags
     yield from _by_field(result, report, taken, [one for one in report.orphaned if one not in going])
 
 
@@ -136,6 +146,40 @@ def _plan_held(
     title, sentence = "the whole plan is held", _sentence(cause.message)
     alert = _whole(result, Topic.PLAN_HELD, severity, title, sentence, members, about=about)
     return replace(alert, release=report.plan.fingerprint)
+
+
+def _identity_changed(
+    result: AttemptResult, report: Report, changed: Iterable[Finding], suspect: Iterable[Drift]
+) -> Alert:
+    """What is another resource than before: held, until a person says that this is right, or noticed too late. It is
+    identified by the ids.
+    """
+    held = any(one.outcome is Outcome.HELD for one in changed)
+    addresses = [one.address for one in changed]
+    title = f"{addresses[0]} is another resource than before"
+    if len(addresses) > 1:
+        title = f"{len(addresses)} resources are others than before"
+    sentence = "What was written may be at another resource than the one that was looked at: look at both."
+    if held:
+        sentence = "It was found at another id than before: nothing is written to it until a person confirms that."
+    severity = min((Severity.HIGH, *(exposure(drift).severity for drift in suspect)), key=lambda one: one.rank)
+    about = sorted([one.address, one.outcome, one.cause.code] for one in changed)
+    members = [*map(_found, changed), *map(_named, suspect)]
+    alert = _whole(result, Topic.IDENTITY, severity, title, sentence, members, about=about)
+    return replace(alert, release=report.release if held else "")
+
+
+def _adopted(result: AttemptResult, report: Report, adopted: Iterable[Takeover]) -> Alert:
+    """What got this document's tags: one alert, because it is one decision to take over a network."""
+    members = [
+        Member(f"{one.address} is {one.id}{one.proof}{one.origin}", Outcome.IN_SYNC, identity=(one.address, one.id))
+        for one in adopted
+    ]
+    number = f"{len(members)} resource{'' if len(members) == 1 else 's'}"
+    title = f"adopted {number}{f' of {report.vpc_id}' if report.vpc_id else ''}"
+    sentence = "What was live and declared carries this document's tags now; that changed nothing else of it."
+    alert = _whole(result, Topic.ADOPTED, Severity.LOW, title, sentence, members)
+    return replace(alert, digest="", corrected=digest(members))
 
 
 def _rollout(result: AttemptResult, report: Report, done: Iterable[Drift]) -> Alert:

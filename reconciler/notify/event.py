@@ -91,8 +91,13 @@ def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
             }
             for one in plain["actions"]
         ],
-        "unmanaged": [fit(one, _MOST) for one in plain["unmanaged"]],
+        "unmanaged": [fit(_present(one), _MOST) for one in plain["unmanaged"]],
     }
+
+
+def _present(one: dict[str, Any]) -> dict[str, Any]:
+    """Without the members that have no value, which version 1 of the schema did not have at first."""
+    return {name: value for name, value in one.items() if value is not None}
 
 
 def _drift(one: dict[str, Any], result: AttemptResult, report: Report) -> dict[str, Any]:

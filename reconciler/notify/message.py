@@ -132,7 +132,8 @@ def details(notification: Notification) -> Iterator[str]:
         yield f"  - {shown(headline(one))}"
     if notification.alert and notification.alert.members:
         compared = any(one.compared for one in notification.alert.members)
-        yield "What differs:" if compared else "What is wrong:"
+        adopted = notification.alert.topic is Topic.ADOPTED
+        yield "Taken over:" if adopted else "What differs:" if compared else "What is wrong:"
         for member in notification.alert.members:
             yield from _member(member)
 
@@ -200,7 +201,7 @@ def steps(notification: Notification, here: NotificationOrigin) -> tuple[str, ..
         return ()
     if alert.topic is Topic.REFUSED:
         return (f"setpoint validate {here.document}.json",)
-    if alert.release:
+    if alert.release and (here.invoke or alert.topic is not Topic.IDENTITY):
         return _release(here, alert.release)
     retry = alert.topic is Topic.DRIFT and any(one.outcome in _RETRYABLE for one in alert.members)
     plan = _command(here, "plan")

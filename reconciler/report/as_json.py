@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
 from desired_state.fields import AclEntry, Address, RuleKey, written_entry, written_rule
 from desired_state.members import Collection
-from desired_state.resource import SECTIONS
+from desired_state.resource import SECTIONS, Resource
 from reconciler.engine.plan import printable
-from reconciler.model import ABSENT, Action, Cause, Difference, Finding
+from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Unmanaged
 from reconciler.report.summary import counts, expired
 
 if TYPE_CHECKING:
@@ -48,7 +46,9 @@ def as_json(report: Report) -> dict[str, Any]:
         "drifted": [drift_as_json(drift) for drift in report.drifts],
         "actions": _actions(report),
         "findings": [finding_as_json(one) for one in report.findings],
-        "unmanaged": [{"address": one.address, "id": one.id, "ours": one.owned} for one in report.unmanaged],
+        "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
+        "found_by": {address: found_as_json(report, address) for address in sorted(report.found_by)},
+        "untagged": list(report.untagged),
         "exceptions": [
             *(_exception(exception, active=True) for _, exception in report.excepted),
             *(_exception(exception, active=False) for exception in expired(report)),
@@ -90,6 +90,20 @@ def finding_as_json(one: Finding) -> dict[str, Any]:
     }
 
 
+def unmanaged_as_json(one: Unmanaged) -> dict[str, Any]:
+    """A live resource that is not declared; `remark` is what a person should know about it."""
+    return {"address": one.address, "id": one.id, "ours": one.owned, "remark": one.remark or None}
+
+
+def found_as_json(report: Report, address: Address) -> dict[str, Any] | None:
+    """Which resource a declared one is: the id that AWS never gives to another, by what evidence, and how that is said;
+    None if it was not found.
+    """
+    found = report.found_by.get(address)
+    resource_id = report.resource_ids.get(address) or report.ids.get(address)
+    return {"id": resource_id, "by": found.by.value, "how": found.how} if found else None
+
+
 def _cause_as_json(cause: Cause | None) -> dict[str, Any]:
     return {"reason": cause.reason.value if cause else None, "message": cause.message if cause else ""}
 
@@ -111,6 +125,7 @@ def action_as_json(action: Action) -> dict[str, Any]:
         "operation": action.operation.permission,
         "address": action.address,
         "why": action.why,
+        **({"loses": action.loses} if action.loses else {}),
         "phase": action.operation.phase.name.lower(),
         "risk": action.risk.name.lower(),
         "breaks": action.breaks,
@@ -169,8 +184,8 @@ def _plain(value: Any) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case BaseModel():
-            return value.model_dump(mode="json", exclude_none=True, exclude={"enforcement"})
+        case Resource():
+            return value.model_dump(mode="json", exclude_none=True, include=set(value.described()))
         case Collection():
             return value.as_written()
         case datetime():

@@ -7,7 +7,7 @@ a document; absent ones are left out. All text in a record is made safe (`redact
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,15 @@ from desired_state.fields import Address, RuleKey
 from reconciler.model import Action, Difference, Ended, Finding, Phase
 from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
-from reconciler.report.as_json import action_as_json, drift_as_json, finding_as_json, time_as_json, value_as_json
+from reconciler.report.as_json import (
+    action_as_json,
+    drift_as_json,
+    finding_as_json,
+    found_as_json,
+    time_as_json,
+    unmanaged_as_json,
+    value_as_json,
+)
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.fitting import size
 from reconciler.report.summary import counts
@@ -62,7 +70,7 @@ def records(result: AttemptResult) -> list[LogRecord]:
     found: list[LogRecord] = []
     if report:
         found += [_drift(drift, result.actors) for drift in report.drifts[:MOST]]
-        found += [_finding(one, result.actors) for one in report.findings[:MOST]]
+        found += [_finding(one, report, result.actors) for one in report.findings[:MOST]]
         found += _actions(report)
     keys = {"document": result.document, "run_id": result.run_id, "revision": report and report.document.revision}
     return [record | _fitted(_present(keys), 1) for record in [*found, _run(result)]]
@@ -134,8 +142,9 @@ def _drift(drift: Drift, actors: Mapping[Address, Actor]) -> LogRecord:
     return bounded(_present(record | {"who": _who(actors.get(drift.address))}), WIDTH)
 
 
-def _finding(one: Finding, actors: Mapping[Address, Actor]) -> LogRecord:
-    return bounded(_present({"record": "finding", **finding_as_json(one), "who": _who(actors.get(one.address))}), WIDTH)
+def _finding(one: Finding, report: Report, actors: Mapping[Address, Actor]) -> LogRecord:
+    record = {"record": "finding", **finding_as_json(one), "found_by": found_as_json(report, one.address)}
+    return bounded(_present(record | {"who": _who(actors.get(one.address))}), WIDTH)
 
 
 def _who(actor: Actor | None) -> LogRecord:
@@ -230,6 +239,9 @@ def _run(result: AttemptResult) -> LogRecord:
             "writes": report.writes,
             "wrote": report.wrote,
             "counts": {name: count for name, count in _counts(report).items() if count},
+            "found_by": dict(Counter(one.by.value for one in report.found_by.values())),
+            "untagged": len(report.untagged) or None,
+            "remarks": [unmanaged_as_json(one) for one in report.unmanaged if one.remark],
             "fingerprint": report.plan.fingerprint if report.plan.actions else "",
             "sha256": report.document.sha256,
             "origin": report.document.origin,

@@ -1,8 +1,8 @@
 """A report as text for a terminal. Pure; the command line prints it and decides on colours.
 
-Signs are Terraform's: `+` add, `~` change, `-` remove. A `!` before the sign marks what is not done: held, waiting,
-blocked or failed, with the reason below. Names, tags, descriptions and AWS's messages are untrusted text: each is put
-on one line, with everything escaped that a terminal would act on.
+Signs are Terraform's: `+` add, `~` change, `-` remove; `>` is what the document takes over. A `!` before the sign marks
+what is not done: held, waiting, blocked or failed, with the reason below. Names, tags, descriptions and AWS's messages
+are untrusted text: each is put on one line, with everything escaped that a terminal would act on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
 from desired_state.members import References
@@ -20,7 +20,8 @@ from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Unmanaged
-from reconciler.report.summary import counts, expired
+from reconciler.report.summary import NOT_DONE, closing, counted, expired
+from reconciler.report.takeover import Takeover, adoption_done, beyond, takeovers
 
 if TYPE_CHECKING:
     from desired_state.document import Document, DocumentException
@@ -38,7 +39,6 @@ _COLOURS = {
     Outcome.BLOCKED: "red",
     Outcome.FAILED: "red",
 }
-_NOT_DONE = (Outcome.HELD, Outcome.WAITING, Outcome.BLOCKED, Outcome.FAILED)
 _WORD = re.compile(r"[A-Za-z0-9_./:@+-]+")
 
 
@@ -64,45 +64,45 @@ def heading(document: Document) -> str:
 
 def sentence(report: Report, style: Style = plain) -> str:
     """The closing sentence."""
-    ended = counts(report)
-    rest = ", ".join(f"{ended[one.value]} {one.value}" for one in _NOT_DONE if ended[one.value])
-    calls = f"{_count(report.reads, 'read')}, {_count(report.writes, 'write')}"
-    total = len(report.drifts) + len(report.orphaned)
-    if report.in_sync and not total:
-        owned = sum(resource.enforcement != "ignore" for resource in report.document.resources.values())
-        excepted = f", with {_count(len(report.excepted), 'exception')}" if report.excepted else ""
-        resources = "1 resource is" if owned == 1 else f"{owned} resources are"
-        return style(f"In sync: {resources} as declared{excepted}; {calls}.", "green")
-    if not report.wrote:
-        signs = [drift.difference.sign for drift in report.drifts if drift.outcome is None]
-        signs += ["remove" for one in report.orphaned if one.outcome is None]
-        steps = ", ".join(f"{signs.count(one)} to {one}" for one in ("add", "change", "remove") if one in signs)
-        return style(f"Plan: {steps or 'nothing to do'}{rest and '; '}{rest}. Nothing was changed.", "bold")
-    done = ended[Outcome.CORRECTED.value]
-    writes = _count(report.writes, "write")
-    if report.in_sync:
-        return style(f"Corrected {_count(done, 'difference')} with {writes}; the second look is in sync.", "green")
-    if not report.writes:
-        return style(f"Nothing was changed: {rest}.", "yellow")
-    return style(f"Corrected {done} of {_count(total, 'difference')} with {writes}; {rest}.", "yellow")
+    return style(*closing(report))
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}"
+class _About(NamedTuple):
+    """All that is told of one address; `drifts` are without the tags of what is taken over, `losses` are what the calls
+    take away besides what they resolve.
+    """
+
+    address: Address
+    taken: Takeover | None
+    drifts: list[Drift]
+    orphaned: list[Orphaned]
+    findings: list[Finding]
+    losses: list[str]
 
 
 def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
     """A block for every address with drift, an orphaned action or a finding."""
-    orphaned = report.orphaned
-    addresses = [drift.address for drift in report.drifts] + [one.action.address for one in orphaned]
+    orphaned, taken = report.orphaned, {one.address: one for one in takeovers(report)}
+    rest = beyond(report, taken.values())
+    addresses = [*(drift.address for drift in report.drifts), *taken, *(one.action.address for one in orphaned)]
     for address in dict.fromkeys([*addresses, *(one.address for one in report.findings)]):
-        drifts = [drift for drift in report.drifts if drift.address == address]
-        others = [one for one in orphaned if one.action.address == address]
-        findings = [one for one in report.findings if one.address == address]
-        if not drifts and address not in report.document.resources:
-            yield list(_undeclared(address, others, findings, report.gate.plan_held, style))
-        else:
-            yield list(_block(address, drifts, others, findings, report.gate.plan_held, style))
+        about = _About(
+            address,
+            taken.get(address),
+            [drift for drift in rest if drift.address == address],
+            [one for one in orphaned if one.action.address == address],
+            [one for one in report.findings if one.address == address],
+            [one.loses for one in report.plan.actions if one.address == address and one.loses],
+        )
+        declared = about.drifts or about.taken or address in report.document.resources
+        yield list((_block if declared else _undeclared)(about, report.gate.plan_held, style))
+
+
+def _takeover(one: Takeover, plan_held: Cause | None, style: Style) -> Iterator[str]:
+    sign = f"{style('!', 'yellow') if one.outcome in NOT_DONE else ' '} {style('>', 'cyan')}"
+    verb = "took over" if one.outcome is Outcome.CORRECTED else "takes over"
+    yield f"{sign} {style(sanitize(one.address), 'bold')}  {verb} {sanitize(f'{one.id}{one.proof}{one.origin}')}"
+    yield from _why(one.outcome, one.cause, plan_held, style)
 
 
 def _joined(blocks: Iterable[list[str]]) -> list[list[str]]:
@@ -118,14 +118,8 @@ def _joined(blocks: Iterable[list[str]]) -> list[list[str]]:
     return joined
 
 
-def _block(
-    address: Address,
-    drifts: list[Drift],
-    orphaned: list[Orphaned],
-    findings: list[Finding],
-    plan_held: Cause | None,
-    style: Style,
-) -> Iterator[str]:
+def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str]:
+    address, taken, drifts = about.address, about.taken, about.drifts
     name = style(sanitize(address), "bold")
     missing = next((drift for drift in drifts if not drift.field), None)
     if missing:
@@ -134,6 +128,8 @@ def _block(
         want = missing.difference.want
         if missing.outcome is not Outcome.CORRECTED and isinstance(want, Resource):
             yield from (f"    {_signs(None, 'add', style)} {one}" for one in _contents(address, want))
+    elif taken:
+        yield from _takeover(taken, plan_held, style)
     else:
         yield f"    {name}" if not drifts else f"  {_sign('change', style)} {name}"
     rest = [drift for drift in drifts if drift.field]
@@ -146,24 +142,24 @@ def _block(
     for (outcome, cause), times in causes.items():
         if times > 1:  # a cause of several drifts is printed once, below them
             yield from _why(outcome, cause, plan_held, style)
-    for one in orphaned:
+    yield from (f"          {sanitize(loss)}" for loss in about.losses)
+    for one in about.orphaned:
         yield f"    {_signs(one.outcome, 'remove', style)} {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield from _why(one.outcome, one.cause, plan_held, style)
-    yield from (_finding(one, style) for one in findings)
+    told = {*causes, (taken.outcome, taken.cause)} if taken else set(causes)
+    yield from (_finding(one, style) for one in about.findings if (one.outcome, one.cause) not in told)
 
 
-def _undeclared(
-    address: Address, orphaned: list[Orphaned], findings: list[Finding], plan_held: Cause | None, style: Style
-) -> Iterator[str]:
+def _undeclared(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str]:
     """What is deleted because it is no longer declared."""
-    name = style(sanitize(address), "bold")
-    for one in orphaned:
+    name = style(sanitize(about.address), "bold")
+    for one in about.orphaned:
         line = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield f"{_signs(one.outcome, 'remove', style)} {line}"
         yield from _why(one.outcome, one.cause, plan_held, style)
-    if findings and not orphaned:
+    if about.findings and not about.orphaned:
         yield f"    {name}"
-    yield from (_finding(one, style) for one in findings)
+    yield from (_finding(one, style) for one in about.findings)
 
 
 def _finding(one: Finding, style: Style) -> str:
@@ -183,7 +179,7 @@ def _sign(what: str, style: Style) -> str:
 
 def _signs(outcome: Outcome | None, what: str, style: Style) -> str:
     """Two columns: `!` if it is not done, and the sign."""
-    return f"{style('!', 'yellow') if outcome in _NOT_DONE else ' '} {_sign(what, style)}"
+    return f"{style('!', 'yellow') if outcome in NOT_DONE else ' '} {_sign(what, style)}"
 
 
 def _ending(outcome: Outcome | None, style: Style) -> str:
@@ -274,7 +270,7 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         held = style("The whole plan is held", "yellow")
         yield [f"{style('!', 'yellow')} {held}: {sanitize(report.gate.plan_held.message)}"]
     if report.plan.breaks and not report.wrote:
-        yield [f"The plan removes {_count(report.plan.breaks, 'live member')}."]
+        yield [f"The plan removes {counted(report.plan.breaks, 'live member')}."]
     if report.excepted:
         active = (_exception(exception) for _, exception in report.excepted)
         yield ["Active exceptions:", *dict.fromkeys(active)]
@@ -282,7 +278,13 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         yield ["Expired exceptions:", *(_exception(one) for one in ended)]
     deleted = {one.action.address for one in report.orphaned}
     if unmanaged := [one for one in report.unmanaged if one.address not in deleted]:
-        yield ["Live but not declared:", *map(_unmanaged, unmanaged)]
+        yield ["Live but not declared:", *_summed(unmanaged)]
+    if number := len(report.untagged):
+        verb = "does" if number == 1 else "do"
+        yield [f"{counted(number, 'resource')} {verb} not carry Setpoint's tags yet; correct mode sets them."]
+    if done := adoption_done(report):
+        entries = "1 entry is" if done == 1 else f"{done} entries are"
+        yield [f"adopt: {entries} done and may be taken out."]
 
 
 def _exception(one: DocumentException) -> str:
@@ -299,7 +301,23 @@ def _excepted(one: DocumentException) -> str:
     return value(held)
 
 
+def _summed(unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
+    """A line for each, but one for all with the same remark if they are many: what another document owns."""
+    alike: dict[str, list[Unmanaged]] = {}
+    for one in unmanaged:
+        alike.setdefault(one.remark, []).append(one)
+    for remark, some in alike.items():
+        if remark and len(some) > _MOST_ALIKE:
+            yield f"    {len(some)} resources, each of which: {sanitize(remark)}"
+        else:
+            yield from map(_unmanaged, some)
+
+
+_MOST_ALIKE = 3
+
+
 def _unmanaged(one: Unmanaged) -> str:
     owned = "; it has this document's tags: declare it, or let --prune delete it" if one.owned else ""
+    remark = f"; {sanitize(one.remark)}" if one.remark else ""
     shown = sanitize(one.address) if one.address.name == one.id else f"{sanitize(one.address)} ({sanitize(one.id)})"
-    return f"    {shown}{owned}"
+    return f"    {shown}{owned}{remark}"

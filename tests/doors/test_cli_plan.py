@@ -202,12 +202,12 @@ def test_credentials_that_expire_after_the_first_call_are_told_without_a_traceba
 def test_hostile_names_are_inert_in_the_text(setpoint: Any, lab: StrictAws, network: Network) -> None:
     ec2 = lab.outsider().client("ec2")
     hostile = "\x9b2Jx\nIn sync: all is well.\u202egpj"  # \x9b is ESC [ in one character; XML cannot carry ESC itself
-    ec2.create_tags(Resources=[network.vpc_id], Tags=[{"Key": "Name", "Value": hostile}])
+    ec2.create_tags(Resources=[network.vpc_id], Tags=[{"Key": "setpoint:name", "Value": hostile}])
     ec2.create_tags(Resources=[network["subnet/PublicSubnet1"]], Tags=[{"Key": "setpoint:hold", "Value": hostile}])
     ran = setpoint("plan", EXAMPLE)
     assert ran.code == 2
     assert re.findall(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", ran.out + ran.err) == []
-    assert '      ~ tags: Name = "\\x9b2Jx\\nIn sync: all is well.\\u202egpj" -> MyVPC' in ran.out.splitlines()
+    assert '      ~ tags: setpoint:name = "\\x9b2Jx\\nIn sync: all is well.\\u202egpj" -> MyVPC' in ran.out.splitlines()
     assert not any(line.startswith("In sync") for line in ran.out.splitlines())
 
 

@@ -46,4 +46,5 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         flapping=st.dictionaries(name, flapping, max_size=4),
         notified=st.dictionaries(name, st.builds(Notified, text, text, times, times, st.booleans()), max_size=4),
         holds=st.dictionaries(name.map(Address), times, max_size=4),
+        ids=st.dictionaries(name.map(Address), text, max_size=4),
     )

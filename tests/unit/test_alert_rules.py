@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desired_state.database import DbInstance
+from desired_state.database import DbInstance, DbSubnetGroup
 from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.aws.client import AwsError
@@ -19,7 +19,9 @@ from reconciler.model import (
     ActionResult,
     Cause,
     Ended,
+    Evidence,
     Finding,
+    Found,
     Operation,
     Outcome,
     Phase,
@@ -53,7 +55,7 @@ from tests.support.attempts import (
     lacking,
     only,
 )
-from tests.support.reports import GROUP, VPC, action, drift, planned, whole_plan_held
+from tests.support.reports import GROUP, VPC, action, document, drift, planned, whole_plan_held
 
 AUTHORIZE = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.TRAFFIC)
 MODIFY = Operation("rds", "ModifyDBInstance", Phase.BIND, Risk.DOWNTIME)
@@ -592,3 +594,145 @@ def test_the_gravest_comes_first() -> None:
         )
     )
     assert [one.severity.value for one in found] == ["critical", "high", "low"]
+
+
+IS_ANOTHER = Cause(Reason.IDENTITY_CHANGED, "it is rtb-2 now (its tags), and was rtb-1 before", "rtb-1 -> rtb-2")
+TABLE_AT = Address(TABLE)
+SUSPECT = Finding(TABLE_AT, Outcome.HELD, IS_ANOTHER)
+
+
+def test_what_is_another_resource_than_before_is_one_alert_with_all_that_it_holds() -> None:
+    held = drift("tags", "team", "a", "b", Outcome.HELD, IS_ANOTHER, TABLE)
+    one = only(completed(held, findings=(SUSPECT,), release="0123456789abcdef"))
+    assert (one.topic, one.severity) == (Topic.IDENTITY, Severity.HIGH)
+    assert one.title == "route_table/out is another resource than before"
+    assert (
+        one.sentence == "It was found at another id than before: nothing is written to it until a person confirms that."
+    )
+    assert [member.what for member in one.members] == [
+        "route_table/out: it is rtb-2 now (its tags), and was rtb-1 before",
+        "route_table/out: tags: team = b -> a",
+    ]
+    assert one.release == "0123456789abcdef"
+    assert not one.settled
+
+
+def test_another_identity_is_worth_no_less_than_what_it_lets_through() -> None:
+    opened = drift("routes", "0.0.0.0/0", ABSENT, "igw-0a1b2c3d", Outcome.HELD, IS_ANOTHER, TABLE)
+    assert only(completed(opened, findings=(SUSPECT,))).severity is Severity.CRITICAL
+
+
+def test_a_changed_identity_is_told_again_only_if_it_is_about_other_ids() -> None:
+    reworded = replace(SUSPECT, cause=replace(IS_ANOTHER, message="other words"))
+    third = replace(SUSPECT, cause=replace(IS_ANOTHER, code="rtb-1 -> rtb-3"))
+    acl = Finding(Address(ACL), Outcome.HELD, replace(IS_ANOTHER, code="acl-1 -> acl-2"))
+    alone, both = only(completed(findings=(SUSPECT,))), only(completed(findings=(SUSPECT, acl)))
+    assert both.title == "2 resources are others than before"
+    assert both.digest == only(completed(findings=(acl, SUSPECT))).digest
+    assert only(completed(findings=(reworded,))).digest == alone.digest
+    others = [both, only(completed(findings=(third,))), only(completed(findings=(acl,)))]
+    assert len({alone.digest, *(one.digest for one in others)}) == 4
+    assert {alone.fingerprint} == {one.fingerprint for one in others}
+    held = drift("tags", "team", "a", "b", Outcome.HELD, IS_ANOTHER, TABLE)
+    assert only(completed(held, findings=(SUSPECT,))).digest == alone.digest
+
+
+def test_what_changed_hands_during_a_run_is_told_and_there_is_nothing_to_release() -> None:
+    cause = Cause(Reason.IDENTITY_CHANGED, "the name app passed to another DB instance during the run", "db-A -> db-B")
+    finding = Finding(Address(DATABASE), Outcome.FAILED, cause)
+    one = only(completed(findings=(finding,), release="0123456789abcdef"))
+    assert (one.topic, one.severity, one.release) == (Topic.IDENTITY, Severity.HIGH, "")
+    assert one.sentence == "What was written may be at another resource than the one that was looked at: look at both."
+
+
+def test_what_another_reason_holds_there_is_told_by_itself() -> None:
+    reported = drift("tags", "team", "a", "b", Outcome.HELD, REPORT_ONLY, TABLE)
+    assert [one.topic for one in find_alerts(completed(reported, findings=(SUSPECT,)))] == [Topic.IDENTITY, Topic.DRIFT]
+
+
+def test_a_changed_identity_is_resolved_when_a_run_no_longer_finds_it() -> None:
+    before = deduplicate(find_alerts(completed(findings=(SUSPECT,))), {}, NOW, DAY, completed(findings=(SUSPECT,)))
+    (gone,) = deduplicate((), before.known, NOW + HOUR, DAY, completed()).notifications
+    assert (gone.status, gone.title) == ("resolved", "route_table/out is another resource than before")
+
+
+FOUND = {TABLE_AT: Found(Evidence.SEATS, "its subnets use it"), GROUP: Found(Evidence.KEY, "its name")}
+OWN_IDS = {TABLE_AT: "rtb-1", GROUP: "sg-1"}
+
+
+def adopted(*addresses: Address, former: Any = ABSENT, outcome: Outcome = Outcome.CORRECTED) -> list[Drift]:
+    """The two tags of resources that were taken over."""
+    return [
+        drift("tags", key, value, former if key == "setpoint:document" else ABSENT, outcome, at=at)
+        for at in addresses
+        for key, value in (("setpoint:document", "small"), ("setpoint:name", at.name))
+    ]
+
+
+def adopting(*drifts: Drift, **changes: Any) -> AttemptResult:
+    known: dict[str, Any] = {"found_by": FOUND, "ids": OWN_IDS, "vpc_id": "vpc-0a1b2c3d"}
+    return completed(*drifts, **(known | changes))
+
+
+@pytest.mark.parametrize("rollout", [False, True])
+def test_what_was_taken_over_is_one_alert_however_many_resources_it_is(rollout: bool) -> None:
+    one = only(adopting(*adopted(TABLE_AT, GROUP), rollout=rollout))
+    assert (one.topic, one.severity, one.settled) == (Topic.ADOPTED, Severity.LOW, True)
+    assert one.title == "adopted 2 resources of vpc-0a1b2c3d"
+    assert (
+        one.sentence == "What was live and declared carries this document's tags now; that changed nothing else of it."
+    )
+    assert [member.what for member in one.members] == [
+        "route_table/out is rtb-1 (its subnets use it)",
+        "security_group/Web is sg-1 (its name)",
+    ]
+    alone = only(adopting(*adopted(GROUP), rollout=rollout, vpc_id=""))
+    assert (alone.title, alone.fingerprint) == ("adopted 1 resource", one.fingerprint)
+    assert alone.corrected != one.corrected
+
+
+def test_what_shows_no_tags_is_taken_over_with_all_the_rest() -> None:
+    subnets = Address("db_subnet_group/data")
+    declared = replace(document(), resources={**document().resources, subnets: DbSubnetGroup()})
+    result = adopting(
+        *adopted(GROUP),
+        found_by={**FOUND, subnets: Found(Evidence.KEY, "its name")},
+        ids={**OWN_IDS, subnets: "data"},
+        tagless=(subnets,),
+    )
+    made = result.report
+    assert made
+
+    def members(*found: Address) -> list[str]:
+        seen = replace(made, document=declared, resource_ids=dict.fromkeys(found, "x"))
+        return [member.what for member in only(replace(result, report=seen)).members]
+
+    mine, other = "security_group/Web is sg-1 (its name)", "db_subnet_group/data is data (its name)"
+    assert members(GROUP, subnets) == [mine, other]
+    assert members(GROUP, subnets, VPC) == [mine]
+
+
+def test_what_was_taken_over_from_another_document_says_so() -> None:
+    one = only(adopting(*adopted(TABLE_AT, former="network")))
+    assert [member.what for member in one.members] == [
+        "route_table/out is rtb-1 (its subnets use it), from the document 'network'"
+    ]
+
+
+def test_the_tags_of_a_person_and_whatever_else_was_corrected_stay_alerts_of_their_own() -> None:
+    rest = [drift("tags", "team", "a", "b", Outcome.CORRECTED, at=TABLE), extra()]
+    found = find_alerts(adopting(*adopted(TABLE_AT, GROUP), *rest))
+    assert [(one.topic, one.address, len(one.members)) for one in found] == [
+        (Topic.DRIFT, GROUP, 1),
+        (Topic.ADOPTED, None, 2),
+        (Topic.DRIFT, TABLE_AT, 1),
+    ]
+    rolled_out = find_alerts(adopting(*adopted(TABLE_AT, GROUP), *rest, rollout=True))
+    assert sorted((one.topic, len(one.members)) for one in rolled_out) == [(Topic.ADOPTED, 2), (Topic.ROLLOUT, 2)]
+
+
+def test_tags_that_could_not_be_set_and_a_name_alone_are_drift_as_before() -> None:
+    failed = only(adopting(*adopted(GROUP, outcome=Outcome.FAILED)))
+    assert (failed.topic, failed.address, len(failed.members)) == (Topic.DRIFT, GROUP, 2)
+    renamed = only(adopting(drift("tags", "setpoint:name", "Web", "Old", Outcome.CORRECTED)))
+    assert (renamed.topic, renamed.address) == (Topic.DRIFT, GROUP)

@@ -151,6 +151,12 @@ def test_what_nobody_declares_is_told_with_the_rest() -> None:
     assert told["unmanaged"] == [{"address": "subnet/theirs", "id": "subnet-0f", "ours": False}]
 
 
+def test_what_a_person_should_know_about_an_unmanaged_resource_is_told() -> None:
+    theirs = Unmanaged(Address("subnet/theirs"), "subnet-0f", remark="it belongs to the account 999999999999")
+    (told,) = event(completed(extra(), unmanaged=(theirs,)))["unmanaged"]
+    assert told["remark"] == "it belongs to the account 999999999999"
+
+
 def test_an_action_is_told_with_how_it_ended() -> None:
     gone = action()
     told = event(

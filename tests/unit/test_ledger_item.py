@@ -18,6 +18,7 @@ from reconciler.ledger.item import (
     LONGEST_TITLE,
     MOST_FLAPPING,
     MOST_HOLDS,
+    MOST_IDS,
     MOST_NOTIFIED,
     MOST_TIMES,
     MalformedItem,
@@ -43,6 +44,7 @@ FULL = DocumentRecord(
     },
     notified={"f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
     holds={Address("security_group/web"): NINE},
+    ids={Address("route_table/private"): "rtb-0a1b2c3d", Address("db_instance/app"): "db-ABC"},
 )
 """A record in which every field has a value other than its default."""
 
@@ -92,13 +94,14 @@ def test_an_item_can_be_read_by_a_person() -> None:
             }
         },
         "holds": {"security_group/web": "2026-11-22T09:00:00Z"},
+        "ids": {"route_table/private": "rtb-0a1b2c3d", "db_instance/app": "db-ABC"},
     }
 
 
 def test_every_field_comes_back_from_the_wire() -> None:
     back = read(through_the_wire(written(FULL)))
     assert back == FULL
-    assert [type(address) for address in back.holds] == [Address]
+    assert {type(address) for address in (*back.holds, *back.ids)} == {Address}
 
 
 @given(records())
@@ -143,6 +146,10 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("notified", {"\x1b[2J": {}}, "notified.\\x1b[2J.digest"),
         ("holds", {"vpc/a": True}, "holds.vpc/a"),
         ("holds", {"vpc/a": "2026-11-22T09:00:00"}, "holds.vpc/a"),
+        ("ids", None, "ids"),
+        ("ids", ["vpc/a"], "ids"),
+        ("ids", {"vpc/a": Decimal(1)}, "ids.vpc/a"),
+        ("ids", {"vpc/a": None}, "ids.vpc/a"),
     ],
 )
 def test_an_attribute_that_somebody_broke_is_named_and_never_taken_for_an_empty_one(
@@ -230,6 +237,27 @@ def test_the_newest_holds_are_kept() -> None:
     assert set(holds) - set(kept) == {Address("vpc/0")}
 
 
+def test_the_first_ids_are_kept() -> None:
+    """They come in the order in which they are needed."""
+    ids = {Address(f"vpc/{n}"): f"vpc-{n}" for n in reversed(range(MOST_IDS + 2))}
+    kept = bounded(DocumentRecord(ids=ids)).ids
+    assert set(ids) - set(kept) == {Address("vpc/0"), Address("vpc/1")}
+    assert list(kept) == list(ids)[:MOST_IDS]
+
+
+def test_an_id_too_long_for_an_item_costs_itself_its_place_and_no_other() -> None:
+    ids = {Address("vpc/a"): "x" * 70_000, Address("vpc/b"): "vpc-1"}
+    assert bounded(DocumentRecord(ids=ids)).ids == {Address("vpc/b"): "vpc-1"}
+
+
+def test_the_hint_says_what_it_costs_to_remove_an_id() -> None:
+    with pytest.raises(MalformedItem) as caught:
+        read({"ids": {"vpc/a": Decimal(1)}})
+    assert caught.value.hint == (
+        "write the resource's id as text, or remove the entry: what the next run finds is then taken for it"
+    )
+
+
 def test_a_long_title_is_cut() -> None:
     assert bounded(DocumentRecord(notified={"f": told("x" * 5000)})).notified["f"].title == "x" * LONGEST_TITLE
 
@@ -242,9 +270,16 @@ def test_a_monstrous_name_costs_itself_its_place_and_no_other() -> None:
 
 
 def test_half_a_surrogate_pair_cannot_spoil_the_item() -> None:
-    kept = bounded(DocumentRecord(notified={"\ud800": told("a\udfffb")}, holds={Address("vpc/\ud800"): NINE}))
+    kept = bounded(
+        DocumentRecord(
+            notified={"\ud800": told("a\udfffb")},
+            holds={Address("vpc/\ud800"): NINE},
+            ids={Address("\ud800"): "\ud800"},
+        )
+    )
     assert kept.notified == {"?": told("a?b")}
     assert kept.holds == {Address("vpc/?"): NINE}
+    assert kept.ids == {Address("?"): "?"}
 
 
 def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
@@ -253,10 +288,11 @@ def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
         flapping={f"{n} {wide}": FlappingRecord((NINE,) * 500, 9, NINE) for n in range(2000)},
         notified={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
         holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
+        ids={Address(f"{n} {wide}"): wide for n in range(2000)},
     )
     item = written(bounded(record))
-    assert size(item) < 250_000
-    assert min(len(item[name]) for name in ("flapping", "notified", "holds")) > 20
+    assert size(item) < 300_000
+    assert min(len(item[name]) for name in ("flapping", "notified", "holds", "ids")) > 20
 
 
 def size(value: object) -> int:

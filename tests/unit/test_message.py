@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from desired_state.fields import Address, rule_key
 from reconciler.engine.result import Drift
-from reconciler.model import ABSENT, Cause, Finding, Outcome, Reason
+from reconciler.model import ABSENT, Cause, Evidence, Finding, Found, Outcome, Reason
 from reconciler.model.trigger import Actor, Trigger
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.chat import chat
@@ -383,3 +383,43 @@ def test_a_message_of_any_length_fits(count: int, field: str) -> None:
     (message,) = told(result)
     assert len(text(message, origin_of(result)).encode()) <= 64_000
     assert len(json.loads(chat(message, origin_of(result)))["content"]["description"]) <= 8_000
+
+
+def suspected(**changes: Any) -> AttemptResult:
+    cause = Cause(Reason.IDENTITY_CHANGED, "it is sg-2 now (its tags), and was sg-1 before", "sg-1 -> sg-2")
+    return completed(findings=(Finding(GROUP, Outcome.HELD, cause),), **changes)
+
+
+def test_a_changed_identity_says_what_it_was_and_how_it_is_released() -> None:
+    words = body(suspected(release="0123456789abcdef"))
+    assert words.startswith(
+        "HIGH: It was found at another id than before: nothing is written to it until a person confirms that.\n"
+        "\n"
+        "security_group/Web is another resource than before\n"
+        "\n"
+        "What is wrong:\n"
+        "  - security_group/Web: it is sg-2 now (its tags), and was sg-1 before\n"
+    )
+    assert '"mode": "plan"}' in words
+    assert '"mode": "apply", "approve": "0123456789abcdef"}' in words
+
+
+def test_only_the_function_releases_it_because_the_command_line_has_no_memory() -> None:
+    words = body(suspected(release="0123456789abcdef"), invoke="")
+    assert words.endswith("What to do next:\n  setpoint plan small.json")
+
+
+def test_what_was_adopted_is_no_list_of_what_is_wrong() -> None:
+    tags = [
+        drift("tags", key, value, ABSENT, Outcome.CORRECTED)
+        for key, value in (("setpoint:document", "small"), ("setpoint:name", "Web"))
+    ]
+    result = completed(*tags, found_by={GROUP: Found(Evidence.KEY, "its name")})
+    assert body(result).startswith(
+        "LOW: What was live and declared carries this document's tags now; that changed nothing else of it.\n"
+        "\n"
+        "adopted 1 resource of vpc-0a1b2c3d4e5f60718\n"
+        "\n"
+        "Taken over:\n"
+        "  - security_group/Web is sg-0a1b2c3d4e5f60718 (its name)\n"
+    )

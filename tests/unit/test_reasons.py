@@ -212,7 +212,21 @@ def test_what_could_not_be_read_is_unseen_whatever_its_message_says(message: str
     assert told(message)[0].digest == told(other)[0].digest
 
 
-@given(st.sampled_from(sorted(set(Reason) - {Reason.UNREADABLE, Reason.SECTION_LOST})), words, codes)
+@given(words, words, codes)
+def test_a_changed_identity_is_told_by_its_ids_whatever_its_message_says(message: str, other: str, code: str) -> None:
+    def told(text: str, ids: str) -> tuple[Alert, ...]:
+        cause = Cause(Reason.IDENTITY_CHANGED, text, ids)
+        drift = extra(outcome=Outcome.HELD, cause=cause)
+        return find_alerts(completed(drift, findings=(Finding(GROUP, Outcome.HELD, cause),)))
+
+    assert topics(told(message, code)) == [Topic.IDENTITY]
+    assert told(message, code)[0].digest == told(other, code)[0].digest != told(message, f"{code} -> x")[0].digest
+
+
+TOLD_TOGETHER = {Reason.UNREADABLE, Reason.SECTION_LOST, Reason.IDENTITY_CHANGED}
+
+
+@given(st.sampled_from(sorted(set(Reason) - TOLD_TOGETHER)), words, codes)
 def test_a_finding_of_any_other_reason_is_told_by_itself(reason: Reason, message: str, code: str) -> None:
     found = find_alerts(completed(findings=(Finding(GROUP, Outcome.BLOCKED, Cause(reason, message, code), "tags"),)))
     assert [(one.topic, one.address) for one in found] == [(Topic.DRIFT, GROUP)]

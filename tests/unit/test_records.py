@@ -18,7 +18,9 @@ from reconciler.model import (
     ActionResult,
     Cause,
     Ended,
+    Evidence,
     Finding,
+    Found,
     Operation,
     Outcome,
     Phase,
@@ -80,6 +82,45 @@ def test_a_calm_run_is_one_short_line() -> None:
 def test_unmanaged_resources_and_exceptions_are_counted_in_that_line() -> None:
     unmanaged = (Unmanaged(Address("subnet/subnet-1"), "subnet-1"), Unmanaged(Address("subnet/subnet-2"), "subnet-2"))
     assert records(attempt(report(wrote=True, unmanaged=unmanaged))) == [RUN | NAME | {"counts": {"unmanaged": 2}}]
+
+
+def test_the_line_of_a_run_counts_by_what_resources_were_found_and_says_what_stands_beside_them() -> None:
+    theirs = Unmanaged(Address("subnet/theirs"), "subnet-1", remark="it belongs to the account 999999999999")
+    found = {
+        VPC: Found(Evidence.SCOPE, "scope.vpc_id names it"),
+        Address(GROUP): Found(Evidence.KEY, "its name"),
+        Address("subnet/a"): Found(Evidence.KEY, "its network"),
+    }
+    seen = report(wrote=True, found_by=found, untagged=(VPC,), unmanaged=(theirs,))
+    assert records(attempt(seen)) == [
+        RUN
+        | NAME
+        | {
+            "counts": {"unmanaged": 1},
+            "found_by": {"scope": 1, "key": 2},
+            "untagged": 1,
+            "remarks": [
+                {
+                    "address": "subnet/theirs",
+                    "id": "subnet-1",
+                    "ours": False,
+                    "remark": "it belongs to the account 999999999999",
+                }
+            ],
+        }
+    ]
+
+
+def test_a_finding_is_told_with_the_resource_that_it_is_about() -> None:
+    cause = Cause(Reason.IDENTITY_CHANGED, "it is sg-2 now", "sg-1 -> sg-2")
+    seen = report(
+        findings=(Finding(Address(GROUP), Outcome.HELD, cause), Finding(VPC, Outcome.HELD, HOLD)),
+        found_by={Address(GROUP): Found(Evidence.TAGS, "its tags")},
+        resource_ids={Address(GROUP): "sg-2"},
+    )
+    first, second, _ = records(attempt(seen))
+    assert first["found_by"] == {"id": "sg-2", "by": "tags", "how": "its tags"}
+    assert "found_by" not in second
 
 
 def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run() -> None:

@@ -23,7 +23,9 @@ from reconciler.model import (
     Cause,
     Difference,
     Ended,
+    Evidence,
     Finding,
+    Found,
     Outcome,
     Reason,
     Ref,
@@ -62,6 +64,8 @@ def test_the_whole_of_a_calm_plan() -> None:
         "actions": [],
         "findings": [],
         "unmanaged": [],
+        "found_by": {},
+        "untagged": [],
         "exceptions": [],
         "counts": {
             "planned": 0,
@@ -158,6 +162,28 @@ def test_every_field_of_every_kind_can_be_a_drift() -> None:
     assert all(one["have"] is None for one, each in zip(told, drifts, strict=True) if each.difference.have is ABSENT)
 
 
+def test_each_resource_is_told_with_its_lasting_id_and_by_what_it_was_found() -> None:
+    database = Address("db_instance/app")
+    told = as_json(
+        report(
+            ids={VPC: "vpc-1", database: "app"},
+            resource_ids={database: "db-ABC"},
+            found_by={
+                VPC: Found(Evidence.SCOPE, "scope.vpc_id names it"),
+                database: Found(Evidence.KEY, "its name"),
+            },
+            untagged=(GROUP,),
+        )
+    )
+    assert json.loads(json.dumps({name: told[name] for name in ("found_by", "untagged")})) == {
+        "found_by": {
+            "db_instance/app": {"id": "db-ABC", "by": "key", "how": "its name"},
+            "vpc/Main": {"id": "vpc-1", "by": "scope", "how": "scope.vpc_id names it"},
+        },
+        "untagged": ["security_group/Web"],
+    }
+
+
 def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> None:
     one = action(GroupId=Ref(GROUP), Flags=(True, None, 3), breaks=1)
     held = Gate(held={0: REPORT_ONLY}, deferred={}, plan_held=None, findings=())
@@ -198,7 +224,10 @@ def test_findings_unmanaged_resources_and_exceptions_are_told() -> None:
     seen = report(
         document=replace(document(), exceptions=(holding, rule, scalar)),
         findings=(Finding(VPC, Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, "two candidates"), "tags", "Name"),),
-        unmanaged=(Unmanaged(Address("subnet/x"), "subnet-1", owned=True),),
+        unmanaged=(
+            Unmanaged(Address("subnet/x"), "subnet-1", owned=True),
+            Unmanaged(Address("subnet/y"), "subnet-2", remark="it belongs to the account 999999999999"),
+        ),
         excepted=((Difference(GROUP, "egress", SSH, ABSENT, None), rule),),
     )
     told = json.loads(json.dumps(as_json(seen)))
@@ -212,7 +241,15 @@ def test_findings_unmanaged_resources_and_exceptions_are_told() -> None:
             "message": "two candidates",
         }
     ]
-    assert told["unmanaged"] == [{"address": "subnet/x", "id": "subnet-1", "ours": True}]
+    assert told["unmanaged"] == [
+        {"address": "subnet/x", "id": "subnet-1", "ours": True, "remark": None},
+        {
+            "address": "subnet/y",
+            "id": "subnet-2",
+            "ours": False,
+            "remark": "it belongs to the account 999999999999",
+        },
+    ]
     assert [(one["value"], one["until"], one["active"]) for one in told["exceptions"]] == [
         ({"protocol": "tcp", "ports": 22, "destination": "0.0.0.0/0"}, "2026-03-01T13:00:00Z", True),
         ({"50": {"action": "allow", "protocol": "all", "source": "::/0"}}, "2026-03-01T12:00:00Z", False),

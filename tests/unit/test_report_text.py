@@ -11,19 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desired_state.database import DbSubnetGroup
 from desired_state.document import DocumentException
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
-from reconciler.engine.result import Drift
+from reconciler.engine.result import Drift, Report
 from reconciler.model import (
     ABSENT,
     ActionResult,
     Cause,
     Difference,
     Ended,
+    Evidence,
     Finding,
+    Found,
+    Operation,
     Outcome,
+    Phase,
     Reason,
+    Risk,
     Unmanaged,
 )
 from reconciler.report.summary import counts
@@ -256,6 +262,207 @@ def test_colours_are_those_of_the_signs_and_change_no_word() -> None:
     assert {("+", "green"), ("~", "yellow"), ("-", "red"), ("!", "yellow"), ("held", "yellow")} <= set(used)
 
 
+OURS = "setpoint:document"
+TABLE = Address("route_table/private")
+FOUND = {
+    TABLE: Found(Evidence.SEATS, "its subnets use it"),
+    GROUP: Found(Evidence.KEY, "its name"),
+    VPC: Found(Evidence.SCOPE, "scope.vpc_id names it"),
+}
+IDS = {TABLE: "rtb-0123", GROUP: "sg-1", VPC: "vpc-1"}
+
+
+def taken(
+    *addresses: Address, former: Any = ABSENT, outcome: Outcome | None = None, cause: Cause | None = None
+) -> list[Drift]:
+    """The two tags of resources that are taken over."""
+    return [
+        drift("tags", key, value, former if key == OURS else ABSENT, outcome, cause, at)
+        for at in addresses
+        for key, value in ((OURS, "small"), ("setpoint:name", at.name))
+    ]
+
+
+def found(*drifts: Drift, **changes: Any) -> Report:
+    return report(*drifts, ids=IDS, resource_ids=IDS, found_by=FOUND, **changes)
+
+
+def test_a_plan_says_of_each_resource_that_it_takes_over_how_it_was_found_and_not_which_tags_it_lacks() -> None:
+    tags = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
+    calls = planned(tags.on(TABLE, "set tags", "tags"), tags.on(GROUP, "set tags", "tags"))
+    seen = found(*taken(TABLE, GROUP), plan=calls)
+    assert text(seen) == (
+        "Account 123456789012, ap-northeast-2: document small, revision 7 (small.json)\n"
+        "\n"
+        "  > route_table/private  takes over rtb-0123 (its subnets use it)\n"
+        "  > security_group/Web  takes over sg-1 (its name)\n"
+        "\n"
+        "Plan: takes over 2 resources with 2 tag calls, and changes nothing else."
+    )
+
+
+def test_what_shows_no_tags_is_taken_over_with_the_rest_and_costs_no_call() -> None:
+    subnets = Address("db_subnet_group/data")
+    declared = replace(document(), resources={GROUP: document().resources[GROUP], subnets: DbSubnetGroup()})
+    ids = {GROUP: "sg-1", subnets: "data"}
+    tags = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
+    seen = replace(
+        found(*taken(GROUP), plan=planned(tags.on(GROUP, "set tags", "tags")), tagless=(subnets,)),
+        document=declared,
+        ids=ids,
+        resource_ids=ids,
+        found_by=dict.fromkeys(ids, Found(Evidence.KEY, "its name")),
+    )
+    assert text(seen).splitlines()[2:] == [
+        "  > security_group/Web  takes over sg-1 (its name)",
+        "  > db_subnet_group/data  takes over data (its name)",
+        "",
+        "Plan: takes over 2 resources with 1 tag call, and changes nothing else.",
+    ]
+    with_vpc = replace(declared, resources={**declared.resources, VPC: document().resources[VPC]})
+    owned = replace(seen, document=with_vpc, resource_ids={**ids, VPC: "vpc-1"})
+    assert "db_subnet_group" not in text(owned)
+    assert sentence(owned) == "Plan: takes over 1 resource with 1 tag call, and changes nothing else."
+
+
+def test_what_is_taken_over_from_another_document_says_from_which() -> None:
+    told = text(found(*taken(TABLE, former="net\x1b[2J")))
+    assert (
+        "  > route_table/private  takes over rtb-0123 (its subnets use it), from the document 'net\\x1b[2J'"
+        in told.replace("\\\\", "\\").splitlines()
+    )
+
+
+def test_what_differs_beside_its_tags_stands_below_it_and_is_counted() -> None:
+    rest = (drift("ingress", WEB, None, ABSENT), drift("tags", "team", "shop", ABSENT))
+    lines = text(found(*taken(GROUP, TABLE), *rest)).splitlines()
+    assert lines[2:] == [
+        "  > security_group/Web  takes over sg-1 (its name)",
+        "      + ingress: tcp 443 from 0.0.0.0/0",
+        "      + tags: team = shop",
+        "",
+        "  > route_table/private  takes over rtb-0123 (its subnets use it)",
+        "",
+        "Plan: takes over 2 resources, 2 to add. Nothing was changed.",
+    ]
+
+
+def test_a_name_alone_that_differs_is_a_tag_like_any_other() -> None:
+    """It is this document's already: the address was renamed, or somebody changed the tag."""
+    lines = text(found(drift("tags", "setpoint:name", "private", "rt-2", at=TABLE))).splitlines()
+    assert lines[2:4] == ["  ~ route_table/private", "      ~ tags: setpoint:name = rt-2 -> private"]
+    assert lines[-1] == "Plan: 1 to change. Nothing was changed."
+
+
+def test_what_cannot_be_taken_over_now_says_why() -> None:
+    lines = text(
+        found(*taken(TABLE, outcome=Outcome.HELD, cause=Cause(Reason.HOLD_TAG, "until noon")), *taken(GROUP))
+    ).splitlines()
+    assert lines[2:] == [
+        "! > route_table/private  takes over rtb-0123 (its subnets use it)",
+        "          held: until noon",
+        "",
+        "  > security_group/Web  takes over sg-1 (its name)",
+        "",
+        "Plan: takes over 1 resource; 1 held. Nothing was changed.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("drifts", "writes", "told"),
+    [
+        (taken(TABLE, GROUP, VPC, outcome=Outcome.CORRECTED), 3, "Took over 3 resources with 3 tag calls; {}."),
+        (taken(TABLE, outcome=Outcome.CORRECTED), 1, "Took over 1 resource with 1 tag call; {}."),
+        (
+            [
+                *taken(TABLE, GROUP, outcome=Outcome.CORRECTED),
+                drift("ingress", WEB, None, ABSENT, Outcome.CORRECTED),
+            ],
+            3,
+            "Took over 2 resources and corrected 1 difference with 3 writes; {}.",
+        ),
+        (
+            [
+                *taken(TABLE, outcome=Outcome.CORRECTED),
+                *taken(GROUP, outcome=Outcome.FAILED, cause=X),
+                drift("ingress", WEB, None, ABSENT, Outcome.CORRECTED),
+            ],
+            3,
+            "Took over 1 of 2 resources and corrected 1 of 1 difference with 3 writes; 1 failed.",
+        ),
+    ],
+)
+def test_after_a_run_the_last_line_says_what_was_taken_over(drifts: list[Drift], writes: int, told: str) -> None:
+    seen = found(*drifts, wrote=True, writes=writes)
+    assert text(seen).splitlines()[-1] == told.format("the second look is in sync")
+    took = [one for one in text(seen).splitlines() if "took over" in one]
+    assert len(took) == sum(one.outcome is Outcome.CORRECTED and one.difference.key == OURS for one in drifts)
+
+
+def test_one_tag_that_is_not_set_yet_is_not_a_resource_that_was_taken_over() -> None:
+    owner, name = taken(TABLE, outcome=Outcome.CORRECTED)
+    busy = Cause(Reason.BUSY, "busy")
+    seen = found(owner, replace(name, outcome=Outcome.WAITING, cause=busy), wrote=True, writes=1)
+    assert "! > route_table/private  takes over rtb-0123 (its subnets use it)" in text(seen).splitlines()
+    assert "          waiting: busy" in text(seen).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "told"),
+    [
+        ((TABLE, GROUP), "2 resources do not carry Setpoint's tags yet; correct mode sets them."),
+        ((TABLE,), "1 resource does not carry Setpoint's tags yet; correct mode sets them."),
+    ],
+)
+def test_where_tags_are_not_set_one_sentence_says_so(addresses: tuple[Address, ...], told: str) -> None:
+    seen = found(untagged=addresses)
+    assert told in text(seen).splitlines()
+    assert seen.in_sync
+    assert "carry" not in text(found())
+
+
+def adopting(*drifts: Drift, adopt: dict[Address, str], **changes: Any) -> list[str]:
+    seen = found(*drifts, document=replace(document(), adopt=adopt), **changes)
+    return [line for line in text(seen).splitlines() if "adopt:" in line]
+
+
+DONE = ["adopt: 2 entries are done and may be taken out."]
+ENTRIES = {TABLE: "rtb-0123", GROUP: "new"}
+
+
+def test_when_all_entries_of_adopt_are_done_they_may_be_taken_out() -> None:
+    assert adopting(adopt=ENTRIES) == DONE
+    assert adopting(drift("ingress", WEB, None, ABSENT), adopt=ENTRIES) == DONE
+    assert adopting(*taken(TABLE, outcome=Outcome.CORRECTED), adopt=ENTRIES, wrote=True, writes=1) == DONE
+    assert adopting(adopt={TABLE: "rtb-0123"}) == ["adopt: 1 entry is done and may be taken out."]
+
+
+def test_entries_of_adopt_stay_as_long_as_one_of_them_is_needed() -> None:
+    assert adopting(adopt={}) == []
+    assert adopting(*taken(TABLE), adopt=ENTRIES) == []
+    assert adopting(drift("tags", "setpoint:name", "private", "x", at=TABLE), adopt=ENTRIES) == []
+    assert adopting(*taken(TABLE, outcome=Outcome.FAILED, cause=X), adopt=ENTRIES, wrote=True, writes=1) == []
+    assert adopting(adopt=ENTRIES, untagged=(GROUP,)) == []
+    assert adopting(adopt={TABLE: "rtb-4567"}) == []
+    assert adopting(adopt={Address("network_acl/spare"): "new"}) == []
+    assert adopting(drift("", None, document().resources[GROUP], ABSENT), adopt=ENTRIES) == []
+
+
+def test_what_is_told_with_a_drift_is_not_told_again_as_a_finding() -> None:
+    cause = Cause(Reason.IDENTITY_CHANGED, "it is rtb-2 now", "rtb-1 -> rtb-2")
+    finding = Finding(TABLE, Outcome.HELD, cause)
+    one = drift("routes", "0.0.0.0/0", ABSENT, "nat-1", Outcome.HELD, cause, TABLE)
+    assert text(report(one, findings=(finding,))).count("it is rtb-2 now") == 1
+    assert text(report(findings=(finding,))).count("it is rtb-2 now") == 1
+    assert text(report(*taken(TABLE, outcome=Outcome.HELD, cause=cause), findings=(finding,))).count("rtb-2") == 1
+
+
+def test_an_unmanaged_resource_is_told_with_what_a_person_should_know_about_it() -> None:
+    theirs = Unmanaged(Address("security_group/web"), "sg-9", remark="it belongs to the account 999999999999")
+    told = "    security_group/web (sg-9); it belongs to the account 999999999999"
+    assert told in text(report(unmanaged=(theirs,))).splitlines()
+
+
 HOSTILE = "\x1b[2J\x1b]0;x\x07\r\n\nIn sync: all is well.\u2028\u202e\u2066\x9b1m\x00\u200b"
 
 
@@ -274,7 +481,8 @@ HOSTILE = "\x1b[2J\x1b]0;x\x07\r\n\nIn sync: all is well.\u2028\u202e\u2066\x9b1
         report(drift("ingress", SSH, ABSENT, None, Outcome.FAILED, Cause(Reason.REFUSED, HOSTILE))),
         report(drift("ingress", SSH, ABSENT, None, at=f"security_group/{HOSTILE}")),
         report(findings=(Finding(Address(f"vpc/{HOSTILE}"), Outcome.BLOCKED, Cause(Reason.AMBIGUOUS, HOSTILE)),)),
-        report(unmanaged=(Unmanaged(Address(f"subnet/{HOSTILE}"), HOSTILE),)),
+        report(unmanaged=(Unmanaged(Address(f"subnet/{HOSTILE}"), HOSTILE, remark=HOSTILE),)),
+        found(*taken(TABLE, former=HOSTILE)),
         report(plan=planned(action(HOSTILE, at=f"security_group/{HOSTILE}"))),
         report(gate=whole_plan_held(Cause(Reason.PLAN_HELD, HOSTILE))),
         report(document=document(origin=HOSTILE)),
