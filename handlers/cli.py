@@ -1,4 +1,4 @@
-"""The command line: `setpoint demo | validate | plan | apply | schema | operations`.
+"""The command line: `setpoint demo | import | validate | plan | apply | schema | operations`.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
 or blocked; 1 an error, also of usage; 130 interrupted. No user error ends in a traceback. A command imports only what
@@ -76,14 +76,24 @@ _FORM = click.option(
 _COLOUR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 
 
+def _connection_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """The options that say where to connect."""
+    options = (
+        click.option("--profile", default="", help="The AWS profile."),
+        click.option("--region", default="", help="The region; for a document it must be the document's."),
+        click.option("--endpoint-url", default="", help="An endpoint other than AWS, such as an emulator."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def _run_options[Command: Callable[..., Any]](command: Command) -> Command:
     """The options that `plan` and `apply` share; each option of the policy overrides its `SETPOINT_<NAME>`."""
     options = (
         click.option("--only", multiple=True, metavar="ADDRESS", help="Only this resource; can be repeated."),
         _FORM,
-        click.option("--profile", default="", help="The AWS profile."),
-        click.option("--region", default="", help="The region; it must be the document's."),
-        click.option("--endpoint-url", default="", help="An endpoint other than AWS, such as an emulator."),
+        _connection_options,
         _COLOUR,
         click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct drift, or only report it."),
         click.option("--create-databases/--no-create-databases", default=None, help="Create missing databases."),
@@ -97,6 +107,40 @@ def _run_options[Command: Callable[..., Any]](command: Command) -> Command:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+@cli.command("import")
+@click.option("--vpc", "vpc_ids", multiple=True, metavar="ID", help="The VPC; can be repeated, with --out DIR.")
+@click.option("--all", "every", is_flag=True, help="Every VPC that something uses, into --out DIR.")
+@click.option("--name", default="", help="The document's name; by default from the VPC's Name tag.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this new file or folder, not to stdout.")
+@click.option(
+    "--into", type=click.Path(path_type=Path), metavar="DOC", help="Add what is not declared to this document."
+)
+@click.option(
+    "--accept", multiple=True, metavar="ADDRESS", help="With --into: declare its live values; can be repeated."
+)
+@click.option("--only", multiple=True, metavar="KIND", help="Only resources of this kind; can be repeated.")
+@click.option("--tags", is_flag=True, help="Declare tags too.")
+@click.option("--no-workloads", is_flag=True, help="Propose no workloads.")
+@_FORM
+@_connection_options
+@_COLOUR
+def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str, no_color: bool, **options: Any) -> int:
+    """Write a document for a network that exists, and prove that it changes nothing. Only reads.
+
+    The document goes to stdout or to a file, the report to stderr. Exit code 0: written and proven. 1: nothing written.
+    """
+    from handlers import import_command, wiring
+    from reconciler.importing.draft import Choices
+
+    connection = wiring.ConnectionOptions(*(options.pop(name) for name in ("profile", "region", "endpoint_url")))
+    choices = Choices(frozenset(only), tags, not no_workloads)
+    wanted = import_command.ImportOptions(
+        **options, choices=choices, form=form, connection=connection, no_color=no_color
+    )
+    _refusing(import_command.CannotImport, lambda: import_command.run(wanted))
+    return IN_SYNC
 
 
 @cli.command()
@@ -279,6 +323,7 @@ def _run(document: Document, connection: AwsConnection, policy: Policy, **option
     from handlers import wiring
     from handlers.progress import Progress
     from reconciler.engine.run import ObserveError, StalePlanError, run
+    from reconciler.model import UNSETTLED
 
     progress = Progress(live=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
     environment = wiring.environment(
@@ -290,7 +335,9 @@ def _run(document: Document, connection: AwsConnection, policy: Policy, **option
         hint = "nothing was changed; plan again with the same options and review the new plan"
         raise Refused(f"{sanitize(str(error))}; {hint}") from error
     except (ObserveError, *wiring.FAILURES) as error:
-        raise Refused(f"the network could not be read: {sanitize(str(error))}") from error
+        settled = not isinstance(error, ObserveError) or error.cause.reason not in UNSETTLED
+        what = "the network could not be read" if settled else "nothing was changed"
+        raise Refused(f"{what}: {sanitize(str(error))}") from error
     except KeyboardInterrupt:
         raise Interrupted(_interrupted(progress.in_flight)) from None
     finally:

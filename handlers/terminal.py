@@ -28,7 +28,7 @@ def show(report: Report, form: str, *, no_color: bool) -> None:
     else:
         from reconciler.report.text import text
 
-        coloured = sys.stdout.isatty() and not _colourless(no_color)
+        coloured = sys.stdout.isatty() and not colourless(no_color)
         click.echo(text(report, style) if coloured else text(report), color=coloured)
 
 
@@ -36,7 +36,7 @@ def approved(report: Report, *, no_color: bool) -> bool:
     """Whether the person at the terminal approves the plan; anything but `yes` is a no, the end of input too."""
     from reconciler.report.text import text
 
-    click.echo(text(report) if _colourless(no_color) else text(report, style), err=True)
+    click.echo(text(report) if colourless(no_color) else text(report, style), err=True)
     click.echo("\nApply this plan? Only `yes` is accepted: ", err=True, nl=False)
     return sys.stdin.readline().strip() == "yes"
 
@@ -58,5 +58,6 @@ def command(name: str, doc: Path, more: Iterable[str], options: Mapping[str, Any
     return shlex.join(words)
 
 
-def _colourless(no_color: bool) -> bool:  # noqa: FBT001 (the option, as it was given)
+def colourless(no_color: bool) -> bool:  # noqa: FBT001 (the option, as it was given)
+    """Whether nothing is styled: by the option, or by NO_COLOR in the environment."""
     return no_color or bool(os.environ.get("NO_COLOR"))

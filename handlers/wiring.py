@@ -71,10 +71,33 @@ def connect(document: Document, options: ConnectionOptions) -> AwsConnection:
 
     Its one call, sts:GetCallerIdentity, needs no permission and does not count as a read of a run.
     """
+    connection, account = _connected(options, document.scope.region, lambda region: _check_region(document, region))
+    if account != document.scope.account_id:
+        hint = "use --profile with a profile of that account, or correct scope.account_id"
+        raise CannotConnect(f"this is account {account}, the document is for {document.scope.account_id}; {hint}")
+    return connection
+
+
+def connect_anywhere(options: ConnectionOptions) -> tuple[AwsConnection, str]:
+    """The connection to the account and region that the options, the AWS_* variables or the profile name, and the
+    account's id. Raises CannotConnect; the one call is that of `connect`.
+    """
+
+    def known(region: str) -> None:
+        if not region:
+            raise CannotConnect("the region is not known: name it with --region, or set AWS_REGION")
+
+    return _connected(options, "", known)
+
+
+def _connected(
+    options: ConnectionOptions, default_region: str, check_region: Callable[[str], None]
+) -> tuple[AwsConnection, str]:
+    """The connection, and the id of its account."""
     try:
         session = open_session(options)
-        region = options.region or os.environ.get("AWS_REGION") or session.region_name or document.scope.region
-        _check_region(document, region)
+        region = options.region or os.environ.get("AWS_REGION") or session.region_name or default_region
+        check_region(region)
         account = _account(session, region, options.endpoint_url)
     except ProfileNotFound as error:
         raise CannotConnect(f"{sanitize(str(error))}; `aws configure list-profiles` lists the profiles") from error
@@ -86,10 +109,7 @@ def connect(document: Document, options: ConnectionOptions) -> AwsConnection:
         raise CannotConnect(
             f"AWS cannot be reached: {sanitize(str(error))}; check the region, the endpoint and the network"
         ) from error
-    if account != document.scope.account_id:
-        hint = "use --profile with a profile of that account, or correct scope.account_id"
-        raise CannotConnect(f"this is account {account}, the document is for {document.scope.account_id}; {hint}")
-    return AwsConnection(session, region, options.endpoint_url)
+    return AwsConnection(session, region, options.endpoint_url), account
 
 
 def open_session(options: ConnectionOptions) -> boto3.Session:

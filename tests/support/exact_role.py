@@ -17,8 +17,15 @@ import pytest
 if TYPE_CHECKING:
     from lab.strict_aws import Used
 
-NOT_THE_PRODUCT = ("tests/lab/", "tests/contract/test_ninth_kind.py")
-"""Tests whose calls are those of the laboratory itself, or of a kind that the product does not have."""
+NOT_THE_PRODUCT = (
+    "tests/lab/",
+    "tests/contract/test_ninth_kind.py",
+    "tests/doors/test_cli_import.py",
+    "tests/runs/test_import.py",
+)
+"""Tests whose calls are those of the laboratory itself, of a kind that the product does not have, or of the import: it
+looks with a person's own permissions at things that no function needs to see.
+"""
 ONLY_WITH = {
     "s3:GetObjectVersion": "VersionId",
     "ec2:CreateTags": "TagSpecifications",
