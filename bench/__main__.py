@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from bench.artefact import artefact
 from bench.figures import SIZES, Row, figures
 from bench.server import LATENCY, replaying
-from bench.worlds import reference, write
+from bench.worlds import reference, with_tables, write
 
 _FOOTNOTES = """
 Ratios are medians of n alternating pairs, ours / baseline; absolute times are of this machine.
@@ -41,6 +41,7 @@ def main() -> None:
         for size in SIZES:
             write(worlds / str(size), like, size)
         write(worlds / "500-merged", like, 500, merged=True)
+        write(worlds / "500-200-tables", with_tables(like, 200), 500)
         _print(Row("figure", "ours", "baseline", "target", None))
         with replaying(worlds) as url:
             for row in chain.from_iterable(figure() for figure in figures(worlds, url)):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.aws.client import Aws
     from reconciler.engine.result import Report
     from reconciler.model import Observed, Snapshot
-    from reconciler.model.kind import Item, Read
+    from reconciler.model.kind import Item, Kind, ObserveContext, Read
 
 
 def plainly(world: Path, url: str) -> Callable[[], object]:
@@ -110,8 +111,9 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     """Processor seconds of each step: botocore's parse of the nine answers, and Setpoint's own steps.
 
     `load` is of a document that is new to this process, although its rules are not; `reload` is of the previous one.
-    `observe` contains `normalise`, which is also measured separately; `rest` is the difference. The first repetition
-    starts with empty caches of CIDRs and rules, the others with those of the previous one, as in a warm worker.
+    `observe` contains `normalise`, which is also measured separately; `rest` is the difference. `identify` is who is
+    who, without the models that it makes and observing reuses. The first repetition starts with empty caches of CIDRs
+    and rules, the others with those of the previous one, as in a warm worker.
     """
     from desired_state.load import load
     from reconciler.engine.diff import diff
@@ -142,24 +144,56 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         aws = cast("Aws", _Replay(answers))
         snapshot = step("observe", observe, document, aws, look)
         step("normalise", _made, list(_live(document, aws, snapshot)))
+        made = step("who is who", _identified, list(_identities(document, aws, snapshot)))
+        step("its models", _made, made)
         context = PlanContext(document, snapshot, Policy())
         changes = step("diff", diff, document, snapshot, context, REGISTRY)
         plan = step("plan", make_plan, changes, context)
         assert not changes
         assert not plan.actions
         assert len(snapshot.resources) == len(document.resources)
-    observed = zip(taken["observe"], taken["normalise"], strict=True)
-    return taken | {"rest": [whole - part for whole, part in observed]}
+
+    def without(whole: str, part: str) -> list[float]:
+        return [one - other for one, other in zip(taken[whole], taken[part], strict=True)]
+
+    return taken | {"rest": without("observe", "normalise"), "identify": without("who is who", "its models")}
 
 
 def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
     return [make() for make in makers]
 
 
+def _identities(
+    document: Document, aws: Aws, snapshot: Snapshot
+) -> Iterable[tuple[Kind, tuple[Item, ...], ObserveContext]]:
+    """What identification is given, kind by kind."""
+    from reconciler.kinds import REGISTRY, ranked
+    from reconciler.model.kind import ObserveContext, ReadContext
+
+    names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
+    for name in ranked():
+        kind, declared = REGISTRY[name], document.of_kind(name)
+        context = ReadContext(document, document.scope.vpc_id or "", declared)
+        answers = {read: aws.read(read) for read in kind.observe.reads(context)}
+        before = {aws_id: at for aws_id, at in names.items() if at.kind != name}
+        yield kind, tuple(kind.observe.live(context, answers)), ObserveContext(context, answers, before)
+
+
+def _identified(given: Iterable[tuple[Kind, tuple[Item, ...], ObserveContext]]) -> list[Callable[[], Observed]]:
+    """Who is who, and the functions that make the models which were made for it."""
+    from reconciler.engine.identity import identify
+
+    made: list[Callable[[], Observed]] = []
+    for kind, items, seen in given:
+        known = identify(kind, items, seen)
+        made += [partial(kind.observe.observed, known.matched[at].item, seen) for at in known.observed]
+    return made
+
+
 def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[], Observed]]:
     """For every live resource, a function that builds its model from the answer."""
     from reconciler.kinds import REGISTRY
-    from reconciler.model.kind import Kind, ObserveContext, ReadContext
+    from reconciler.model.kind import ObserveContext, ReadContext
 
     names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
 

@@ -170,6 +170,10 @@ def own_cpu(worlds: Path) -> Iterator[Row]:
             yield Row("  the same, a document that is new to this process", f"{again:.1f} %", baseline, "", None)
             cold = share("load", "observe", "diff", "plan", first=True)
             yield Row("  the same, the first run of a process (n=1)", f"{cold:.1f} %", baseline, "", None)
+    taken = _alone("cpu", worlds / "500-200-tables", "", 9)
+    shares = [100 * one / plain for one, plain in zip(taken["identify"][1:], taken["parse"][1:], strict=True)]
+    who, baseline = median(shares), f"parse: {median(taken['parse']) * 1000:.0f} ms"
+    yield Row(f"who is who, 500 groups, 200 tables (n={len(shares)})", f"{who:.1f} %", baseline, "<= 5 %", who <= 5)
 
 
 _STEPS = {

@@ -68,6 +68,46 @@ def _noon() -> datetime:
     return datetime.fromisoformat("2026-11-22T12:00:00+00:00")
 
 
+def with_tables(like: Reference, tables: int) -> Reference:
+    """The reference network with more route tables of five routes, each for a subnet of its own."""
+    written = dict(like.written, resources=dict(like.written["resources"]))
+    answers, resources = dict(like.answers), written["resources"]
+    subnets, live_subnets = dict(resources["subnet"]), list(answers["DescribeSubnets"]["Subnets"])
+    declared, live = dict(resources["route_table"]), list(answers["DescribeRouteTables"]["RouteTables"])
+    peering, zone = "pcx-0a1b2c3d", live_subnets[0]["AvailabilityZone"]
+    for number in range(tables):
+        subnet, table = f"subnet-{number:017x}", f"rtb-{number:017x}"
+        block, routes = f"10.0.{64 + number // 16}.{number % 16 * 16}/28", [f"172.16.{one}.0/24" for one in range(5)]
+        subnets[f"subnet-of-{number}"] = {"cidr_block": block, "availability_zone": zone}
+        declared[f"table-{number}"] = {
+            "routes": dict.fromkeys(routes, peering),
+            "subnets": [f"subnet/subnet-of-{number}"],
+        }
+        ours = {"setpoint:document": like.written["name"], "setpoint:name": f"subnet-of-{number}"}
+        more = {"SubnetId": subnet, "CidrBlock": block, "MapPublicIpOnLaunch": False, "Tags": _tags(ours)}
+        live_subnets.append(dict(live_subnets[0], **more))
+        association = {"Main": False, "RouteTableAssociationId": f"rtbassoc-{number:x}", "SubnetId": subnet}
+        shown: list[dict[str, Any]] = [{"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"}]
+        shown += [{"DestinationCidrBlock": to, "VpcPeeringConnectionId": peering} for to in routes]
+        live.append(
+            {
+                "RouteTableId": table,
+                "VpcId": like.vpc_id,
+                "OwnerId": ACCOUNT,
+                "Tags": _tags(ours | {"setpoint:name": f"table-{number}"}),
+                "Associations": [association | {"RouteTableId": table, "AssociationState": {"State": "associated"}}],
+                "Routes": [{"State": "active", "Origin": "CreateRoute", **one} for one in shown],
+            }
+        )
+    resources |= {"subnet": subnets, "route_table": declared}
+    answers |= {"DescribeSubnets": {"Subnets": live_subnets}, "DescribeRouteTables": {"RouteTables": live}}
+    return Reference(written, like.vpc_id, answers)
+
+
+def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
 def write(folder: Path, like: Reference, groups: int, *, merged: bool = False) -> None:
     """The world of the reference network and `groups` more groups, as files in `folder`.
 
@@ -152,7 +192,7 @@ def _live(name: str, rules: list[_Rule], like: Reference) -> dict[str, Any]:
         "OwnerId": ACCOUNT,
         "VpcId": like.vpc_id,
         "SecurityGroupArn": f"arn:aws:ec2:{REGION}:{ACCOUNT}:security-group/{group_id}",
-        "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+        "Tags": _tags(tags),
         "IpPermissions": list(permissions.values()),
         "IpPermissionsEgress": [
             {
