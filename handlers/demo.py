@@ -1,7 +1,8 @@
-"""`setpoint demo`: builds the example network on an emulator inside this process, breaks it, corrects it, verifies it.
+"""`setpoint demo`: takes over a network on an emulator inside this process; builds another, breaks it, corrects it.
 
 The emulator is moto made as strict as AWS (`lab/`): nothing here reads credentials, opens a port or reaches a network.
-The demo succeeds only if all drift was found and corrected, and a further run writes nothing.
+The demo succeeds only if the network that existed got tags and nothing else, all drift was found and corrected, and a
+further run writes nothing.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from desired_state.document import Scope
 from desired_state.load import load
 from handlers.terminal import style
 from handlers.wiring import AwsConnection, environment
-from lab import laboratory
+from lab import by_hand, laboratory
 from lab.drifts import DRIFTS, find_network
 from reconciler.engine.run import run
+from reconciler.importing import report as importing
+from reconciler.importing.new import Request, new_document
+from reconciler.importing.reading import RememberedReads
 from reconciler.model import Policy
 from reconciler.report.text import sentence, text
 
@@ -50,15 +55,44 @@ class _Show:
         self._connection = AwsConnection(lab.session(), lab.region)
 
     def play(self) -> int:
-        self._heading("Build", "The document describes a three-tier network, of which nothing exists yet.")
+        held = self._take_over()
+        self._heading(
+            "Build", "The second way: a document describes a three-tier network, of which nothing exists yet."
+        )
         with self._console.status("building ..."):
-            built = self._run()
+            built = self._run(self._document)
         self._lab.settle()
         self._print(sentence(built), "red" if built.failed else "green")
         found = self._break()
         corrected = self._correct()
         calm = self._calm()
-        return self._verdict(found=found, corrected=corrected, calm=calm)
+        return self._verdict(held=held, found=found, corrected=corrected, calm=calm)
+
+    def _take_over(self) -> bool:
+        """A network that somebody made by hand: imported, adopted, and held. Whether that changed nothing but tags."""
+        self._heading("Import", "Somebody made a network by hand, without Name tags. setpoint import only reads:")
+        vpc_id = by_hand.build(self._outsider)
+        document, proven = self._imported(vpc_id)
+        self._heading("Adopt", "setpoint plan, then setpoint apply: two tags on each resource, and nothing else:")
+        self._print_report(self._run(document, write=False))
+        before = len(self._lab.calls)
+        adopted = self._run(document)
+        only_tags = {call.operation for call in self._lab.calls[before:] if call.kind == "write"} == {"CreateTags"}
+        self._summarize(adopted)
+        self._heading("Hold", "Somebody opens SSH on the back end to everyone; the next run:")
+        by_hand.open_ssh(self._outsider, vpc_id)
+        corrected = self._run(document, verbose=True)
+        self._summarize(corrected)
+        return proven and only_tags and adopted.in_sync and corrected.writes == 1 and corrected.in_sync
+
+    def _imported(self, vpc_id: str) -> tuple[Document, bool]:
+        """The document of an import, and whether it wrote nothing. A person imports, with their own permissions."""
+        scope = Scope(account_id=self._lab.account, region=self._lab.region, vpc_id=vpc_id)
+        person = environment(AwsConnection(self._outsider, self._lab.region))
+        before = len(self._lab.trail.records())
+        imported = new_document(Request(scope, "shop", person.now), RememberedReads(person.aws))
+        self._print_ansi(importing.text(imported, "shop.json", style))
+        return load(imported.data, "shop.json"), len(self._lab.trail.records()) == before
 
     def _break(self) -> bool:
         self._heading("Break", "People and other tools then change it outside of Setpoint:")
@@ -67,8 +101,8 @@ class _Show:
             drift.apply(self._outsider, network)
             self._print(f"{number:>2}  {drift.story}", hanging=4)
         self._heading("Plan", "setpoint plan reads the network, compares it with the document, and changes nothing:")
-        plan = self._run(write=False)
-        self._console.print(Text.from_ansi(text(plan, style)), soft_wrap=True)
+        plan = self._run(self._document, write=False)
+        self._print_report(plan)
         found = {(drift.address, drift.field) for drift in plan.drifts}
         missed = sorted(drift.name for drift in DRIFTS if not drift.addresses <= found)
         if missed:
@@ -77,48 +111,56 @@ class _Show:
 
     def _correct(self) -> bool:
         self._heading("Apply", "setpoint apply closes exposure first, adds before it removes, and verifies the result:")
-        report = self._run(verbose=True)
+        report = self._run(self._document, verbose=True)
         self._summarize(report)
         for _ in range(_MOST_RUNS):
             if report.in_sync:
                 break
             self._print("RDS needs minutes to apply a change; Setpoint waits for it. After that, the next run:")
             self._lab.settle()
-            report = self._run(verbose=True)
+            report = self._run(self._document, verbose=True)
             self._summarize(report)
         return report.in_sync
 
     def _calm(self) -> bool:
         self._heading("Verify", "A run on a network that is as declared only reads:")
         before = len(self._lab.calls)
-        report = self._run()
+        report = self._run(self._document)
         sent = self._lab.calls[before:]
         writes = sum(call.kind == "write" for call in sent)
         self._print(f"{sentence(report)} ({len(sent)} API calls, {writes} of them writes)", "green")
         return report.in_sync and not writes
 
-    def _verdict(self, *, found: bool, corrected: bool, calm: bool) -> int:
+    def _verdict(self, *, held: bool, found: bool, corrected: bool, calm: bool) -> int:
         self._console.print()
         writes = sum(call.kind == "write" for call in self._lab.calls)
-        if found and corrected and calm:
+        if held and found and corrected and calm:
             calls = f"{len(self._lab.calls)} API calls, {writes} of them writes, none of them while in sync"
+            self._print("The network that existed was taken over with tags alone, and held.", "bold green")
             self._print(f"All {len(DRIFTS)} were found, corrected and verified: {calls}.", "bold green")
             return 0
-        failed = [what for what, well in (("find", found), ("correct", corrected), ("verify", calm)) if not well]
+        steps = (("take over", held), ("find", found), ("correct", corrected), ("verify", calm))
+        failed = [what for what, well in steps if not well]
         self._print(f"The demo failed to {' and to '.join(failed)}: this is a bug in Setpoint.", "bold red")
         return 1
 
-    def _run(self, *, verbose: bool = False, write: bool = True) -> Report:
+    def _run(self, document: Document, *, verbose: bool = False, write: bool = True) -> Report:
         def on_write(action: str) -> None:
             if verbose:
                 self._print(action, hanging=2)
 
         without_pauses = replace(environment(self._connection, on_write=on_write), sleep=lambda seconds: None)
-        return run(self._document, without_pauses, Policy(create_databases=True), write=write)
+        return run(document, without_pauses, Policy(create_databases=True), write=write)
 
     def _summarize(self, report: Report) -> None:
         self._console.print()
         self._print(sentence(report), "green" if report.in_sync else "yellow")
+
+    def _print_report(self, report: Report) -> None:
+        self._print_ansi(text(report, style))
+
+    def _print_ansi(self, words: str) -> None:
+        self._console.print(Text.from_ansi(words), soft_wrap=True)
 
     def _heading(self, name: str, what: str) -> None:
         self._console.print()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handlers import demo
+from lab import by_hand
 from lab.drifts import DRIFTS, Drift
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _SILENT = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "NO_COLOR": "1"}
 
 
-def test_the_demo_builds_breaks_corrects_and_rests_without_credentials_or_sockets(tmp_path: Path) -> None:
+def test_the_demo_takes_over_builds_breaks_corrects_and_rests_without_credentials_or_sockets(tmp_path: Path) -> None:
     guard = """
 import socket, sys
 def no_socket(*_, **__): raise AssertionError("the demo opened a socket")
@@ -39,16 +40,23 @@ main(["demo"])
     assert [drift.name for drift in DRIFTS if drift.story not in ran.stdout] == []
     assert len(DRIFTS) >= 10
     assert "In sync: 14 resources are as declared; 9 reads, no write. (9 API calls, 0 of them writes)" in ran.stdout
+    assert "  asks AWS      14 tag calls (setpoint:document, setpoint:name), nothing else: proven\n" in ran.stdout
+    assert "Plan: takes over 14 resources with 14 tag calls, and changes nothing else.\n" in ran.stdout
+    assert "  Took over 14 resources with 14 tag calls; the second look is in sync.\n" in ran.stdout
+    assert "  security_group/backend: revoke tcp 22 from 0.0.0.0/0\n" in ran.stdout
     assert ran.stdout.splitlines()[-1].startswith("  All 15 were found, corrected and verified: ")
 
 
-def test_the_demo_fails_when_an_accident_is_not_found(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_fails_when_an_accident_is_not_found_and_when_nothing_had_to_be_held(
+    setpoint: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_hand, "open_ssh", lambda *_: None)
     safe_text = Drift("harmless", "Nobody did anything.", lambda *_: None, frozenset({("vpc/MyVPC", "tags")}))
     monkeypatch.setattr(demo, "DRIFTS", (safe_text,))
     ran = setpoint("demo", "--no-color")
     assert ran.code == 1
     assert "Not found: harmless" in ran.out
-    assert ran.out.splitlines()[-1] == "  The demo failed to find: this is a bug in Setpoint."
+    assert ran.out.splitlines()[-1] == "  The demo failed to take over and to find: this is a bug in Setpoint."
 
 
 def test_without_the_emulator_the_demo_says_what_to_install(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
