@@ -91,6 +91,13 @@ def test_a_seat_that_does_not_read_as_declared_gives_way_to_a_question_if_someth
     assert found(tables({"x": declared("a", A)}, items[0])) == {"x": ("rtb-1", Evidence.SEATS)}
 
 
+def test_names_that_were_exchanged_give_nothing_to_either_address() -> None:
+    section = {"x": declared("a", A), "y": declared("", B)}
+    result = tables(section, table("rtb-x", "a", via=A, name_tag="y"), table("rtb-y", via=B, name_tag="x"))
+    assert found(result) == {}
+    assert asked(result)["y"].startswith("rtb-x could be it, and could be route_table/x too: write which one it is")
+
+
 def test_a_subnet_on_the_main_table_is_no_evidence() -> None:
     assert found(tables({"x": declared("ab")}, table("rtb-1", "ab", main=True))) == {}
 

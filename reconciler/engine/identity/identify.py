@@ -222,6 +222,10 @@ def _by_weak(lives: Lives, found: Identified) -> None:
         if wanted and (claim := _claim(address, left, lives, found)):
             claims[claim.live.id].append(claim)
     for claimed in claims.values():
+        if other := found.candidates.get(claimed[0].live.id):
+            for one in claimed:
+                found.refuse(one.address, messages.disputed(one.address, one.live, other), [one.live])
+            continue
         agreed = claimed if len(claimed) == 1 else [one for one in claimed if one.named and one.seated]
         if len(agreed) == 1:
             evidence = Evidence.NAME if agreed[0].named else Evidence.SEATS

@@ -65,6 +65,11 @@ def better(address: Address, seat: Live, other: Live) -> str:
     return f"{reads}: {which(address, [seat, other])}"
 
 
+def disputed(address: Address, live: Live, other: Address) -> str:
+    """Weak evidence gives it what may be another address, which is a problem."""
+    return f"{live.id} could be it, and could be {other} too: {which(address, [live])}"
+
+
 def contested(address: Address, live: Live, mine: str, theirs: str) -> str:
     """Weak evidence gives one live resource to two addresses."""
     return f"{mine}, and {theirs}: {which(address, [live])}"
