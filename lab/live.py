@@ -1,7 +1,11 @@
 """The live state of the emulated account: moto's objects, with AWS's error code for a missing one.
 
 Every strict module works on one Live. What moto does right is called through `moto()`, a plain client; what it does
-wrong is done on its objects, so that all state is in moto and one deep copy saves it.
+wrong is done on its objects, so that all state is in moto and is saved with it.
+
+moto takes milliseconds for each answer, and the same things are looked at again and again: its answers to looks are
+kept until something may have changed. That is any other call, a restored world, and anybody who gets hold of moto's
+objects outside a look.
 
 Facts encoded: the codes for a missing id (EC2 API reference, "Error codes"): InvalidVpcID.NotFound,
 InvalidSubnetID.NotFound, InvalidRouteTableID.NotFound, InvalidNetworkAclID.NotFound, InvalidGroup.NotFound,
@@ -11,19 +15,55 @@ InvalidInternetGatewayID.NotFound, DBInstanceNotFound, DBSubnetGroupNotFoundFaul
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Iterable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Literal
 
-import boto3
 import botocore
 from botocore.exceptions import ClientError
 from moto.backends import get_backend
 from moto.ec2.exceptions import FilterNotImplementedError
+from moto.moto_api._internal import mock_random
 
 from lab.refusal import RDS_WIRE_CODES, Refusal
+from lab.sessions import fake_session
 
 Params = dict[str, Any]
 Answer = dict[str, Any]
+Answers = dict[tuple[str, str, str], bytes]
+"""moto's answers to looks at one state: by service, operation and parameters, pickled, since callers change theirs."""
+
+_CHANGES_ONLY: dict[str, str | tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            "AuthorizeSecurityGroupEgress",
+            "AuthorizeSecurityGroupIngress",
+            "ModifySecurityGroupRules",
+            "RevokeSecurityGroupEgress",
+            "RevokeSecurityGroupIngress",
+            "UpdateSecurityGroupRuleDescriptionsEgress",
+            "UpdateSecurityGroupRuleDescriptionsIngress",
+        ),
+        ("DescribeSecurityGroup", "DescribeTags"),  # a rule may be made with tags
+    ),
+    **dict.fromkeys(
+        ("CreateNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclEntry", "ReplaceNetworkAclAssociation"),
+        "DescribeNetworkAcls",
+    ),
+    **dict.fromkeys(
+        (
+            "AssociateRouteTable",
+            "CreateRoute",
+            "DeleteRoute",
+            "DisassociateRouteTable",
+            "ReplaceRoute",
+            "ReplaceRouteTableAssociation",
+        ),
+        "DescribeRouteTables",
+    ),
+}
+"""Writes that change nothing but what one or two looks show (by the beginnings of their names)."""
 
 
 class Live:
@@ -34,25 +74,71 @@ class Live:
         self.account = account
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
-        self._session = boto3.Session(
-            region_name=region,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",  # noqa: S106
-        )
+        self._session = fake_session(region)
         self._clients: dict[str, Any] = {}
+        self.answers: Answers = {}
+        self._looking = False
 
     @property
     def ec2(self) -> Any:
         """moto's EC2 backend of this account and Region."""
-        return get_backend("ec2")[self.account][self.region]
+        return self._backend("ec2")
 
     @property
     def rds(self) -> Any:
         """moto's RDS backend of this account and Region."""
-        return get_backend("rds")[self.account][self.region]
+        return self._backend("rds")
+
+    def _backend(self, service: Literal["ec2", "rds"]) -> Any:
+        if not self._looking:
+            self.forget_answers()
+        return get_backend(service)[self.account][self.region]
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Inside the block nothing changes, but for what says `forget_answers`."""
+        before, self._looking = self._looking, True
+        try:
+            yield
+        finally:
+            self._looking = before
+
+    def forget_answers(self) -> None:
+        """Something has changed. A saved world keeps its answers: they are replaced, not emptied."""
+        self.answers = {}
+
+    @contextmanager
+    def writing(self, operation: str) -> Iterator[None]:
+        """Inside the block `operation` is carried out. If it succeeds, the answers are kept that it cannot change."""
+        before = self.answers
+        yield
+        if changes := _CHANGES_ONLY.get(operation):
+            self.answers = {key: answer for key, answer in before.items() if not key[1].startswith(changes)}
 
     def moto(self, service: str, operation: str, params: Params) -> Answer:
         """moto's answer to an API call; its errors are raised as Refusal."""
+        if service not in {"ec2", "rds"}:
+            return self._called(service, operation, params)
+        if not operation.startswith(("Describe", "Get", "List")):
+            self.forget_answers()
+            return self._called(service, operation, params)
+        if not self._looking:
+            return self._looked(service, operation, params)
+        key = (service, operation, repr(params))
+        if key not in self.answers:
+            self.answers[key] = pickle.dumps(self._looked(service, operation, params))
+        found: Answer = pickle.loads(self.answers[key])  # noqa: S301 (our own, from above)
+        return found
+
+    def _looked(self, service: str, operation: str, params: Params) -> Answer:
+        # moto draws an id for each request: ids must not depend on how often it was asked.
+        drawn = mock_random.getstate()
+        try:
+            return self._called(service, operation, params)
+        finally:
+            mock_random.setstate(drawn)
+
+    def _called(self, service: str, operation: str, params: Params) -> Answer:
         if service not in self._clients:
             self._clients[service] = self._session.client(service)  # type: ignore[call-overload]
         client = self._clients[service]

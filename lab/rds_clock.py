@@ -84,6 +84,7 @@ def settle(live: Live, instance: Any) -> None:
     """The instance finishes its change; a state that needs a person (storage-full, failed) stays."""
     if instance.status not in PASSING:
         return
+    live.forget_answers()
     held = intentions(instance)
     if held.deletion is not None:
         instance.status = "available"
@@ -95,8 +96,9 @@ def settle(live: Live, instance: Any) -> None:
 
 
 def settle_all(live: Live) -> None:
-    for instance in live.instances():
-        settle(live, instance)
+    with live.looking():
+        for instance in live.instances():
+            settle(live, instance)
 
 
 def maintenance_window(live: Live) -> None:

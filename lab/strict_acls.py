@@ -200,8 +200,12 @@ def replace_association(live: Live, params: Params) -> Answer:
 def describe(live: Live, params: Params) -> Answer:
     ids = params.get("NetworkAclIds") or []
     needs_known(ids, live.ec2.network_acls, "InvalidNetworkAclID.NotFound", "networkAcl ID")
-    answer = live.moto("ec2", "DescribeNetworkAcls", params)
-    return {**answer, "NetworkAcls": [_with_stars(live, acl) for acl in answer["NetworkAcls"]]}
+    filters = list(params.get("Filters", []))
+    named = [each for each in filters if each["Name"] == "network-acl-id"]  # a filter that moto does not know
+    others = {"Filters": [each for each in filters if each not in named]} if filters else {}
+    answer = live.moto("ec2", "DescribeNetworkAcls", {**params, **others})
+    found = [acl for acl in answer["NetworkAcls"] if all(acl["NetworkAclId"] in each["Values"] for each in named)]
+    return {**answer, "NetworkAcls": [_with_stars(live, acl) for acl in found]}
 
 
 def _with_stars(live: Live, shown: Answer) -> Answer:

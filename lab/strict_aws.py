@@ -17,9 +17,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import boto3
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 
@@ -44,9 +43,14 @@ from lab import (
 )
 from lab.faults import Fault, Faults
 from lab.live import Answer, Live, Params, without
+from lab.patched_moto import patched_moto
 from lab.refusal import Refusal, metadata
+from lab.sessions import fake_session
 from lab.trail import Trail
 from lab.world import World
+
+if TYPE_CHECKING:
+    import boto3
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-2"
@@ -192,11 +196,7 @@ class StrictAws:
             self._before_last_write = saved
 
     def _session(self, user: str | None, name: str = "") -> boto3.Session:
-        session = boto3.Session(
-            region_name=self.region,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",  # noqa: S106
-        )
+        session = fake_session(self.region)
 
         def keep(params: Params, context: dict[str, Any], **_: object) -> None:
             context["laboratory"] = copy.deepcopy(params) if _is_plain(params) else dict(params)
@@ -252,11 +252,12 @@ class StrictAws:
         try:
             _refuse_early(service, params, fault)
             if fault is not None and fault.kind == "stale":
-                with world.looking_back(self._live, self._before_last_write):
+                with world.looking_back(self._live, self._before_last_write), self._live.looking():
                     return self._strict(service, operation, params)
-            return (
-                self._strict(service, operation, params) if kind == "read" else self._write(service, operation, params)
-            )
+            if kind == "write":
+                return self._write(service, operation, params)
+            with self._live.looking():
+                return self._strict(service, operation, params)
         except Refusal as refusal:
             return refusal.parsed()
 
@@ -265,7 +266,8 @@ class StrictAws:
             return self._strict(service, operation, params)
         before = world.save(self._live)
         try:
-            answer = self._strict(service, operation, params)
+            with self._live.writing(operation):
+                answer = self._strict(service, operation, params)
         except BaseException:
             # AWS carries out a call or refuses it; moto may raise in between.
             world.restore(self._live, before)
@@ -325,7 +327,7 @@ def laboratory(region: str = REGION) -> Iterator[StrictAws]:
         os.environ.pop(name, None)
     os.environ.update(_FAKE_ENVIRONMENT, AWS_DEFAULT_REGION=region, AWS_REGION=region)
     try:
-        with mock_aws(), world.fresh(Live(region, ACCOUNT)):
+        with mock_aws(), patched_moto(), world.fresh(Live(region, ACCOUNT)):
             yield StrictAws(region)
     finally:
         for name, value in before.items():

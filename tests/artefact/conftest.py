@@ -53,13 +53,16 @@ def emulator() -> Iterator[str]:
         from moto.cloudtrail.responses import CloudTrailResponse
         from moto.server import ThreadedMotoServer
 
+        from lab.patched_moto import patched_moto
+
         # Moto has no LookupEvents, and would answer with a failure of AWS: a trail in which nobody did anything.
         patch.setattr(CloudTrailResponse, "lookup_events", lambda self: '{"Events": []}', raising=False)
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         try:
             host, port = server.get_host_and_port()
-            yield f"http://{host}:{port}"
+            with patched_moto():
+                yield f"http://{host}:{port}"
         finally:
             server.stop()
 

@@ -122,16 +122,24 @@ def setpoint(capsys: pytest.CaptureFixture[str]) -> Setpoint:
     return run
 
 
+@pytest.fixture(scope="session")
+def built_once() -> dict[str, World]:
+    """The example network, by who built it: the first module of a process builds it, and the others restore it."""
+    return {}
+
+
 @pytest.fixture(scope="module")
-def one_laboratory() -> Iterator[Laboratory]:
+def one_laboratory(built_once: dict[str, World]) -> Iterator[Laboratory]:
     with laboratory() as aws, pytest.MonkeyPatch.context() as patch:
         empty, session = aws.save(), aws.session()
-        patch.setattr(wiring, "open_session", lambda entry: session)
-        patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
-        command = ["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]
-        assert cli.run_command(command) == cli.DRIFT  # the database is being created
-        aws.settle()
-        yield Laboratory(aws, session, empty, aws.save())
+        if "apply" not in built_once:
+            patch.setattr(wiring, "open_session", lambda entry: session)
+            patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
+            command = ["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]
+            assert cli.run_command(command) == cli.DRIFT  # the database is being created
+            aws.settle()
+            built_once["apply"] = aws.save()
+        yield Laboratory(aws, session, empty, built_once["apply"])
 
 
 @pytest.fixture
@@ -181,9 +189,9 @@ def variant(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="module")
-def _stage() -> Iterator[Doors]:
+def _stage(built_once: dict[str, World]) -> Iterator[Doors]:
     with deployed() as stage:
-        stage.begin()
+        built_once["worker"] = stage.begin(built_once.get("worker"))
         yield stage
 
 

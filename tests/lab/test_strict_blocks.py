@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -130,6 +131,20 @@ def test_a_subnet_with_ipv6_only_is_shown_without_a_network(ec2: Any, vpc6: str,
     assert found["Ipv6Native"] is True
     assert [each["Ipv6CidrBlock"] for each in found["Ipv6CidrBlockAssociationSet"]] == [own]
     ec2.create_subnet(VpcId=vpc6, CidrBlock="10.6.1.0/24")
+
+
+@pytest.mark.parametrize("hextets", ["0f25:1e", "0000:00", "ffff:0a"])
+def test_a_block_that_amazon_provides_is_shown_without_leading_zeros(
+    ec2: Any, vpc: str, monkeypatch: pytest.MonkeyPatch, hextets: str
+) -> None:
+    """RFC 5952; every hextet of the emulator's own draw has four digits."""
+    monkeypatch.setattr("lab.patched_moto._drawn", lambda: f"2400:6500:{hextets}00::/56")
+    ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    (held,) = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"]
+    assert held["Ipv6CidrBlock"] == str(ipaddress.ip_network(held["Ipv6CidrBlock"]))
+    own = held["Ipv6CidrBlock"].replace("/56", "/64")
+    subnet = ec2.create_subnet(VpcId=vpc, Ipv6Native=True, Ipv6CidrBlock=own)["Subnet"]
+    assert [each["Ipv6CidrBlock"] for each in subnet["Ipv6CidrBlockAssociationSet"]] == [own]
 
 
 def test_a_network_of_ipv6_lets_ipv6_through_the_default_acl(ec2: Any, vpc: str) -> None:

@@ -18,6 +18,7 @@ from handlers.worker import work
 from lab.drifts import DRIFTS
 from lab.network import find_network
 from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
+from lab.world import World
 from reconciler.model import Policy
 from tests.support.ledger_table import create_table
 from tests.support.runs import REFERENCE, Clock
@@ -85,13 +86,19 @@ class Doors:
         text = body if isinstance(body, str) else json.dumps(body)
         return {"messageId": f"message-{self.runs}", "body": text, "attributes": {"SentTimestamp": str(at)}}
 
-    def begin(self) -> None:
-        """The reference network, built by the product from an upload, and remembered as the world to start from."""
-        self.upload()
-        assert self.work(object_event()) == ()
-        self.lab.settle()
-        self.settle()
-        self._clean = self.lab.save()
+    def begin(self, built: World | None = None) -> World:
+        """The reference network, built by the product from an upload, and remembered as the world to start from.
+
+        `built` is that world, where another stack has built it before.
+        """
+        if built is None:
+            self.upload()
+            assert self.work(object_event()) == ()
+            self.lab.settle()
+            self.settle()
+            built = self.lab.save()
+        self._clean = built
+        return built
 
     def again(self) -> None:
         """As `begin` left it: the network in sync, the document uploaded and looked after once, all told and quiet."""

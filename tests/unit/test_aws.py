@@ -108,6 +108,18 @@ def test_a_write_that_is_throttled_is_sent_again_by_us() -> None:
     assert wire.throttled == [(ALLOW.name, nap) for nap in wire.naps]
 
 
+def test_before_a_write_is_sent_again_it_may_be_refused() -> None:
+    wire = Wire([(503, error("RequestLimitExceeded")), (200, OK)])
+
+    def refuse() -> None:
+        assert len(wire.naps) == 1, "it was asked before the pause"
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        wire.aws().write(ALLOW, {"GroupId": "sg-1"}, refuse)
+    assert len(wire.sent) == 1
+
+
 def test_throttling_is_waited_out_only_so_often() -> None:
     wire = Wire([(503, error("RequestLimitExceeded"))] * 9)
     told = failed(wire)
