@@ -16,6 +16,7 @@ from lab.strict_aws import Call
 from reconciler.attempt import keep as keeping
 from reconciler.aws.client import AwsError
 from reconciler.ledger.lease import GRACE, TERM
+from tests.support.cases import ANYWHERE
 from tests.support.decoys import PRIVATE, PUBLIC, exchanged, replaced, tag, untag
 from tests.support.doors import NAME, TABLE, Doors, object_event
 
@@ -151,6 +152,8 @@ def test_exchanged_tags_are_held_on_both_sides_run_after_run(doors: Doors) -> No
     found = live(doors)
     doors.upload(declared)
     exchanged(ec2(doors), found)
+    # Now neither reads more as the other than as what its tags say.
+    ec2(doors).delete_route(RouteTableId=found[PUBLIC], DestinationCidrBlock=ANYWHERE)
     assert doors.work(object_event()) == ()
     again(doors, 2)
     assert doors.writes() == []

@@ -550,6 +550,30 @@ def test_a_subnet_of_another_document_is_never_moved(net: Network) -> None:
     calm(net)
 
 
+@pytest.mark.parametrize("external", [False, True])
+def test_another_table_does_not_become_the_main_one_while_a_subnet_of_others_uses_that(
+    net: Network, *, external: bool
+) -> None:
+    ec2 = net.outsider("ec2")
+    theirs = ec2.create_subnet(VpcId=net.id(VPC), CidrBlock="10.0.200.0/24")["Subnet"]["SubnetId"]
+    if not external:
+        ours(net, theirs, "theirs", "network")
+    declared = {"external": {"subnet/theirs": {"id": theirs}}} if external else {}
+    wanted = document(both(edit(PRIVATE, main=True), lambda written: written.update(declared)))
+    for _ in range(2):
+        report = net.run(wanted)
+        (drift,) = report.drifts
+        assert (drift.address, drift.field, drift.outcome) == (PRIVATE, "main", Outcome.HELD), told(report)
+        assert drift.cause is not None
+        assert drift.cause.reason is Reason.FOREIGN
+        assert "uses the main table, and is not moved: " in drift.message
+        assert writes(net) == []
+    ec2.associate_route_table(SubnetId=theirs, RouteTableId=table(net))
+    net.lab.calls.clear()
+    assert net.run(wanted).in_sync
+    assert writes(net) == ["ReplaceRouteTableAssociation"]
+
+
 def test_an_external_that_its_tags_put_on_another_resource_is_not_used_before_a_person_says_so(net: Network) -> None:
     own = edit("security_group/own", ingress=[rule(8000, "security_group/back")])
     wanted = guest(net, own)

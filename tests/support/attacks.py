@@ -63,6 +63,11 @@ def _is_tagged(world: Existing, address: str) -> bool:
     return (held.get(DOCUMENT_TAG), held.get(NAME_TAG)) == (world.document["name"], address.partition("/")[2])
 
 
+def _is_marked(world: Existing, address: str) -> bool:
+    """Whether what an address means carries its tags, or its name."""
+    return _is_tagged(world, address) or tags(world, address).get("Name") == address.partition("/")[2]
+
+
 def _put(world: Existing, address: str, new: dict[str, str]) -> None:
     if address.partition("/")[0] in _RDS:
         listed = [{"Key": key, "Value": text} for key, text in new.items()]
@@ -124,8 +129,10 @@ def exchange(world: Existing, random: Random) -> None:
     if not several:
         return
     one, two = random.sample(random.choice(several), 2)
-    if one.startswith(_SEATED) and _content(world, one) == _content(world, two):
-        return  # nobody can tell this from an exchange of their subnets
+    if one.startswith(_SEATED):
+        both = _is_tagged(world, one) and _is_tagged(world, two)
+        if _content(world, one, main=both) == _content(world, two, main=both):
+            return  # nobody can tell this from an exchange of their subnets, or from another main table
     held = {each: tags(world, each) for each in (one, two)}
     keys = (DOCUMENT_TAG, NAME_TAG, *(("Name",) if random.random() < 0.5 else ()))
     for this, other in ((one, two), (two, one)):
@@ -135,10 +142,11 @@ def exchange(world: Existing, random: Random) -> None:
     world.done.append(f"exchange {keys} of {one} and {two}")
 
 
-def _content(world: Existing, address: str) -> dict[str, Any]:
-    """What a table or ACL is declared to be, apart from its subnets."""
+def _content(world: Existing, address: str, *, main: bool) -> dict[str, Any]:
+    """What a table or ACL is declared to be, apart from its subnets, and with or without its being the main table."""
     resource = {"main": False, "is_default": False, **world.resource(address)}
-    return {field: resource.get(field) for field in ("main", "is_default", "routes", "ingress", "egress")}
+    fields = ("is_default", "routes", "ingress", "egress", *(("main",) if main else ()))
+    return {field: resource.get(field) for field in fields}
 
 
 def claim(world: Existing, random: Random) -> None:
@@ -148,7 +156,7 @@ def claim(world: Existing, random: Random) -> None:
     """
     kinds = [kind for kind in TYPES if kind != "vpc" or "vpc_id" in world.document["scope"]]
     address = _some(world, random, *kinds)
-    if address is not None:
+    if address is not None and address not in world.copied:  # else the copy would be the one that carries its tags
         _put(world, address, {DOCUMENT_TAG: OTHER_DOCUMENT, NAME_TAG: address.partition("/")[2]})
         world.others.add(world.means[address])
         world.done.append(f"{address} gets the tags of another document")
@@ -203,11 +211,13 @@ def _replaced(value: Any, old: str, new: str) -> Any:
 
 
 def move(world: Existing, random: Random) -> None:
-    """A subnet is moved to another table, or another ACL."""
+    """A subnet is moved to another table, or another ACL; not if only its subnets tell which one it should use."""
     address = _some(world, random, "subnet")
     if address is None:
         return
     subnet, kind = world.means[address], random.choice(_SEATED)
+    if any(address in _seats(world, one) and not _is_marked(world, one) for one in world.of(kind)):
+        return
     in_vpc = [{"Name": "vpc-id", "Values": [world.vpc]}]
     if kind == "route_table":
         tables = [t for t in world.ec2.describe_route_tables(Filters=in_vpc)["RouteTables"] if _is_free(world, t)]
@@ -344,8 +354,8 @@ def _is_static(route: Any) -> bool:
 def relabel(world: Existing, random: Random) -> None:
     """A Name tag says what another thing of the kind is called."""
     address = _some(world, random, "route_table", "network_acl", "vpc")
-    if address is None:
-        return
+    if address is None or not (_is_tagged(world, address) or _seats(world, address)):
+        return  # the Name would be the only evidence
     other = random.choice(world.of(address.partition("/")[0]))
     put_tags(world, world.means[address], {"Name": other.partition("/")[2]})
     world.done.append(f"{address} gets the Name of {other}")

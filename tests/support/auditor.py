@@ -339,7 +339,7 @@ def _wrong(world: Existing, at_run: Look, after: Look, calls: list[Call]) -> Ite
             yield from _wrong_name(world, call, names, known)
     for subnet in at_run.things["subnet"].keys() & after.things["subnet"].keys():
         was, is_now = (table_of(each, subnet)["RouteTableId"] for each in (at_run, after))
-        if was != is_now and is_now in known - meant:
+        if was != is_now and is_now in known - meant and not _is_main(at_run.things["route_table"][is_now]):
             yield Fault("wrong", f"{subnet} was moved to {is_now}, which nothing in the document means")
 
 

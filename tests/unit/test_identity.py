@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -49,10 +51,12 @@ def declared(subnets: str | None = None, via: str = "", **more: Any) -> dict[str
     return {"routes": {"10.9.0.0/16": via} if via else {}, **uses, **more}
 
 
-def who(kind: str, wants: Document, *items: dict[str, Any]) -> Identified:
+def who(
+    kind: str, wants: Document, *items: dict[str, Any], names: Mapping[str, Address] = MappingProxyType(SUBNETS)
+) -> Identified:
     context = ReadContext(wants, VPC, wants.of_kind(kind))
     answers: dict[Any, Any] = {read: list(items) for read in REGISTRY[kind].observe.reads(context)}
-    return identify(REGISTRY[kind], items, ObserveContext(context, answers, SUBNETS))
+    return identify(REGISTRY[kind], items, ObserveContext(context, answers, names))
 
 
 def tables(section: dict[str, Any], *items: dict[str, Any], **envelope: Any) -> Identified:
@@ -96,6 +100,36 @@ def test_names_that_were_exchanged_give_nothing_to_either_address() -> None:
     result = tables(section, table("rtb-x", "a", via=A, name_tag="y"), table("rtb-y", via=B, name_tag="x"))
     assert found(result) == {}
     assert asked(result)["y"].startswith("rtb-x could be it, and could be route_table/x too: write which one it is")
+
+
+def test_the_subnets_of_another_address_speak_against_a_name_unless_everything_else_speaks_for_it() -> None:
+    section = {"x": declared("", A), "y": declared("bc", B)}
+    certain = table("rtb-y", "c", via=B, named="y")
+    drifted = tables(section, certain, table("rtb-x", "b", via=B, name_tag="x"))
+    line = '"adopt": {"route_table/x": "rtb-x"}'
+    assert asked(drifted) == {
+        "x": "rtb-x is called 'x', but the subnets of route_table/y use it: "
+        f'write which one it is: {line}, or "new" to have another made'
+    }
+    moved = tables(section, certain, table("rtb-x", "b", via=A, name_tag="x"))
+    assert found(moved) == {"x": ("rtb-x", Evidence.NAME), "y": ("rtb-y", Evidence.TAGS)}
+    theirs = table("rtb-9", "c", named="y", owner="network")
+    unclear = tables(section, theirs, table("rtb-y", "b", via=A, name_tag="x"))
+    assert (found(unclear), sorted(asked(unclear))) == ({}, ["x", "y"])
+
+
+def test_a_name_alone_does_not_decide_while_another_document_has_one_of_that_name() -> None:
+    theirs, named = table("rtb-1", named="x", owner="network"), table("rtb-2", "a", name_tag="x")
+    result = tables({"x": declared("")}, theirs, named)
+    assert result.problems[Address("route_table/x")].reason is Reason.FOREIGN
+    assert asked(result)["x"].startswith("rtb-1 is it, but it belongs to the document 'network'")
+    assert found(tables({"x": declared("a")}, theirs, named)) == {"x": ("rtb-2", Evidence.NAME)}
+
+
+def test_a_name_and_a_network_that_agree_decide_although_another_document_has_a_vpc_with_both() -> None:
+    vpcs = [{"VpcId": f"vpc-{number}", "CidrBlock": "10.0.0.0/16", "OwnerId": "123456789012"} for number in (1, 2)]
+    theirs, named = vpcs[0] | {"Tags": tags("main", owner="network")}, vpcs[1] | {"Tags": tags(name_tag="main")}
+    assert found(who("vpc", wanted("subnet", {}), theirs, named)) == {"main": ("vpc-2", Evidence.NAME)}
 
 
 def test_a_subnet_on_the_main_table_is_no_evidence() -> None:
@@ -162,11 +196,80 @@ def test_the_main_table_and_another_whose_tags_were_exchanged_are_told_even_if_s
     assert '"adopt": {"route_table/m": "rtb-m"}' in asked(result)["m"]
 
 
-def test_a_name_tag_does_not_make_the_main_table_another_address_where_it_is_declared() -> None:
+def test_a_name_tag_does_not_make_the_main_table_another_address() -> None:
     section = {"m": declared(via=A, main=True), "x": declared("", B)}
     items = table("rtb-m", main=True, via=A, name_tag="x"), table("rtb-x", via=B, named="m")
     assert sorted(asked(tables(section, *items))) == ["m", "x"]
-    assert found(tables({"x": declared("", B)}, items[0])) == {"x": ("rtb-m", Evidence.NAME)}
+    undeclared = asked(tables({"x": declared("", A)}, items[0]))
+    line = '"adopt": {"route_table/x": "rtb-m"}'
+    assert undeclared["x"] == (
+        "rtb-m is called 'x', and it is the main table, which route_table/x is not declared to be: "
+        f'declare it so, or write which one it is: {line}, or "new" to have another made'
+    )
+    adopted = tables({"x": declared("", B)}, table("rtb-0000000a", main=True), adopt={"route_table/x": "rtb-0000000a"})
+    assert found(adopted) == {"x": ("rtb-0000000a", Evidence.ADOPT)}
+
+
+def test_a_name_tag_does_not_make_the_default_acl_another_address() -> None:
+    default = acl("acl-d", default=True, name_tag="x")
+    said = asked(who("network_acl", wanted("network_acl", {"x": {"subnets": []}}), default))
+    assert said["x"].startswith("acl-d is called 'x', and it is the default ACL, which network_acl/x is not declared")
+
+
+def test_the_main_table_that_is_called_as_another_does_not_keep_a_name_and_a_seat_from_agreeing() -> None:
+    items = table("rtb-m", main=True, name_tag="x"), table("rtb-x", "a", name_tag="x")
+    assert found(tables({"x": declared("a")}, *items)) == {"x": ("rtb-x", Evidence.NAME)}
+
+
+def test_an_exchange_is_told_although_a_subnet_moved_or_a_route_changed_besides() -> None:
+    section = {"m": declared("", A, main=True), "x": declared("abc", A)}
+    moved = tables(section, table("rtb-m", "c", main=True, via=A, named="x"), table("rtb-x", "ab", via=A, named="m"))
+    assert (found(moved), sorted(asked(moved))) == ({}, ["m", "x"])
+    assert "carries its tags and reads rather as route_table/m" in asked(moved)["x"]
+    section = {"x": declared("ab", A), "y": declared("c", B)}
+    changed = tables(section, table("rtb-x", "ab", via=A, named="y"), table("rtb-y", "c", via=C, named="x"))
+    assert (found(changed), sorted(asked(changed))) == ({}, ["x", "y"])
+
+
+def test_routes_that_were_exchanged_are_drift_where_the_subnets_speak_for_the_tags() -> None:
+    section = {"x": declared("ab", A), "y": declared("cd", B)}
+    result = tables(section, table("rtb-x", "ab", via=B, named="x"), table("rtb-y", "cd", via=A, named="y"))
+    assert found(result) == {"x": ("rtb-x", Evidence.TAGS), "y": ("rtb-y", Evidence.TAGS)}
+
+
+def test_a_table_that_somebody_made_the_main_one_is_still_the_one_that_its_subnets_use() -> None:
+    section = {"m": declared("", A, main=True), "x": declared("ab", A)}
+    items = table("rtb-m", via=A, named="m"), table("rtb-x", "ab", main=True, via=A, named="x")
+    assert found(tables(section, *items)) == {"m": ("rtb-m", Evidence.TAGS), "x": ("rtb-x", Evidence.TAGS)}
+
+
+def test_the_main_table_with_the_tags_of_another_address_is_told_although_that_ones_own_was_claimed() -> None:
+    section = {"m": declared("", main=True), "x": declared("a", A)}
+    result = tables(
+        section, table("rtb-m", main=True, named="x"), table("rtb-x", "a", via=A, named="x", owner="network")
+    )
+    assert found(result) == {}
+    assert asked(result)["x"].startswith("rtb-m carries its tags, and reads as route_table/m, and it is the main table")
+    assert asked(result)["m"].startswith("rtb-m could be it, and could be route_table/x too")
+
+
+def test_the_main_table_that_is_certainly_another_address_is_told_as_that() -> None:
+    section = {"m": declared("", B, main=True), "x": declared("a", A)}
+    items = [table("rtb-0000000a", main=True, via=A)]
+    result = tables(section, *items, adopt={"route_table/x": "rtb-0000000a"})
+    assert asked(result)["m"].startswith("rtb-0000000a is found as route_table/x: put its tags right, or write")
+
+
+def test_a_subnet_that_is_somebody_elses_says_nothing_for_or_against_tags() -> None:
+    section = {"x": declared("ae", A), "y": declared("", B)}
+    theirs = {"SubnetId": "subnet-00009999", "RouteTableAssociationId": "assoc-e"}
+    own = table("rtb-x", "a", via=A)
+    own["Associations"].append(theirs)
+    names = {aws_id: at for aws_id, at in SUBNETS.items() if at.name != "e"}
+    result = who("route_table", wanted("route_table", section), own, table("rtb-y", via=B, named="x"), names=names)
+    assert found(result) == {}
+    assert asked(result)["x"].startswith("rtb-y carries its tags and does not read as declared, and rtb-x does")
+    assert asked(result)["y"].startswith("rtb-y may be route_table/x and reads as declared")
 
 
 def test_somebody_elses_main_table_does_not_make_the_declared_one_another() -> None:
@@ -192,6 +295,22 @@ def test_tags_that_were_put_on_an_unused_table_do_not_outrank_what_reads_as_decl
     )
     main = tables({"m": declared(via=A, main=True)}, table("rtb-m", main=True, via=A), table("rtb-9", named="m"))
     assert '"adopt": {"route_table/m": "rtb-m"}' in asked(main)["m"]
+
+
+def test_a_main_table_whose_own_subnets_use_it_is_found_by_its_tags_although_another_is_main() -> None:
+    section = {"m": declared("ab", main=True)}
+    result = tables(section, table("rtb-m", "ab", via=A, named="m"), table("rtb-9", main=True))
+    assert found(result) == {"m": ("rtb-m", Evidence.TAGS)}
+
+
+def test_tags_exchanged_with_an_unused_table_that_had_none_are_told() -> None:
+    section = {"x": declared("", A), "y": declared("", B)}
+    right, wrong = table("rtb-x", via=A), table("rtb-y", via=B, named="x")
+    result = tables(section, right, wrong)
+    assert found(result) == {}
+    assert '"adopt": {"route_table/x": "rtb-x"}' in asked(result)["x"]
+    assert asked(result)["y"].startswith("rtb-y may be route_table/x and reads as declared")
+    assert found(tables({"x": section["x"]}, right, wrong)) == {"x": ("rtb-y", Evidence.TAGS)}
 
 
 def test_the_tags_of_the_main_table_and_an_unused_one_that_reads_the_same_are_told_when_exchanged() -> None:
@@ -220,6 +339,20 @@ def test_an_unused_table_that_reads_as_declared_is_not_made_again() -> None:
     )
     assert asked(tables({"x": declared("a", A)}, table("rtb-9", via=B))) == {}
     assert asked(tables({"x": declared("a", A)}, table("rtb-9", via=A), adopt={"route_table/x": "new"})) == {}
+
+
+@pytest.mark.parametrize("subnet", ["b", "c"])
+def test_what_reads_as_declared_and_has_only_a_subnet_that_belongs_elsewhere_is_not_made_again(subnet: str) -> None:
+    section = {"x": declared("", A), "y": declared("b", B)}
+    result = tables(section, table("rtb-y", "", via=B, named="y"), table("rtb-9", subnet, via=A))
+    assert asked(result)["x"].startswith("rtb-9 has no subnet of its own and reads as declared")
+
+
+def test_what_only_undeclared_subnets_use_is_somebody_elses_and_another_is_made_beside_it() -> None:
+    theirs = table("rtb-9", via=A)
+    theirs["Associations"] = [{"SubnetId": "subnet-00009999", "RouteTableAssociationId": "assoc-1"}]
+    result = tables({"x": declared("a", A)}, theirs)
+    assert (found(result), asked(result)) == ({}, {})
 
 
 def test_new_does_not_make_another_again_once_it_is_there() -> None:

@@ -6,7 +6,8 @@ subnets that use a table are weak, and must agree. An address that is not found 
 it. Whatever a person must settle is a problem of its address alone; its message has the line to write.
 
 A kind says in `Kind.identify` what its evidence is. Start with `identify.py`; `live.py` is what it asks about the live
-resources, `creation.py` what keeps an address from being created, `messages.py` the words.
+resources, `displaced.py` when tags are not believed, `creation.py` what keeps an address from being created,
+`messages.py` the words.
 """
 
 from reconciler.engine.identity.identify import identify

@@ -37,11 +37,15 @@ def refuse_seconds(lives: Lives, found: Identified) -> None:
 
 
 def _key(address: Address, lives: Lives, found: Identified) -> None:
-    """Somebody else has what AWS keeps unique."""
+    """Somebody else, or another address, has what AWS keeps unique."""
     for one in lives.with_key(address):
         apart = one.account and lives.rules.key_of_account
         if one.foreign and not apart:
             found.refuse(address, messages.foreign(one, lives), [one], Reason.FOREIGN)
+        elif one.id in found.taken:
+            found.refuse(address, messages.held(address, one, found.taken[one.id]), [one])
+        elif one.id in found.candidates:
+            found.refuse(address, messages.disputed(address, one, found.candidates[one.id]), [one])
 
 
 def _misnamed(address: Address, lives: Lives, found: Identified) -> None:
@@ -59,8 +63,7 @@ def _used_of_others(address: Address, lives: Lives, found: Identified) -> None:
 
 def _named_of_others(address: Address, lives: Lives, found: Identified) -> None:
     """Another document has one of this name."""
-    named = [one for one in lives.all if one.owner and lives.is_called(address, one)]
-    for one in named[:1] if lives.weak(lives.declared[address]) else ():
+    for one in lives.called_of_others(address)[:1] if lives.weak(lives.declared[address]) else ():
         found.refuse(address, messages.foreign(one, lives), [one], Reason.FOREIGN)
 
 
@@ -78,22 +81,22 @@ def _misplaced(address: Address, lives: Lives, found: Identified) -> None:
 
 
 def _twin(address: Address, lives: Lives, found: Identified) -> None:
-    """Something that reads as declared is left over, is used by no subnet of its own, or may be an address that is a
-    problem. Tags of an address that is another resource say nothing: then the Name tag counts.
+    """Something that reads as declared is left over, is free and used by no subnet but those of this document, or may
+    be an address that is a problem. Tags of an address that is another resource say nothing: then the Name tag counts.
     """
     weak = lives.weak(lives.declared[address])
-    elsewhere = lives.elsewhere(address) if weak else frozenset()
     for one in lives.left(found):
         if one.foreign or lives.rules.standard(one.item) or lives.rules.temporary(one.item):
             continue
+        users = lives.users(one)
         copy = found.matched.get(one.tagged) is not None if one.tagged else False
-        idle = weak and (one.free or copy) and lives.users(one) <= elsewhere
+        idle = weak and (one.free or copy) and (not users or bool(lives.known(users)))
         unclear = weak and one.id in found.candidates
         if weak and copy and one.tagged and lives.is_named(address, one):
             found.refuse(address, messages.mistagged(address, one, one.tagged, lives.label(one)), [one])
             return
         if (one.stale or idle or unclear) and lives.reads_as(address, one, lives.rules.content, found):
-            other, used = found.candidates.get(one.id), bool(lives.users(one))
+            other, used = found.candidates.get(one.id), bool(users)
             twin = messages.left_over(address, one) if one.stale else messages.twin(address, one, other, used=used)
             found.refuse(address, twin, [one])
             return

@@ -6,12 +6,13 @@ Pure. What is left is created, unless `creation.py` says why not.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from desired_state.fields import Address
 from reconciler.engine.identity import messages
 from reconciler.engine.identity.creation import refuse_seats_of_others, refuse_seconds
+from reconciler.engine.identity.displaced import refuse_displaced
 from reconciler.engine.identity.live import WEAK, Identified, Live, Lives
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Evidence, Found, Reason
 from reconciler.model.kind import Item, Kind, ObserveContext
@@ -36,9 +37,7 @@ def identify(kind: Kind, items: Iterable[Item], seen: ObserveContext) -> Identif
         for address, resource in lives.declared.items():
             if evidence in lives.rules.order(resource) and found.open(address):
                 _by_strong(evidence, address, lives, found)
-    if lives.rules.content and (odd := _odd(lives, found)):
-        for refuse in (_refuse_exchanged, _refuse_displaced, _refuse_transferred, _refuse_taken_for):
-            refuse({at: live for at, live in odd.items() if at in found.matched}, lives, found)
+    refuse_displaced(lives, found)
     refuse_seats_of_others(lives, found)
     _by_weak(lives, found)
     refuse_seconds(lives, found)
@@ -128,80 +127,6 @@ def _by_strong(evidence: Evidence, address: Address, lives: Lives, found: Identi
         _match(address, alike[0], evidence, lives, found)
 
 
-# Tags that were exchanged, or put on another resource.
-
-
-def _odd(lives: Lives, found: Identified) -> dict[Address, Live]:
-    """What was found by tags and is not as declared."""
-    fields = lives.everything()
-    by_tags = ((at, match.live) for at, match in found.matched.items() if match.found.by is Evidence.TAGS)
-    tagged = {at: live for at, live in by_tags if at in lives.declared}
-    return {at: live for at, live in tagged.items() if not lives.reads_as(at, live, fields, found)}
-
-
-def _refuse_exchanged(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
-    """Resources found by tags, each of which reads in everything as the next one is declared, in a circle."""
-    fields = lives.everything()
-    becomes = {
-        at: other
-        for at, live in odd.items()
-        for other in reversed(list(odd))
-        if other != at and lives.reads_as(other, live, fields, found) and lives.differ(at, other)
-    }
-    for address, other in becomes.items():
-        if circle := _circle(address, becomes):
-            right = odd[next(at for at in circle if becomes[at] == address)]
-            two = len(circle) == len((address, other))
-            found.refuse(address, messages.exchanged(address, odd[address], other, right, two=two), [odd[address]])
-
-
-def _circle(start: Address, becomes: Mapping[Address, Address]) -> list[Address]:
-    """The addresses that lead from `start` back to it; empty if they do not."""
-    path, current = [start], becomes.get(start)
-    while current is not None and current not in path:
-        path.append(current)
-        current = becomes.get(current)
-    return path if current == start else []
-
-
-def _refuse_displaced(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
-    """The VPC's own has the tags or the Name of another address, and one of the two does not read as they say."""
-    for address, live in odd.items():
-        for one in lives.with_key(address):
-            other = one.tagged or next((at for at in lives.declared if lives.is_named(at, one)), None)
-            if one is live or other is None or other == address:
-                continue
-            pairs = ((address, live), (other, one))
-            if not all(lives.reads_as(at, it, lives.rules.content, found) for at, it in pairs):
-                for at, it, right in ((address, live, one), (other, one, live)):
-                    found.refuse(at, messages.displaced(at, it, right), [it])
-
-
-def _refuse_transferred(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
-    """What was found by tags and does not read as declared, while something free does in everything, and is used by its
-    subnets, or is the VPC's own as it is declared: the tags were put elsewhere.
-    """
-    for address, live in odd.items():
-        if lives.reads_as(address, live, lives.rules.content, found):
-            continue
-        seats = {one.id for one in lives.seats(address)} | {one.id for one in lives.with_key(address)}
-        for one in lives.left(found):
-            if one.id in seats and one.free and lives.reads_as(address, one, lives.everything(), found):
-                found.refuse(address, messages.transferred(address, live, one), [live, one])
-                break
-
-
-def _refuse_taken_for(odd: Mapping[Address, Live], lives: Lives, found: Identified) -> None:
-    """What was found by tags, and is used and reads as another address that was not found: its tags are on that one."""
-    unfound = {at: {one.id for one in lives.seats(at)} for at in lives.declared if found.open(at)}
-    for address, live in odd.items():
-        for other, seats in unfound.items():
-            reads = live.id in seats and lives.reads_as(other, live, lives.rules.content, found)
-            if reads and lives.differ(address, other):
-                found.refuse(address, messages.taken_for(address, live, other), [live])
-                break
-
-
 # Weak evidence.
 
 
@@ -216,24 +141,29 @@ class _Claim(NamedTuple):
 
 def _by_weak(lives: Lives, found: Identified) -> None:
     claims: dict[str, list[_Claim]] = defaultdict(list)
-    left = [one for one in lives.left(found) if one.free and lives.may_be_weak(one)]
+    left = [one for one in lives.left(found) if one.free and not lives.rules.temporary(one.item)]
     for address, resource in lives.declared.items():
         wanted = found.open(address) and lives.weak(resource) and not lives.new(address)
         if wanted and (claim := _claim(address, left, lives, found)):
             claims[claim.live.id].append(claim)
     for claimed in claims.values():
-        if other := found.candidates.get(claimed[0].live.id):
-            for one in claimed:
-                found.refuse(one.address, messages.disputed(one.address, one.live, other), [one.live])
-            continue
+        live = claimed[0].live
         agreed = claimed if len(claimed) == 1 else [one for one in claimed if one.named and one.seated]
-        if len(agreed) == 1:
+        if other := found.candidates.get(live.id):
+            for one in claimed:
+                found.refuse(one.address, messages.disputed(one.address, live, other), [live])
+        elif lives.rules.standard(live.item):
+            for one in claimed:
+                found.refuse(one.address, messages.standard(one.address, live, lives), [live])
+        elif len(agreed) != 1:
+            _refuse_contested(claimed, lives, found)
+        elif others := _others(agreed[0], lives, found):
+            found.refuse(agreed[0].address, messages.seated(agreed[0].address, live, lives, others[0]), [live])
+        else:
             evidence = Evidence.NAME if agreed[0].named else Evidence.SEATS
             both = f"{_HOW[Evidence.NAME]}, and {_HOW[Evidence.SEATS]}"
             how = both if agreed[0].named and agreed[0].seated else _HOW[evidence]
-            found.match(agreed[0].address, agreed[0].live, Found(evidence, how))
-        else:
-            _refuse_contested(claimed, lives, found)
+            found.match(agreed[0].address, live, Found(evidence, how))
 
 
 def _claim(address: Address, left: list[Live], lives: Lives, found: Identified) -> _Claim | None:
@@ -248,6 +178,9 @@ def _claim(address: Address, left: list[Live], lives: Lives, found: Identified) 
         found.refuse(address, message, [*seats, *named])
     elif not seats and len(named) > 1:
         found.refuse(address, messages.several(address, named), named)
+    elif not seats and named and lives.rules.members and (theirs := lives.called_of_others(address)):
+        # Of a VPC its network agrees with its Name; here nothing does.
+        found.refuse(address, messages.foreign(theirs[0], lives), [*theirs, *named], Reason.FOREIGN)
     elif seats and not named and (better := _better(address, seats[0], left, lives, found)):
         found.refuse(address, messages.better(address, seats[0], better), [seats[0], better])
     elif chosen := [*seats, *named]:
@@ -264,6 +197,16 @@ def _better(address: Address, seat: Live, left: list[Live], lives: Lives, found:
         return None
     unused = (one for one in left if not lives.users(one) and not lives.rules.standard(one.item))
     return next((one for one in unused if lives.reads_as(address, one, content, found)), None)
+
+
+def _others(claim: _Claim, lives: Lives, found: Identified) -> list[Address]:
+    """The addresses whose declared subnets use what only a Name tag gives to another: they speak against it, unless it
+    reads as declared and each of them was found elsewhere.
+    """
+    if claim.seated or not (others := [at for at in lives.seated_there(claim.live) if at != claim.address]):
+        return []
+    certain = all(at in found.matched for at in others)
+    return [] if certain and lives.reads_as(claim.address, claim.live, lives.rules.content, found) else others
 
 
 def _refuse_contested(claimed: list[_Claim], lives: Lives, found: Identified) -> None:

@@ -12,7 +12,7 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.engine.diff import differences
-from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Evidence, Found, Observed, Reason
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Difference, Evidence, Found, Observed, Reason
 from reconciler.model.kind import Item, Kind, ObserveContext
 
 NEW = "new"
@@ -138,13 +138,6 @@ class Lives:
         """Whether weak evidence can find it."""
         return not WEAK.isdisjoint(self.rules.order(resource))
 
-    def may_be_weak(self, live: Live) -> bool:
-        """Whether weak evidence may find it: not what Setpoint made for one run, nor the VPC's own if an address is
-        declared as that.
-        """
-        declared = any(getattr(one, name) for one in self.declared.values() for name in self.rules.flag)
-        return not self.rules.temporary(live.item) and not (declared and self.rules.standard(live.item))
-
     def label(self, live: Live) -> str:
         return self.kind.observe.label(live.item)
 
@@ -181,6 +174,10 @@ class Lives:
         called = not self._names[address].isdisjoint({self.label(live), tags.get(NAME_TAG, "")})
         return called and self.rules.named(self.declared[address], live.item)
 
+    def called_of_others(self, address: Address) -> list[Live]:
+        """What another document has under a name of the address."""
+        return [one for one in self.all if one.owner and self.is_called(address, one)]
+
     def seats(self, address: Address) -> list[Live]:
         """What the declared subnets of an address use."""
         subnets = self.seated(address)
@@ -190,13 +187,33 @@ class Lives:
     def seated(self, address: Address) -> frozenset[Address]:
         return frozenset(self.rules.seated(self.declared[address]))
 
-    def elsewhere(self, address: Address) -> frozenset[Address]:
-        """The subnets that other addresses declare."""
-        return frozenset(subnet for at in self.declared if at != address for subnet in self.seated(at))
+    def places(self, address: Address) -> list[Live]:
+        """Where it should be: what its subnets use, or the VPC's own, if it is declared as that."""
+        return [*self.seats(address), *self.with_key(address)]
 
     def users(self, live: Live) -> frozenset[Address]:
         """The subnets that use it."""
         return frozenset(map(self._seen.address, self.rules.seats(live.item)))
+
+    def known(self, subnets: Iterable[Address]) -> frozenset[Address]:
+        """Those subnets that the document declares or refers to, and that were found."""
+        return self._known.intersection(subnets)
+
+    @cached_property
+    def _known(self) -> frozenset[Address]:
+        return frozenset(self._names_before.values())
+
+    def seated_there(self, live: Live) -> list[Address]:
+        """The addresses that declare a subnet that uses it."""
+        return list(dict.fromkeys(at for user in sorted(self.users(live)) for at in self._seating.get(user, ())))
+
+    @cached_property
+    def _seating(self) -> Mapping[Address, list[Address]]:
+        seating: dict[Address, list[Address]] = defaultdict(list)
+        for at in self.declared:
+            for subnet in self.seated(at):
+                seating[subnet].append(at)
+        return seating
 
     @cached_property
     def _users(self) -> Mapping[Address, list[Live]]:
@@ -209,40 +226,50 @@ class Lives:
     # What it reads as.
 
     def reads_as(self, address: Address, live: Live, fields: Iterable[str], found: Identified) -> bool:
-        """Whether it is in these fields as the address is declared, and any of them is declared at all. What is not
-        declared as the VPC's own is declared as another.
+        """Whether it is in these fields as the address is declared, and any of them is declared at all."""
+        names = tuple(fields)
+        if all(getattr(self.declared[address], name) is None for name in names):
+            return False
+        return next(self._differences(address, live, names, found), None) is None
+
+    def apart(self, address: Address, live: Live, fields: Iterable[str], found: Identified) -> int:
+        """In how many members these fields of it are not as the address is declared."""
+        return sum(1 for _ in self._differences(address, live, tuple(fields), found))
+
+    def _differences(
+        self, address: Address, live: Live, names: tuple[str, ...], found: Identified
+    ) -> Iterator[Difference | None]:
+        """What is not declared as the VPC's own is declared as another. Subnets that are not `known` say nothing: a
+        problem of theirs, or another owner, keeps them from being compared. A value that the model does not support is
+        one difference, None.
         """
-        declared, names = self.declared[address], tuple(fields)
+        declared = self.declared[address]
         fixed = {name: getattr(declared, name) or False for name in self.rules.flag if name in names}
         want = declared.but(**{name: None for name in declared.described() if name not in names}, **fixed)
-        if all(getattr(declared, name) is None for name in names):
-            return False
         have = self._observed(live, address, found)
-        return have is not None and next(iter(differences(address, want, have.spec)), None) is None
+        if have is None:
+            yield None
+            return
+        for one in differences(address, want, have.spec):
+            if one.field not in self.rules.members or one.key in self._known:
+                yield one
 
     def _observed(self, live: Live, address: Address, found: Identified) -> Observed | None:
-        """It in the model's form, as if it were `address`; None if the model does not support a value of it."""
-        if found.taken.get(live.id) == address and address in found.observed:
-            return found.observed[address]
-        names = ChainMap({live.id: address}, found.taken, self._names_before)
+        """It in the model's form, as the address that it was found to be, or else as if it were `address`; None if the
+        model does not support a value of it.
+        """
+        at = found.taken.get(live.id)
+        if at is not None and at in found.observed:
+            return found.observed[at]
+        names = ChainMap({live.id: at or address}, found.taken, self._names_before)
         context = ObserveContext(self._seen.read, self._seen.answers, names)
         try:
             observed: Observed = self.kind.observe.observed(live.item, context)
         except (ValueError, KeyError, TypeError):
             return None
-        if found.taken.get(live.id) == address:
-            found.observed[address] = observed
+        if at is not None:
+            found.observed[at] = observed
         return observed
-
-    def differ(self, one: Address, other: Address) -> bool:
-        """Whether two addresses are declared to do different things."""
-        first, second = self.declared[one], self.declared[other]
-        fields = (*self.rules.content, *self.rules.flag)
-        return any(getattr(first, name) != getattr(second, name) for name in fields)
-
-    def everything(self) -> tuple[str, ...]:
-        """The fields by which one reads as another in everything."""
-        return (*self.rules.content, *self.rules.flag, *self.rules.members)
 
     def left(self, found: Identified) -> Iterator[Live]:
         """What is no address yet."""

@@ -65,6 +65,24 @@ def better(address: Address, seat: Live, other: Live) -> str:
     return f"{reads}: {which(address, [seat, other])}"
 
 
+def standard(address: Address, live: Live, rules: Lives) -> str:
+    """It has the Name tag of an address that is not declared as the VPC's own."""
+    called = (
+        f"{live.id} is called {rules.label(live)!r}, and {rules.rules.key_text}, which {address} is not declared to be"
+    )
+    return f"{called}: declare it so, or {which(address, [live])}"
+
+
+def seated(address: Address, live: Live, rules: Lives, other: Address) -> str:
+    """It has its Name tag, and the subnets of another address use it."""
+    return f"{live.id} is called {rules.label(live)!r}, but the subnets of {other} use it: {which(address, [live])}"
+
+
+def held(address: Address, live: Live, other: Address) -> str:
+    """What AWS keeps unique of it is another address."""
+    return f"{live.id} is found as {other}: put its tags right, or write {adopt(address, live.id)}"
+
+
 def disputed(address: Address, live: Live, other: Address) -> str:
     """Weak evidence gives it what may be another address, which is a problem."""
     return f"{live.id} could be it, and could be {other} too: {which(address, [live])}"
@@ -81,28 +99,24 @@ def misplaced(address: Address, live: Live, other: Address) -> str:
     return f"its subnets use {live.id}, which carries the tags of {other}: {put}{which(address, [live])}"
 
 
-def exchanged(address: Address, live: Live, other: Address, right: Live, *, two: bool) -> str:
+def exchanged(address: Address, live: Live, other: Address, right: Live, *, exactly: bool, two: bool) -> str:
     """Tags that were exchanged."""
     around = "and the other way round" if two else "and so on in a circle"
-    reads = f"{live.id} carries its tags and reads in everything as {other}, {around}"
+    reads = f"{live.id} carries its tags and reads {'in everything' if exactly else 'rather'} as {other}, {around}"
     return f"{reads}: exchange their tags, or write {adopt(address, right.id)}"
 
 
-def displaced(address: Address, live: Live, right: Live) -> str:
-    """The tags of the VPC's own resource and of another one are not where they were."""
-    tags = f"{live.id} carries its tags, {right.id} those of another that it may be, and one does not read as declared"
-    return f"{tags}: put their tags right, or write {adopt(address, right.id)}"
-
-
-def transferred(address: Address, live: Live, right: Live) -> str:
+def transferred(address: Address, live: Live, right: Live, *, exactly: bool) -> str:
     """Its tags are on another resource, and what reads as declared has none."""
-    reads = f"{live.id} carries its tags and does not read as declared, and {right.id} does in everything"
+    does = "does in everything" if exactly else "rather does"
+    reads = f"{live.id} carries its tags and does not read as declared, and {right.id} {does}"
     return f"{reads}: put its tags right, or write {adopt(address, right.id)}"
 
 
-def taken_for(address: Address, live: Live, other: Address) -> str:
+def taken_for(address: Address, live: Live, other: Address, rules: Lives) -> str:
     """Its tags are on another address's resource."""
-    reads = f"{live.id} carries its tags, and reads as {other}, whose subnets use it"
+    why = f"and {rules.rules.key_text}" if rules.rules.standard(live.item) else "whose subnets use it"
+    reads = f"{live.id} carries its tags, and reads as {other}, {why}"
     return f"{reads}: put its tags right, or write {adopt(address, live.id)}"
 
 

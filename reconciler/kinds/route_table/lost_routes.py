@@ -1,4 +1,6 @@
-"""What a subnet that moves to another route table would lose of the routes that AWS makes. Pure; `kind.py` plans by it.
+"""What keeps a subnet on its route table: routes that AWS makes and it would lose, or somebody else's subnets.
+
+Pure; `kind.py` plans by it.
 
 Nobody can put such a route into another table with a call for routes: that takes the gateway endpoint, or propagation
 (VPC user guide, Gateway endpoints, and Route propagation). So the subnet waits for a person, unless staying keeps a way
@@ -44,6 +46,21 @@ def lost_routes(context: PlanContext, subnet: Address, to: Address | None, *, wi
         return Lost(f"{subnet} loses {routes}, which AWS made", held=False)
     message = f"{subnet} would lose {routes}: AWS makes these routes itself, and this table has none of them"
     return Lost(f"{message}; add the table to the endpoint, or switch propagation on, then it moves", held=True)
+
+
+def others_on_main(context: PlanContext) -> str:
+    """A subnet of somebody else that uses the main table without an association, and whose it is; empty if there is
+    none. It would move with the main table.
+    """
+    routes, foreign = context.snapshot.subnet_routes, context.snapshot.foreign
+    ids = {aws_id: ref.to for ref, aws_id in context.snapshot.handles.items() if not ref.handle}
+    here = [at for at, one in routes.items() if not one.explicit]
+    # One of another owner has an address only if it is external; its association is known by its id.
+    unnamed = [Address(one) for one in foreign if one.startswith("subnet-") and one not in ids]
+    for subnet in sorted({*here, *(one for one in unnamed if one not in routes)}):
+        if whose := context.not_ours(subnet):
+            return f"{subnet} uses the main table, and is not moved: {whose}"
+    return ""
 
 
 class _Table(NamedTuple):
