@@ -7,7 +7,7 @@
 3. `diff` compares it with the document: the undeclared rule is a `Difference`, which travels to the end unchanged.
    `suppress` takes out what is flapping.
 4. `make_plan` asks the kind for calls (`security_group.rule_steps`): each is an `Action` with its effect on packets. It
-   orders them so that no step opens or interrupts anything (`packets.reachability.Reachability`).
+   orders them so that no step opens or interrupts anything (`reach.steps.Steps`).
 5. `gate` holds what policy, holds and limits forbid, with a `Cause`; `apply` makes the other calls (`Aws.write`), each
    an `ActionResult`.
 6. `run` looks again, and `judge` compares both looks: the difference is a `Drift` with its `Outcome`, in a `Report`.

@@ -15,7 +15,9 @@ from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import Plan
 from reconciler.engine.witness import touching
+from reconciler.kinds import live_network
 from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
+from reconciler.reach.steps import Breach, Steps
 
 LEAST_LIMIT = 20
 """How many live members any run may remove; for a larger document, the limit is a quarter of its members."""
@@ -27,6 +29,7 @@ class Gate:
     `deferred[i]` says why the caller leaves it to another run, which is not a decision to keep the live state. The
     findings are the hold tags, valid and invalid, and the `suspects`: the resources whose identity has changed, with
     the cause. `tagged` are the resources with a hold that has not ended; `unseen` could not be read, and may have one.
+    `wanted` are the actions that would lead to the document, if the plan has only some of them.
     """
 
     held: Mapping[int, Cause]
@@ -36,6 +39,22 @@ class Gate:
     tagged: frozenset[Address] = frozenset()
     unseen: frozenset[Address] = frozenset()
     suspects: Mapping[Address, Cause] = field(default_factory=dict)
+    wanted: tuple[Action, ...] = ()
+
+    def steps(self, plan: Plan, snapshot: Snapshot) -> Steps:
+        """The network while the rest of the plan is applied. Where somebody wants the live state to stay, it counts as
+        declared. What is suppressed does not come for now; what waits for another reason still does, so that nothing is
+        cut that it would keep.
+        """
+        intended = {plan.actions[index].address for index, cause in self.held.items() if cause.reason in _INTENDED}
+        wanted = [one for one in self.wanted or plan.actions if one.address not in intended]
+        out = {index for index, cause in self.held.items() if cause.reason in _INTENDED | _SUPPRESSED}
+        coming = [one for index, one in enumerate(plan.actions) if index not in out]
+        return Steps(lambda: live_network(snapshot), wanted, coming, plan.forbids)
+
+
+_INTENDED = frozenset({Reason.REPORT_ONLY, Reason.HOLD_TAG})
+_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
 
 
 class Gated(Protocol):
@@ -58,15 +77,16 @@ class Limits:
     """What the caller knows that the plan does not show.
 
     `deferred` says why an action is left to another run (None: it is not). `guard` says why one is held because of a
-    suppression (`suppression.py`); it is called last, so every action that it allows is carried out. `held_since` says
-    since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the addresses
-    that no action may touch, because something else was found there than before (`witness.py`).
+    suppression (`suppression.py`), and `wanted` are the actions of the plan without it, if there is one. `held_since`
+    says since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the
+    addresses that no action may touch, because something else was found there than before (`witness.py`).
     """
 
     deferred: Callable[[Action], Cause | None] = lambda action: None
     guard: Callable[[Action], Cause | None] = lambda action: None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     changed: Mapping[Address, Cause] = field(default_factory=dict)
+    wanted: tuple[Action, ...] = ()
 
 
 NO_LIMITS = Limits()
@@ -88,26 +108,68 @@ def gate(
     lost = tuple(_lost_sections(document, snapshot))
     plan_held = None if approved == plan.fingerprint else _too_much(plan, lost, document, policy)
     holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
+    deferred = {i: cause for i, action in enumerate(plan.actions) if (cause := limits.deferred(action))}
     held: dict[int, Cause] = {}
-    deferred: dict[int, Cause] = {}
+    for index, action in enumerate(plan.actions):
+        cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
+        if cause and (index not in deferred or cause.reason in _INTENDED):
+            held[index] = cause
+            deferred.pop(index, None)
+    held = _with_dependencies(plan, Gate(held, deferred, plan_held, (), wanted=limits.wanted), snapshot)
+    unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
+    suspects = {at: cause for at, cause in limits.changed.items() if at in document.resources}
+    changed = (Finding(at, Outcome.HELD, cause) for at, cause in suspects.items())
+    return Gate(held, deferred, plan_held, (*lost, *changed, *findings), tagged, unseen, suspects, limits.wanted)
+
+
+def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, Cause]:
+    """What is held, also because of what is held or deferred: what needs it, what removes where something would be
+    created, and what would break a rule of `reach/steps.py` without it.
+    """
+    held = dict(gate.held)
+    if not held and not gate.deferred and not gate.wanted:
+        return held
+    coming = _coming(plan, held.keys() | gate.deferred.keys())
+    steps = gate.steps(plan, snapshot) if coming else None
     not_created: set[Address] = set()
     for index, action in enumerate(plan.actions):
-        if cause := limits.deferred(action):
-            deferred[index] = cause
+        if index in gate.deferred:
             continue
-        cause = _barrier(action, document, policy, holds, limits.changed) or plan_held
+        cause = held.get(index)
         if not cause and (before := sorted(plan.needs[index] & held.keys())):
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that is held: {plan.actions[before[0]].why}")
         takes_away = action.operation.phase >= Phase.UNBIND and not action.closes
         if not cause and takes_away and action.address in not_created:
             cause = Cause(Reason.DEPENDENCY, "nothing is removed where something to be created is held")
-        if cause := cause or limits.guard(action):
+        if not cause and steps and index in coming and (breach := steps.breach(action)):
+            left_out = [one for one in gate.wanted or plan.actions if one.effect and one not in coming.values()]
+            cause = _would(breach, left_out)
+        if cause:
             held[index] = cause
             not_created |= {action.address} if action.operation.phase <= Phase.BIND else set()
-    unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
-    suspects = {at: cause for at, cause in limits.changed.items() if at in document.resources}
-    changed = (Finding(at, Outcome.HELD, cause) for at, cause in suspects.items())
-    return Gate(held, deferred, plan_held, (*lost, *changed, *findings), tagged, unseen, suspects)
+        elif steps and index in coming:
+            steps.advance(action)
+    return held
+
+
+def _coming(plan: Plan, out: Iterable[int]) -> dict[int, Action]:
+    """The actions of the plan without these, and without what `apply` skips because of them."""
+    missing, not_created = set(out), set[Address]()
+    for index, action in enumerate(plan.actions):
+        removes = action.operation.phase >= Phase.UNBIND and not action.closes and action.address in not_created
+        if index not in missing and (removes or plan.needs[index] & missing):
+            missing.add(index)
+        if index in missing and action.operation.phase <= Phase.BIND:
+            not_created.add(action.address)
+    return {index: one for index, one in enumerate(plan.actions) if index not in missing}
+
+
+def _would(breach: Breach, left_out: Iterable[Action]) -> Cause:
+    if breach.reason is Reason.HELD_BY_INTENT:
+        return Cause(breach.reason, breach.message)
+    near = sorted(left_out, key=lambda one: one.address != breach.machine)
+    undone = f", as long as this is not done at {near[0].address}: {near[0].why}" if near else ""
+    return Cause(breach.reason, f"{breach.message}{undone}")
 
 
 def _barrier(

@@ -10,24 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from heapq import heapify, heappop, heappush
 from typing import Any
 
 from desired_state.fields import Address
-from reconciler.kinds import REGISTRY, effects, ranked
+from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Action, Cause, Change, Finding, Observed, Outcome, Phase, Reason, Ref, refs
 from reconciler.model.kind import Kind, PlanContext, Step
-from reconciler.packets.reachability import Reachability
+from reconciler.reach.network import SUBNETS
+from reconciler.reach.steps import Breach, Forbids, Steps
 
 
 @dataclass(frozen=True)
 class Plan:
     """Actions in their order; `needs[i]` are the actions that must succeed before the i-th. Findings are what no action
-    corrects. `fingerprint` identifies the document and the actions.
+    corrects. `fingerprint` identifies the document and the actions. `forbids` is what the document's intents forbid.
     """
 
     changes: tuple[Change, ...]
@@ -36,6 +37,7 @@ class Plan:
     findings: tuple[Finding, ...]
     fingerprint: str
     only: frozenset[Address] | None = None
+    forbids: Forbids | None = field(default=None, compare=False, repr=False)
 
     def covers(self, address: Address) -> bool:
         """Whether the plan includes this address."""
@@ -56,21 +58,25 @@ def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[A
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
     actions, dropped = _executable(actions, context)
     edges = _edges(actions, context)
-    order, circle = _order(
-        actions, edges, Reachability(lambda: effects(context.snapshot, context.document.vpc), actions)
-    )
-    if circle:
-        message = (
-            "moves between these resources depend on each other: "
-            "make one of them by hand, or split them over two revisions of the document"
-        )
-        cause = Cause(Reason.NO_SAFE_ORDER, message)
-        findings += [Finding(actions[i].address, Outcome.HELD, cause, _field(actions[i])) for i in circle]
+    forbids = _forbids(context) if any(one.effect for one in actions) else None
+    order, stuck = _order(actions, edges, Steps(lambda: live_network(context.snapshot), actions, forbids=forbids))
+    for index, cause in stuck.items():
+        resolved = sorted(actions[index].resolves) or [(actions[index].address, "")]
+        findings += [Finding(address, Outcome.HELD, cause, name) for address, name in resolved]
     place = {index: position for position, index in enumerate(order)}
     ordered = tuple(actions[index] for index in order)
     needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
     name = fingerprint(context.document.sha256, ordered)
-    return Plan(chosen, ordered, needs, (*findings, *dropped), name, only)
+    return Plan(chosen, ordered, needs, (*findings, *dropped), name, only, forbids)
+
+
+def _forbids(context: PlanContext) -> Forbids | None:
+    """Judging intents is imported only if there are any to hold a call."""
+    if all(one.enforcement != "hold" for one in context.document.intents):
+        return None
+    from reconciler.engine.intents import forbidden
+
+    return forbidden(context.document, context.snapshot)
 
 
 def fingerprint(sha256: str, actions: Iterable[Action]) -> str:
@@ -120,7 +126,9 @@ def _create(change: Change, kind: Kind, context: PlanContext) -> Iterator[Step]:
             yield Finding(change.address, Outcome.WAITING, cause)
         return
     calls = list(kind.create.calls(change.address, change.want, context))
-    yield from calls
+    made = tuple(kind.traffic.effects(change.address, change.base, None))
+    for one in calls:
+        yield replace(one, effect=made) if isinstance(one, Action) and one.gives == Ref(change.address) else one
     if all(isinstance(one, Action) for one in calls):
         yield from kind.correct.calls(change, context)
 
@@ -144,9 +152,9 @@ def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -
 def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[Step]:
     """What a live resource needs even if it does not differ."""
     yield from REGISTRY[address.kind].correct.cleanup(address, context)
-    for field, key, remark in seen.remarks:
-        if key in (getattr(context.document.resources[address], field) or ()):
-            yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), field, key)
+    for name, key, remark in seen.remarks:
+        if key in (getattr(context.document.resources[address], name) or ()):
+            yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), name, key)
     if seen.creating:
         yield Finding(address, Outcome.WAITING, _not_ready(seen))
 
@@ -235,21 +243,38 @@ def _edges(actions: list[Action], context: PlanContext) -> list[set[int]]:
             chains[action.address, action.chain] = index
     for index, action in enumerate(actions):
         edges[index].update(
-            givers.get(ref, index) for ref in refs(action.params) if ref not in context.snapshot.handles
+            givers.get(ref, givers.get(Ref(ref.to), index))  # a handle of what is created is read after that
+            for ref in refs(action.params)
+            if ref not in context.snapshot.handles
         )
         edges[index].update(earlier for place in action.after for earlier in settled[place])
         for later in (one for place in action.before for one in settled[place]):
             edges[later].add(index)
+    for index, bound in _into_new_subnets(actions):
+        edges[index] |= bound
     for index, earlier in enumerate(edges):
         earlier.discard(index)
     return edges
 
 
-def _order(actions: list[Action], edges: list[set[int]], reachability: Reachability) -> tuple[list[int], list[int]]:
-    """The indices in order, and those that depend on each other in a circle.
+def _into_new_subnets(actions: list[Action]) -> Iterator[tuple[int, set[int]]]:
+    """What puts something into a subnet that is created now, with the calls that bind it to its table and ACL: nothing
+    is put there before, and nothing if one of them fails.
+    """
+    new = {member for action in actions for cell, member, _ in action.effect if cell == SUBNETS}
+    bound: dict[Address, set[int]] = defaultdict(set)
+    users: dict[Address, set[int]] = defaultdict(set)
+    for index, action in enumerate(actions):
+        for subnet in {ref.to for ref in refs(action.params)} & new - {action.address}:
+            (bound if action.moves else users)[subnet].add(index)
+    yield from ((index, bound[subnet]) for subnet, some in users.items() for index in some)
 
-    The key gives the order, but of the actions that may come next, the first is taken that lets no packet through a
-    mixture of old and new state, if there is one.
+
+def _order(actions: list[Action], edges: list[set[int]], steps: Steps) -> tuple[list[int], dict[int, Cause]]:
+    """The indices in order, and those that have no place in it, with the cause.
+
+    The key gives the order, but of the actions that may come next, the first is taken that breaks no rule of
+    `reach/steps.py`. If all of them would break one, they and what needs them have no place.
     """
     ranks = {name: rank for rank, name in enumerate(ranked())}
     tiers = _tiers(actions, edges)
@@ -265,28 +290,53 @@ def _order(actions: list[Action], edges: list[set[int]], reachability: Reachabil
     for index, earlier in enumerate(edges):
         for one in earlier:
             later[one].append(index)
-    ready = [key(index) for index, earlier in enumerate(waiting) if not earlier]
-    heapify(ready)
+    ready = sorted(key(index) for index, earlier in enumerate(waiting) if not earlier)
     order: list[int] = []
+    breaches: dict[int, Breach] = {}
     while ready:
-        index = _next(ready, actions, reachability)
+        breaches = {}
+        allowed = next((one for one in ready if not _breaks(steps, actions, one[-1], breaches)), None)
+        if allowed is None:
+            break
+        ready.remove(allowed)
+        index = allowed[-1]
         order.append(index)
-        reachability.advance(actions[index])
+        steps.advance(actions[index])
         for one in later[index]:
             waiting[one].discard(index)
             if not waiting[one]:
-                heappush(ready, key(one))
-    return order, sorted(set(range(len(actions))) - set(order))
+                insort(ready, key(one))
+    return order, _stuck(actions, edges, set(range(len(actions))) - set(order), breaches)
 
 
-def _next(ready: list[tuple[Tier, Phase, int, Address, int]], actions: list[Action], reachability: Reachability) -> int:
-    if reachability.feasible and len(ready) > 1:
-        for candidate in sorted(ready):
-            if reachability.allows(actions[candidate[-1]]):
-                ready.remove(candidate)
-                heapify(ready)
-                return candidate[-1]
-    return heappop(ready)[-1]
+def _breaks(steps: Steps, actions: list[Action], index: int, breaches: dict[int, Breach]) -> bool:
+    """Whether this action would break a rule if it came next; then `breaches` says how."""
+    if found := steps.breach(actions[index]):
+        breaches[index] = found
+    return bool(found)
+
+
+def _stuck(
+    actions: list[Action], edges: list[set[int]], left: set[int], breaches: Mapping[int, Breach]
+) -> dict[int, Cause]:
+    """Why these actions have no place in the order."""
+    found: dict[int, Cause] = {}
+    for index in sorted(left):
+        needed = sorted(edges[index] & breaches.keys())
+        if breach := breaches.get(index):
+            if breach.reason is Reason.HELD_BY_INTENT:
+                found[index] = Cause(breach.reason, breach.message)
+                continue
+            message = f"no order of the calls avoids it: {breach.message}; {_BY_HAND}"
+        elif needed:
+            message = f"it depends on an action that cannot be done now: {actions[needed[0]].why}"
+        else:
+            message = f"moves between these resources depend on each other: {_BY_HAND}"
+        found[index] = Cause(Reason.NO_SAFE_ORDER, message)
+    return found
+
+
+_BY_HAND = "make one of the changes by hand, or split them over two revisions of the document"
 
 
 class Tier(IntEnum):

@@ -13,7 +13,7 @@ suppressed place, so the target itself must keep the rule:
    Nothing is moved to a resource with a suppressed difference, and a resource that is still in use by something that
    should have moved away keeps its traffic.
 3. Between layers, a packet passes groups, ACLs and routes together. So what lets packets through waits if it would open
-   a path to what is left open: `Reachability` decides, compared with the whole document.
+   a path to what is left open: `reach/steps.py` decides, compared with the whole document.
 
 What a kind means for packets is in its `Kind.traffic`.
 """
@@ -28,10 +28,9 @@ from typing import Any
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import members
 from desired_state.resource import Resource
-from reconciler.kinds import REGISTRY, effects
+from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, Snapshot, refs
-from reconciler.model.kind import PlanContext, Traffic
-from reconciler.packets.reachability import Reachability
+from reconciler.model.kind import Traffic
 
 Suppressed = tuple[Difference, Cause]
 """A difference that is not corrected for now, and why."""
@@ -208,12 +207,10 @@ def _target(change: Change, suppressed: Iterable[Suppressed]) -> Resource:
 
 
 class Guard:
-    """What must not be done while something is suppressed. The gate calls it for each action that nothing else holds,
-    in the order of the plan; it keeps the state of the network after the actions that it allowed.
-    """
+    """What must not be done while something is suppressed, besides what the rules of `reach/steps.py` forbid."""
 
-    def __init__(self, suppression: Suppression, context: PlanContext) -> None:
-        suppressed, snapshot = suppression.suppressed, context.snapshot
+    def __init__(self, suppression: Suppression, snapshot: Snapshot) -> None:
+        suppressed = suppression.suppressed
         self._held = suppression.held
         self._differs = {one.address: cause for one, cause in suppression.removed if _traffic(one.address).decides(one)}
         self._stays = {at: cause for one, cause in suppressed for at in _traffic(one.address).stays(one, snapshot)}
@@ -221,20 +218,9 @@ class Guard:
         incomplete = {one.address for one, _ in suppressed if one.have is ABSENT}
         self._stays |= {at: cause for at, one, cause in shared if one.address in incomplete}
         self._shared = {at: cause for at, _, cause in shared}
-        self._open = {one.address: cause for one, cause in suppressed if _traffic(one.address).leaves_open(one)}
-        self._reachability: Reachability | None = None
-        if self._open:
-            seen = lambda: effects(snapshot, context.document.vpc)  # noqa: E731
-            self._reachability = Reachability(seen, suppression.unsuppressed)
 
     def __call__(self, action: Action) -> Cause | None:
-        """Why this action is held. If it is not (None), it counts as done from now on."""
-        cause = self._cause(action)
-        if self._reachability and not cause:
-            self._reachability.advance(action)
-        return cause
-
-    def _cause(self, action: Action) -> Cause | None:
+        """Why this action is held; None if it is not."""
         for one, cause in self._held:
             if _resolves(action, one):
                 return cause
@@ -245,14 +231,7 @@ class Guard:
         if differing := sorted(action.after & self._differs.keys()):
             message = f"{differing[0]} is not as declared, and is suppressed: {self._differs[differing[0]]}"
             return Cause(Reason.SUPPRESSED, message)
-        others = sorted(at for at in self._open if at.kind != action.address.kind)
-        if self._reachability and action.lets_through and others and not self._allowed(action, self._reachability):
-            message = f"it may open a path to {others[0]}, where a correction is suppressed: {self._open[others[0]]}"
-            return Cause(Reason.SUPPRESSED, message)
         return None
-
-    def _allowed(self, action: Action, reachability: Reachability) -> bool:
-        return bool(reachability.feasible and action.effect and reachability.allows(action))
 
 
 def _resolves(action: Action, one: Difference) -> bool:

@@ -17,6 +17,7 @@ from reconciler.kinds.route_table import kind as route_table
 from reconciler.kinds.security_group import kind as security_group
 from reconciler.model import Effect, Snapshot
 from reconciler.model.kind import Kind
+from reconciler.reach.network import UNREADABLE, Network
 
 REGISTRY: dict[str, Kind] = {
     kind.name: kind
@@ -44,7 +45,18 @@ def ranked() -> tuple[str, ...]:
     return tuple(sorter.static_order())
 
 
-def effects(snapshot: Snapshot, vpc: Address) -> Iterator[Effect]:
-    """What the live resources add to the packets' table (`packets/reachability.py`)."""
+def live_network(snapshot: Snapshot) -> Network:
+    """What the filters of the VPC say now: of what is declared, under its address, and of all else under its id."""
+    return Network(_live(snapshot))
+
+
+def _live(snapshot: Snapshot) -> Iterator[Effect]:
     for address, seen in snapshot.resources.items():
-        yield from REGISTRY[address.kind].traffic.effects(address, seen, vpc)
+        yield from REGISTRY[address.kind].traffic.effects(address, seen.spec, seen)
+    for (kind, aws_id), neighbour in snapshot.neighbours.items():
+        if neighbour:
+            yield from REGISTRY[kind].traffic.effects(Address(aws_id), neighbour.spec, neighbour)
+        else:
+            yield UNREADABLE, Address.of(kind, aws_id), True
+    yield from ((UNREADABLE, address, True) for address in snapshot.unreadable)
+    yield from ((UNREADABLE, Address(aws_id), True) for aws_id in snapshot.candidates)  # which one is it?

@@ -14,7 +14,20 @@ from desired_state.fields import Address
 from desired_state.members import Subnets, Tags
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
-from reconciler.model import Cause, Change, Evidence, Finding, Observed, Operation, Outcome, Phase, Reason, Ref, Risk
+from reconciler.model import (
+    Cause,
+    Change,
+    Effect,
+    Evidence,
+    Finding,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Reason,
+    Ref,
+    Risk,
+)
 from reconciler.model.kind import (
     Answers,
     Correct,
@@ -29,8 +42,10 @@ from reconciler.model.kind import (
     Read,
     ReadContext,
     Step,
+    Traffic,
     read,
 )
+from reconciler.reach.network import SUBNETS_OF
 
 CREATE = Operation(
     "rds",
@@ -133,6 +148,7 @@ def correct(change: Change[DbSubnetGroup, Facts], context: PlanContext) -> Itera
             f"set subnets to {' and '.join(subnets)}" + (f", description to {want.description!r}" if params else ""),
             *changed,
             breaks=len((have.subnets or Subnets()) - set(subnets)),
+            effect=((SUBNETS_OF, change.address, frozenset(subnets)),),
             params={
                 "DBSubnetGroupName": change.address.name,
                 "SubnetIds": [context.ref(subnet) for subnet in subnets],
@@ -140,6 +156,10 @@ def correct(change: Change[DbSubnetGroup, Facts], context: PlanContext) -> Itera
             },
         )
     yield from retag(change, arn(context.document, f"subgrp:{change.address.name}"))
+
+
+def effects(address: Address, spec: DbSubnetGroup, seen: Observed[DbSubnetGroup, Facts] | None) -> Iterable[Effect]:
+    yield SUBNETS_OF, address, frozenset(spec.subnets or ())
 
 
 KIND = Kind(
@@ -167,6 +187,7 @@ KIND = Kind(
     ),
     create=Create(initial_state, create),
     correct=Correct(correct),
+    traffic=Traffic(effects=effects),
     also_changed_by=frozenset({"DeleteDBSubnetGroup", "RemoveTagsFromResource"}),
     imported=Import(
         reads=lambda context: (_GROUPS,),

@@ -43,7 +43,7 @@ from reconciler.model.kind import (
     Traffic,
     read,
 )
-from reconciler.packets.reachability import USABLE
+from reconciler.reach.network import USABLE
 
 CREATE = Operation(
     "ec2",
@@ -164,8 +164,8 @@ def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=gateway)
 
 
-def effects(address: Address, seen: Observed[InternetGateway, None], vpc: Address) -> Iterable[Effect]:
-    if seen.usable:
+def effects(address: Address, spec: InternetGateway, seen: Observed[InternetGateway, None] | None) -> Iterable[Effect]:
+    if seen.usable if seen else spec.vpc != NOWHERE:
         yield USABLE, address, True
 
 

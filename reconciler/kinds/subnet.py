@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from desired_state.fields import Address
 from desired_state.network import Subnet
@@ -27,7 +28,7 @@ from reconciler.model.kind import (
     Traffic,
     placed,
 )
-from reconciler.packets.reachability import SUBNETS
+from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
 
 CREATE = Operation(
     "ec2",
@@ -59,7 +60,13 @@ def live_key(item: Item, context: ReadContext) -> str | None:
     return canonical(item["CidrBlock"]) if item.get("CidrBlock") else None
 
 
-def observed(item: Item, context: ObserveContext) -> Observed[Subnet, None]:
+class Facts(NamedTuple):
+    """The IPv6 networks of a subnet."""
+
+    ipv6: tuple[str, ...] = ()
+
+
+def observed(item: Item, context: ObserveContext) -> Observed[Subnet, Facts]:
     spec = Subnet(
         cidr_block=canonical(item["CidrBlock"]),
         availability_zone=item["AvailabilityZone"],
@@ -67,7 +74,13 @@ def observed(item: Item, context: ObserveContext) -> Observed[Subnet, None]:
         tags=tags_of(item),
     )
     status = pending(item)
-    return Observed(item["SubnetId"], spec, None, status, creating=bool(status))
+    return Observed(item["SubnetId"], spec, Facts(tuple(_ipv6(item))), status, creating=bool(status))
+
+
+def _ipv6(item: Item) -> Iterator[str]:
+    for one in item.get("Ipv6CidrBlockAssociationSet", ()):
+        if one.get("Ipv6CidrBlockState", {}).get("State", "associated") in {"associated", "associating"}:
+            yield canonical(one["Ipv6CidrBlock"])
 
 
 def initial_state(want: Subnet, context: PlanContext) -> Subnet:
@@ -88,19 +101,23 @@ def create(address: Address, want: Subnet, context: PlanContext) -> Iterable[Ste
     )
 
 
-def correct(change: Change[Subnet, None], context: PlanContext) -> Iterator[Step]:
+def correct(change: Change[Subnet, Facts], context: PlanContext) -> Iterator[Step]:
     for one in change.of("map_public_ip_on_launch"):
         yield MODIFY.on(
             change.address,
             f"set {one.field} to {str(one.want).lower()}",
             one.field,
+            effect=((PUBLIC_SUBNETS, change.address, one.want or None),),
             params={"SubnetId": Ref(change.address), "MapPublicIpOnLaunch": {"Value": one.want}},
         )
     yield from retag(change)
 
 
-def effects(address: Address, seen: Observed[Subnet, None], vpc: Address) -> Iterable[Effect]:
-    yield SUBNETS, address, True
+def effects(address: Address, spec: Subnet, seen: Observed[Subnet, Facts] | None) -> Iterable[Effect]:
+    networks = [spec.cidr_block] if spec.cidr_block else []
+    yield SUBNETS, address, (*networks, *(seen.facts.ipv6 if seen else ()))
+    if spec.map_public_ip_on_launch:
+        yield PUBLIC_SUBNETS, address, True
 
 
 SETTINGS = {
@@ -133,8 +150,7 @@ def declined(item: Item) -> str:
 
 
 def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
-    blocks = [str(one["Ipv6CidrBlock"]) for one in item.get("Ipv6CidrBlockAssociationSet", ())]
-    if blocks:
+    if blocks := list(_ipv6(item)):
         yield f"its IPv6 network {', '.join(blocks)}: neither compared nor touched"
 
 

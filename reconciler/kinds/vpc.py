@@ -40,7 +40,7 @@ from reconciler.model.kind import (
     VpcFacts,
     read,
 )
-from reconciler.packets.reachability import LOCAL
+from reconciler.reach.network import LOCAL
 
 CREATE = Operation(
     "ec2",
@@ -156,8 +156,9 @@ def correct(change: Change[Vpc, VpcFacts], context: PlanContext) -> Iterator[Ste
     yield from retag(change)
 
 
-def effects(address: Address, seen: Observed[Vpc, VpcFacts], vpc: Address) -> Iterable[Effect]:
-    yield from ((LOCAL, cidr, True) for cidr in seen.facts.networks)
+def effects(address: Address, spec: Vpc, seen: Observed[Vpc, VpcFacts] | None) -> Iterable[Effect]:
+    declared = {*([spec.cidr_block] if spec.cidr_block else []), *(spec.secondary_cidr_blocks or ())}
+    yield from ((LOCAL, cidr, True) for cidr in sorted(seen.facts.networks if seen else declared))
 
 
 def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ then `state.py` (a look), `outcome.py` (how things end), `kind.py` (the contract
 (what started an attempt).
 """
 
+from reconciler.model.interface import Interface
 from reconciler.model.operation import (
     Action,
     ActionOptions,
@@ -68,6 +69,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "Found",
+    "Interface",
     "Observed",
     "Operation",
     "Outcome",

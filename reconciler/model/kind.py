@@ -10,7 +10,7 @@ never decides what is allowed, and never calls AWS.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -118,6 +118,12 @@ class PlanContext:
             return "this document refers to it and does not own it"
         return self.snapshot.foreign.get(self.snapshot.handles.get(Ref(address), str(address)), "")
 
+    def live[R: Resource](self, kind: Kind[R]) -> Iterator[R]:
+        """Everything of a kind that is in the VPC, declared or not, apart from what could not be read."""
+        yield from (one.spec for at, one in self.snapshot.resources.items() if at.kind == kind.name)
+        neighbours = self.snapshot.neighbours
+        yield from (one.spec for key in neighbours if key[0] == kind.name and (one := neighbours[key]))
+
     @property
     def vpc(self) -> VpcFacts:
         seen = self.snapshot.resources.get(self.document.vpc)
@@ -151,7 +157,9 @@ class Observe[R: Resource = Any, F = Any]:
     - `live` selects the kind's items from the answers, `observed` builds the model of one, `handles` are further ids;
     - `subnet_routes`: the routes that each subnet has, if the kind is what routes;
     - `lazy_read` reads a handle that only a correction needs (given the id of what it belongs to), and `lazy_handles`
-      finds it in the answer (given the handle, the items, our account and all names).
+      finds it in the answer (given the handle, the items, our account and all names);
+    - `again` reads some of its resources by their ids, before a call takes something away from them (None: no call of
+      it takes anything from traffic).
     """
 
     permissions: tuple[str, ...]
@@ -166,6 +174,7 @@ class Observe[R: Resource = Any, F = Any]:
     subnet_routes: Callable[[Iterable[Item], ObserveContext], Iterable[tuple[Address, SubnetRoutes]]] = _nothing
     lazy_read: Callable[[Ref, str], Read | None] = lambda ref, aws_id: None
     lazy_handles: Callable[[Ref, Iterable[Item], str, Mapping[str, Address]], Iterable[tuple[Ref, str]]] = _nothing
+    again: Callable[[Sequence[str]], Read | None] = lambda aws_ids: None
 
 
 def _owner_id(item: Item) -> str:
@@ -251,7 +260,8 @@ class Correct[R: Resource = Any, F = Any]:
 class Traffic[R: Resource = Any, F = Any]:
     """What a kind means for packets; a kind that does not affect any leaves all of this out.
 
-    - `effects`: what a live resource adds to the packets' table;
+    - `effects`: what a resource adds to the network's table (`reach/network.py`), given its model, and what is seen of
+      it (None: it is not live);
     - `moves`: fields that say where something is: correcting one moves it from one place to another;
     - `together`: field -> family: fields that AWS changes only together;
     - `coupled`: of the differences of one family, those that must not be corrected while others (the last argument)
@@ -263,7 +273,7 @@ class Traffic[R: Resource = Any, F = Any]:
     - `exposure`: what a difference means for people, in the past tense or not; None: only that it is not as declared.
     """
 
-    effects: Callable[[Address, Observed[R, F], Address], Iterable[Effect]] = _nothing
+    effects: Callable[[Address, R, Observed[R, F] | None], Iterable[Effect]] = _nothing
     moves: frozenset[str] = frozenset()
     together: Mapping[str, str] = field(default_factory=dict)
     coupled: Callable[[Change[R, F], list[Difference], list[Difference]], list[Difference]] = (

@@ -13,7 +13,7 @@ from desired_state.fields import Address
 type Parameters = Mapping[str, Any]
 """Parameters of a call, by AWS's names. They hold `Ref`s where AWS expects an id."""
 type Effect = tuple[Any, Any, Any]
-"""(cell, member, what it becomes) in the packets' table (`packets/reachability.py`); None takes the member away."""
+"""(cell, member, what it becomes) in the network's table (`reach/network.py`); None takes the member away."""
 _NO_PARAMETERS: Parameters = MappingProxyType({})
 
 
@@ -72,7 +72,8 @@ class Operation:
 
     `name` is the API operation, the IAM action and the CloudTrail event name at once. `already_applied_codes` are error
     codes that mean that the change is already in place; they do not count for a batch. `also_needs` are permissions
-    besides `permission`. `yields` is the dotted path of a new id in the answer.
+    besides `permission`. `yields` is the dotted path of a new id in the answer. `takes_effect_later`: AWS answers
+    before the change is in force.
 
     For IAM: `iam_resource_types` are the types of resource, as in ARNs, that the call is authorised against (Service
     Authorization Reference); a call that creates something names its type first. `requires_setting` is the setting
@@ -87,6 +88,7 @@ class Operation:
     also_needs: frozenset[str] = frozenset()
     yields: str = ""
     affects_traffic: bool = False
+    takes_effect_later: bool = False
     iam_resource_types: tuple[str, ...] = field(default=(), compare=False)
     requires_setting: Literal["", "prune", "create_databases"] = field(default="", compare=False)
 
@@ -126,7 +128,7 @@ class Action:
     - `after`, `before`: addresses whose traffic must all be corrected before this call, or not be changed until after
       it;
     - `gives`: names the id that the answer yields; `parts`: a batch as single calls, for when the batch is refused;
-    - `effect`: what it changes in the packets' table (`packets/reachability.py`);
+    - `effect`: what it changes in the network's table (`reach/network.py`);
     - `loses`: what a person should know that it takes away, besides what it resolves.
     """
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
+from reconciler.model.interface import Interface
 from reconciler.model.operation import Ref
 from reconciler.model.outcome import Cause
 
@@ -131,6 +132,9 @@ class Snapshot:
     `found_by` says by what each address was found, `foreign` of each id of another document or account whose it is.
     `candidates` are the ids that may be an address of `ambiguous`, with that address. `copies` has, of each address
     whose tags something else carries too, the id of that. `subnet_routes` are the routes of each subnet.
+    `neighbours` are the live resources that are in the VPC and not in `resources`, by kind and id (None: one has a
+    value that the model does not support); they are only read when somebody asks. `interfaces` are the network
+    interfaces, or why they could not be read; None if the document has no intents, so that nobody asked.
     """
 
     resources: Mapping[Address, Observed]
@@ -144,6 +148,8 @@ class Snapshot:
     candidates: Mapping[str, Address] = field(default_factory=dict)
     copies: Mapping[Address, str] = field(default_factory=dict)
     subnet_routes: Mapping[Address, SubnetRoutes] = field(default_factory=dict)
+    neighbours: Mapping[tuple[str, str], Observed | None] = field(default_factory=dict)
+    interfaces: tuple[Interface, ...] | Cause | None = None
 
     def absent(self, address: Address) -> bool:
         return address not in self.resources and address not in self.unreadable and address not in self.ambiguous

@@ -1,5 +1,5 @@
-"""Exact sets of packets, and what a network allows. Pure; it may import the vocabulary only.
+"""Exact sets of packets. Pure; it may import the vocabulary only.
 
-Start with `traffic.py` (the algebra of sets), then `reachability.py` (groups, ACLs and routes together while a plan is
-applied) and `partial.py` (lists that are only partly corrected).
+Start with `traffic.py` (the algebra of sets), then `partial.py` (lists that are only partly corrected). What a network
+lets through from end to end is in `reconciler/reach/`.
 """

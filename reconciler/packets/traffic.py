@@ -77,6 +77,11 @@ class Packets:
     def overlaps(self, other: Packets) -> bool:
         return bool(self & other)
 
+    @property
+    def traffic(self) -> Cuts:
+        """The places on the traffic line of which the set has a packet, whatever its address."""
+        return join(*(cuts for _, bands in self.spaces for _, cuts in bands))
+
     def example(self, preposition: str = "from") -> str:
         """One of the packets, such as `tcp 22 from 203.0.113.0`: tcp if there is any, the lowest port and address.
 
@@ -89,7 +94,7 @@ class Packets:
         peer = space
         if space in (IPV4, IPV6):
             peer = str(IPv4Address(address) if space == IPV4 else IPv6Address(address))
-        return f"{_traffic_at(point)} {preposition} {peer}"
+        return f"{traffic_at(point)} {preposition} {peer}"
 
     def _corners(self) -> Iterable[tuple[str, int, int]]:
         for space, bands in self.spaces:
@@ -136,6 +141,40 @@ def may_overlap(one: RuleKey, other: RuleKey) -> bool:
     if not (one.is_cidr and other.is_cidr):
         return True
     return left.space == right.space and left.first < right.end and right.first < left.end
+
+
+def meet(left: Cuts, right: Cuts) -> Cuts:
+    """What two sets of integers share."""
+    if left == right:
+        return left
+    cuts: list[int] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        end, stop = left[i + 1], right[j + 1]
+        low, high = max(left[i], right[j]), min(end, stop)
+        if low < high:
+            cuts += (low, high)
+        i, j = (i + 2, j) if end < stop else (i, j + 2)
+    return tuple(cuts)
+
+
+def join(*sets: Cuts) -> Cuts:
+    """What at least one of these sets of integers contains."""
+    known = {cuts for cuts in sets if cuts}
+    if len(known) < 2:
+        return known.pop() if known else ()
+    cuts: list[int] = []
+    for low, high in sorted(pair for one in known for pair in zip(one[::2], one[1::2], strict=True)):
+        if not cuts or low > cuts[-1]:
+            cuts += (low, high)
+        elif high > cuts[-1]:
+            cuts[-1] = high
+    return tuple(cuts)
+
+
+def less(left: Cuts, right: Cuts) -> Cuts:
+    """What a set of integers contains and another does not."""
+    return _merge(left, right, gt)
 
 
 def keeps(before: Packets, after: Packets, now: Packets) -> bool:
@@ -236,7 +275,8 @@ def _rank(point: int) -> tuple[int, int]:
     return (known.index(protocol) if protocol in known else len(known)), point
 
 
-def _traffic_at(point: int) -> str:
+def traffic_at(point: int) -> str:
+    """A place on the traffic line for people, such as `tcp 22`."""
     number, rest = divmod(point, STRETCH)
     name = next((name for name, known in NAMED_PROTOCOLS.items() if known == number), str(number))
     if name in PORTED:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from moto.ec2.models import ec2_backends
 from moto.ec2.models.nat_gateways import NatGatewayBackend
 
 from artefact.permissions import calls, read_permissions, writes
@@ -25,9 +24,9 @@ from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
 from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, run
-from reconciler.kinds import REGISTRY, effects, ranked
+from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Outcome, Policy, Reason
-from reconciler.packets.reachability import USABLE
+from reconciler.reach.network import USABLE
 from reconciler.report.as_json import as_json
 from reconciler.report.text import text
 from tests.support import nat_gateway
@@ -103,9 +102,9 @@ def of(report: Report, address: str) -> list[tuple[str, Outcome | None, Reason |
     return [(one.field, one.outcome, one.cause.reason if one.cause else None) for one in found]
 
 
-def gateways() -> list[Any]:
+def gateways(lab: StrictAws) -> list[Any]:
     """The emulator's own NAT gateways, to say what AWS would say while it creates one."""
-    return list(ec2_backends[ACCOUNT][REGION].nat_gateways.values())
+    return list(lab._live.ec2.nat_gateways.values())
 
 
 def routes(lab: StrictAws, name: str) -> dict[str, str]:
@@ -138,7 +137,7 @@ def test_it_is_created_watched_and_corrected(nine: None, lab: StrictAws, allocat
     if not built.in_sync:
         built = ran(lab, allocation)
     assert built.in_sync, text(built)
-    (gateway,) = gateways()
+    (gateway,) = gateways(lab)
     assert routes(lab, "private")["0.0.0.0/0"] == gateway.id
     calm = ran(lab, allocation)
     assert (calm.in_sync, calm.writes, calm.drifts) == (True, 0, ())
@@ -155,7 +154,7 @@ def test_it_is_created_watched_and_corrected(nine: None, lab: StrictAws, allocat
     assert corrected.in_sync
     assert of(corrected, NAT) == [("tags", Outcome.CORRECTED, None)]
     assert of(corrected, PRIVATE) == [("routes", Outcome.CORRECTED, None)]
-    assert [one.id for one in gateways()] == [gateway.id]
+    assert [one.id for one in gateways(lab)] == [gateway.id]
     assert routes(lab, "private")["0.0.0.0/0"] == gateway.id
 
 
@@ -181,10 +180,10 @@ def test_while_aws_creates_it_it_is_waiting_and_no_route_leads_to_it(
     ]
     assert of(again, PRIVATE) == [("routes", Outcome.WAITING, Reason.NOT_READY)]
     assert again.writes == 0
-    gateways()[0].state = "available"
+    gateways(lab)[0].state = "available"
     done = ran(lab, allocation)
     assert done.in_sync
-    assert routes(lab, "private")["0.0.0.0/0"] == gateways()[0].id
+    assert routes(lab, "private")["0.0.0.0/0"] == gateways(lab)[0].id
 
 
 def test_what_is_fixed_about_it_is_blocked_and_its_deletion_out_of_band_is_a_drift(
@@ -196,7 +195,7 @@ def test_what_is_fixed_about_it_is_blocked_and_its_deletion_out_of_band_is_a_dri
     other = ec2.allocate_address(Domain="vpc")["AllocationId"]
     blocked = ran(lab, other)
     assert of(blocked, NAT) == [("allocation_id", Outcome.BLOCKED, Reason.IMMUTABLE)]
-    gateways()[0].state = "deleted"
+    gateways(lab)[0].state = "deleted"
     replaced = ran(lab, allocation, write=False)
     assert ("", None, None) in of(replaced, NAT)
 
@@ -211,10 +210,10 @@ def test_packets_pass_through_it_only_while_it_is_available(nine: None, lab: Str
         document = load(json.dumps(written(allocation)).encode(), "test.json")
         aws = Aws(lab.session(), lab.region, sleep=lambda seconds: None)
         snapshot = observe(document, aws, ObserveOptions(lambda: MORNING, lambda: None))
-        return {member for cell, member, value in effects(snapshot, document.vpc) if cell == USABLE and value}
+        return set(live_network(snapshot)[USABLE])
 
     assert usable() == {NAT, "internet_gateway/main"}
-    gateways()[0].state = "pending"
+    gateways(lab)[0].state = "pending"
     assert usable() == {"internet_gateway/main"}
 
 
@@ -228,7 +227,7 @@ def test_its_read_that_fails_costs_what_rests_on_it_and_no_more(nine: None, lab:
     report = ran(lab, allocation)
     unreadable = {one.address for one in report.findings if one.cause.reason is Reason.UNREADABLE}
     assert {NAT, PRIVATE} <= unreadable
-    assert len(gateways()) == 1
+    assert len(gateways(lab)) == 1
 
 
 def test_its_call_that_is_refused_is_told_by_its_name(nine: None, lab: StrictAws, allocation: str) -> None:

@@ -20,6 +20,7 @@ from desired_state.fields import AclEntry, Address
 from desired_state.members import Subnets
 from desired_state.rules import IngressEntries
 from reconciler.aws.errors import VERDICTS, bare
+from reconciler.engine.interfaces import interfaces_read
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Operation, Policy, Ref, Unmanaged
 from reconciler.model.kind import Read, ReadContext
@@ -184,7 +185,7 @@ def test_every_call_of_many_plans_has_parameters_that_aws_takes_and_every_operat
 
 
 def reads() -> set[Read]:
-    """Every read that any kind could make."""
+    """Every read that any kind could make, and the one that is no kind's."""
     declared = document(worlds.written(Random(1)))
     found: set[Read] = set()
     for vpc_id in ("", aws_id(VPC)):
@@ -195,7 +196,8 @@ def reads() -> set[Read]:
     handles = ("", "ingress tcp 22 0.0.0.0/0", "network_acl_association")
     wanted = [Ref(at, handle) for at in declared.resources for handle in handles]
     late = {kind.observe.lazy_read(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}
-    return found | {one for one in late if one}
+    beside = interfaces_read(ReadContext(declared, aws_id(VPC), {}))
+    return found | {beside} | {one for one in late if one}
 
 
 @pytest.mark.parametrize("read", sorted(reads()), ids=lambda read: read.operation)

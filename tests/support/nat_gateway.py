@@ -30,7 +30,7 @@ from reconciler.model.kind import (
     Step,
     Traffic,
 )
-from reconciler.packets.reachability import USABLE
+from reconciler.reach.network import USABLE
 
 # The model: what may be written down.
 
@@ -104,8 +104,8 @@ def correct(change: Change[NatGateway, None], context: PlanContext) -> Iterator[
     yield from retag(change)
 
 
-def effects(address: Address, seen: Observed[NatGateway, None], vpc: Address) -> Iterable[Effect]:
-    if seen.usable:
+def effects(address: Address, spec: NatGateway, seen: Observed[NatGateway, None] | None) -> Iterable[Effect]:
+    if seen is None or seen.usable:
         yield USABLE, address, True
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,9 +21,12 @@ from hypothesis import strategies as st
 import desired_state
 from desired_state.database import DbInstance
 from desired_state.document import Document
-from desired_state.fields import Address
+from desired_state.fields import AclEntry, Address
 from desired_state.load import load
+from desired_state.members import Subnets
+from desired_state.network import NetworkAcl, RouteTable
 from desired_state.resource import Resource
+from desired_state.rules import EgressEntries, IngressEntries, Routes
 from reconciler.engine.diff import diff, wanted
 from reconciler.engine.plan import Plan, make_plan
 from reconciler.kinds import REGISTRY
@@ -31,12 +34,15 @@ from reconciler.kinds.db_instance.settings import Facts as InstanceFacts
 from reconciler.kinds.db_subnet_group import Facts as GroupFacts
 from reconciler.kinds.network_acl.calls import Facts as AclFacts
 from reconciler.kinds.route_table.kind import Facts as TableFacts
+from reconciler.kinds.subnet import Facts as SubnetFacts
 from reconciler.model import Change, Observed, Policy, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import PlanContext, VpcFacts
 
 EXAMPLES = Path(desired_state.__file__).parent / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text(encoding="utf-8"))
 MORNING = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+ALL_ENTRIES = {100: AclEntry("allow", "all", -1, -1, "0.0.0.0/0")}
 
 VPC = Address("vpc/MyVPC")
 GATEWAY = Address("internet_gateway/MyInternetGateway")
@@ -108,7 +114,20 @@ def seen(declared: Document, *, only: Iterable[Address] | None = None, vpc: Addr
                 handles[Ref(subnet, f"{at.kind}_association")] = f"assoc-{zlib.crc32((at + subnet).encode()):08x}"
         if at.kind == "subnet":
             handles.setdefault(Ref(at, "network_acl_association"), f"aclassoc-{zlib.crc32(at.encode()):08x}")
-    return Snapshot(resources, handles, {}, {}, (), MORNING)
+    return Snapshot(resources, handles, {}, {}, (), MORNING, neighbours=_neighbours(resources))
+
+
+def _neighbours(resources: Mapping[Address, Observed]) -> dict[tuple[str, str], Observed | None]:
+    """The main table and the default ACL that AWS makes with every VPC, where nobody declares them."""
+    found: dict[tuple[str, str], Observed | None] = {}
+    if not any(at.kind == "vpc" for at in resources):
+        return found
+    if not any(getattr(one.spec, "main", False) for one in resources.values()):
+        found["route_table", "rtb-0"] = Observed("rtb-0", RouteTable(main=True, routes=Routes()), TableFacts())
+    if not any(getattr(one.spec, "is_default", False) for one in resources.values()):
+        acl = NetworkAcl(is_default=True, ingress=IngressEntries(ALL_ENTRIES), egress=EgressEntries(ALL_ENTRIES))
+        found["network_acl", "acl-0"] = Observed("acl-0", acl, AclFacts())
+    return found
 
 
 def _usable(declared: Document, at: Address, vpc: Address) -> bool:
@@ -126,12 +145,14 @@ def _live(declared: Document, at: Address) -> Resource:
 def _facts(declared: Document, at: Address, vpc: Address) -> Any:
     spec = declared.resources[at]
     if isinstance(spec, DbInstance):
-        now = {name: getattr(spec, name) for name in spec.described()}
-        return InstanceFacts(now, frozenset(), "available", aws_id(vpc), aws_id(vpc))
+        now = {"publicly_accessible": None, **{name: getattr(spec, name) for name in spec.described()}}
+        groups = frozenset(spec.vpc_security_groups or ())
+        return InstanceFacts(now, frozenset(), "available", aws_id(vpc), aws_id(vpc), groups)
     known: dict[str, Any] = {
         "db_subnet_group": GroupFacts(aws_id(vpc), aws_id(vpc)),
         "network_acl": AclFacts(),
         "route_table": TableFacts(frozenset({"10.0.0.0/16"})),
+        "subnet": SubnetFacts(),
         "vpc": VpcFacts(frozenset({"10.0.0.0/16"})),
     }
     return known.get(at.kind)
@@ -139,8 +160,13 @@ def _facts(declared: Document, at: Address, vpc: Address) -> Any:
 
 def drifted(snapshot: Snapshot, address: Address, **fields: Any) -> Snapshot:
     """The same look with other live values in one resource. What `Observed` and its facts have beside the model
-    (`status`, `creating`, `remarks`, the names of the facts) may be among them.
+    (`status`, `creating`, `remarks`, the names of the facts) may be among them; `elsewhere` is what subnets use
+    instead that nobody declares.
     """
+    neighbours = dict(snapshot.neighbours)
+    for subnet, spec in fields.pop("elsewhere", {}).items():
+        other = replace(snapshot.resources[address], id=f"other-{subnet}", spec=spec.but(subnets=Subnets([subnet])))
+        neighbours[address.kind, other.id] = other
     one = snapshot.resources[address]
     beside = {name: fields.pop(name) for name in ("status", "creating", "remarks", "usable") if name in fields}
     facts = {name: fields.pop(name) for name in getattr(one.facts, "_fields", ()) if name in fields}
@@ -149,7 +175,7 @@ def drifted(snapshot: Snapshot, address: Address, **fields: Any) -> Snapshot:
         changed = replace(changed, usable=changed.spec.vpc == VPC)
     if facts:
         changed = replace(changed, facts=one.facts._replace(**facts))
-    return replace(snapshot, resources={**snapshot.resources, address: changed})
+    return replace(snapshot, resources={**snapshot.resources, address: changed}, neighbours=neighbours)
 
 
 def missing(snapshot: Snapshot, *addresses: Address) -> Snapshot:

@@ -15,8 +15,9 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
-from reconciler.kinds import REGISTRY, ranked
+from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
+from reconciler.reach.steps import Steps
 from tests.support import worlds
 from tests.support.worlds import (
     APP,
@@ -153,7 +154,7 @@ def test_moves_that_wait_for_one_another_are_held_and_the_others_are_made() -> N
     assert {one.field for one in found.findings} == {"ingress", "subnets"}
     told_why = (
         "moves between these resources depend on each other: "
-        "make one of them by hand, or split them over two revisions of the document"
+        "make one of the changes by hand, or split them over two revisions of the document"
     )
     assert {one.cause for one in found.findings} == {Cause(Reason.NO_SAFE_ORDER, told_why)}
 
@@ -244,10 +245,16 @@ def test_nothing_comes_before_what_it_needs(declared: Document, fact: Document) 
 
 @settings(max_examples=20)
 @given(worlds.documents, worlds.documents)
-def test_what_closes_and_needs_nothing_comes_before_all_that_does_not_close(declared: Document, fact: Document) -> None:
-    found = plan(declared, seen(fact))
-    free = [index for index, action in enumerate(found.actions) if action.closes and not found.needs[index]]
-    assert all(action.closes for action in found.actions[: max(free, default=0)])
+def test_what_closes_and_needs_nothing_comes_as_soon_as_it_cuts_nothing(declared: Document, fact: Document) -> None:
+    look = seen(fact)
+    found = plan(declared, look)
+    network = Steps(lambda: live_network(look), found.actions)
+    free = {index for index, action in enumerate(found.actions) if action.closes and not found.needs[index]}
+    for index, action in enumerate(found.actions):
+        waiting = [found.actions[later] for later in free if later > index]
+        breaches = [network.breach(one) for one in waiting if not action.closes]
+        assert all(breach and breach.reason is Reason.WOULD_CUT for breach in breaches)
+        network.advance(action)
     assert found.breaks == sum(action.breaks for action in found.actions)
 
 
@@ -375,3 +382,11 @@ def test_a_busy_database_waits(status: str) -> None:
         [("db_instance/mypostgresqldb", "deletion_protection", Outcome.WAITING)],
     )
     assert found.findings[0].cause == Cause(Reason.NOT_READY, f"AWS accepts no change now: it is {status}")
+
+
+def test_nothing_is_put_into_a_new_subnet_before_it_is_bound_to_its_table_and_its_acl() -> None:
+    found = plan(DOCUMENT, seen(DOCUMENT, only=[VPC, GATEWAY]), Policy(create_databases=True))
+    (made,) = [index for index, action in enumerate(found.actions) if action.operation.name == "CreateDBSubnetGroup"]
+    binding = {index for index, action in enumerate(found.actions) if action.moves and BACK1 in str(action.params)}
+    assert len(binding) == 2
+    assert binding <= found.needs[made]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import SecurityGroups, Subnets
 from desired_state.rules import Ingress, IngressEntries, Routes
+from reconciler.engine.gate import Limits, gate
 from reconciler.engine.plan import make_plan
 from reconciler.engine.suppression import Guard, Suppression, suppress
-from reconciler.model import Cause, Difference, Reason, Snapshot
+from reconciler.model import Cause, Difference, Policy, Reason, Snapshot
 from tests.support.worlds import (
     DATABASE,
     DB,
     FRONT,
     GATEWAY,
+    MORNING,
     OUT,
     OUTSIDE,
     REFERENCE,
@@ -54,8 +55,10 @@ def held(look: Snapshot, *places: tuple[str, str, Any], declared: Document = DOC
     """Why which action is held, in a plan from this look; None: it is not."""
     found, where = suppression(look, *places, declared=declared), context(declared, look)
     whole = make_plan(changes(declared, look), where).actions
-    guard = Guard(replace(found, unsuppressed=whole), where)
-    return {action.why: guard(action) for action in make_plan(found.changes, where).actions}
+    limits = Limits(guard=Guard(found, look), wanted=whole)
+    planned = make_plan(found.changes, where)
+    gated = gate(planned, declared, look, Policy(), MORNING, limits=limits)
+    return {action.why: gated.held.get(index) for index, action in enumerate(planned.actions)}
 
 
 def test_where_nothing_flaps_nothing_is_suppressed() -> None:
@@ -112,7 +115,8 @@ def test_a_wide_entry_is_not_put_back_where_the_one_that_narrows_it_is_left_miss
 
 def test_a_group_that_a_database_cannot_leave_gets_no_further_rules() -> None:
     extra = SecurityGroups({DB, WEB})
-    look = drifted(LOOK, DATABASE, vpc_security_groups=extra, now={"vpc_security_groups": extra})
+    now = {**LOOK.resources[DATABASE].facts.now, "vpc_security_groups": extra}
+    look = drifted(LOOK, DATABASE, vpc_security_groups=extra, now=now, groups=frozenset(extra))
     look = drifted(look, WEB, ingress=Ingress({SSH: ""}))
     found = held(look, (DATABASE, "vpc_security_groups", WEB))
     allowed = [cause for why, cause in found.items() if why.startswith("allow")]

@@ -9,7 +9,7 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
-from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, instances, retag, tags_of
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
@@ -33,6 +33,7 @@ from reconciler.model import (
     Cause,
     Change,
     Difference,
+    Effect,
     Evidence,
     Finding,
     Observed,
@@ -60,6 +61,7 @@ from reconciler.model.kind import (
     Step,
     Traffic,
 )
+from reconciler.reach.network import GROUPS_OF, PLACE_OF, PUBLIC
 
 CREATE = Operation(
     "rds",
@@ -83,6 +85,7 @@ MODIFY = Operation(
     "ModifyDBInstance",
     Phase.BIND,
     Risk.TRAFFIC,
+    takes_effect_later=True,
     also_needs=frozenset({"secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"}),
     iam_resource_types=("db", "og", "pg"),
 )
@@ -173,9 +176,15 @@ def observed(item: Item, context: ObserveContext) -> Live:
     }
     spec = DbInstance.model_construct(master_username=item.get("MasterUsername"), **(now | pending))
     status = str(item.get("DBInstanceStatus", "available"))
-    facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id)
+    facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id, _groups_in_force(item, context))
     shown = "" if status in READY else status
     return Observed(item["DBInstanceIdentifier"], spec, facts, shown, creating=status == "creating")
+
+
+def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
+    """The groups that filter its packets now: one that RDS is removing still does."""
+    groups = (one for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "adding")
+    return frozenset(context.address(one["VpcSecurityGroupId"]) for one in groups)
 
 
 def initial_state(want: DbInstance, context: PlanContext) -> DbInstance:
@@ -309,8 +318,9 @@ def _modify(
     opens = "publicly_accessible" in fields and want.publicly_accessible
     options: ActionOptions = {
         "risk": risk,
-        "closes": risk is Risk.TRAFFIC and not opens,
+        "closes": risk is Risk.TRAFFIC and not opens and "vpc_security_groups" not in fields,
         "breaks": len(differences),
+        "effect": tuple(_effects(change, fields)),
     }
     if "vpc_security_groups" in fields:
         goal = _goal(change)
@@ -336,6 +346,22 @@ def _modify(
         params={"DBInstanceIdentifier": change.address.name, "ApplyImmediately": immediately, **params},
         **options,
     )
+
+
+def _effects(change: DbChange, fields: Iterable[str]) -> Iterator[Effect]:
+    if "vpc_security_groups" in fields:
+        yield GROUPS_OF, change.address, frozenset(_goal(change))
+    if "publicly_accessible" in fields:
+        yield PUBLIC, change.address, change.want.publicly_accessible or None
+
+
+def effects(address: Address, spec: DbInstance, seen: Live | None) -> Iterable[Effect]:
+    """Where an instance is and who filters its packets. What RDS has accepted and not done yet does not count."""
+    groups = seen.facts.groups if seen else frozenset(spec.vpc_security_groups or ())
+    public = seen.facts.now["publicly_accessible"] if seen else spec.publicly_accessible
+    yield PLACE_OF, address, spec.db_subnet_group
+    yield GROUPS_OF, address, groups
+    yield PUBLIC, address, public or None
 
 
 def _goal(change: DbChange) -> SecurityGroups:
@@ -415,6 +441,7 @@ KIND = Kind(
         label=lambda item: str(item["DBInstanceIdentifier"]),
         tags=tags_of,
         observed=observed,
+        again=instances,
     ),
     identify=Identify(
         "DB instance",
@@ -429,6 +456,7 @@ KIND = Kind(
     create=Create(initial_state, create, takes_time=True),
     correct=Correct(correct, immutable=IMMUTABLE),
     traffic=Traffic(
+        effects=effects,
         coupled=coupled,
         leaves_open=leaves_open,
         lets_in=lambda one: one.field == "publicly_accessible" and one.have is True,

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from desired_state.database import DbInstance
+from desired_state.fields import Address
 from reconciler.model import Difference, Observed
 
 
 class Facts(NamedTuple):
     """`now`: the current values by field. `pending`: the parameters with an accepted change that is not applied yet.
-    `status`: RDS's. `vpc` and `document_vpc`: the ids of the instance's VPC and of the document's.
+    `status`: RDS's. `vpc` and `document_vpc`: the ids of the instance's VPC and of the document's. `groups`: the
+    security groups that filter its packets now.
     """
 
     now: Mapping[str, Any]
@@ -24,6 +26,7 @@ class Facts(NamedTuple):
     status: str
     vpc: str
     document_vpc: str
+    groups: frozenset[Address] = frozenset()
 
 
 type Live = Observed[DbInstance, Facts]

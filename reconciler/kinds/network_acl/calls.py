@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple, Unpack, cast
 
 from desired_state.fields import AclEntry, Address
@@ -13,9 +12,9 @@ from reconciler.aws.ec2 import entry_params
 from reconciler.kinds.network_acl.search import Step, Steps, steps
 from reconciler.model import Action, ActionOptions, Change, Operation, Phase, Ref, Risk
 from reconciler.packets.partial import corrected
-from reconciler.packets.reachability import ACL_OF
-from reconciler.packets.reachability import entries as cell
 from reconciler.packets.traffic import of_acl
+from reconciler.reach.network import ACL_OF
+from reconciler.reach.network import entries as cell
 
 CREATE = Operation(
     "ec2",
@@ -60,15 +59,14 @@ DELETE = Operation(
 )
 
 ASSOCIATION = "network_acl_association"
+TEMPORARY = "temporary"
+"""The handle of an ACL's temporary one."""
 
 
 class Facts(NamedTuple):
-    """`temporary`: the temporary ACL for this one, if there is any. `elsewhere`: by declared subnet that uses another
-    ACL now, that ACL's entries by direction.
-    """
+    """`temporary`: the temporary ACL for this one, if there is any."""
 
     temporary: NetworkAcl | None = None
-    elsewhere: Mapping[Address, Mapping[str, Mapping[int, AclEntry]]] = MappingProxyType({})
 
 
 type AclChange = Change[NetworkAcl, Facts]
@@ -82,6 +80,11 @@ class Side(NamedTuple):
 
 
 SIDES = (Side("ingress", egress=False), Side("egress", egress=True))
+
+
+def temporary(acl: Address) -> Address:
+    """What the temporary ACL for another is called in the network's table."""
+    return Address(f"{acl} ({TEMPORARY})")
 
 
 def live_entries(change: AclChange, side: Side) -> Entries:
@@ -139,7 +142,10 @@ def move(
     """The call that moves a subnet from one ACL to another, so that it always has one."""
     association = Ref(subnet, ASSOCIATION)
     params: dict[str, Any] = {"AssociationId": association, "NetworkAclId": to}
-    defaults: ActionOptions = {"moves": True, "gives": association, "breaks": 1}
-    if not to.handle:
-        defaults["effect"] = ((ACL_OF, subnet, to.to),)
+    defaults: ActionOptions = {
+        "moves": True,
+        "gives": association,
+        "breaks": 1,
+        "effect": ((ACL_OF, subnet, temporary(to.to) if to.handle == TEMPORARY else to.to),),
+    }
     return REASSOCIATE.on(address, why, *fields, params=params, **(defaults | options))

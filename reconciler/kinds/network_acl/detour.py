@@ -19,6 +19,7 @@ from reconciler.kinds.network_acl.calls import (
     CREATE_ENTRY,
     DELETE,
     SIDES,
+    TEMPORARY,
     AclChange,
     Side,
     live_entries,
@@ -26,12 +27,13 @@ from reconciler.kinds.network_acl.calls import (
     order_of,
     write_entries,
 )
+from reconciler.kinds.network_acl.calls import temporary as temporary_of
 from reconciler.model import DOCUMENT_TAG, Action, Ref
 from reconciler.model.kind import PlanContext
+from reconciler.reach.network import entries as cell
 
 _NO_ORDER = "no order of single calls avoids exposure or an outage"
 
-TEMPORARY = "temporary"
 TEMPORARY_TAG = "setpoint:temporary"
 """On a temporary ACL: the name of the ACL that it is for. It has no `setpoint:name`, so that they are not confused."""
 
@@ -97,6 +99,7 @@ def _temporary(
                 f"create {side.field} entry {number} {entry} in the temporary ACL",
                 *fields,
                 chain=TEMPORARY,
+                effect=((cell(temporary_of(address), side.field), number, entry),),
                 params={"NetworkAclId": temporary, "Egress": side.egress, "RuleNumber": number, **entry_params(entry)},
             )
 

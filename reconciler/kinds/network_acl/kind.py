@@ -14,7 +14,7 @@ from desired_state.members import Subnets
 from desired_state.network import NetworkAcl
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.rules import EgressEntries, IngressEntries
-from reconciler.aws.ec2 import CREATE_TAGS, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.ec2 import CREATE_TAGS, by_id, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
 from reconciler.kinds.network_acl.calls import (
     ASSOCIATION,
     CREATE,
@@ -24,15 +24,17 @@ from reconciler.kinds.network_acl.calls import (
     REASSOCIATE,
     REPLACE_ENTRY,
     SIDES,
+    TEMPORARY,
     AclChange,
     Facts,
     goal_of,
     live_entries,
     move,
     order_of,
+    temporary,
     write_entries,
 )
-from reconciler.kinds.network_acl.detour import TEMPORARY, TEMPORARY_TAG, cleanup, detour, no_detour
+from reconciler.kinds.network_acl.detour import TEMPORARY_TAG, cleanup, detour, no_detour
 from reconciler.kinds.network_acl.imported import IMPORT
 from reconciler.model import (
     ABSENT,
@@ -69,8 +71,8 @@ from reconciler.model.kind import (
     read,
 )
 from reconciler.packets.partial import corrected, coupled
-from reconciler.packets.reachability import ACL_OF, UNDECLARED_ACL_OF, entries, undeclared
 from reconciler.packets.traffic import keeps, of_acl
+from reconciler.reach.network import ACL_OF, DEFAULT_ACL, OF_VPC, entries, whole
 
 DEFAULT = "default_network_acl"
 
@@ -98,9 +100,7 @@ def seats(item: Item) -> Iterable[str]:
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[NetworkAcl, Facts]:
-    spec = _spec(item, context)
-    facts = Facts(_temporary(item, context), dict(_elsewhere(item, spec, context)))
-    return Observed(item["NetworkAclId"], spec, facts)
+    return Observed(item["NetworkAclId"], _spec(item, context), Facts(_temporary(item, context)))
 
 
 def _spec(item: Item, context: ObserveContext) -> NetworkAcl:
@@ -113,18 +113,6 @@ def _spec(item: Item, context: ObserveContext) -> NetworkAcl:
         ),
         tags=tags_of(item),
     )
-
-
-def _elsewhere(
-    item: Item, spec: NetworkAcl, context: ObserveContext
-) -> Iterator[tuple[Address, dict[str, dict[int, AclEntry]]]]:
-    """`Facts.elsewhere`."""
-    declared = context.read.declared.get(context.address(item["NetworkAclId"]))
-    missing = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in live(context.read, context.answers) if missing else ():
-        for one in other.get("Associations", ()):
-            if (subnet := context.address(one.get("SubnetId", ""))) in missing:
-                yield subnet, {side.field: _entries_of(other, egress=side.egress) for side in SIDES}
 
 
 def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
@@ -226,25 +214,31 @@ def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, declare
             "resolves": frozenset((at, "subnets") for at in this | left),
             "breaks": int(subnet in context.snapshot.resources),
         }
-        options |= _effect(change, context, subnet, left)
+        options |= _effect(change, context, subnet)
         yield move(change.address, subnet, Ref(change.address), why, (), **options)
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and is not declared: declare it, or associate it with another ACL"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
     elif not declaring:
         to = Ref(context.document.vpc, DEFAULT)
-        yield move(change.address, subnet, to, f"associate {subnet} with the VPC's default ACL", ("subnets",))
+        why = f"associate {subnet} with the VPC's default ACL"
+        effect = ((ACL_OF, subnet, _default(context)),)
+        yield move(change.address, subnet, to, why, ("subnets",), effect=effect)
 
 
-def _effect(change: AclChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
+def _default(context: PlanContext) -> Address:
+    """The default ACL in the network's table: by its address, or by its id if it is not declared."""
+    acls = ((at, one.spec) for at, one in context.snapshot.resources.items() if at.kind == KIND.name)
+    found = next((at for at, acl in acls if acl.is_default), None)
+    return found or Address(context.snapshot.handles.get(Ref(context.document.vpc, DEFAULT), ""))
+
+
+def _effect(change: AclChange, context: PlanContext, subnet: Address) -> ActionOptions:
     """Whether a subnet that moves to this ACL only loses packets, or only gains some."""
-    old = change.have.facts.elsewhere.get(subnet) if change.have else None
-    if left:
-        acl: NetworkAcl = context.snapshot.resources[min(left)].spec
-        old = {side.field: getattr(acl, side.field) for side in SIDES}
-    if old is None:
+    used = next((acl for acl in context.live(KIND) if _lists(acl, subnet)), None)
+    if used is None:
         return {}
-    pairs = [(of_acl(old[side.field]), of_acl(goal_of(change, side))) for side in SIDES]
+    pairs = [(of_acl(getattr(used, side.field) or {}), of_acl(goal_of(change, side))) for side in SIDES]
     closes = all(new <= was for was, new in pairs)
     return {"closes": closes, "opens": not closes and all(was <= new for was, new in pairs)}
 
@@ -258,19 +252,14 @@ def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=acl)
 
 
-def effects(address: Address, seen: Observed[NetworkAcl, Facts], vpc: Address) -> Iterable[Effect]:
-    yield from _entries_in(address, {side.field: getattr(seen.spec, side.field) or {} for side in SIDES})
-    yield from ((ACL_OF, subnet, address) for subnet in seen.spec.subnets or ())
-    for subnet, lists in seen.facts.elsewhere.items():
-        yield from _entries_in(undeclared(subnet), lists)
-        yield UNDECLARED_ACL_OF, subnet, undeclared(subnet)
-
-
-def _entries_in(acl: Address, lists: Mapping[str, Mapping[int, AclEntry]]) -> Iterator[Effect]:
-    for field, numbered in lists.items():
-        cell = entries(acl, field)
-        yield cell, None, None
-        yield from ((cell, number, entry) for number, entry in numbered.items())
+def effects(address: Address, spec: NetworkAcl, seen: Observed[NetworkAcl, Facts] | None) -> Iterable[Effect]:
+    for side in SIDES:
+        yield whole(entries(address, side.field), getattr(spec, side.field) or {})
+    yield from ((ACL_OF, subnet, address) for subnet in sorted(spec.subnets or ()))
+    if spec.is_default:
+        yield DEFAULT_ACL, OF_VPC, address
+    if seen and seen.facts.temporary:
+        yield from effects(temporary(address), seen.facts.temporary, None)
 
 
 def coupled_in(change: AclChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
@@ -324,6 +313,7 @@ KIND = Kind(
         handles=handles,
         lazy_read=lazy_read,
         lazy_handles=lazy_handles,
+        again=lambda aws_ids: by_id("DescribeNetworkAcls", "NetworkAcls", "network-acl-id", aws_ids),
     ),
     identify=Identify(
         "network ACL",
@@ -331,7 +321,6 @@ KIND = Kind(
         key=lambda name, resource: DEFAULT if resource.is_default else None,
         live_key=lambda item, context: DEFAULT if item["IsDefault"] else None,
         key_text="it is the default ACL",
-        named=lambda resource, item: not item["IsDefault"],
         seats=seats,
         seated=lambda resource: resource.subnets or (),
         content=("ingress", "egress"),

@@ -17,6 +17,7 @@ from desired_state.network import RouteTable
 from desired_state.rules import Routes
 from reconciler.aws.ec2 import (
     CREATE_TAGS,
+    by_id,
     in_vpc,
     name_tag,
     retag,
@@ -28,7 +29,7 @@ from reconciler.aws.ec2 import (
     tags_of,
 )
 from reconciler.kinds.route_table.imported import IMPORT
-from reconciler.kinds.route_table.lost_routes import OUTSIDE, lost_routes
+from reconciler.kinds.route_table.lost_routes import OUTSIDE, lost_routes, others_on_main
 from reconciler.kinds.route_table.route_steps import overlap, route_order, sent_right
 from reconciler.model import (
     ABSENT,
@@ -69,8 +70,9 @@ from reconciler.model.kind import (
     Traffic,
 )
 from reconciler.packets.partial import corrected, coupled
-from reconciler.packets.reachability import ROUTES_OF, UNDECLARED_ROUTES_OF, undeclared
-from reconciler.packets.reachability import routes as cell
+from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, routes_by_aws, whole
+from reconciler.reach.network import MAIN as MAIN_CELL
+from reconciler.reach.network import routes as cell
 
 CREATE = Operation(
     "ec2",
@@ -198,12 +200,11 @@ def _lists_of(item: Item) -> _Lists:
 
 class Facts(NamedTuple):
     """`local`: the destinations of local routes, also of those with another target now. `by_aws`: the routes that AWS
-    made. `elsewhere`: by declared subnet that uses another table now, that table's routes.
+    made.
     """
 
     local: frozenset[str] = frozenset()
     by_aws: Mapping[str, str] = MappingProxyType({})
-    elsewhere: Mapping[Address, Mapping[str, str]] = MappingProxyType({})
 
 
 type TableChange = Change[RouteTable, Facts]
@@ -222,22 +223,11 @@ def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]
         subnets=Subnets(context.address(subnet) for subnet, _ in _associated(item)),
         tags=tags_of(item),
     )
-    facts = Facts(lists.local, lists.by_aws, dict(_elsewhere(item, spec, context)))
-    return Observed(item["RouteTableId"], spec, facts, remarks=dead)
+    return Observed(item["RouteTableId"], spec, Facts(lists.local, lists.by_aws), remarks=dead)
 
 
 def _declarable(lists: _Lists, context: ObserveContext) -> dict[str, str]:
     return {one.to: str(context.address(one.via)) for one in lists.managed}
-
-
-def _elsewhere(item: Item, spec: RouteTable, context: ObserveContext) -> Iterator[tuple[Address, dict[str, str]]]:
-    """`Facts.elsewhere`."""
-    declared = context.read.declared.get(context.address(item["RouteTableId"]))
-    missing = (declared.subnets or Subnets()) - (spec.subnets or Subnets()) if declared else ()
-    for other in sorted(live(context.read, context.answers), key=_is_main, reverse=True) if missing else ():
-        routes = _declarable(_lists_of(other), context)
-        users = {context.address(subnet) for subnet, _ in _associated(other)}
-        yield from ((subnet, routes) for subnet in missing if _is_main(other) or subnet in users)
 
 
 def subnet_routes(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Address, SubnetRoutes]]:
@@ -288,15 +278,18 @@ def correct(change: TableChange, context: PlanContext) -> Iterator[Step]:
         if held := next((lost for lost in losses if lost and lost.held), None):
             yield Finding(change.address, Outcome.HELD, Cause(Reason.LOSES_ROUTES, held.message), "main")
             continue
+        if others := others_on_main(context):
+            yield Finding(change.address, Outcome.HELD, Cause(Reason.FOREIGN, others), "main")
+            continue
         yield REASSOCIATE.on(
             change.address,
             "set it as the VPC's main route table",
             "main",
-            closes=True,
             moves=True,
             breaks=1,
             after=frozenset({change.address}),
             gives=Ref(context.document.vpc, MAIN),
+            effect=((MAIN_CELL, OF_VPC, change.address),),
             params={"AssociationId": Ref(context.document.vpc, MAIN), "RouteTableId": Ref(change.address)},
         )
     yield from retag(change)
@@ -387,14 +380,14 @@ def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, decla
         options: ActionOptions = {
             "moves": True,
             "breaks": int(explicit),
-            "effect": ((ROUTES_OF, subnet, change.address),),
+            "effect": ((TABLE_OF, subnet, change.address),),
             "after": this,
             "before": left,
             "gives": Ref(subnet, ASSOCIATION),
             "resolves": frozenset((at, "subnets") for at in this | left),
         }
         why = f"associate {subnet} with this table" + (f" instead of {min(left)}" if left else "")
-        options |= _effect(change, context, subnet, left)
+        options |= _effect(change, context, subnet)
         options["loses"] = lost.message if lost else ""
         yield (REASSOCIATE if explicit else ASSOCIATE).on(change.address, why, params=target, **options)
     elif subnet not in context.document.resources:
@@ -404,17 +397,18 @@ def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, decla
         params: dict[str, Any] = {"AssociationId": Ref(subnet, ASSOCIATION)}
         why = f"disassociate {subnet}, which then uses the main route table"
         loses = lost.message if lost else ""
-        yield DISASSOCIATE.on(change.address, why, "subnets", breaks=1, loses=loses, params=params)
+        effect = ((TABLE_OF, subnet, None),)
+        yield DISASSOCIATE.on(change.address, why, "subnets", breaks=1, loses=loses, effect=effect, params=params)
 
 
-def _effect(change: TableChange, context: PlanContext, subnet: Address, left: frozenset[Address]) -> ActionOptions:
+def _effect(change: TableChange, context: PlanContext, subnet: Address) -> ActionOptions:
     """Whether a subnet that moves to this table only loses routes, or only gains some."""
-    old = change.have.facts.elsewhere.get(subnet) if change.have else None
-    if left:
-        old = context.snapshot.resources[min(left)].spec.routes or {}
-    if old is None:
+    tables = list(context.live(KIND)) if context.has(Ref(subnet)) else []
+    used = next((table for table in tables if _lists(table, subnet)), None)
+    used = used or next((table for table in tables if table.main), None)
+    if used is None:
         return {}
-    was, new = set(old.items()), set(_goal(change).items())
+    was, new = set((used.routes or {}).items()), set(_goal(change).items())
     return {"closes": new <= was, "opens": was < new}
 
 
@@ -427,17 +421,14 @@ def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=table)
 
 
-def effects(address: Address, seen: Observed[RouteTable, Facts], vpc: Address) -> Iterable[Effect]:
-    yield from _routes_in(address, seen.spec.routes or {})
-    yield from ((ROUTES_OF, subnet, address) for subnet in seen.spec.subnets or ())
-    for subnet, routes in seen.facts.elsewhere.items():
-        yield from _routes_in(undeclared(subnet), routes)
-        yield UNDECLARED_ROUTES_OF, subnet, undeclared(subnet)
-
-
-def _routes_in(table: Address, routes: Mapping[str, str]) -> Iterator[Effect]:
-    yield cell(table), None, None
-    yield from ((cell(table), to, via) for to, via in routes.items())
+def effects(address: Address, spec: RouteTable, seen: Observed[RouteTable, Facts] | None) -> Iterable[Effect]:
+    dead = {one.key for one in seen.remarks if one.field == "routes"} if seen else set()
+    listed: Mapping[str, str] = spec.routes or {}
+    yield whole(cell(address), {to: BLACKHOLE if to in dead else via for to, via in listed.items()})
+    yield whole(routes_by_aws(address), seen.facts.by_aws if seen else {})
+    yield from ((TABLE_OF, subnet, address) for subnet in sorted(spec.subnets or ()))
+    if spec.main:
+        yield MAIN_CELL, OF_VPC, address
 
 
 def coupled_in(change: TableChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
@@ -509,6 +500,7 @@ KIND = Kind(
         observed=observed,
         handles=handles,
         subnet_routes=subnet_routes,
+        again=lambda aws_ids: by_id("DescribeRouteTables", "RouteTables", "route-table-id", aws_ids, page=100),
     ),
     identify=Identify(
         "route table",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Unpack
 
 from desired_state.fields import Address, RuleKey
@@ -11,6 +12,7 @@ from desired_state.network import SecurityGroup
 from desired_state.rules import Egress, Ingress
 from reconciler.aws.ec2 import (
     CREATE_TAGS,
+    by_id,
     in_vpc,
     key_of_rule,
     permission,
@@ -59,8 +61,9 @@ from reconciler.model.kind import (
     Traffic,
     read,
 )
-from reconciler.packets.reachability import rules as cell
 from reconciler.packets.traffic import may_overlap
+from reconciler.reach.network import rules as cell
+from reconciler.reach.network import whole
 
 CREATE = Operation(
     "ec2",
@@ -249,7 +252,7 @@ def _authorize(
         lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
         f"allow {_rules_text(added, direction)}",
         chain=direction.field,
-        effect=_effect(address, direction, added=added),
+        becomes={key: key for key in added},
         closes=closes,
         opens=opens,
     )
@@ -265,8 +268,7 @@ def _revoke(
         keys,
         lambda some: {"IpPermissions": [permission(key) for key in some]},
         f"revoke {_rules_text(keys, direction)}",
-        removes=True,
-        effect=_effect(address, direction, removed=keys),
+        becomes=dict.fromkeys(keys),
         closes=closes,
         opens=opens,
         chain="" if closes else direction.field,
@@ -304,9 +306,8 @@ def _modify(
         tuple(becomes),
         params,
         why,
-        removes=True,
         chain=direction.field,
-        effect=_effect(address, direction, added=becomes.values(), removed=becomes),
+        becomes=becomes,
         closes=closes,
         opens=opens,
     )
@@ -320,10 +321,12 @@ def _call(
     params: Callable[[Iterable[RuleKey]], dict[str, Any]],
     why: str,
     *,
-    removes: bool = False,
+    becomes: Mapping[RuleKey, RuleKey | None] = MappingProxyType({}),
     **options: Unpack[ActionOptions],
 ) -> Action:
-    """One call for all the rules, with the same calls rule by rule in case AWS refuses the batch."""
+    """One call for all the rules, with the same calls rule by rule in case AWS refuses the batch. `becomes` says which
+    rules are there instead of each, if the call changes that.
+    """
     rules = tuple(keys)
     group: dict[str, Any] = {"GroupId": Ref(address)}
     parts = tuple(
@@ -332,19 +335,26 @@ def _call(
             f"{operation.name} {_rule_text(key, direction)}",
             direction.field,
             params={**group, **params([key])},
+            effect=_effect(address, direction, becomes, [key]),
         )
         for key in (rules if len(rules) > 1 else ())
     )
-    defaults: ActionOptions = {"parts": parts, "breaks": len(rules) if removes else 0}
+    defaults: ActionOptions = {
+        "parts": parts,
+        "breaks": sum(becomes.get(key, key) != key for key in rules),
+        "effect": _effect(address, direction, becomes, rules),
+    }
     return operation.on(address, why, direction.field, params={**group, **params(rules)}, **(defaults | options))
 
 
 def _effect(
-    address: Address, direction: Direction, added: Iterable[RuleKey] = (), removed: Iterable[RuleKey] = ()
+    address: Address, direction: Direction, becomes: Mapping[RuleKey, RuleKey | None], keys: Iterable[RuleKey]
 ) -> tuple[Effect, ...]:
-    """The added and removed rules, for the packets' table."""
+    """What calls for these rules change in the network's table."""
     name = cell(address, direction.field)
-    return (*((name, key, None) for key in removed), *((name, key, True) for key in added))
+    changed = [(old, becomes[old]) for old in keys if old in becomes]
+    gone = ((name, old, None) for old, new in changed if old != new)
+    return (*gone, *((name, new, True) for _, new in changed if new))
 
 
 def _rule_text(key: RuleKey, direction: Direction) -> str:
@@ -381,11 +391,9 @@ def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=group)
 
 
-def effects(address: Address, seen: Observed[SecurityGroup, None], vpc: Address) -> Iterable[Effect]:
+def effects(address: Address, spec: SecurityGroup, seen: Observed[SecurityGroup, None] | None) -> Iterable[Effect]:
     for direction in DIRECTIONS:
-        name = cell(address, direction.field)
-        yield name, None, None
-        yield from ((name, key, True) for key in getattr(seen.spec, direction.field) or ())
+        yield whole(cell(address, direction.field), getattr(spec, direction.field) or {})
 
 
 def coupled(
@@ -424,6 +432,7 @@ KIND = Kind(
         observed=observed,
         lazy_read=lazy_read,
         lazy_handles=lazy_handles,
+        again=lambda aws_ids: by_id("DescribeSecurityGroups", "SecurityGroups", "group-id", aws_ids),
     ),
     identify=Identify(
         "security group",

@@ -1,0 +1,124 @@
+"""What each layer at an end lets through, as exact sets of packets: its groups, its subnet's ACL, its subnet's routes.
+
+A packet is seen from the end: its address is that of the other end. Everything is memoized by content, since the states
+of a plan differ in few cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from desired_state.fields import ANY, NOWHERE, AclEntry, Address, RuleKey, is_cidr, network
+from reconciler.packets.traffic import NOTHING, Packets, of_acl, of_rules
+from reconciler.reach.network import BLACKHOLE, UNREADABLE, USABLE, Network
+
+ANYWHERE = ("0.0.0.0/0", "::/0")
+EVERYTHING = of_acl({number: AclEntry("allow", "all", ANY, ANY, cidr) for number, cidr in enumerate(ANYWHERE)})
+
+
+def of_groups(network_: Network, groups: Iterable[Address], side: str, carried: frozenset[str]) -> Packets:
+    """What machines with these groups let through of the packets of another end that carries the groups `carried`.
+
+    `carried` may also name a prefix list: then the other end's address is taken to be in it.
+    """
+    found = NOTHING
+    for group in groups:
+        keys = frozenset(network_.rules(group, side))
+        found |= _by_rules(keys, carried & {key.peer for key in keys})
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _by_rules(keys: frozenset[RuleKey], carried: frozenset[str]) -> Packets:
+    return of_rules(
+        key._replace(peer=address)
+        for key in keys
+        for address in ((key.peer,) if is_cidr(key.peer) else ANYWHERE if key.peer in carried else ())
+    )
+
+
+def of_acl_at(network_: Network, subnet: Address, side: str) -> Packets | None:
+    """What the ACL of a subnet lets through; None if that is not known."""
+    acl = network_.acl_of(subnet)
+    if acl == NOWHERE or acl in network_[UNREADABLE]:
+        return None
+    return _by_acl(tuple(sorted(network_.entries(acl, side).items())))
+
+
+def routes_unknown(network_: Network, subnet: Address) -> bool:
+    """Whether it is not known where a subnet sends packets."""
+    table = network_.table_of(subnet)
+    return table == NOWHERE or table in network_[UNREADABLE]
+
+
+def of_routes_at(network_: Network, subnet: Address, *, inwards: bool, public: bool, unknown: bool) -> Packets:
+    """The packets whose other end is routed from a subnet. A machine without a `public` address exchanges no IPv4
+    packets with the internet through an internet gateway (VPC user guide, Internet gateways). `inwards`: without those
+    that only reply; NAT and egress-only gateways let nothing else in (VPC user guide, NAT gateways).
+
+    `unknown`: whether a route that is not known passes packets. Within the VPC, they pass in any case.
+    """
+    if routes_unknown(network_, subnet):
+        return EVERYTHING if unknown else at(tuple(sorted(network_.local)))
+    routes = network_.routes(network_.table_of(subnet))
+    dead = frozenset(
+        via
+        for via in routes.values()
+        if (inwards and via.startswith(_OUTWARDS_ONLY)) or _is_dead(network_, via, unknown=unknown)
+    )
+    return _by_routes(tuple(sorted(routes.items())), dead, network_.local, public)
+
+
+_OUTWARDS_ONLY = ("nat_gateway/", "nat-", "eigw-")
+
+
+def _is_dead(network_: Network, target: str, *, unknown: bool) -> bool:
+    """Whether a route's target drops packets: a declared one, or an internet gateway, that is not usable now."""
+    if "/" not in target and not is_internet_gateway(target):
+        return target == BLACKHOLE
+    kind = Address(target).kind if "/" in target else "internet_gateway"
+    return target not in network_[USABLE] and not (unknown and network_.blind(kind))
+
+
+def is_internet_gateway(target: str) -> bool:
+    """Whether a route's target is an internet gateway, by its address or its id."""
+    return target.startswith(("internet_gateway/", "igw-"))
+
+
+@lru_cache(maxsize=4096)
+def _by_acl(acl: tuple[tuple[int, AclEntry], ...]) -> Packets:
+    return of_acl(dict(acl))
+
+
+@lru_cache(maxsize=4096)
+def _by_routes(
+    table: tuple[tuple[str, str], ...],
+    dead: frozenset[str],
+    local: frozenset[str],
+    public: bool,  # noqa: FBT001
+) -> Packets:
+    """Packets whose peer is routed: the longest prefix decides (VPC user guide, Route priority)."""
+    known = {to: via for to, via in table if is_cidr(to)} | dict.fromkeys(local, "local")
+    ordered = sorted(known.items(), key=lambda route: (_length(route[0]), route[0]))
+
+    def passes(to: str, via: str) -> bool:
+        return via not in dead and (public or not is_internet_gateway(via) or ":" in to)
+
+    return of_acl(
+        {
+            n: AclEntry("allow" if passes(to, via) else "deny", "all", ANY, ANY, to)
+            for n, (to, via) in enumerate(ordered)
+        }
+    )
+
+
+def _length(cidr: str) -> int:
+    _, first, last = network(cidr)
+    return last - first
+
+
+@lru_cache(maxsize=1024)
+def at(addresses: tuple[str, ...]) -> Packets:
+    """All packets of these networks."""
+    return of_rules(RuleKey("all", ANY, ANY, address) for address in addresses)
