@@ -45,7 +45,7 @@ _FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 READ_ATTEMPTS = 4
 WRITE_ATTEMPTS = 3
 LONGEST_PAUSE = 8.0
-THREADS = 9
+THREADS = 10
 """One per read of a run in sync: with fewer, a run waits for AWS twice."""
 
 
@@ -136,8 +136,11 @@ class Aws:
             raise failure from error
         return items
 
-    def write(self, operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """One mutating call, sent again only after throttling. Raises `AwsError`.
+    def write(
+        self, operation: Operation, params: Mapping[str, Any], before_resending: Callable[[], None] = lambda: None
+    ) -> Mapping[str, Any]:
+        """One mutating call, sent again only after throttling, and after `before_resending`. Raises `AwsError`, and
+        whatever `before_resending` raises.
 
         boto3 must not retry it: most EC2 calls take no client token, so a retry after a lost answer would create a
         second VPC, or turn a success into `Duplicate` (EC2 API reference, Ensuring idempotency).
@@ -155,6 +158,7 @@ class Aws:
                 pause = random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2**attempt)  # noqa: S311 (jitter, no secret)
                 self._on_throttle(operation.name, pause)
                 self._sleep(pause)
+                before_resending()
             else:
                 return answer
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -41,6 +41,11 @@ def in_vpc(operation: str, result: str, context: ReadContext, *, page: int = 100
     return read("ec2", operation, result, params, page=page)
 
 
+def by_id(operation: str, result: str, name: str, aws_ids: Iterable[str], *, page: int = 1000) -> Read:
+    """A read of some resources by the filter `name`; what does not exist is left out of the answer."""
+    return read("ec2", operation, result, {"Filters": [{"Name": name, "Values": list(aws_ids)}]}, page=page)
+
+
 def tags_of(item: Item) -> Tags:
     """The tags of an item, without AWS's own (`aws:`), which cannot be set."""
     return Tags({tag["Key"]: tag["Value"] for tag in item.get("Tags", ()) if not tag["Key"].startswith("aws:")})

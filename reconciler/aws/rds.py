@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from desired_state.document import Document
 from desired_state.members import Tags
 from reconciler.aws.ec2 import tag_list
 from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
-from reconciler.model.kind import Item, read
+from reconciler.model.kind import Item, Read, read
 
 ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
 
 INSTANCES = read("rds", "DescribeDBInstances", "DBInstances", {}, page=100)
 """Every instance of the account and region, each with its subnet group and tags: RDS has no filter by VPC."""
+
+
+def instances(identifiers: Iterable[str]) -> Read:
+    """A read of some instances; what does not exist is left out of the answer."""
+    filters = [{"Name": "db-instance-id", "Values": list(identifiers)}]
+    return read(
+        "rds", "DescribeDBInstances", "DBInstances", {"Filters": filters}, page=100, absent=["DBInstanceNotFound"]
+    )
 
 
 def tags_of(item: Item) -> Tags:

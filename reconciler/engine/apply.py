@@ -1,5 +1,6 @@
 """The only module that changes AWS: it carries out a gated plan, one call at a time, in order.
 
+Before a call that takes something away, `again.py` looks again at that if it was seen too long ago.
 An action is carried out only if all that it needs succeeded, and a removal only if everything created before it at its
 address succeeded. A failure stops what depends on it, and nothing else. Errors are classified by `aws/errors.py`;
 whether a difference is corrected is decided by the second look (`run.py`), never by an answer.
@@ -8,18 +9,21 @@ whether a difference is corrected is decided by the second look (`run.py`), neve
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare
+from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
+from reconciler.reach.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +34,14 @@ CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 @dataclass(frozen=True)
 class ApplyContext:
     """What `apply` needs. `may_start` says why no further call may be started (None: one may): it is called once before
-    every write, and nothing is written after it returned a cause. `stale` says whether the look that the plan is based
-    on is too old for removals. `notice` is called before every write.
+    every write, and nothing is written after it returned a cause. `now` is the clock. `notice` is called before every
+    write.
     """
 
     aws: Aws
     sleep: Callable[[float], None]
     may_start: Callable[[], Cause | None]
-    stale: Callable[[], bool]
+    now: Callable[[], datetime]
     notice: Callable[[str], None]
 
 
@@ -45,49 +49,103 @@ def apply(
     plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
 ) -> tuple[ActionResult, ...]:
     """The result of every action of the plan, in its order."""
-    writer = _Writer(document, context, dict(snapshot.handles))
+    progress = _Progress(lambda: gate.steps(plan, snapshot))
+    handles = dict(snapshot.handles)
+    again = Again(plan.actions, snapshot, document, handles, Hands(context.aws, context.now, context.sleep))
+    writer = _Writer(document, context, handles, progress, again)
     results: list[ActionResult] = []
     spoiled: set[Address] = set()
-    unclosed: list[Action] = []
     halted: tuple[Ended, Cause] | None = None
     for index, action in enumerate(plan.actions):
         unmet = [results[earlier] for earlier in sorted(plan.needs[index]) if results[earlier].ended is not Ended.DONE]
-        takes_away = action.operation.phase >= Phase.UNBIND or action.breaks > 0
+        again.reached = index
         if index in gate.held:
             result = ActionResult(action, Ended.HELD, gate.held[index])
         elif index in gate.deferred:
             result = ActionResult(action, Ended.SKIPPED, gate.deferred[index])
         elif halted:
             result = ActionResult(action, *halted)
-        elif cause := _skipped(action, unmet, spoiled, unclosed):
+        elif cause := _skipped(action, unmet, spoiled) or progress.refusal(action):
             result = ActionResult(action, Ended.SKIPPED, cause)
-        elif takes_away and context.stale():
+        elif _removes(action) and context.now() - snapshot.at > STALE_AFTER:
             result = ActionResult(action, Ended.STALE, _TOO_OLD)
         else:
             result, halted = writer.perform(action)
         if result.ended is not Ended.DONE and action.operation.phase <= Phase.BIND:
             spoiled.add(action.address)
-        closing = action.touches_traffic and (action.closes or action.breaks > 0)
-        if closing and result.ended not in {Ended.DONE, Ended.HELD}:
-            unclosed.append(action)
+        progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
     return tuple(results)
 
 
+STALE_AFTER = timedelta(seconds=60)
+"""The age of a look after which nothing is taken away without another one: what is read again is only a part of it."""
 _TOO_OLD = Cause(Reason.STALE, "the last look is too old to base a removal on")
 
 
-def _skipped(
-    action: Action, unmet: list[ActionResult], spoiled: Container[Address], unclosed: Iterable[Action]
-) -> Cause | None:
+def _removes(action: Action) -> bool:
+    return action.operation.phase >= Phase.UNBIND or action.breaks > 0
+
+
+def _skipped(action: Action, unmet: list[ActionResult], spoiled: Container[Address]) -> Cause | None:
     """Why an action is skipped after what happened before it; None if it is not."""
     if unmet:
         return Cause(Reason.DEPENDENCY, f"it depends on: {unmet[0].action.why}, which {_ending(unmet[0])}")
     if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
         return Cause(Reason.DEPENDENCY, "nothing is removed where something could not be created")
-    if gap := _gap(action, unclosed):
-        return Cause(Reason.WOULD_OPEN, f"it would open a path that is not closed elsewhere yet: {gap.why}")
     return None
+
+
+_UNEVEN = ", because not everything before it was done, or is in force yet"
+
+
+class _Progress:
+    """What has been done so far, and whether the next call still keeps the rules of `reach/steps.py`.
+
+    As long as every call did what the plan expected, the plan has answered that already, so nothing is judged again.
+    """
+
+    def __init__(self, steps: Callable[[], Steps]) -> None:
+        self._from_start = steps
+        self._steps: Steps | None = None
+        self._record: list[tuple[Action, bool]] = []
+        self.uneven = False
+
+    def record(self, action: Action, *, certain: bool) -> None:
+        """The action has been done, or may have been."""
+        self.uneven |= not certain
+        if self._steps:
+            _advance(self._steps, action, certain=certain)
+        else:
+            self._record.append((action, certain))
+
+    def found(self, action: Action, changed: Changed) -> None:
+        """Somebody has changed what the action is about: every further call is judged with what is there now."""
+        self.uneven = True
+        if changed.effect:
+            self.record(replace(action, effect=changed.effect), certain=True)
+
+    def refusal(self, action: Action) -> Cause | None:
+        """Why the action must not come next; None if it may."""
+        if not self.uneven or not action.effect:
+            return None
+        if not self._steps:
+            self._steps = self._from_start()
+            for one, certain in self._record:
+                _advance(self._steps, one, certain=certain)
+        if self._steps.lost:
+            return Cause(Reason.STALE, "the outcome of too many calls is not known: another look is needed first")
+        if not (breach := self._steps.breach(action)):
+            return None
+        unless = "" if breach.reason is Reason.HELD_BY_INTENT else _UNEVEN
+        return Cause(breach.reason, f"{breach.message}{unless}")
+
+
+def _advance(steps: Steps, action: Action, *, certain: bool) -> None:
+    if certain:
+        steps.advance(action)
+    else:
+        steps.may_advance(action)
 
 
 class _NotPermittedError(Exception):
@@ -98,14 +156,12 @@ class _NotPermittedError(Exception):
         self.cause = cause
 
 
-def _gap(action: Action, unclosed: Iterable[Action]) -> Action | None:
-    """An action of another layer that should have closed something and did not, if `action` would open a path to it.
+class _ChangedError(Exception):
+    """Somebody has changed what the call is about since it was looked at."""
 
-    A packet passes groups, ACLs and routes together, so what one of them still lets through must not be opened at
-    another. What is held does not count: there, the live state is intended.
-    """
-    others = (one for one in unclosed if one.address.kind != action.address.kind)
-    return next(others, None) if action.lets_through else None
+    def __init__(self, changed: Changed) -> None:
+        super().__init__(changed.cause.message)
+        self.changed = changed
 
 
 def _ending(result: ActionResult) -> str:
@@ -115,8 +171,11 @@ def _ending(result: ActionResult) -> str:
 class _Writer:
     """Carries out actions, and keeps the ids known so far, including those of new resources."""
 
-    def __init__(self, document: Document, context: ApplyContext, handles: dict[Ref, str]) -> None:
+    def __init__(
+        self, document: Document, context: ApplyContext, handles: dict[Ref, str], progress: _Progress, again: Again
+    ) -> None:
         self._document, self._context, self._handles = document, context, handles
+        self._progress, self._again = progress, again
         self._created: set[Ref] = set()
 
     def perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
@@ -127,15 +186,25 @@ class _Writer:
             if action.parts and error.verdict is Verdict.LOOK_AGAIN:
                 return self._one_by_one(action)
             result = self._judge(action, error)
+            if result.ended in {Ended.DONE, Ended.UNKNOWN}:
+                self._record(action, certain=result.ended is Ended.DONE)
             stop = error.verdict is Verdict.STOP and result.cause
             return result, (Ended.SKIPPED, result.cause) if stop and result.cause else None
         except LookupError as error:
             gone = Cause(Reason.STALE, f"{error} no longer exists: something has changed since the last look")
             return ActionResult(action, Ended.STALE, gone), None
+        except _ChangedError as error:
+            self._progress.found(action, error.changed)
+            return ActionResult(action, Ended.STALE, error.changed.cause), None
         except _NotPermittedError as error:
             halted = Ended.WAITING, error.cause
             return ActionResult(action, *halted), halted
+        self._record(action, certain=not action.operation.takes_effect_later)
         return ActionResult(action, Ended.DONE), None
+
+    def _record(self, action: Action, *, certain: bool) -> None:
+        self._progress.record(action, certain=certain)
+        self._again.record(action, certain=certain)
 
     def _one_by_one(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         """The parts of a batch, one call each: the error of a batch does not say which of its parts failed."""
@@ -193,11 +262,16 @@ class _Writer:
         return self._write(action, params)
 
     def _write(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._check(action)
         if cause := self._context.may_start():
             raise _NotPermittedError(cause)
         self._context.notice(f"{action.address}: {action.why}")
         log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
-        return self._context.aws.write(action.operation, params)
+        return self._context.aws.write(action.operation, params, lambda: self._check(action))
+
+    def _check(self, action: Action) -> None:
+        if changed := self._again.problem(action):
+            raise _ChangedError(changed)
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, Ref):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from desired_state.fields import Address, RuleKey
-from desired_state.rules import Ingress
+from desired_state.fields import AclEntry, Address, RuleKey
+from desired_state.rules import Ingress, IngressEntries
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
 from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply
@@ -17,8 +18,23 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
 from reconciler.model.kind import Read
+from reconciler.reach.network import routes, rules
 from tests.support import worlds
-from tests.support.worlds import APP, BACK1, DB, IN, INSIDE, OUTSIDE, VPC, WEB, document, drifted, missing, seen
+from tests.support.worlds import (
+    APP,
+    BACK1,
+    DB,
+    GATEWAY,
+    IN,
+    INSIDE,
+    OUTSIDE,
+    VPC,
+    WEB,
+    document,
+    drifted,
+    missing,
+    seen,
+)
 
 if TYPE_CHECKING:
     from reconciler.aws.client import Aws
@@ -55,7 +71,9 @@ class Script:
     naps: list[float] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
-    def write(self, operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any]:
+    def write(
+        self, operation: Operation, params: Mapping[str, Any], before_resending: Callable[[], None] = lambda: None
+    ) -> Mapping[str, Any]:
         self.calls.append((operation.name, params))
         queue = self.answers.get(operation.name, [])
         answer = queue.pop(0) if queue else {}
@@ -90,9 +108,11 @@ def done(
     gate: Gate = FREE,
     *,
     refused: Cause | None = None,
-    stale: bool = False,
+    age: float = 0,
 ) -> tuple[ActionResult, ...]:
-    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: refused, lambda: stale, aws.notices.append)
+    context = ApplyContext(
+        cast("Aws", aws), aws.naps.append, lambda: refused, lambda: LOOK.at + timedelta(seconds=age), aws.notices.append
+    )
     return apply(plan, gate, look, DOCUMENT, context)
 
 
@@ -310,7 +330,7 @@ def test_on_an_old_look_things_are_still_made_and_nothing_is_taken_away() -> Non
         REVOKE.on(DB, "revoke it", params={"GroupId": Ref(DB)}),
         MOVE.on(INSIDE, "move it", breaks=1),
     )
-    action_results = done(plan, aws, stale=True)
+    action_results = done(plan, aws, age=61)
     assert ends(action_results) == [Ended.DONE, Ended.STALE, Ended.STALE]
     assert action_results[1].cause == Cause(Reason.STALE, "the last look is too old to base a removal on")
     assert aws.names == [ALLOW.name]
@@ -395,7 +415,7 @@ def test_everything_from_nothing_uses_the_ids_as_they_come() -> None:
     declared = worlds.of_groups(web={"ingress": [{"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0"}]})
     look = seen(declared, only=[])
     aws = Script({"CreateVpc": [{"Vpc": {"VpcId": "vpc-new"}}], "CreateSecurityGroup": [{"GroupId": "sg-new"}]})
-    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: None, lambda: False, aws.notices.append)
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: None, lambda: LOOK.at, aws.notices.append)
     plan = worlds.plan(declared, look)
     assert set(ends(apply(plan, FREE, look, declared, context))) == {Ended.DONE}
     assert aws.names == ["CreateVpc", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress"]
@@ -409,33 +429,62 @@ def test_a_failed_make_leaves_its_children_and_its_siblings_are_made() -> None:
     plan = worlds.plan(declared, look)
     assert [action.address.name for action in plan.actions] == ["app", "web"]
     aws = Script({"CreateSecurityGroup": ["SecurityGroupLimitExceeded", {"GroupId": "sg-web"}]})
-    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: None, lambda: False, aws.notices.append)
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, lambda: None, lambda: LOOK.at, aws.notices.append)
     assert ends(apply(plan, FREE, look, declared, context)) == [Ended.FAILED, Ended.DONE]
 
 
 OPEN_ROUTE = Operation("ec2", "CreateRoute", Phase.BIND, Risk.REVERSIBLE, affects_traffic=True)
+SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
+EXPOSED = drifted(
+    drifted(LOOK, DB, ingress=Ingress({SSH: ""})),
+    INSIDE,
+    ingress=IngressEntries({100: AclEntry("allow", "all", -1, -1, "0.0.0.0/0")}),
+)
+"""A database's group lets in from everywhere, which no route makes possible yet."""
+CLOSE = REVOKE.on(
+    DB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(DB)}, effect=((rules(DB, "ingress"), SSH, None),)
+)
+OPEN = OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}, effect=((routes(IN), "0.0.0.0/0", GATEWAY),))
+OTHER = ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)})
 
 
-def test_no_way_is_opened_to_what_could_not_be_closed() -> None:
-    aws = Script({REVOKE.name: ["RequestLimitExceeded"]})
-    plan = by_hand(
-        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(WEB)}),
-        OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
-        ALLOW.on(DB, "allow it", params={"GroupId": Ref(DB)}),
-    )
-    action_results = done(plan, aws)
-    assert ends(action_results) == [Ended.WAITING, Ended.SKIPPED, Ended.DONE]
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "UnauthorizedOperation", LOST])
+def test_no_way_is_opened_to_what_may_not_have_been_closed(code: str) -> None:
+    action_results = done(by_hand(CLOSE, OPEN, OTHER), Script({REVOKE.name: [code] * 9}), EXPOSED)
+    assert ends(action_results)[1:] == [Ended.SKIPPED, Ended.DONE]
     assert action_results[1].cause == Cause(
-        Reason.WOULD_OPEN, "it would open a path that is not closed elsewhere yet: revoke it"
+        Reason.WOULD_OPEN,
+        f"it would let through tcp 22 from 0.0.0.0 for {DB} in subnet/PrivateSubnet1, "
+        "because not everything before it was done, or is in force yet",
     )
+
+
+def test_what_was_closed_lets_the_way_be_opened() -> None:
+    assert ends(done(by_hand(CLOSE, OPEN), Script(), EXPOSED)) == [Ended.DONE, Ended.DONE]
+
+
+def test_what_is_in_force_later_opens_nothing_now() -> None:
+    later = replace(CLOSE, operation=replace(CLOSE.operation, takes_effect_later=True))
+    assert ends(done(by_hand(later, OPEN), Script(), EXPOSED)) == [Ended.DONE, Ended.SKIPPED]
+
+
+def test_a_batch_that_was_done_in_part_counts_for_what_was_done() -> None:
+    other = RuleKey("tcp", 23, 23, "0.0.0.0/0")
+    look = drifted(EXPOSED, DB, ingress=Ingress({SSH: "", other: ""}))
+    parts = tuple(
+        REVOKE.on(DB, str(key), params={"GroupId": Ref(DB)}, effect=((rules(DB, "ingress"), key, None),))
+        for key in (SSH, other)
+    )
+    batch = replace(CLOSE, parts=parts, effect=tuple(effect for part in parts for effect in part.effect))
+    refused: list[Mapping[str, Any] | str] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
+    first, second = done(by_hand(batch, OPEN), Script({REVOKE.name: refused}), look)
+    assert (first.ended, second.ended) == (Ended.FAILED, Ended.SKIPPED)
+    assert second.cause
+    assert "tcp 23" in second.cause.message
 
 
 def test_what_is_held_on_purpose_keeps_no_other_way_shut() -> None:
-    plan = by_hand(
-        REVOKE.on(WEB, "revoke it", closes=True, breaks=1, params={"GroupId": Ref(WEB)}),
-        OPEN_ROUTE.on(IN, "open it", params={"RouteTableId": Ref(IN)}),
-    )
-    action_results = done(plan, Script(), gate=Gate({0: HOLD}, {}, None, ()))
+    action_results = done(by_hand(CLOSE, OPEN), Script(), EXPOSED, gate=Gate({0: HOLD}, {}, None, ()))
     assert ends(action_results) == [Ended.HELD, Ended.DONE]
 
 
@@ -459,7 +508,7 @@ def asked(plan: Plan, aws: Script, *answers: Cause | None) -> tuple[tuple[Action
         seen.append(len(aws.calls))
         return left.pop(0)
 
-    context = ApplyContext(cast("Aws", aws), aws.naps.append, may_start, lambda: False, aws.notices.append)
+    context = ApplyContext(cast("Aws", aws), aws.naps.append, may_start, lambda: LOOK.at, aws.notices.append)
     return apply(plan, FREE, LOOK, DOCUMENT, context), seen
 
 
