@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from desired_state import adoption, limits
-from desired_state.explain import Violation
-from desired_state.fields import PORTED, Address, RuleKey, TrafficError, cidr_problem, nearest, port_range, shown
+from desired_state import adoption, intent_checks, limits
+from desired_state.explain import Violation, by_kind, not_declared
+from desired_state.fields import Address, RuleKey, shown
 from desired_state.members import References
 from desired_state.network import NetworkAcl, RouteTable
-from desired_state.resource import SECTIONS, Resource
+from desired_state.resource import Resource
 from desired_state.rules import Routes, Rules
 
 if TYPE_CHECKING:
-    from desired_state.document import DocumentException, External, Intent, Scope, Workload
+    from desired_state.document import DocumentException, External, Scope
+    from desired_state.intents import Intent, Workload
     from desired_state.strict_json import Path
-
-INTERNET = "internet"
-"""In an intent: everything outside the VPC."""
 
 
 class Parts(NamedTuple):
@@ -51,8 +49,7 @@ def findings(parts: Parts) -> Iterator[Violation]:
     yield from _claims(parts)
     yield from limits.findings(parts.resources, parts.external, parts.scope.region if parts.scope else None)
     yield from adoption.findings(parts)
-    yield from _workloads(parts)
-    yield from _intents(parts)
+    yield from intent_checks.findings(parts)
     yield from _exceptions(parts)
 
 
@@ -98,20 +95,20 @@ def _one_of_each(parts: Parts) -> Iterator[Violation]:
 
 
 def _dangling(parts: Parts) -> Iterator[Violation]:
-    names = _by_kind(parts)
+    names = by_kind(parts.declared)
     for address, resource in parts.resources.items():
         for below, target in references(resource):
             if target not in parts.declared:
-                yield _not_declared((*_at(address), *below), target, names)
+                yield not_declared((*_at(address), *below), target, names)
     for at, workload in parts.workloads.items():
         for field in ("subnets", "security_groups"):
             for member in getattr(workload, field):
                 if "/" in member and member not in parts.declared:
-                    yield _not_declared((*at, field, member), member, names)
+                    yield not_declared((*at, field, member), member, names)
     for at, exception in parts.exceptions.items():
         for target in _referred(exception.value):
             if target not in parts.declared:
-                yield _not_declared((*at, "value"), target, names)
+                yield not_declared((*at, "value"), target, names)
 
 
 def _referred(value: Any) -> Iterator[str]:
@@ -122,19 +119,6 @@ def _referred(value: Any) -> Iterator[str]:
         yield from (one for one in (value,) if "/" in one)
     elif isinstance(value, tuple):
         yield from (one for one in value if isinstance(one, Address))
-
-
-def _by_kind(parts: Parts) -> dict[str, list[Address]]:
-    names: dict[str, list[Address]] = {}
-    for address in parts.declared:
-        names.setdefault(address.kind, []).append(address)
-    return names
-
-
-def _not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -> Violation:
-    kind = target.partition("/")[0]
-    hint = nearest(target, names[kind]) if kind in names else f'declare it under "{kind}"'
-    return Violation(path, f"{shown(target)} is not declared in this document", hint)
 
 
 def _claims(parts: Parts) -> Iterator[Violation]:
@@ -149,53 +133,6 @@ def _claims(parts: Parts) -> Iterator[Violation]:
                         problem = f"{shown(subnet)} already has a {what}, {shown(first)}"
                         hint = f"a subnet has only one: list it in one {what}"
                         yield Violation((*_at(address), "subnets", subnet), problem, hint)
-
-
-def _workloads(parts: Parts) -> Iterator[Violation]:
-    for at, workload in parts.workloads.items():
-        if at[-1] == INTERNET or "/" in str(at[-1]):
-            hint = f'choose a name without a slash, and not "{INTERNET}"'
-            yield Violation(at, f"a workload cannot be called {shown(at[-1])}", hint, on_key=True)
-        if not workload.subnets:
-            yield Violation((*at, "subnets"), "a workload without subnets", "write the subnets that it runs in")
-
-
-def _intents(parts: Parts) -> Iterator[Violation]:
-    names: dict[str, Path] = {}
-    declared = _by_kind(parts)
-    for at, intent in parts.intents.items():
-        if names.setdefault(intent.name, at) != at:
-            yield Violation(
-                (*at, "name"), f"a second intent called {shown(intent.name)}", "give every intent its own name"
-            )
-        for field, end in (("from", intent.source), ("to", intent.to)):
-            if problem := _end_problem(end, parts, declared):
-                yield Violation((*at, field), *problem)
-        if intent.source == intent.to == INTERNET:
-            yield Violation((*at, "to"), "both ends of the intent are the internet", "write one end inside the VPC")
-        if intent.ports is not None:
-            if intent.protocol not in PORTED:
-                hint = 'add "protocol": "tcp" or "udp", or leave ports out'
-                yield Violation((*at, "ports"), "ports without tcp or udp", hint)
-            try:
-                port_range(intent.ports)
-            except TrafficError as error:
-                yield Violation((*at, "ports"), error.problem, error.hint)
-
-
-def _end_problem(end: str, parts: Parts, declared: Mapping[str, list[Address]]) -> tuple[str, str] | None:
-    if end == INTERNET or end in parts.declared or end in (parts.named or ()):
-        return None
-    if Address(end).kind in SECTIONS and "/" in end:
-        finding = _not_declared((), end, declared)
-        return finding.problem, finding.hint
-    problem = cidr_problem(end)
-    if problem and (not end[:1].isdigit() or "/" not in end):
-        if parts.named is None:
-            return None
-        hint = nearest(end, (*parts.named, INTERNET))
-        return f"{shown(end)} is not a workload, an address in this document or a CIDR", hint
-    return problem
 
 
 def _exceptions(parts: Parts) -> Iterator[Violation]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 import desired_state.database  # noqa: F401 (defining the models fills SECTIONS)
 from desired_state.fields import Address, Form
-from desired_state.members import Names, SecurityGroups, Subnets
+from desired_state.intents import Intent, Workload
+from desired_state.members import Names
 from desired_state.network import Vpc
 from desired_state.resource import Enforcement, Resource
 
@@ -60,24 +61,6 @@ class External(_Part):
     id: Annotated[str | None, Field(description="Its id; of a DB instance its DbiResourceId.")] = None
     document: Annotated[Name | None, Field(description="The name of the document that owns it.")] = None
     name: Annotated[str | None, Field(description="Its name in that document; left out: the same as here.")] = None
-
-
-class Workload(_Part):
-    """A name for intents to use: machines in these subnets, with these security groups."""
-
-    subnets: Subnets
-    security_groups: SecurityGroups
-
-
-class Intent(_Part):
-    """What must be reachable or blocked. `from` and `to` are `internet`, a workload, an address, or a CIDR."""
-
-    name: Annotated[str, Field(min_length=1, max_length=256)]
-    source: Annotated[str, Field(alias="from")]
-    to: str
-    protocol: Literal["tcp", "udp", "icmp", "icmpv6", "all"] | None = None
-    ports: int | str | None = None
-    expect: Literal["reachable", "blocked"]
 
 
 class WrittenException(_Part):

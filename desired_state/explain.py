@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from desired_state.fields import nearest, shown
+from desired_state.fields import Address, nearest, shown
 from desired_state.resource import Resource
 
 if TYPE_CHECKING:
@@ -22,6 +22,21 @@ class Violation(NamedTuple):
     problem: str
     hint: str
     on_key: bool = False
+
+
+def by_kind(declared: Iterable[Address]) -> dict[str, list[Address]]:
+    """The addresses of each kind."""
+    names: dict[str, list[Address]] = {}
+    for address in declared:
+        names.setdefault(address.kind, []).append(address)
+    return names
+
+
+def not_declared(path: Path, target: str, names: Mapping[str, list[Address]]) -> Violation:
+    """That nothing is declared under an address; `names` are those that are, by kind."""
+    kind = target.partition("/")[0]
+    hint = nearest(target, names[kind]) if kind in names else f'declare it under "{kind}"'
+    return Violation(path, f"{shown(target)} is not declared in this document", hint)
 
 
 _NOUNS = {

@@ -76,6 +76,14 @@ def load(data: bytes, origin: str) -> Document:
     return _loaded(data, origin)
 
 
+def located(data: bytes, origin: str, findings: Iterable[Violation]) -> tuple[Problem, ...]:
+    """Findings about a document that loads, with their places, in their order: what the judgement of it says."""
+    text = data.decode()
+    written, _ = parse(text)
+    spots, starts = survey(text).spots, line_starts(text)
+    return tuple(_problem(origin, starts, _placed(finding, written, spots)) for finding in findings)
+
+
 @lru_cache(maxsize=4)
 def _loaded(data: bytes, origin: str) -> Document:
     """Memoized: a warm worker loads the same bytes run after run, and a `Document` is immutable."""
@@ -133,16 +141,17 @@ def _problems(origin: str, text: str, faults: Iterable[Fault]) -> list[Problem]:
     """The first of the faults: one more than a DocumentError has, so that it can say that there are more."""
     starts = line_starts(text)
     first = sorted(faults, key=lambda fault: fault.offset)[: ENOUGH + 1]
-    return [
-        Problem(
-            sanitize(origin),
-            *line_and_column(starts, fault.offset),
-            sanitize(_path(fault.path)),
-            sanitize(fault.problem),
-            sanitize(fault.hint),
-        )
-        for fault in first
-    ]
+    return [_problem(origin, starts, fault) for fault in first]
+
+
+def _problem(origin: str, starts: list[int], fault: Fault) -> Problem:
+    return Problem(
+        sanitize(origin),
+        *line_and_column(starts, fault.offset),
+        sanitize(_path(fault.path)),
+        sanitize(fault.problem),
+        sanitize(fault.hint),
+    )
 
 
 def _path(path: Path) -> str:

@@ -22,15 +22,14 @@ from desired_state.document import (
     DocumentException,
     External,
     FormerNames,
-    Intent,
     Name,
     Revision,
     Scope,
-    Workload,
     WrittenException,
 )
 from desired_state.explain import Violation, findings_of
 from desired_state.fields import Address, nearest, shown
+from desired_state.intents import Intent, Workload
 from desired_state.members import References, Tags
 from desired_state.network import InternetGateway, Vpc
 from desired_state.resource import SECTIONS, Enforcement, Note, Resource

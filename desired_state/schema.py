@@ -19,13 +19,12 @@ from desired_state.document import (
     NEW,
     External,
     FormerNames,
-    Intent,
     Name,
     Revision,
     Scope,
-    Workload,
     WrittenException,
 )
+from desired_state.intents import Intent, Workload
 from desired_state.resource import SECTIONS, Enforcement, Note, Resource
 
 FILE = Path(__file__).with_name(f"schema.v{FORMAT}.json")
@@ -96,7 +95,7 @@ def schema() -> dict[str, Any]:
             "intents": {
                 "type": "array",
                 "items": _reference("Intent"),
-                "description": "What must be reachable or blocked.",
+                "description": "What may reach what.",
             },
             "workloads": {
                 "type": "object",

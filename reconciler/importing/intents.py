@@ -10,7 +10,7 @@ from reconciler.model import Snapshot
 
 
 def proposed(document: Document, live: Snapshot) -> list[Mapping[str, Any]]:  # noqa: ARG001 (what a judge will need)
-    """The intents to write, in the form of a document: only what holds today. Nothing judges reachability yet, so there
-    are none.
+    """The intents to write, in the form of a document: only what holds today. Nobody has judged this network yet when
+    its document is made, so there are none.
     """
     return []

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
-from desired_state.checks import INTERNET
 from desired_state.fields import Address
+from desired_state.intents import WORDS
 from reconciler.importing.naming import natural, sayable
 from reconciler.model.kind import Item
 
@@ -74,7 +74,7 @@ def _name(items: list[Item]) -> str:
     """The balancer or function behind all of these interfaces; empty if there is no such one."""
     names = {_of_description(str(item.get("Description", ""))) for item in items}
     name = names.pop() if len(names) == 1 else ""
-    return "" if name == INTERNET else name
+    return "" if name in WORDS else name
 
 
 def _of_description(description: str) -> str:
@@ -86,7 +86,7 @@ def _of_groups(items: list[Item]) -> str:
     groups: dict[str, Any] = {str(one["GroupId"]): one.get("GroupName") for one in items[0]["Groups"]}
     words = sorted((sayable(str(name or one)) for one, name in groups.items()), key=natural)
     name = "-".join(words).replace("/", "-")
-    return f"{name}-group" if name == INTERNET else name
+    return f"{name}-group" if name in WORDS else name
 
 
 def _said(aws_id: str, names: Mapping[str, Address]) -> str:

@@ -28,10 +28,195 @@ def test_a_valid_document_exits_0_and_is_summed_up_in_a_line(setpoint: Any) -> N
     assert ran.err == ""
 
 
-def test_validate_says_that_intents_are_not_judged(setpoint: Any) -> None:
+def test_validate_judges_the_intents_of_the_example(setpoint: Any) -> None:
     ran = setpoint("validate", EXAMPLES / "test-server.json")
     assert ran.code == 0
-    assert ran.out.splitlines()[1] == "Its intents (6) are not checked against the network yet."
+    assert ran.out.splitlines()[1:] == ["Intents: 8 kept."]
+    assert ran.err == ""
+
+
+def edited_example(path: Path, *edits: tuple[str, str]) -> Path:
+    text = (EXAMPLES / "test-server.json").read_text(encoding="utf-8")
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+NO_REPLIES = (
+    """          "110": { "action": "allow", "protocol": "tcp", "ports": 443, "source": "0.0.0.0/0" },
+          "120": { "action": "allow", "protocol": "tcp", "ports": "1024-65535", "source": "0.0.0.0/0" }
+""",
+    """          "110": { "action": "allow", "protocol": "tcp", "ports": 443, "source": "0.0.0.0/0" }
+""",
+)
+
+
+def test_an_intent_that_the_document_breaks_exits_1_at_its_place(
+    setpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edited_example(tmp_path / "broken.json", NO_REPLIES)
+    ran = setpoint("validate", "broken.json")
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        (
+            "broken.json:108:5: the document breaks its intent 'the front door reaches the back end' (intents[2]); "
+            'change what it rests on or the intent, or set "enforcement": "report"'
+        )
+    ]
+    assert ran.out.splitlines()[1:] == [
+        "Intent broken: the front door reaches the back end (api -> server in subnet/PrivateSubnet1, tcp 8000). HIGH",
+        (
+            "  request  api -> security_group/APIGatewaySG out all to 0.0.0.0/0 -> network_acl/PublicSubnetACL out 120 "
+            "-> network_acl/PrivateSubnetACL in 110 -> security_group/TestServerSG in tcp 8000 from "
+            "security_group/APIGatewaySG -> server in subnet/PrivateSubnet1   passes"
+        ),
+        (
+            "  replies  server in subnet/PrivateSubnet1 -> network_acl/PrivateSubnetACL out 120 -> "
+            "network_acl/PublicSubnetACL in   DIES HERE"
+        ),
+        (
+            "  blocked  network_acl/PublicSubnetACL in, replies: no entry matches tcp 1024-65535 from 10.0.2.0/24, "
+            "so its closing * denies"
+        ),
+        (
+            '  mend     network_acl/PublicSubnetACL, ingress: "120": {"action": "allow", "protocol": "tcp", '
+            '"ports": "1024-65535", "source": "10.0.2.0/24"}'
+        ),
+        "  api -> server in subnet/PrivateSubnet2, tcp 8000:",
+        (
+            "    request  api -> security_group/APIGatewaySG out all to 0.0.0.0/0 -> network_acl/PublicSubnetACL out "
+            "120 -> network_acl/PrivateSubnetACL in 110 -> security_group/TestServerSG in tcp 8000 from "
+            "security_group/APIGatewaySG -> server in subnet/PrivateSubnet2   passes"
+        ),
+        (
+            "    replies  server in subnet/PrivateSubnet2 -> network_acl/PrivateSubnetACL out 120 -> "
+            "network_acl/PublicSubnetACL in   DIES HERE"
+        ),
+        (
+            "    blocked  network_acl/PublicSubnetACL in, replies: no entry matches tcp 1024-65535 from 10.0.3.0/24, "
+            "so its closing * denies"
+        ),
+        (
+            '    mend     network_acl/PublicSubnetACL, ingress: "120": {"action": "allow", "protocol": "tcp", '
+            '"ports": "1024-65535", "source": "10.0.3.0/24"}'
+        ),
+        "All of this together mends the intent:",
+        (
+            '  network_acl/PublicSubnetACL, ingress: "120": {"action": "allow", "protocol": "tcp", '
+            '"ports": "1024-65535", "source": "10.0.2.0/23"}'
+        ),
+        "Intents: 7 kept, 1 broken.",
+    ]
+
+
+def test_an_exposure_that_the_document_makes_itself_is_shown_as_one_packet(setpoint: Any, tmp_path: Path) -> None:
+    opened = (
+        '{ "protocol": "tcp", "ports": 443, "source": "0.0.0.0/0", "description": "HTTPS from anywhere" }',
+        '{ "protocol": "tcp", "ports": "443-8443", "source": "0.0.0.0/0" }',
+    )
+    ran = setpoint("validate", edited_example(tmp_path / "open.json", opened))
+    assert ran.code == 1
+    assert ran.out.splitlines()[1:] == [
+        "Intent broken: from outside only the front door. CRITICAL",
+        "  tcp 1024 from 1.0.0.0 (the internet) reaches api, through",
+        (
+            "    route_table/PublicRouteTable out 0.0.0.0/0 -> internet_gateway/MyInternetGateway -> "
+            "network_acl/PublicSubnetACL in 120 -> security_group/APIGatewaySG in tcp 443-8443 from 0.0.0.0/0"
+        ),
+        "    all of that is declared, so the document contradicts itself: change it, or the intent",
+        "Intents: 7 kept, 1 broken.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "status"),
+    [
+        (('"name": "the front door reaches the back end",', '"enforcement": "report", "name": "x",'), "broken"),
+        (("map_public_ip_on_launch", "note"), "unknown"),
+    ],
+)
+def test_what_is_only_reported_and_what_is_unknown_exits_0(
+    setpoint: Any, tmp_path: Path, edit: tuple[str, str], status: str
+) -> None:
+    edits = [NO_REPLIES, edit] if status == "broken" else [('"map_public_ip_on_launch": true', '"note": ""')]
+    ran = setpoint("validate", edited_example(tmp_path / "doc.json", *edits))
+    assert ran.code == 0
+    assert f"Intent {status}: " in ran.out
+    assert ran.err == ""
+
+
+def test_validate_as_json_has_every_verdict_with_its_place(setpoint: Any, tmp_path: Path) -> None:
+    ran = setpoint("validate", edited_example(tmp_path / "broken.json", NO_REPLIES), "-o", "json")
+    assert (ran.code, ran.err) == (1, "")
+    told = json.loads(ran.out)
+    assert (told["valid"], told["document"], told["revision"], told["resources"]) == (True, "test-server", 1, 14)
+    assert [one["status"] for one in told["intents"]] == ["kept"] * 2 + ["broken"] + ["kept"] * 5
+    broken = told["intents"][2]
+    assert (broken["line"], broken["column"]) == (108, 5)
+    assert {
+        key: broken[key] for key in ("name", "expect", "partly", "severity", "enforcement", "since", "witness")
+    } == {
+        "name": "the front door reaches the back end",
+        "expect": "reachable",
+        "partly": False,
+        "severity": "high",
+        "enforcement": "hold",
+        "since": None,
+        "witness": None,
+    }
+    assert broken["blockers"][0] == {
+        "component": "network_acl/PublicSubnetACL",
+        "side": "ingress",
+        "reply": True,
+        "member": None,
+        "declared": True,
+        "passes": False,
+        "certain": True,
+        "missing": "tcp 1024-65535 from 10.0.2.0/24",
+        "decided_by": "network_acl/PublicSubnetACL in, replies: no entry matches tcp 1024-65535 from 10.0.2.0/24, "
+        "so its closing * denies",
+        "mend": [
+            (
+                'network_acl/PublicSubnetACL, ingress: "120": {"action": "allow", "protocol": "tcp", '
+                '"ports": "1024-65535", "source": "10.0.2.0/24"}'
+            )
+        ],
+    }
+    assert broken["path"][-1]["passes"] is False
+
+
+def test_an_invalid_document_as_json_has_its_problems(setpoint: Any) -> None:
+    ran = setpoint("validate", EXAMPLES / "as-written.json", "-o", "json")
+    assert (ran.code, ran.err) == (1, "")
+    told = json.loads(ran.out)
+    assert told["valid"] is False
+    assert [(one["line"], one["column"]) for one in told["problems"]] == [(184, 20), (190, 7), (196, 28)]
+    assert set(told["problems"][0]) == {"file", "line", "column", "path", "problem", "hint"}
+
+
+def test_a_hostile_name_of_an_intent_cannot_speak_to_the_terminal(setpoint: Any, tmp_path: Path) -> None:
+    hostile = ("the front door reaches the back end", "x\u001b[2J\nIntents: 8 kept.\u202e")
+    for form in ("text", "json"):
+        ran = setpoint("validate", edited_example(tmp_path / "h.json", NO_REPLIES, hostile), "-o", form)
+        assert ran.code == 1
+        assert "\x1b" not in ran.out + ran.err
+        assert "\u202e" not in ran.out + ran.err
+        assert "Intents: 8 kept." not in ran.out.splitlines()
+
+
+def test_a_document_without_intents_does_not_load_their_judgement(tmp_path: Path) -> None:
+    program = (
+        "import sys; from handlers.cli import run_command; run_command(['validate', sys.argv[1]]);"
+        "sys.exit(any(name.startswith('reconciler') for name in sys.modules))"
+    )
+    for example, code in (("minimal", 0), ("test-server", 1)):
+        ran = subprocess.run(
+            [sys.executable, "-c", program, str(EXAMPLES / f"{example}.json")], capture_output=True, check=False
+        )
+        assert ran.returncode == code
 
 
 def test_an_invalid_document_exits_1_with_a_line_for_every_problem(setpoint: Any) -> None:
@@ -156,7 +341,7 @@ def test_the_console_script_exits_with_the_commands_code(monkeypatch: pytest.Mon
 
 def test_ctrl_c_before_anything_exits_130_with_a_sentence(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_document", _interrupt)
-    ran = setpoint("validate", "x.json")
+    ran = setpoint("plan", "x.json")
     assert ran.code == 130
     assert ran.err.strip() == "Interrupted: nothing was in flight."
 

@@ -827,7 +827,10 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a note in a workload",
         [('"ops": {', '"ops": { "note": "x",')],
         [
-            "42:27: unknown field 'note' (workloads.ops.note); write one of security_groups, subnets",
+            (
+                "42:27: unknown field 'note' (workloads.ops.note); "
+                "write one of client_ports, public_address, security_groups, subnets"
+            ),
         ],
     ),
     (

@@ -447,7 +447,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "58:18: a workload cannot be called 'internet' (workloads.internet); choose a name without a "
-                'slash, and not "internet"'
+                'slash, and not "internet", "outside" or "anywhere"'
             ),
         ],
     ),

@@ -328,7 +328,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "an intent of another expectation",
         [('"expect": "blocked"', '"expect": "closed"')],
         [
-            '56:85: \'closed\' is not allowed here (intents[1].expect); write "reachable" or "blocked"',
+            '56:85: \'closed\' is not allowed here (intents[1].expect); write "reachable", "blocked" or "only"',
         ],
     ),
     (
@@ -525,7 +525,7 @@ def test_the_examples_load() -> None:
     assert (document.name, document.revision, document.vpc) == ("test-server", 1, "vpc/MyVPC")
     assert list(document.resources)[:3] == ["vpc/MyVPC", "internet_gateway/MyInternetGateway", "subnet/PublicSubnet1"]
     assert len(document.resources) == 14
-    assert len(document.intents) == 6
+    assert len(document.intents) == 8
     assert list(document.workloads) == ["api", "server"]
     assert document.origin == "test-server.json"
     assert load((EXAMPLES / "minimal.json").read_bytes(), "minimal.json").resources.keys() == {

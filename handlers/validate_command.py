@@ -1,0 +1,108 @@
+"""`setpoint validate`: what a document says is checked, and its intents are judged against it, without AWS.
+
+A valid document may contradict its own intents: that is exit code 1 where the intent holds calls, because whoever
+writes the document should see it before it is in force. It is no reason to refuse the document.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from desired_state.explain import Violation
+from desired_state.load import DocumentError, Problem, load, located
+from desired_state.sanitize import sanitize
+from desired_state.sources import read_file
+
+if TYPE_CHECKING:
+    from desired_state.document import Document
+    from reconciler.reach.judge.intents import Verdict
+
+FORMAT_VERSION = 1
+"""Of the JSON output."""
+
+
+def run(doc: Path, form: str) -> bool:
+    """Whether the document is valid and keeps its intents, as far as they hold; prints what is known of it.
+
+    Raises DocumentError, for `text` only.
+    """
+    try:
+        data = read_file(doc)
+        document = load(data, str(doc))
+    except DocumentError as error:
+        if form != "json":
+            raise
+        click.echo(json.dumps(_refused(error), indent=2))
+        return False
+    if not document.intents:
+        click.echo(json.dumps(_summary(document), indent=2) if form == "json" else _sentence(doc, document))
+        return True
+    return _judged(doc, data, document, form)
+
+
+def _judged(doc: Path, data: bytes, document: Document, form: str) -> bool:
+    from reconciler.kinds import REGISTRY
+    from reconciler.reach.judge.intents import Status, judge
+    from reconciler.reach.judge.mending import together
+    from reconciler.reach.judge.offline import offline
+    from reconciler.report import intents as report
+
+    context = offline(document, lambda address, spec: REGISTRY[address.kind].traffic.effects(address, spec, None))
+    verdicts = judge(document.intents, context)
+    broken = [one for one in verdicts if one.status is Status.BROKEN and one.intent.enforcement == "hold"]
+    declared = context.topology.network
+    if form == "json":
+        judged = [
+            report.as_json(one, declared) | {"line": place.line, "column": place.column}
+            for one, place in zip(verdicts, _places(doc, data, verdicts), strict=True)
+        ]
+        click.echo(json.dumps(_summary(document) | {"intents": judged}, indent=2))
+        return not broken
+    click.echo(_sentence(doc, document))
+    click.echo(report.text(verdicts, declared, together(verdicts, context)))
+    for one, problem in zip(verdicts, _places(doc, data, verdicts), strict=True):
+        if one in broken:
+            click.echo(str(problem), err=True)
+    return not broken
+
+
+def _places(doc: Path, data: bytes, verdicts: tuple[Verdict, ...]) -> tuple[Problem, ...]:
+    """Where each intent stands, and that the document breaks it."""
+    hint = 'change what it rests on or the intent, or set "enforcement": "report"'
+    return located(
+        data,
+        str(doc),
+        [
+            Violation(("intents", index), f"the document breaks its intent {sanitize(one.intent.name)!r}", hint)
+            for index, one in enumerate(verdicts)
+        ],
+    )
+
+
+def _sentence(doc: Path, document: Document) -> str:
+    scope, count = document.scope, len(document.resources)
+    return (
+        f"{sanitize(str(doc))}: valid; document {document.name}, revision {document.revision}, "
+        f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
+    )
+
+
+def _summary(document: Document) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "valid": True,
+        "document": document.name,
+        "revision": document.revision,
+        "account_id": document.scope.account_id,
+        "region": document.scope.region,
+        "resources": len(document.resources),
+        "intents": [],
+    }
+
+
+def _refused(error: DocumentError) -> dict[str, Any]:
+    return {"format_version": FORMAT_VERSION, "valid": False, "problems": [one._asdict() for one in error.problems]}
