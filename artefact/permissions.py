@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reconciler.engine.interfaces import PERMISSION as INTERFACES
 from reconciler.kinds import REGISTRY
 from reconciler.model import DOCUMENT_TAG, Operation, Phase
 from reconciler.model.kind import Kind
@@ -129,18 +130,20 @@ DOORS = (
 def calls() -> dict[str, frozenset[str]]:
     """Every API operation that the product calls, by botocore's name of the service."""
     found: dict[str, set[str]] = defaultdict(set)
-    for kind in REGISTRY.values():
-        for permission in (*kind.observe.permissions, *(one.permission for one in kind.operations)):
-            service, _, operation = permission.partition(":")
-            found[service].add(operation)
+    reads = read_permissions().actions
+    for permission in (*reads, *(one.permission for kind in REGISTRY.values() for one in kind.operations)):
+        service, _, operation = permission.partition(":")
+        found[service].add(operation)
     for one in DOORS:
         found[one.service].add(one.operation)
     return {service: frozenset(found[service]) for service in sorted(found)}
 
 
 def read_permissions(kinds: Mapping[str, Kind] = REGISTRY) -> Statement:
-    """The statement for the kinds' reads: most Describe calls support no resource but `*`, and the others list all."""
-    actions = sorted({permission for kind in kinds.values() for permission in kind.observe.permissions})
+    """The statement for the kinds' reads, and for the one that only a document with intents needs: most Describe calls
+    support no resource but `*`, and the others list all.
+    """
+    actions = sorted({INTERFACES, *(permission for kind in kinds.values() for permission in kind.observe.permissions)})
     return Statement("Look", tuple(actions), ("*",), {})
 
 

@@ -145,17 +145,16 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
 
 @cli.command()
 @_DOC
-def validate(doc: Path) -> int:
-    """Check a document, without AWS."""
-    document = _document(doc)
-    scope, count = document.scope, len(document.resources)
-    click.echo(
-        f"{_shown(doc)}: valid; document {document.name}, revision {document.revision}, "
-        f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
-    )
-    if document.intents:
-        click.echo(f"Its intents ({len(document.intents)}) are not checked against the network yet.")
-    return IN_SYNC
+@_FORM
+def validate(doc: Path, form: str) -> int:
+    """Check a document, and judge its intents against what it declares. Without AWS.
+
+    Exit code 0: valid. 1: not valid, or the document breaks an intent of enforcement "hold".
+    """
+    from desired_state.load import DocumentError
+    from handlers import validate_command
+
+    return IN_SYNC if _refusing(DocumentError, lambda: validate_command.run(doc, form)) else ERROR
 
 
 @cli.command()
@@ -355,12 +354,6 @@ def _exit_code(report: Report) -> int:
     if report.failed:
         return ERROR
     return IN_SYNC if report.in_sync else DRIFT
-
-
-def _shown(path: Path) -> str:
-    from desired_state.sanitize import sanitize
-
-    return sanitize(str(path))
 
 
 if __name__ == "__main__":

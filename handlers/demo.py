@@ -1,8 +1,8 @@
 """`setpoint demo`: takes over a network on an emulator inside this process; builds another, breaks it, corrects it.
 
 The emulator is moto made as strict as AWS (`lab/`): nothing here reads credentials, opens a port or reaches a network.
-The demo succeeds only if the network that existed got tags and nothing else, all drift was found and corrected, and a
-further run writes nothing.
+The demo succeeds only if the network that existed got tags and nothing else, all drift was found and corrected, a
+further run writes nothing, and an intent that two changes together break is kept again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from desired_state.load import load
 from handlers.terminal import style
 from handlers.wiring import AwsConnection, environment
 from lab import by_hand, laboratory
-from lab.drifts import DRIFTS, find_network
+from lab.drifts import DRIFTS, find_network, let_ssh_through
 from reconciler.engine.run import run
 from reconciler.importing import report as importing
 from reconciler.importing.new import Request, new_document
 from reconciler.importing.reading import RememberedReads
 from reconciler.model import Policy
+from reconciler.reach.judge.intents import Status
+from reconciler.report.run_intents import lines
 from reconciler.report.text import sentence, text
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from lab import StrictAws
     from reconciler.engine.run import Report
 
+_INTENT = "from outside only the front door"
 _MOST_RUNS = 5
 """RDS needs minutes for a change; the laboratory lets them pass between two runs."""
 
@@ -44,6 +47,12 @@ def demonstrate(*, no_color: bool) -> int:
     document = load(example.read_bytes(), "examples/test-server.json")
     with laboratory(region=document.scope.region) as lab:
         return _Show(console, document, lab).play()
+
+
+def _broken(report: Report) -> list[str]:
+    """The names of the intents that are broken."""
+    known = report.intents.verdicts if report.intents else ()
+    return [one.intent.name for one in known if one.status is Status.BROKEN]
 
 
 class _Show:
@@ -66,7 +75,8 @@ class _Show:
         found = self._break()
         corrected = self._correct()
         calm = self._calm()
-        return self._verdict(held=held, found=found, corrected=corrected, calm=calm)
+        kept = self._keep_an_intent()
+        return self._verdict(held=held, found=found, corrected=corrected, calm=calm, kept=kept)
 
     def _take_over(self) -> bool:
         """A network that somebody made by hand: imported, adopted, and held. Whether that changed nothing but tags."""
@@ -131,15 +141,47 @@ class _Show:
         self._print(f"{sentence(report)} ({len(sent)} API calls, {writes} of them writes)", "green")
         return report.in_sync and not writes
 
-    def _verdict(self, *, held: bool, found: bool, corrected: bool, calm: bool) -> int:
+    def _keep_an_intent(self) -> bool:
+        """Two changes that only together let anything in: whether the second one breaks an intent, and the next run
+        keeps it again.
+        """
+        self._heading("Intents", f"The document also says {_INTENT!r}. Somebody opens SSH in a security group:")
+        network = find_network(self._outsider, self._document.name)
+        DRIFTS[0].apply(self._outsider, network)
+        opened = self._run(self._document, write=False)
+        self._print_intents(opened)
+        self._console.print()
+        self._print("The network ACL still stands, so nobody gets in. Then somebody opens that too:")
+        self._console.print()
+        let_ssh_through(self._outsider, network)
+        broken = self._run(self._document, write=False)
+        self._print_intents(broken)
+        self._heading("Keep", "setpoint apply, and the intent is kept again:")
+        report = self._run(self._document, verbose=True)
+        self._console.print()
+        self._print_intents(report)
+        return _broken(opened) == [] and _broken(broken) == [_INTENT] and _broken(report) == [] and report.in_sync
+
+    def _print_intents(self, report: Report) -> None:
+        for block in lines(report, style):
+            for line in block:
+                self._print_ansi(f"  {line}")
+
+    def _verdict(self, *, held: bool, found: bool, corrected: bool, calm: bool, kept: bool) -> int:
         self._console.print()
         writes = sum(call.kind == "write" for call in self._lab.calls)
-        if held and found and corrected and calm:
+        if held and found and corrected and calm and kept:
             calls = f"{len(self._lab.calls)} API calls, {writes} of them writes, none of them while in sync"
             self._print("The network that existed was taken over with tags alone, and held.", "bold green")
             self._print(f"All {len(DRIFTS)} were found, corrected and verified: {calls}.", "bold green")
             return 0
-        steps = (("take over", held), ("find", found), ("correct", corrected), ("verify", calm))
+        steps = (
+            ("take over", held),
+            ("find", found),
+            ("correct", corrected),
+            ("verify", calm),
+            ("keep an intent", kept),
+        )
         failed = [what for what, well in steps if not well]
         self._print(f"The demo failed to {' and to '.join(failed)}: this is a bug in Setpoint.", "bold red")
         return 1

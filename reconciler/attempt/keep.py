@@ -29,6 +29,7 @@ from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Cause, Outcome, Policy, Reason
 from reconciler.model.trigger import Actor, Trigger
+from reconciler.notify.alert import Topic, fingerprint
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
 from reconciler.notify.exposure import lets_in
@@ -279,6 +280,7 @@ def _run(
         retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
         actors=actors,
         exposed={} if blank.rollout else _exposed(report, actors, since, dependencies.now()),
+        since=_since(blank, report, record, started),
     )
     scope = document.scope
     updated = replace(
@@ -308,6 +310,15 @@ def _to_report(
     alerts = [one.alert for notification in notifications for one in (notification, *notification.rest) if one.alert]
     addresses = {alert.address for alert in alerts}
     return tuple(one for one in drifts if one.address in addresses)
+
+
+def _since(
+    blank: AttemptResult, report: Report, record: DocumentRecord, started: datetime
+) -> Mapping[Address, datetime]:
+    """Since when each broken intent is known to be broken: what was reported before, or this run."""
+    broken = [one.address for one in report.findings if one.cause.reason is Reason.INTENT_BROKEN]
+    known = {address: record.notified.get(fingerprint(blank.document, Topic.INTENT, address)) for address in broken}
+    return {address: one.first_seen if one and one.open else started for address, one in known.items()}
 
 
 def _exposed(

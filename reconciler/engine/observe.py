@@ -9,7 +9,7 @@ consistency).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,8 +20,9 @@ from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
 from reconciler.engine.identity import Identified, identify
+from reconciler.engine.interfaces import interfaces_of, interfaces_read
 from reconciler.kinds import REGISTRY, dependencies, ranked
-from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
+from reconciler.model import NAME_TAG, Cause, Found, Interface, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
 from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,8 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
             if hint:
                 _guess(context, hint, reader)
             context = _find_vpc(context, reader, look, hint)
-        read = _look(context, reader, REGISTRY)
+        read = _look(context, reader, REGISTRY, _beside(context))
+        interfaces = _interfaces(context, reader)
         known = _identify(read)
         if again := _kinds_with_missing(read, known):
             look.pause()
@@ -68,7 +70,7 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
         problem = f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
         raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
     _refuse_vpc(document, known.get("vpc"))
-    return _snapshot(document, read, known, at)
+    return replace(_snapshot(document, read, known, at), interfaces=interfaces)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def _guess(context: ReadContext, hint: str, reader: _Reader) -> None:
     known, vpc = replace(context, vpc_id=hint), REGISTRY["vpc"]
     _, *attributes = vpc.observe.reads(known)  # the first reads the VPC itself, which the search does
     ahead = [one for name, kind in REGISTRY.items() if name != vpc.name for one in _reads(kind, known)]
-    reader.read([*vpc.observe.reads(context), *attributes, *ahead])
+    reader.read([*vpc.observe.reads(context), *attributes, *ahead, *_beside(known)])
 
 
 def _reads(kind: Kind, context: ReadContext) -> Iterable[Read]:
@@ -164,10 +166,32 @@ def _refuse_vpc(document: Document, known: Identified | None) -> None:
         raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}"))
 
 
-def _look(context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind]) -> dict[str, _Answered]:
+def _beside(context: ReadContext) -> list[Read]:
+    """What is read beside the kinds: who stands where, if the document has intents."""
+    return [interfaces_read(context)] if context.document.intents and context.vpc_id else []
+
+
+def _interfaces(context: ReadContext, reader: _Reader) -> tuple[Interface, ...] | Cause | None:
+    """`Snapshot.interfaces`; nobody is in a VPC that does not exist."""
+    if not context.document.intents:
+        return None
+    for one in _beside(context):
+        if problem := reader.problems.get(one):
+            log.warning("network interfaces could not be read: %s", problem)
+            return Cause(Reason.UNREADABLE, str(problem), problem.cause.code)
+        try:
+            return interfaces_of(reader.answers[one])
+        except (KeyError, TypeError, ValueError) as error:
+            return Cause(Reason.UNREADABLE, f"{type(error).__name__}: {error}")
+    return ()
+
+
+def _look(
+    context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind], beside: Iterable[Read] = ()
+) -> dict[str, _Answered]:
     contexts = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
     reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
-    reader.read(one for some in reads.values() for one in some)
+    reader.read([*beside, *(one for some in reads.values() for one in some)])
     for name, kind in kinds.items():
         reads[name] += kind.observe.more(contexts[name], reader.answers)
     reader.read(one for some in reads.values() for one in some)
@@ -249,6 +273,7 @@ class _Seen:
         self._unmanaged: list[Unmanaged] = []
         self._found_by: dict[Address, Found] = {}
         self._subnet_routes: dict[Address, SubnetRoutes] = {}
+        self._neighbours = _Neighbours()
         self._known = Identified()
 
     def snapshot(self) -> Snapshot:
@@ -265,6 +290,7 @@ class _Seen:
             candidates=known.candidates,
             copies={address: aws_id for aws_id, address in sorted(known.copies.items(), reverse=True)},
             subnet_routes=self._subnet_routes,
+            neighbours=self._neighbours,
         )
 
     def add(self, kind: Kind, items: Iterable[Item], known: Identified, context: ObserveContext) -> None:
@@ -278,7 +304,9 @@ class _Seen:
             self._found_by[address] = match.found
             self._handles[Ref(address)] = kind.observe.id(match.item)
             self._observe(kind, address, match.item, context, known.observed.get(address))
-        taken = {kind.observe.id(match.item) for match in known.matched.values()} | known.candidates.keys()
+        matched = {kind.observe.id(match.item) for match in known.matched.values()}
+        taken = matched | known.candidates.keys()
+        self._neighbours.add(kind, items, matched, context)
         for item in items if kind.after else ():
             if kind.observe.id(item) not in taken:
                 self._unmanaged.append(_unmanaged(kind, item, known))
@@ -299,6 +327,36 @@ class _Seen:
                 what = f"{type(error).__name__}: {error}"
                 message = f"{kind.observe.id(item)} has a value that Setpoint does not support: {what}"
                 self.unreadable[address] = Cause(Reason.UNREADABLE, message)
+
+
+class _Neighbours(Mapping[tuple[str, str], Observed | None]):
+    """`Snapshot.neighbours`: each becomes the model when it is asked for, which a run without drift never does."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], tuple[Kind, Item, ObserveContext]] = {}
+        self._seen: dict[tuple[str, str], Observed | None] = {}
+
+    def add(self, kind: Kind, items: Iterable[Item], matched: Container[str], context: ObserveContext) -> None:
+        """Everything of a kind that was not found to be a declared resource."""
+        for item in items if kind.after else ():
+            if (aws_id := kind.observe.id(item)) not in matched:
+                self._items[kind.name, aws_id] = kind, item, context
+
+    def __getitem__(self, key: tuple[str, str]) -> Observed | None:
+        if key not in self._seen:
+            kind, item, context = self._items[key]
+            try:
+                self._seen[key] = kind.observe.observed(item, context)
+            except (ValueError, KeyError, TypeError) as error:
+                log.info("%s has a value that Setpoint does not support: %s: %s", key[1], type(error).__name__, error)
+                self._seen[key] = None
+        return self._seen[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
 
 
 def _unmanaged(kind: Kind, item: Item, known: Identified) -> Unmanaged:

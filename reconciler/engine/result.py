@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
@@ -30,6 +30,9 @@ from reconciler.model import (
     Snapshot,
     Unmanaged,
 )
+
+if TYPE_CHECKING:
+    from reconciler.engine.intents import JudgedIntents
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Report:
     it; what it created may also be not visible yet. `found_by` says by what each was found. `untagged` are the
     addresses without this document's tags where these are not set: in mode report, and where the document says so;
     `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
-    next run what this one held.
+    next run what this one held. `intents` is None if the document has none.
     """
 
     document: Document
@@ -111,6 +114,7 @@ class Report:
     untagged: tuple[Address, ...] = ()
     tagless: tuple[Address, ...] = ()
     release: str = ""
+    intents: JudgedIntents | None = None
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
@@ -172,7 +176,9 @@ class RunCost:
     writes: int
 
 
-def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) -> Report:
+def judge(
+    document: Document, policy: Policy, trace: RunTrace, cost: RunCost, intents: JudgedIntents | None = None
+) -> Report:
     """The report of a run. A drift is `corrected` if the last look no longer shows it, whatever the answers were."""
     drifts = tuple(_drifts(trace))
     anew = created(document, trace.action_results) - trace.first.snapshot.resources.keys()
@@ -187,7 +193,7 @@ def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) ->
         gate=trace.gate,
         drifts=drifts,
         action_results=trace.action_results,
-        findings=tuple(_findings(trace, drifts)),
+        findings=(*_findings(trace, drifts), *(intents.findings if intents else ())),
         excepted=trace.last.excepted,
         unmanaged=trace.last.snapshot.unmanaged,
         reads=cost.reads,
@@ -201,6 +207,7 @@ def judge(document: Document, policy: Policy, trace: RunTrace, cost: RunCost) ->
         untagged=tuple(untagged(document, policy, trace.last.snapshot)),
         tagless=tuple(at for at, seen in trace.first.snapshot.resources.items() if seen.spec.tags is None),
         release=_release(trace),
+        intents=intents,
     )
 
 

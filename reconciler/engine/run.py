@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from desired_state.document import Document
 from desired_state.fields import Address
@@ -43,12 +44,14 @@ from reconciler.model import (
 )
 from reconciler.model.kind import PlanContext
 
+if TYPE_CHECKING:
+    from reconciler.engine.intents import JudgedIntents
+
 __all__ = ["Environment", "Memory", "ObserveError", "Report", "StalePlanError", "run"]
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
 """Seconds between looks while AWS has accepted a call and still shows the old value (EC2 guide: back off from 2 s)."""
-STALE_AFTER = timedelta(seconds=60)
 SECOND_LOOK_PAUSE = 1.0
 
 
@@ -121,7 +124,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         memory.forget(anew)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
-        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task, observation))
+        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task.environment))
         results += tried
         moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
         if permit.refused and not moved:
@@ -133,7 +136,20 @@ def run(  # noqa: PLR0913 (the options of every entry point)
             break
     seconds = (environment.now() - started).total_seconds()
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
-    return judge(document, policy, RunTrace(first, first_gate, tuple(results), observation, write), cost)
+    trace = RunTrace(first, first_gate, tuple(results), observation, write)
+    return judge(document, policy, trace, cost, _intents(document, trace))
+
+
+def _intents(document: Document, trace: RunTrace) -> JudgedIntents | None:
+    """What is known of the document's intents. Without intents nothing of `reach` that judges them is even imported."""
+    if not document.intents:
+        return None
+    from reconciler.engine.intents import judge_run
+
+    plan, held = trace.first.plan, trace.gate.held.keys() | trace.gate.deferred.keys()
+    planned = () if trace.wrote else [one for index, one in enumerate(plan.actions) if index not in held]
+    last = None if trace.last is trace.first else trace.last.snapshot
+    return judge_run(document, trace.first.snapshot, last, planned)
 
 
 @dataclass(frozen=True)
@@ -200,17 +216,13 @@ def _look_again(task: _Task, first: Observation, results: Iterable[ActionResult]
 def _unobservable(task: _Task, cause: Cause) -> Observation:
     """The observation of a look that could not read anything: after writes this is a finding, not an error."""
     unreadable = dict.fromkeys(task.document.resources, cause)
-    snapshot = Snapshot({}, {}, unreadable, {}, (), task.environment.now())
+    interfaces = cause if task.document.intents else None
+    snapshot = Snapshot({}, {}, unreadable, {}, (), task.environment.now(), interfaces=interfaces)
     return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
-def _apply_context(task: _Task, observation: Observation) -> ApplyContext:
-    environment, at = task.environment, observation.snapshot.at
-
-    def stale() -> bool:
-        return environment.now() - at > STALE_AFTER
-
-    return ApplyContext(environment.aws, environment.sleep, environment.may_start, stale, environment.notice)
+def _apply_context(environment: Environment) -> ApplyContext:
+    return ApplyContext(environment.aws, environment.sleep, environment.may_start, environment.now, environment.notice)
 
 
 def _gate(
@@ -220,8 +232,9 @@ def _gate(
     deferred: Callable[[Action], Cause | None] = lambda action: None,
 ) -> Gate:
     document, policy = task.document, task.policy
-    guard = Guard(observation.suppression, PlanContext(document, observation.snapshot, policy))
-    limits = Limits(deferred, guard, task.memory.held_since, task.changed)
+    suppression = observation.suppression
+    guard = Guard(suppression, observation.snapshot)
+    limits = Limits(deferred, guard, task.memory.held_since, task.changed, suppression.unsuppressed)
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
 
@@ -244,7 +257,7 @@ def _further_gate(
     anew = created(document, tried)
     once = {signature(one.action) for one in tried if may_have_created(one)}
     unsure = {signature(one.action) for one in tried if one.ended in {Ended.UNKNOWN, Ended.STALE, Ended.SKIPPED}}
-    unsure -= {signature(one.action) for one in tried if one.ended in {Ended.FAILED, Ended.WAITING}}
+    unsure -= {signature(one.action) for one in tried if one.ended in {Ended.DONE, Ended.FAILED, Ended.WAITING}}
     planned = {signature(action) for index, action in enumerate(first.plan.actions) if index not in first_gate.held}
 
     def deferred(action: Action) -> Cause | None:

@@ -20,10 +20,11 @@ from reconciler.model.trigger import Actor
 
 
 class Topic(StrEnum):
-    """What an alert is about; all but the first two are about the document or the run as a whole."""
+    """What an alert is about; all but the first three are about the document or the run as a whole."""
 
     DRIFT = "drift"
     FLAPPING = "flapping"
+    INTENT = "intent"
     UNSEEN = "unseen"
     PLAN_HELD = "plan-held"
     REFUSED = "document-refused"

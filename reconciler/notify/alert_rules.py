@@ -45,6 +45,10 @@ def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
         *_unobservable(result),
         *(_of_the_network(result, result.report) if result.report else ()),
     ]
+    if result.report and result.report.intents:
+        from reconciler.notify.intent_alerts import with_intents
+
+        found = list(with_intents(result, result.report.intents, found))
     return tuple(sorted(found, key=lambda alert: (alert.severity.rank, alert.address or "", alert.fingerprint)))
 
 
@@ -104,7 +108,8 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     done = [drift for drift in report.drifts if result.rollout and drift.outcome is Outcome.CORRECTED]
     if done := [drift for drift in done if id(drift) not in tags]:
         yield _rollout(result, report, done)
-    taken = {id(one) for one in (*unseen, *unverified, *held, *lost, *changed, *suspect, *left, *done)} | tags
+    broken = [one for one in report.findings if report.intents and one.cause.reason is Reason.INTENT_BROKEN]
+    taken = {id(one) for one in (*broken, *unseen, *unverified, *held, *lost, *changed, *suspect, *left, *done)} | tags
     yield from _by_field(result, report, taken, [one for one in report.orphaned if one not in going])
 
 

@@ -127,16 +127,31 @@ def _shows(result: AttemptResult) -> Callable[[str], bool]:
     if result.ending is not Ending.COMPLETED or report is None:
         return lambda name: False
     bad = {Outcome.FAILED, Outcome.BLOCKED}
-    unseen = {one.address for one in report.findings if not one.field and one.outcome in bad}
+    seen = [one for one in report.findings if one.cause.reason is not Reason.INTENT_BROKEN]
+    unseen = {one.address for one in seen if not one.field and one.outcome in bad}
     unseen |= {one.address for one in report.drifts if one.cause and one.cause.reason is Reason.UNVERIFIED}
+    kept, unknown = _intents(result)
     if report.plan.only is None and not unseen:
-        return lambda name: True
-    shown = {fingerprint(result.document, topic) for topic in (Topic.REFUSED, Topic.DELETED)}
+        return lambda name: name not in unknown
+    shown = kept | {fingerprint(result.document, topic) for topic in (Topic.REFUSED, Topic.DELETED)}
     for address, resource in report.document.resources.items():
         if report.plan.covers(address) and address not in unseen and resource.enforcement != "ignore":
             fields = ("", *resource.described())
             shown |= {fingerprint(result.document, Topic.DRIFT, address, field) for field in fields}
     return lambda name: name in shown
+
+
+def _intents(result: AttemptResult) -> tuple[set[str], set[str]]:
+    """The alerts of the intents that are kept, and of those of which that is not known."""
+    if result.report is None or result.report.intents is None:
+        return set(), set()
+    from reconciler.notify.intent_alerts import name_of
+    from reconciler.reach.judge.intents import Status as Known
+
+    names: dict[Known, set[str]] = {status: set() for status in Known}
+    for one in result.report.intents.verdicts:
+        names[one.status].add(name_of(result, one))
+    return names[Known.KEPT], names[Known.UNKNOWN]
 
 
 def _at_most(messages: Iterable[Notification]) -> tuple[Notification, ...]:

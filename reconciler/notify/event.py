@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.engine.result import Report
-from reconciler.model import Outcome
+from reconciler.model import Outcome, Reason
 from reconciler.model.trigger import Actor
 from reconciler.redact import fit, safe_text
-from reconciler.report.as_json import as_json
+from reconciler.report.as_json import as_json, intents_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.fitting import cut_lists, size
 
@@ -63,7 +63,8 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
 
 def _calm(report: Report) -> bool:
     """Nothing differed, nothing was done and nothing was found. Unmanaged resources are a metric, not an event."""
-    noted = [one for one in report.findings if one.outcome is not Outcome.IN_SYNC]
+    broken = Reason.INTENT_BROKEN  # also one that is only reported
+    noted = [one for one in report.findings if one.outcome is not Outcome.IN_SYNC or one.cause.reason is broken]
     return not (report.drifts or noted or report.writes or report.gate.plan_held or report.orphaned)
 
 
@@ -92,6 +93,7 @@ def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
             for one in plain["actions"]
         ],
         "unmanaged": [fit(_present(one), _MOST) for one in plain["unmanaged"]],
+        "intents": [fit(one, _MOST) for one in intents_as_json(report, result.since)],
     }
 
 

@@ -29,6 +29,7 @@ LONGEST_SUBJECT = 99
 LONGEST_BODY = 64_000
 """Bytes of UTF-8 that a body is cut to; SNS accepts 262,144 (SNS API reference, Publish, Message)."""
 
+_LONGEST_NAME = 256
 _DOCUMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """A valid name of a document; an object in the bucket may have any other."""
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -155,7 +156,9 @@ def _written(value: Any) -> str:
 def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tuple[str, str]]:
     """What a person may want to look up, as (label, value), made safe by `shown`."""
     alert = notification.alert
-    if alert and alert.address:
+    if alert and alert.topic is Topic.INTENT and alert.address:
+        yield "Intent", shown(cut(alert.address.name, _LONGEST_NAME))
+    elif alert and alert.address:
         yield "Resource", shown(alert.address)
         yield "AWS id", shown(alert.aws_id) or "unknown: it is missing, or could not be read"
     yield "Account", f"{shown(here.account) or 'unknown'}, {shown(here.region) or 'unknown region'}"

@@ -47,6 +47,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "actions": _actions(report),
         "findings": [finding_as_json(one) for one in report.findings],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
+        "intents": intents_as_json(report),
         "found_by": {address: found_as_json(report, address) for address in sorted(report.found_by)},
         "untagged": list(report.untagged),
         "exceptions": [
@@ -93,6 +94,15 @@ def finding_as_json(one: Finding) -> dict[str, Any]:
 def unmanaged_as_json(one: Unmanaged) -> dict[str, Any]:
     """A live resource that is not declared; `remark` is what a person should know about it."""
     return {"address": one.address, "id": one.id, "ours": one.owned, "remark": one.remark or None}
+
+
+def intents_as_json(report: Report, since: Mapping[Address, datetime] | None = None) -> list[dict[str, Any]]:
+    """What is known of each intent of the document; `since` is when those that are broken were first reported."""
+    if report.intents is None:
+        return []
+    from reconciler.report.run_intents import as_json as written
+
+    return written(report.intents, since)
 
 
 def found_as_json(report: Report, address: Address) -> dict[str, Any] | None:

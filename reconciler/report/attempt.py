@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from desired_state.fields import Address
@@ -34,7 +35,8 @@ class AttemptResult:
     run to run: AWS's error code, a `Reason`, or the name of our exception. `refusal` says why the newest version of the
     document is not the one that is enforced. `retry_after`: seconds until another run is needed, 0 for none. `exposed`:
     for each address with drift that let in undeclared traffic, for how many seconds it did at most. `alerts_lost`: how
-    many messages could not be sent. `rollout`: this is the first run of a version of the document.
+    many messages could not be sent. `rollout`: this is the first run of a version of the document. `since`: of
+    broken intents, when that was first reported.
     """
 
     document: str
@@ -50,3 +52,4 @@ class AttemptResult:
     exposed: Mapping[Address, float] = field(default_factory=dict)
     alerts_lost: int = 0
     rollout: bool = False
+    since: Mapping[Address, datetime] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from desired_state.fields import Address, RuleKey
-from reconciler.model import Action, Difference, Ended, Finding, Phase
+from reconciler.model import Action, Difference, Ended, Finding, Phase, Reason
 from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
 from reconciler.report.as_json import (
@@ -50,6 +50,8 @@ UNITS: Mapping[str, str] = {
     "Blocked": "Count",
     "Failed": "Count",
     "Unmanaged": "Count",
+    "IntentsBroken": "Count",
+    "IntentsUnknown": "Count",
     "ReadCalls": "Count",
     "WriteCalls": "Count",
     "RunDuration": "Milliseconds",
@@ -62,18 +64,34 @@ UNITS: Mapping[str, str] = {
 
 
 def records(result: AttemptResult) -> list[LogRecord]:
-    """One record for each drift, finding and attempted call, in this order, and one for the run at the end.
+    """One record for each drift, finding, intent that is not kept and attempted call, in this order, and one for the
+    run at the end.
 
-    If nothing was found, there is only the last one. `record` says which of the four it is, `message` is for people.
+    If nothing was found, there is only the last one. `record` says which of the five it is, `message` is for people.
     """
     report = result.report
     found: list[LogRecord] = []
     if report:
         found += [_drift(drift, result.actors) for drift in report.drifts[:MOST]]
-        found += [_finding(one, report, result.actors) for one in report.findings[:MOST]]
+        found += [_finding(one, report, result.actors) for one in _findings(report)[:MOST]]
+        found += _intents(result, report)
         found += _actions(report)
     keys = {"document": result.document, "run_id": result.run_id, "revision": report and report.document.revision}
     return [record | _fitted(_present(keys), 1) for record in [*found, _run(result)]]
+
+
+def _findings(report: Report) -> list[Finding]:
+    """Those that have a record of this kind: broken intents have their own."""
+    return [one for one in report.findings if one.cause.reason is not Reason.INTENT_BROKEN]
+
+
+def _intents(result: AttemptResult, report: Report) -> Iterator[LogRecord]:
+    """Every intent that is not kept, or was not when the run began."""
+    if report.intents is None:
+        return
+    from reconciler.report.run_intents import records as of_intents
+
+    yield from (bounded(_present(one), WIDTH) for one in of_intents(report.intents, result.since))
 
 
 def metrics(result: AttemptResult) -> dict[str, float]:
@@ -108,6 +126,8 @@ def metrics(result: AttemptResult) -> dict[str, float]:
             # What could not be read is a failed finding (result.py), so without failures everything was read.
             "RunSucceeded": int(not ended["failed"]),
         }
+        if known := _known(report):
+            figures |= {"IntentsBroken": known["broken"], "IntentsUnknown": known["unknown"]}
     return figures
 
 
@@ -239,6 +259,7 @@ def _run(result: AttemptResult) -> LogRecord:
             "writes": report.writes,
             "wrote": report.wrote,
             "counts": {name: count for name, count in _counts(report).items() if count},
+            "intents": _known(report),
             "found_by": dict(Counter(one.by.value for one in report.found_by.values())),
             "untagged": len(report.untagged) or None,
             "remarks": [unmanaged_as_json(one) for one in report.unmanaged if one.remark],
@@ -249,6 +270,15 @@ def _run(result: AttemptResult) -> LogRecord:
             "left_out": max(0, len(report.drifts) - MOST) + max(0, len(report.findings) - MOST) or None,
         }
     return bounded(_present(record), WIDTH)
+
+
+def _known(report: Report) -> dict[str, int]:
+    """How many intents there are by what is known of them; empty if the document has none."""
+    if report.intents is None:
+        return {}
+    from reconciler.report.run_intents import counts as of_intents
+
+    return of_intents(report.intents)
 
 
 def _counts(report: Report) -> Mapping[str, int]:

@@ -19,7 +19,7 @@ from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
-from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Unmanaged
+from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
 from reconciler.report.takeover import Takeover, adoption_done, beyond, takeovers
 
@@ -50,7 +50,16 @@ def plain(text: str, _colour: str) -> str:
 def text(report: Report, style: Style = plain) -> str:
     """The whole report, without a line break at the end; the last line is one sentence."""
     blocks = [[style(heading(report.document), "bold")], *_joined(_drifts(report, style)), *_notes(report, style)]
+    blocks += _intents(report, style)
     return "\n\n".join("\n".join(block) for block in [*blocks, [sentence(report, style)]])
+
+
+def _intents(report: Report, style: Style) -> Iterable[list[str]]:
+    if report.intents is None:
+        return ()
+    from reconciler.report.run_intents import lines
+
+    return lines(report, style)
 
 
 def heading(document: Document) -> str:
@@ -85,13 +94,14 @@ def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
     orphaned, taken = report.orphaned, {one.address: one for one in takeovers(report)}
     rest = beyond(report, taken.values())
     addresses = [*(drift.address for drift in report.drifts), *taken, *(one.action.address for one in orphaned)]
-    for address in dict.fromkeys([*addresses, *(one.address for one in report.findings)]):
+    found = [one for one in report.findings if one.cause.reason is not Reason.INTENT_BROKEN]  # `_intents` tells those
+    for address in dict.fromkeys([*addresses, *(one.address for one in found)]):
         about = _About(
             address,
             taken.get(address),
             [drift for drift in rest if drift.address == address],
             [one for one in orphaned if one.action.address == address],
-            [one for one in report.findings if one.address == address],
+            [one for one in found if one.address == address],
             [one.loses for one in report.plan.actions if one.address == address and one.loses],
         )
         declared = about.drifts or about.taken or address in report.document.resources

@@ -53,7 +53,7 @@ def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint:
     nothing.calls.clear()
     again = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
     assert again.code == 0
-    assert again.out.splitlines()[-1] == "In sync: 14 resources are as declared; 9 reads, no write."
+    assert again.out.splitlines()[-1] == "In sync: 14 resources are as declared; 10 reads, no write."
     assert _writes(nothing) == []
 
 
@@ -73,7 +73,7 @@ def test_drift_is_corrected_and_proven_and_exits_0(
     assert '      - ingress: tcp 22 from 0.0.0.0/0 "temporary, for debugging" (corrected)' in ran.out.splitlines()
     assert ran.out.splitlines()[-1] == "Corrected 1 difference with 1 write; the second look is in sync."
     assert ran.err == (
-        "  reading: 9 calls\n  security_group/APIGatewaySG: revoke tcp 22 from 0.0.0.0/0\n  reading again: 9 calls\n"
+        "  reading: 10 calls\n  security_group/APIGatewaySG: revoke tcp 22 from 0.0.0.0/0\n  reading again: 10 calls\n"
     )
     assert _ports(lab, network) == [80, 443]
 

@@ -31,8 +31,8 @@ def test_a_network_as_declared_exits_0_and_ends_with_one_sentence(setpoint: Any,
     assert ran.code == 0
     lines = ran.out.splitlines()
     assert lines[0] == f"Account 123456789012, ap-northeast-2: document test-server, revision 1 ({EXAMPLE})"
-    assert lines[-1] == "In sync: 14 resources are as declared; 9 reads, no write."
-    assert ran.err == "  reading: 9 calls\n"
+    assert lines[-1] == "In sync: 14 resources are as declared; 10 reads, no write."
+    assert ran.err == "  reading: 10 calls\n"
 
 
 def test_drift_exits_2_and_is_shown_with_its_sign(setpoint: Any, drift: Callable[[str], None]) -> None:
@@ -277,7 +277,7 @@ def test_exceptions_are_told_while_they_hold_and_when_they_have_expired(
     held = setpoint("plan", tolerating("2999-01-01T00:00:00Z"))
     assert held.code == 0
     assert f"Active exceptions:\n{told.format('2999-01-01')}" in held.out
-    assert held.out.splitlines()[-1] == ("In sync: 14 resources are as declared, with 1 exception; 9 reads, no write.")
+    assert held.out.splitlines()[-1] == ("In sync: 14 resources are as declared, with 1 exception; 10 reads, no write.")
     expired = setpoint("plan", tolerating("2001-01-01T00:00:00Z"))
     assert expired.code == 2
     assert f"Expired exceptions:\n{told.format('2001-01-01')}" in expired.out

@@ -39,11 +39,13 @@ main(["demo"])
     assert "\x1b" not in ran.stdout
     assert [drift.name for drift in DRIFTS if drift.story not in ran.stdout] == []
     assert len(DRIFTS) >= 10
-    assert "In sync: 14 resources are as declared; 9 reads, no write. (9 API calls, 0 of them writes)" in ran.stdout
+    assert "In sync: 14 resources are as declared; 10 reads, no write. (10 API calls, 0 of them writes)" in ran.stdout
     assert "  asks AWS      14 tag calls (setpoint:document, setpoint:name), nothing else: proven\n" in ran.stdout
     assert "Plan: takes over 14 resources with 14 tag calls, and changes nothing else.\n" in ran.stdout
     assert "  Took over 14 resources with 14 tag calls; the second look is in sync.\n" in ran.stdout
     assert "  security_group/backend: revoke tcp 22 from 0.0.0.0/0\n" in ran.stdout
+    assert "  Intent broken: from outside only the front door. CRITICAL\n" in ran.stdout
+    assert "  Kept again: from outside only the front door. When the run began: tcp 22 from 1.0.0.0" in ran.stdout
     assert ran.stdout.splitlines()[-1].startswith("  All 15 were found, corrected and verified: ")
 
 
@@ -56,7 +58,10 @@ def test_the_demo_fails_when_an_accident_is_not_found_and_when_nothing_had_to_be
     ran = setpoint("demo", "--no-color")
     assert ran.code == 1
     assert "Not found: harmless" in ran.out
-    assert ran.out.splitlines()[-1] == "  The demo failed to take over and to find: this is a bug in Setpoint."
+    assert (
+        ran.out.splitlines()[-1]
+        == "  The demo failed to take over and to find and to keep an intent: this is a bug in Setpoint."
+    )
 
 
 def test_without_the_emulator_the_demo_says_what_to_install(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:

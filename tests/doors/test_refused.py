@@ -56,15 +56,18 @@ ELSEWHERE = {
 }
 """Drifts of four kinds, and what puts each right."""
 ALL = frozenset(ELSEWHERE.values())
+OPENS = frozenset({"CreateRoute", "ReplaceNetworkAclEntry"})
+"""What lets packets through waits while anything that they pass could not be read."""
 # What is not corrected while a read is denied, because it rests on what that read would say.
 RESTS_ON = {
     "DescribeDBInstances": frozenset[str](),
     "DescribeDBSubnetGroups": frozenset[str](),
-    "DescribeInternetGateways": {"CreateRoute"},
-    "DescribeNetworkAcls": {"ReplaceNetworkAclEntry"},
-    "DescribeRouteTables": {"CreateRoute"},
-    "DescribeSecurityGroupRules": {"CreateRoute", "ReplaceNetworkAclEntry"},  # they open only after the group is right
-    "DescribeSecurityGroups": {"RevokeSecurityGroupIngress"},
+    "DescribeInternetGateways": OPENS,
+    "DescribeNetworkAcls": OPENS,
+    "DescribeNetworkInterfaces": frozenset[str](),  # only intents rest on it
+    "DescribeRouteTables": OPENS,
+    "DescribeSecurityGroupRules": frozenset[str](),
+    "DescribeSecurityGroups": OPENS | {"RevokeSecurityGroupIngress"},
     "DescribeSubnets": ALL - {"RevokeSecurityGroupIngress"},
     "DescribeVpcAttribute": ALL,
     "DescribeVpcs": ALL,

@@ -88,6 +88,9 @@ def raised(written: dict[str, Any]) -> None:
     written["revision"] = 2
     groups = written["resources"]["security_group"]
     groups["TestServerSG"]["ingress"][0]["ports"] = 8443
+    for intent in written["intents"]:
+        if intent.get("ports") == 8000:
+            intent["ports"] = 8443
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,8 @@ METRICS = {
     "WriteCalls",
     "RunDuration",
     "ExposureSeconds",
+    "IntentsBroken",
+    "IntentsUnknown",
     "DocumentInvalid",
     "RunSucceeded",
     "AlertsLost",

@@ -33,6 +33,7 @@ from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.records import UNITS, bounded, metrics, records
 from tests.support.attempts import REPORT_ONLY
+from tests.support.intents import known
 from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
@@ -387,8 +388,11 @@ def test_the_figures_of_a_run() -> None:
 
 
 def test_every_figure_has_a_unit_and_every_unit_a_figure() -> None:
-    told = metrics(attempt(report(wrote=True), exposed={Address(GROUP): 1.0}))
+    exposed = {Address(GROUP): 1.0}
+    told = metrics(attempt(report(wrote=True, intents=known()), exposed=exposed))
     assert sorted(told) == sorted(UNITS)
+    without = metrics(attempt(report(wrote=True), exposed=exposed))
+    assert sorted(set(told) - set(without)) == ["IntentsBroken", "IntentsUnknown"]
     assert "ExposureSeconds" not in metrics(attempt(report(wrote=True)))
 
 

@@ -64,6 +64,7 @@ def test_the_whole_of_a_calm_plan() -> None:
         "actions": [],
         "findings": [],
         "unmanaged": [],
+        "intents": [],
         "found_by": {},
         "untagged": [],
         "exceptions": [],

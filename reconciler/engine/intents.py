@@ -1,0 +1,141 @@
+"""The intents of a document, judged against what a run saw. Imported only for a document with intents. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.kinds import REGISTRY, live_network
+from reconciler.model import Action, Cause, Finding, Outcome, Reason, Ref, Snapshot
+from reconciler.packets.traffic import traffic_at
+from reconciler.reach.judge.context import JudgeContext
+from reconciler.reach.judge.forbidden import Forbidden
+from reconciler.reach.judge.intents import Status, Verdict, judge
+from reconciler.reach.judge.live import live, standing
+from reconciler.reach.judge.mending import Mending, together
+from reconciler.reach.judge.offline import offline
+from reconciler.reach.network import Network
+
+KIND = "intent"
+"""Of the addresses of intents: `intent/<name>`."""
+INTERFACES = Address("network_interface/*")
+"""The address of the tenth read, where it failed."""
+
+
+@dataclass(frozen=True)
+class JudgedIntents:
+    """What is known of the intents of a document, in its order.
+
+    `verdicts` are of what the last look of a run saw, `before` of what the first one did (the same, if there was only
+    one). `coming` are of the network as the plan would leave it, if this run only plans, or else those of the last
+    look.
+    """
+
+    document: Document
+    before: tuple[Verdict, ...]
+    verdicts: tuple[Verdict, ...]
+    coming: tuple[Verdict, ...]
+    context: JudgeContext = field(repr=False)
+
+    @cached_property
+    def declared(self) -> Network:
+        """The network of the document, which says what is declared."""
+        return offline(self.document, lambda at, one: REGISTRY[at.kind].traffic.effects(at, one, None)).topology.network
+
+    @property
+    def mending(self) -> Mending | None:
+        """What mends all that is broken."""
+        return together(self.verdicts, self.context)
+
+    def count(self, status: Status) -> int:
+        return sum(one.status is status for one in self.verdicts)
+
+    @property
+    def corrected(self) -> tuple[Verdict, ...]:
+        """What was broken at the first look, and is kept now."""
+        kept = {one.intent.name for one in self.verdicts if one.status is Status.KEPT}
+        return tuple(one for one in self.before if one.status is Status.BROKEN and one.intent.name in kept)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What stays broken: a finding that blocks, or only a remark if the intent says `report`. Then what could not
+        be read.
+        """
+        broken = tuple(_finding(one) for one in self.coming if one.status is Status.BROKEN)
+        if not self.context.strangers:
+            return broken
+        return *broken, Finding(INTERFACES, Outcome.BLOCKED, Cause(Reason.UNREADABLE, self.context.strangers))
+
+
+def address_of(verdict: Verdict) -> Address:
+    """The address of an intent in findings, alerts and logs. Its name is somebody's text."""
+    return Address.of(KIND, verdict.intent.name)
+
+
+def judge_run(
+    document: Document, first: Snapshot, last: Snapshot | None, planned: Iterable[Action] = ()
+) -> JudgedIntents:
+    """The judgement of a run: of its first look, of its last one (None: there was no other), and of the network as the
+    actions that are `planned`, and not done, would leave it.
+    """
+    before, context, network = _judge(document, first)
+    verdicts = coming = before
+    if last is not None:
+        verdicts, context, network = _judge(document, last)
+        coming = verdicts
+    if effects := [effect for action in planned for effect in action.effect]:
+        coming, _, _ = _judge(document, last or first, network.after(effects))
+    return JudgedIntents(document, before, verdicts, coming, context)
+
+
+def _judge(
+    document: Document, snapshot: Snapshot, network: Network | None = None
+) -> tuple[tuple[Verdict, ...], JudgeContext, Network]:
+    """The verdicts on a look, or on another state of the network that it saw."""
+    seen = live_network(snapshot)
+    there = standing(document, seen, snapshot.interfaces or (), _names(document, snapshot))
+    context = live(document, network or seen, there)
+    return judge(document.intents, context), context, network or seen
+
+
+def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], Forbidden]:
+    """What the intents of the document forbid the calls of a plan, given the network of a look."""
+
+    def of(look: Network) -> Forbidden:
+        there = standing(document, look, snapshot.interfaces or (), _names(document, snapshot))
+        return Forbidden(document.intents, lambda network: live(document, network, there), look)
+
+    return of
+
+
+def _names(document: Document, snapshot: Snapshot) -> dict[str, Address]:
+    """The address of each id that is declared."""
+    return {
+        aws_id: ref.to
+        for ref, aws_id in snapshot.handles.items()
+        if ref == Ref(ref.to) and ref.to in document.resources
+    }
+
+
+def _finding(one: Verdict) -> Finding:
+    outcome = Outcome.BLOCKED if one.intent.enforcement == "hold" else Outcome.IN_SYNC
+    return Finding(address_of(one), outcome, Cause(Reason.INTENT_BROKEN, said(one)))
+
+
+def said(verdict: Verdict) -> str:
+    """What breaks an intent, as one sentence."""
+    if not verdict.cases:
+        return f"{', '.join(verdict.nobody)} is not there" if verdict.nobody else "; ".join(verdict.unknown)
+    case = verdict.cases[0]
+    more = f", and {verdict.count - 1} more" if verdict.count > 1 else ""
+    if case.exposed:
+        packet = (
+            f"{traffic_at(case.path.packet.place)} from {case.path.packet.source_address}" if case.path else "something"
+        )
+        return f"{packet} ({case.source.label}) reaches {case.target.label}{more}"
+    if case.partly:
+        return f"{case.flow} from {case.source.label} to {case.target.label} works for some clients only{more}"
+    return f"{case.flow} from {case.source.label} does not work to {case.target.label}{more}"
