@@ -8,13 +8,19 @@ import pytest
 
 from lab.drifts import DRIFTS, Drift
 from tests.support.packets import violations
-from tests.support.runs import Network, drifted
+from tests.support.runs import Network, document, drifted
 
 
 def test_a_calm_run_makes_nine_reads_and_no_write(net: Network) -> None:
-    report = net.run()
+    report = net.run(document(lambda written: None))
     assert report.in_sync
     assert (report.reads, report.writes) == (9, 0)
+
+
+def test_a_calm_run_with_intents_makes_one_read_more(net: Network) -> None:
+    report = net.run()
+    assert report.in_sync
+    assert (report.reads, report.writes) == (10, 0)
 
 
 @pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.name)

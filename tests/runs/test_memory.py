@@ -19,10 +19,10 @@ def reads(net: Network) -> list[str]:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_calm_run_makes_nine_reads_whether_it_knows_the_vpc_or_not(net: Network, known: bool) -> None:
+def test_a_calm_run_makes_ten_reads_whether_it_knows_the_vpc_or_not(net: Network, known: bool) -> None:
     report = net.run(memory=Memory(vpc_id=net.id("vpc/MyVPC") if known else ""))
-    assert (report.in_sync, report.reads, report.writes) == (True, 9, 0)
-    assert len(reads(net)) == 9
+    assert (report.in_sync, report.reads, report.writes) == (True, 10, 0)
+    assert len(reads(net)) == 10
 
 
 def test_a_wrong_hint_changes_nothing_but_the_number_of_reads(net: Network) -> None:
