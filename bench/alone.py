@@ -159,6 +159,53 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     return taken | {"rest": without("observe", "normalise"), "identify": without("who is who", "its models")}
 
 
+def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
+    """Processor seconds of botocore's parse of the nine answers, of judging the intents of the example on them, of
+    planning a correction of ten groups and an ACL, and of one call of such a plan.
+    """
+    from importlib.resources import files
+
+    from desired_state.load import load
+    from reconciler.engine.diff import diff
+    from reconciler.engine.intents import judge_run
+    from reconciler.engine.observe import ObserveOptions, observe
+    from reconciler.engine.plan import make_plan
+    from reconciler.kinds import REGISTRY
+    from reconciler.model import Policy
+    from reconciler.model.kind import PlanContext
+
+    assert not url
+    example = json.loads((files("desired_state") / "examples" / "test-server.json").read_text())
+    written = json.loads((world / "document.json").read_text())
+    intents = {name: example[name] for name in ("intents", "workloads")}
+    with_intents = load(json.dumps(written | intents).encode(), "intents.json")
+    for number in range(10):
+        del written["resources"]["security_group"][f"group-{number}"]["ingress"][0]
+    next(iter(written["resources"]["network_acl"].values()))["ingress"].popitem()
+    other = load(json.dumps(written).encode(), "other.json")
+    nine = calls((world / "vpc_id").read_text())
+    bodies = [(one.name, parser(one), (world / f"{one.name}.xml").read_bytes()) for one in nine]
+    look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
+    taken: dict[str, list[float]] = {"parse": [], "judge": [], "plan": [], "call": []}
+    for _ in range(repetitions):
+        gc.collect()
+        begun = time.process_time()
+        aws = cast("Aws", _Replay({name: parse(body) for name, parse, body in bodies}))
+        taken["parse"].append(time.process_time() - begun)
+        snapshot = observe(other, aws, look)
+        context = PlanContext(other, snapshot, Policy())
+        changes = diff(other, snapshot, context, REGISTRY)
+        begun = time.process_time()
+        actions = make_plan(changes, context).actions
+        taken["plan"].append(time.process_time() - begun)
+        taken["call"].append(taken["plan"][-1] / len(actions))
+        begun = time.process_time()
+        judged = judge_run(with_intents, snapshot, None)
+        taken["judge"].append(time.process_time() - begun)
+        assert len(judged.verdicts) == len(with_intents.intents)
+    return taken
+
+
 def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
     return [make() for make in makers]
 
@@ -249,6 +296,7 @@ WHATS: dict[str, Callable[..., Any]] = {
     "calm-finding": lambda world, url, repetitions: calm(world, url, repetitions, named=False),
     "calm-remembering": lambda world, url, repetitions: calm(world, url, repetitions, named=False, remembered=True),
     "cpu": cpu,
+    "reach": reach,
     "peak": peak,
     "peak-plain": peak_plain,
 }

@@ -176,6 +176,22 @@ def own_cpu(worlds: Path) -> Iterator[Row]:
     yield Row(f"who is who, 500 groups, 200 tables (n={len(shares)})", f"{who:.1f} %", baseline, "<= 5 %", who <= 5)
 
 
+def judgement(worlds: Path) -> Iterator[Row]:
+    """Processor time of judging the network as a whole, beside botocore's parse of its answers."""
+    for size in SIZES:
+        taken: dict[str, list[float]] = _alone("reach", worlds / str(size), "", 9)
+        baseline = f"parse: {median(taken['parse']) * 1000:.0f} ms"
+        what = {
+            "judge": f"judging the example's intents live, {size} groups",
+            "plan": f"  planning a correction of ten groups and an ACL, {size} groups",
+            "call": "    each of its calls",
+        }
+        for step, said in what.items():
+            ours = median(taken[step][1:])
+            share = median(one / plain for one, plain in zip(taken[step][1:], taken["parse"][1:], strict=True))
+            yield Row(f"{said} (n={len(taken[step]) - 1})", f"{ours * 1000:.1f} ms, {share:.2f}x", baseline, "", None)
+
+
 _STEPS = {
     "reload": "load the document that the last run had",
     "load": "load a document that is new, its rules known",
@@ -261,6 +277,7 @@ def figures(worlds: Path, url: str) -> tuple[Callable[[], Iterator[Row]], ...]:
         writes_of_a_correction,
         lambda: warm_runs(worlds, url),
         lambda: own_cpu(worlds),
+        lambda: judgement(worlds),
         start_up,
         lambda: memory(worlds, url),
         command_line,
