@@ -46,9 +46,16 @@ class JudgedIntents:
         return offline(self.document, lambda at, one: REGISTRY[at.kind].traffic.effects(at, one, None)).topology.network
 
     @property
+    def mended(self) -> tuple[Verdict, ...]:
+        """What does not work now, and will when the plan is carried out. What is exposed is explained all the same."""
+        both = zip(self.verdicts, self.coming, strict=True)
+        kept = (now for now, then in both if now.status is not Status.KEPT is then.status)
+        return tuple(one for one in kept if not any(case.exposed for case in one.cases))
+
+    @property
     def mending(self) -> Mending | None:
-        """What mends all that is broken."""
-        return together(self.verdicts, self.context)
+        """What mends all that is broken and stays so."""
+        return together(tuple(one for one in self.verdicts if one not in self.mended), self.context)
 
     def count(self, status: Status) -> int:
         return sum(one.status is status for one in self.verdicts)

@@ -309,7 +309,7 @@ class Steps:
         """
         subnet = end.place
         groups: Iterable[Address] = (end.machine,)
-        public = True
+        public = unknown or not network.blind("db_instance")  # it may be a database that is not to be public
         if end.machine in self._databases:
             subnets = network[SUBNETS_OF].get(network[PLACE_OF].get(end.machine), ())
             if not subnets or (subnet != NEAR and subnet not in subnets):

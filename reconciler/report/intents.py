@@ -7,7 +7,7 @@ whatever else people write are made safe to show.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from desired_state.fields import RuleKey, traffic
@@ -28,11 +28,21 @@ _SHOWN_CASES = 5
 """The pairs of one intent whose explanation is printed; the rest are counted."""
 
 
-def text(verdicts: Sequence[Verdict], declared: Network, mending: Mending | None = None, style: Style = plain) -> str:
+def text(
+    verdicts: Sequence[Verdict],
+    declared: Network,
+    mending: Mending | None = None,
+    style: Style = plain,
+    mended: Container[Verdict] = (),
+) -> str:
     """Every verdict that is not kept, what mends them together, and how many are kept; `declared` is the network of the
-    document.
+    document. Of what is `mended` anyway, only that it is.
     """
-    blocks = ["\n".join(_block(one, declared, style)) for one in verdicts if one.status is not Status.KEPT]
+    blocks = [
+        f"{_first(one, style)}\n  the plan mends it" if one in mended else "\n".join(_block(one, declared, style))
+        for one in verdicts
+        if one.status is not Status.KEPT
+    ]
     return "\n".join((*blocks, *_mending(mending), sentence(verdicts, style)))
 
 
@@ -55,9 +65,13 @@ def _pair(case: Case) -> str:
     return sanitize(f"{case.source.label} -> {case.target.label}{flow}")
 
 
-def _block(verdict: Verdict, declared: Network, style: Style) -> Iterator[str]:
+def _first(verdict: Verdict, style: Style) -> str:
     severity = f". {verdict.severity.upper()}" if verdict.severity and verdict.status is Status.BROKEN else ""
-    yield style(f"{headline(verdict)}{severity}", _COLOURS[verdict.status])
+    return style(f"{headline(verdict)}{severity}", _COLOURS[verdict.status])
+
+
+def _block(verdict: Verdict, declared: Network, style: Style) -> Iterator[str]:
+    yield _first(verdict, style)
     for case in verdict.cases[:_SHOWN_CASES]:
         yield from (f"  {line}" for line in _case(case, verdict, declared))
     more = verdict.count - min(len(verdict.cases), _SHOWN_CASES)

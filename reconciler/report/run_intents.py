@@ -27,7 +27,7 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
     judged = report.intents
     if judged is None:
         return
-    yield intents.text(judged.verdicts, judged.declared, judged.mending, style).splitlines()
+    yield intents.text(judged.verdicts, judged.declared, judged.mending, style, judged.mended).splitlines()
     changed = list(_changes(judged)) or [
         f"Kept again: {sanitize(one.intent.name)}. When the run began: {sanitize(said(one))}."
         for one in judged.corrected

@@ -60,8 +60,8 @@ OPENS = frozenset({"CreateRoute", "ReplaceNetworkAclEntry"})
 """What lets packets through waits while anything that they pass could not be read."""
 # What is not corrected while a read is denied, because it rests on what that read would say.
 RESTS_ON = {
-    "DescribeDBInstances": frozenset[str](),
-    "DescribeDBSubnetGroups": frozenset[str](),
+    "DescribeDBInstances": {"CreateRoute"},  # a database may be public that is not to be
+    "DescribeDBSubnetGroups": {"CreateRoute"},
     "DescribeInternetGateways": OPENS,
     "DescribeNetworkAcls": OPENS,
     "DescribeNetworkInterfaces": frozenset[str](),  # only intents rest on it
@@ -71,7 +71,7 @@ RESTS_ON = {
     "DescribeSubnets": ALL - {"RevokeSecurityGroupIngress"},
     "DescribeVpcAttribute": ALL,
     "DescribeVpcs": ALL,
-    "ListTagsForResource": frozenset[str](),
+    "ListTagsForResource": {"CreateRoute"},  # nothing is known of its subnet group, nor of its databases
 }
 
 

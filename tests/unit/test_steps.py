@@ -183,6 +183,14 @@ def test_nothing_is_opened_while_the_subnets_are_unknown() -> None:
     assert steps(look, [allow]).breach(allow)
 
 
+def test_no_way_in_is_opened_while_the_databases_are_unknown() -> None:
+    """One of them may be public that is not to be."""
+    look = unreadable(drifted(LOOK, OUT, routes=Routes()), "db_instance")
+    route = does((routes(OUT), ANYWHERE, GATEWAY))
+    assert steps(look, [route]).breach(route)
+    assert not steps(drifted(LOOK, OUT, routes=Routes()), [route]).breach(route)
+
+
 # Places that nobody declares.
 
 
