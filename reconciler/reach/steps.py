@@ -224,19 +224,21 @@ class Steps:
                     or not meet(gone.traffic, self._coming[other])
                 ):
                     continue
-                for carried in dict.fromkeys((end.carried, other.carried)):
+                for carried in ({end.carried}, {other.carried}, {end.carried, other.carried}):
                     kept, passed = self._kept_by(end, other, carried, later)
                     if not kept <= passed:
                         yield self._at(end, kept - passed, opens=False)
 
-    def _kept_by(self, end: End, other: End, carried: str, later: Network) -> tuple[Packets, Packets]:
-        """What machines with both groups must let through because of the other one, and what they do."""
-        before, final = (
-            of_groups(state, [group], end.side, self._carried(state, carried))
-            for state, group in ((self._before, end.machine), (self._final, other.machine))
-        )
-        passed = of_groups(later, [end.machine, other.machine], end.side, self._carried(later, carried))
-        return before & final, passed
+    def _kept_by(self, end: End, other: End, carried: set[str], later: Network) -> tuple[Packets, Packets]:
+        """What machines with both groups must let through because of the other one, and what they do, of the packets of
+        machines that carry all of `carried`.
+        """
+
+        def of(network: Network, *groups: Address) -> Packets:
+            names = frozenset().union(*(self._carried(network, one) for one in carried))
+            return of_groups(network, groups, end.side, names)
+
+        return of(self._before, end.machine) & of(self._final, other.machine), of(later, end.machine, other.machine)
 
     def _between_ends(self, now: dict[End, Packets], standing: dict[End, Standing], later: Network) -> Iterator[Breach]:
         """Two ends of which one is ahead and the other behind: what both let through, and neither state did."""

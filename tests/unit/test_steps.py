@@ -244,6 +244,14 @@ def test_a_rule_is_allowed_in_one_group_of_a_machine_before_it_is_revoked_in_the
     only_in_this_order(look, allow, revoke)
 
 
+def test_machines_that_let_each_other_in_by_either_of_two_groups_are_never_cut_off() -> None:
+    """Both machines have both groups: one rule names the one, the rule that takes its place names the other."""
+    own, other = RuleKey("tcp", 443, 443, APP), RuleKey("tcp", 443, 443, DB)
+    look = drifted(drifted(LOOK, DB, ingress=Ingress()), APP, ingress=Ingress({own: ""}))
+    allow, revoke = does((rules(DB, "ingress"), other, True)), does((rules(APP, "ingress"), own, None))
+    only_in_this_order(look, allow, revoke)
+
+
 def test_what_will_not_come_keeps_nothing_else_open() -> None:
     look = drifted(drifted(LOOK, DB, ingress=Ingress()), APP, ingress=Ingress({POSTGRES: ""}))
     allow, revoke = does((rules(DB, "ingress"), POSTGRES, True)), does((rules(APP, "ingress"), POSTGRES, None))
