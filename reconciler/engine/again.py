@@ -33,7 +33,7 @@ from reconciler.model import (
     Ref,
     Snapshot,
 )
-from reconciler.model.kind import Item, Kind, ObserveContext, ReadContext, naming
+from reconciler.model.kind import Item, Kind, ObserveContext, ReadContext, declared_ids, naming
 from reconciler.reach.network import (
     ACL_OF,
     DEFAULT_ACL,
@@ -263,11 +263,9 @@ class Again:
         return self._same(key, goal, is_)
 
     def _context(self, kind: Kind) -> ObserveContext:
-        declared = self._document.resources
         names: dict[str, Address] = {}
-        for ref, aws_id in self._handles.items():
-            if not ref.handle and ref.to in declared:
-                names |= naming(ref.to.kind, aws_id, ref.to)
+        for aws_id, at in declared_ids(self._handles, self._document):
+            names |= naming(at.kind, aws_id, at)
         vpc_id = self._handles.get(Ref(self._document.vpc), "")
         return ObserveContext(ReadContext(self._document, vpc_id, self._document.of_kind(kind.name)), {}, names)
 

@@ -23,6 +23,7 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
+from reconciler.model.kind import declared_ids
 from reconciler.reach.steps import Steps
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def _skipped(action: Action, unmet: list[ActionResult], spoiled: Container[Addre
     """Why an action is skipped after what happened before it; None if it is not."""
     if unmet:
         return Cause(Reason.DEPENDENCY, f"it depends on: {unmet[0].action.why}, which {_ending(unmet[0])}")
-    if action.operation.phase >= Phase.UNBIND and not action.closes and action.address in spoiled:
+    if action.needs_what_is_created and action.address in spoiled:
         return Cause(Reason.DEPENDENCY, "nothing is removed where something could not be created")
     return None
 
@@ -115,7 +116,7 @@ class _Progress:
         """The action has been done, or may have been."""
         self.uneven |= not certain
         if self._steps:
-            _advance(self._steps, action, certain=certain)
+            self._steps.advance(action, certain=certain)
         else:
             self._record.append((action, certain))
 
@@ -132,20 +133,11 @@ class _Progress:
         if not self._steps:
             self._steps = self._from_start()
             for one, certain in self._record:
-                _advance(self._steps, one, certain=certain)
+                self._steps.advance(one, certain=certain)
         if self._steps.lost:
             return Cause(Reason.STALE, "the outcome of too many calls is not known: another look is needed first")
-        if not (breach := self._steps.breach(action)):
-            return None
-        unless = "" if breach.reason is Reason.HELD_BY_INTENT else _UNEVEN
-        return Cause(breach.reason, f"{breach.message}{unless}")
-
-
-def _advance(steps: Steps, action: Action, *, certain: bool) -> None:
-    if certain:
-        steps.advance(action)
-    else:
-        steps.may_advance(action)
+        breach = self._steps.breach(action)
+        return breach.cause(_UNEVEN) if breach else None
 
 
 class _NotPermittedError(Exception):
@@ -285,8 +277,7 @@ class _Writer:
     def _id(self, ref: Ref) -> str:
         if ref not in self._handles and Ref(ref.to) in self._handles:
             # The same names as in a look: the address of what is declared, the id of all else, even if it is owned.
-            declared = self._document.resources
-            names = {aws_id: at.to for at, aws_id in self._handles.items() if not at.handle and at.to in declared}
+            names = dict(declared_ids(self._handles, self._document))
             for kind in REGISTRY.values():
                 if read := kind.observe.lazy_read(ref, self._handles[Ref(ref.to)]):
                     items = self._context.aws.read(read)

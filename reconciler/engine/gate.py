@@ -138,12 +138,11 @@ def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, 
         cause = held.get(index)
         if not cause and (before := sorted(plan.needs[index] & held.keys())):
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that is held: {plan.actions[before[0]].why}")
-        takes_away = action.operation.phase >= Phase.UNBIND and not action.closes
-        if not cause and takes_away and action.address in not_created:
+        if not cause and action.needs_what_is_created and action.address in not_created:
             cause = Cause(Reason.DEPENDENCY, "nothing is removed where something to be created is held")
         if not cause and steps and index in coming and (breach := steps.breach(action)):
             left_out = [one for one in gate.wanted or plan.actions if one.effect and one not in coming.values()]
-            cause = _would(breach, left_out)
+            cause = breach.cause(_unless(breach, left_out))
         if cause:
             held[index] = cause
             not_created |= {action.address} if action.operation.phase <= Phase.BIND else set()
@@ -156,7 +155,7 @@ def _coming(plan: Plan, out: Iterable[int]) -> dict[int, Action]:
     """The actions of the plan without these, and without what `apply` skips because of them."""
     missing, not_created = set(out), set[Address]()
     for index, action in enumerate(plan.actions):
-        removes = action.operation.phase >= Phase.UNBIND and not action.closes and action.address in not_created
+        removes = action.needs_what_is_created and action.address in not_created
         if index not in missing and (removes or plan.needs[index] & missing):
             missing.add(index)
         if index in missing and action.operation.phase <= Phase.BIND:
@@ -164,12 +163,10 @@ def _coming(plan: Plan, out: Iterable[int]) -> dict[int, Action]:
     return {index: one for index, one in enumerate(plan.actions) if index not in missing}
 
 
-def _would(breach: Breach, left_out: Iterable[Action]) -> Cause:
-    if breach.reason is Reason.HELD_BY_INTENT:
-        return Cause(breach.reason, breach.message)
-    near = sorted(left_out, key=lambda one: one.address != breach.machine)
-    undone = f", as long as this is not done at {near[0].address}: {near[0].why}" if near else ""
-    return Cause(breach.reason, f"{breach.message}{undone}")
+def _unless(breach: Breach, left_out: Iterable[Action]) -> str:
+    """What is not done that would make the call safe, as far as can be told: rather something at the same machine."""
+    near = min(left_out, key=lambda one: one.address != breach.machine, default=None)
+    return f", as long as this is not done at {near.address}: {near.why}" if near else ""
 
 
 def _barrier(

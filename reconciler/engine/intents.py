@@ -9,7 +9,8 @@ from functools import cached_property
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY, live_network
-from reconciler.model import Action, Cause, Finding, Outcome, Reason, Ref, Snapshot
+from reconciler.model import Action, Cause, Finding, Outcome, Reason, Snapshot
+from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import traffic_at
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.forbidden import Forbidden
@@ -55,7 +56,8 @@ class JudgedIntents:
     @property
     def mending(self) -> Mending | None:
         """What mends all that is broken and stays so."""
-        return together(tuple(one for one in self.verdicts if one not in self.mended), self.context)
+        mended = self.mended
+        return together(tuple(one for one in self.verdicts if one not in mended), self.context)
 
     def count(self, status: Status) -> int:
         return sum(one.status is status for one in self.verdicts)
@@ -88,43 +90,28 @@ def judge_run(
     """The judgement of a run: of its first look, of its last one (None: there was no other), and of the network as the
     actions that are `planned`, and not done, would leave it.
     """
-    before, context, network = _judge(document, first)
-    verdicts = coming = before
+    look = live_network(first)
+    context = _contexts(document, first, look)
+    verdicts = before = judge(document.intents, context(look))
     if last is not None:
-        verdicts, context, network = _judge(document, last)
-        coming = verdicts
-    if effects := [effect for action in planned for effect in action.effect]:
-        coming, _, _ = _judge(document, last or first, network.after(effects))
-    return JudgedIntents(document, before, verdicts, coming, context)
+        look = live_network(last)
+        context = _contexts(document, last, look)
+        verdicts = judge(document.intents, context(look))
+    effects = [effect for action in planned for effect in action.effect]
+    coming = judge(document.intents, context(look.after(effects))) if effects else verdicts
+    return JudgedIntents(document, before, verdicts, coming, context(look))
 
 
-def _judge(
-    document: Document, snapshot: Snapshot, network: Network | None = None
-) -> tuple[tuple[Verdict, ...], JudgeContext, Network]:
-    """The verdicts on a look, or on another state of the network that it saw."""
-    seen = live_network(snapshot)
-    there = standing(document, seen, snapshot.interfaces or (), _names(document, snapshot))
-    context = live(document, network or seen, there)
-    return judge(document.intents, context), context, network or seen
+def _contexts(document: Document, snapshot: Snapshot, look: Network) -> Callable[[Network], JudgeContext]:
+    """What judging the network of a look needs, and any other state of it: who stands where stays as it was seen."""
+    names = dict(declared_ids(snapshot.handles, document))
+    there = standing(document, look, snapshot.interfaces or (), names)
+    return lambda network: live(document, network, there)
 
 
 def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], Forbidden]:
     """What the intents of the document forbid the calls of a plan, given the network of a look."""
-
-    def of(look: Network) -> Forbidden:
-        there = standing(document, look, snapshot.interfaces or (), _names(document, snapshot))
-        return Forbidden(document.intents, lambda network: live(document, network, there), look)
-
-    return of
-
-
-def _names(document: Document, snapshot: Snapshot) -> dict[str, Address]:
-    """The address of each id that is declared."""
-    return {
-        aws_id: ref.to
-        for ref, aws_id in snapshot.handles.items()
-        if ref == Ref(ref.to) and ref.to in document.resources
-    }
+    return lambda look: Forbidden(document.intents, _contexts(document, snapshot, look), look)
 
 
 def _finding(one: Verdict) -> Finding:

@@ -214,7 +214,7 @@ def _behind(actions: list[Action], impossible: Mapping[int, Finding]) -> dict[in
             chains[link] = reasons[index]
         elif action.chain and link in chains:
             behind[index] = chains[link]
-        elif action.operation.phase >= Phase.UNBIND and not action.closes and action.address in not_created:
+        elif action.needs_what_is_created and action.address in not_created:
             behind[index] = not_created[action.address]
     return behind
 
@@ -293,13 +293,13 @@ def _order(actions: list[Action], edges: list[set[int]], steps: Steps) -> tuple[
     ready = sorted(key(index) for index, earlier in enumerate(waiting) if not earlier)
     order: list[int] = []
     breaches: dict[int, Breach] = {}
-    while ready:
+    while len(breaches) < len(ready):
+        *_, index = ready[len(breaches)]
+        if found := steps.breach(actions[index]):
+            breaches[index] = found
+            continue
+        del ready[len(breaches)]
         breaches = {}
-        allowed = next((one for one in ready if not _breaks(steps, actions, one[-1], breaches)), None)
-        if allowed is None:
-            break
-        ready.remove(allowed)
-        index = allowed[-1]
         order.append(index)
         steps.advance(actions[index])
         for one in later[index]:
@@ -307,13 +307,6 @@ def _order(actions: list[Action], edges: list[set[int]], steps: Steps) -> tuple[
             if not waiting[one]:
                 insort(ready, key(one))
     return order, _stuck(actions, edges, set(range(len(actions))) - set(order), breaches)
-
-
-def _breaks(steps: Steps, actions: list[Action], index: int, breaches: dict[int, Breach]) -> bool:
-    """Whether this action would break a rule if it came next; then `breaches` says how."""
-    if found := steps.breach(actions[index]):
-        breaches[index] = found
-    return bool(found)
 
 
 def _stuck(

@@ -144,6 +144,13 @@ def naming(kind: str, aws_id: str, address: Address) -> dict[str, Address]:
     return {aws_id: address, Address.of(kind, aws_id): address}
 
 
+def declared_ids(handles: Mapping[Ref, str], document: Document) -> Iterator[tuple[str, Address]]:
+    """The id of everything that is declared, with its address. All else is called by its id, even if it is owned. A DB
+    instance and its subnet group may have the same id.
+    """
+    return ((aws_id, ref.to) for ref, aws_id in handles.items() if not ref.handle and ref.to in document.resources)
+
+
 def _nothing(*_: Any) -> tuple[()]:
     return ()
 

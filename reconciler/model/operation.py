@@ -157,6 +157,11 @@ class Action:
         return self.operation.affects_traffic and (self.moves or not self.closes)
 
     @property
+    def needs_what_is_created(self) -> bool:
+        """Whether it must not be done if something could not be created at its address: it removes what is in use."""
+        return self.operation.phase >= Phase.UNBIND and not self.closes
+
+    @property
     def touches_traffic(self) -> bool:
         return self.risk is not Risk.COSMETIC and self.operation.phase is not Phase.CREATE
 

@@ -107,6 +107,8 @@ class Packets:
 
 
 NOTHING = Packets()
+EVERYTHING = Packets(((IPV4, ((0, LINE), (1 << 32, ()))), (IPV6, ((0, LINE), (1 << 128, ())))))
+"""All packets of all addresses."""
 
 
 def of_rule(key: RuleKey) -> Packets:

@@ -10,11 +10,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from desired_state.fields import ANY, NOWHERE, AclEntry, Address, RuleKey, is_cidr, network
-from reconciler.packets.traffic import NOTHING, Packets, of_acl, of_rules
-from reconciler.reach.network import BLACKHOLE, UNREADABLE, USABLE, Network
+from reconciler.packets.traffic import EVERYTHING, NOTHING, Packets, of_acl, of_rules
+from reconciler.reach.network import (
+    BLACKHOLE,
+    UNREADABLE,
+    USABLE,
+    Network,
+    is_egress_only,
+    is_internet_gateway,
+    is_nat,
+)
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
-EVERYTHING = of_acl({number: AclEntry("allow", "all", ANY, ANY, cidr) for number, cidr in enumerate(ANYWHERE)})
 
 
 def of_groups(network_: Network, groups: Iterable[Address], side: str, carried: frozenset[str]) -> Packets:
@@ -43,7 +50,7 @@ def of_acl_at(network_: Network, subnet: Address, side: str) -> Packets | None:
     acl = network_.acl_of(subnet)
     if acl == NOWHERE or acl in network_[UNREADABLE]:
         return None
-    return _by_acl(tuple(sorted(network_.entries(acl, side).items())))
+    return of_entries(tuple(sorted(network_.entries(acl, side).items())))
 
 
 def routes_unknown(network_: Network, subnet: Address) -> bool:
@@ -65,12 +72,9 @@ def of_routes_at(network_: Network, subnet: Address, *, inwards: bool, public: b
     dead = frozenset(
         via
         for via in routes.values()
-        if (inwards and via.startswith(_OUTWARDS_ONLY)) or _is_dead(network_, via, unknown=unknown)
+        if (inwards and (is_nat(via) or is_egress_only(via))) or _is_dead(network_, via, unknown=unknown)
     )
     return _by_routes(tuple(sorted(routes.items())), dead, network_.local, public)
-
-
-_OUTWARDS_ONLY = ("nat_gateway/", "nat-", "eigw-")
 
 
 def _is_dead(network_: Network, target: str, *, unknown: bool) -> bool:
@@ -81,13 +85,9 @@ def _is_dead(network_: Network, target: str, *, unknown: bool) -> bool:
     return target not in network_[USABLE] and not (unknown and network_.blind(kind))
 
 
-def is_internet_gateway(target: str) -> bool:
-    """Whether a route's target is an internet gateway, by its address or its id."""
-    return target.startswith(("internet_gateway/", "igw-"))
-
-
 @lru_cache(maxsize=4096)
-def _by_acl(acl: tuple[tuple[int, AclEntry], ...]) -> Packets:
+def of_entries(acl: tuple[tuple[int, AclEntry], ...]) -> Packets:
+    """What the entries of one direction of an ACL let through, memoized."""
     return of_acl(dict(acl))
 
 

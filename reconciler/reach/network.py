@@ -88,6 +88,26 @@ class Whole(Enum):
 WHOLE = Whole.WHOLE
 
 
+def is_prefix_list(peer: str) -> bool:
+    """Whether the peer of a rule, or the destination of a route, is a prefix list."""
+    return peer.startswith("pl-")
+
+
+def is_internet_gateway(target: str) -> bool:
+    """Whether a route's target is an internet gateway, declared or not."""
+    return target.startswith(("internet_gateway/", "igw-"))
+
+
+def is_nat(target: str) -> bool:
+    """Whether a route's target is a NAT gateway."""
+    return target.startswith(("nat_gateway/", "nat-"))
+
+
+def is_egress_only(target: str) -> bool:
+    """Whether a route's target is an egress-only internet gateway."""
+    return target.startswith(("egress_only_internet_gateway/", "eigw-"))
+
+
 def rules(group: Address, side: str) -> Cell:
     """The cell of a group's rules."""
     return Cell(Table.RULES, group, side)

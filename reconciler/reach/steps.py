@@ -24,9 +24,9 @@ from itertools import product
 from typing import NamedTuple
 
 from desired_state.fields import Address, is_cidr
-from reconciler.model import Action, Effect, Reason
-from reconciler.packets.traffic import NOTHING, Cuts, Packets, meet
-from reconciler.reach.layers import EVERYTHING, at, of_acl_at, of_groups, of_routes_at, routes_unknown
+from reconciler.model import Action, Cause, Effect, Reason
+from reconciler.packets.traffic import EVERYTHING, NOTHING, Cuts, Packets, meet
+from reconciler.reach.layers import at, of_acl_at, of_groups, of_routes_at, routes_unknown
 from reconciler.reach.network import (
     GROUPS_OF,
     PLACE_OF,
@@ -35,6 +35,7 @@ from reconciler.reach.network import (
     SUBNETS_OF,
     Network,
     Table,
+    is_prefix_list,
     rules,
 )
 
@@ -88,6 +89,11 @@ class Breach(NamedTuple):
     machine: Address
     message: str
 
+    def cause(self, unless: str) -> Cause:
+        """Why the call is not made; `unless` says what would have to be so. For an intent, nothing would do."""
+        held = self.reason is Reason.HELD_BY_INTENT
+        return Cause(self.reason, self.message if held else f"{self.message}{unless}")
+
 
 type Forbids = Callable[[Network], Callable[[Network], Breach | None]]
 """Makes, of the live network, what an intent of the document has against any other state of it (None: nothing)."""
@@ -125,57 +131,53 @@ class Steps:
         self._ends = list(dict.fromkeys(self._all_ends()))
         self._subnets = [end for end in self._ends if not end.machine and end.side != REPLIES]
         self._filters = [end for end in self._ends if end.machine and end.machine not in self._databases]
-        self._filter_set = frozenset(self._filters)
         self._old = {end: self._passed(self._before, end) for end in self._ends}
         self._new = {end: self._passed(self._wanted, end, unknown=False) for end in self._ends}
-        self._kept = {end: self._old[end] & self._passed(self._final, end) for end in self._ends}
-        self._coming = {end: (self._passed(self._final, end) - old).traffic for end, old in self._old.items()}
-        self._judged: tuple[Action, list[tuple[Breach | None, _State]]] | None = None
+        final = {end: self._passed(self._final, end) for end in self._ends}
+        self._kept = {end: old & final[end] for end, old in self._old.items()}
+        self._coming = {end: (final[end] - old).traffic for end, old in self._old.items()}
+        self._judged: tuple[Action, list[_After]] | None = None
         self._states = [_State(self._before, {end: self._standing(self._old[end], end) for end in self._ends})]
 
     def breach(self, action: Action) -> Breach | None:
         """How the action would break a rule if it came next; None if it would not."""
         if self._idle or not action.effect:
             return None
-        self._judged = action, [self._judge(state, action) for state in self._states]
-        return next((found for found, _ in self._judged[1] if found), None)
+        after = [self._after(state, action) for state in self._states]
+        self._judged = action, after
+        breaches = (self._broken(state.network, action, *one) for state, one in zip(self._states, after, strict=True))
+        return next(filter(None, breaches), None)
 
-    def advance(self, action: Action) -> None:
-        """The action has been done."""
-        if action.effect and not self._idle:
-            self._states = self._after(action)
-
-    def may_advance(self, action: Action) -> None:
-        """It is not known whether the action has been done, or whether it is in force yet."""
-        if action.effect and not self._idle:
-            self._states += self._after(action)
+    def advance(self, action: Action, *, certain: bool = True) -> None:
+        """The action has been done; if not `certain`, it is not known whether it has, or whether it is in force yet."""
+        if self._idle or not action.effect:
+            return
+        judged, after = self._judged or (None, [])
+        self._judged = None
+        if judged is not action:
+            after = [self._after(state, action) for state in self._states]
+        self._states = [*(() if certain else self._states), *(later for _, later in after)]
 
     @property
     def lost(self) -> bool:
         """Whether too little is known of the network's state to do anything else."""
         return not self._idle and len(self._states) > MOST_STATES
 
-    def _after(self, action: Action) -> list[_State]:
-        if not self._judged or self._judged[0] is not action:
-            self._judged = action, [self._judge(state, action) for state in self._states]
-        _, judged = self._judged
-        self._judged = None
-        return [state for _, state in judged]
-
-    def _judge(self, state: _State, action: Action) -> tuple[Breach | None, _State]:
+    def _after(self, state: _State, action: Action) -> _After:
         later = state.network.after(action.effect)
-        touched = list(self._touched(action.effect, state.network, later))
-        now = {end: self._passed(later, end) for end in touched}
+        now = {end: self._passed(later, end) for end in self._touched(action.effect, state.network, later)}
         standing = state.standing | {end: self._standing(packets, end) for end, packets in now.items()}
-        found = (
-            next(self._through_unknown_routes(action.effect, later), None)
+        return _After(now, _State(later, standing))
+
+    def _broken(self, network: Network, action: Action, now: dict[End, Packets], later: _State) -> Breach | None:
+        return (
+            next(self._through_unknown_routes(action.effect, later.network), None)
             or next(self._alone(now), None)
-            or next(self._by_both(now, standing, later), None)
-            or next(self._between_groups(now, state.network, later), None)
-            or next(self._between_ends(now, standing, later), None)
-            or self._forbids(later)
+            or next(self._by_both(now, later), None)
+            or next(self._between_groups(now, network, later.network), None)
+            or next(self._between_ends(now, later), None)
+            or self._forbids(later.network)
         )
-        return found, _State(later, standing)
 
     def _through_unknown_routes(self, effects: Iterable[Effect], later: Network) -> Iterator[Breach]:
         """A target that becomes usable opens every route to it, also in a table that could not be read."""
@@ -193,7 +195,7 @@ class Steps:
             if not kept <= packets:
                 yield self._at(end, kept - packets, opens=False)
 
-    def _by_both(self, now: dict[End, Packets], standing: dict[End, Standing], later: Network) -> Iterator[Breach]:
+    def _by_both(self, now: dict[End, Packets], later: _State) -> Iterator[Breach]:
         """What a machine of a group in a subnet lets through, if its group is ahead and the subnet behind, or the other
         way round.
         """
@@ -201,11 +203,11 @@ class Steps:
         for end in now:
             others = self._filters if end.place != NEAR else self._subnets
             for other in others if end.machine not in self._databases else ():
-                mine, theirs = standing[end], standing[other]
+                mine, theirs = later.standing[end], later.standing[other]
                 if other.side == end.side and (meet(mine.ahead, theirs.behind) or meet(mine.behind, theirs.ahead)):
                     found[_both(end, other)] = None
         for both in found:
-            if not (packets := self._passed(later, both)) <= (allowed := self._allowed(both)):
+            if not (packets := self._passed(later.network, both)) <= (allowed := self._allowed(both)):
                 yield self._at(both, packets - allowed, opens=True)
 
     def _allowed(self, end: End) -> Packets:
@@ -214,7 +216,7 @@ class Steps:
     def _between_groups(self, now: dict[End, Packets], network: Network, later: Network) -> Iterator[Breach]:
         """A machine with two groups: what one no longer lets through, and the other does not let through yet."""
         for end, packets in now.items():
-            if end not in self._filter_set:
+            if not end.machine or end.machine in self._databases:
                 continue
             gone = (self._passed(network, end) - packets) & self._old[end]
             for other in self._filters if gone else ():
@@ -240,20 +242,20 @@ class Steps:
 
         return of(self._before, end.machine) & of(self._final, other.machine), of(later, end.machine, other.machine)
 
-    def _between_ends(self, now: dict[End, Packets], standing: dict[End, Standing], later: Network) -> Iterator[Breach]:
+    def _between_ends(self, now: dict[End, Packets], later: _State) -> Iterator[Breach]:
         """Two ends of which one is ahead and the other behind: what both let through, and neither state did."""
         pairs: dict[tuple[End, End], None] = {}
         for end in now:
-            mine = standing[end]
-            for other, theirs in standing.items() if mine.ahead or mine.behind else ():
+            mine = later.standing[end]
+            for other, theirs in later.standing.items() if mine.ahead or mine.behind else ():
                 if other.side == end.side:
                     continue
                 if meet(mine.ahead, theirs.behind):
-                    pairs |= dict.fromkeys(self._pairs(end, other, later))
+                    pairs |= dict.fromkeys(self._pairs(end, other, later.network))
                 if meet(mine.behind, theirs.ahead):
-                    pairs |= dict.fromkeys(self._pairs(other, end, later))
+                    pairs |= dict.fromkeys(self._pairs(other, end, later.network))
         for ahead, behind in pairs:
-            here, there = self._from(ahead, behind, later), self._from(behind, ahead, later)
+            here, there = self._from(ahead, behind, later.network), self._from(behind, ahead, later.network)
             if meet((here.now - here.old).traffic, (there.now - there.new).traffic):
                 yield self._at(ahead, here.now - here.old, opens=True)
 
@@ -298,7 +300,7 @@ class Steps:
         if carried in self._databases:
             return end.machine == carried
         groups = network[GROUPS_OF].get(end.machine)
-        return groups is None or not carried or carried in groups or carried.startswith("pl-")
+        return groups is None or not carried or carried in groups or is_prefix_list(carried)
 
     def _standing(self, packets: Packets, end: End) -> Standing:
         if end.side == REPLIES:
@@ -423,6 +425,13 @@ class _State(NamedTuple):
 
     network: Network
     standing: dict[End, Standing]
+
+
+class _After(NamedTuple):
+    """What a call makes of a state, and what the ends that it touches let through then."""
+
+    now: dict[End, Packets]
+    later: _State
 
 
 def _changed_databases(effects: Iterable[Effect], before: Network, wanted: Network) -> list[Address]:

@@ -29,7 +29,7 @@ from reconciler.aws.ec2 import (
     tags_of,
 )
 from reconciler.kinds.route_table.imported import IMPORT
-from reconciler.kinds.route_table.lost_routes import OUTSIDE, lost_routes, others_on_main
+from reconciler.kinds.route_table.lost_routes import lost_routes, others_on_main
 from reconciler.kinds.route_table.route_steps import overlap, route_order, sent_right
 from reconciler.model import (
     ABSENT,
@@ -70,7 +70,7 @@ from reconciler.model.kind import (
     Traffic,
 )
 from reconciler.packets.partial import corrected, coupled
-from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, routes_by_aws, whole
+from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, is_internet_gateway, routes_by_aws, whole
 from reconciler.reach.network import MAIN as MAIN_CELL
 from reconciler.reach.network import routes as cell
 
@@ -456,7 +456,7 @@ def stays(one: Difference, snapshot: Snapshot) -> Iterable[Address]:
 
 
 def lets_in(one: Difference) -> bool:
-    return one.field == "routes" and str(one.have).startswith(OUTSIDE)
+    return one.field == "routes" and is_internet_gateway(str(one.have))
 
 
 def exposure(one: Difference, past: bool) -> Exposure | None:  # noqa: FBT001 (the contract's signature)

@@ -15,9 +15,7 @@ from desired_state.fields import Address
 from desired_state.network import RouteTable
 from reconciler.model import Evidence
 from reconciler.model.kind import PlanContext
-
-OUTSIDE = ("internet_gateway/", "igw-")
-"""How the target of a route to the internet begins."""
+from reconciler.reach.network import is_internet_gateway
 
 
 class Lost(NamedTuple):
@@ -40,7 +38,7 @@ def lost_routes(context: PlanContext, subnet: Address, to: Address | None, *, wi
     if not lost:
         return None
     routes = " and ".join(f"{destination} via {via}" for destination, via in sorted(lost.items()))
-    closes = any(via.startswith(OUTSIDE) and later.routes.get(at) != via for at, via in now.declarable.items())
+    closes = any(is_internet_gateway(via) and later.routes.get(at) != via for at, via in now.declarable.items())
     certain = not with_main and _certain(context, now.table) and _certain(context, later.id) and later.in_use
     if closes or certain:
         return Lost(f"{subnet} loses {routes}, which AWS made", held=False)

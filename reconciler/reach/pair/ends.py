@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from typing import NamedTuple
 
 from desired_state.fields import Address, network
+from desired_state.intents import INTERNET_IPV6, NOT_INTERNET
 from reconciler.packets.traffic import Cuts, join, less, meet
 
 type Ports = tuple[int, int]
@@ -34,7 +35,7 @@ class Ranges:
         families: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
         for version, first, last in map(network, cidrs):
             families[version].append((first, last + 1))
-        return cls(_united(families[4]), _united(families[6]))
+        return cls(join(*families[4]), join(*families[6]))
 
     def __and__(self, other: Ranges) -> Ranges:
         return Ranges(meet(self.ipv4, other.ipv4), meet(self.ipv6, other.ipv6))
@@ -65,16 +66,6 @@ def cidrs_of(addresses: Cuts, *, ipv6: bool) -> tuple[str, ...]:
         for first, end in zip(addresses[::2], addresses[1::2], strict=True)
         for cidr in summarize_address_range(address(first), address(end - 1))
     )
-
-
-def _united(intervals: list[tuple[int, int]]) -> Cuts:
-    cuts: list[int] = []
-    for first, end in sorted(intervals):
-        if cuts and first <= cuts[-1]:
-            cuts[-1] = max(cuts[-1], end)
-        else:
-            cuts += (first, end)
-    return tuple(cuts)
 
 
 class Endpoint(NamedTuple):
@@ -108,14 +99,9 @@ class External(NamedTuple):
 
 type End = Endpoint | External
 
-_SPECIAL = (
-    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
-    *("192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"),
-)
-"""The special-purpose networks that are no part of the internet (RFC 6890). The documentation networks are left in:
-examples and tests are written with them."""
-INTERNET = Ranges.of("0.0.0.0/0") - Ranges.of(*_SPECIAL) | Ranges.of("2000::/3")
-"""The addresses that an internet gateway carries packets to and from."""
+INTERNET = Ranges.of("0.0.0.0/0") - Ranges.of(*NOT_INTERNET) | Ranges.of(INTERNET_IPV6)
+"""The addresses that an internet gateway carries packets to and from. The documentation networks are left in: examples
+and tests are written with them."""
 
 
 def internet(local: Iterable[str]) -> External:

@@ -12,15 +12,15 @@ from functools import lru_cache
 from typing import Any
 
 from desired_state.fields import NOWHERE, AclEntry, Address, RuleKey, is_cidr, network
-from reconciler.packets.traffic import IPV4, IPV6, LINE, NOTHING, Cuts, Packets, box, join, meet, of_acl
-from reconciler.reach.network import entries, rules
+from reconciler.packets.traffic import EVERYTHING, IPV4, IPV6, LINE, NOTHING, Cuts, Packets, box, join, meet
+from reconciler.reach.layers import of_entries
+from reconciler.reach.network import entries, is_prefix_list, rules
 from reconciler.reach.pair.topology import Topology
 
 EVERY_ADDRESS = (0, 1 << 32), (0, 1 << 128)
 """All addresses of IPv4 and of IPv6."""
 BEYOND = EVERY_ADDRESS[1][1] + 1
 """Behind the last address of either family."""
-ANYTHING = Packets(tuple((space, ((0, LINE), (EVERY_ADDRESS[space == IPV6][1], ()))) for space in (IPV4, IPV6)))
 
 type Box = tuple[int, int, Cuts]
 """What a rule matches: from an address up to another (excluded), and the traffic."""
@@ -109,9 +109,9 @@ def _clipped(line: Line, ranges: Cuts) -> Line:
     return starts, bands
 
 
-NO_ACL = Acl(ANYTHING, ANYTHING)
+NO_ACL = Acl(EVERYTHING, EVERYTHING)
 """What a packet crosses that does not leave its subnet (VPC user guide, network ACLs)."""
-UNKNOWN_ACL = Acl(NOTHING, ANYTHING)
+UNKNOWN_ACL = Acl(NOTHING, EVERYTHING)
 
 
 class Groups:
@@ -210,7 +210,7 @@ def acl_of(topology: Topology, subnet: Address, side: str) -> Acl:
 
 @lru_cache(maxsize=1024)
 def _acl(acl: tuple[tuple[int, AclEntry], ...]) -> Acl:
-    allowed = of_acl(dict(acl))
+    allowed = of_entries(acl)
     return Acl(allowed, allowed)
 
 
@@ -280,11 +280,6 @@ def _together(parts: Iterable[Groups]) -> Groups:
             peers[group] = join(peers.get(group, ()), cuts)
     boxes = tuple(one for part in parts for one in part.boxes[0]), tuple(one for part in parts for one in part.boxes[1])
     return Groups(boxes, peers, lists, elsewhere, any(part.unknown for part in parts))
-
-
-def is_prefix_list(peer: str) -> bool:
-    """Whether the peer of a rule, or the destination of a route, is a prefix list."""
-    return peer.startswith("pl-")
 
 
 @lru_cache(maxsize=4096)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from desired_state.fields import NOWHERE, Address, RuleKey, is_cidr, network
 from reconciler.packets.traffic import Cuts, box, less
-from reconciler.reach.network import BLACKHOLE, entries, rules
+from reconciler.reach.network import BLACKHOLE, entries, is_prefix_list, rules
 from reconciler.reach.pair.ends import CLIENT_PORTS, End, Endpoint, External, Ports
-from reconciler.reach.pair.filters import acl_of, group_of, groups_of, is_elsewhere, is_prefix_list
+from reconciler.reach.pair.filters import acl_of, group_of, groups_of, is_elsewhere
 from reconciler.reach.pair.path import Flow, Hop, Why, replies
 from reconciler.reach.pair.routing import NAT_CARRIES, Piece, Way, inside_by, pieces, table_of
 from reconciler.reach.pair.topology import Topology

@@ -14,9 +14,20 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import NAMED_PROTOCOLS, NOWHERE, Address, is_cidr, network
 from reconciler.packets.traffic import STRETCH, Cuts, join, less, meet
-from reconciler.reach.network import BLACKHOLE, LOCAL, TABLE_OF, USABLE, routes, routes_by_aws
+from reconciler.reach.network import (
+    BLACKHOLE,
+    LOCAL,
+    TABLE_OF,
+    USABLE,
+    is_egress_only,
+    is_internet_gateway,
+    is_nat,
+    is_prefix_list,
+    routes,
+    routes_by_aws,
+)
 from reconciler.reach.pair.ends import INTERNET, Endpoint, External
-from reconciler.reach.pair.filters import EVERY_ADDRESS, Where, is_prefix_list, where
+from reconciler.reach.pair.filters import EVERY_ADDRESS, Where, where
 from reconciler.reach.pair.path import Why
 from reconciler.reach.pair.topology import Topology
 
@@ -323,21 +334,6 @@ class _Asked(NamedTuple):
     def _doubt(whys: list[Why | None]) -> Why:
         """Why it is not known, if one of several routes applies."""
         return next((why for why in whys if why is not None and not why.certain), Why.PREFIX_LIST)
-
-
-def is_internet_gateway(target: str) -> bool:
-    """Whether a route's target is an internet gateway, declared or not."""
-    return target.startswith(("internet_gateway/", "igw-"))
-
-
-def is_nat(target: str) -> bool:
-    """Whether a route's target is a NAT gateway."""
-    return target.startswith(("nat_gateway/", "nat-"))
-
-
-def is_egress_only(target: str) -> bool:
-    """Whether a route's target is an egress-only internet gateway."""
-    return target.startswith(("egress_only_internet_gateway/", "eigw-"))
 
 
 def is_far(target: str) -> bool:
