@@ -27,6 +27,7 @@ from tests.support.cases import (
     told,
     writes,
 )
+from tests.support.moves import use_table
 from tests.support.runs import Network, document
 
 VPC = "vpc/MyVPC"
@@ -65,8 +66,7 @@ def table(net: Network) -> str:
 
 
 def move(net: Network, subnet: str, to: str) -> None:
-    held = association(net, subnet)["RouteTableAssociationId"]
-    net.outsider("ec2").replace_route_table_association(AssociationId=held, RouteTableId=to)
+    use_table(net.outsider("ec2"), net.id(subnet), to)
 
 
 def endpoint(net: Network, *tables: str) -> str:

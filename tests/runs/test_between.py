@@ -22,7 +22,6 @@ from tests.support.cases import (
     ANYWHERE,
     Deed,
     Edit,
-    association,
     built,
     calm,
     database,
@@ -34,6 +33,7 @@ from tests.support.cases import (
     permission,
     told,
 )
+from tests.support.moves import use_table
 from tests.support.outsider import Deed as Done
 from tests.support.outsider import Outsider, deeds, sequences
 from tests.support.packets import State, violations
@@ -116,15 +116,7 @@ def default_entry(net: Network) -> None:
 
 def associated(subnet: str, table: str) -> Deed:
     def deed(net: Network) -> None:
-        ec2 = net.outsider("ec2")
-        if found := ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [net.id(subnet)]}])[
-            "RouteTables"
-        ]:
-            one = association(net, subnet)["RouteTableAssociationId"]
-            ec2.replace_route_table_association(AssociationId=one, RouteTableId=net.id(table))
-        else:
-            assert found == []
-            ec2.associate_route_table(SubnetId=net.id(subnet), RouteTableId=net.id(table))
+        use_table(net.outsider("ec2"), net.id(subnet), net.id(table))
 
     return deed
 

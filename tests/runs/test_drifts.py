@@ -8,11 +8,11 @@ import pytest
 
 from lab.drifts import DRIFTS, Drift
 from tests.support.packets import violations
-from tests.support.runs import Network, document, drifted
+from tests.support.runs import Network, document, drifted, without_intents
 
 
 def test_a_calm_run_makes_nine_reads_and_no_write(net: Network) -> None:
-    report = net.run(document(lambda written: None))
+    report = net.run(document(without_intents))
     assert report.in_sync
     assert (report.reads, report.writes) == (9, 0)
 

@@ -36,6 +36,7 @@ from tests.support.auditor import (
     table_of,
 )
 from tests.support.existing import Existing, Worlds
+from tests.support.moves import use_table
 from tests.support.runs import Clock
 from tests.support.sampling import sampled
 
@@ -220,12 +221,7 @@ class Scene:
         return self.world.means[self.world.of(kind)[index]]
 
     def move(self, subnet: str, table: str) -> None:
-        by_subnet = [{"Name": "association.subnet-id", "Values": [subnet]}]
-        (held,) = self.ec2.describe_route_tables(Filters=by_subnet)["RouteTables"]
-        association = next(each for each in held["Associations"] if each.get("SubnetId") == subnet)
-        self.ec2.replace_route_table_association(
-            AssociationId=association["RouteTableAssociationId"], RouteTableId=table
-        )
+        use_table(self.ec2, subnet, table)
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from reconciler.model import Outcome, Reason
 from reconciler.reach.judge.intents import Status, Verdict
 from reconciler.report.as_json import as_json
 from reconciler.report.text import text
-from tests.support.runs import Network, document
+from tests.support.runs import Network, document, without_intents
 
 FRONT = "from outside only the front door"
+HTTPS = "the front door answers HTTPS"
 DATABASE = "nobody outside reaches the database"
 ALONE = "nobody but the back end reaches the database"
 READ = "DescribeNetworkInterfaces"
@@ -27,10 +28,6 @@ def known(report: Any) -> dict[str, Verdict]:
 
 def not_kept(report: Any) -> dict[str, str]:
     return {name: str(one.status) for name, one in known(report).items() if one.status is not Status.KEPT}
-
-
-def without_intents(written: dict[str, Any]) -> None:
-    del written["intents"], written["workloads"]
 
 
 def opened_to_ssh(net: Network) -> None:
@@ -126,6 +123,33 @@ def test_a_drift_that_breaks_an_intent_is_told_by_a_plan_with_what_the_plan_does
     assert f"After this plan kept, now broken: {FRONT}" in shown
     (told,) = [one for one in as_json(report)["intents"] if one["name"] == FRONT]
     assert (told["status"], told["before"], told["after_plan"]) == ("broken", "broken", "kept")
+
+
+def test_what_a_plan_mends_is_one_line_and_offers_no_mend_of_its_own(net: Network) -> None:
+    net.outsider("ec2").delete_route(
+        RouteTableId=net.id("route_table/PublicRouteTable"), DestinationCidrBlock="0.0.0.0/0"
+    )
+    report = net.plan()
+    assert report.intents
+    assert {one.intent.name for one in report.intents.mended} == set(not_kept(report)) == {FRONT, HTTPS}
+    assert report.intents.mending is None
+    told = text(report)
+    assert told.count("\n  the plan mends it\n") == len((FRONT, HTTPS))
+    assert "no route" not in told
+
+
+def test_what_no_plan_mends_is_explained_with_its_mend(net: Network) -> None:
+    def without_route(written: dict[str, Any]) -> None:
+        written["resources"]["route_table"]["PublicRouteTable"]["routes"] = {}
+        written["intents"] = [one for one in written["intents"] if one["name"] == HTTPS]
+
+    net.outsider("ec2").delete_route(
+        RouteTableId=net.id("route_table/PublicRouteTable"), DestinationCidrBlock="0.0.0.0/0"
+    )
+    report = net.plan(document(without_route))
+    assert report.intents
+    assert report.intents.mended == ()
+    assert "no route" in text(report)
 
 
 def test_a_run_that_corrects_the_drift_keeps_the_intent_again(net: Network) -> None:

@@ -14,6 +14,7 @@ from desired_state.document import Document
 from lab.world import World
 from reconciler.engine.result import Report
 from reconciler.model import Outcome, Policy
+from tests.support.moves import make_main, use_acl
 from tests.support.packets import violations
 from tests.support.runs import Network, document
 
@@ -251,18 +252,14 @@ def default_acl(net: Network) -> str:
 
 def move_acl(net: Network, subnet: str, acl_id: str) -> None:
     """Somebody puts a subnet behind another ACL."""
-    ec2 = net.outsider("ec2")
-    filters = [{"Name": "association.subnet-id", "Values": [net.id(subnet)]}]
-    (acl,) = ec2.describe_network_acls(Filters=filters)["NetworkAcls"]
-    (held,) = [one for one in acl["Associations"] if one["SubnetId"] == net.id(subnet)]
-    ec2.replace_network_acl_association(AssociationId=held["NetworkAclAssociationId"], NetworkAclId=acl_id)
+    use_acl(net.outsider("ec2"), net.id(subnet), acl_id)
 
 
 def other_main(net: Network) -> None:
     """Somebody makes a table of their own the main one."""
     ec2 = net.outsider("ec2")
     table = ec2.create_route_table(VpcId=net.id("vpc/MyVPC"))["RouteTable"]["RouteTableId"]
-    ec2.replace_route_table_association(AssociationId=main_table(net)[1], RouteTableId=table)
+    make_main(ec2, net.id("vpc/MyVPC"), table)
 
 
 def database(**changes: Any) -> Deed:

@@ -27,6 +27,7 @@ from lab.strict_aws import Call, StrictAws
 from lab.world import World
 from reconciler.engine.result import Report
 from reconciler.model import Outcome, Policy
+from tests.support import moves
 from tests.support.packets import Listed, State, violations
 from tests.support.runs import REFERENCE, Network
 
@@ -311,21 +312,16 @@ class PutEntry(NamedTuple):
     what: What
 
     def done(self, by: Hands) -> None:
-        acl = by.id("network_acl", self.acl)
-        (found,) = by.ec2.describe_network_acls(NetworkAclIds=[acl])["NetworkAcls"]
-        taken = {(one["RuleNumber"], one["Egress"]) for one in found["Entries"]}
-        call = by.ec2.replace_network_acl_entry if self[1:3][::-1] in taken else by.ec2.create_network_acl_entry
         protocol, ports, peer = self.what
-        span = {} if ports is None else {"PortRange": {"From": ports[0], "To": ports[1]}}
-        number = {"tcp": "6", "udp": "17"}.get(protocol, protocol)
-        call(
-            NetworkAclId=acl,
-            Egress=self.egress,
-            RuleNumber=self.number,
+        moves.put_entry(
+            by.ec2,
+            by.id("network_acl", self.acl),
+            self.number,
+            egress=self.egress,
             RuleAction=self.action,
-            Protocol=number,
+            Protocol={"tcp": "6", "udp": "17"}.get(protocol, protocol),
             CidrBlock=peer,
-            **span,
+            **({} if ports is None else {"PortRange": {"From": ports[0], "To": ports[1]}}),
         )
 
 
@@ -355,11 +351,7 @@ class PutRoute(NamedTuple):
             if self.target == NAT
             else {"GatewayId": by.id("internet_gateway", self.target)}
         )
-        table = by.id("route_table", self.table)
-        (held,) = by.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]
-        there = any(one.get("DestinationCidrBlock") == self.destination for one in held["Routes"])
-        call = by.ec2.replace_route if there else by.ec2.create_route
-        call(RouteTableId=table, DestinationCidrBlock=self.destination, **via)
+        moves.put_route(by.ec2, by.id("route_table", self.table), self.destination, **via)
 
 
 class DeleteRoute(NamedTuple):
@@ -377,34 +369,15 @@ class UseTable(NamedTuple):
     table: str
 
     def done(self, by: Hands) -> None:
-        subnet = by.id("subnet", self.subnet)
-        tables = by.ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])
-        held = [
-            one["RouteTableAssociationId"]
-            for table in tables["RouteTables"]
-            for one in table["Associations"]
-            if one.get("SubnetId") == subnet
-        ]
-        if not self.table:
-            for one in held:
-                by.ec2.disassociate_route_table(AssociationId=one)
-            return
-        table = by.id("route_table", self.table)
-        if held:
-            by.ec2.replace_route_table_association(AssociationId=held[0], RouteTableId=table)
-        else:
-            by.ec2.associate_route_table(SubnetId=subnet, RouteTableId=table)
+        table = by.id("route_table", self.table) if self.table else ""
+        moves.use_table(by.ec2, by.id("subnet", self.subnet), table)
 
 
 class ExchangeMain(NamedTuple):
     table: str
 
     def done(self, by: Hands) -> None:
-        tables = by.ec2.describe_route_tables(Filters=by.here)["RouteTables"]
-        seat = next(one for table in tables for one in table["Associations"] if one["Main"])
-        by.ec2.replace_route_table_association(
-            AssociationId=seat["RouteTableAssociationId"], RouteTableId=by.id("route_table", self.table)
-        )
+        moves.make_main(by.ec2, by.net.live.vpc_id, by.id("route_table", self.table))
 
 
 class UseAcl(NamedTuple):
@@ -412,12 +385,7 @@ class UseAcl(NamedTuple):
     acl: str
 
     def done(self, by: Hands) -> None:
-        subnet = by.id("subnet", self.subnet)
-        acls = by.ec2.describe_network_acls(Filters=by.here)["NetworkAcls"]
-        held = next(one for acl in acls for one in acl["Associations"] if one["SubnetId"] == subnet)
-        by.ec2.replace_network_acl_association(
-            AssociationId=held["NetworkAclAssociationId"], NetworkAclId=by.id("network_acl", self.acl)
-        )
+        moves.use_acl(by.ec2, by.id("subnet", self.subnet), by.id("network_acl", self.acl))
 
 
 class DetachGateway(NamedTuple):

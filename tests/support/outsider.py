@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from lab.strict_aws import Call
+from tests.support.cases import default_acl
+from tests.support.moves import put_entry, put_route, use_acl, use_table
 from tests.support.runs import Network
 
 GROUPS = ("APIGatewaySG", "TestServerSG", "DBSG")
@@ -137,9 +139,6 @@ class PutEntry(NamedTuple):
 
     def done(self, by: Outsider) -> None:
         params: dict[str, Any] = {
-            "NetworkAclId": by.net.id(f"network_acl/{self.acl}"),
-            "Egress": self.egress,
-            "RuleNumber": self.number,
             "RuleAction": self.action,
             "Protocol": NUMBER_OF.get(self.rule.protocol, self.rule.protocol),
             "Ipv6CidrBlock" if ":" in self.rule.peer else "CidrBlock": self.rule.peer,
@@ -148,10 +147,7 @@ class PutEntry(NamedTuple):
             params["PortRange"] = {"From": self.rule.first, "To": self.rule.last}
         if self.rule.protocol == "icmp":
             params["IcmpTypeCode"] = {"Type": self.rule.first, "Code": self.rule.last}
-        acl = by.ec2.describe_network_acls(NetworkAclIds=[params["NetworkAclId"]])["NetworkAcls"][0]
-        taken = {(one["RuleNumber"], one["Egress"]) for one in acl["Entries"]}
-        replace = (self.number, self.egress) in taken
-        (by.ec2.replace_network_acl_entry if replace else by.ec2.create_network_acl_entry)(**params)
+        put_entry(by.ec2, by.net.id(f"network_acl/{self.acl}"), self.number, egress=self.egress, **params)
 
 
 class DeleteEntry(NamedTuple):
@@ -175,11 +171,7 @@ class PutRoute(NamedTuple):
             if self.target == "gateway"
             else {"NatGatewayId": by.nat}
         )
-        table = by.net.id(f"route_table/{self.table}")
-        held = by.ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
-        there = any(one.get("DestinationCidrBlock") == self.destination for one in held)
-        call = by.ec2.replace_route if there else by.ec2.create_route
-        call(RouteTableId=table, DestinationCidrBlock=self.destination, **via)
+        put_route(by.ec2, by.net.id(f"route_table/{self.table}"), self.destination, **via)
 
 
 class DeleteRoute(NamedTuple):
@@ -197,23 +189,8 @@ class UseTable(NamedTuple):
     table: str
 
     def done(self, by: Outsider) -> None:
-        subnet = by.net.id(f"subnet/{self.subnet}")
-        tables = by.ec2.describe_route_tables(Filters=[{"Name": "association.subnet-id", "Values": [subnet]}])
-        held = [
-            one["RouteTableAssociationId"]
-            for table in tables["RouteTables"]
-            for one in table["Associations"]
-            if one.get("SubnetId") == subnet
-        ]
-        if not self.table:
-            for one in held:
-                by.ec2.disassociate_route_table(AssociationId=one)
-        elif held:
-            by.ec2.replace_route_table_association(
-                AssociationId=held[0], RouteTableId=by.net.id(f"route_table/{self.table}")
-            )
-        else:
-            by.ec2.associate_route_table(SubnetId=subnet, RouteTableId=by.net.id(f"route_table/{self.table}"))
+        table = by.net.id(f"route_table/{self.table}") if self.table else ""
+        use_table(by.ec2, by.net.id(f"subnet/{self.subnet}"), table)
 
 
 class UseAcl(NamedTuple):
@@ -223,12 +200,8 @@ class UseAcl(NamedTuple):
     acl: str
 
     def done(self, by: Outsider) -> None:
-        subnet = by.net.id(f"subnet/{self.subnet}")
-        acls = by.ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [by.net.live.vpc_id]}])["NetworkAcls"]
-        default = next(one["NetworkAclId"] for one in acls if one["IsDefault"])
-        held = next(one for acl in acls for one in acl["Associations"] if one["SubnetId"] == subnet)
-        to = by.net.id(f"network_acl/{self.acl}") if self.acl else default
-        by.ec2.replace_network_acl_association(AssociationId=held["NetworkAclAssociationId"], NetworkAclId=to)
+        acl = by.net.id(f"network_acl/{self.acl}") if self.acl else default_acl(by.net)
+        use_acl(by.ec2, by.net.id(f"subnet/{self.subnet}"), acl)
 
 
 class Retag(NamedTuple):

@@ -39,6 +39,11 @@ def document(change: Callable[[dict[str, Any]], object] | None = None, base: dic
     return load(json.dumps(written).encode(), "test.json")
 
 
+def without_intents(written: dict[str, Any]) -> None:
+    """A change for `document`: nothing is promised, so a look makes no read for intents."""
+    del written["intents"], written["workloads"]
+
+
 @dataclass
 class Clock:
     """A clock that only sleeping moves."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from desired_state.fields import RuleKey
 from desired_state.rules import Ingress, IngressEntries
 from reconciler.engine.gate import gate
 from reconciler.engine.plan import Plan
-from reconciler.model import Outcome, Policy, Reason, Snapshot
+from reconciler.model import Cause, Outcome, Policy, Reason, Snapshot
 from tests.support.worlds import (
     MORNING,
     OUTSIDE,
@@ -63,6 +64,13 @@ def test_an_intent_that_only_reports_holds_nothing() -> None:
     assert opened(plan(declared, without(seen(declared), PROXY))) == ["allow tcp 8080 from 0.0.0.0/0"]
 
 
+def test_an_intent_that_only_reports_holds_nothing_beside_one_that_holds() -> None:
+    declared = contradicting(enforcement="report")
+    written = {"name": "https", "from": "internet", "to": "api", "protocol": "tcp", "ports": 443, "expect": "reachable"}
+    declared = replace(declared, intents=(*declared.intents, *contradicting(**written).intents))
+    assert opened(plan(declared, without(seen(declared), PROXY))) == ["allow tcp 8080 from 0.0.0.0/0"]
+
+
 def test_what_is_let_through_already_is_not_made_again_by_it() -> None:
     """The intent is broken before: to open the rest of the list is not to add to that."""
     declared = contradicting()
@@ -70,22 +78,40 @@ def test_what_is_let_through_already_is_not_made_again_by_it() -> None:
     assert opened(plan(declared, look)) == ["allow tcp 443 from 0.0.0.0/0"]
 
 
-def test_a_rule_that_the_document_does_not_have_is_taken_away_although_a_flow_needs_it() -> None:
-    """What makes an exposure smaller is never held for a flow."""
+PARTNER = "203.0.113.0/24"
+PROMISE = {"name": "proxy", "from": PARTNER, "to": "api", "protocol": "tcp", "ports": 8080, "expect": "reachable"}
+REST = {"name": "closed", "from": "internet", "except": [PARTNER], "to": "api", "protocol": "tcp", "ports": 8080}
+
+
+def with_proxy_open(*intents: dict[str, Any]) -> Plan:
+    """The plan that takes away a rule which the document does not have, and which lets everybody reach the proxy."""
     written = deepcopy(REFERENCE)
-    intents = [
-        {"name": "proxy", "from": "internet", "to": "api", "protocol": "tcp", "ports": 8080, "expect": "reachable"},
-        {"name": "closed", "from": "internet", "to": "api", "protocol": "tcp", "ports": 8080, "expect": "blocked"},
-    ]
-    written["intents"] = intents[:1]
+    written["intents"] = list(intents)
     declared = document(written)
     rules = seen(declared).resources[WEB].spec.ingress
-    look = drifted(seen(declared), WEB, ingress=Ingress({**rules, PROXY: ""}))
-    (held,) = plan(declared, look).findings
-    assert held.cause.reason is Reason.HELD_BY_INTENT
-    assert held.cause.message == "held by the intent 'proxy': it would be broken; change the rule or the intent"
-    written["intents"] = [{**intents[1], "to": "server"}, intents[0]]
-    assert plan(document(written), look).findings, "it is about another machine"
+    return plan(declared, drifted(seen(declared), WEB, ingress=Ingress({**rules, PROXY: ""})))
+
+
+@pytest.mark.parametrize(
+    "others",
+    [(), ({**REST, "expect": "blocked", "to": "server"},), ({**REST, "expect": "blocked", "ports": 443},)],
+    ids=["alone", "nothing is exposed elsewhere", "what is exposed elsewhere stays so"],
+)
+def test_a_call_that_breaks_a_kept_intent_and_closes_nothing_that_is_forbidden_is_held(
+    others: tuple[dict[str, Any], ...],
+) -> None:
+    found = with_proxy_open(PROMISE, *others)
+    (held,) = found.findings
+    assert held.cause == Cause(
+        Reason.HELD_BY_INTENT, "held by the intent 'proxy': it would be broken; change the rule or the intent"
+    )
+    assert found.actions == ()
+
+
+def test_what_makes_an_exposure_smaller_is_never_held_for_a_flow() -> None:
+    found = with_proxy_open(PROMISE, {**REST, "expect": "blocked"})
+    assert [one.why for one in found.actions] == ["revoke tcp 8080 from 0.0.0.0/0"]
+    assert found.findings == ()
 
 
 def test_no_fingerprint_releases_it() -> None:

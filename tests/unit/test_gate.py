@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -351,3 +352,39 @@ def test_what_is_suppressed_is_asked_only_about_what_nothing_else_holds() -> Non
     assert asked == [DB]
     assert set(gated.held.values()) == {suppressed, hold("2026-11-22T18:00Z")}
     assert len(gated.held) == 2
+
+
+POSTGRES = RuleKey("tcp", 5432, 5432, "10.0.0.0/16")
+ONE, TWO = Address("security_group/one"), Address("security_group/two")
+LET_IN = {"ingress": [{"protocol": "tcp", "ports": 5432, "source": POSTGRES.peer}]}
+MOVED = of_groups(one=LET_IN, two={"ingress": []})
+REPORTED = of_groups(one={**LET_IN, "enforcement": "report"}, two={"ingress": []})
+
+
+def only_one(reason: Reason) -> Callable[[Action], Cause | None]:
+    return lambda action: Cause(reason, "as told") if action.address == ONE else None
+
+
+@pytest.mark.parametrize(
+    ("declared", "limits", "reason"),
+    [
+        (MOVED, Limits(changed={ONE: Cause(Reason.IDENTITY_CHANGED, "another one")}), Reason.WOULD_CUT),
+        (MOVED, Limits(deferred=only_one(Reason.NEXT_RUN)), Reason.WOULD_CUT),
+        (MOVED, Limits(guard=only_one(Reason.FLAPPING)), None),
+        (REPORTED, Limits(), None),
+        (REPORTED, Limits(deferred=only_one(Reason.NEXT_RUN)), None),
+    ],
+    ids=["identity changed", "left to the next run", "suppressed", "only reported", "only reported, and left"],
+)
+def test_what_only_waits_is_relied_on_and_what_is_meant_to_stay_is_not(
+    declared: Document, limits: Limits, reason: Reason | None
+) -> None:
+    """A rule stands in the wrong one of two groups, and a machine may have both: it is revoked there if the other group
+    will not get it, and not if that only takes time.
+    """
+    look = drifted(drifted(seen(declared), ONE, ingress=Ingress()), TWO, ingress=Ingress({POSTGRES: ""}))
+    found = plan(declared, look)
+    gated = gate(found, declared, look, Policy(), MORNING, limits=limits)
+    (revoke,) = [index for index, action in enumerate(found.actions) if action.address == TWO]
+    held = gated.held.get(revoke)
+    assert (held and held.reason) == reason
