@@ -26,7 +26,8 @@ test: $(VENV)/dev.stamp ## The gate: format, lint, types, layers, dependencies, 
 	@$(beside_types)
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
-# mypy takes one core for a minute, so the others run beside it; each is shown, and each must succeed.
+# mypy takes one core for half a minute, so the others run beside it; each is shown, and each must succeed. Its own workers
+# (--num-workers) would use both, but on a busy machine it gives up on them before they have started.
 define beside_types
 set -x; $(BIN)/mypy --strict & \
 { $(BIN)/lint-imports --no-logo && $(BIN)/deptry --no-ansi . && $(BIN)/cfn-lint template.yaml templates/*.yaml; } && others=0 || others=1; \

@@ -1,8 +1,9 @@
 """What the laboratory changes in moto itself, while it is open. Called by strict_aws.
 
-Three things take most of the time of an answer, and are done once instead of each time. For every request moto lists
+Four things take most of the time of an answer, and are done once instead of each time. For every request moto lists
 all methods of the service's class (EC2 has eight hundred), to see whether the one that is asked for is among them; for
-every member of an answer it works out under which names the value may be held; and xmltodict checks every name again.
+every member of an answer it works out under which names the value may be held; xmltodict checks every name again; and
+for every part of an expression of DynamoDB it makes the list of the parts that it processes.
 
 Facts encoded (EC2 API reference, VpcIpv6CidrBlockAssociation; RFC 5952): an IPv6 block is shown without leading zeros,
 the one that Amazon provides too. moto draws its hextets with them.
@@ -20,6 +21,7 @@ from unittest.mock import patch
 from moto.core import responses, serialize
 from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.core.utils import get_value
+from moto.dynamodb.parsing import ast_nodes
 from moto.ec2.models import vpcs
 from moto.ec2.utils import random_ipv6_cidr
 
@@ -65,6 +67,7 @@ class _Picker(XFormedAttributePicker):
 
 
 _XML: Any = vars(serialize)["xmltodict"]
+_TRAVERSER: Any = vars(ast_nodes)["DepthFirstTraverser"]
 _NOTHING = object()
 _KEYS: dict[Any, tuple[str, ...]] = {}
 _drawn = random_ipv6_cidr
@@ -74,6 +77,16 @@ def _provided_block() -> str:
     return canonical.cidr6(_drawn())
 
 
+def _processed(traverser: Any) -> tuple[type[Any], ...]:
+    """The classes of nodes that a traverser of expressions processes: always the same for one class of traversers."""
+    if type(traverser) not in _PROCESSED:
+        _PROCESSED[type(traverser)] = tuple(traverser._processing_map())
+    return _PROCESSED[type(traverser)]
+
+
+_PROCESSED: dict[type[Any], tuple[type[Any], ...]] = {}
+
+
 @contextmanager
 def patched_moto() -> Iterator[None]:
     """Inside the block moto is as the laboratory needs it."""
@@ -81,6 +94,7 @@ def patched_moto() -> Iterator[None]:
         patch.object(responses, "method_names_from_class", _Methods),
         patch.object(responses, "XFormedAttributePicker", _Picker),
         patch.object(_XML, "_validate_name", cache(_XML._validate_name)),
+        patch.object(_TRAVERSER, "nodes_to_be_processed", _processed),
         patch.object(vpcs, "random_ipv6_cidr", _provided_block),
     ):
         yield

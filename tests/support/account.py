@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
-
+from lab.sessions import fake_session
 from tests.support.runtime_api import REGION
+
+if TYPE_CHECKING:
+    import boto3
 
 
 @cache
 def _session() -> boto3.Session:
-    return boto3.Session("testing", "testing", region_name=REGION)
+    return fake_session(REGION)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
@@ -29,6 +28,7 @@ from lab import world
 from lab.drifts import DRIFTS
 from lab.live import Live
 from lab.network import Network, find_network
+from lab.sessions import fake_session
 from lab.trail import Trail
 from tests.support.account import Account
 from tests.support.canaries import ENVIRONMENT, assert_silent
@@ -81,7 +81,7 @@ class Stack:
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._session, self._others = (boto3.Session("testing", "testing", region_name=REGION) for _ in range(2))
+        self._session, self._others = (fake_session(REGION) for _ in range(2))
         self._others.events.register_first("provide-client-params", _keep)
         self._others.events.register("after-call", self._notice)
         self._clients: dict[str, Any] = {}
@@ -147,11 +147,11 @@ class Stack:
         key = f"documents/{name}.json"
         return str(self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=data)["VersionId"])
 
-    def upload_changed(self, change: Callable[[dict[str, Any]], object]) -> None:
-        """The example, changed in place by `change`."""
+    def upload_changed(self, change: Callable[[dict[str, Any]], object]) -> str:
+        """The example, changed in place by `change`; the id of its version."""
         document = json.loads(EXAMPLE.read_bytes())
         change(document)
-        self.upload(json.dumps(document).encode())
+        return self.upload(json.dumps(document).encode())
 
     def door(self, name: str) -> Lambda:
         """The function of that door, started if it is not running yet."""
