@@ -13,7 +13,7 @@ from typing import Protocol
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
-from reconciler.engine.plan import Plan
+from reconciler.engine.plan import RELEASE, Plan
 from reconciler.engine.witness import touching
 from reconciler.kinds import live_network
 from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
@@ -79,7 +79,9 @@ class Limits:
     `deferred` says why an action is left to another run (None: it is not). `guard` says why one is held because of a
     suppression (`suppression.py`), and `wanted` are the actions of the plan without it, if there is one. `held_since`
     says since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the
-    addresses that no action may touch, because something else was found there than before (`witness.py`).
+    addresses that no action may touch, because something else was found there than before (`witness.py`). `plan_held`
+    says why the whole plan is held, besides the blast-radius limits. `further`: it is a further round of a run, whose
+    plan no person has seen, so that no unsafe call is released.
     """
 
     deferred: Callable[[Action], Cause | None] = lambda action: None
@@ -87,6 +89,8 @@ class Limits:
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     changed: Mapping[Address, Cause] = field(default_factory=dict)
     wanted: tuple[Action, ...] = ()
+    plan_held: Cause | None = None
+    further: bool = False
 
 
 NO_LIMITS = Limits()
@@ -103,15 +107,18 @@ def gate(
     limits: Limits = NO_LIMITS,
 ) -> Gate:
     """What is held, and why. `approved` is the fingerprint that a person released: it lifts only the blast-radius
-    limits.
+    limits, and lets the calls of the plan be made that have no safe order.
     """
     lost = tuple(_lost_sections(document, snapshot))
-    plan_held = None if approved == plan.fingerprint else _too_much(plan, lost, document, policy)
+    released = approved == plan.fingerprint
+    plan_held = None if released else limits.plan_held or _too_much(plan, lost, document, policy)
+    unsafe = {} if released and not limits.further else plan.unsafe
     holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
     deferred = {i: cause for i, action in enumerate(plan.actions) if (cause := limits.deferred(action))}
     held: dict[int, Cause] = {}
     for index, action in enumerate(plan.actions):
         cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
+        cause = cause or unsafe.get(index)
         if cause and (index not in deferred or cause.reason in _INTENDED):
             held[index] = cause
             deferred.pop(index, None)
@@ -127,8 +134,8 @@ def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, 
     created, and what would break a rule of `reach/steps.py` without it.
     """
     held = dict(gate.held)
-    if not held and not gate.deferred and not gate.wanted:
-        return held
+    if (not held or held == plan.unsafe) and not gate.deferred and not gate.wanted:
+        return held  # what comes before the calls without a safe order was judged with them
     coming = _coming(plan, held.keys() | gate.deferred.keys())
     steps = gate.steps(plan, snapshot) if coming else None
     not_created: set[Address] = set()
@@ -204,19 +211,14 @@ def owned_members(document: Document) -> int:
     return len(document.resources) + inside
 
 
-_RELEASE = (
-    "review the plan, then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
-    "or by its fingerprint with approve in a manual invoke"
-)
-
-
 def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: Policy) -> Cause | None:
     """Why nothing may be written before a person has reviewed the plan; None if there is no such reason."""
     limit = policy.max_breaks if policy.max_breaks is not None else max(LEAST_LIMIT, owned_members(document) // 4)
-    if plan.breaks > limit:
-        message = f"the plan removes {plan.breaks} live members, and the limit of one run is {limit}: {_RELEASE}"
+    breaks = sum(action.breaks for index, action in enumerate(plan.actions) if index not in plan.unsafe)
+    if breaks > limit:
+        message = f"the plan removes {breaks} live members, and the limit of one run is {limit}: {RELEASE}"
         return Cause(Reason.PLAN_HELD, message)
-    messages = (f"{one.address}: {one.cause.message}; until then {_RELEASE}" for one in lost)
+    messages = (f"{one.address}: {one.cause.message}; until then {RELEASE}" for one in lost)
     return next((Cause(Reason.PLAN_HELD, message) for message in messages), None)
 
 

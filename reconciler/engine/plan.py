@@ -4,6 +4,9 @@ The order is total, and the same for the same state. What closes an undeclared o
 created, bound, unbound and deleted (`Phase`), parents before children when creating and after them when deleting. An
 action also waits for what its parameters refer to, and for the one before it in its chain. If it moves something from
 one place to another, it waits until all traffic of the new place is corrected, and the old place is not changed before.
+
+What has no safe order so (`reach/steps.py` judges that) is tried in smaller calls, and without the order that only
+spares a judgement. What still has none comes last, as calls that only a person can release.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from desired_state.fields import Address
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Action, Cause, Change, Finding, Observed, Outcome, Phase, Reason, Ref, refs
 from reconciler.model.kind import Kind, PlanContext, Step
-from reconciler.reach.network import SUBNETS
+from reconciler.reach.network import SUBNETS, Table
 from reconciler.reach.steps import Breach, Forbids, Steps
 
 
@@ -29,6 +32,8 @@ from reconciler.reach.steps import Breach, Forbids, Steps
 class Plan:
     """Actions in their order; `needs[i]` are the actions that must succeed before the i-th. Findings are what no action
     corrects. `fingerprint` identifies the document and the actions. `forbids` is what the document's intents forbid.
+    `unsafe` are the last actions, if they have no safe order: by their index, what would be let through or cut. They
+    are held until a person releases the plan.
     """
 
     changes: tuple[Change, ...]
@@ -38,6 +43,7 @@ class Plan:
     fingerprint: str
     only: frozenset[Address] | None = None
     forbids: Forbids | None = field(default=None, compare=False, repr=False)
+    unsafe: Mapping[int, Cause] = field(default_factory=dict)
 
     def covers(self, address: Address) -> bool:
         """Whether the plan includes this address."""
@@ -57,17 +63,26 @@ def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[A
     for one in _steps(chosen, context, only):
         (actions if isinstance(one, Action) else findings).append(one)  # type: ignore[arg-type]
     actions, dropped = _executable(actions, context)
-    edges = _edges(actions, context)
     forbids = _forbids(context) if any(one.effect for one in actions) else None
-    order, stuck = _order(actions, edges, Steps(lambda: live_network(context.snapshot), actions, forbids=forbids))
-    for index, cause in stuck.items():
+
+    def ordered_as_far_as_safe() -> _Order:
+        steps = Steps(lambda: live_network(context.snapshot), actions, forbids=forbids)
+        return _Order(actions, _edges(actions, context), steps)
+
+    found = ordered_as_far_as_safe()
+    if found.left:
+        actions = list(_loosened(actions, found.left))
+        found = ordered_as_far_as_safe()
+    found.override()
+    for index, cause in _stuck(found).items():
         resolved = sorted(actions[index].resolves) or [(actions[index].address, "")]
         findings += [Finding(address, Outcome.HELD, cause, name) for address, name in resolved]
-    place = {index: position for position, index in enumerate(order)}
-    ordered = tuple(actions[index] for index in order)
-    needs = tuple(frozenset(place[earlier] for earlier in edges[index]) for index in order)
-    name = fingerprint(context.document.sha256, ordered)
-    return Plan(chosen, ordered, needs, (*findings, *dropped), name, only, forbids)
+    place = {index: position for position, index in enumerate(found.order)}
+    ordered = tuple(actions[index] for index in found.order)
+    needs = tuple(frozenset(place[earlier] for earlier in found.edges[index]) for index in found.order)
+    unsafe = _unsafe(found)
+    name = fingerprint(context.document.sha256, ordered, (cause.message for cause in unsafe.values()))
+    return Plan(chosen, ordered, needs, (*findings, *dropped), name, only, forbids, unsafe)
 
 
 def _forbids(context: PlanContext) -> Forbids | None:
@@ -79,9 +94,9 @@ def _forbids(context: PlanContext) -> Forbids | None:
     return forbidden(context.document, context.snapshot)
 
 
-def fingerprint(sha256: str, actions: Iterable[Action]) -> str:
-    """A digest of 16 hexadecimal digits of these actions and this document."""
-    text = json.dumps([sha256, [signature(action) for action in actions]])
+def fingerprint(sha256: str, actions: Iterable[Action], unsafe: Iterable[str] = ()) -> str:
+    """A digest of 16 hexadecimal digits of these actions and this document, and of what is said of `unsafe` ones."""
+    text = json.dumps([sha256, [signature(action) for action in actions], *unsafe])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -270,66 +285,139 @@ def _into_new_subnets(actions: list[Action]) -> Iterator[tuple[int, set[int]]]:
     yield from ((index, bound[subnet]) for subnet, some in users.items() for index in some)
 
 
-def _order(actions: list[Action], edges: list[set[int]], steps: Steps) -> tuple[list[int], dict[int, Cause]]:
-    """The indices in order, and those that have no place in it, with the cause.
+class _Order:
+    """Puts actions in their order: `order` are the indices that have a place in it, `left` those that have none yet.
 
     The key gives the order, but of the actions that may come next, the first is taken that breaks no rule of
-    `reach/steps.py`. If all of them would break one, they and what needs them have no place.
+    `reach/steps.py`. `overridden` are those that break one and have a place all the same (`override`).
     """
-    ranks = {name: rank for rank, name in enumerate(ranked())}
-    tiers = _tiers(actions, edges)
 
-    def key(index: int) -> tuple[Tier, Phase, int, Address, int]:
-        action = actions[index]
+    def __init__(self, actions: list[Action], edges: list[set[int]], steps: Steps) -> None:
+        self.actions, self.edges, self._steps = actions, edges, steps
+        self.order: list[int] = []
+        self.left = set(range(len(actions)))
+        self.breaches: dict[int, Breach] = {}
+        self.overridden: dict[int, Breach] = {}
+        self._ranks = {name: rank for rank, name in enumerate(ranked())}
+        self._tiers = _tiers(actions, edges)
+        self._waiting = [set(earlier) for earlier in edges]
+        self._later: list[list[int]] = [[] for _ in actions]
+        for index, earlier in enumerate(edges):
+            for one in earlier:
+                self._later[one].append(index)
+        self._ready = sorted(self._key(index) for index in self.left if not self._waiting[index])
+        self._extend()
+
+    def _extend(self) -> None:
+        """Takes what may come next and breaks no rule, as long as there is something."""
+        self.breaches = {}
+        while len(self.breaches) < len(self._ready):
+            *_, index = self._ready[len(self.breaches)]
+            if found := self._steps.breach(self.actions[index]):
+                self.breaches[index] = found
+                continue
+            self._take(index)
+            self.breaches = {}
+
+    def override(self) -> None:
+        """Takes what breaks a rule, too, where nothing else may come next: rather what cuts than what lets through, but
+        nothing that an intent forbids, and nothing while something could not be read.
+        """
+        while self.breaches and not self._steps.blind:
+            some = [index for *_, index in self._ready if not self._steps.forbidden(self.actions[index])]
+            if not some:
+                return
+            chosen = min(some, key=lambda index: self.breaches[index].reason is not Reason.WOULD_CUT)
+            self.overridden[chosen] = self.breaches[chosen]
+            self._take(chosen)
+            self._extend()
+
+    def _take(self, index: int) -> None:
+        self._ready.remove(self._key(index))
+        self.left.discard(index)
+        self.order.append(index)
+        self._steps.advance(self.actions[index])
+        for one in self._later[index]:
+            self._waiting[one].discard(index)
+            if not self._waiting[one]:
+                insort(self._ready, self._key(one))
+
+    def _key(self, index: int) -> tuple[Tier, Phase, int, Address, int]:
+        action = self.actions[index]
         phase = action.operation.phase
-        rank = ranks[action.address.kind]
-        return tiers[index], phase, rank if phase <= Phase.BIND else -rank, action.address, index
+        rank = self._ranks[action.address.kind]
+        return self._tiers[index], phase, rank if phase <= Phase.BIND else -rank, action.address, index
 
-    waiting = [set(earlier) for earlier in edges]
-    later: list[list[int]] = [[] for _ in actions]
-    for index, earlier in enumerate(edges):
-        for one in earlier:
-            later[one].append(index)
-    ready = sorted(key(index) for index, earlier in enumerate(waiting) if not earlier)
-    order: list[int] = []
-    breaches: dict[int, Breach] = {}
-    while len(breaches) < len(ready):
-        *_, index = ready[len(breaches)]
-        if found := steps.breach(actions[index]):
-            breaches[index] = found
+
+_FILTERS = frozenset({Table.RULES, Table.ENTRIES, Table.ACL_OF})
+
+
+def _loosened(actions: list[Action], left: set[int]) -> Iterator[Action]:
+    """All actions; those of them that are `left` with batches as single calls, in any order of a group's rules, and
+    without waiting for a move between filters: whether each call is safe is judged anyway. Routes keep their order,
+    which also decides where packets go.
+    """
+    tables: dict[Address, set[Table]] = defaultdict(set)
+    for action in actions:
+        tables[action.address] |= _tables(action)
+    filters = {address for address, found in tables.items() if found <= _FILTERS}
+    for index, action in enumerate(actions):
+        if index not in left or not action.effect:
+            yield action
             continue
-        del ready[len(breaches)]
-        breaches = {}
-        order.append(index)
-        steps.advance(actions[index])
-        for one in later[index]:
-            waiting[one].discard(index)
-            if not waiting[one]:
-                insort(ready, key(one))
-    return order, _stuck(actions, edges, set(range(len(actions))) - set(order), breaches)
+        looser = replace(action, after=action.after - filters, before=action.before - filters)
+        if _tables(action) == {Table.RULES}:
+            looser = replace(looser, chain="")
+            yield from (replace(one, closes=action.closes, opens=action.opens) for one in action.parts or (looser,))
+        else:
+            yield looser
 
 
-def _stuck(
-    actions: list[Action], edges: list[set[int]], left: set[int], breaches: Mapping[int, Breach]
-) -> dict[int, Cause]:
-    """Why these actions have no place in the order."""
-    found: dict[int, Cause] = {}
-    for index in sorted(left):
-        needed = sorted(edges[index] & breaches.keys())
-        if breach := breaches.get(index):
+def _tables(action: Action) -> set[Table]:
+    return {cell.table for cell, _, _ in action.effect}
+
+
+def _unsafe(found: _Order) -> dict[int, Cause]:
+    """Why the actions from the first that breaks a rule on must be released by a person, by their place in the plan."""
+    first = next((place for place, index in enumerate(found.order) if index in found.overridden), len(found.order))
+    causes: dict[int, Cause] = {}
+    because = ""
+    for place, index in enumerate(found.order[first:], first):
+        if breach := found.overridden.get(index):
+            because = found.actions[index].why
+            rest = len(found.order) - place - 1
+            lasts = f"for the time of {rest} more call{'s' if rest != 1 else ''} at most" if rest else "from then on"
+            message = f"no order of the calls avoids it: {breach.message}, {lasts}"
+        else:
+            message = f"it comes after a call that no order makes safe: {because}"
+        causes[place] = Cause(Reason.NO_SAFE_ORDER, f"{message}; {RELEASE}")
+    return causes
+
+
+def _stuck(found: _Order) -> dict[int, Cause]:
+    """Why these actions have no place in the order, whoever releases the plan."""
+    causes: dict[int, Cause] = {}
+    for index in sorted(found.left):
+        needed = sorted(found.edges[index] & found.breaches.keys())
+        if breach := found.breaches.get(index):
             if breach.reason is Reason.HELD_BY_INTENT:
-                found[index] = Cause(breach.reason, breach.message)
+                causes[index] = Cause(breach.reason, breach.message)
                 continue
             message = f"no order of the calls avoids it: {breach.message}; {_BY_HAND}"
         elif needed:
-            message = f"it depends on an action that cannot be done now: {actions[needed[0]].why}"
+            message = f"it depends on an action that cannot be done now: {found.actions[needed[0]].why}"
         else:
             message = f"moves between these resources depend on each other: {_BY_HAND}"
-        found[index] = Cause(Reason.NO_SAFE_ORDER, message)
-    return found
+        causes[index] = Cause(Reason.NO_SAFE_ORDER, message)
+    return causes
 
 
 _BY_HAND = "make one of the changes by hand, or split them over two revisions of the document"
+RELEASE = (
+    "review the plan, then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
+    "or by its fingerprint with approve in a manual invoke"
+)
+"""How a person lets a plan be carried out that is held as a whole, or in part."""
 
 
 class Tier(IntEnum):

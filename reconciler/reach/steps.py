@@ -14,7 +14,9 @@ other does not let through yet. One group at a time is enough for the first rule
 only allow.
 
 What could not be read may let through anything before and now, and nothing that the document wants: so nothing is
-opened that passes it.
+opened that passes it. It lets through the same before and now, unless the plan changes what it depends on: the subnet
+leaves an ACL or a table that could not be read, or a machine becomes public behind routes that could not be. A declared
+DB instance that could not be read may be any machine, so nothing at all is opened meanwhile.
 """
 
 from __future__ import annotations
@@ -23,19 +25,30 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-from desired_state.fields import Address, is_cidr
+from desired_state.fields import NOWHERE, Address, is_cidr
 from reconciler.model import Action, Cause, Effect, Reason
 from reconciler.packets.traffic import EVERYTHING, NOTHING, Cuts, Packets, meet
 from reconciler.reach.layers import at, of_acl_at, of_groups, of_routes_at, routes_unknown
 from reconciler.reach.network import (
+    ACL_OF,
+    BLACKHOLE,
+    DEFAULT_ACL,
     GROUPS_OF,
+    MAIN,
+    OF_VPC,
     PLACE_OF,
     PUBLIC,
     SIDES,
     SUBNETS_OF,
+    TABLE_OF,
+    UNREADABLE,
+    Cell,
     Network,
     Table,
+    is_internet_gateway,
     is_prefix_list,
+    routes,
+    routes_by_aws,
     rules,
 )
 
@@ -57,13 +70,15 @@ class End(NamedTuple):
 
     `machine` is a group that they have, a DB instance, or empty for machines of which no group changes. `carried` is
     what the other end is taken to have: a group, or an address in a prefix list; empty: neither. A DB instance as
-    `carried` is the other end, with the groups that it has in each state.
+    `carried` is the other end, with the groups that it has in each state. `public` is for machines with a public
+    address, which is of no consequence to packets inside the VPC; that of a DB instance follows from its state.
     """
 
     place: Address
     machine: Address
     side: str
     carried: str = ""
+    public: bool = True
 
 
 ANY_MACHINE = Address("")
@@ -119,16 +134,18 @@ class Steps:
         if self._idle:
             return  # costs nothing if there is nothing to correct
         self._before = network()
+        self._unread = self._before[UNREADABLE]
+        self._databases_unread = any(at_.kind == "db_instance" and not at_.endswith("/*") for at_ in self._unread)
         self._forbids = forbids(self._before) if forbids else lambda later: None
         self._wanted = self._before.after(effects)
         self._final = self._wanted
         if coming is not None:
             self._final = self._before.after(effect for action in coming for effect in action.effect)
         changed = dict.fromkeys(cell.of for cell, _, _ in effects if cell.table is Table.RULES)
-        self._groups = [at_ for at_ in changed if any(rules(at_, side) in self._before for side in SIDES)]
+        self._groups = sorted(at_ for at_ in changed if any(rules(at_, side) in self._before for side in SIDES))
         self._databases = _changed_databases(effects, self._before, self._wanted)
-        self._places = [*self._before.subnets, *([UNKNOWN] if self._before.blind("subnet") else [])]
-        self._ends = list(dict.fromkeys(self._all_ends()))
+        self._places = [*sorted(self._before.subnets), *([UNKNOWN] if self._before.blind("subnet") else [])]
+        self._ends = list(dict.fromkeys(self._all_ends(effects)))
         self._subnets = [end for end in self._ends if not end.machine and end.side != REPLIES]
         self._filters = [end for end in self._ends if end.machine and end.machine not in self._databases]
         self._old = {end: self._passed(self._before, end) for end in self._ends}
@@ -137,7 +154,8 @@ class Steps:
         self._kept = {end: old & final[end] for end, old in self._old.items()}
         self._coming = {end: (final[end] - old).traffic for end, old in self._old.items()}
         self._judged: tuple[Action, list[_After]] | None = None
-        self._states = [_State(self._before, {end: self._standing(self._old[end], end) for end in self._ends})]
+        standing = {end: self._standing(self._old[end], end, self._before) for end in self._ends}
+        self._states = [_State(self._before, standing)]
 
     def breach(self, action: Action) -> Breach | None:
         """How the action would break a rule if it came next; None if it would not."""
@@ -158,6 +176,17 @@ class Steps:
             after = [self._after(state, action) for state in self._states]
         self._states = [*(() if certain else self._states), *(later for _, later in after)]
 
+    def forbidden(self, action: Action) -> bool:
+        """Whether an intent forbids that the action comes next."""
+        if self._idle or not action.effect:
+            return False
+        return any(self._forbids(state.network.after(action.effect)) for state in self._states)
+
+    @property
+    def blind(self) -> bool:
+        """Whether something could not be read, so that nobody can say what a call would let through."""
+        return not self._idle and bool(self._before[UNREADABLE])
+
     @property
     def lost(self) -> bool:
         """Whether too little is known of the network's state to do anything else."""
@@ -166,14 +195,15 @@ class Steps:
     def _after(self, state: _State, action: Action) -> _After:
         later = state.network.after(action.effect)
         now = {end: self._passed(later, end) for end in self._touched(action.effect, state.network, later)}
-        standing = state.standing | {end: self._standing(packets, end) for end, packets in now.items()}
+        standing = state.standing | {end: self._standing(packets, end, later) for end, packets in now.items()}
         return _After(now, _State(later, standing))
 
     def _broken(self, network: Network, action: Action, now: dict[End, Packets], later: _State) -> Breach | None:
         return (
             next(self._through_unknown_routes(action.effect, later.network), None)
-            or next(self._alone(now), None)
-            or next(self._by_both(now, later), None)
+            or next(self._by_default(later.network), None)
+            or next(self._alone(now, network, later.network), None)
+            or next(self._by_both(now, later, network), None)
             or next(self._between_groups(now, network, later.network), None)
             or next(self._between_ends(now, later), None)
             or self._forbids(later.network)
@@ -187,15 +217,30 @@ class Steps:
             message = f"it would let through what is routed to {targets[0]} in {blind}, whose routes could not be read"
             yield Breach(Reason.WOULD_OPEN, ANY_MACHINE, message)
 
-    def _alone(self, now: dict[End, Packets]) -> Iterator[Breach]:
-        for end, packets in now.items():
-            old, new, kept = self._old[end], self._new[end], self._kept[end]
-            if not packets <= (old | new) and end.side != REPLIES:
-                yield self._at(end, packets - (old | new), opens=True)
-            if not kept <= packets:
-                yield self._at(end, kept - packets, opens=False)
+    def _by_default(self, later: Network) -> Iterator[Breach]:
+        """A subnet of which it is not known what it uses may use the main table or the default ACL, whose routes and
+        entries may be known, and change.
+        """
+        places = self._places if self._unread else ()
+        unplaced = [at_ for at_ in places if NOWHERE in (later.table_of(at_), later.acl_of(at_))]
+        for place, side in product(unplaced, SIDES):
+            end = End(place, ANY_MACHINE, side)
+            old, now = (self._passed(_with_defaults(state, place), end) for state in (self._before, later))
+            if not now <= (allowed := old | self._new[end]):
+                yield self._at(end, now - allowed, opens=True)
 
-    def _by_both(self, now: dict[End, Packets], later: _State) -> Iterator[Breach]:
+    def _alone(self, now: dict[End, Packets], network: Network, later: Network) -> Iterator[Breach]:
+        for end, packets in now.items():
+            old, new, kept = self._was(end, later), self._new[end], self._kept[end]
+            opened = NOTHING if packets <= old | new or end.side == REPLIES else packets - (old | new)
+            cut = NOTHING if kept <= packets else kept - packets
+            if opened or cut:
+                if opened := opened - self._let_through(network, end):
+                    yield self._at(end, opened, opens=True)
+                if cut := cut & (EVERYTHING if self.blind else self._passed(network, end)):
+                    yield self._at(end, cut, opens=False)
+
+    def _by_both(self, now: dict[End, Packets], later: _State, network: Network) -> Iterator[Breach]:
         """What a machine of a group in a subnet lets through, if its group is ahead and the subnet behind, or the other
         way round.
         """
@@ -207,11 +252,18 @@ class Steps:
                 if other.side == end.side and (meet(mine.ahead, theirs.behind) or meet(mine.behind, theirs.ahead)):
                     found[_both(end, other)] = None
         for both in found:
-            if not (packets := self._passed(later.network, both)) <= (allowed := self._allowed(both)):
-                yield self._at(both, packets - allowed, opens=True)
+            packets, allowed = self._passed(later.network, both), self._allowed(both, later.network)
+            if not packets <= allowed and (opened := packets - allowed - self._let_through(network, both)):
+                yield self._at(both, opened, opens=True)
 
-    def _allowed(self, end: End) -> Packets:
-        return self._passed(self._before, end) | self._passed(self._wanted, end, unknown=False)
+    def _let_through(self, network: Network, end: End) -> Packets:
+        """What a call before has let through already, after a release by a person; there is none while something could
+        not be read.
+        """
+        return NOTHING if self.blind else self._passed(network, end)
+
+    def _allowed(self, end: End, later: Network) -> Packets:
+        return self._was(end, later) | self._passed(self._wanted, end, unknown=False)
 
     def _between_groups(self, now: dict[End, Packets], network: Network, later: Network) -> Iterator[Breach]:
         """A machine with two groups: what one no longer lets through, and the other does not let through yet."""
@@ -228,8 +280,8 @@ class Steps:
                     continue
                 for carried in ({end.carried}, {other.carried}, {end.carried, other.carried}):
                     kept, passed = self._kept_by(end, other, carried, later)
-                    if not kept <= passed:
-                        yield self._at(end, kept - passed, opens=False)
+                    if not kept <= passed and (cut := (kept - passed) & self._kept_by(end, other, carried, network)[1]):
+                        yield self._at(end, cut, opens=False)
 
     def _kept_by(self, end: End, other: End, carried: set[str], later: Network) -> tuple[Packets, Packets]:
         """What machines with both groups must let through because of the other one, and what they do, of the packets of
@@ -248,7 +300,7 @@ class Steps:
         for end in now:
             mine = later.standing[end]
             for other, theirs in later.standing.items() if mine.ahead or mine.behind else ():
-                if other.side == end.side:
+                if other.side == end.side or not (end.public and other.public):
                     continue
                 if meet(mine.ahead, theirs.behind):
                     pairs |= dict.fromkeys(self._pairs(end, other, later.network))
@@ -283,17 +335,20 @@ class Steps:
 
     def _from(self, end: End, other: End, later: Network) -> _Passed:
         addresses = self._addresses(other.place, later)
-        old, new, now = (
+        old = self._was(end, later, other=other.machine) & addresses
+        new, now = (
             self._passed(state, end, unknown=unknown, other=other.machine) & addresses
-            for state, unknown in ((self._before, True), (self._wanted, False), (later, True))
+            for state, unknown in ((self._wanted, False), (later, True))
         )
         return _Passed(old, new, now)
 
-    @staticmethod
-    def _at(end: End, packets: Packets, *, opens: bool) -> Breach:
+    def _at(self, end: End, packets: Packets, *, opens: bool) -> Breach:
         packet = packets.example("to" if end.side == "egress" else "from")
         where = "" if end.place == NEAR else f" in {end.place}"
-        message = f"it would {'let through' if opens else 'cut'} {packet} for {end.machine or 'machines'}{where}"
+        who = end.machine or f"machines{'' if end.public else ' without a public address'}"
+        message = f"it would {'let through' if opens else 'cut'} {packet} for {who}{where}"
+        if opens and self._unread and packets <= self._passed(self._wanted, end):
+            message += f", as far as can be told while {min(self._unread)} is not known"
         return Breach(Reason.WOULD_OPEN if opens else Reason.WOULD_CUT, end.machine, message)
 
     def _carries(self, end: End, carried: str, network: Network) -> bool:
@@ -302,33 +357,81 @@ class Steps:
         groups = network[GROUPS_OF].get(end.machine)
         return groups is None or not carried or carried in groups or is_prefix_list(carried)
 
-    def _standing(self, packets: Packets, end: End) -> Standing:
+    def _standing(self, packets: Packets, end: End, network: Network) -> Standing:
         if end.side == REPLIES:
             return Standing((), ())
-        return Standing((packets - self._old[end]).traffic, (packets - self._new[end]).traffic)
+        return Standing((packets - self._was(end, network)).traffic, (packets - self._new[end]).traffic)
 
-    def _passed(self, network: Network, end: End, *, unknown: bool = True, other: Address = ANY_MACHINE) -> Packets:
-        """What an end lets through of the packets of `other` machines; `unknown`: whether what could not be read lets
-        through packets.
+    def _was(self, end: End, later: Network, *, other: Address = ANY_MACHINE) -> Packets:
+        """What an end let through before the plan, as far as what could not be read lets it through the same later."""
+        if other or end not in self._old or self._unread:
+            return self._passed(self._before, end, other=other, later=later if self._unread else None)
+        return self._old[end]
+
+    def _passed(
+        self,
+        network: Network,
+        end: End,
+        *,
+        unknown: bool = True,
+        other: Address = ANY_MACHINE,
+        later: Network | None = None,
+    ) -> Packets:
+        """What an end lets through of the packets of `other` machines.
+
+        `unknown`: whether what could not be read lets through packets; with `later`, only if it does so in that state
+        too, whatever it says.
         """
         subnet = end.place
         groups: Iterable[Address] = (end.machine,)
-        public = unknown or not network.blind("db_instance")  # it may be a database that is not to be public
+        public = end.public
+        if self._databases_unread and not unknown:
+            return NOTHING
         if end.machine in self._databases:
-            subnets = network[SUBNETS_OF].get(network[PLACE_OF].get(end.machine), ())
-            if not subnets or (subnet != NEAR and subnet not in subnets):
+            if not self._stands(network, end, unknown=unknown):
                 return NOTHING
             groups, public = network[GROUPS_OF].get(end.machine, ()), end.machine in network[PUBLIC]
         by_groups = EVERYTHING if end.machine else self._any_machine(network, unknown=unknown)
-        if end.machine:
+        if end.machine and not (unknown and self._joins_unread(network, end.machine)):
             carried = self._carried(network, end.carried) | self._carried(network, other)
             by_groups = of_groups(network, groups, end.side, carried)
         if subnet == NEAR:
             return by_groups
         acl = of_acl_at(network, subnet, _acl_side(end))
-        by_acl = acl if acl is not None else EVERYTHING if unknown else NOTHING
+        same_acl = unknown and (not later or later.acl_of(subnet) == network.acl_of(subnet))
+        by_acl = acl if acl is not None else EVERYTHING if same_acl else NOTHING
+        same_routes = unknown and (not later or self._same_routes(network, later, end))
         inwards = end.side == "ingress"
-        return by_groups & by_acl & of_routes_at(network, subnet, inwards=inwards, public=public, unknown=unknown)
+        return by_groups & by_acl & of_routes_at(network, subnet, inwards=inwards, public=public, unknown=same_routes)
+
+    def _stands(self, network: Network, end: End, *, unknown: bool) -> bool:
+        """Whether a DB instance is in the place of this end; if its subnets could not be read, it may be in any."""
+        subnets = self._subnets_of(network, end.machine)
+        if subnets is None:
+            return unknown
+        return bool(subnets) and (end.place == NEAR or end.place in subnets)
+
+    @staticmethod
+    def _subnets_of(network: Network, database: Address) -> Iterable[Address] | None:
+        """The subnets of a DB instance; None if they are not known."""
+        found: Iterable[Address] | None = network[SUBNETS_OF].get(network[PLACE_OF].get(database))
+        if found is None and database in network[GROUPS_OF] and network.blind("db_subnet_group"):
+            return None
+        return found or ()
+
+    def _joins_unread(self, network: Network, machine: Address) -> bool:
+        """Whether a DB instance has a group that could not be read, and did not have it before. One that it keeps adds
+        the same before and now.
+        """
+        groups = network[GROUPS_OF].get(machine, ()) if self._unread and machine in self._databases else ()
+        return any(group in self._unread for group in groups if group not in self._before[GROUPS_OF].get(machine, ()))
+
+    @staticmethod
+    def _same_routes(network: Network, later: Network, end: End) -> bool:
+        """Whether routes that could not be read pass the same in both states."""
+        return network[TABLE_OF].get(end.place) == later[TABLE_OF].get(end.place) and (
+            end.machine in network[PUBLIC] or end.machine not in later[PUBLIC]
+        )
 
     def _carried(self, network: Network, carried: str) -> frozenset[str]:
         return frozenset(network[GROUPS_OF].get(carried, ()) if carried in self._databases else {carried})
@@ -340,22 +443,41 @@ class Steps:
     def _addresses(self, place: Address, network: Network) -> Packets:
         return at(tuple(sorted(network.local)) if place == NEAR else network.subnets.get(place, ()))
 
-    def _all_ends(self) -> Iterator[End]:
+    def _all_ends(self, effects: Iterable[Effect]) -> Iterator[End]:
         """One for each subnet, one for each group, and those of changing DB instances. What a machine of a group in a
         subnet lets through follows from two of them (`_by_both`).
         """
+        changed = {cell for cell, _, _ in effects}
         for place in self._places:
-            yield from (End(place, ANY_MACHINE, side) for side in (*SIDES, REPLIES))
+            private = (False,) if self._other_ways(place, changed) else ()
+            for side, public in product((*SIDES, REPLIES), (True, *private)):
+                yield End(place, ANY_MACHINE, side, public=public)
         for group, side in product(self._groups, SIDES):
             yield from (End(NEAR, group, side, peer) for peer in ("", *self._peers(group, side)))
         for database, side in product(self._databases, SIDES):
             states = (self._before, self._wanted)
             groups = sorted({group for state in states for group in state[GROUPS_OF].get(database, ())})
-            used = {at_ for state in states for at_ in state[SUBNETS_OF].get(state[PLACE_OF].get(database), ())}
+            found = [self._subnets_of(state, database) for state in states]
+            used = set(self._places) if None in found else {at_ for some in found for at_ in some or ()}
             peers = dict.fromkeys(peer for group in groups for peer in self._peers(group, side))
             for place in (*sorted(used), NEAR):
                 yield from (End(place, database, side, peer) for peer in ("", *peers))
             yield from self._ends_that_name(database, side)
+
+    def _other_ways(self, place: Address, changed: set[Cell]) -> bool:
+        """Whether the plan may exchange, for a subnet, an internet gateway, which hands on nothing for a machine
+        without a public address, and another way out, such as a NAT gateway, which does. Otherwise what holds for a
+        machine with a public address holds for one without.
+        """
+        states = (self._before, self._wanted)
+        tables = {state.table_of(place) for state in states}
+        if len(tables) > 1:
+            tables |= {state[MAIN].get(OF_VPC, NOWHERE) for state in states}
+        elif changed.isdisjoint(cell for table in tables for cell in (routes(table), routes_by_aws(table))):
+            return False
+        ways = {via for state in states for table in tables for to, via in state.routes(table).items() if ":" not in to}
+        gateways = {via for via in ways if is_internet_gateway(via)}
+        return bool(gateways and ways - gateways - {BLACKHOLE})
 
     def _ends_that_name(self, database: Address, side: str) -> Iterator[End]:
         """Machines whose rules name a group that the plan gives to a DB instance, or takes from it."""
@@ -405,7 +527,13 @@ def _of(end: End, *networks: Network) -> Iterator[tuple[Address, str]]:
 def _both(one: End, other: End) -> End:
     """The machines of a group, in a subnet."""
     group, subnet = (one, other) if one.machine else (other, one)
-    return group._replace(place=subnet.place)
+    return group._replace(place=subnet.place, public=subnet.public)
+
+
+def _with_defaults(network: Network, subnet: Address) -> Network:
+    """The network, if a subnet of which it is not known what it uses uses the main table and the default ACL."""
+    used = (TABLE_OF, network.table_of(subnet), MAIN), (ACL_OF, network.acl_of(subnet), DEFAULT_ACL)
+    return network.after((cell, subnet, network[default].get(OF_VPC)) for cell, at_, default in used if at_ == NOWHERE)
 
 
 def _acl_side(end: End) -> str:

@@ -60,8 +60,8 @@ OPENS = frozenset({"CreateRoute", "ReplaceNetworkAclEntry"})
 """What lets packets through waits while anything that they pass could not be read."""
 # What is not corrected while a read is denied, because it rests on what that read would say.
 RESTS_ON = {
-    "DescribeDBInstances": {"CreateRoute"},  # a database may be public that is not to be
-    "DescribeDBSubnetGroups": {"CreateRoute"},
+    "DescribeDBInstances": OPENS,  # a database may be what it opens the way to, with groups that it is not to have
+    "DescribeDBSubnetGroups": OPENS,
     "DescribeInternetGateways": OPENS,
     "DescribeNetworkAcls": OPENS,
     "DescribeNetworkInterfaces": frozenset[str](),  # only intents rest on it
@@ -71,7 +71,7 @@ RESTS_ON = {
     "DescribeSubnets": ALL - {"RevokeSecurityGroupIngress"},
     "DescribeVpcAttribute": ALL,
     "DescribeVpcs": ALL,
-    "ListTagsForResource": {"CreateRoute"},  # nothing is known of its subnet group, nor of its databases
+    "ListTagsForResource": OPENS,  # nothing is known of its subnet group, nor of its databases
 }
 
 

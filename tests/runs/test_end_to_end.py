@@ -33,6 +33,7 @@ from tests.support.generated import (
     ExchangeMain,
     Fault,
     MoveRule,
+    Publish,
     PutEntry,
     PutRoute,
     RemoveRule,
@@ -165,6 +166,27 @@ EXAMPLES: dict[str, Story] = {
         DeleteRoute("Out", ANYBODY),
         AddRule("web", False, What("tcp", (22, 22), ANYBODY)),
         fault=Fault("refuse", "DescribeSecurityGroups"),
+    ),
+    "a: with the databases unreadable, a group lets itself in again, and the database has a stranger's besides": story(
+        network(
+            {
+                "web": {
+                    "ingress": [{"protocol": "tcp", "ports": 443, "source": "security_group/web"}],
+                    "egress": [port(443, "10.0.2.128/25", "destination")],
+                }
+            },
+            acls={"all": acl([f"subnet/Subnet{n}" for n in (1, 2, 3)], [{"protocol": "all", "source": INSIDE}])},
+            database={"vpc_security_groups": ["security_group/web"]},
+        ),
+        UseGroups(("web", STRANGER)),
+        RemoveRule("web", False, 0),
+        fault=Fault("throttle", "DescribeDBInstances"),
+    ),
+    "b: a private machine goes back to the main table, whose NAT route could not be deleted": story(
+        network(WEB, {**WITH_MAIN, "Main": {"main": True, "routes": {}}}),
+        PutRoute(MAIN, ANYBODY, NAT),
+        UseTable("Subnet2", "Out"),
+        fault=Fault("refuse", "DeleteRoute"),
     ),
     "b: a subnet goes back to the main table, which lost its route": story(
         network(WEB, {**WITH_MAIN, "Main": {"main": True, "routes": OUT}}),
@@ -326,6 +348,13 @@ _TABLES: Mapping[str, Written] = {
 LEFT: dict[str, Story] = {
     "a gateway": story(network(ADMIN, _TABLES), *_EXCHANGED, DetachGateway()),
     "a rule": story(network(ADMIN, _TABLES), *_EXCHANGED, RemoveRule("admin", False, 0)),
+    "a database's public address": story(
+        network(
+            ADMIN, _TABLES, database={"publicly_accessible": True, "vpc_security_groups": ["security_group/admin"]}
+        ),
+        *_EXCHANGED,
+        Publish(public=False),
+    ),
     "a database's group": story(
         network(
             ADMIN | {"none": {"ingress": [], "egress": ALL}},

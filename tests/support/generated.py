@@ -9,6 +9,7 @@ is put together on purpose, and chance does the rest.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -550,6 +551,9 @@ OF_DATABASE = (use_groups, use_groups, publish)
 # Faults
 
 
+_AFTER_WRITE = re.compile(r"^after write (\d+)")
+
+
 class Fault(NamedTuple):
     """What goes wrong in the first run: every call of an operation, or its n-th write, once: refused, carried out
     without an answer (`lose`), or the last thing that the run does (`die`).
@@ -580,13 +584,17 @@ class Fault(NamedTuple):
 
         lab.before_call = count
 
-    def knowable(self, found: list[str]) -> list[str]:
-        """Without cuts at a database that the run could not read: what is open is closed all the same, although nobody
-        knows then that the database has come to rely on it.
+    def knowable(self, found: list[str], blind: int) -> list[str]:
+        """Without cuts at a database by one of the first `blind` writes, those of the run that could not read it: what
+        is open is closed all the same, although nobody knows then that the database has come to rely on it.
         """
-        if self.operation not in {"DescribeDBInstances", "DescribeDBSubnetGroups"}:
+        if self.operation not in {"DescribeDBInstances", "DescribeSubnets"}:  # it is not read without the subnets
             return found
-        return [one for one in found if f"{DATABASE} in " not in one or ": cut " not in one]
+        return [
+            one
+            for one in found
+            if f"{DATABASE} in " not in one or ": cut " not in one or int(_AFTER_WRITE.findall(one)[0]) > blind
+        ]
 
     def _for_the_whole_run(self, lab: StrictAws) -> None:
         if self.does == "throttle":
@@ -850,9 +858,9 @@ class Stage:
         if story.built:
             # What the run made has ids that nobody knew before: what it leaves is the measure if it left nothing to do.
             found = [] if open_ else violations(before, now, states)
-            return Ending(story.fault.knowable(found), watch.writes, open_)
+            return Ending(story.fault.knowable(found, watch.in_first_run), watch.writes, open_)
         after = as_declared(story.written, hands, clean, before)
-        found = story.fault.knowable(violations(before, after, states))
+        found = story.fault.knowable(violations(before, after, states), watch.in_first_run)
         return Ending(found, watch.writes, open_, wrong_aim=not open_ and now != after)
 
     def _runs(self, document: Document, fault: Fault, watch: _Watch) -> Report:
@@ -863,6 +871,7 @@ class Stage:
         self.lab.faults.clear()
         self.lab.before_call = None
         watch.settle()
+        watch.in_first_run = len(watch.writes)
         return self._until_calm(document, watch.settle)
 
     def _until_calm(self, document: Document, settle: Callable[[], None]) -> Report:
@@ -880,6 +889,7 @@ class _Watch:
 
     def __init__(self, net: Network, states: list[State], *, prompt: bool) -> None:
         self.writes: list[str] = []
+        self.in_first_run = 0
         self._net, self._states = net, states
         look = net.lab.after_write
         assert look is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -70,6 +71,54 @@ def tagged(look: Snapshot, at: Address, text: str) -> Snapshot:
 
 def rules(count: int) -> Ingress:
     return Ingress({RuleKey("udp", port, port, "203.0.113.0/24"): "" for port in range(1000, 1000 + count)})
+
+
+BOTH_WAYS = {
+    "ingress": [{"protocol": "tcp", "ports": 5432, "source": "10.0.0.0/16"}],
+    "egress": [{"protocol": "tcp", "ports": 5432, "destination": "10.0.0.0/16"}],
+}
+NEITHER: dict[str, Any] = {"ingress": [], "egress": []}
+EXCHANGED = of_groups(one=NEITHER, two=BOTH_WAYS)
+UNEXCHANGED = seen(of_groups(one=BOTH_WAYS, two=NEITHER))
+"""No order of the four calls that move both rules keeps every machine with both groups connected."""
+
+
+def test_what_has_no_safe_order_is_held_until_a_person_releases_exactly_that_plan() -> None:
+    found, gated = judged(UNEXCHANGED, declared=EXCHANGED)
+    assert gated.held == found.unsafe
+    assert {one.reason for one in gated.held.values()} == {Reason.NO_SAFE_ORDER}
+    assert gated.plan_held is None
+    assert judged(UNEXCHANGED, declared=EXCHANGED, approved="0" * 16)[1].held == found.unsafe
+    assert judged(UNEXCHANGED, declared=EXCHANGED, approved=found.fingerprint)[1].held == {}
+
+
+def test_a_further_round_releases_nothing_that_has_no_safe_order() -> None:
+    """Nobody has seen its plan."""
+    found = plan(EXCHANGED, UNEXCHANGED)
+    limits = Limits(further=True)
+    gated = gate(found, EXCHANGED, UNEXCHANGED, Policy(), MORNING, approved=found.fingerprint, limits=limits)
+    assert gated.held == found.unsafe
+
+
+def test_a_release_lifts_nothing_else_and_makes_no_call_that_would_cut_for_longer_than_it_said() -> None:
+    """What was released is a cut for the time of some calls, not for as long as the others are held."""
+    found = plan(EXCHANGED, UNEXCHANGED)
+    problem = Cause(Reason.IDENTITY_CHANGED, "another one")
+    limits = Limits(changed={Address("security_group/two"): problem})
+    gated = gate(found, EXCHANGED, UNEXCHANGED, Policy(), MORNING, approved=found.fingerprint, limits=limits)
+    assert [gated.held[index].reason for index in range(4)] == [
+        Reason.WOULD_CUT,
+        Reason.IDENTITY_CHANGED,
+        Reason.WOULD_CUT,
+        Reason.IDENTITY_CHANGED,
+    ]
+
+
+def test_calls_that_wait_for_a_release_do_not_count_against_the_limit() -> None:
+    found = plan(EXCHANGED, UNEXCHANGED)
+    assert found.breaks == 2
+    _, gated = judged(UNEXCHANGED, Policy(max_breaks=1), declared=EXCHANGED)
+    assert gated.plan_held is None
 
 
 def test_an_ordinary_correction_is_not_held() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,8 @@ HTTPS = RuleKey("tcp", 443, 443, ANYWHERE)
 POSTGRES = RuleKey("tcp", 5432, 5432, "10.0.0.0/16")
 EVERYTHING = AclEntry("allow", "all", -1, -1, ANYWHERE)
 LOOK = seen(document())
-MAIN_TABLE = Address("rtb-0")
+MAIN_TABLE, DEFAULT_LIST = Address("rtb-0"), Address("acl-0")
+UNREAD = Cause(Reason.UNREADABLE, "throttled")
 
 
 def does(*effect: Effect) -> Action:
@@ -92,8 +94,15 @@ def unreadable(look: Snapshot, kind: str) -> Snapshot:
         look,
         resources={at: one for at, one in look.resources.items() if at.kind != kind},
         neighbours={key: one for key, one in look.neighbours.items() if key[0] != kind},
-        unreadable={**look.unreadable, **dict.fromkeys(gone, Cause(Reason.UNREADABLE, "throttled"))},
+        unreadable={**look.unreadable, **dict.fromkeys(gone, UNREAD)},
     )
+
+
+def other_default(look: Snapshot, kind: str, aws_id: str, **fields: Any) -> Snapshot:
+    """The same look, if somebody has changed the VPC's default ACL or main table, which nobody declares."""
+    one = look.neighbours[kind, aws_id]
+    assert one
+    return replace(look, neighbours={**look.neighbours, (kind, aws_id): replace(one, spec=one.spec.but(**fields))})
 
 
 def test_a_group_is_not_widened_again_while_a_subnet_is_behind_an_open_list() -> None:
@@ -200,6 +209,146 @@ def test_no_way_in_is_opened_while_the_databases_are_unknown() -> None:
     route = does((routes(OUT), ANYWHERE, GATEWAY))
     assert steps(look, [route]).breach(route)
     assert not steps(drifted(LOOK, OUT, routes=Routes()), [route]).breach(route)
+
+
+@pytest.mark.parametrize("kind", ["security_group", "network_acl", "route_table"])
+def test_no_rule_is_made_inside_the_vpc_while_a_declared_database_is_unknown(kind: str) -> None:
+    """It may carry any groups, and reach by them what the document wants to be reached by others only."""
+    look = drifted(drifted(LOOK, APP, ingress=Ingress()), INSIDE, egress=EgressEntries())
+    opening = {
+        "security_group": does((rules(APP, "ingress"), RuleKey("tcp", 8000, 8000, WEB), True)),
+        "network_acl": does((entries(INSIDE, "egress"), 100, EVERYTHING._replace(cidr="10.0.0.0/16"))),
+        "route_table": does((routes(OUT), "10.1.0.0/16", "pcx-0a1b2c3d")),
+    }[kind]
+    breach = steps(unreadable(look, "db_instance"), [opening]).breach(opening)
+    assert breach
+    assert breach.message.endswith(f", as far as can be told while {DATABASE} is not known")
+    assert not steps(look, [opening]).breach(opening)
+    nowhere = replace(unreadable(look, "db_instance"), unreadable=dict.fromkeys([Address("db_instance/*")], UNREAD))
+    assert not steps(nowhere, [opening]).breach(opening), "what nobody declares stays as it is"
+
+
+def test_what_closes_does_not_wait_for_the_databases() -> None:
+    look = unreadable(drifted(LOOK, APP, ingress=Ingress({SSH: ""})), "db_instance")
+    close = does((rules(APP, "ingress"), SSH, None))
+    assert not steps(look, [close]).breach(close)
+
+
+def test_what_closes_waits_with_what_is_to_take_its_place() -> None:
+    """A machine may have both groups, whether or not it is the database."""
+    look = drifted(drifted(LOOK, DB, ingress=Ingress()), APP, ingress=Ingress({POSTGRES: ""}))
+    allow, revoke = does((rules(DB, "ingress"), POSTGRES, True)), does((rules(APP, "ingress"), POSTGRES, None))
+    network = steps(unreadable(look, "db_instance"), [allow, revoke])
+    breaches = [network.breach(one) for one in (allow, revoke)]
+    assert [one and one.reason for one in breaches] == [Reason.WOULD_OPEN, Reason.WOULD_CUT]
+
+
+def test_a_database_becomes_public_only_in_subnets_whose_routes_are_known() -> None:
+    """With the same routes, whatever they are, it was not reached before."""
+    written = LOOK.resources[DATABASE].facts.now
+    look = drifted(LOOK, DATABASE, now={**written, "publicly_accessible": False})
+    look = drifted(drifted(look, DB, ingress=Ingress({SSH: ""})), INSIDE, ingress=IngressEntries(ALL_ENTRIES))
+    publish = does((PUBLIC, DATABASE, True))
+    assert not steps(look, [publish]).breach(publish)
+    for kind in ("route_table", "db_subnet_group"):
+        assert steps(unreadable(look, kind), [publish]).breach(publish)
+    closed = unreadable(drifted(look, DB, ingress=Ingress({POSTGRES: ""}), egress=Egress()), "route_table")
+    assert not steps(closed, [publish]).breach(publish), "no group lets in anybody from outside"
+
+
+@pytest.mark.parametrize("layer", ["network_acl", "route_table"])
+def test_a_subnet_leaves_what_could_not_be_read_when_the_rest_is_closed(layer: str) -> None:
+    """What it leaves may have let through nothing, so what it comes to may open the way to an undeclared rule."""
+    known = {"network_acl": INSIDE, "route_table": IN}[layer]
+    look = drifted(LOOK, INSIDE, egress=EgressEntries(ALL_ENTRIES))
+    look = drifted(look, IN, routes=Routes({ANYWHERE: "nat-0a1b2c3d"}))
+    look = drifted(look, DB, egress=Egress({ALL_OUT: ""}))
+    look = drifted(look, known, subnets=look.resources[known].spec.subnets - {BACK1})
+    look = replace(look, neighbours={**look.neighbours, (layer, "a-stranger"): None})
+    home = HOME if layer == "network_acl" else does((TABLE_OF, BACK1, IN))
+    close = does((rules(DB, "egress"), ALL_OUT, None))
+    only_in_this_order(look, close, home)
+
+
+@pytest.mark.parametrize("layer", ["network_acl", "route_table"])
+def test_what_may_be_used_by_default_opens_nothing_to_a_subnet_that_may_use_it(layer: str) -> None:
+    """The subnet is to use what could not be read, and nothing shows that it does."""
+    unread = {"network_acl": INSIDE, "route_table": IN}[layer]
+    look = replace(
+        LOOK, resources={at: one for at, one in LOOK.resources.items() if at != unread}, unreadable={unread: UNREAD}
+    )
+    inside = AclEntry("allow", "tcp", 22, 22, "10.0.0.0/16")
+    look = other_default(look, "network_acl", DEFAULT_LIST, ingress=IngressEntries({50: inside}))
+    look = other_default(look, "route_table", MAIN_TABLE, routes=Routes({"10.1.0.0/16": "pcx-0a1b2c3d"}))
+    opening, closing = {
+        "network_acl": (
+            does((entries(DEFAULT_LIST, "ingress"), 100, EVERYTHING)),
+            does((entries(DEFAULT_LIST, "ingress"), 50, None)),
+        ),
+        "route_table": (
+            does((routes(MAIN_TABLE), ANYWHERE, GATEWAY)),
+            does((routes(MAIN_TABLE), "10.1.0.0/16", None)),
+        ),
+    }[layer]
+    assert steps(look, [opening]).breach(opening)
+    assert not steps(look, [closing]).breach(closing)
+
+
+def test_a_database_does_not_join_a_group_that_could_not_be_read() -> None:
+    look = drifted(LOOK, DATABASE, groups=frozenset({DB}))
+    look = replace(
+        look, resources={at: one for at, one in look.resources.items() if at != WEB}, unreadable={WEB: UNREAD}
+    )
+    join = does((GROUPS_OF, DATABASE, frozenset({DB, WEB})))
+    assert steps(look, [join]).breach(join)
+    has = drifted(look, DATABASE, groups=frozenset({DB, WEB, APP}))
+    assert not steps(has, [join]).breach(join), "it keeps the group that could not be read, and leaves another one"
+    assert steps(drifted(look, DATABASE, groups=frozenset({WEB})), [join]).breach(join), "WEB may let in nobody"
+
+
+def test_a_database_in_subnets_that_could_not_be_read_is_judged_by_its_groups() -> None:
+    look = drifted(drifted(LOOK, DATABASE, groups=frozenset({APP})), APP, ingress=Ingress({POSTGRES: ""}))
+    look = drifted(look, DB, ingress=Ingress({POSTGRES: ""}), egress=look.resources[APP].spec.egress)
+    join, revoke = does((GROUPS_OF, DATABASE, frozenset({DB}))), does((rules(APP, "ingress"), POSTGRES, None))
+    only_in_this_order(unreadable(look, "db_subnet_group"), join, revoke)
+
+
+# Machines without a public address.
+
+
+def test_a_subnet_comes_to_a_table_when_its_way_through_a_nat_gateway_is_gone() -> None:
+    """The way that it leaves is one for machines with a public address only."""
+    look = drifted(LOOK, IN, routes=Routes({ANYWHERE: "nat-0a1b2c3d"}))
+    look = drifted(look, INSIDE, egress=EgressEntries(ALL_ENTRIES))
+    public, private = look.resources[OUT].spec.subnets, look.resources[IN].spec.subnets
+    look = drifted(drifted(look, OUT, subnets=public | {BACK1}), IN, subnets=private - {BACK1})
+    only_in_this_order(look, does((routes(IN), ANYWHERE, None)), does((TABLE_OF, BACK1, IN)))
+
+
+def test_machines_behind_a_nat_gateway_are_not_cut_off_by_an_internet_gateway_on_the_way() -> None:
+    look = drifted(LOOK, IN, routes=Routes({ANYWHERE: "nat-0a1b2c3d"}))
+    look = drifted(look, INSIDE, egress=EgressEntries(ALL_ENTRIES))
+    move, route = does((TABLE_OF, BACK1, OUT)), does((routes(OUT), ANYWHERE, "nat-0a1b2c3d"))
+    breach = steps(look, [move, route]).breach(move)
+    assert breach == Breach(
+        Reason.WOULD_CUT, Address(""), f"it would cut tcp 0 to 0.0.0.0 for machines without a public address in {BACK1}"
+    )
+    only_in_this_order(look, route, move)
+
+
+def test_a_subnet_comes_to_the_main_table_when_another_one_takes_the_place_of_that_with_a_nat_gateway() -> None:
+    look = other_default(LOOK, "route_table", MAIN_TABLE, routes=Routes({ANYWHERE: "nat-0a1b2c3d"}))
+    look = drifted(look, INSIDE, egress=EgressEntries(ALL_ENTRIES))
+    public, private = look.resources[OUT].spec.subnets, look.resources[IN].spec.subnets
+    look = drifted(drifted(look, OUT, subnets=public | {BACK1}), IN, subnets=private - {BACK1})
+    only_in_this_order(look, does((MAIN, OF_VPC, IN)), does((TABLE_OF, BACK1, None)))
+
+
+def test_a_group_is_widened_when_its_machines_are_no_longer_behind_a_nat_gateway() -> None:
+    """Those without a public address reach nobody then."""
+    look = drifted(drifted(LOOK, IN, routes=Routes({ANYWHERE: "nat-0a1b2c3d"})), DB, egress=Egress())
+    look = drifted(look, INSIDE, egress=EgressEntries(ALL_ENTRIES))
+    only_in_this_order(look, does((TABLE_OF, BACK1, OUT), (TABLE_OF, BACK2, OUT)), WIDEN)
 
 
 # Places that nobody declares.

@@ -335,6 +335,7 @@ def _call(
             f"{operation.name} {_rule_text(key, direction)}",
             direction.field,
             params={**group, **params([key])},
+            breaks=int(becomes.get(key, key) != key),
             effect=_effect(address, direction, becomes, [key]),
         )
         for key in (rules if len(rules) > 1 else ())
