@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
-from desired_state.document import Document
+from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
+from reconciler.engine.corrected import Corrections
 from reconciler.kinds import REGISTRY, live_network
-from reconciler.model import Action, Cause, Finding, Outcome, Reason, Snapshot
+from reconciler.model import Action, Cause, Difference, Finding, Outcome, Reason, Snapshot
 from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import traffic_at
 from reconciler.reach.judge.context import JudgeContext
@@ -32,7 +34,7 @@ class JudgedIntents:
 
     `verdicts` are of what the last look of a run saw, `before` of what the first one did (the same, if there was only
     one). `coming` are of the network as the plan would leave it, if this run only plans, or else those of the last
-    look.
+    look. `tolerated` says, by their names, until when those are tolerated that only exceptions break.
     """
 
     document: Document
@@ -40,6 +42,7 @@ class JudgedIntents:
     verdicts: tuple[Verdict, ...]
     coming: tuple[Verdict, ...]
     context: JudgeContext = field(repr=False)
+    tolerated: Mapping[str, datetime] = field(default_factory=dict)
 
     @cached_property
     def declared(self) -> Network:
@@ -73,7 +76,9 @@ class JudgedIntents:
         """What stays broken: a finding that blocks, or only a remark if the intent says `report`. Then what could not
         be read.
         """
-        broken = tuple(_finding(one) for one in self.coming if one.status is Status.BROKEN)
+        broken = tuple(
+            _finding(one, self.tolerated.get(one.intent.name)) for one in self.coming if one.status is Status.BROKEN
+        )
         if not self.context.strangers:
             return broken
         return *broken, Finding(INTERFACES, Outcome.BLOCKED, Cause(Reason.UNREADABLE, self.context.strangers))
@@ -85,21 +90,43 @@ def address_of(verdict: Verdict) -> Address:
 
 
 def judge_run(
-    document: Document, first: Snapshot, last: Snapshot | None, planned: Iterable[Action] = ()
+    document: Document,
+    first: Snapshot,
+    last: Snapshot | None,
+    planned: Iterable[Action] = (),
+    excepted: Sequence[tuple[Difference, DocumentException]] = (),
 ) -> JudgedIntents:
     """The judgement of a run: of its first look, of its last one (None: there was no other), and of the network as the
-    actions that are `planned`, and not done, would leave it.
+    actions that are `planned`, and not done, would leave it. `excepted` are the differences that an exception covers.
     """
-    look = live_network(first)
+    look, seen = live_network(first), first
     context = _contexts(document, first, look)
     verdicts = before = judge(document.intents, context(look))
     if last is not None:
-        look = live_network(last)
+        look, seen = live_network(last), last
         context = _contexts(document, last, look)
         verdicts = judge(document.intents, context(look))
     effects = [effect for action in planned for effect in action.effect]
     coming = judge(document.intents, context(look.after(effects))) if effects else verdicts
-    return JudgedIntents(document, before, verdicts, coming, context(look))
+    tolerated = _tolerated(coming, seen, look, excepted, context)
+    return JudgedIntents(document, before, verdicts, coming, context(look), tolerated)
+
+
+def _tolerated(
+    coming: Iterable[Verdict],
+    snapshot: Snapshot,
+    look: Network,
+    excepted: Sequence[tuple[Difference, DocumentException]],
+    context: Callable[[Network], JudgeContext],
+) -> Mapping[str, datetime]:
+    """Until when each intent is tolerated that only the values of exceptions break."""
+    broken = [one.intent for one in coming if one.status is Status.BROKEN]
+    if not broken or not excepted:
+        return {}
+    corrections = Corrections(snapshot, look, (one for one, _ in excepted))
+    without = judge(broken, context(look.after(corrections.effects(corrections.all))))
+    until = min(exception.until for _, exception in excepted)
+    return {one.intent.name: until for one in without if one.status is Status.KEPT}
 
 
 def _contexts(document: Document, snapshot: Snapshot, look: Network) -> Callable[[Network], JudgeContext]:
@@ -114,9 +141,11 @@ def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], For
     return lambda look: Forbidden(document.intents, _contexts(document, snapshot, look), look)
 
 
-def _finding(one: Verdict) -> Finding:
-    outcome = Outcome.BLOCKED if one.intent.enforcement == "hold" else Outcome.IN_SYNC
-    return Finding(address_of(one), outcome, Cause(Reason.INTENT_BROKEN, said(one)))
+def _finding(one: Verdict, tolerated: datetime | None) -> Finding:
+    holds = one.intent.enforcement == "hold" and tolerated is None
+    return Finding(
+        address_of(one), Outcome.BLOCKED if holds else Outcome.IN_SYNC, Cause(Reason.INTENT_BROKEN, said(one))
+    )
 
 
 def said(verdict: Verdict) -> str:

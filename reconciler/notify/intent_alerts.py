@@ -40,7 +40,8 @@ def with_intents(result: AttemptResult, judged: JudgedIntents, found: Iterable[A
             alerts[alerts.index(first)] = _explaining(first, verdict)
         else:
             alerts.append(_alert(result, judged, verdict, Outcome.CORRECTED))
-    broken = (one for one in judged.verdicts if one.status is Status.BROKEN)
+    tolerated = judged.tolerated
+    broken = (one for one in judged.verdicts if one.status is Status.BROKEN and one.intent.name not in tolerated)
     yield from (*alerts, *(_alert(result, judged, one, Outcome.BLOCKED) for one in broken))
 
 

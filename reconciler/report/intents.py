@@ -7,7 +7,9 @@ whatever else people write are made safe to show.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from desired_state.fields import RuleKey, traffic
@@ -34,16 +36,24 @@ def text(
     mending: Mending | None = None,
     style: Style = plain,
     mended: Container[Verdict] = (),
+    tolerated: Mapping[str, datetime] = MappingProxyType({}),
 ) -> str:
     """Every verdict that is not kept, what mends them together, and how many are kept; `declared` is the network of the
-    document. Of what is `mended` anyway, only that it is.
+    document. Of what is `mended` anyway, only that it is; of what is `tolerated`, by its name, also until when.
     """
     blocks = [
-        f"{_first(one, style)}\n  the plan mends it" if one in mended else "\n".join(_block(one, declared, style))
+        f"{_first(one, style)}\n  the plan mends it"
+        if one in mended
+        else "\n".join((*_block(one, declared, style), *_tolerated(tolerated.get(one.intent.name))))
         for one in verdicts
         if one.status is not Status.KEPT
     ]
     return "\n".join((*blocks, *_mending(mending), sentence(verdicts, style)))
+
+
+def _tolerated(until: datetime | None) -> Iterator[str]:
+    if until:
+        yield f"  only an exception breaks it: tolerated until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def sentence(verdicts: Iterable[Verdict], style: Style = plain) -> str:

@@ -27,7 +27,9 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
     judged = report.intents
     if judged is None:
         return
-    yield intents.text(judged.verdicts, judged.declared, judged.mending, style, judged.mended).splitlines()
+    yield intents.text(
+        judged.verdicts, judged.declared, judged.mending, style, judged.mended, judged.tolerated
+    ).splitlines()
     changed = list(_changes(judged)) or [
         f"Kept again: {sanitize(one.intent.name)}. When the run began: {sanitize(said(one))}."
         for one in judged.corrected
@@ -38,23 +40,31 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
 
 def _changes(judged: JudgedIntents) -> Iterator[str]:
     for now, then in zip(judged.verdicts, judged.coming, strict=True):
-        if now.status is not then.status:
+        if now.status is not then.status and now not in judged.mended:
             yield f"After this plan {then.status}, now {now.status}: {sanitize(now.intent.name)}"
 
 
 def as_json(judged: JudgedIntents, since: Mapping[Address, datetime] | None = None) -> list[dict[str, Any]]:
     """Every verdict of the last look. `after_plan` is its status if the plan of a run that writes nothing is carried
-    out, `before` the one of the first look; `since` is when it was first reported as broken.
+    out, `before` the one of the first look; `since` is when it was first reported as broken,
+    `tolerated_until` when the exceptions end that break it.
     """
     return [
         intents.as_json(now, judged.declared, since=_time(since, now))
-        | {"before": str(before.status), "after_plan": str(then.status)}
+        | {
+            "before": str(before.status),
+            "after_plan": str(then.status),
+            "tolerated_until": _written(judged.tolerated.get(now.intent.name)),
+        }
         for before, now, then in zip(judged.before, judged.verdicts, judged.coming, strict=True)
     ]
 
 
 def _time(since: Mapping[Address, datetime] | None, verdict: Verdict) -> str | None:
-    moment = (since or {}).get(address_of(verdict))
+    return _written((since or {}).get(address_of(verdict)))
+
+
+def _written(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
 
 
@@ -64,7 +74,8 @@ def records(judged: JudgedIntents, since: Mapping[Address, datetime]) -> Iterato
         if Status.KEPT is now.status is before.status:
             continue
         corrected = before.status is Status.BROKEN and now.status is Status.KEPT
-        blocked = now.status is Status.BROKEN and now.intent.enforcement == "hold"
+        tolerated = now.intent.name in judged.tolerated
+        blocked = now.status is Status.BROKEN and now.intent.enforcement == "hold" and not tolerated
         yield {
             "record": "intent",
             "message": intents.headline(before if corrected else now),

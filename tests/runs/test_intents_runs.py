@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from desired_state.document import Document
+from desired_state.load import load
 from reconciler.model import Outcome, Reason
+from reconciler.model.trigger import Source, Trigger
+from reconciler.notify.alert_rules import find_alerts
 from reconciler.reach.judge.intents import Status, Verdict
 from reconciler.report.as_json import as_json
+from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.text import text
-from tests.support.runs import Network, document, without_intents
+from tests.support.intents import rule
+from tests.support.runs import REFERENCE, Network, document, without_intents
 
 FRONT = "from outside only the front door"
 HTTPS = "the front door answers HTTPS"
@@ -278,3 +287,47 @@ def test_where_the_tables_cannot_be_read_nothing_that_rests_on_them_is_kept(net:
     statuses: Mapping[str, str] = not_kept(net.run())
     assert "broken" not in statuses.values()
     assert statuses["the front door answers HTTPS"] == "unknown"
+
+
+# ------------------------------------------------------------------------------------------------------ exceptions
+
+
+def excepting(net: Network, *tolerated: tuple[str, Any]) -> Document:
+    """The reference document with exceptions of an hour for inbound members of resources."""
+    written = deepcopy(REFERENCE)
+    until = f"{net.clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    written["exceptions"] = [
+        {"address": address, "field": "ingress", "value": value, "until": until, "reason": "agreed"}
+        for address, value in tolerated
+    ]
+    return load(json.dumps(written).encode(), "test.json")
+
+
+SSH = "security_group/APIGatewaySG", rule(22)
+ALL = "network_acl/PublicSubnetACL", {"90": {"action": "allow", "protocol": "all", "source": "0.0.0.0/0"}}
+
+
+def test_what_only_exceptions_break_is_tolerated_until_they_end_and_raises_no_alert(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_to_ssh(net)
+    wanted = excepting(net, SSH, ALL)
+    report = net.run(wanted)
+    until = net.clock.now().replace(microsecond=0) + timedelta(hours=1)
+    assert (report.writes, report.in_sync, not_kept(report)) == (0, True, {FRONT: "broken"})
+    assert f"tolerated until {until:%Y-%m-%d %H:%M} UTC" in text(report)
+    (told,) = [one for one in as_json(report)["intents"] if one["name"] == FRONT]
+    assert told["tolerated_until"] == f"{until:%Y-%m-%dT%H:%M:%SZ}"
+    assert find_alerts(AttemptResult("test-server", "run", Ending.COMPLETED, Trigger(Source.SCHEDULE), report)) == ()
+    monkeypatch.setattr(net.clock, "at", net.clock.now() + timedelta(hours=2))
+    assert not_kept(net.run(wanted)) == {}
+
+
+def test_an_exception_beside_what_breaks_an_intent_does_not_tolerate_it(net: Network) -> None:
+    opened_to_ssh(net)
+    assert not_kept(net.run(excepting(net, SSH))) == {}
+    stray(net, "APIGatewaySG", "DBSG")
+    report = net.run(excepting(net, SSH))
+    assert not_kept(report)
+    assert not report.in_sync
+    assert "tolerated until" not in text(report)
