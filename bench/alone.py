@@ -161,11 +161,14 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
 
 def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     """Processor seconds of botocore's parse of the nine answers, of judging the intents of the example on them, of
-    planning a correction of ten groups and an ACL, and of one call of such a plan.
+    planning a correction of ten groups and an ACL, of one call of such a plan, and of what each of these differences
+    means from end to end, where nobody has looked which machines are there and where somebody has.
     """
+    from dataclasses import replace
     from importlib.resources import files
 
     from desired_state.load import load
+    from reconciler.engine.consequences import consequences
     from reconciler.engine.diff import diff
     from reconciler.engine.intents import judge_run
     from reconciler.engine.observe import ObserveOptions, observe
@@ -186,7 +189,7 @@ def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     nine = calls((world / "vpc_id").read_text())
     bodies = [(one.name, parser(one), (world / f"{one.name}.xml").read_bytes()) for one in nine]
     look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
-    taken: dict[str, list[float]] = {"parse": [], "judge": [], "plan": [], "call": []}
+    taken: dict[str, list[float]] = {"parse": [], "judge": [], "plan": [], "call": [], "blind": [], "means": []}
     for _ in range(repetitions):
         gc.collect()
         begun = time.process_time()
@@ -199,6 +202,12 @@ def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         actions = make_plan(changes, context).actions
         taken["plan"].append(time.process_time() - begun)
         taken["call"].append(taken["plan"][-1] / len(actions))
+        differences = [one for change in changes for one in change.differences]
+        for step, seen in (("blind", snapshot), ("means", replace(snapshot, interfaces=()))):
+            begun = time.process_time()
+            found = consequences(other, seen, differences)
+            taken[step].append(time.process_time() - begun)
+            assert len(found) == len(differences)
         begun = time.process_time()
         judged = judge_run(with_intents, snapshot, None)
         taken["judge"].append(time.process_time() - begun)

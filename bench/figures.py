@@ -185,6 +185,8 @@ def judgement(worlds: Path) -> Iterator[Row]:
             "judge": f"judging the example's intents live, {size} groups",
             "plan": f"  planning a correction of ten groups and an ACL, {size} groups",
             "call": "    each of its calls",
+            "means": "    what its differences mean from end to end",
+            "blind": "    the same, where the machines are not known",
         }
         for step, said in what.items():
             ours = median(taken[step][1:])

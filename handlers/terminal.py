@@ -17,19 +17,32 @@ import click
 
 if TYPE_CHECKING:
     from reconciler.engine.run import Report
+    from reconciler.revision.change import RevisionChange
 
 
-def show(report: Report, form: str, *, no_color: bool) -> None:
-    """Print a report on stdout, as `text` or `json`."""
+def show(report: Report, form: str, *, no_color: bool, change: RevisionChange | None = None) -> None:
+    """Print a report on stdout, as `text` or `json`, after what the document changes if that is known."""
+    holds = report.policy.hold_exposures
     if form == "json":
         from reconciler.report.as_json import as_json
 
-        click.echo(json.dumps(as_json(report), indent=2))
-    else:
-        from reconciler.report.text import text
+        click.echo(json.dumps(as_json(report) | (revision(change, holds=holds) if change else {}), indent=2))
+        return
+    from reconciler.report.text import plain, text
 
-        coloured = sys.stdout.isatty() and not colourless(no_color)
-        click.echo(text(report, style) if coloured else text(report), color=coloured)
+    coloured = sys.stdout.isatty() and not colourless(no_color)
+    if change:
+        from reconciler.report.revision import text as meaning
+
+        click.echo(f"{meaning(change, holds=holds, style=style if coloured else plain)}\n", color=coloured)
+    click.echo(text(report, style) if coloured else text(report), color=coloured)
+
+
+def revision(change: RevisionChange, *, holds: bool) -> dict[str, Any]:
+    """What a document changes, as `-o json` shows it."""
+    from reconciler.report.revision import as_json
+
+    return {"revision_change": as_json(change, held=holds and bool(change.holds))}
 
 
 def approved(report: Report, *, no_color: bool) -> bool:
@@ -37,12 +50,18 @@ def approved(report: Report, *, no_color: bool) -> bool:
     from reconciler.report.text import text
 
     click.echo(text(report) if colourless(no_color) else text(report, style), err=True)
-    click.echo("\nApply this plan? Only `yes` is accepted: ", err=True, nl=False)
+    opens = report.openings and report.policy.hold_exposures
+    question = (
+        "This plan newly opens the network, as said above. Apply it all the same?" if opens else "Apply this plan?"
+    )
+    click.echo(f"\n{question} Only `yes` is accepted: ", err=True, nl=False)
     return sys.stdin.readline().strip() == "yes"
 
 
 def style(words: str, colour: str) -> str:
     """The style of a report on a terminal (`reconciler/report/text.py`, Style)."""
+    if colour == "dim":
+        return click.style(words, dim=True)
     return click.style(words, bold=True) if colour == "bold" else click.style(words, fg=colour)
 
 

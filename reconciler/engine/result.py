@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.document import Document, DocumentException
@@ -32,7 +33,9 @@ from reconciler.model import (
 )
 
 if TYPE_CHECKING:
+    from reconciler.engine.consequences import Consequence, Identity
     from reconciler.engine.intents import JudgedIntents
+    from reconciler.reach.compare import FlowChange
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,15 @@ class Observation:
 
 @dataclass(frozen=True)
 class Drift:
-    """A difference and its outcome, which is None if nothing was tried yet: the plan would correct it."""
+    """A difference and its outcome, which is None if nothing was tried yet: the plan would correct it.
+
+    `consequence` is what it means from end to end, as far as that was judged.
+    """
 
     difference: Difference
     outcome: Outcome | None
     cause: Cause | None = None
+    consequence: Consequence | None = None
 
     @property
     def address(self) -> Address:
@@ -115,6 +122,7 @@ class Report:
     tagless: tuple[Address, ...] = ()
     release: str = ""
     intents: JudgedIntents | None = None
+    openings: tuple[FlowChange, ...] = ()
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
@@ -177,10 +185,15 @@ class RunCost:
 
 
 def judge(
-    document: Document, policy: Policy, trace: RunTrace, cost: RunCost, intents: JudgedIntents | None = None
+    document: Document,
+    policy: Policy,
+    trace: RunTrace,
+    cost: RunCost,
+    intents: JudgedIntents | None = None,
+    consequences: Mapping[Identity, Consequence] = MappingProxyType({}),
 ) -> Report:
     """The report of a run. A drift is `corrected` if the last look no longer shows it, whatever the answers were."""
-    drifts = tuple(_drifts(trace))
+    drifts = tuple(replace(one, consequence=consequences.get(one.difference.identity)) for one in _drifts(trace))
     anew = created(document, trace.action_results) - trace.first.snapshot.resources.keys()
     ids = _ids(trace.first.snapshot) | _ids(trace.last.snapshot)
     return Report(

@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING
 from reconciler.kinds import REGISTRY
 from reconciler.model import Difference, Outcome, Risk
 from reconciler.model.exposure import Exposure, Severity
+from reconciler.report.consequence import sentence
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Drift
 
 
 def exposure(drift: Drift) -> Exposure:
-    """What this drift means, or meant until it was corrected."""
+    """What this drift means, or meant until it was corrected: from end to end, if that was judged."""
     one, past = drift.difference, drift.outcome is Outcome.CORRECTED
+    alone = _alone(one, past=past)
+    if drift.consequence is None:
+        return alone
+    said = sentence(drift.consequence, past=past)
+    severity = drift.consequence.severity
+    return Exposure(severity, said if drift.consequence.flows else f"{alone.sentence} {said}")
+
+
+def _alone(one: Difference, *, past: bool) -> Exposure:
+    """What a difference means at its own layer."""
     if one.field in {"tags", "description"}:
         differs = "differ" if one.field == "tags" else "differs"
         return Exposure(
@@ -36,6 +47,10 @@ def cost(risk: Risk) -> Exposure | None:
     }.get(risk)
 
 
-def lets_in(one: Difference) -> bool:
-    """Whether a difference lets something in, at its own layer, that the document does not."""
-    return REGISTRY[one.address.kind].traffic.lets_in(one)
+def exposes(drift: Drift) -> bool:
+    """Whether a drift lets something reach machines that should not be: from end to end, if that was judged, or else
+    at its own layer.
+    """
+    if drift.consequence is not None:
+        return drift.consequence.exposes
+    return REGISTRY[drift.address.kind].traffic.lets_in(drift.difference)

@@ -14,6 +14,7 @@ from desired_state.members import Collection
 from desired_state.resource import SECTIONS, Resource
 from reconciler.engine.plan import printable
 from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Unmanaged
+from reconciler.report.consequence import as_json as consequence_as_json
 from reconciler.report.summary import counts, expired
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "findings": [finding_as_json(one) for one in report.findings],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
         "intents": intents_as_json(report),
+        "openings": _openings(report),
         "found_by": {address: found_as_json(report, address) for address in sorted(report.found_by)},
         "untagged": list(report.untagged),
         "exceptions": [
@@ -76,6 +78,7 @@ def drift_as_json(drift: Drift) -> dict[str, Any]:
         "want": value_as_json(one, one.want),
         "have": value_as_json(one, one.have),
         "outcome": drift.outcome.value if drift.outcome else None,
+        "consequence": consequence_as_json(drift.consequence),
         **_cause_as_json(drift.cause),
     }
 
@@ -103,6 +106,15 @@ def intents_as_json(report: Report, since: Mapping[Address, datetime] | None = N
     from reconciler.report.run_intents import as_json as written
 
     return written(report.intents, since)
+
+
+def _openings(report: Report) -> list[dict[str, Any]]:
+    """What the plan newly lets the internet reach, if that was asked."""
+    if not report.openings:
+        return []
+    from reconciler.report.flows import as_json as written
+
+    return [written(one) for one in report.openings]
 
 
 def found_as_json(report: Report, address: Address) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
+from reconciler.report.consequence import sentence as consequence
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
 from reconciler.report.takeover import Takeover, adoption_done, beyond, takeovers
 
@@ -51,6 +52,7 @@ def text(report: Report, style: Style = plain) -> str:
     """The whole report, without a line break at the end; the last line is one sentence."""
     blocks = [[style(heading(report.document), "bold")], *_joined(_drifts(report, style)), *_notes(report, style)]
     blocks += _intents(report, style)
+    blocks += _openings(report, style)
     return "\n\n".join("\n".join(block) for block in [*blocks, [sentence(report, style)]])
 
 
@@ -60,6 +62,15 @@ def _intents(report: Report, style: Style) -> Iterable[list[str]]:
     from reconciler.report.run_intents import lines
 
     return lines(report, style)
+
+
+def _openings(report: Report, style: Style) -> Iterator[list[str]]:
+    """What the plan newly lets the internet reach."""
+    if report.openings:
+        from reconciler.report.flows import told
+
+        first = "With this plan:" if not report.wrote or report.gate.plan_held else "With what was planned:"
+        yield [style(first, "red"), *(f"  {style('CRITICAL', 'red')} {one}" for one in told(report.openings))]
 
 
 def heading(document: Document) -> str:
@@ -134,6 +145,7 @@ def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str
     missing = next((drift for drift in drifts if not drift.field), None)
     if missing:
         yield f"{_signs(missing.outcome, missing.difference.sign, style)} {name}{_ending(missing.outcome, style)}"
+        yield from _meaning(missing, style)
         yield from _why(missing.outcome, missing.cause, plan_held, style)
         want = missing.difference.want
         if missing.outcome is not Outcome.CORRECTED and isinstance(want, Resource):
@@ -147,6 +159,7 @@ def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str
     for drift in rest:
         line = f"{difference(drift.difference)}{_ending(drift.outcome, style)}"
         yield f"    {_signs(drift.outcome, drift.difference.sign, style)} {line}"
+        yield from _meaning(drift, style)
         if causes[drift.outcome, drift.cause] == 1:
             yield from _why(drift.outcome, drift.cause, plan_held, style)
     for (outcome, cause), times in causes.items():
@@ -158,6 +171,12 @@ def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str
         yield from _why(one.outcome, one.cause, plan_held, style)
     told = {*causes, (taken.outcome, taken.cause)} if taken else set(causes)
     yield from (_finding(one, style) for one in about.findings if (one.outcome, one.cause) not in told)
+
+
+def _meaning(drift: Drift, style: Style) -> Iterator[str]:
+    """What a drift means from end to end."""
+    if drift.consequence:
+        yield f"          {style(consequence(drift.consequence, past=drift.outcome is Outcome.CORRECTED), 'dim')}"
 
 
 def _undeclared(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str]:

@@ -79,6 +79,22 @@ def test_json_is_all_that_stands_on_stdout_and_names_the_drift(setpoint: Any, dr
             "want": None,
             "have": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0", "description": "temporary, for debugging"},
             "outcome": None,
+            "consequence": {
+                "severity": "medium",
+                "sentence": "TCP 22 can pass between machines of api. From outside the VPC it is stopped "
+                "(network_acl/PublicSubnetACL: no entry matches, so the closing * denies).",
+                "flows": [
+                    {
+                        "source": "api",
+                        "target": "api",
+                        "traffic": "tcp 22",
+                        "opened": True,
+                        "certain": True,
+                        "replies": False,
+                    }
+                ],
+                "stopped_by": "network_acl/PublicSubnetACL: no entry matches, so the closing * denies",
+            },
             "reason": None,
             "message": "",
         }

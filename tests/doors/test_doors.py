@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.drifts import DRIFTS
-from tests.support.doors import SCHEDULE, Doors, object_event
+from lab.drifts import DRIFTS, find_network, let_ssh_through
+from tests.support.doors import NAME, SCHEDULE, Doors, object_event
 
 
 def test_a_quiet_sweep_reads_ten_times_writes_nothing_and_tells_nobody(doors: Doors) -> None:
@@ -79,3 +79,27 @@ def test_the_first_run_of_a_new_revision_is_told_as_one_thing(doors: Doors) -> N
     assert "revision 2 was applied" in doors.alerts()[0]["Subject"]
     assert [one["Subject"] for one in doors.alerts() if "corrected" in one["Subject"]] == []
     assert {one["exposed_seconds"] for event in doors.events() for one in event["drifted"]} == {None}
+
+
+def test_only_what_reaches_somebody_from_end_to_end_starts_the_exposure_clock(doors: Doors) -> None:
+    doors.drift("intruder-acl-allow")  # the private subnets have no route to it
+    doors.clock.sleep(60)
+    doors.sweep()
+    doors.settle()
+    let_ssh_through(doors.hands, find_network(doors.hands, NAME))  # the front door's group stops it
+    doors.sweep()
+    doors.settle()
+    seconds = [one["exposed_seconds"] for event in doors.events() for one in event["drifted"]]
+    assert len(seconds) >= 2
+    assert set(seconds) == {None}
+
+
+def test_what_two_layers_open_together_starts_the_exposure_clock_at_both(doors: Doors) -> None:
+    doors.drift("ssh-opened-to-the-world")
+    let_ssh_through(doors.hands, find_network(doors.hands, NAME))
+    doors.clock.sleep(60)
+    doors.sweep()
+    doors.settle()
+    seconds = {one["address"]: one["exposed_seconds"] for event in doors.events() for one in event["drifted"]}
+    assert seconds.keys() == {"security_group/APIGatewaySG", "network_acl/PublicSubnetACL"}
+    assert all(one is not None and one >= 60 for one in seconds.values())

@@ -52,6 +52,7 @@ def test_the_whole_of_a_calm_plan() -> None:
             "downtime": "never",
             "max_breaks": None,
             "prune": False,
+            "hold_exposures": True,
             "max_hold_hours": 24,
         },
         "started": "2026-03-01T12:00:00Z",
@@ -65,6 +66,7 @@ def test_the_whole_of_a_calm_plan() -> None:
         "findings": [],
         "unmanaged": [],
         "intents": [],
+        "openings": [],
         "found_by": {},
         "untagged": [],
         "exceptions": [],
@@ -131,6 +133,7 @@ def test_a_drift_stands_as_the_document_writes_it(one: Drift, sign: str, key: An
         "want": want,
         "have": have,
         "outcome": None,
+        "consequence": None,
         "reason": None,
         "message": "",
     }
