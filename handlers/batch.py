@@ -77,4 +77,10 @@ def _merged(one: Trigger, other: Trigger) -> Trigger:
     """Two triggers of one document as one. The later `sent` counts: a run that covers it covers both."""
     sent = max(one.sent, other.sent) if one.sent and other.sent else None
     first = min(one, other, key=lambda trigger: list(Source).index(trigger.source))
-    return replace(first, sent=sent, actors=(*one.actors, *other.actors), tries=max(one.tries, other.tries))
+    return replace(
+        first,
+        sent=sent,
+        actors=(*one.actors, *other.actors),
+        uploads=(*one.uploads, *other.uploads),
+        tries=max(one.tries, other.tries),
+    )

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.fields import Address
     from handlers.wiring import AwsConnection
-    from reconciler.engine.run import Report
+    from reconciler.engine.run import Openings, Report
     from reconciler.model import Policy
+    from reconciler.revision.change import RevisionChange
 
 IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 
@@ -76,6 +77,13 @@ _FORM = click.option(
 _COLOUR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 
 
+_HOLD_EXPOSURES = click.option(
+    "--hold-exposures/--no-hold-exposures",
+    default=None,
+    help="Hold what newly opens a database or a management port to the internet.",
+)
+
+
 def _connection_options[Command: Callable[..., Any]](command: Command) -> Command:
     """The options that say where to connect."""
     options = (
@@ -102,6 +110,7 @@ def _run_options[Command: Callable[..., Any]](command: Command) -> Command:
         ),
         click.option("--max-breaks", metavar="N", help="The most live members that one run may remove or replace."),
         click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
+        _HOLD_EXPOSURES,
         click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
     )
     for option in reversed(options):
@@ -143,25 +152,42 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     return IN_SYNC
 
 
+_AGAINST = click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="OLD",
+    help="Also show what changes in meaning, compared with this version.",
+)
+
+
 @cli.command()
 @_DOC
+@_AGAINST
+@_HOLD_EXPOSURES
 @_FORM
-def validate(doc: Path, form: str) -> int:
+def validate(doc: Path, against: Path | None, form: str, **options: Any) -> int:
     """Check a document, and judge its intents against what it declares. Without AWS.
 
-    Exit code 0: valid. 1: not valid, or the document breaks an intent of enforcement "hold".
+    Exit code 0: valid. 1: not valid, the document breaks an intent of enforcement "hold", or with --against it would be
+    held until a person approves it.
     """
     from desired_state.load import DocumentError
     from handlers import validate_command
 
-    return IN_SYNC if _refusing(DocumentError, lambda: validate_command.run(doc, form)) else ERROR
+    holds = _policy(options).hold_exposures if against else True
+
+    def kept() -> bool:
+        return _refusing(DocumentError, lambda: validate_command.run(doc, form, against, holds=holds))
+
+    return IN_SYNC if _refusing(validate_command.OtherDocumentError, kept) else ERROR
 
 
 @cli.command()
 @_DOC
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file, for `apply --plan`.")
+@_AGAINST
 @_run_options
-def plan(doc: Path, out: Path | None, only: tuple[str, ...], form: str, **options: Any) -> int:
+def plan(doc: Path, *, out: Path | None, against: Path | None, only: tuple[str, ...], form: str, **options: Any) -> int:
     """Show the drift and the calls that would correct it. Changes nothing.
 
     Exit code 0: in sync. 2: drift. 1: an error.
@@ -173,8 +199,10 @@ def plan(doc: Path, out: Path | None, only: tuple[str, ...], form: str, **option
     policy = _policy(options)
     if out:
         _refusing(plan_file.PlanFileError, lambda: plan_file.check_place(out))
-    report = _run(document, _connection(document, options), policy, write=False, only=chosen)
-    terminal.show(report, form, no_color=options["no_color"])
+    change = _change(document, against) if against else None
+    openings = _openings(policy)
+    report = _run(document, _connection(document, options), policy, write=False, only=chosen, openings=openings)
+    terminal.show(report, form, no_color=options["no_color"], change=change)
     if out:
         from reconciler.report.as_json import as_json
 
@@ -208,15 +236,17 @@ def apply(
     elif not auto_approve and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused("no terminal to ask for approval; review the plan, then use --auto-approve or --plan FILE")
     connection = _connection(document, options)
+    openings = _openings(policy)
     if not expected and not auto_approve:
-        proposed = _run(document, connection, policy, write=False, only=chosen)
+        openings = _openings(policy, ask=True)
+        proposed = _run(document, connection, policy, write=False, only=chosen, openings=openings)
         if len(proposed.gate.held) == len(proposed.plan.actions):
             terminal.show(proposed, form, no_color=options["no_color"])
             return _exit_code(proposed)
         if not terminal.approved(proposed, no_color=options["no_color"]):
             raise Refused("not approved; nothing was changed")
         expected = proposed.plan.fingerprint
-    report = _run(document, connection, policy, only=chosen, expected=expected, approved=approved)
+    report = _run(document, connection, policy, only=chosen, expected=expected, approved=approved, openings=openings)
     terminal.show(report, form, no_color=options["no_color"])
     return _exit_code(report)
 
@@ -264,6 +294,22 @@ def _document(doc: Path) -> Document:
         return load(read_file(doc), str(doc))
     except DocumentError as error:
         raise Refused(str(error)) from error
+
+
+def _change(document: Document, against: Path) -> RevisionChange:
+    """What a document changes, compared with another version of it."""
+    from handlers.validate_command import OtherDocumentError, compared
+
+    return _refusing(OtherDocumentError, lambda: compared(_document(against), document))
+
+
+def _openings(policy: Policy, *, ask: bool = False) -> Openings:
+    """What a run does about what its plan opens: a terminal remembers no version before. `ask`: a person sees it, and
+    says yes to it.
+    """
+    from reconciler.engine.run import Openings
+
+    return Openings.HELD if policy.hold_exposures and not ask else Openings.TOLD
 
 
 def _chosen(document: Document, only: Iterable[str]) -> frozenset[Address] | None:

@@ -23,6 +23,8 @@ LARGEST = 6 * 1024 * 1024 - 64 * 1024
 """Bytes of an answer: Lambda's limit of 6 MB (Lambda quotas, Invocation payload), less a reserve."""
 MANY, DEEP = 1_000_000, 12
 """More members and levels than a report has, so that only `_fitted` shortens it, and `left_out` says so."""
+MOST_CHANGES = 2_000
+"""Of each list of what a revision changes."""
 LONGEST_TEXT = 64 * 1024
 """Characters of a problem or a refusal; in JSON each may take six bytes."""
 
@@ -47,6 +49,7 @@ def invoke(event: Any, stack: Stack, invocation: Invocation) -> dict[str, Any]:
         only=frozenset(given.only) or None,
         approve=given.approve,
         accept_revision=given.accept_revision,
+        approve_revision=given.approve_revision,
     )
     trigger = Trigger(Source.MANUAL, given.document)
     with telemetry.log_keys(document=given.document):
@@ -72,10 +75,21 @@ def answer(result: AttemptResult, *, again: int | None = None) -> dict[str, Any]
         "ending": result.ending.value,
         "problem": _short(result.problem) or None,
         "refusal": _short(result.refusal) or None,
+        "revision_change": _revision(result),
         "again_in_seconds": again,
         "report": fit(as_json(result.report), MANY, DEEP, redacted) if result.report else None,
     }
     return _fitted(content) if result.report else content
+
+
+def _revision(result: AttemptResult) -> dict[str, Any] | None:
+    """What a new version changes: one that is held, or that this attempt has accepted, or would."""
+    if result.change is None:
+        return None
+    from reconciler.report.revision import as_json as written
+
+    answered: dict[str, Any] = fit(written(result.change, held=bool(result.held)), MOST_CHANGES, DEEP, redacted)
+    return answered
 
 
 def _refused(invocation: Invocation, problem: str) -> dict[str, Any]:

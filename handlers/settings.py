@@ -69,6 +69,7 @@ _OF_POLICY = {
     "downtime": "write never, window or now",
     "max_breaks": "write a whole number from 0, or leave it out for the default, which depends on the document's size",
     "prune": "write 1 or 0",
+    "hold_exposures": "write 1 or 0",
     "max_hold_hours": "write a whole number of hours from 0 to 8760",
 }
 """What to write instead, by the field of Policy."""

@@ -8,7 +8,7 @@ An event that needs no run is `Dropped` with a reason; one that cannot be parsed
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -19,9 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from desired_state.document import Name, Revision
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
-from reconciler.cloudtrail.record import actor, bounded, is_own, no_change
+from reconciler.cloudtrail.record import actor, bounded, is_own, no_change, time_of
 from reconciler.kinds import REGISTRY
-from reconciler.model.trigger import ACTORS, Source, Trigger
+from reconciler.model.trigger import ACTORS, UPLOADS, Source, Trigger, Upload
 
 SCHEDULE = {"source": "setpoint.schedule", "version": 1}
 """What the Scheduler sends; `template.yaml` has exactly this."""
@@ -138,7 +138,31 @@ def _of_document(event: Mapping[str, Any], detail: Mapping[str, Any], here: Here
     name = key.removeprefix(here.prefix).removesuffix(".json")
     if key != f"{here.prefix}{name}.json" or not _is_name(name):
         return Dropped(f"{shown(key)} is not a document's key; use {here.prefix}<name>.json, <name> of a-z, 0-9 and -")
-    return Trigger(Source.DOCUMENT, name)
+    return Trigger(Source.DOCUMENT, name, uploads=tuple(_uploads(event, detail)))
+
+
+def _uploads(event: Mapping[str, Any], detail: Mapping[str, Any]) -> Iterator[Upload]:
+    """Who uploaded which version: `requester` is an account id or the name of an AWS service (S3 user guide,
+    EventBridge event message structure). A deletion uploads nothing.
+    """
+    version, who, address = (
+        _inner(detail, "object", "version-id"),
+        detail.get("requester"),
+        detail.get("source-ip-address"),
+    )
+    if event.get("detail-type") != "Object Created" or not isinstance(version, str) or not isinstance(who, str):
+        return
+    yield _bounded(Upload(version, who, time_of(event.get("time")), address if isinstance(address, str) else ""))
+
+
+def _bounded(upload: Upload) -> Upload:
+    """An upload that is safe to store and to show. A version id that is too long is nobody's."""
+    return replace(
+        upload,
+        version_id=upload.version_id[:1024],
+        who=sanitize(upload.who[:128])[:256],
+        source_ip=sanitize(upload.source_ip[:50])[:100],
+    )
 
 
 def _of_call(event: Mapping[str, Any], detail: Mapping[str, Any], service: str, here: Here) -> Trigger | Dropped:
@@ -171,9 +195,13 @@ class _Message(BaseModel):
 def message(document: str, trigger: Trigger) -> str:
     """The queue message that makes the worker reconcile `document`; `read_record` parses it."""
     newest = sorted(set(map(bounded, trigger.actors)), key=lambda one: (one.at, one.event_id, one.who), reverse=True)
-    trigger = replace(trigger, actors=tuple(newest[:ACTORS]))
+    uploads = sorted(
+        set(map(_bounded, trigger.uploads)), key=lambda one: (one.at or _EARLIEST, one.version_id), reverse=True
+    )
+    trigger = replace(trigger, actors=tuple(newest[:ACTORS]), uploads=tuple(uploads[:UPLOADS]))
     written = _Message.model_construct(setpoint=1, document=document, trigger=trigger)
-    return json.dumps(written.model_dump(mode="json", exclude={"trigger": {"document"}}))
+    left_out = {"document"} if trigger.uploads else {"document", "uploads"}
+    return json.dumps(written.model_dump(mode="json", exclude={"trigger": left_out}))
 
 
 def _message(event: Mapping[str, Any]) -> Trigger:
@@ -185,12 +213,16 @@ def _message(event: Mapping[str, Any]) -> Trigger:
         raise _unknown(event, f"a message of Setpoint that is not valid at {sanitize(where)}") from None
     if "document" in event["trigger"]:
         raise _unknown(event, "a message of Setpoint that is not valid at trigger.document")
-    return replace(read.trigger, document=read.document, actors=tuple(map(bounded, read.trigger.actors)))
+    uploads = tuple(map(_bounded, read.trigger.uploads))
+    return replace(
+        read.trigger, document=read.document, actors=tuple(map(bounded, read.trigger.actors)), uploads=uploads
+    )
 
 
 class InvokeRequest(BaseModel):
     """The payload of a manual invocation; a field's description is its hint. `only` limits the run to some addresses,
-    `approve` is the fingerprint of a held plan that may be applied, `accept_revision` accepts an older document.
+    `approve` is the fingerprint of a held plan that may be applied, `accept_revision` accepts an older document,
+    `approve_revision` is the fingerprint of a held version of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -204,6 +236,9 @@ class InvokeRequest(BaseModel):
         "", description="write the fingerprint of the held plan: 16 hexadecimal digits"
     )
     accept_revision: Revision | None = Field(None, description="write the revision as a whole number")
+    approve_revision: Annotated[str, Field(pattern=r"^([0-9a-f]{16})?\z")] = Field(
+        "", description="write the fingerprint of the held revision: 16 hexadecimal digits"
+    )
 
 
 def read_request(payload: object) -> InvokeRequest:
@@ -227,6 +262,7 @@ def _refused(field: str, payload: Mapping[str, Any]) -> str:
 
 
 _NAMES = TypeAdapter(Name)
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def _is_name(text: str) -> bool:

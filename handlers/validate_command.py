@@ -1,7 +1,8 @@
 """`setpoint validate`: what a document says is checked, and its intents are judged against it, without AWS.
 
 A valid document may contradict its own intents: that is exit code 1 where the intent holds calls, because whoever
-writes the document should see it before it is in force. It is no reason to refuse the document.
+writes the document should see it before it is in force. It is no reason to refuse the document. So is a document that
+would be held, compared with the version that is in force (`--against`): a pipeline can refuse it before it is uploaded.
 """
 
 from __future__ import annotations
@@ -16,35 +17,61 @@ from desired_state.explain import Violation
 from desired_state.load import DocumentError, Problem, load, located
 from desired_state.sanitize import sanitize
 from desired_state.sources import read_file
+from handlers.terminal import revision
 
 if TYPE_CHECKING:
     from desired_state.document import Document
     from reconciler.reach.judge.intents import Verdict
+    from reconciler.revision.change import RevisionChange
 
 FORMAT_VERSION = 1
 """Of the JSON output."""
 
 
-def run(doc: Path, form: str) -> bool:
-    """Whether the document is valid and keeps its intents, as far as they hold; prints what is known of it.
+def run(doc: Path, form: str, against: Path | None = None, *, holds: bool = True) -> bool:
+    """Whether the document is valid, keeps its intents, as far as they hold, and would not be held in place of the
+    version `against`; prints what is known of it. `holds`: the deployment holds what opens the network.
 
-    Raises DocumentError, for `text` only.
+    Raises DocumentError, for `text` only, and OtherDocumentError for two documents that are not versions of one.
     """
     try:
         data = read_file(doc)
         document = load(data, str(doc))
+        before = load(read_file(against), str(against)) if against else None
     except DocumentError as error:
         if form != "json":
             raise
         click.echo(json.dumps(_refused(error), indent=2))
         return False
-    if not document.intents:
-        click.echo(json.dumps(_summary(document), indent=2) if form == "json" else _sentence(doc, document))
-        return True
-    return _judged(doc, data, document, form)
+    change = compared(before, document) if before else None
+    beside = revision(change, holds=holds) if change else {}
+    kept = True
+    if document.intents:
+        kept = _judged(doc, data, document, form, beside)
+    else:
+        click.echo(json.dumps(_summary(document) | beside, indent=2) if form == "json" else _sentence(doc, document))
+    if change and form != "json":
+        from reconciler.report.revision import text
+
+        click.echo(f"\n{text(change, holds=holds)}")
+    return kept and not (change and change.holds and holds)
 
 
-def _judged(doc: Path, data: bytes, document: Document, form: str) -> bool:
+class OtherDocumentError(Exception):
+    """Two documents that are not versions of one."""
+
+
+def compared(before: Document, after: Document) -> RevisionChange:
+    """What a document changes, compared with another version of it. Raises OtherDocumentError."""
+    from reconciler.revision.compare import compare
+
+    if before.name not in (after.name, *after.formerly):
+        problem = f"{before.origin} is the document {before.name}, and {after.origin} the document {after.name}"
+        raise OtherDocumentError(f"--against: {sanitize(problem)}; name a version of the same document")
+    return compare(before, after)
+
+
+def _judged(doc: Path, data: bytes, document: Document, form: str, beside: dict[str, Any]) -> bool:
     from reconciler.kinds import REGISTRY
     from reconciler.reach.judge.intents import Status, judge
     from reconciler.reach.judge.mending import together
@@ -60,7 +87,7 @@ def _judged(doc: Path, data: bytes, document: Document, form: str) -> bool:
             report.as_json(one, declared) | {"line": place.line, "column": place.column}
             for one, place in zip(verdicts, _places(doc, data, verdicts), strict=True)
         ]
-        click.echo(json.dumps(_summary(document) | {"intents": judged}, indent=2))
+        click.echo(json.dumps(_summary(document) | {"intents": judged} | beside, indent=2))
         return not broken
     click.echo(_sentence(doc, document))
     click.echo(report.text(verdicts, declared, together(verdicts, context)))

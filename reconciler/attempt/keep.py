@@ -16,8 +16,8 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import flapping, identities
-from reconciler.attempt.version import VersionSelection, select_version
+from reconciler.attempt import announcement, flapping, identities
+from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
 from reconciler.engine.gate import seen_holds
@@ -28,11 +28,11 @@ from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Cause, Outcome, Policy, Reason
-from reconciler.model.trigger import Actor, Trigger
+from reconciler.model.trigger import Actor, Trigger, Upload
 from reconciler.notify.alert import Topic, fingerprint
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.notify.exposure import lets_in
+from reconciler.notify.exposure import exposes
 from reconciler.notify.publisher import Publisher
 from reconciler.report.attempt import AttemptResult, Ending
 
@@ -57,13 +57,14 @@ class Unreachable(Exception):
 @dataclass(frozen=True)
 class Request:
     """The options of a manual invoke; the defaults are those of every other run. `approve` is the fingerprint of a held
-    plan.
+    plan, `approve_revision` that of a held version of the document.
     """
 
     write: bool = True
     only: frozenset[str] | None = None
     approve: str = ""
     accept_revision: int | None = None
+    approve_revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,9 @@ def _under_lease(
         log.exception("%s: no alert could be sent for this run", lease.document)
         return replace(result, alerts_lost=1), record
     record = replace(record, notified=notifications.remembered(sent.lost))
+    if result.change and not result.held:
+        record = announcement.announced(record, lease.document, sent.lost)
+    record = announcement.pinned_anew(record)
     return replace(result, alerts_lost=sent.messages + sent.event), record
 
 
@@ -158,10 +162,13 @@ def _select_and_run(
             dependencies.documents,
             record.accepted,
             dependencies.scope_problem,
-            accept_revision=request.accept_revision,
+            Approval(request.accept_revision, request.approve_revision, dependencies.policy.hold_exposures),
         )
     except SourceError as error:
         return _unobservable(blank, error), record
+    blank = replace(blank, upload=_upload(blank.trigger, selection.newest))
+    if selection.held or not request.write:
+        blank = replace(blank, change=selection.change, held=selection.held)
     if selection.deleted:
         problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
         if _unknown_document(record):
@@ -171,12 +178,15 @@ def _select_and_run(
         )
     record = replace(record, deleted=False)
     if selection.document is None:
-        return replace(blank, ending=Ending.REFUSED, problem=selection.refusal), record
+        return replace(blank, ending=Ending.REFUSED, problem=selection.refusal or _held(selection)), record
     if problem := _unknown(request.only, selection.document):
         return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=selection.refusal), record
     blank = replace(blank, refusal=selection.refusal, rollout=request.write and selection.accepted != record.accepted)
     try:
-        record = _accepted(lease, record, selection, request)
+        before, record = record.accepted, _accepted(lease, record, selection, request)
+        if request.write and not selection.held:
+            change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
+            blank = replace(blank, change=change)
         return _run(lease, blank, record, selection.document, dependencies, request)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _unobservable(blank, error), replace(record, ids=lease.record.ids)
@@ -211,7 +221,21 @@ def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection,
     if selection.accepted is None or selection.accepted == record.accepted or not request.write:
         return record
     lease.accept(selection.accepted)
-    return replace(record, accepted=selection.accepted)
+    return replace(record, accepted=lease.record.accepted, announced=lease.record.announced)
+
+
+def _held(selection: VersionSelection) -> str:
+    """Why nothing is enforced, if a first version is held."""
+    if selection.change is None:
+        return ""
+    from reconciler.report.revision import hold
+
+    return f"{hold(selection.change)}\n{selection.held}"
+
+
+def _upload(trigger: Trigger, version_id: str) -> Upload | None:
+    """Who uploaded this version, if an event said so."""
+    return next((one for one in trigger.uploads if version_id and one.version_id == version_id), None)
 
 
 @dataclass
@@ -327,8 +351,6 @@ def _exposed(
     """For each resource that let in undeclared traffic and was corrected, for how many seconds it did at most: since
     the call that CloudTrail reports, otherwise since the look before this run.
     """
-    closed = {
-        drift.address for drift in report.drifts if drift.outcome is Outcome.CORRECTED and lets_in(drift.difference)
-    }
+    closed = {drift.address for drift in report.drifts if drift.outcome is Outcome.CORRECTED and exposes(drift)}
     began = {address: actors[address].at if address in actors else since for address in closed}
     return {address: max(0.0, (now - at).total_seconds()) for address, at in began.items()}

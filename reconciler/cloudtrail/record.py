@@ -51,7 +51,7 @@ def actor(record: object) -> Actor | None:
     """Who made the call of a record; None if it does not say who, what or when."""
     if not isinstance(record, Mapping):
         return None
-    identity, call, at = record.get("userIdentity"), record.get("eventName"), _time(record.get("eventTime"))
+    identity, call, at = record.get("userIdentity"), record.get("eventName"), time_of(record.get("eventTime"))
     if not isinstance(identity, Mapping) or not isinstance(call, str) or not call or at is None:
         return None
     return bounded(
@@ -176,7 +176,8 @@ def _text(value: TrailRecord, key: str) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _time(text: object) -> datetime | None:
+def time_of(text: object) -> datetime | None:
+    """The time of a record or an event, in UTC; None if it is none with an offset."""
     try:
         read = datetime.fromisoformat(text) if isinstance(text, str) else None
         return read.astimezone(UTC) if read and read.tzinfo else None

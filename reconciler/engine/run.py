@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from desired_state.document import Document
@@ -45,14 +46,26 @@ from reconciler.model import (
 from reconciler.model.kind import PlanContext
 
 if TYPE_CHECKING:
+    from reconciler.engine.consequences import Consequence, Identity
     from reconciler.engine.intents import JudgedIntents
+    from reconciler.reach.compare import FlowChange
 
-__all__ = ["Environment", "Memory", "ObserveError", "Report", "StalePlanError", "run"]
+__all__ = ["Environment", "Memory", "ObserveError", "Openings", "Report", "StalePlanError", "run"]
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
 """Seconds between looks while AWS has accepted a call and still shows the old value (EC2 guide: back off from 2 s)."""
 SECOND_LOOK_PAUSE = 1.0
+
+
+class Openings(Enum):
+    """What a run does about what its plan newly lets the internet reach (`openings.py`)."""
+
+    UNASKED = "unasked"
+    """Nothing: the version of the document was compared with the one before."""
+    TOLD = "told"
+    HELD = "held"
+    """The plan is held as a whole, until its fingerprint is approved."""
 
 
 class StalePlanError(Exception):
@@ -101,13 +114,15 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     expected: str = "",
     approved: str = "",
     memory: Memory = NO_MEMORY,
+    openings: Openings = Openings.UNASKED,
 ) -> Report:
     """Correct the live network to match the document, or with `write=False` only report what would be done.
 
     `only` limits the run to some addresses. `expected` is the fingerprint of the plan that was reviewed; any other plan
     is refused with `StalePlanError`. `approved` lifts the blast-radius limits for the plan with that fingerprint, and
-    releases what was found at another id than before. Raises `ObserveError` if nothing could be read, and whatever
-    `memory.forget` raises, before anything is written.
+    releases what was found at another id than before, and the calls that have no safe order. `openings` says what
+    follows if the plan opens the network and is not approved. Raises `ObserveError` if nothing could be read, and
+    whatever `memory.forget` raises, before anything is written.
     """
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
@@ -119,7 +134,11 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         raise StalePlanError(f"the plan is now {fingerprint}, not {expected}: something has changed since")
     observation = first = replace(first, plan=replace(first.plan, fingerprint=fingerprint))
     task = replace(task, changed={} if approved == fingerprint else changed)
-    first_gate = round_gate = _gate(task, first, approved)
+    first_gate = _gate(task, first, approved)
+    opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
+    if opened and openings is Openings.HELD and approved != fingerprint:
+        first_gate = _gate(replace(task, openings_held=True), first, approved)
+    round_gate = first_gate
     if write and (anew := _created_anew(task, first, first_gate)):
         memory.forget(anew)
     results: list[ActionResult] = []
@@ -137,7 +156,32 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     seconds = (environment.now() - started).total_seconds()
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
-    return judge(document, policy, trace, cost, _intents(document, trace))
+    report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
+    return replace(report, openings=opened) if opened else report
+
+
+def _opened(document: Document, first: Observation, first_gate: Gate) -> tuple[FlowChange, ...]:
+    """What the allowed actions newly let the internet reach. A plan without any changes of traffic asks nothing."""
+    skipped = first_gate.held.keys() | first_gate.deferred.keys()
+    allowed = [one for index, one in enumerate(first.plan.actions) if index not in skipped]
+    effects = [effect for action in allowed for effect in action.effect]
+    if not effects:
+        return ()
+    from reconciler.engine.openings import openings
+
+    return openings(document, first.snapshot, effects)
+
+
+def _consequences(document: Document, trace: RunTrace) -> Mapping[Identity, Consequence]:
+    """What each difference of the first look means from end to end. A calm run does not even import what judges it."""
+    first = trace.first
+    found = [one for change in first.plan.changes for one in (change.differences if change.have else [change.missing])]
+    found += [one for one, _ in first.suppression.suppressed]
+    if not found or first.snapshot.absent(document.vpc):
+        return {}
+    from reconciler.engine.consequences import consequences
+
+    return consequences(document, first.snapshot, {one.identity: one for one in found}.values())
 
 
 def _intents(document: Document, trace: RunTrace) -> JudgedIntents | None:
@@ -149,12 +193,14 @@ def _intents(document: Document, trace: RunTrace) -> JudgedIntents | None:
     plan, held = trace.first.plan, trace.gate.held.keys() | trace.gate.deferred.keys()
     planned = () if trace.wrote else [one for index, one in enumerate(plan.actions) if index not in held]
     last = None if trace.last is trace.first else trace.last.snapshot
-    return judge_run(document, trace.first.snapshot, last, planned)
+    return judge_run(document, trace.first.snapshot, last, planned, trace.last.excepted)
 
 
 @dataclass(frozen=True)
 class _Task:
-    """The arguments of a run. `changed` is what no action of it may touch, because its identity has changed."""
+    """The arguments of a run. `changed` is what no action of it may touch, because its identity has changed.
+    `openings_held`: no action is carried out, because the plan opens the network.
+    """
 
     document: Document
     environment: Environment
@@ -162,6 +208,7 @@ class _Task:
     only: frozenset[Address] | None
     memory: Memory
     changed: Mapping[Address, Cause] = field(default_factory=dict)
+    openings_held: bool = False
 
 
 class _WritePermit:
@@ -229,12 +276,23 @@ def _gate(
     task: _Task,
     observation: Observation,
     approved: str,
-    deferred: Callable[[Action], Cause | None] = lambda action: None,
+    deferred: Callable[[Action], Cause | None] | None = None,
 ) -> Gate:
     document, policy = task.document, task.policy
     suppression = observation.suppression
     guard = Guard(suppression, observation.snapshot)
-    limits = Limits(deferred, guard, task.memory.held_since, task.changed, suppression.unsuppressed)
+    limits = Limits(
+        deferred or (lambda action: None),
+        guard,
+        task.memory.held_since,
+        task.changed,
+        suppression.unsuppressed,
+        further=deferred is not None,
+    )
+    if task.openings_held:
+        from reconciler.engine.openings import HELD
+
+        limits = replace(limits, plan_held=HELD)
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
 

@@ -6,6 +6,7 @@ One item a document, readable in the console:
     owner     S  who has the lease; absent: nobody   fence     N  increases with every lease
     account, region, vpc_id  S                       looked_at S  time
     accepted  M  revision N, sha256 S, version_id S  deleted   BOOL
+    announced M  the same; absent: the accepted one, revision 0: none
     flapping     M  drift: {times L of times, pauses N, until time}
     notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
     holds     M  address: time                       ids       M  address: id S
@@ -56,6 +57,8 @@ _HINTS = {
     "vpc_id": "write the VPC's id as text",
     "accepted": "write revision (number), sha256 and version_id (text), or remove it: the next version that loads is "
     "then accepted, whatever its revision",
+    "announced": "write revision (number), sha256 and version_id (text), or remove it: the accepted version then "
+    "counts as announced",
     "looked_at": f"{_TIME}, or remove it",
     "deleted": "write a boolean",
     "flapping": _REMOVE,

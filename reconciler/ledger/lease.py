@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
-from reconciler.ledger.record import Accepted, DocumentRecord
+from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord
 from reconciler.ledger.table import LedgerError, Table
 
 if TYPE_CHECKING:
@@ -138,19 +138,24 @@ class Lease:
         return str(self._stop or "")
 
     def accept(self, accepted: Accepted) -> None:
-        """Remember at once that `accepted` is the version to enforce. Raises LedgerError, also for a lost lease."""
-        self._remember("an accepted version", "accepted", replace(self.record, accepted=accepted))
+        """Remember at once that `accepted` is the version to enforce, and that it is not announced yet. Raises
+        LedgerError, also for a lost lease.
+        """
+        announced = self.record.announced or self.record.accepted or NONE_ANNOUNCED
+        record = replace(self.record, accepted=accepted, announced=announced)
+        self._remember("an accepted version", ("accepted", "announced"), record)
 
     def forget(self, addresses: Collection[Address]) -> None:
         """Forget at once at which ids these resources were found. Raises LedgerError, also for a lost lease."""
         ids = {address: one for address, one in self.record.ids.items() if address not in addresses}
-        self._remember("which resources are created anew", "ids", replace(self.record, ids=ids))
+        self._remember("which resources are created anew", ("ids",), replace(self.record, ids=ids))
 
-    def _remember(self, what: str, name: str, record: DocumentRecord) -> None:
+    def _remember(self, what: str, names: tuple[str, ...], record: DocumentRecord) -> None:
         if self._stop is not None:
             raise self._stop
-        values = {f":{name}": written(bounded(record))[name]}
-        self._update(f"could not be used to remember {what}", f"SET #{name} = :{name}", values)
+        attributes = written(bounded(record))
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in names)
+        self._update(f"could not be used to remember {what}", update, {f":{name}": attributes[name] for name in names})
         self.record = record
 
     def release(self, record: DocumentRecord) -> str:

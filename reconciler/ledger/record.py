@@ -20,6 +20,14 @@ class Accepted:
     sha256: str
     version_id: str
 
+    def same_content(self, other: Accepted) -> bool:
+        """Whether both have the same bytes."""
+        return (self.revision, self.sha256) == (other.revision, other.sha256)
+
+
+NONE_ANNOUNCED = Accepted(0, "", "")
+"""Stands for the last announced version until the first one is announced."""
+
 
 @dataclass(frozen=True)
 class FlappingRecord:
@@ -48,6 +56,7 @@ class Notified:
 @dataclass(frozen=True)
 class DocumentRecord:
     """All that is remembered of one document. `looked_at` is when the last run that read the whole network began.
+    `announced` is the version whose change was announced last (None: the accepted one).
 
     The keys of `flapping` are names of drifts (`attempt/flapping.py`), those of `notified` fingerprints of alerts
     (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `ids` are the ids
@@ -59,6 +68,7 @@ class DocumentRecord:
     region: str = ""
     vpc_id: str = ""
     accepted: Accepted | None = None
+    announced: Accepted | None = None
     looked_at: datetime | None = None
     deleted: bool = False
     flapping: Mapping[str, FlappingRecord] = field(default_factory=dict)

@@ -20,4 +20,5 @@ class Policy:
     downtime: Literal["never", "window", "now"] = "never"
     max_breaks: Annotated[int, Field(ge=0)] | None = None
     prune: bool = False
+    hold_exposures: bool = True
     max_hold_hours: Annotated[int, Field(ge=0, le=8760)] = 24

@@ -13,6 +13,8 @@ from pydantic import AwareDatetime, Field
 
 ACTORS = 10
 """The most actors of a message, the newest ones: bounded as they are, it always stays below 256 KB."""
+UPLOADS = 10
+"""The most uploads of a message, the newest ones."""
 
 
 class Source(StrEnum):
@@ -43,6 +45,16 @@ class Actor:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """Who uploaded a version of a document, according to S3's event: an account id, or the name of an AWS service."""
+
+    version_id: Annotated[str, Field(max_length=1024)]
+    who: Annotated[str, Field(max_length=256)]
+    at: AwareDatetime | None = None
+    source_ip: Annotated[str, Field(max_length=100)] = ""
+
+
+@dataclass(frozen=True)
 class Trigger:
     """One reason to run. `document` is empty if the event does not name one: then it is every document of `account` in
     this region. `sent` is when the message was put on the queue, `tries` how often it has been retried since.
@@ -55,4 +67,5 @@ class Trigger:
     account: Annotated[str, Field(pattern=r"^([0-9]{12})?\z")] = ""
     sent: AwareDatetime | None = None
     actors: Annotated[tuple[Actor, ...], Field(max_length=ACTORS)] = ()
+    uploads: Annotated[tuple[Upload, ...], Field(max_length=UPLOADS)] = ()
     tries: Annotated[int, Field(ge=0, le=10_000)] = 0

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from desired_state.fields import Address
 from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
-from reconciler.model.trigger import Actor
+from reconciler.model.trigger import Actor, Upload
 
 
 class Topic(StrEnum):
@@ -29,6 +29,8 @@ class Topic(StrEnum):
     PLAN_HELD = "plan-held"
     REFUSED = "document-refused"
     DELETED = "document-deleted"
+    REVISION = "revision"
+    REVISION_HELD = "revision-held"
     STOPPED = "run-stopped"
     ROLLOUT = "rollout"
     IDENTITY = "identity-changed"
@@ -57,7 +59,8 @@ class Alert:
 
     `digest` identifies what is still open (empty: nothing is), `corrected` what was corrected; neither depends on times
     or counts. `exposed` is for how many seconds undeclared traffic could pass, at most. `once`: it is never repeated.
-    `release` is the fingerprint that releases a plan of which something is held.
+    `release` is the fingerprint that releases a plan of which something is held, or a revision. `upload` is who
+    uploaded that revision.
     """
 
     fingerprint: str
@@ -74,6 +77,7 @@ class Alert:
     exposed: float | None = None
     once: bool = False
     release: str = ""
+    upload: Upload | None = None
 
     @property
     def settled(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
 from reconciler.engine.result import Drift, Orphaned, Report
@@ -23,6 +23,9 @@ from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.takeover import Takeover, takeovers
 from reconciler.report.text import difference
+
+if TYPE_CHECKING:
+    from reconciler.revision.change import RevisionChange
 
 _MOST_SEVERE_FIRST = (Outcome.FAILED, Outcome.BLOCKED, Outcome.HELD, Outcome.WAITING, None, Outcome.CORRECTED)
 _ENDINGS = {
@@ -43,6 +46,7 @@ def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
     found = [
         *_of_the_document(result),
         *_unobservable(result),
+        *_of_the_revision(result),
         *(_of_the_network(result, result.report) if result.report else ()),
     ]
     if result.report and result.report.intents:
@@ -59,13 +63,29 @@ def _of_the_document(result: AttemptResult) -> Iterator[Alert]:
         member = Member(result.problem or "its object is gone", Outcome.HELD)
         yield _whole(result, Topic.DELETED, Severity.HIGH, "the document is deleted", sentence, [member])
     manual = result.trigger.source is Source.MANUAL
-    problem = result.problem if result.ending is Ending.REFUSED and not manual else ""
+    problem = result.problem if result.ending is Ending.REFUSED and not manual and not result.held else ""
     if refusal := result.refusal or problem:
         severity = Severity.MEDIUM if result.report else Severity.HIGH
         ending = "the version accepted before continues to be enforced" if result.report else "nothing is enforced now"
         members = [Member(line, Outcome.BLOCKED) for line in refusal.splitlines() if line.strip()]
         sentence = f"The newest version of the document is not enforced; {ending}."
         yield _whole(result, Topic.REFUSED, severity, "the document is refused", sentence, members, about=refusal)
+
+
+def _of_the_revision(result: AttemptResult) -> Iterator[Alert]:
+    """A revision that is held; one that is accepted, if no report tells of it."""
+    if result.change and result.held:
+        from reconciler.notify.revision_alerts import held
+
+        yield held(result, result.change)
+    elif result.change and result.report is None:
+        yield _announced(result, result.change)
+
+
+def _announced(result: AttemptResult, change: RevisionChange, done: Iterable[Member] = ()) -> Alert:
+    from reconciler.notify.revision_alerts import accepted
+
+    return accepted(result, change, tuple(done))
 
 
 def _unobservable(result: AttemptResult) -> Iterator[Alert]:
@@ -108,6 +128,8 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     done = [drift for drift in report.drifts if result.rollout and drift.outcome is Outcome.CORRECTED]
     if done := [drift for drift in done if id(drift) not in tags]:
         yield _rollout(result, report, done)
+    elif result.change and not result.held:
+        yield _announced(result, result.change)
     broken = [one for one in report.findings if report.intents and one.cause.reason is Reason.INTENT_BROKEN]
     taken = {id(one) for one in (*broken, *unseen, *unverified, *held, *lost, *changed, *suspect, *left, *done)} | tags
     yield from _by_field(result, report, taken, [one for one in report.orphaned if one not in going])
@@ -189,8 +211,10 @@ def _adopted(result: AttemptResult, report: Report, adopted: Iterable[Takeover])
 
 def _rollout(result: AttemptResult, report: Report, done: Iterable[Drift]) -> Alert:
     """What the first run of a version corrected: one alert, because the author wanted these changes. Drift that
-    happened before that run cannot be told apart from them.
+    happened before that run cannot be told apart from them. What the version means is told with them.
     """
+    if result.change and not result.held:
+        return _announced(result, result.change, map(_named, done))
     number = report.document.revision
     title = f"revision {number} was applied"
     sentence = f"The network was changed to match revision {number}; drift at that moment, if any, was corrected too."

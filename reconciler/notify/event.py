@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.engine.result import Report
 from reconciler.model import Outcome, Reason
@@ -17,6 +17,9 @@ from reconciler.redact import fit, safe_text
 from reconciler.report.as_json import as_json, intents_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.fitting import cut_lists, size
+
+if TYPE_CHECKING:
+    from reconciler.revision.change import RevisionChange
 
 VERSION = 1
 SOURCE, DETAIL_TYPE = "setpoint", "Setpoint Run"
@@ -32,8 +35,10 @@ _ENDINGS = {
 """The words of version 1 of the schema for how an attempt ended."""
 _LARGEST_VALUE = 4_000
 _MOST = 2_000
+_MOST_CHANGES = 100
 _LINES = 30
-"""The most bytes of one value of a drift, members of one list or mapping, and lines of one text."""
+"""The most bytes of one value of a drift, members of one list or mapping, of one list of what a revision changes, and
+lines of one text."""
 
 
 def detail(result: AttemptResult) -> dict[str, Any] | None:
@@ -44,7 +49,7 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
     if result.ending in {Ending.COVERED, Ending.LEASE_HELD}:
         return None
     report = result.report
-    if report and _calm(report) and not result.refusal:
+    if report and _calm(report) and not result.refusal and not result.change:
         return None
     fields: dict[str, Any] = {
         "version": VERSION,
@@ -57,6 +62,8 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
         "again_in_seconds": result.retry_after,
         "left_out": {},
     }
+    if result.change:
+        fields["revision_change"] = _revision(result, result.change)
     fields, left_out = cut_lists(fields | (_network(result, report) if report else {}), LONGEST)
     return fields | {"left_out": left_out}
 
@@ -95,6 +102,24 @@ def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
         "unmanaged": [fit(_present(one), _MOST) for one in plain["unmanaged"]],
         "intents": [fit(one, _MOST) for one in intents_as_json(report, result.since)],
     }
+
+
+def _revision(result: AttemptResult, change: RevisionChange) -> dict[str, Any]:
+    """What a new version changes, and who uploaded it; lists are cut, and say how much is left out."""
+    from reconciler.report.revision import as_json as written
+
+    upload = result.upload
+    who = (
+        {
+            "who": safe_text(upload.who),
+            "source_ip": safe_text(upload.source_ip) or None,
+            "at": _time(upload.at) if upload.at else None,
+        }
+        if upload
+        else None
+    )
+    changed: dict[str, Any] = fit(written(change, held=bool(result.held)), _MOST_CHANGES)
+    return changed | {"instead": _text(result.held), "uploaded_by": who}
 
 
 def _present(one: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.model import Outcome
-from reconciler.model.trigger import Actor
+from reconciler.model.trigger import Actor, Upload
 from reconciler.notify.alert import Alert, Member, Topic
 from reconciler.notify.deduplication import Notification, Status
 from reconciler.redact import safe_text
@@ -132,11 +132,22 @@ def details(notification: Notification) -> Iterator[str]:
     for one in notification.rest:
         yield f"  - {shown(headline(one))}"
     if notification.alert and notification.alert.members:
-        compared = any(one.compared for one in notification.alert.members)
+        members = notification.alert.members
+        if notification.alert.topic in _REVISIONS and (meant := [one for one in members if not one.compared]):
+            waits = notification.alert.topic is Topic.REVISION_HELD
+            yield "What it would change:" if waits else "What it changes:"
+            yield from (f"  - {shown(one.what)}" for one in meant)
+            members = tuple(one for one in members if one.compared)
+        compared = any(one.compared for one in members)
         adopted = notification.alert.topic is Topic.ADOPTED
-        yield "Taken over:" if adopted else "What differs:" if compared else "What is wrong:"
-        for member in notification.alert.members:
+        if members:
+            yield "Taken over:" if adopted else "What differs:" if compared else "What is wrong:"
+        for member in members:
             yield from _member(member)
+
+
+_REVISIONS = frozenset({Topic.REVISION, Topic.REVISION_HELD, Topic.ROLLOUT})
+"""What an alert is about whose members say first what a revision means."""
 
 
 def _member(one: Member) -> Iterator[str]:
@@ -164,6 +175,11 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
     yield "Account", f"{shown(here.account) or 'unknown'}, {shown(here.region) or 'unknown region'}"
     revision = "" if here.revision is None else f", revision {here.revision}"
     yield "Document", f"{shown(here.document)}{revision}"
+    if alert and alert.topic in _REVISIONS:
+        yield "Uploaded by", _uploaded(alert.upload)
+        if alert.release:
+            yield "Fingerprint", shown(alert.release)
+            yield "Not wanted?", "upload a corrected version with a higher revision; until then nothing changes"
     if notification.since:
         yield "Known since", _time(notification.since)
     if alert and alert.topic in {Topic.DRIFT, Topic.FLAPPING}:
@@ -180,6 +196,15 @@ def _who(actor: Actor | None) -> str:
     address = f", from {actor.source_ip}" if actor.source_ip else ""
     agent = f", with {actor.user_agent}" if actor.user_agent else ""
     return shown(f"{actor.who} by {actor.call} at {_time(actor.at)}{address}{agent}")
+
+
+def _uploaded(upload: Upload | None) -> str:
+    if upload is None:
+        return "unknown: no event of S3 came with this run"
+    address = f", from {upload.source_ip}" if upload.source_ip else ""
+    time = f" at {_time(upload.at)}" if upload.at else ""
+    account = "account " if upload.who.isdigit() else ""
+    return shown(f"{account}{upload.who}{time}{address}")
 
 
 def _done(alert: Alert) -> str:
@@ -204,6 +229,8 @@ def steps(notification: Notification, here: NotificationOrigin) -> tuple[str, ..
         return ()
     if alert.topic is Topic.REFUSED:
         return (f"setpoint validate {here.document}.json",)
+    if alert.topic is Topic.REVISION_HELD:
+        return _approve(here, alert.release)
     if alert.release and (here.invoke or alert.topic is not Topic.IDENTITY):
         return _release(here, alert.release)
     retry = alert.topic is Topic.DRIFT and any(one.outcome in _RETRYABLE for one in alert.members)
@@ -223,6 +250,13 @@ def _release(here: NotificationOrigin, fingerprint: str) -> tuple[str, ...]:
         f"setpoint plan {here.document}.json --out plan.json",
         f"setpoint apply {here.document}.json --plan plan.json",
     )
+
+
+def _approve(here: NotificationOrigin, fingerprint: str) -> tuple[str, ...]:
+    """Show the plan of the held revision, then accept and apply it. Without the function there is nobody to approve."""
+    if not here.invoke:
+        return (f"setpoint validate {here.document}.json --against PREVIOUS.json",)
+    return tuple(_command(here, mode, approve_revision=fingerprint) for mode in ("plan", "apply"))
 
 
 def _command(here: NotificationOrigin, mode: str, **more: str) -> str:

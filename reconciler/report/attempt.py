@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from desired_state.fields import Address
 from reconciler.engine.result import Report
-from reconciler.model.trigger import Actor, Trigger
+from reconciler.model.trigger import Actor, Trigger, Upload
+
+if TYPE_CHECKING:
+    from reconciler.revision.change import RevisionChange
 
 
 class Ending(StrEnum):
@@ -37,6 +41,9 @@ class AttemptResult:
     for each address with drift that let in undeclared traffic, for how many seconds it did at most. `alerts_lost`: how
     many messages could not be sent. `rollout`: this is the first run of a version of the document. `since`: of
     broken intents, when that was first reported.
+
+    `change` is what a new version changes: one that waits for an approval if `held` says what is enforced instead,
+    otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
     """
 
     document: str
@@ -53,3 +60,6 @@ class AttemptResult:
     alerts_lost: int = 0
     rollout: bool = False
     since: Mapping[Address, datetime] = field(default_factory=dict)
+    change: RevisionChange | None = None
+    held: str = ""
+    upload: Upload | None = None

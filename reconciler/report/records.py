@@ -64,13 +64,13 @@ UNITS: Mapping[str, str] = {
 
 
 def records(result: AttemptResult) -> list[LogRecord]:
-    """One record for each drift, finding, intent that is not kept and attempted call, in this order, and one for the
-    run at the end.
+    """One record for a new revision, then one for each drift, finding, intent that is not kept and attempted call, in
+    this order, and one for the run at the end.
 
-    If nothing was found, there is only the last one. `record` says which of the five it is, `message` is for people.
+    If nothing was found, there is only the last one. `record` says which of the six it is, `message` is for people.
     """
     report = result.report
-    found: list[LogRecord] = []
+    found: list[LogRecord] = list(_revision(result))
     if report:
         found += [_drift(drift, result.actors) for drift in report.drifts[:MOST]]
         found += [_finding(one, report, result.actors) for one in _findings(report)[:MOST]]
@@ -78,6 +78,20 @@ def records(result: AttemptResult) -> list[LogRecord]:
         found += _actions(report)
     keys = {"document": result.document, "run_id": result.run_id, "revision": report and report.document.revision}
     return [record | _fitted(_present(keys), 1) for record in [*found, _run(result)]]
+
+
+def _revision(result: AttemptResult) -> Iterator[LogRecord]:
+    """What a new version of the document changes, and who uploaded it. `number` is its revision: the record's own
+    `revision` is the one that is enforced.
+    """
+    if result.change is None:
+        return
+    from reconciler.report.revision import record
+
+    told = record(result.change, held=bool(result.held))
+    told["number"] = told.pop("revision")
+    upload = result.upload and {"who": result.upload.who, "source_ip": result.upload.source_ip}
+    yield bounded(_present(told | {"instead": result.held, "uploaded_by": upload}), WIDTH)
 
 
 def _findings(report: Report) -> list[Finding]:
@@ -102,7 +116,7 @@ def metrics(result: AttemptResult) -> dict[str, float]:
     while the schedule fails, or raise it while the schedule works. RunSucceeded is 1 if the whole network was read and
     nothing failed. What is held, blocked or waiting was seen and reported, so it is not a failure of the run.
     RunSucceeded is 0 for UNOBSERVABLE, which saw nothing; for REFUSED, without a document to enforce; and for DELETED,
-    after which nothing is enforced, on purpose or not.
+    after which nothing is enforced, on purpose or not. A revision that is held counts under Held, not as invalid.
     """
     report = result.report
     manual = result.trigger.source is Source.MANUAL
@@ -110,7 +124,7 @@ def metrics(result: AttemptResult) -> dict[str, float]:
         return {}
     if result.ending is Ending.REFUSED and manual:
         return {}
-    invalid = bool(result.refusal) or result.ending is Ending.REFUSED
+    invalid = bool(result.refusal) or (result.ending is Ending.REFUSED and not result.held)
     figures: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": result.alerts_lost, "RunSucceeded": 0}
     if result.exposed:
         figures["ExposureSeconds"] = max(result.exposed.values())
@@ -128,6 +142,8 @@ def metrics(result: AttemptResult) -> dict[str, float]:
         }
         if known := _known(report):
             figures |= {"IntentsBroken": known["broken"], "IntentsUnknown": known["unknown"]}
+    if result.held:
+        figures["Held"] = figures.get("Held", 0) + 1
     return figures
 
 

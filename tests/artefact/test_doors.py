@@ -158,11 +158,11 @@ def test_a_drift_is_corrected_told_and_then_gone(stack: Stack, way: Way, source:
         "AlertsLost": 0,
     }
     (alert,), (event,) = stack.hear()
-    assert alert["Subject"] == "Setpoint critical: security_group/APIGatewaySG ingress: corrected (test-server)"
+    assert alert["Subject"] == "Setpoint medium: security_group/APIGatewaySG ingress: corrected (test-server)"
     assert "user/somebody by AuthorizeSecurityGroupIngress at " in alert["Message"]
     assert "--function-name setpoint-invoke" in alert["Message"]
     assert {name: one["Value"] for name, one in alert["MessageAttributes"].items()} == {
-        "severity": "critical",
+        "severity": "medium",
         "document": NAME,
         "topic": "drift",
         "status": "firing",
@@ -361,6 +361,61 @@ def test_an_older_revision_is_refused_until_a_person_accepts_it(stack: Stack) ->
     assert (right["ending"], right["refusal"], right["report"]["document"]["revision"]) == ("completed", None, 2)
     assert stack.item()["accepted"]["revision"] == 2
     assert "resolved: " in subjects(stack)[-1]
+
+
+def opens_ssh(document: dict[str, Any]) -> None:
+    """SSH from anywhere to the front door, through its group and its ACL; the intent that forbids it is gone."""
+    ssh = {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}
+    document["revision"] = 2
+    document["intents"] = [one for one in document["intents"] if one["expect"] != "only"]
+    document["resources"]["security_group"]["APIGatewaySG"]["ingress"].append(ssh)
+    document["resources"]["network_acl"]["PublicSubnetACL"]["ingress"]["90"] = {"action": "allow", **ssh}
+
+
+def uploaded(stack: Stack, version_id: str) -> dict[str, Any]:
+    """The event of an upload, which names its version."""
+    event = object_event()
+    event["detail"]["object"]["version-id"] = version_id
+    return event
+
+
+def test_a_revision_that_opens_ssh_is_held_until_a_person_approves_it(stack: Stack) -> None:
+    stack.send(uploaded(stack, stack.upload_changed(opens_ssh)))
+    (run,) = runs(stack.deliver())
+    assert (run["ending"], run["revision"], run["in_sync"]) == ("completed", 1, True)
+    (alert,), (event,) = stack.hear()
+    assert alert["Subject"] == "Setpoint high: revision 2 is held (test-server)"
+    assert alert["Message"].splitlines()[0] == (
+        "HIGH: Revision 2 is held until a person approves it: with it, tcp 22 from the internet can reach api. "
+        "Revision 1, accepted before, continues to be enforced."
+    )
+    change = event["detail"]["revision_change"]
+    assert (change["held"], [one["reason"] for one in change["holds"]]) == (True, ["exposes"])
+    assert (stack.item()["accepted"]["revision"], stack.writes) == (1, [])
+    wrong = stack.invoke(document=NAME, mode="apply", approve_revision="0" * 16).payload
+    assert (wrong["ending"], "the approval is for 0000000000000000" in wrong["problem"]) == ("refused", True)
+    right = stack.invoke(document=NAME, mode="apply", approve_revision=change["fingerprint"]).payload
+    assert (right["ending"], right["report"]["in_sync"]) == ("completed", True)
+    assert stack.item()["accepted"]["revision"] == stack.item()["announced"]["revision"] == 2
+    assert sorted(stack.writes) == ["AuthorizeSecurityGroupIngress", "CreateNetworkAclEntry"]
+    assert subjects(stack)[-2:] == [
+        "Setpoint critical: revision 2 was applied (test-server)",
+        "Setpoint resolved: revision 2 is held (test-server)",
+    ]
+
+
+def test_a_revision_that_ignores_everything_is_announced_with_who_uploaded_it(stack: Stack) -> None:
+    version_id = stack.upload_changed(lambda document: document.update(revision=2, enforcement="ignore"))
+    stack.send(uploaded(stack, version_id))
+    answer = stack.deliver()
+    (told,) = [line for line in map(check_line, answer.log_lines) if line.get("record") == "revision"]
+    assert (told["number"], told["held"], told["severity"]) == (2, False, "high")
+    (alert,), (event,) = stack.hear()
+    assert alert["Subject"] == "Setpoint high: revision 2 was accepted (test-server)"
+    assert "Uploaded by: account 123456789012 at " in alert["Message"]
+    assert event["detail"]["revision_change"]["points"][0]["subject"] == "enforcement"
+    assert stack.work(asked()).error is None
+    assert stack.hear() == ([], [])
 
 
 # Time, death and settings

@@ -332,6 +332,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Downtime="window",
         MaxBreaks="7",
         Prune="true",
+        HoldExposures="false",
         MaxHoldHours="2",
         AlertRepeatHours="48",
         AlertForm="chat",
@@ -342,7 +343,13 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
     )
     read = settings(live(worked))
     assert read == Policy(
-        mode="report", create_databases=True, downtime="window", max_breaks=7, prune=True, max_hold_hours=2
+        mode="report",
+        create_databases=True,
+        downtime="window",
+        max_breaks=7,
+        prune=True,
+        hold_exposures=False,
+        max_hold_hours=2,
     )
     where = deployment(live(worked))
     assert (where.alert_repeat_hours, where.alert_form, where.prefix, where.event_bus) == (48, "chat", "a/b/", "ops")

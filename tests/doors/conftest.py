@@ -54,7 +54,7 @@ class Laboratory(NamedTuple):
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    for field in ("MODE", "CREATE_DATABASES", "DOWNTIME", "MAX_BREAKS", "PRUNE", "MAX_HOLD_HOURS"):
+    for field in ("MODE", "CREATE_DATABASES", "DOWNTIME", "MAX_BREAKS", "PRUNE", "HOLD_EXPOSURES", "MAX_HOLD_HOURS"):
         monkeypatch.delenv(f"SETPOINT_{field}", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")

@@ -145,7 +145,7 @@ def test_an_entry_in_adopt_releases_it_and_may_then_be_taken_out(doors: Doors) -
     doors.lab.calls.clear()
     assert doors.work(object_event()) == ()
     again(doors)
-    assert (doors.writes(), doors.alerts()) == ([], [])
+    assert (doors.writes(), doors.others()) == ([], [])
 
 
 def test_exchanged_tags_are_held_on_both_sides_run_after_run(doors: Doors) -> None:
@@ -439,13 +439,13 @@ def test_a_network_that_is_taken_over_is_told_once_whatever_its_size(doors: Door
     number = anonymous(doors)
     assert doors.work(object_event()) == ()
     assert set(doors.writes()) == {"CreateTags", "AddTagsToResource"}
-    (alert,) = doors.alerts()
+    (alert,) = doors.others()
     vpc_id = live(doors).vpc_id
     assert alert["Subject"] == f"Setpoint low: adopted {number} resources of {vpc_id} (test-server)"
     assert f"route_table/PrivateRouteTable is {live(doors)[PRIVATE]} (its subnets use it)" in alert["Message"]
     assert alert["Message"].count(" is ") >= number
     again(doors, 3)
-    assert len(doors.alerts()) == 1
+    assert len(doors.others()) == 1
 
 
 def test_where_only_reports_are_made_the_tags_are_neither_set_nor_missed(doors: Doors) -> None:
@@ -453,7 +453,7 @@ def test_where_only_reports_are_made_the_tags_are_neither_set_nor_missed(doors: 
     number = anonymous(doors)
     only_report = doors.another(policy=doors.policy.__class__(mode="report"))
     assert doors.work(object_event(), stack=only_report) == ()
-    assert (doors.writes(), doors.alerts()) == ([], [])
+    assert (doors.writes(), doors.others()) == ([], [])
     report = doors.invoke(mode="plan", stack=only_report)["report"]
     assert (report["in_sync"], report["drifted"]) == (True, [])
     assert len(report["untagged"]) == number - 1  # RDS shows no tags with a subnet group

@@ -19,7 +19,17 @@ from reconciler.model.trigger import Source, Trigger
 from tests.support.doors import NAME, Doors, object_event
 
 OPEN = "ssh-opened-to-the-world"
-KEYS = {"format_version", "run_id", "document", "ending", "problem", "refusal", "again_in_seconds", "report"}
+KEYS = {
+    "format_version",
+    "run_id",
+    "document",
+    "ending",
+    "problem",
+    "refusal",
+    "again_in_seconds",
+    "report",
+    "revision_change",
+}
 
 
 def network(doors: Doors) -> list[str]:

@@ -23,11 +23,18 @@ def test_every_setting_has_a_variable() -> None:
         "SETPOINT_DOWNTIME": "window",
         "SETPOINT_MAX_BREAKS": "7",
         "SETPOINT_PRUNE": "true",
+        "SETPOINT_HOLD_EXPOSURES": "0",
         "SETPOINT_MAX_HOLD_HOURS": "3",
     }
     assert environment.keys() == {f"SETPOINT_{one.name.upper()}" for one in fields(Policy)}
     assert settings(environment) == Policy(
-        mode="report", create_databases=True, downtime="window", max_breaks=7, prune=True, max_hold_hours=3
+        mode="report",
+        create_databases=True,
+        downtime="window",
+        max_breaks=7,
+        prune=True,
+        hold_exposures=False,
+        max_hold_hours=3,
     )
 
 

@@ -148,7 +148,7 @@ def test_a_document_whose_role_is_refused_is_blind_and_told_once_until_it_can_be
     for _ in range(3):
         assert far.work(object_event(name="far")) == ()
         far.clock.sleep(120)
-    (alert,) = far.alerts()
+    (alert,) = far.others()
     assert "could not be read" in alert["Subject"]
     assert ROLE in alert["Message"]
     assert far.writes() == []

@@ -17,7 +17,7 @@ from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.ledger.item import MOST_NOTIFIED
 from reconciler.ledger.lease import GRACE, TERM, Lease, LeaseHeld, Ledger
-from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified
+from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified
 from reconciler.ledger.table import LedgerError
 from tests.support.ledger_table import create_table, records
 from tests.support.runs import MORNING, Clock
@@ -322,12 +322,28 @@ def test_whatever_happens_only_one_may_write_at_a_time_and_the_last_record_is_th
 # What is remembered
 
 
-def test_an_accepted_version_is_remembered_at_once(desk: Desk) -> None:
+def test_an_accepted_version_is_remembered_at_once_and_as_not_announced(desk: Desk) -> None:
     held = desk.take()
     held.accept(Accepted(8, "cd34", "v.8"))
     assert held.record.accepted == Accepted(8, "cd34", "v.8")
     desk.later(TERM + GRACE + timedelta(seconds=1))
-    assert desk.take("run-2").record == DocumentRecord(accepted=Accepted(8, "cd34", "v.8"))
+    first = desk.take("run-2")
+    assert first.record == DocumentRecord(accepted=Accepted(8, "cd34", "v.8"), announced=NONE_ANNOUNCED)
+    first.release(replace(first.record, announced=Accepted(8, "cd34", "v.8")))
+    desk.take("run-3").accept(Accepted(9, "ef56", "v.9"))
+    desk.later(TERM + GRACE + timedelta(seconds=1))
+    later = desk.take("run-4").record
+    assert (later.accepted, later.announced) == (Accepted(9, "ef56", "v.9"), Accepted(8, "cd34", "v.8"))
+
+
+def test_what_was_accepted_before_there_were_announcements_counts_as_announced(desk: Desk) -> None:
+    held = desk.take()
+    assert held.release(DocumentRecord(accepted=Accepted(8, "cd34", "v.8"))) == ""
+    assert desk.take("run-2").record.announced is None
+    desk.later(TERM + GRACE + timedelta(seconds=1))
+    again = desk.take("run-3")
+    again.accept(Accepted(9, "ef56", "v.9"))
+    assert again.record.announced == Accepted(8, "cd34", "v.8")
 
 
 def test_an_accepted_version_is_not_remembered_under_an_expired_lease(desk: Desk) -> None:

@@ -16,7 +16,7 @@ from urllib3.exceptions import ProtocolError, SSLError
 
 from desired_state.sources import Documents, Pinned, SourceError
 from lab.strict_aws import ACCOUNT, StrictAws, laboratory
-from reconciler.attempt.version import select_version
+from reconciler.attempt.version import Approval, select_version
 from reconciler.ledger.record import Accepted
 from tests.support.documents import DOCUMENT, edited
 
@@ -420,9 +420,8 @@ def test_a_document_lives_through_acceptance_rollback_deletion_and_return(bucket
     def now(accept_revision: int | None = None) -> tuple[int | None, bool, bool]:
         """The revision that is enforced, whether the newest version was refused, whether there is none."""
         nonlocal accepted
-        answer = select_version(
-            "shop", bucket.documents, accepted, lambda document: "", accept_revision=accept_revision
-        )
+        approval = Approval(accept_revision)
+        answer = select_version("shop", bucket.documents, accepted, lambda document: "", approval)
         accepted = answer.accepted
         return answer.document.revision if answer.document else None, bool(answer.refusal), answer.deleted
 

@@ -46,7 +46,7 @@ class Doors:
         self.hands = self.lab.outsider()
         self.lab.trail.now = self.clock.now
         self.stack = self.another()
-        self._s3, self._answered = self.hands.client("s3"), 0
+        self._s3, self._answered, self.version_id = self.hands.client("s3"), 0, ""
 
     def another(self, policy: Policy | None = None, name: str = "") -> Stack:
         """The same stack in another process: nothing in memory is shared. `name` is what the laboratory calls it."""
@@ -61,6 +61,12 @@ class Doors:
             sleep=self.clock.sleep,
         )
 
+    def uploaded(self, name: str = NAME) -> dict[str, Any]:
+        """The event of the last upload."""
+        event = object_event(name=name)
+        event["detail"]["object"]["version-id"] = self.version_id
+        return event
+
     def upload(self, change: Callable[[dict[str, Any]], object] | None = None, *, name: str = NAME) -> dict[str, Any]:
         """Put the reference document, changed in place by `change`, where the stack looks for it."""
         written = deepcopy(REFERENCE)
@@ -70,7 +76,8 @@ class Doors:
         return written
 
     def upload_bytes(self, data: bytes, *, name: str = NAME) -> None:
-        self._s3.put_object(Bucket=BUCKET, Key=f"documents/{name}.json", Body=data)
+        answer = self._s3.put_object(Bucket=BUCKET, Key=f"documents/{name}.json", Body=data)
+        self.version_id = answer["VersionId"]
 
     def delete(self, name: str = NAME) -> None:
         self._s3.delete_object(Bucket=BUCKET, Key=f"documents/{name}.json")
@@ -97,7 +104,8 @@ class Doors:
             self.lab.settle()
             self.settle()
             built = self.lab.save()
-        self._clean = built
+        self._clean, self._looked_at = built, self.clock.at
+        self._item: dict[str, Any] = {}
         return built
 
     def again(self) -> None:
@@ -114,11 +122,23 @@ class Doors:
         dynamodb = self.hands.client("dynamodb")
         for item in dynamodb.scan(TableName=TABLE)["Items"]:
             dynamodb.delete_item(TableName=TABLE, Key={"document": item["document"]})
-        self.upload()
-        assert self.work(object_event()) == ()
-        self.clock.sleep(60)
+        self._look_after()
         self.lab.calls.clear()
         self._answered = 0
+
+    def _look_after(self) -> None:
+        """Have the worker look after the document, the first time; then what it remembered is put back, at its time."""
+        table, key = self.hands.client("dynamodb"), f"documents/{NAME}.json"
+        self.upload()
+        if self._item:
+            self.clock.at = self._looked_at
+            version = self._s3.head_object(Bucket=BUCKET, Key=key)["VersionId"]
+            accepted = {"M": self._item["accepted"]["M"] | {"version_id": {"S": version}}}
+            table.put_item(TableName=TABLE, Item=self._item | {"accepted": accepted, "announced": accepted})
+            return
+        assert self.work(object_event()) == ()
+        self.clock.sleep(60)
+        self._item, self._looked_at = self.item(), self.clock.at
 
     def sweep(self, stack: Stack | None = None) -> int:
         return sweep(SCHEDULE, stack or self.stack)
@@ -159,6 +179,10 @@ class Doors:
     def alerts(self) -> list[dict[str, Any]]:
         """Every message published so far, as it was given to SNS."""
         return [one.params for one in self.lab.calls if one.operation == "Publish" and one.error is None]
+
+    def others(self) -> list[dict[str, Any]]:
+        """Every message published so far, but that a revision was accepted."""
+        return [one for one in self.alerts() if one["MessageAttributes"]["topic"]["StringValue"] != "revision"]
 
     def events(self) -> list[dict[str, Any]]:
         """The details of the events put on the bus so far."""

@@ -37,6 +37,7 @@ FULL = DocumentRecord(
     region="ap-northeast-2",
     vpc_id="vpc-0a1b2c3d",
     accepted=Accepted(7, "ab12", "v.7"),
+    announced=Accepted(6, "9f01", "v.6"),
     looked_at=NINE,
     deleted=True,
     flapping={
@@ -75,6 +76,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "region": "ap-northeast-2",
         "vpc_id": "vpc-0a1b2c3d",
         "accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"},
+        "announced": {"revision": 6, "sha256": "9f01", "version_id": "v.6"},
         "looked_at": "2026-11-22T09:00:00Z",
         "deleted": True,
         "flapping": {
@@ -111,6 +113,12 @@ def test_every_record_comes_back_from_the_wire(record: DocumentRecord) -> None:
 
 def test_an_item_without_attributes_is_the_record_of_a_first_run() -> None:
     assert read({"document": "a", "owner": "run-1", "expires": Decimal(1), "fence": Decimal(1)}) == DocumentRecord()
+
+
+def test_an_item_from_before_there_were_announcements_says_nothing_of_them() -> None:
+    record = read(through_the_wire({"accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"}}))
+    assert (record.accepted, record.announced) == (Accepted(7, "ab12", "v.7"), None)
+    assert "announced" not in written(record)
 
 
 def test_what_a_newer_version_added_does_not_disturb() -> None:

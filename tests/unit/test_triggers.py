@@ -26,7 +26,7 @@ from handlers.triggers import (
 )
 from reconciler.cloudtrail.record import NAMES, bounded
 from reconciler.kinds import REGISTRY
-from reconciler.model.trigger import ACTORS, Actor, Source, Trigger
+from reconciler.model.trigger import ACTORS, Actor, Source, Trigger, Upload
 
 ROLE = "arn:aws:iam::123456789012:role/setpoint-worker"
 HERE = Here(
@@ -520,3 +520,46 @@ def test_every_wrong_field_of_an_ask_has_its_line() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_request({"mode": "x", "colour": "red"})
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["document", "mode", "'colour'"]
+
+
+# Who uploaded a version
+
+
+def uploaded_by(detail: dict[str, Any], kind: str = "Object Created") -> Trigger:
+    event = stored("documents/test-server.json", kind=kind)
+    event["detail"]["object"]["version-id"] = "v.2"
+    event["detail"] |= {"requester": "123456789012", "source-ip-address": "198.51.100.7"} | detail
+    trigger = read(event, HERE)
+    assert isinstance(trigger, Trigger)
+    return trigger
+
+
+def test_the_event_of_an_upload_says_who_uploaded_which_version() -> None:
+    (upload,) = uploaded_by({}).uploads
+    assert (upload.version_id, upload.who, upload.source_ip) == ("v.2", "123456789012", "198.51.100.7")
+    assert uploaded_by({}, kind="Object Deleted").uploads == ()
+
+
+@pytest.mark.parametrize(
+    "detail", [{"requester": None}, {"requester": 7}, {"object": {"key": "documents/test-server.json"}}]
+)
+def test_an_event_that_does_not_say_who_or_which_version_says_nothing(detail: dict[str, Any]) -> None:
+    assert uploaded_by(detail).uploads == ()
+
+
+def test_what_the_event_says_is_somebodys_text() -> None:
+    (upload,) = uploaded_by({"requester": "a\u202e\n" * 200, "source-ip-address": "\x1b[2J" * 100}).uploads
+    assert upload.who.isprintable()
+    assert upload.source_ip.isprintable()
+    assert (len(upload.who) <= 256, len(upload.source_ip) <= 100) == (True, True)
+
+
+def test_uploads_travel_with_a_message_the_newest_of_many() -> None:
+    many = tuple(
+        Upload(f"v.{number}", "123456789012", datetime(2026, 11, 22, 9, number, tzinfo=UTC)) for number in range(15)
+    )
+    text = message("shop", Trigger(Source.DOCUMENT, "shop", uploads=many))
+    read_again = read(json.loads(text), HERE)
+    assert isinstance(read_again, Trigger)
+    assert [one.version_id for one in read_again.uploads] == [f"v.{number}" for number in range(14, 4, -1)]
+    assert "uploads" not in message("shop", Trigger(Source.DOCUMENT, "shop"))

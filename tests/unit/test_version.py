@@ -9,7 +9,7 @@ import pytest
 
 from desired_state.document import Document
 from desired_state.sources import Pinned, SourceError
-from reconciler.attempt.version import VersionSelection, select_version
+from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.ledger.record import Accepted
 from tests.support.documents import edited
 
@@ -54,8 +54,12 @@ def nowhere(document: Document) -> str:
     return f"account {document.scope.account_id} is not reached: give a role in it"
 
 
+def approved(shelf: Shelf, accepted: Accepted | None, approval: Approval) -> VersionSelection:
+    return select_version("shop", shelf, accepted, everywhere, approval)
+
+
 def taken(shelf: Shelf, accepted: Accepted | None, accept_revision: int | None = None) -> VersionSelection:
-    return select_version("shop", shelf, accepted, everywhere, accept_revision=accept_revision)
+    return select_version("shop", shelf, accepted, everywhere, Approval(accept_revision))
 
 
 def enforced(answer: VersionSelection) -> tuple[int, str] | None:
@@ -297,5 +301,110 @@ def test_nothing_is_known_when_the_newest_version_cannot_be_read() -> None:
 
 def test_nothing_is_known_when_the_accepted_version_is_needed_and_cannot_be_read() -> None:
     shelf = Shelf({"v1": revision(3), "v2": b"{}"}, unreadable={"v1": "SlowDown"})
+    with pytest.raises(SourceError, match="v1: S3 is slow"):
+        taken(shelf, remembered(3, "v1"))
+
+
+# What opens the network
+
+
+def opening(number: int, port: int = 22) -> bytes:
+    """A revision that lets the internet reach a port of the front door."""
+    rule = f'{{ "protocol": "tcp", "ports": {port}, "source": "0.0.0.0/0" }}, '
+    ssh = f'"90": {{ "action": "allow", "protocol": "tcp", "ports": {port}, "source": "0.0.0.0/0" }}, '
+    https = '{ "protocol": "tcp", "ports": 443, "source": "0.0.0.0/0", "description": "HTTPS" }'
+    return edited(
+        ('"revision": 3', f'"revision": {number}'),
+        (https, rule + https),
+        ('"ingress": { "100"', f'"ingress": {{ {ssh}"100"'),
+    ).encode()
+
+
+def test_what_newly_opens_the_network_is_held_and_the_accepted_version_stays() -> None:
+    shelf = Shelf({"v1": revision(3), "v2": opening(4)})
+    answer = taken(shelf, remembered(3, "v1"))
+    assert (enforced(answer), answer.accepted, answer.refusal) == ((3, "v1"), remembered(3, "v1"), "")
+    assert (answer.held, answer.newest) == ("Revision 3, accepted before, continues to be enforced.", "v2")
+    assert shelf.reads == ["v2", "v1"]
+
+
+def test_an_approved_version_is_accepted_and_is_not_new_afterwards() -> None:
+    shelf = Shelf({"v1": revision(3), "v2": opening(4)})
+    held = taken(shelf, remembered(3, "v1"))
+    assert held.change is not None
+    answer = approved(shelf, remembered(3, "v1"), Approval(approve_revision=held.change.fingerprint))
+    assert (enforced(answer), answer.held) == ((4, "v2"), "")
+    assert answer.accepted is not None
+    shelf.reads.clear()
+    later = taken(shelf, answer.accepted)
+    assert (enforced(later), later.change, shelf.reads) == ((4, "v2"), None, ["v2"])
+
+
+@pytest.mark.parametrize(
+    "newest", [opening(4, port=3389), opening(5), opening(4).replace(b"HTTPS", b"https"), revision(4)]
+)
+def test_an_approval_is_for_these_very_bytes(newest: bytes) -> None:
+    held = taken(Shelf({"v1": revision(3), "v2": opening(4)}), remembered(3, "v1"))
+    assert held.change is not None
+    approval = Approval(approve_revision=held.change.fingerprint)
+    answer = approved(Shelf({"v1": revision(3), "v3": newest}), remembered(3, "v1"), approval)
+    assert (enforced(answer), answer.accepted, answer.change) == (None, remembered(3, "v1"), None)
+    assert f"the approval is for {held.change.fingerprint}, but the newest version is " in answer.refusal
+
+
+def test_an_approval_is_for_what_it_was_compared_with() -> None:
+    held = taken(Shelf({"v1": revision(3), "v3": opening(5)}), remembered(3, "v1"))
+    assert held.change is not None
+    approval = Approval(approve_revision=held.change.fingerprint)
+    other = revision(4, vpc="other")
+    answer = approved(Shelf({"v2": other, "v3": opening(5)}), remembered(4, "v2", other), approval)
+    assert enforced(answer) is None
+
+
+@pytest.mark.parametrize("approval", [Approval(accept_revision=3), Approval(accept_revision=3, hold_exposures=True)])
+def test_accepting_an_older_revision_is_no_approval_of_what_it_opens(approval: Approval) -> None:
+    shelf = Shelf({"v1": revision(4), "v2": opening(3)})
+    answer = approved(shelf, remembered(4, "v1"), approval)
+    assert (enforced(answer), bool(answer.held)) == ((4, "v1"), True)
+
+
+def test_without_holding_it_is_accepted_and_what_it_opens_is_known() -> None:
+    shelf = Shelf({"v1": revision(3), "v2": opening(4)})
+    answer = approved(shelf, remembered(3, "v1"), Approval(hold_exposures=False))
+    assert (enforced(answer), answer.held) == ((4, "v2"), "")
+    assert answer.change is not None
+    assert len(answer.change.holds) == 1
+
+
+def test_a_first_version_is_compared_with_nothing() -> None:
+    answer = taken(Shelf({"v1": opening(3)}), None)
+    assert (enforced(answer), answer.accepted) == (None, None)
+    assert answer.held == "Nothing is enforced: no version of this document was ever accepted."
+
+
+@pytest.mark.parametrize(
+    ("versions", "accepted", "why"),
+    [
+        ({"v2": opening(4)}, remembered(3, "v1"), "the version accepted last is gone."),
+        ({"v2": opening(4)}, remembered(3, ""), "the document was deleted after revision 3 was accepted."),
+        (
+            {"v1": revision(3), "v2": opening(4)},
+            Accepted(3, "0" * 64, "v1"),
+            "the version accepted last cannot be enforced either.",
+        ),
+    ],
+)
+def test_a_version_before_that_is_gone_or_not_itself_is_no_excuse(
+    versions: dict[str, bytes], accepted: Accepted, why: str
+) -> None:
+    answer = taken(Shelf(versions), accepted)
+    assert (enforced(answer), answer.accepted) == (None, accepted)
+    assert answer.held.splitlines()[0] == f"Nothing is enforced: {why}"
+    assert answer.change is not None
+    assert answer.change.before is None
+
+
+def test_a_version_before_that_cannot_be_read_is_not_taken_for_one_that_is_gone() -> None:
+    shelf = Shelf({"v1": revision(3), "v2": opening(4)}, unreadable={"v1": "SlowDown"})
     with pytest.raises(SourceError, match="v1: S3 is slow"):
         taken(shelf, remembered(3, "v1"))
