@@ -180,3 +180,8 @@ class Intent(_Part):
         Literal["hold", "report"],
         Field(description="Whether a call that would break it is held, or it is only reported."),
     ] = "hold"
+
+    @property
+    def demand(self) -> str:
+        """All that it says, without its name and its severity: equal for intents that demand the same."""
+        return self.model_dump_json(exclude={"name", "severity"})

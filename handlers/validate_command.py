@@ -72,13 +72,13 @@ def compared(before: Document, after: Document) -> RevisionChange:
 
 
 def _judged(doc: Path, data: bytes, document: Document, form: str, beside: dict[str, Any]) -> bool:
-    from reconciler.kinds import REGISTRY
+    from reconciler.kinds import declared_effects
     from reconciler.reach.judge.intents import Status, judge
     from reconciler.reach.judge.mending import together
     from reconciler.reach.judge.offline import offline
     from reconciler.report import intents as report
 
-    context = offline(document, lambda address, spec: REGISTRY[address.kind].traffic.effects(address, spec, None))
+    context = offline(document, declared_effects)
     verdicts = judge(document.intents, context)
     broken = [one for one in verdicts if one.status is Status.BROKEN and one.intent.enforcement == "hold"]
     declared = context.topology.network

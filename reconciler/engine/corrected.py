@@ -8,7 +8,7 @@ from typing import Any
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import SECTIONS, Resource
-from reconciler.kinds import REGISTRY
+from reconciler.kinds import declared_effects
 from reconciler.model import ABSENT, Difference, Effect, Snapshot
 from reconciler.reach.network import WHOLE, Cell, Network, Table, whole
 
@@ -84,7 +84,7 @@ def _corrected_value(current: Any, one: Difference) -> Any:
 def _members(address: Address, spec: Resource | None) -> _Members:
     """What a resource adds to the network's table, member by member, without the descriptions of rules."""
     found: _Members = {}
-    for cell, member, value in REGISTRY[address.kind].traffic.effects(address, spec, None) if spec else ():
+    for cell, member, value in declared_effects(address, spec) if spec else ():
         members = value.items() if member is WHOLE else ((member, value),)
         plain = cell.table is Table.RULES
         found |= {(cell, one): True if plain else inner for one, inner in members}
@@ -100,6 +100,6 @@ def of_absent(document: Document, snapshot: Snapshot) -> Iterator[Effect]:
 
 def _cells(address: Address, spec: Resource | None) -> Iterator[Cell]:
     """The cells that a resource fills as a whole."""
-    for cell, member, _ in REGISTRY[address.kind].traffic.effects(address, spec, None) if spec else ():
+    for cell, member, _ in declared_effects(address, spec) if spec else ():
         if member is WHOLE:
             yield cell

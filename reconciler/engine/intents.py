@@ -10,7 +10,7 @@ from functools import cached_property
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from reconciler.engine.corrected import Corrections
-from reconciler.kinds import REGISTRY, live_network
+from reconciler.kinds import declared_effects, live_network
 from reconciler.model import Action, Cause, Difference, Finding, Outcome, Reason, Snapshot
 from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import traffic_at
@@ -47,7 +47,7 @@ class JudgedIntents:
     @cached_property
     def declared(self) -> Network:
         """The network of the document, which says what is declared."""
-        return offline(self.document, lambda at, one: REGISTRY[at.kind].traffic.effects(at, one, None)).topology.network
+        return offline(self.document, declared_effects).topology.network
 
     @property
     def mended(self) -> tuple[Verdict, ...]:

@@ -6,10 +6,11 @@ A kind is added with a line here. It may import packets, aws and the vocabulary,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from graphlib import TopologicalSorter
 
 from desired_state.fields import Address
+from desired_state.resource import Resource
 from reconciler.kinds import db_subnet_group, internet_gateway, subnet, vpc
 from reconciler.kinds.db_instance import kind as db_instance
 from reconciler.kinds.network_acl import kind as network_acl
@@ -43,6 +44,11 @@ def ranked() -> tuple[str, ...]:
     """The kinds, each after its dependencies; ties in alphabetical order, so that plans are deterministic."""
     sorter = TopologicalSorter({name: sorted(dependencies(name)) for name in sorted(REGISTRY)})
     return tuple(sorter.static_order())
+
+
+def declared_effects(address: Address, resource: Resource) -> Iterable[Effect]:
+    """What a resource adds to the network's table by its model alone, whatever is live."""
+    return REGISTRY[address.kind].traffic.effects(address, resource, None)
 
 
 def live_network(snapshot: Snapshot) -> Network:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +22,7 @@ from reconciler.reach.pair.ends import Endpoint
 from reconciler.reach.pair.explain import REMEDIES, said, traffic_of
 from reconciler.reach.pair.mends import told
 from reconciler.reach.pair.path import Blocker, Hop
-from reconciler.report.text import Style, plain
+from reconciler.report.text import Style, minute, plain
 
 _COLOURS = {Status.KEPT: "green", Status.BROKEN: "red", Status.UNKNOWN: "yellow"}
 _SIDES = {"ingress": "in", "egress": "out", "": ""}
@@ -53,7 +53,7 @@ def text(
 
 def _tolerated(until: datetime | None) -> Iterator[str]:
     if until:
-        yield f"  only an exception breaks it: tolerated until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        yield f"  only an exception breaks it: tolerated until {minute(until)}"
 
 
 def sentence(verdicts: Iterable[Verdict], style: Style = plain) -> str:

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
@@ -317,8 +317,14 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
 
 
 def _exception(one: DocumentException) -> str:
-    until = f"{one.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"    {sanitize(one.address)} {one.field}: {_excepted(one)}, until {until}: {_quoted(one.reason)}"
+    return (
+        f"    {sanitize(one.address)} {one.field}: {_excepted(one)}, until {minute(one.until)}: {_quoted(one.reason)}"
+    )
+
+
+def minute(moment: datetime) -> str:
+    """A time in UTC, to the minute."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _excepted(one: DocumentException) -> str:

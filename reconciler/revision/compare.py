@@ -18,8 +18,9 @@ def compare(before: Document | None, after: Document) -> RevisionChange:
     grave flow counts as new.
     """
     was, now = lasting(renamed(before, after), after) if before else (None, after)
-    opened = flows(judged(was), judged(now), first=before is None)
-    broken = newly_broken(was, now)
+    contexts = judged(was), judged(now)
+    opened = flows(*contexts, first=before is None)
+    broken = newly_broken(was, contexts[0], now, contexts[1])
     guards = points(before, after)
     holds = (
         *(Hold(HoldReason.EXPOSES, flow=one) for one in opened if is_grave(one)),

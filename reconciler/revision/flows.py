@@ -6,38 +6,26 @@ any other, so that changing that later opens nothing that nobody has approved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from desired_state.document import Document
-from desired_state.fields import Address
-from desired_state.intents import Intent
-from desired_state.resource import Resource
-from reconciler.kinds import REGISTRY
-from reconciler.model import Effect
+from reconciler.kinds import declared_effects
 from reconciler.model.exposure import Severity
-from reconciler.packets.traffic import Cuts, join, less
+from reconciler.packets.traffic import less
 from reconciler.reach.compare import FlowChange, changes, is_grave
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.intents import Status, Verdict, exposed, judge
+from reconciler.reach.judge.intents import Status, Verdict, exposures, judge
 from reconciler.reach.judge.offline import offline
 from reconciler.reach.judge.places import Placed
 from reconciler.reach.network import Network
-from reconciler.reach.pair.ends import End, Endpoint, External
+from reconciler.reach.pair.ends import External
 from reconciler.reach.pair.topology import Topology
-
-type _Pair = tuple[str, str, str, str]
 
 
 def judged(document: Document | None) -> JudgeContext:
     """What a document says of its network; of none, that there is nothing."""
-    return offline(document, _means) if document else _NOTHING
+    return offline(document, declared_effects) if document else _NOTHING
 
 
 _NOTHING = JudgeContext(Topology(Network(())), Placed((), {}, frozenset(), {}))
-
-
-def _means(address: Address, resource: Resource) -> Iterable[Effect]:
-    return REGISTRY[address.kind].traffic.effects(address, resource, None)
 
 
 def flows(before: JudgeContext, after: JudgeContext, *, first: bool) -> tuple[FlowChange, ...]:
@@ -54,42 +42,19 @@ def weight(flow: FlowChange) -> Severity:
     return Severity.LOW
 
 
-def newly_broken(before: Document | None, after: Document) -> tuple[Verdict, ...]:
+def newly_broken(
+    before: Document | None, then: JudgeContext, after: Document, now: JudgeContext
+) -> tuple[Verdict, ...]:
     """The `blocked` and `only` intents of which the document lets through what they forbid, and more of it than the
     one before, if that had the same intent. What an `only` intent lacks to be reachable does not count: no opening is
-    closed late for the sake of a flow.
+    closed late for the sake of a flow. `then` and `now` are what the documents say of their networks.
     """
-    closed = [one for one in after.intents if one.expect != "reachable"]
-    if not closed:
-        return ()
-    context = judged(after)
-    now = _exposures(closed, context)
-    same = {_meaning(one): one for one in (before.intents if before else ())}
-    known = [one for intent in now if (one := same.get(_meaning(intent)))]
-    then = _exposures(known, judged(before)) if known else {}
+    exposed = exposures((one for one in after.intents if one.expect != "reachable"), now)
+    same = {one.demand: one for one in (before.intents if before else ())}
+    known = exposures((one for intent in exposed if (one := same.get(intent.demand))), then)
     worse = [
         intent
-        for intent, pairs in now.items()
-        if any(
-            less(cuts, then.get(same.get(_meaning(intent), intent), {}).get(pair, ())) for pair, cuts in pairs.items()
-        )
+        for intent, pairs in exposed.items()
+        if any(less(cuts, known.get(same.get(intent.demand, intent), {}).get(pair, ())) for pair, cuts in pairs.items())
     ]
-    return tuple(one for one in judge(worse, context) if one.status is Status.BROKEN)
-
-
-def _meaning(intent: Intent) -> str:
-    """What an intent says, without its name and its severity."""
-    return intent.model_dump_json(exclude={"name", "severity"})
-
-
-def _exposures(intents: Iterable[Intent], context: JudgeContext) -> dict[Intent, dict[_Pair, Cuts]]:
-    found: dict[Intent, dict[_Pair, Cuts]] = {}
-    for intent, source, target, cuts in exposed(intents, context):
-        pairs = found.setdefault(intent, {})
-        pair = (*_who(source), *_who(target))
-        pairs[pair] = join(pairs.get(pair, ()), cuts)
-    return found
-
-
-def _who(end: End) -> tuple[str, str]:
-    return end.label, end.subnet if isinstance(end, Endpoint) else ""
+    return tuple(one for one in judge(worse, now) if one.status is Status.BROKEN)

@@ -20,16 +20,16 @@ _GRAVE = {"critical": 3, "high": 2, "medium": 1, "low": 0}
 def points(before: Document, after: Document) -> Iterator[Point]:
     """What the intents demand less, or more; then workloads that mean other machines, where an intent names them."""
     now = {one.name: one for one in after.intents}
-    renamed = {_demand(one): one for one in after.intents}
+    renamed = {one.demand: one for one in after.intents}
     for was in before.intents:
-        new = now.get(was.name) or renamed.get(_demand(was))
+        new = now.get(was.name) or renamed.get(was.demand)
         if new is None:
             words = f"the intent {shown(was.name)} is dropped: {_said(was)}"
             yield Point(Side.UNGUARDED, Subject.INTENT, was.name, words, _severity(was))
         elif weaker := list(_weaker(was, new)):
             words = f"the intent {shown(was.name)} demands less: {'; '.join(weaker)}"
             yield Point(Side.UNGUARDED, Subject.INTENT, was.name, words, _severity(was))
-        elif _demand(new) != _demand(was) or new.severity != was.severity:
+        elif new.demand != was.demand or new.severity != was.severity:
             words = f"the intent {shown(was.name)} demands more than before"
             yield Point(Side.GUARDED, Subject.INTENT, was.name, words, Severity.INFO)
     known = {one.name for one in before.intents} | {one.name for one in after.intents if _is_known(one, before)}
@@ -41,12 +41,7 @@ def points(before: Document, after: Document) -> Iterator[Point]:
 
 
 def _is_known(intent: Intent, before: Document) -> bool:
-    return _demand(intent) in {_demand(one) for one in before.intents}
-
-
-def _demand(intent: Intent) -> str:
-    """All that an intent says, without its name and severity."""
-    return intent.model_dump_json(exclude={"name", "severity"})
+    return intent.demand in {one.demand for one in before.intents}
 
 
 def _severity(intent: Intent) -> Severity:

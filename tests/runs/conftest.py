@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.strict_aws import StrictAws, laboratory
+from tests.support.generated import Stage
 from tests.support.outsider import Outsider
 from tests.support.runs import Network, build
 
@@ -37,3 +38,14 @@ def outsider(net: Network) -> Outsider:
     """The reference network with a NAT gateway in it that nobody declared, for routes to go astray through."""
     made = net.outsider("ec2").create_nat_gateway(SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private")
     return Outsider(net, made["NatGateway"]["NatGatewayId"])
+
+
+@pytest.fixture(scope="session")
+def _stages() -> dict[str, Stage]:
+    return {}
+
+
+@pytest.fixture
+def stage(net: Network, _stages: dict[str, Stage]) -> Stage:
+    """The laboratory of the session; the next test puts the reference network back."""
+    return _stages.setdefault("", Stage(net.lab, net.empty))

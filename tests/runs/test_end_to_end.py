@@ -46,7 +46,7 @@ from tests.support.generated import (
     Written,
     a_story,
 )
-from tests.support.runs import REFERENCE, Network
+from tests.support.runs import REFERENCE
 
 OUT = {ANYBODY: f"internet_gateway/{GATEWAY}"}
 ALL = [{"protocol": "all", "destination": ANYBODY}]
@@ -366,17 +366,6 @@ LEFT: dict[str, Story] = {
     ),
 }
 """What would open a way through a table that nobody may correct."""
-
-
-@pytest.fixture(scope="session")
-def _stages() -> dict[str, Stage]:
-    return {}
-
-
-@pytest.fixture
-def stage(net: Network, _stages: dict[str, Stage]) -> Stage:
-    """The laboratory of the session; the next test puts the reference network back."""
-    return _stages.setdefault("", Stage(net.lab, net.empty))
 
 
 @pytest.mark.parametrize("story", EXAMPLES.values(), ids=EXAMPLES.keys())

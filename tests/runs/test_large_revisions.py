@@ -16,21 +16,9 @@ from reconciler.engine.result import Report
 from reconciler.model import Reason
 from tests.support.generated import POLICY, Stage, Written, drawn, left, loaded
 from tests.support.packets import violations
-from tests.support.runs import Network
 
 ROUNDS = 6
 """More runs than any revision needs until nothing is done without a release, and more releases than any needs."""
-
-
-@pytest.fixture(scope="session")
-def _stages() -> dict[str, Stage]:
-    return {}
-
-
-@pytest.fixture
-def stage(net: Network, _stages: dict[str, Stage]) -> Stage:
-    """The laboratory of the session; the next test puts the reference network back."""
-    return _stages.setdefault("", Stage(net.lab, net.empty))
 
 
 def a_pair(seed: int) -> tuple[Written, Written]:

@@ -7,19 +7,15 @@ exposure is never held for the sake of a flow. Only what is certain counts, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from desired_state.intents import Intent
 from reconciler.model import Reason
-from reconciler.packets.traffic import Cuts, join, less, traffic_at
+from reconciler.packets.traffic import Cuts, less, traffic_at
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.intents import Status, exposed, judge
+from reconciler.reach.judge.intents import Exposures, Status, Who, exposures, judge
 from reconciler.reach.network import Network
-from reconciler.reach.pair.ends import End, Endpoint
 from reconciler.reach.steps import ANY_MACHINE, Breach
-
-type _Pair = tuple[str, tuple[str, str], tuple[str, str]]
-"""The name of an intent, and who its ends are."""
 
 
 class Forbidden:
@@ -30,33 +26,28 @@ class Forbidden:
         self._context = context
         self._closed = [one for one in held if one.expect != "reachable"]
         seen = context(look)
-        self._open = self._exposures(seen)
+        self._open = exposures(self._closed, seen)
         reachable = [one for one in held if one.expect == "reachable"]
         self._kept = [one.intent for one in judge(reachable, seen) if one.status is Status.KEPT]
 
     def __call__(self, later: Network) -> Breach | None:
         """What they have against this state; None if nothing."""
         context = self._context(later)
-        now = self._exposures(context)
-        for pair, cuts in now.items():
-            if more := less(cuts, self._open.get(pair, ())):
-                name, (source, _), (target, _) = pair
-                return _held(name, f"it would let {traffic_at(more[0])} from {source} reach {target}")
-        if any(less(cuts, now.get(pair, ())) for pair, cuts in self._open.items()):
+        now = exposures(self._closed, context)
+        for intent, (source, _), (target, _), more in _beyond(now, self._open):
+            return _held(intent.name, f"it would let {traffic_at(more[0])} from {source} reach {target}")
+        if any(_beyond(self._open, now)):
             return None
         broken = (one for one in judge(self._kept, context) if one.status is Status.BROKEN)
         return next((_held(one.intent.name, "it would be broken") for one in broken), None)
 
-    def _exposures(self, context: JudgeContext) -> Mapping[_Pair, Cuts]:
-        found: dict[_Pair, Cuts] = {}
-        for intent, source, target, cuts in exposed(self._closed, context):
-            pair = intent.name, _who(source), _who(target)
-            found[pair] = join(found.get(pair, ()), cuts)
-        return found
 
-
-def _who(end: End) -> tuple[str, str]:
-    return end.label, end.subnet if isinstance(end, Endpoint) else ""
+def _beyond(some: Exposures, others: Exposures) -> Iterator[tuple[Intent, Who, Who, Cuts]]:
+    """What is exposed in one state and not in another."""
+    for intent, pairs in some.items():
+        for (source, target), cuts in pairs.items():
+            if more := less(cuts, others.get(intent, {}).get((source, target), ())):
+                yield intent, source, target, more
 
 
 def _held(name: str, what: str) -> Breach:

@@ -6,7 +6,7 @@ Otherwise it is not known: what is unknown never counts as kept, and never as br
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.intents import WORDS, Intent
 from reconciler.model.exposure import Severity
-from reconciler.packets.traffic import IPV6, LINE, STRETCH, Cuts, less
+from reconciler.packets.traffic import IPV6, LINE, STRETCH, Cuts, join, less
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.places import Possible
 from reconciler.reach.judge.selectors import Selectors, same_machines
@@ -109,13 +109,25 @@ def judge(intents: Iterable[Intent], context: JudgeContext) -> tuple[Verdict, ..
     return tuple(_Judgement(intent, context, selectors).verdict() for intent in intents)
 
 
-def exposed(intents: Iterable[Intent], context: JudgeContext) -> Iterator[tuple[Intent, End, End, Cuts]]:
-    """What certainly arrives between two ends although an intent forbids it."""
+type Who = tuple[str, str]
+"""Who an end is in every state of the network: its label, and its subnet if it is in one."""
+type Exposures = Mapping[Intent, Mapping[tuple[Who, Who], Cuts]]
+
+
+def exposures(intents: Iterable[Intent], context: JudgeContext) -> Exposures:
+    """What certainly arrives, and between whom, although an intent forbids it."""
     selectors = Selectors(context)
+    exposed: dict[Intent, dict[tuple[Who, Who], Cuts]] = {}
     for intent in intents:
         for source, target, asked in _Judgement(intent, context, selectors).forbidden():
             if found := passing(context.topology, source, target, asked)[0]:
-                yield intent, source, target, found
+                pairs, pair = exposed.setdefault(intent, {}), (_who(source), _who(target))
+                pairs[pair] = join(pairs.get(pair, ()), found)
+    return exposed
+
+
+def _who(end: End) -> Who:
+    return end.label, end.subnet if isinstance(end, Endpoint) else ""
 
 
 type _Pair = tuple[End, End, Cuts]

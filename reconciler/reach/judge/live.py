@@ -46,14 +46,17 @@ type _Place = tuple[Address, frozenset[Address]]
 
 
 def standing(
-    document: Document, network: Network, interfaces: tuple[Interface, ...] | Cause, names: Mapping[str, Address]
+    document: Document, network: Network, interfaces: tuple[Interface, ...] | Cause | None, names: Mapping[str, Address]
 ) -> Standing:
-    """Who the interfaces of one look are, in the network of that look; `names` are the addresses of declared ids.
+    """Who the interfaces of one look are, in the network of that look (None: it has not read them); `names` are the
+    addresses of declared ids.
 
     It belongs to a workload if it is in one of its subnets and has exactly its groups: with one group more it is a
     stranger, because to attach a group to a running machine is the commonest way to open it. What AWS keeps for a
     database belongs to it if groups and subnet fit. What is attached to nothing, or has no groups, is no machine.
     """
+    if interfaces is None:
+        return Standing(unknown="nobody has looked which machines are there")
     if isinstance(interfaces, Cause):
         why = f"which machines are there is not known: {interfaces}; it takes ec2:DescribeNetworkInterfaces"
         return Standing(unknown=why)
