@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,6 +16,7 @@ from desired_state.intents import Intent, Workload
 from desired_state.members import Names
 from desired_state.network import Vpc
 from desired_state.resource import Enforcement, Resource
+from desired_state.spelling import foreign_groups, ids_in
 
 FORMAT = 1
 """The version of the document's format that this code reads."""
@@ -115,3 +117,13 @@ class Document:
 
     def of_kind(self, kind: str) -> dict[Address, Resource]:
         return {address: resource for address, resource in self.resources.items() if address.kind == kind}
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Every id by which it names something."""
+        return frozenset(ids_in(self))
+
+    @cached_property
+    def foreign_groups(self) -> Mapping[str, Address]:
+        """The full name, `<account>/<id>`, of every group of another account that it names so, by its id."""
+        return dict(foreign_groups(self))

@@ -209,7 +209,7 @@ class Routes(Collection, dict[str, str]):
                 problems.append(((destination,), "an egress-only internet gateway carries IPv6 only", hint))
         if problems:
             raise refused_members(problems)
-        return cls({to: Address(via) if "/" in via else via for to, via in written.items()})
+        return cls({to: Address(via) if route_parameter(via) else via for to, via in written.items()})
 
     def as_written(self) -> dict[str, str]:
         return dict(sorted(self.items()))

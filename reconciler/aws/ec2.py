@@ -25,6 +25,7 @@ from desired_state.fields import (
 )
 from desired_state.members import Tags
 from desired_state.resource import route_parameter
+from desired_state.spelling import spelled_peer
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
 from reconciler.model.kind import Item, Read, ReadContext, read
 
@@ -132,9 +133,11 @@ def key_of_rule(rule: Item, account: str, names: Mapping[str, Address]) -> RuleK
 
 
 def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
-    """A group as the peer of a rule: its address, its id, or `<account>/<id>` if it belongs to another account."""
-    group, owner = pair["GroupId"], pair.get("UserId") or account
-    return names.get(group) or (group if owner == account else f"{owner}/{group}")
+    """A group as the peer of a rule: its address, its id, or `<account>/<id>` if it belongs to another account. AWS may
+    leave the owner out; then it is the one that the document writes, if it names the group.
+    """
+    group, owner = str(pair["GroupId"]), pair.get("UserId")
+    return spelled_peer(f"{owner}/{group}" if owner else group, account, names)
 
 
 @lru_cache(maxsize=32768)
