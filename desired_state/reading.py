@@ -304,6 +304,8 @@ class Reading:
     def _excepted(self, model: type[Resource], written: WrittenException, at: Path) -> Any:
         """The canonical value of an exception: one member of a collection, or the value of a scalar."""
         collection, field = model.collection(written.field), written.field
+        if collection is Routes and (route := Routes.tolerated(written.value)):
+            return route
         in_list = collection is not None and issubclass(collection, (Rules, References))
         fields = {field: [written.value] if in_list else written.value}
         try:
