@@ -8,13 +8,16 @@ would be held, compared with the version that is in force (`--against`): a pipel
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from desired_state.explain import Violation
+from desired_state.limits import over_quota
 from desired_state.load import DocumentError, Problem, load, located
+from desired_state.quotas import DEFAULT
 from desired_state.sanitize import sanitize
 from desired_state.sources import read_file
 from handlers.terminal import revision
@@ -37,6 +40,7 @@ def run(doc: Path, form: str, against: Path | None = None, *, holds: bool = True
     try:
         data = read_file(doc)
         document = load(data, str(doc))
+        _refuse_over_quota(document, data)
         before = load(read_file(against), str(against)) if against else None
     except DocumentError as error:
         if form != "json":
@@ -55,6 +59,19 @@ def run(doc: Path, form: str, against: Path | None = None, *, holds: bool = True
 
         click.echo(f"\n{text(change, holds=holds)}")
     return kept and not (change and change.holds and holds)
+
+
+def _refuse_over_quota(document: Document, data: bytes) -> None:
+    """Raise DocumentError for more rules, entries or routes than the settings say that the account may have. They are
+    read only if that matters: most documents need nothing of the reconciler.
+    """
+    beyond = list(over_quota(document.resources, document.external, DEFAULT))
+    if beyond or any(name.startswith("SETPOINT_QUOTA_") for name in os.environ):
+        from handlers.settings import settings
+
+        beyond = list(over_quota(document.resources, document.external, settings(os.environ).quotas))
+    if beyond:
+        raise DocumentError(located(data, document.origin, beyond))
 
 
 class OtherDocumentError(Exception):
