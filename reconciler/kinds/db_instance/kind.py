@@ -13,11 +13,11 @@ from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whol
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
-    READY,
     SETTINGS,
     Facts,
     Live,
 )
+from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,
@@ -155,7 +155,10 @@ def observed(item: Item, context: ObserveContext) -> Live:
     status = str(item.get("DBInstanceStatus", "available"))
     facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id, _groups_in_force(item, context))
     shown = "" if status in READY else status
-    return Observed(item["DBInstanceIdentifier"], spec, facts, shown, creating=status == "creating")
+    name = str(item["DBInstanceIdentifier"])
+    said = condition(status, name)
+    conditions = (said,) if said else ()
+    return Observed(name, spec, facts, shown, creating=status == "creating", conditions=conditions)
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
