@@ -8,7 +8,7 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
-from reconciler.aws.rds import ADD_TAGS, INSTANCES, instances, tags_of
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, concerned, instances, tags_of
 from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
@@ -81,7 +81,8 @@ _NEEDED_TO_CREATE = (
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
-    yield INSTANCES
+    if concerned(context.document):
+        yield INSTANCES
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
