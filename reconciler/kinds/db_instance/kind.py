@@ -8,6 +8,7 @@ from typing import Any
 from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
+from desired_state.versions import covers, same_major
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, instances, retag, tags_of
 from reconciler.kinds.db_instance.imported import IMPORT
@@ -22,7 +23,6 @@ from reconciler.kinds.db_instance.settings import (
     impossible,
     only_these,
     optimizing,
-    release,
 )
 from reconciler.model import (
     ABSENT,
@@ -334,10 +334,10 @@ def _modify(
         params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)
     if "engine_version" in fields and change.have:
         runs = str(change.have.facts.now["engine_version"])
-        if runs.startswith(f"{want.engine_version}."):
+        if covers(str(want.engine_version), runs):
             # Only the exact current version cancels a pending one: "16" could mean the newest 16.x.
             params["EngineVersion"] = runs
-        elif release(runs)[:1] != release(str(want.engine_version))[:1]:
+        elif not same_major(runs, str(want.engine_version)):
             params["AllowMajorVersionUpgrade"] = True
     return MODIFY.on(
         change.address,
