@@ -37,12 +37,14 @@ class Setting(NamedTuple):
     """A field that RDS can change: its parameter, what changing it costs, and its name in PendingModifiedValues.
 
     `cost`: "none" takes effect immediately regardless of ApplyImmediately; "window" waits for the maintenance window
-    without it, and has no downtime; "downtime" restarts the instance or locks its users out.
+    without it, and has no downtime; "downtime" restarts the instance or locks its users out. `together`: the name of
+    the settings that RDS judges together, so that they are sent together or not at all.
     """
 
     parameter: str
     cost: str
     pending: str = ""
+    together: str = ""
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -52,11 +54,11 @@ SETTINGS: Mapping[str, Setting] = {
     "copy_tags_to_snapshot": Setting("CopyTagsToSnapshot", "none"),
     "auto_minor_version_upgrade": Setting("AutoMinorVersionUpgrade", "none"),
     "max_allocated_storage": Setting("MaxAllocatedStorage", "none"),
-    "preferred_backup_window": Setting("PreferredBackupWindow", "none"),
-    "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none"),
+    "preferred_backup_window": Setting("PreferredBackupWindow", "none", together="windows"),
+    "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none", together="windows"),
     "backup_retention_period": Setting("BackupRetentionPeriod", "none", "BackupRetentionPeriod"),
-    "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage"),
-    "storage_type": Setting("StorageType", "window", "StorageType"),
+    "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage", "storage"),
+    "storage_type": Setting("StorageType", "window", "StorageType", "storage"),
     "multi_az": Setting("MultiAZ", "window", "MultiAZ"),
     "port": Setting("DBPortNumber", "downtime", "Port"),
     "db_instance_class": Setting("DBInstanceClass", "downtime", "DBInstanceClass"),
