@@ -176,6 +176,7 @@ def test_a_corrected_drift_is_told_with_who_did_it_what_was_called_and_the_run()
             "message": "Corrected 1 difference with 1 write; the second look is in sync.",
             "source": "change",
             "writes": 1,
+            "wrote": True,
             "exposed_seconds": 12.5,
             "counts": {"corrected": 1, "drifted": 1, "breaks": 1, "tried": 1},
             "fingerprint": "0123456789abcdef",

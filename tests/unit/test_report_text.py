@@ -257,7 +257,7 @@ def test_a_plan_numbers_its_calls_in_their_order_with_risk_and_id_and_marks_what
         action(),
     ]
     plan = planned(*actions)
-    hostile = report(plan=plan, gate=Gate(held={9: REPORT_ONLY}, deferred={}, plan_held=None, findings=()), ids=IDS)
+    hostile = report(plan=plan, gate=Gate(held={9: REPORT_ONLY}, deferred={}, plan_held=None, findings=()), ids=ODD_IDS)
     assert calls_of(hostile)[:3] == [
         "The calls in their order, each with its risk:",
         "   1  reversible  ec2:CreateSubnet                                subnet/a: create it",
@@ -271,7 +271,7 @@ def test_a_plan_numbers_its_calls_in_their_order_with_risk_and_id_and_marks_what
     assert calls_of(replace(hostile, wrote=True)) == []
 
 
-IDS = {GROUP: "sg-1\x1b", Address("security_group/Old"): "Old"}
+ODD_IDS = {GROUP: "sg-1\x1b", Address("security_group/Old"): "Old"}
 
 
 def calls_of(seen: Report) -> list[str]:
