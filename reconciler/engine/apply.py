@@ -269,6 +269,10 @@ class _Writer:
     def _judge(self, action: Action, error: AwsError) -> ActionResult:
         already = {bare(code) for code in action.operation.already_applied_codes}
         if not action.parts and bare(error.code) in already:
+            if action.effect and not self._again.in_force(action):
+                log.warning("%s: %s: AWS says it is there and does not show it", action.address, action.why)
+                unseen = f"{error}: it is said to be there already, and no look shows it, so nothing follows from it"
+                return ActionResult(action, Ended.FAILED, Cause(Reason.NOT_VISIBLE_YET, unseen, error.code))
             log.info("%s: %s is already applied", action.address, action.why)
             return ActionResult(action, Ended.DONE)
         log.warning("%s: %s: %s", action.address, action.why, error)

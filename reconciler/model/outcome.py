@@ -104,11 +104,13 @@ class Reason(StrEnum):
     OUT_OF_TIME = "out_of_time"
     LEASE_LOST = "lease_lost"
     CREDENTIALS = "credentials"
+    INTERRUPTED = "interrupted"
+    """A person or the system ended the command."""
 
 
 UNSETTLED = frozenset({Reason.AMBIGUOUS, Reason.FOREIGN, Reason.IDENTITY_CHANGED})
 """Which live resource is meant must be settled by a person."""
-ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENTIALS})
+ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENTIALS, Reason.INTERRUPTED})
 
 
 @dataclass(frozen=True)
