@@ -28,10 +28,8 @@ from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.resource import SECTIONS, route_parameter
 from desired_state.route_targets import WRITTEN, is_tolerable, target_parameter
 
-RULE_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
-"""What EC2 allows in the description of a group or rule (EC2 API reference, IpRange), except `&`: some of its APIs
-refuse that.
-"""
+_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+"""What EC2 allows in the description of a group or rule (EC2 API reference, IpRange)."""
 
 _PEER = re.compile(r"security_group/.+|([0-9]{12}/)?sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}", re.DOTALL)
 _PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8,17}")
@@ -241,11 +239,9 @@ def _rule(
 
 
 def description_problem(text: str) -> tuple[str, str] | None:
-    """Why EC2 would refuse or change the description of a rule or group; None if it would not."""
-    if not text:
-        return "the description is empty", "leave it out, or write what this is for"
-    if not RULE_DESCRIPTION.fullmatch(text):
-        hint = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=;{}!$*"
+    """Why EC2 would refuse the description of a rule or group; None if it would not. A rule's may be empty."""
+    if not _DESCRIPTION.fullmatch(text):
+        hint = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"
         return f"AWS refuses the description {shown(text)}", hint
     return None
 
