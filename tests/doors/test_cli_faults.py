@@ -28,6 +28,12 @@ COMMANDS = {
     "apply": ["apply", EXAMPLE, "--auto-approve"],
     "import": ["import", "--vpc", "vpc-0123456789abcdef0", "--region", "ap-northeast-2"],
 }
+
+
+def _words(command: str) -> list[object]:
+    return list(COMMANDS[command])
+
+
 BODIES = {
     "html": b"<!DOCTYPE html><html><body><h1>Bad Gateway</h1><br></body></html>",
     "xhtml": b"<?xml version='1.0'?><html><body><h1>Sign in</h1></body></html>",
@@ -71,7 +77,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Any], tuple[int
     def send(_: Any, request: Any) -> Any:
         sent.append(request.url)
         status, body = answer(request)
-        return botocore.awsrequest.AWSResponse(request.url, status, {"Content-Type": "text/html"}, Raw(body))
+        headers: Any = {"Content-Type": "text/html"}
+        return botocore.awsrequest.AWSResponse(request.url, status, headers, Raw(body))
 
     monkeypatch.setattr(botocore.httpsession.URLLib3Session, "send", send)
     return sent
@@ -88,7 +95,7 @@ def assert_told(ran: Any, kind: str, form: str, *, on_stderr: bool = False) -> s
     told = [line for line in ran.err.splitlines() if not line.startswith("  reading")]
     assert len(told) == 1, told
     assert "this is a bug" not in told[0]
-    return told[0]
+    return str(told[0])
 
 
 ANSWERS = [*product(BODIES, (200, 302, 403, 502), COMMANDS, ("text", "json"))]
@@ -101,7 +108,7 @@ def test_an_endpoint_that_is_not_aws_is_told(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, body: str, status: int, command: str, form: str
 ) -> None:
     answering(monkeypatch, lambda request: (status, BODIES[body]))
-    ran = setpoint(*COMMANDS[command], "-o", form)
+    ran = setpoint(*_words(command), "-o", form)
     assert_told(ran, "connection", form, on_stderr=command == "import")
 
 
@@ -119,7 +126,7 @@ def test_an_endpoint_that_stops_being_aws_is_told_and_nothing_is_written(
         return (200, WHO) if b"GetCallerIdentity" in sent[-1] else (status, BODIES[body])
 
     answering(monkeypatch, answer)
-    ran = setpoint(*COMMANDS[command])
+    ran = setpoint(*_words(command))
     assert ran.code == 1
     assert "Traceback" not in ran.out + ran.err
     assert "this is a bug" not in ran.err
@@ -172,6 +179,11 @@ def _directory(name: str) -> Callable[[pytest.MonkeyPatch], None]:
     return fault
 
 
+def _odd_config(patch: pytest.MonkeyPatch) -> None:
+    no_credentials(patch)
+    Path("config").write_bytes(b"\xff\xfe\x00")
+
+
 ROLE = "arn:aws:iam::123456789012:role/x"
 LOGIN_FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "no credentials": no_credentials,
@@ -179,7 +191,7 @@ LOGIN_FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "a profile that does not exist": _variables(AWS_PROFILE="nobody"),
     "a hostile profile": _variables(AWS_PROFILE="a\x1b[2J"),
     "a config that is no INI": _profile("[profile a\nx"),
-    "a config that is no text": lambda patch: (no_credentials(patch), Path("config").write_bytes(b"\xff\xfe\x00")),
+    "a config that is no text": _odd_config,
     "credentials that are a directory": _directory("credentials"),
     "a config that is a directory": _directory("config"),
     "a token file that is missing": _variables(AWS_ROLE_ARN=ROLE, AWS_WEB_IDENTITY_TOKEN_FILE="none"),
@@ -217,7 +229,7 @@ def test_what_keeps_a_person_from_logging_in_is_told(
 ) -> None:
     answering(monkeypatch, lambda request: (403, b"<Error><Code>InvalidClientTokenId</Code></Error>"))
     LOGIN_FAULTS[fault](monkeypatch)
-    told = assert_told(setpoint(*COMMANDS[command], "-o", form), "connection", form, on_stderr=command == "import")
+    told = assert_told(setpoint(*_words(command), "-o", form), "connection", form, on_stderr=command == "import")
     assert "\x1b" not in told
 
 
@@ -226,10 +238,10 @@ def test_certificates_that_are_missing_are_told(setpoint: Any, monkeypatch: pyte
     assert_told(setpoint("plan", EXAMPLE), "connection", "text")
 
 
-def run_program(script: str, *words: str, **how: Any) -> subprocess.CompletedProcess[str]:
+def run_program(script: str, *words: str) -> subprocess.CompletedProcess[str]:
     command = ["bash", "-c", script, "bash", sys.executable, "-m", "handlers.cli", *words]
     environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60, **how)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,8 @@ def observed(item: Item, context: ObserveContext) -> Live:
     status = str(item.get("DBInstanceStatus", "available"))
     facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id, _groups_in_force(item, context))
     shown = "" if status in READY else status
-    return Observed(item["DBInstanceIdentifier"], spec, facts, shown, creating=status == "creating")
+    in_force = {field: now[field] for field, value in pending.items() if now[field] != value}
+    return Observed(item["DBInstanceIdentifier"], spec, facts, shown, creating=status == "creating", in_force=in_force)
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
