@@ -23,15 +23,11 @@ from handlers import cli, wiring
 from tests.support.sampling import sampled
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
-COMMANDS = {
+COMMANDS: dict[str, list[Any]] = {
     "plan": ["plan", EXAMPLE],
     "apply": ["apply", EXAMPLE, "--auto-approve"],
     "import": ["import", "--vpc", "vpc-0123456789abcdef0", "--region", "ap-northeast-2"],
 }
-
-
-def _words(command: str) -> list[object]:
-    return list(COMMANDS[command])
 
 
 BODIES = {
@@ -108,7 +104,7 @@ def test_an_endpoint_that_is_not_aws_is_told(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, body: str, status: int, command: str, form: str
 ) -> None:
     answering(monkeypatch, lambda request: (status, BODIES[body]))
-    ran = setpoint(*_words(command), "-o", form)
+    ran = setpoint(*COMMANDS[command], "-o", form)
     assert_told(ran, "connection", form, on_stderr=command == "import")
 
 
@@ -126,7 +122,7 @@ def test_an_endpoint_that_stops_being_aws_is_told_and_nothing_is_written(
         return (200, WHO) if b"GetCallerIdentity" in sent[-1] else (status, BODIES[body])
 
     answering(monkeypatch, answer)
-    ran = setpoint(*_words(command))
+    ran = setpoint(*COMMANDS[command])
     assert ran.code == 1
     assert "Traceback" not in ran.out + ran.err
     assert "this is a bug" not in ran.err
@@ -229,7 +225,7 @@ def test_what_keeps_a_person_from_logging_in_is_told(
 ) -> None:
     answering(monkeypatch, lambda request: (403, b"<Error><Code>InvalidClientTokenId</Code></Error>"))
     LOGIN_FAULTS[fault](monkeypatch)
-    told = assert_told(setpoint(*_words(command), "-o", form), "connection", form, on_stderr=command == "import")
+    told = assert_told(setpoint(*COMMANDS[command], "-o", form), "connection", form, on_stderr=command == "import")
     assert "\x1b" not in told
 
 
