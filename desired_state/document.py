@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -17,6 +18,7 @@ from desired_state.members import Names
 from desired_state.network import Vpc
 from desired_state.regions import is_region, listed_regions
 from desired_state.resource import Enforcement, Resource
+from desired_state.spelling import foreign_groups, ids_in
 
 FORMAT = 1
 """The version of the document's format that this code reads."""
@@ -128,3 +130,13 @@ class Document:
 
     def of_kind(self, kind: str) -> dict[Address, Resource]:
         return {address: resource for address, resource in self.resources.items() if address.kind == kind}
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Every id by which it names something."""
+        return frozenset(ids_in(self))
+
+    @cached_property
+    def foreign_groups(self) -> Mapping[str, Address]:
+        """The full name, `<account>/<id>`, of every group of another account that it names so, by its id."""
+        return dict(foreign_groups(self))

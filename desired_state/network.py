@@ -126,8 +126,9 @@ class Subnet(Resource):
 class RouteTable(Resource):
     """A route table with its static routes and the subnets explicitly associated with it.
 
-    `main: true` declares the VPC's main table. `routes` does not include AWS's own: local routes, propagated routes and
-    those of gateway endpoints.
+    `main: true` declares the VPC's main table. `routes` need not include AWS's own: local routes, propagated routes and
+    those of gateway endpoints. A declared one of a gateway endpoint (`pl-...` by `vpce-...`) is compared, and a
+    difference is told: only the endpoint makes and takes away its routes.
     """
 
     kind: ClassVar[str] = "route_table"

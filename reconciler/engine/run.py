@@ -29,6 +29,7 @@ from reconciler.engine.result import (
     RunTrace,
     judge,
 )
+from reconciler.engine.spelled import as_seen
 from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
 from reconciler.engine.written import created, may_have_created
 from reconciler.kinds import REGISTRY
@@ -128,6 +129,8 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     permit = _WritePermit(environment.may_start)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
     first = _look(task, memory.vpc_id)
+    document = as_seen(document, first.snapshot)
+    task = replace(task, document=document)
     changed = witness.changed(document, first.snapshot, memory.ids)
     fingerprint = witness.sealed(first.plan.fingerprint, changed)
     if expected and expected != fingerprint:
@@ -228,6 +231,7 @@ def _look(task: _Task, vpc_id: str) -> Observation:
     document, environment = task.document, task.environment
     options = ObserveOptions(environment.now, lambda: environment.sleep(SECOND_LOOK_PAUSE))
     snapshot = observe(document, environment.aws, options, vpc_id)
+    document = as_seen(document, snapshot)
     context = PlanContext(document, snapshot, task.policy)
     found = diff(document, snapshot, context, REGISTRY)
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())

@@ -345,8 +345,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "16:41: 'local' is not a route target (resources.route_table.out.routes['0.0.0.0/0']); "
-                "write internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce- or "
-                "eigw- target"
+                "write internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce-, eigw-, lgw- "
+                "or cagw- target, or the ARN of a core network or an ODB network"
             ),
         ],
     ),
