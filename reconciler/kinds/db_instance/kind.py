@@ -159,7 +159,8 @@ def observed(item: Item, context: ObserveContext) -> Live:
     name = str(item["DBInstanceIdentifier"])
     said = condition(status, name)
     conditions = (said,) if said else ()
-    return Observed(name, spec, facts, shown, creating=status == "creating", conditions=conditions)
+    in_force = {field: now[field] for field, value in pending.items() if now[field] != value}
+    return Observed(name, spec, facts, shown, creating=status == "creating", conditions=conditions, in_force=in_force)
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
