@@ -342,6 +342,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Prune="true",
         HoldExposures="false",
         MaxHoldHours="2",
+        QuotaRules="100",
+        QuotaEntries="40",
+        QuotaRoutes="1000",
         AlertRepeatHours="48",
         AlertForm="chat",
         Prefix="a/b/",
@@ -358,6 +361,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         prune=True,
         hold_exposures=False,
         max_hold_hours=2,
+        quota_rules=100,
+        quota_entries=40,
+        quota_routes=1000,
     )
     where = deployment(live(worked))
     assert (where.alert_repeat_hours, where.alert_form, where.prefix, where.event_bus) == (48, "chat", "a/b/", "ops")

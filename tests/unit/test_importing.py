@@ -184,17 +184,17 @@ def test_a_rule_that_cannot_be_said_takes_its_direction_with_it_and_revokes_noth
     assert told.endswith("): the field is left out whole, who changes it is not noticed")
 
 
-def test_sixty_one_rules_take_their_direction_with_them() -> None:
+def test_what_is_live_proves_the_quota_and_more_than_any_quota_takes_its_direction_with_it() -> None:
     live = LiveVpc()
-    live.group("many", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 62)))
-    live.group("sixty", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 61)))
+    live.group("many", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 1002)))
+    live.group("raised", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 62)))
     imported = live()
     assert "ingress" not in section(imported, "security_group/many")
-    assert len(section(imported, "security_group/sixty")["ingress"]) == 60
+    assert len(section(imported, "security_group/raised")["ingress"]) == 61
     assert held(imported) == [
         (
-            "security_group/many: ingress cannot be said (61 ingress rules for IPv4, AWS allows 60): the field is left "
-            "out whole, who changes it is not noticed"
+            "security_group/many: ingress cannot be said (1001 ingress rules for IPv4, the quota (QUOTA_RULES) allows "
+            "1000): the field is left out whole, who changes it is not noticed"
         )
     ]
 
