@@ -32,6 +32,7 @@ GRACE = timedelta(seconds=10)
 
 _NEXT = "the next run continues"
 _NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
+_ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +42,27 @@ class LeaseHeld:
 
     owner: str
     until: datetime
+
+
+@dataclass(frozen=True)
+class LastLook:
+    """What the sweep reads of one item. `at` is when the last run that read the whole network began, None if there was
+    none or the item does not say so in a form that can be read; `account` is empty if it is not known.
+    """
+
+    at: datetime | None = None
+    account: str = ""
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> LastLook:
+        """Of an item that somebody else may have changed: one bad item must not hide the others."""
+        at, account = item.get("looked_at"), item.get("account")
+        try:
+            read = datetime.fromisoformat(at) if isinstance(at, str) else None
+        except ValueError:
+            read = None
+        known = isinstance(account, str) and len(account) == _ACCOUNT_DIGITS and account.isdecimal()
+        return cls(read if read and read.tzinfo else None, str(account) if known else "")
 
 
 class Ledger:
@@ -88,9 +110,11 @@ class Ledger:
         )
         return tuple(sorted(found))
 
-    def names(self) -> tuple[str, ...]:
-        """All documents that are remembered, without deleted ones, sorted."""
-        return tuple(sorted(self._table.scan("the documents could not be listed", _NOT_DELETED, {":true": True})))
+    def looks(self) -> dict[str, LastLook]:
+        """All documents that are remembered, without deleted ones, and when each was looked at last."""
+        what, values = "the documents could not be listed", {":true": True}
+        found = self._table.items(what, _NOT_DELETED, values, ("account", "looked_at"))
+        return {str(one["document"]): LastLook.of(one) for one in found}
 
     def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
         if not item:  # something between us and DynamoDB dropped it from the answer

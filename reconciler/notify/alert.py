@@ -35,6 +35,7 @@ class Topic(StrEnum):
     ROLLOUT = "rollout"
     IDENTITY = "identity-changed"
     ADOPTED = "adopted"
+    UNWATCHED = "unwatched"
 
 
 class Member(NamedTuple):
