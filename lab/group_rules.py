@@ -100,6 +100,13 @@ def canonical_source(live: Live, group: Any, kind: str, source: str | None, name
     return source
 
 
+def list_weight(live: Live, prefix_list: str) -> int:
+    """What a reference to a prefix list counts: its maximum of entries; AWS's own have none, and a fixed weight."""
+    held = live.ec2.managed_prefix_lists[prefix_list]
+    own = next((weight for word, weight in (("cloudfront", 55), ("lattice", 10)) if word in held.prefix_list_name), 1)
+    return int(own if held.owner_id == "AWS" else held.max_entries or 1)
+
+
 def _referenced(live: Live, group: Any, group_id: str | None, name: str | None) -> Any:
     for other in live.groups():
         if other.vpc_id == group.vpc_id and (other.id == group_id or (group_id is None and other.name == name)):
@@ -172,10 +179,15 @@ def permissions(rules: list[Any]) -> list[Answer]:
         member, word = next((member, word) for member, word, kind in _RANGES if kind == key.kind)
         entry = {word: key.source}
         if key.kind == "group":
-            entry["UserId"] = live_rule.source_group["UserId"]
+            entry |= _owner(live_rule)
         description = description_of(live_rule)
         permission[member].append({**entry, "Description": description} if description else entry)
     return list(merged.values())
+
+
+def _owner(live_rule: Any) -> Answer:
+    """The owner of the group that a rule refers to. AWS leaves it out of some answers for groups of other accounts."""
+    return {name: value for name, value in live_rule.source_group.items() if name == "UserId"}
 
 
 def row(live: Live, live_rule: Any) -> Answer:
@@ -194,7 +206,7 @@ def row(live: Live, live_rule: Any) -> Answer:
         "SecurityGroupRuleArn": arn,
     }
     if key.kind == "group":
-        shown["ReferencedGroupInfo"] = {"GroupId": key.source, "UserId": live_rule.source_group["UserId"]}
+        shown["ReferencedGroupInfo"] = {"GroupId": key.source, **_owner(live_rule)}
     else:
         shown[{"cidr4": "CidrIpv4", "cidr6": "CidrIpv6", "prefix_list": "PrefixListId"}[key.kind]] = key.source
     description = description_of(live_rule)

@@ -229,7 +229,7 @@ class StrictAws:
                 used.add(Used(service, operation, frozenset(params)))
             if watched and kind == "write":
                 self.faults.count_write()
-            fault = self.faults.take(operation, kind) if watched else None
+            fault = self.faults.take(operation, kind, params) if watched else None
             parsed = self._carried_out(service, operation, params, kind, fault)
             lost = self._lost(fault)
             error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")
@@ -305,7 +305,7 @@ class StrictAws:
 def _refuse_early(service: str, params: Params, fault: Fault | None) -> None:
     if fault is not None and fault.kind == "refused":
         code = fault.code_for(service)
-        raise Refusal(code, f"{code} (laboratory fault)")
+        raise Refusal(code, fault.text or f"{code} (laboratory fault)")
     if params.get("DryRun"):
         raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 

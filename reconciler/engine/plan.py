@@ -170,13 +170,15 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
     for name, key, remark in seen.remarks:
         if key in (getattr(context.document.resources[address], name) or ()):
             yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), name, key)
+    yield from (Finding(address, one.outcome, one.cause, one.field) for one in seen.conditions)
     if seen.creating:
         yield Finding(address, Outcome.WAITING, _not_ready(seen))
 
 
 def _not_ready(seen: Observed) -> Cause:
     what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
-    return Cause(Reason.NOT_READY, f"{what}: it is {seen.status}")
+    said = next((one.cause.message for one in seen.conditions if not one.field), f"it is {seen.status}")
+    return Cause(Reason.NOT_READY, f"{what}: {said}")
 
 
 def _field(action: Action) -> str:
@@ -200,6 +202,10 @@ def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Actio
                 impossible[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
         if not impossible:
             return actions, findings
+        if apart := {index for index in impossible if actions[index].settings}:
+            # What one setting needs must not keep the others back.
+            actions = [part for i, one in enumerate(actions) for part in (one.parts if i in apart else (one,))]
+            continue
         findings += impossible.values()
         behind = _behind(actions, impossible)
         for index, (outcome, why) in behind.items():
@@ -353,9 +359,9 @@ _FILTERS = frozenset({Table.RULES, Table.ENTRIES, Table.ACL_OF})
 
 
 def _loosened(actions: list[Action], left: set[int]) -> Iterator[Action]:
-    """All actions; those of them that are `left` with batches as single calls, in any order of a group's rules, and
-    without waiting for a move between filters: whether each call is safe is judged anyway. Routes keep their order,
-    which also decides where packets go.
+    """All actions; those of them that are `left` with batches and settings as single calls, in any order of a group's
+    rules, and without waiting for a move between filters: whether each call is safe is judged anyway. Routes keep their
+    order, which also decides where packets go.
     """
     tables: dict[Address, set[Table]] = defaultdict(set)
     for action in actions:
@@ -366,7 +372,9 @@ def _loosened(actions: list[Action], left: set[int]) -> Iterator[Action]:
             yield action
             continue
         looser = replace(action, after=action.after - filters, before=action.before - filters)
-        if _tables(action) == {Table.RULES}:
+        if action.settings:
+            yield from action.parts
+        elif _tables(action) == {Table.RULES}:
             looser = replace(looser, chain="")
             yield from (replace(one, closes=action.closes, opens=action.opens) for one in action.parts or (looser,))
         else:

@@ -30,7 +30,15 @@ FULL = {"Prune": "true", "CreateDatabases": "true"}
 
 
 def stack(name: str = MAIN, **parameters: str) -> Stack:
-    return Stack(template(name), **(GIVEN | parameters if name == TARGET else parameters))
+    """The template for these parameters, in mode correct if they do not say another."""
+    return Stack(template(name), **({"Mode": "correct"} | (GIVEN if name == TARGET else {}) | parameters))
+
+
+def test_who_answers_every_question_of_the_deployment_with_enter_gets_a_deployment_that_only_reports() -> None:
+    worked = Stack(template(MAIN))
+    assert worked.holds("Corrects") is False
+    of_all = worked.worked_out(template(MAIN)["Globals"])["Function"]
+    assert of_all["Environment"]["Variables"]["SETPOINT_MODE"] == "report"
 
 
 # ------------------------------------------------------------------------------- what the registry says, word for word
@@ -333,6 +341,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Prune="true",
         HoldExposures="false",
         MaxHoldHours="2",
+        QuotaRules="100",
+        QuotaEntries="40",
+        QuotaRoutes="1000",
         AlertRepeatHours="48",
         AlertForm="chat",
         Prefix="a/b/",
@@ -349,6 +360,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         prune=True,
         hold_exposures=False,
         max_hold_hours=2,
+        quota_rules=100,
+        quota_entries=40,
+        quota_routes=1000,
     )
     where = deployment(live(worked))
     assert (where.alert_repeat_hours, where.alert_form, where.prefix, where.event_bus) == (48, "chat", "a/b/", "ops")

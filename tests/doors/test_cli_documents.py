@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import desired_state
-from handlers import cli
+from handlers import cli, document_input
 from reconciler.kinds import REGISTRY
 
 EXAMPLES = Path(desired_state.__file__).with_name("examples")
@@ -230,6 +230,21 @@ def test_an_invalid_document_exits_1_with_a_line_for_every_problem(setpoint: Any
     ]
 
 
+def test_more_than_the_quota_is_refused_before_it_is_uploaded(
+    setpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = json.loads((EXAMPLES / "minimal.json").read_text())
+    rules = [{"protocol": "tcp", "ports": port, "source": "10.0.0.0/16"} for port in range(1, 62)]
+    written["resources"]["security_group"] = {"web": {"ingress": rules}}
+    Path("many.json").write_text(json.dumps(written))
+    ran = setpoint("validate", "many.json")
+    assert (ran.code, ran.out) == (1, "")
+    assert "61 ingress rules for IPv4, the quota (QUOTA_RULES) allows 60" in ran.err
+    monkeypatch.setenv("SETPOINT_QUOTA_RULES", "100")
+    assert setpoint("validate", "many.json").code == 0
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "apply"])
 def test_bad_json_exits_1_with_its_place(
     setpoint: Any, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
@@ -296,7 +311,8 @@ def test_operations_as_text_have_a_line_for_every_row(setpoint: Any) -> None:
         ["nope"],
         ["plan", "x.json", "-o", "xml"],
         ["plan", "x.json", "--downtime", "yes"],
-        ["validate", "a", "b"],
+        ["validate"],
+        ["completion", "tcsh"],
         [],
     ],
 )
@@ -340,7 +356,7 @@ def test_the_console_script_exits_with_the_commands_code(monkeypatch: pytest.Mon
 
 
 def test_ctrl_c_before_anything_exits_130_with_a_sentence(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_document", _interrupt)
+    monkeypatch.setattr(document_input, "document", _interrupt)
     ran = setpoint("plan", "x.json")
     assert ran.code == 130
     assert ran.err.strip() == "Interrupted: nothing was in flight."

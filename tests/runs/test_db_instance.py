@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from desired_state.fields import Address
+from reconciler.engine.result import PendingChange
 from reconciler.model import Cause, Finding, Outcome, Policy, Reason
+from reconciler.report.text import text
 from tests.support.cases import (
     DATABASE,
     Edit,
@@ -106,6 +108,7 @@ def test_downtime_in_the_window_leaves_the_change_pending_and_calls_that_in_sync
     )
     calm(net, policy=WINDOW)
     calm(net)
+    assert report.pending == (PendingChange(Address(DB), "db_instance_class", "db.t3.large", "db.t3.micro"),)
     net.lab.maintenance_window()
     assert _instance(net)["DBInstanceClass"] == "db.t3.micro"
     calm(net)
@@ -151,7 +154,9 @@ def _pending(net: Network, **values: Any) -> None:
 
 def test_somebody_else_s_pending_change_is_drift_and_is_cancelled_while_it_waits(net: Network) -> None:
     _pending(net, DBInstanceClass="db.r5.8xlarge")
-    assert drifted(net.plan()) == {(DB, "db_instance_class")}
+    plan = net.plan()
+    assert drifted(plan) == {(DB, "db_instance_class")}
+    assert "db_instance_class: db.t3.micro, pending db.r5.8xlarge -> db.t3.micro" in text(plan)
     report = net.run()
     net.lab.settle()
     assert report.in_sync, told(report)
@@ -300,6 +305,34 @@ def test_a_later_minor_version_is_blocked_where_rds_may_not_upgrade(net: Network
 def test_any_minor_version_is_what_a_major_one_asks_for(net: Network) -> None:
     live_database(net).engine_version = "16.1"
     calm(net)
+
+
+@pytest.mark.parametrize("automatically", [True, False])
+def test_a_release_of_extended_support_is_no_drift_and_stops_nothing(net: Network, *, automatically: bool) -> None:
+    """RDS upgrades within Extended Support regardless of automatic minor upgrades, and a port is still closed."""
+    live_database(net).engine_version = "12.22-rds.20250814"
+    live_database(net).auto_minor_version_upgrade = automatically
+    wanted = document(_wanted(engine_version="12.22", auto_minor_version_upgrade=automatically))
+    net.outsider("ec2").authorize_security_group_ingress(
+        GroupId=net.id("security_group/DBSG"), IpPermissions=[permission(5432, "0.0.0.0/0")]
+    )
+    report = net.run(wanted)
+    assert report.in_sync, told(report)
+    assert writes(net) == ["RevokeSecurityGroupIngress"]
+
+
+@pytest.mark.parametrize("live", ["9.6.20", "10.23-R2", "alien", "17.2-preview"])
+def test_a_version_of_any_form_costs_the_database_alone_a_correction(net: Network, live: str) -> None:
+    live_database(net).engine_version = live
+    database(DeletionProtection=False)(net)
+    report = net.run(document(_wanted(engine_version="12.22")), NOW)
+    assert _modifications(net)[0] == {"ApplyImmediately": False, "DeletionProtection": True}, told(report)
+
+
+def test_a_version_that_cannot_be_compared_is_blocked_with_the_way_out(net: Network) -> None:
+    live_database(net).engine_version = "17.2-preview"
+    wanted = document(_wanted(engine_version="17.2"))
+    left(net, DB, "engine_version", Outcome.BLOCKED, "cannot be told; declare 17.2-preview", wanted)
 
 
 def test_a_major_upgrade_says_so_to_rds_and_a_minor_one_does_not(net: Network) -> None:

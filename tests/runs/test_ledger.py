@@ -17,7 +17,7 @@ from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.ledger.item import MOST_NOTIFIED
 from reconciler.ledger.lease import GRACE, TERM, Lease, LeaseHeld, Ledger
-from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified
+from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified, Rollout
 from reconciler.ledger.table import LedgerError
 from tests.support.ledger_table import create_table, records
 from tests.support.runs import MORNING, Clock
@@ -328,7 +328,8 @@ def test_an_accepted_version_is_remembered_at_once_and_as_not_announced(desk: De
     assert held.record.accepted == Accepted(8, "cd34", "v.8")
     desk.later(TERM + GRACE + timedelta(seconds=1))
     first = desk.take("run-2")
-    assert first.record == DocumentRecord(accepted=Accepted(8, "cd34", "v.8"), announced=NONE_ANNOUNCED)
+    accepted = DocumentRecord(accepted=Accepted(8, "cd34", "v.8"), announced=NONE_ANNOUNCED)
+    assert first.record == replace(accepted, rollout=Rollout((NONE_ANNOUNCED,)))
     first.release(replace(first.record, announced=Accepted(8, "cd34", "v.8")))
     desk.take("run-3").accept(Accepted(9, "ef56", "v.9"))
     desk.later(TERM + GRACE + timedelta(seconds=1))

@@ -160,6 +160,13 @@ def test_a_description_that_the_document_leaves_out_is_not_managed(net: Network)
     calm(net, wanted)
 
 
+def test_an_empty_description_that_is_declared_is_put_back(net: Network) -> None:
+    wanted = built(net, edit(DB, ingress=[rule(5432, SERVER, description="")]))
+    calm(net, wanted)
+    mended(net, lambda net: _describe(net, "ask Kim & Lee"), wanted)
+    assert writes(net) == ["UpdateSecurityGroupRuleDescriptionsIngress"]
+
+
 def test_a_changed_rule_is_given_its_description_in_the_same_call(net: Network) -> None:
     mended(net, _becomes(API, [(443, ANYWHERE)], [(443, "10.0.0.0/16")]))
     (group,) = net.outsider("ec2").describe_security_groups(GroupIds=[net.id(API)])["SecurityGroups"]
@@ -326,7 +333,14 @@ def test_a_full_group_with_another_sort_of_peer_is_held_and_nothing_is_revoked(n
     wanted = built(net, FULL, from_clean=True)
     _take(net, SERVER, permission(8001, "10.0.2.0/24"))
     _add(net, SERVER, permission(8001, net.id(API)))
-    left(net, SERVER, "ingress", Outcome.HELD, "61 IPv4 rules would exist at once, AWS allows 60", wanted)
+    left(
+        net,
+        SERVER,
+        "ingress",
+        Outcome.HELD,
+        "61 IPv4 rules would exist at once, the quota (QUOTA_RULES) allows 60",
+        wanted,
+    )
     assert writes(net) == []
 
 

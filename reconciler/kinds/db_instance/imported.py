@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from desired_state.database import DbInstance
+from reconciler.aws.rds import INSTANCES
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
 from reconciler.model.kind import Import, Item
 
@@ -69,4 +70,6 @@ def remarks(item: Item, seen: Live) -> Iterator[str]:
         yield "RDS is still creating it: import again afterwards, with --into"
 
 
-IMPORT = Import(name=name, declined=declined, said=said, unsaid=unsaid, remarks=remarks)
+IMPORT = Import(
+    reads=lambda context: (INSTANCES,), name=name, declined=declined, said=said, unsaid=unsaid, remarks=remarks
+)

@@ -11,15 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from desired_state.fields import Address
+from desired_state.fields import Address, is_cidr, is_ipv6
 from desired_state.members import Subnets
 from desired_state.network import RouteTable
+from desired_state.resource import route_parameter
+from desired_state.route_targets import is_replaceable, of_endpoint
 from desired_state.rules import Routes
 from reconciler.aws.ec2 import (
     CREATE_TAGS,
     by_id,
     in_vpc,
     name_tag,
+    prefix_list_sizes,
+    reads_prefix_lists,
     retag,
     route_destination,
     route_target,
@@ -142,6 +146,12 @@ def reads(context: ReadContext) -> Iterable[Read]:
         yield _tables(context)
 
 
+def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
+    """What prefix lists count, if a declared route leads to one."""
+    declared = (to for table in context.declared.values() for to in table.routes or ())
+    return reads_prefix_lists(used=any(to.startswith("pl-") for to in declared))
+
+
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_tables(context), [])
 
@@ -190,8 +200,7 @@ def _lists_of(item: Item) -> _Lists:
         to, via, origin = route_destination(route), route_target(route), route.get("Origin", "CreateRoute")
         if origin == "CreateRouteTable":
             local.append(to)
-        endpoints = via.startswith("vpce-") and "DestinationPrefixListId" in route
-        if origin in {"CreateRoute", "CreateRouteTable"} and via != "local" and not endpoints:
+        if origin in {"CreateRoute", "CreateRouteTable"} and via != "local" and not of_endpoint(to, via):
             managed.append(_Route(to, via, route.get("State", "")))
         elif via != "local":
             by_aws[to] = via
@@ -200,11 +209,12 @@ def _lists_of(item: Item) -> _Lists:
 
 class Facts(NamedTuple):
     """`local`: the destinations of local routes, also of those with another target now. `by_aws`: the routes that AWS
-    made.
+    made. `sizes`: what each prefix list counts towards the quota of routes.
     """
 
     local: frozenset[str] = frozenset()
     by_aws: Mapping[str, str] = MappingProxyType({})
+    sizes: Mapping[str, int] = MappingProxyType({})
 
 
 type TableChange = Change[RouteTable, Facts]
@@ -217,13 +227,23 @@ def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]
         for one in lists.managed
         if one.state == "blackhole" and one.via not in context.names
     )
+    routes = {one.to: context.address(one.via) for one in lists.managed}
     spec = RouteTable(
         main=_is_main(item),
-        routes=Routes({one.to: context.address(one.via) for one in lists.managed}),
+        routes=Routes(routes | _declared_of_endpoints(item, lists, context)),
         subnets=Subnets(context.address(subnet) for subnet, _ in _associated(item)),
         tags=tags_of(item),
     )
-    return Observed(item["RouteTableId"], spec, Facts(lists.local, lists.by_aws), remarks=dead)
+    return Observed(
+        item["RouteTableId"], spec, Facts(lists.local, lists.by_aws, prefix_list_sizes(context.answers)), remarks=dead
+    )
+
+
+def _declared_of_endpoints(item: Item, lists: _Lists, context: ObserveContext) -> dict[str, Address]:
+    """The routes of gateway endpoints to what the document declares for this table: these are compared."""
+    declared = context.read.document.resources.get(context.address(item["RouteTableId"]))
+    routes = declared.routes if isinstance(declared, RouteTable) and declared.routes else {}
+    return {to: Address(via) for to, via in lists.by_aws.items() if to in routes and of_endpoint(to, via)}
 
 
 def _declarable(lists: _Lists, context: ObserveContext) -> dict[str, str]:
@@ -300,13 +320,20 @@ def _goal(change: TableChange) -> dict[str, str]:
     return corrected(change.base.routes or {}, change.of("routes"))
 
 
-def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
+def _routes(change: TableChange, context: PlanContext) -> Iterator[Step]:
     have: dict[str, str] = change.base.routes or {}
     goal = _goal(change)
     unusable = context.unusable_targets()
     dead = frozenset(to for to, via in goal.items() if via in unusable)
     local = change.have.facts.local if change.have else frozenset()
+    short = _short(change, context, goal)
     for step in route_order(have, goal, dead):
+        if short and step.verb == "create":
+            yield Finding(change.address, Outcome.HELD, Cause(Reason.QUOTA, short), "routes", step.destination)
+            continue
+        if cause := _left_alone(step.destination, have.get(step.destination, ""), goal.get(step.destination, "")):
+            yield Finding(change.address, Outcome.BLOCKED, cause, "routes", step.destination)
+            continue
         params = {"RouteTableId": Ref(change.address), **route_to(step.destination)}
         gone = ((cell(change.address), step.destination, None),)
         if step.verb == "delete" and step.destination in local:
@@ -342,7 +369,7 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
             operation = CREATE_ROUTE if step.verb == "create" else REPLACE_ROUTE
             why = f"route {step.destination} via {target}"
             breaks = int(step.verb == "replace")
-            gateway = frozenset({Address(target)}) if "/" in target else frozenset()
+            gateway = frozenset({Address(target)}) if route_parameter(target) else frozenset()
             params |= route_via(target)
             effect = ((cell(change.address), step.destination, target),)
             yield operation.on(
@@ -355,6 +382,44 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
                 effect=effect,
                 params=params,
             )
+
+
+def _short(change: TableChange, context: PlanContext, goal: Mapping[str, str]) -> str:
+    """Why the quota has no room for new routes; empty if it has. AWS counts IPv4 and IPv6 apart, a prefix list with its
+    maximum of entries (VPC user guide, quotas), and in the family that it is of; here in both. A table that holds more
+    already proves a higher quota.
+    """
+    have: Mapping[str, str] = change.base.routes or {}
+    seen = context.snapshot.resources
+    facts = [one.facts for at, one in seen.items() if at.kind == KIND.name and isinstance(one.facts, Facts)]
+    sizes: Mapping[str, int] = facts[0].sizes if facts else {}
+    for family, other in (("IPv4", True), ("IPv6", False)):
+        now, then = (
+            sum(sizes.get(to, 1) for to in some if not is_cidr(to) or is_ipv6(to) != other) for some in (have, goal)
+        )
+        allowed = max(context.policy.quotas.routes, now)
+        if then > allowed:
+            return f"the table would have {then} {family} routes, the quota (QUOTA_ROUTES) allows {allowed}"
+    return ""
+
+
+def _left_alone(to: str, have: str, want: str) -> Cause | None:
+    """Why no call is made for a route; either target is empty where there is no route. None: a call is made.
+
+    What a gateway endpoint makes belongs to it (`route_targets.of_endpoint`). What leads to a target of an unknown kind
+    could not be put back, so a person has to decide that it goes.
+    """
+    if of_endpoint(to, have) or of_endpoint(to, want):
+        live = of_endpoint(to, have)
+        mend = f"declare it so, or take the table off {have}" if live else f"add the table to {want}"
+        message = (
+            f"{to} via {have if live else want}: a gateway endpoint makes its routes itself, no call for routes does"
+        )
+        return Cause(Reason.CREATED_BY_AWS, f"{message}: {mend}")
+    if have and not want and not is_replaceable(have):
+        message = f"{to} via {have}: no route to a target of this kind could be made again, so it is not deleted"
+        return Cause(Reason.UNSUPPORTED, f"{message}: delete it by hand, or tolerate it under exceptions")
+    return None
 
 
 def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, declared: bool) -> Iterator[Step]:
@@ -491,8 +556,9 @@ KIND = Kind(
         CREATE_TAGS.for_resource_types("route-table"),
     ),
     observe=Observe(
-        permissions=("ec2:DescribeRouteTables",),
+        permissions=("ec2:DescribeRouteTables", "ec2:DescribeManagedPrefixLists"),
         reads=reads,
+        more=more,
         live=live,
         id=lambda item: str(item["RouteTableId"]),
         label=name_tag,
