@@ -58,7 +58,7 @@ class AwsError(Exception):
         super().__init__(f"{operation}: {code}: {message}")
         self.operation, self.code, self.message = operation, code, message
         self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        self.verdict: Verdict = verdict(code, status)
+        self.verdict: Verdict = verdict(code, status, message)
 
     @property
     def cause(self) -> Cause:
