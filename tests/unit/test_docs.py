@@ -97,9 +97,9 @@ def test_every_command_that_is_shown_parses(line: str) -> None:
     name, *arguments = words_of(line)
     if name.startswith("-"):
         return
-    command = cli.commands[name]
+    program = click.Context(cli, info_name="setpoint", **cli.context_settings)
     try:
-        command.make_context(name, arguments)
+        cli.commands[name].make_context(name, arguments, parent=program)
     except click.MissingParameter:
         assert arguments == [], "a command is named, and nothing else"
 
