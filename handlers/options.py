@@ -132,6 +132,9 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
         click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
         HOLD_EXPOSURES,
         click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
+        click.option("--quota-rules", metavar="N", help="The account's quota of rules per security group."),
+        click.option("--quota-entries", metavar="N", help="The account's quota of entries per network ACL."),
+        click.option("--quota-routes", metavar="N", help="The account's quota of routes per route table."),
     )
     for option in reversed(options):
         command = option(command)

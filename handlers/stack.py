@@ -78,6 +78,8 @@ class Stack:
         self._clients: dict[str, Any] = {}
         self._assumed: dict[str, tuple[Aws, datetime]] = {}
         self._stem = function.rpartition("-")[0]
+        self.told: dict[str, datetime] = {}
+        """What the sweep told people, and when: a cold start forgets it, so a message may come twice, never not."""
         self._roles = {arn.split(":")[4]: arn for arn in deployment.role_arns}
         self.here = Here(
             account=account,
@@ -101,6 +103,15 @@ class Stack:
     def queue(self) -> Queue:
         return Queue(self._client("sqs"), self.deployment.queue_url)
 
+    @property
+    def invoke_name(self) -> str:
+        """The name of the function `invoke`, for the commands in messages."""
+        return f"{self._stem}-invoke"
+
+    def now(self) -> datetime:
+        """The stack's clock."""
+        return self._now()
+
     @cached_property
     def publisher(self) -> Publisher:
         return Publisher(
@@ -109,7 +120,7 @@ class Stack:
             topic_arn=self.deployment.topic_arn,
             bus=self.deployment.event_bus,
             form=self.deployment.alert_form,
-            invoke=f"{self._stem}-invoke",
+            invoke=self.invoke_name,
         )
 
     def open(self) -> None:

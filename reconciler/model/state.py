@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from desired_state.fields import Address
@@ -90,7 +91,8 @@ class Observed[R: Resource = Any, F = Any]:
     `status` is empty if AWS would accept a change now, otherwise AWS's word for its state. `creating`: it is still
     being created, so nothing may use it yet. `usable`: whether packets pass through it, if it is a route target.
     `conditions` are what a person should know of it as it is. `resource_id` is the id that AWS never gives to another
-    resource, if that is not `id` (a DB instance has both).
+    resource, if that is not `id` (a DB instance has both). `in_force` are the values of the fields of which AWS has
+    accepted a change and not applied it yet: `spec` has what was accepted.
     """
 
     id: str
@@ -102,6 +104,7 @@ class Observed[R: Resource = Any, F = Any]:
     remarks: tuple[Remark, ...] = ()
     conditions: tuple[Condition, ...] = ()
     resource_id: str = ""
+    in_force: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def lasting_id(self) -> str:

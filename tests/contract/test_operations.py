@@ -42,7 +42,12 @@ from tests.support.worlds import (
 )
 
 OPERATIONS = sorted({(kind.name, row.name): row for kind in REGISTRY.values() for row in kind.operations}.items())
-LARGEST_PAGE = {"DescribeRouteTables": 100, "DescribeDBInstances": 100, "DescribeDBSubnetGroups": 100}
+LARGEST_PAGE = {
+    "DescribeRouteTables": 100,
+    "DescribeManagedPrefixLists": 100,
+    "DescribeDBInstances": 100,
+    "DescribeDBSubnetGroups": 100,
+}
 """The largest page of each call (EC2 and RDS API references); 1000 for every other call of EC2."""
 
 

@@ -184,25 +184,25 @@ def test_a_rule_that_cannot_be_said_takes_its_direction_with_it_and_revokes_noth
     assert told.endswith("): the field is left out whole, who changes it is not noticed")
 
 
-def test_sixty_one_rules_take_their_direction_with_them() -> None:
+def test_what_is_live_proves_the_quota_and_more_than_any_quota_takes_its_direction_with_it() -> None:
     live = LiveVpc()
-    live.group("many", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 62)))
-    live.group("sixty", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 61)))
+    live.group("many", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 1002)))
+    live.group("raised", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 62)))
     imported = live()
     assert "ingress" not in section(imported, "security_group/many")
-    assert len(section(imported, "security_group/sixty")["ingress"]) == 60
+    assert len(section(imported, "security_group/raised")["ingress"]) == 61
     assert held(imported) == [
         (
-            "security_group/many: ingress cannot be said (61 ingress rules for IPv4, AWS allows 60): the field is left "
-            "out whole, who changes it is not noticed"
+            "security_group/many: ingress cannot be said (1001 ingress rules for IPv4, the quota (QUOTA_RULES) allows "
+            "1000): the field is left out whole, who changes it is not noticed"
         )
     ]
 
 
 def test_a_description_that_aws_took_and_a_document_cannot_have_is_left_out_alone() -> None:
     live = LiveVpc()
-    rules = (rule("tcp", 443, "10.0.0.0/8", description="web & api"), rule("tcp", 80, "10.0.0.0/8", description="web"))
-    live.group("web", *rules, description="a & b")
+    rules = (rule("tcp", 443, "10.0.0.0/8", description="web | api"), rule("tcp", 80, "10.0.0.0/8", description="web"))
+    live.group("web", *rules, description="a | b")
     imported = live()
     assert section(imported, "security_group/web") == {
         "ingress": [
@@ -212,9 +212,9 @@ def test_a_description_that_aws_took_and_a_document_cannot_have_is_left_out_alon
         "egress": [{"protocol": "all", "destination": "0.0.0.0/0"}],
     }
     assert held(imported) == [
-        "security_group/web: description 'a & b' cannot be said: the field is left out, who changes it is not noticed",
+        "security_group/web: description 'a | b' cannot be said: the field is left out, who changes it is not noticed",
         (
-            "security_group/web: ingress tcp 443 10.0.0.0/8: AWS refuses the description 'web & api': the description "
+            "security_group/web: ingress tcp 443 10.0.0.0/8: AWS refuses the description 'web | api': the description "
             "is left out, who changes it is not noticed"
         ),
     ]
@@ -279,7 +279,7 @@ def test_a_route_target_that_cannot_be_said_leaves_out_all_routes_of_its_table()
 def test_a_subnet_that_cannot_be_said_is_left_out_and_referred_to_by_its_id() -> None:
     live = LiveVpc()
     table = live.table()
-    subnet = live.subnet("10.0.0.0/24", "-wl1-bos-wlz-1", name="edge", table=table)
+    subnet = live.subnet("10.0.0.0/24", "_bos", name="edge", table=table)
     live.subnet("10.0.1.0/24", "a", table=table)
     imported = live()
     assert [at for at in imported.added if at.kind == "subnet"] == ["subnet/isolated-a"]
@@ -330,7 +330,7 @@ def test_a_name_that_a_document_cannot_have_leaves_out_what_aws_knows_by_it() ->
 def test_more_refusals_than_a_load_has_room_for_are_all_taken_out() -> None:
     live = LiveVpc()
     for number in range(60):
-        live.group(f"g{number}", *(rule("tcp", port, "10.0.0.0/8", description="a & b") for port in range(1, 11)))
+        live.group(f"g{number}", *(rule("tcp", port, "10.0.0.0/8", description="a | b") for port in range(1, 11)))
     imported = live()
     assert len([note for note in imported.not_held if note.sort is Sort.DESCRIPTION]) == 600
 
@@ -739,7 +739,7 @@ def test_notes_of_one_sort_are_summed_up_after_the_third() -> None:
 def test_json_says_the_same_without_summing_up() -> None:
     live = shop()
     for number in range(5):
-        live.group(f"g{number}", description="a & b")
+        live.group(f"g{number}", description="a | b")
     told = as_json(live(), "shop.json")
     assert told["takes_over"]["security_group"] == 9
     assert told["found_by"]["route_table/public"] == "name_tag"

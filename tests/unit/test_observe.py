@@ -14,6 +14,7 @@ import pytest
 from desired_state.database import DbInstance
 from desired_state.document import Document
 from desired_state.fields import Address
+from desired_state.resource import Resource
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.model import Cause, Evidence, Reason, Ref, Snapshot, Unmanaged
@@ -98,9 +99,9 @@ def test_each_read_is_made_once_although_kinds_share_some() -> None:
     aws.look()
     assert set(Counter(aws.asked).values()) == {1}
     assert {one.service for one in aws.asked} == {"ec2"}
-    database = DbInstance(port=5432)
+    resources: dict[Address, Resource] = {**DOCUMENT.resources, Address("db_instance/orders"): DbInstance(port=5432)}
     aws = Shown()
-    aws.look(replace(DOCUMENT, resources=DOCUMENT.resources | {Address("db_instance/orders"): database}))
+    aws.look(replace(DOCUMENT, resources=resources))
     asked = [one.operation for one in aws.asked].count("DescribeDBInstances")
     assert (asked, aws.pauses) == (2, 1), "once in each look"
 

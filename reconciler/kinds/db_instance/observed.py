@@ -138,6 +138,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         shown,
         creating=status == "creating",
         conditions=tuple(_conditions(item, status)),
+        in_force={field: now[field] for field, value in pending.items() if now[field] != value},
     )
 
 
