@@ -48,7 +48,15 @@ def by_id(operation: str, result: str, name: str, aws_ids: Iterable[str], *, pag
 
 def tags_of(item: Item) -> Tags:
     """The tags of an item, without AWS's own (`aws:`), which cannot be set."""
-    return Tags({tag["Key"]: tag["Value"] for tag in item.get("Tags", ()) if not tag["Key"].startswith("aws:")})
+    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
+    return Tags({key: value for key, value in text_only(tags).items() if not key.startswith("aws:")})
+
+
+def text_only(tags: Mapping[Any, Any]) -> Mapping[str, str]:
+    """The tags, if they are text."""
+    if odd := next((f"{key!r}={value!r}" for key, value in tags.items() if {type(key), type(value)} != {str}), None):
+        raise ValueError(f"the tag {odd}, which is no text")
+    return tags
 
 
 def name_tag(item: Item) -> str:

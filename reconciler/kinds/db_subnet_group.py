@@ -43,6 +43,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.reach.network import SUBNETS_OF
@@ -172,7 +173,7 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["DBSubnetGroupName"]),
+        id=id_in("DBSubnetGroupName"),
         label=lambda item: str(item["DBSubnetGroupName"]),
         tags=lambda item: cast("Tags | None", None),
         observed=observed,

@@ -41,6 +41,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.reach.network import USABLE
@@ -182,7 +183,7 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["InternetGatewayId"]),
+        id=id_in("InternetGatewayId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,

@@ -29,6 +29,18 @@ type Step = Action | Finding
 """What a kind plans: a call, or the reason for none."""
 
 
+def id_in(name: str) -> Callable[[Item], str]:
+    """How an item's id is read from this field. An id that is no text is none: it must not be guessed."""
+
+    def read_id(item: Item) -> str:
+        found = item[name]
+        if not isinstance(found, str) or not found:
+            raise ValueError(f"{name} is {found!r}, which is no id")
+        return found
+
+    return read_id
+
+
 class Read(NamedTuple):
     """One read, all its pages; hashable, so that kinds that need the same answer share it.
 

@@ -60,6 +60,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
 )
 from reconciler.reach.network import GROUPS_OF, PLACE_OF, PUBLIC
 
@@ -437,7 +438,7 @@ KIND = Kind(
         permissions=("rds:DescribeDBInstances",),
         reads=reads,
         live=live,
-        id=lambda item: str(item["DBInstanceIdentifier"]),
+        id=id_in("DBInstanceIdentifier"),
         label=lambda item: str(item["DBInstanceIdentifier"]),
         tags=tags_of,
         observed=observed,

@@ -68,6 +68,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.packets.partial import corrected, coupled
@@ -306,7 +307,7 @@ KIND = Kind(
         permissions=("ec2:DescribeNetworkAcls",),
         reads=reads,
         live=live,
-        id=lambda item: str(item["NetworkAclId"]),
+        id=id_in("NetworkAclId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,

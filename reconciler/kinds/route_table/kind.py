@@ -68,6 +68,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
 )
 from reconciler.packets.partial import corrected, coupled
 from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, is_internet_gateway, routes_by_aws, whole
@@ -494,7 +495,7 @@ KIND = Kind(
         permissions=("ec2:DescribeRouteTables",),
         reads=reads,
         live=live,
-        id=lambda item: str(item["RouteTableId"]),
+        id=id_in("RouteTableId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,

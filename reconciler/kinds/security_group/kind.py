@@ -59,6 +59,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.packets.traffic import may_overlap
@@ -149,9 +150,12 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_groups(context), [])
 
 
+_name = id_in("GroupName")
+
+
 def live_key(item: Item, context: ReadContext) -> str:
     """A group's name is unique in its VPC regardless of case (EC2 API reference, CreateSecurityGroup)."""
-    return str(item["GroupName"]).casefold()
+    return _name(item).casefold()
 
 
 def misnamed(address: Address, item: Item) -> str:
@@ -427,8 +431,8 @@ KIND = Kind(
         permissions=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
         reads=reads,
         live=live,
-        id=lambda item: str(item["GroupId"]),
-        label=lambda item: str(item["GroupName"]),
+        id=id_in("GroupId"),
+        label=_name,
         tags=tags_of,
         observed=observed,
         lazy_read=lazy_read,
@@ -444,7 +448,7 @@ KIND = Kind(
         key_of_account=True,
         content=("ingress", "egress"),
         standard=lambda item: bool(item["GroupName"] == "default"),
-        name=lambda item: str(item["GroupName"]),
+        name=_name,
         misnamed=misnamed,
     ),
     create=Create(initial_state, create, by_aws=lambda address, resource: address.name == "default"),
