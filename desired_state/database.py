@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from desired_state.fields import Address, Form, refusal, shown
 from desired_state.members import SecurityGroups, Subnets
 from desired_state.resource import Refusal, Resource
+from desired_state.versions import covers, declarable, upgraded
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = 24 * 60
@@ -91,12 +92,12 @@ def _database_name(text: str) -> str:
 
 
 def _version(text: str) -> str:
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+    if not declarable(text):
         raise refusal(
             f"{shown(text)} is not a PostgreSQL version",
             'write a major version such as "16", or a minor version such as "16.4"',
         )
-    return text
+    return text.replace("-RDS.", "-rds.")  # as RDS takes it; its announcements have capitals
 
 
 def _instance_class(text: str) -> str:
@@ -185,16 +186,12 @@ class DbInstance(Resource):
 
 
 def _version_agrees(want: DbInstance, have: DbInstance) -> bool:
-    """`16` matches any 16.x; with automatic minor upgrades, so does a later minor version of the same major version."""
-    declared, found = want.engine_version or "", have.engine_version or ""
-    if found == declared or ("." not in declared and found.partition(".")[0] == declared):
-        return True
-    major, _, minor = declared.partition(".")
-    live_major, _, live_minor = found.partition(".")
-    upgrades = want.auto_minor_version_upgrade or (
-        want.auto_minor_version_upgrade is None and have.auto_minor_version_upgrade
-    )
-    return bool(upgrades and minor and live_minor and major == live_major and int(live_minor) >= int(minor))
+    """`16` is any 16.x; a later minor version of the same major one is no drift where AWS upgrades by itself."""
+    declared, found = str(want.engine_version), str(have.engine_version)
+    automatically = want.auto_minor_version_upgrade
+    if automatically is None:
+        automatically = have.auto_minor_version_upgrade
+    return covers(declared, found) or upgraded(declared, found, automatically=bool(automatically))
 
 
 def _storage_agrees(want: DbInstance, have: DbInstance) -> bool:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
+from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 import desired_state.database  # noqa: F401 (defining the models fills SECTIONS)
-from desired_state.fields import Address, Form
+from desired_state.fields import Address, Form, refusal, shown
 from desired_state.intents import Intent, Workload
 from desired_state.members import Names
 from desired_state.network import Vpc
+from desired_state.regions import is_region, listed_regions
 from desired_state.resource import Enforcement, Resource
+from desired_state.spelling import foreign_groups, ids_in
 
 FORMAT = 1
 """The version of the document's format that this code reads."""
@@ -27,8 +31,19 @@ Name = Annotated[str, _NAME]
 """Also a tag's value, part of an object's key, and the key of a lease."""
 Revision = Annotated[int, Field(ge=1, le=2**53 - 1)]
 _AccountId = Annotated[str, Form(r"[0-9]{12}", "a valid account id", 'write the 12 digits as a string: "123456789012"')]
+
+
+def _region(text: str) -> str:
+    if not is_region(text):
+        known = sorted(listed_regions())
+        close = get_close_matches(text[:64], known, n=1, cutoff=0.7)
+        hint = f'did you mean "{close[0]}"?' if close else 'write the region\'s name, such as "ap-northeast-2"'
+        raise refusal(f"{shown(text)} is not a valid region", hint)
+    return text
+
+
 _Region = Annotated[
-    str, Form(r"[a-z]{2}(-[a-z]+)+-[0-9]", "a valid region", 'write the region\'s name, such as "ap-northeast-2"')
+    str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": "^[a-z]+(-[a-z]+)+-[0-9]+$"})
 ]
 FORMER_NAMES = 10
 """That a document may have: each one is a further owner whose tags count."""
@@ -115,3 +130,13 @@ class Document:
 
     def of_kind(self, kind: str) -> dict[Address, Resource]:
         return {address: resource for address, resource in self.resources.items() if address.kind == kind}
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Every id by which it names something."""
+        return frozenset(ids_in(self))
+
+    @cached_property
+    def foreign_groups(self) -> Mapping[str, Address]:
+        """The full name, `<account>/<id>`, of every group of another account that it names so, by its id."""
+        return dict(foreign_groups(self))

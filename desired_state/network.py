@@ -5,17 +5,15 @@ One frozen model per kind. Fields have the names of the AWS API in snake_case; a
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
 from desired_state.fields import Address, Form, cidr_problem, is_ipv6, network, refusal, shown
 from desired_state.members import Collection, MemberProblem, Subnets, listed_twice, refused_members
+from desired_state.regions import region_of
 from desired_state.resource import Refusal, Resource, ec2_id
 from desired_state.rules import Egress, EgressEntries, Ingress, IngressEntries, Routes, description_problem
-
-_ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+[a-z]|[a-z]{2}(-[a-z]+)+-[0-9]+-[a-z]+-[0-9]+[a-z]")
 
 
 def _block_problem(text: str) -> Refusal | None:
@@ -34,7 +32,7 @@ def _block(text: str) -> str:
 
 
 def _zone(text: str) -> str:
-    if not _ZONE.fullmatch(text):
+    if region_of(text) is None:
         hint = 'write the name of a zone, such as "ap-northeast-2a"'
         raise refusal(f"{shown(text)} is not an availability zone", hint)
     return text
@@ -49,6 +47,9 @@ def _vpc(text: str) -> str:
 
 
 def _description(text: str) -> str:
+    """EC2 refuses an empty description of a group, unlike that of a rule (EC2 API reference, CreateSecurityGroup)."""
+    if not text:
+        raise refusal("the description is empty", "leave it out, or write what this is for")
     if problem := description_problem(text):
         raise refusal(*problem)
     return text
@@ -125,8 +126,9 @@ class Subnet(Resource):
 class RouteTable(Resource):
     """A route table with its static routes and the subnets explicitly associated with it.
 
-    `main: true` declares the VPC's main table. `routes` does not include AWS's own: local routes, propagated routes and
-    those of gateway endpoints.
+    `main: true` declares the VPC's main table. `routes` need not include AWS's own: local routes, propagated routes and
+    those of gateway endpoints. A declared one of a gateway endpoint (`pl-...` by `vpce-...`) is compared, and a
+    difference is told: only the endpoint makes and takes away its routes.
     """
 
     kind: ClassVar[str] = "route_table"

@@ -34,6 +34,7 @@ from desired_state.members import References, Tags
 from desired_state.network import InternetGateway, Vpc
 from desired_state.resource import SECTIONS, Enforcement, Note, Resource
 from desired_state.rules import Entries, Routes, Rules
+from desired_state.spelling import spelled_exception, spelled_resource, twice
 from desired_state.strict_json import Path
 
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
@@ -83,11 +84,13 @@ class Reading:
         vpc = self._vpc(scope)
         external = self._external()
         adopt = self._adopt()
+        account = scope.account_id if scope else ""
+        self._without_own_account(account)
         intents = self._each(Intent, "intents", list)
         workloads = self._each(Workload, "workloads", dict)
         written = self._each(WrittenException, "exceptions", list)
         exceptions = {
-            at: read
+            at: spelled_exception(read, account, {})
             for at, one in written.items()
             if len(self.findings) <= ENOUGH and (read := self._exception(one, at))
         }
@@ -231,6 +234,21 @@ class Reading:
                 self._resources[address] = resource.but(vpc=vpc)
         return vpc
 
+    def _without_own_account(self, account: str) -> None:
+        """The ids of groups without the document's own account before them, and no rule in both spellings.
+        `adoption.py` refuses an id that the document itself gives an address.
+        """
+        for address, resource in self._resources.items():
+            spelled = spelled_resource(resource, account, {})
+            if spelled is resource:
+                continue
+            self._resources[address] = spelled
+            for field in resource.described():
+                for index, key in twice(getattr(resource, field), account):
+                    at = ("resources", address.kind, address.name, field, index)
+                    hint = "write it once: an id says the same with and without the document's own account"
+                    self._refuse(at, f"a duplicate of the rule {key}", hint)
+
     def _adopt(self) -> dict[Address, str]:
         """The entries of `adopt` that are texts; `adoption.py` checks them."""
         found: dict[Address, str] = {}
@@ -286,6 +304,8 @@ class Reading:
     def _excepted(self, model: type[Resource], written: WrittenException, at: Path) -> Any:
         """The canonical value of an exception: one member of a collection, or the value of a scalar."""
         collection, field = model.collection(written.field), written.field
+        if collection is Routes and (route := Routes.tolerated(written.value)):
+            return route
         in_list = collection is not None and issubclass(collection, (Rules, References))
         fields = {field: [written.value] if in_list else written.value}
         try:

@@ -26,15 +26,13 @@ from desired_state.fields import (
 from desired_state.members import STRICT, Collection, MemberProblem, refused_members
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.resource import SECTIONS, route_parameter
+from desired_state.route_targets import WRITTEN, is_tolerable, target_parameter
 
-RULE_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{1,255}")
-"""What EC2 allows in the description of a group or rule (EC2 API reference, IpRange), except `&`: some of its APIs
-refuse that.
-"""
+_DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+"""What EC2 allows in the description of a group or rule (EC2 API reference, IpRange)."""
 
 _PEER = re.compile(r"security_group/.+|([0-9]{12}/)?sg-[0-9a-f]{8,17}|pl-[0-9a-f]{8,17}", re.DOTALL)
 _PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8,17}")
-_TARGET = re.compile(r"(igw|nat|pcx|tgw|vgw|eni|vpce|eigw)-[0-9a-f]{8,17}")
 _RULE_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -200,19 +198,28 @@ class Routes(Collection, dict[str, str]):
         for destination, target in written.items():
             if not _PREFIX_LIST.fullmatch(destination) and (problem := cidr_problem(destination)):
                 problems.append(((destination,), *problem))
-            if not route_parameter(target) and not _TARGET.fullmatch(target):
+            if not target_parameter(target):
                 kinds = " or ".join(f"{kind}/<name>" for kind, model in SECTIONS.items() if model.route_parameter)
-                hint = f"write {kinds}, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
+                hint = f"write {kinds}, or {WRITTEN}"
                 problems.append(((destination,), f"{shown(target)} is not a route target", hint))
             if target.startswith("eigw-") and not is_ipv6(destination):
                 hint = "write an IPv6 destination, or another target"
                 problems.append(((destination,), "an egress-only internet gateway carries IPv6 only", hint))
         if problems:
             raise refused_members(problems)
-        return cls({to: Address(via) if "/" in via else via for to, via in written.items()})
+        return cls({to: Address(via) if route_parameter(via) else via for to, via in written.items()})
 
     def as_written(self) -> dict[str, str]:
         return dict(sorted(self.items()))
+
+    @classmethod
+    def tolerated(cls, written: Any) -> tuple[str, str] | None:
+        """(destination, target) of one route to what a document cannot declare; None if it is not such a route."""
+        if not isinstance(written, dict) or len(written) != 1:
+            return None
+        ((to, via),) = written.items()
+        fits = bool(_PREFIX_LIST.fullmatch(to)) or cidr_problem(to) is None
+        return (to, via) if fits and isinstance(via, str) and not target_parameter(via) and is_tolerable(via) else None
 
 
 @lru_cache(maxsize=32768)
@@ -232,11 +239,9 @@ def _rule(
 
 
 def description_problem(text: str) -> tuple[str, str] | None:
-    """Why EC2 would refuse or change the description of a rule or group; None if it would not."""
-    if not text:
-        return "the description is empty", "leave it out, or write what this is for"
-    if not RULE_DESCRIPTION.fullmatch(text):
-        hint = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=;{}!$*"
+    """Why EC2 would refuse the description of a rule or group; None if it would not. A rule's may be empty."""
+    if not _DESCRIPTION.fullmatch(text):
+        hint = "use at most 255 ASCII letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"
         return f"AWS refuses the description {shown(text)}", hint
     return None
 

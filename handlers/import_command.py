@@ -6,11 +6,10 @@ The document goes to stdout or to a file, everything else to stderr. Nothing is 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import click
@@ -24,6 +23,8 @@ from desired_state.sanitize import sanitize
 from desired_state.sources import read_file
 from handlers import document_file, terminal, wiring
 from handlers.progress import Progress
+from handlers.refusal import Kind, Refused
+from handlers.trace import Trace
 from reconciler.engine.run import Environment, ObserveError
 from reconciler.importing.draft import Choices, ImportRefused
 from reconciler.importing.into import Addition, into
@@ -36,10 +37,6 @@ from reconciler.kinds import REGISTRY
 from reconciler.report.text import plain
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
-
-
-class CannotImport(Exception):
-    """Nothing was written, and why."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,7 @@ class ImportOptions:
     form: str
     connection: wiring.ConnectionOptions
     no_color: bool = False
+    trace: Trace = field(default_factory=Trace)
 
     @property
     def several(self) -> bool:
@@ -64,19 +62,23 @@ class ImportOptions:
 
 
 def run(options: ImportOptions) -> None:
-    """One import. Raises CannotImport."""
+    """One import. Raises Refused: nothing was written."""
     try:
         _check(options)
         _Import(options).run()
-    except (
-        ImportRefused,
-        document_file.FileRefused,
-        wiring.CannotConnect,
-        DocumentError,
-    ) as error:
-        raise CannotImport(sanitize_lines(str(error))) from error
+    except (ImportRefused, document_file.FileRefused, wiring.CannotConnect, DocumentError) as error:
+        kind = next(kind for raised, kind in _KINDS.items() if isinstance(error, raised))
+        raise Refused(sanitize_lines(str(error)), kind, getattr(error, "problems", ())) from error
     except (ObserveError, *wiring.FAILURES) as error:
-        raise CannotImport(f"the network could not be read: {sanitize(str(error))}") from error
+        raise Refused(f"the network could not be read: {sanitize(str(error))}", Kind.NETWORK) from error
+
+
+_KINDS: Mapping[type[Exception], Kind] = {
+    ImportRefused: Kind.USAGE,
+    document_file.FileRefused: Kind.FILE,
+    wiring.CannotConnect: Kind.CONNECTION,
+    DocumentError: Kind.DOCUMENT,
+}
 
 
 def sanitize_lines(message: str) -> str:
@@ -118,7 +120,7 @@ class _Import:
 
     def __init__(self, options: ImportOptions) -> None:
         self._options = options
-        self._shows_progress = _is_terminal() and options.form == "text" and os.environ.get("TERM") != "dumb"
+        self._shows_progress = terminal.is_live() and options.form == "text" and not options.trace.on
         self._progress = Progress(live=self._shows_progress)
 
     def run(self) -> None:
@@ -131,7 +133,7 @@ class _Import:
             self._progress.close()
 
     def _new(self) -> None:
-        connection, account = wiring.connect_anywhere(self._options.connection)
+        connection, account = wiring.connect_anywhere(self._options.connection, self._options.trace.watch)
         environment = self._environment(connection)
         reads = RememberedReads(environment.aws)
         scope = Scope(account_id=account, region=connection.region)
@@ -173,7 +175,7 @@ class _Import:
         options = self._options
         data = read_file(path)
         document = load(data, str(path))
-        environment = self._environment(wiring.connect(document, options.connection))
+        environment = self._environment(wiring.connect(document, options.connection, options.trace.watch))
         addition = Addition(document, data, environment.now, tuple(map(Address, options.accept)), options.choices)
         imported = into(addition, RememberedReads(environment.aws))
         self._progress.close()
@@ -241,13 +243,13 @@ class _Import:
         options = self._options
         if options.out:
             return options.out / f"{request.name}.json" if options.several or options.out.is_dir() else options.out
-        if options.vpc_ids or not sys.stdout.isatty():
+        if options.vpc_ids or not (sys.stdout and sys.stdout.isatty()):
             return None
         answer = click.prompt("File to write it to (- for the terminal)", default=f"{request.name}.json", err=True)
         return None if answer == "-" else Path(answer)
 
     def _asks(self) -> bool:
-        return _is_terminal() and sys.stdin.isatty()
+        return bool(sys.stdin) and sys.stdin.isatty() and _is_terminal()
 
     def _tell(self, done: list[_Written], left_out: list[str]) -> None:
         """The report of each document, and what to do next."""
@@ -306,4 +308,4 @@ def _table(found: list[VpcSummary]) -> Iterator[str]:
 
 
 def _is_terminal() -> bool:
-    return sys.stderr.isatty()
+    return bool(sys.stderr) and sys.stderr.isatty()

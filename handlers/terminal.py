@@ -20,17 +20,37 @@ if TYPE_CHECKING:
     from reconciler.revision.change import RevisionChange
 
 
-def show(report: Report, form: str, *, no_color: bool, change: RevisionChange | None = None) -> None:
-    """Print a report on stdout, as `text` or `json`, after what the document changes if that is known."""
-    holds = report.policy.hold_exposures
-    if form == "json":
-        from reconciler.report.as_json import as_json
+def is_person() -> bool:
+    """Whether somebody sits at a terminal, who can be asked."""
+    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
 
-        click.echo(json.dumps(as_json(report) | (revision(change, holds=holds) if change else {}), indent=2))
-        return
+
+def is_live() -> bool:
+    """Whether a line on stderr can be rewritten."""
+    return bool(sys.stderr and sys.stderr.isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def show_as(form: str, report: Report, *, no_color: bool) -> None:
+    """Print a report on stdout, as `text` or `json`."""
+    if form == "json":
+        click.echo(json.dumps(report_as_json(report), indent=2))
+    else:
+        show(report, no_color=no_color)
+
+
+def report_as_json(report: Report, change: RevisionChange | None = None) -> dict[str, Any]:
+    """A report as `-o json` shows it, with what the document changes if that is known."""
+    from reconciler.report.as_json import as_json
+
+    return as_json(report) | (revision(change, holds=report.policy.hold_exposures) if change else {})
+
+
+def show(report: Report, *, no_color: bool, change: RevisionChange | None = None) -> None:
+    """Print a report on stdout as text, after what the document changes if that is known."""
     from reconciler.report.text import plain, text
 
-    coloured = sys.stdout.isatty() and not colourless(no_color)
+    holds = report.policy.hold_exposures
+    coloured = bool(sys.stdout and sys.stdout.isatty()) and not colourless(no_color)
     if change:
         from reconciler.report.revision import text as meaning
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from desired_state.explain import Violation
 from desired_state.load import DocumentError, Problem, load, located
 from desired_state.sanitize import sanitize
-from desired_state.sources import read_file
+from handlers.document_input import check_stdin, origin
+from handlers.document_input import data as read
+from handlers.refusal import Kind, Refused, refusing
 from handlers.terminal import revision
+from handlers.trace import Trace
 
 if TYPE_CHECKING:
     from desired_state.document import Document
@@ -28,33 +31,63 @@ FORMAT_VERSION = 1
 """Of the JSON output."""
 
 
-def run(doc: Path, form: str, against: Path | None = None, *, holds: bool = True) -> bool:
-    """Whether the document is valid, keeps its intents, as far as they hold, and would not be held in place of the
-    version `against`; prints what is known of it. `holds`: the deployment holds what opens the network.
+def run(
+    docs: tuple[Path, ...], form: str, against: Path | None = None, *, holds: bool = True, trace: Trace | None = None
+) -> bool:
+    """Whether every document is valid, keeps its intents, as far as they hold, and would not be held in place of the
+    version `against`; prints what is known of them. `holds`: the deployment holds what opens the network.
 
-    Raises DocumentError, for `text` only, and OtherDocumentError for two documents that are not versions of one.
+    Raises Refused for two documents that are not versions of one.
     """
-    try:
-        data = read_file(doc)
-        document = load(data, str(doc))
-        before = load(read_file(against), str(against)) if against else None
-    except DocumentError as error:
-        if form != "json":
-            raise
-        click.echo(json.dumps(_refused(error), indent=2))
-        return False
-    change = compared(before, document) if before else None
-    beside = revision(change, holds=holds) if change else {}
-    kept = True
-    if document.intents:
-        kept = _judged(doc, data, document, form, beside)
-    else:
-        click.echo(json.dumps(_summary(document) | beside, indent=2) if form == "json" else _sentence(doc, document))
-    if change and form != "json":
-        from reconciler.report.revision import text
+    check_stdin([*docs, against] if against else list(docs))
+    if against and len(docs) > 1:
+        raise Refused("--against is for one document: validate them one by one")
+    answers = []
+    for doc in docs:
+        try:
+            answers.append(_one(doc, form, against, holds=holds, trace=trace))
+        except DocumentError as error:
+            refused = _refused(error)
+            answers.append(_Answer(ok=False, values=refused))
+            if form != "json":
+                click.echo(str(error), err=True)
+    if form == "json":
+        values = [one.values for one in answers]
+        several = {"format_version": FORMAT_VERSION, "valid": all(one["valid"] for one in values)}
+        files = [{"file": origin(doc)} | one for doc, one in zip(docs, values, strict=True)]
+        click.echo(json.dumps(values[0] if len(docs) == 1 else several | {"documents": files}, indent=2))
+    elif len(docs) > 1:
+        good = sum(one.ok for one in answers)
+        click.echo(f"{len(docs)} documents: {good} good, {len(docs) - good} not.")
+    return all(one.ok for one in answers)
 
-        click.echo(f"\n{text(change, holds=holds)}")
-    return kept and not (change and change.holds and holds)
+
+class _Answer(NamedTuple):
+    """Whether a document is as it should be, and what is known of it, as JSON values."""
+
+    ok: bool
+    values: dict[str, Any]
+
+
+def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trace | None) -> _Answer:
+    """What is known of one document; printed as text, unless it is to be JSON. Raises DocumentError, and Refused."""
+    data = read(doc, trace)
+    document = load(data, origin(doc))
+    before = load(read(against, trace), origin(against)) if against else None
+    change = refusing(OtherDocumentError, Kind.USAGE, lambda: compared(before, document)) if before else None
+    values, kept = _summary(document), True
+    if document.intents:
+        judged, kept = _judged(data, document, form)
+        values |= {"intents": judged}
+    elif form != "json":
+        click.echo(_sentence(document))
+    if change:
+        values |= revision(change, holds=holds)
+        if form != "json":
+            from reconciler.report.revision import text
+
+            click.echo(f"\n{text(change, holds=holds)}")
+    return _Answer(kept and not (change and change.holds and holds), values)
 
 
 class OtherDocumentError(Exception):
@@ -71,7 +104,8 @@ def compared(before: Document, after: Document) -> RevisionChange:
     return compare(before, after)
 
 
-def _judged(doc: Path, data: bytes, document: Document, form: str, beside: dict[str, Any]) -> bool:
+def _judged(data: bytes, document: Document, form: str) -> tuple[list[dict[str, Any]], bool]:
+    """(the verdicts as JSON values, whether the document breaks none that holds); printed as text."""
     from reconciler.kinds import declared_effects
     from reconciler.reach.judge.intents import Status, judge
     from reconciler.reach.judge.mending import together
@@ -82,27 +116,27 @@ def _judged(doc: Path, data: bytes, document: Document, form: str, beside: dict[
     verdicts = judge(document.intents, context)
     broken = [one for one in verdicts if one.status is Status.BROKEN and one.intent.enforcement == "hold"]
     declared = context.topology.network
-    if form == "json":
-        judged = [
-            report.as_json(one, declared) | {"line": place.line, "column": place.column}
-            for one, place in zip(verdicts, _places(doc, data, verdicts), strict=True)
-        ]
-        click.echo(json.dumps(_summary(document) | {"intents": judged} | beside, indent=2))
-        return not broken
-    click.echo(_sentence(doc, document))
-    click.echo(report.text(verdicts, declared, together(verdicts, context)))
-    for one, problem in zip(verdicts, _places(doc, data, verdicts), strict=True):
-        if one in broken:
-            click.echo(str(problem), err=True)
-    return not broken
+    places = _places(data, document, verdicts)
+    if form != "json":
+        click.echo(_sentence(document))
+        click.echo(report.text(verdicts, declared, together(verdicts, context)))
+        for one, problem in zip(verdicts, places, strict=True):
+            if one in broken:
+                click.echo(str(problem), err=True)
+        return [], not broken
+    values = [
+        report.as_json(one, declared) | {"line": place.line, "column": place.column}
+        for one, place in zip(verdicts, places, strict=True)
+    ]
+    return values, not broken
 
 
-def _places(doc: Path, data: bytes, verdicts: tuple[Verdict, ...]) -> tuple[Problem, ...]:
+def _places(data: bytes, document: Document, verdicts: tuple[Verdict, ...]) -> tuple[Problem, ...]:
     """Where each intent stands, and that the document breaks it."""
     hint = 'change what it rests on or the intent, or set "enforcement": "report"'
     return located(
         data,
-        str(doc),
+        document.origin,
         [
             Violation(("intents", index), f"the document breaks its intent {sanitize(one.intent.name)!r}", hint)
             for index, one in enumerate(verdicts)
@@ -110,10 +144,10 @@ def _places(doc: Path, data: bytes, verdicts: tuple[Verdict, ...]) -> tuple[Prob
     )
 
 
-def _sentence(doc: Path, document: Document) -> str:
+def _sentence(document: Document) -> str:
     scope, count = document.scope, len(document.resources)
     return (
-        f"{sanitize(str(doc))}: valid; document {document.name}, revision {document.revision}, "
+        f"{sanitize(document.origin)}: valid; document {document.name}, revision {document.revision}, "
         f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
     )
 

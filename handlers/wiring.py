@@ -30,6 +30,7 @@ from desired_state.document import Document
 from desired_state.sanitize import sanitize
 from reconciler.aws.client import Aws, AwsError
 from reconciler.engine.run import Environment
+from reconciler.model import Cause
 
 _LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
 
@@ -66,19 +67,29 @@ class AwsConnection:
     endpoint_url: str = ""
 
 
-def connect(document: Document, options: ConnectionOptions) -> AwsConnection:
+Watch = Callable[[boto3.Session], None]
+"""Called with a session before it has a client."""
+
+
+def unwatched(session: boto3.Session) -> None:
+    """Nobody is told what a session does."""
+
+
+def connect(document: Document, options: ConnectionOptions, watch: Watch = unwatched) -> AwsConnection:
     """The connection to the document's account and region. Raises CannotConnect before the network is read.
 
     Its one call, sts:GetCallerIdentity, needs no permission and does not count as a read of a run.
     """
-    connection, account = _connected(options, document.scope.region, lambda region: _check_region(document, region))
+    connection, account = _connected(
+        options, document.scope.region, lambda region: _check_region(document, region), watch
+    )
     if account != document.scope.account_id:
         hint = "use --profile with a profile of that account, or correct scope.account_id"
         raise CannotConnect(f"this is account {account}, the document is for {document.scope.account_id}; {hint}")
     return connection
 
 
-def connect_anywhere(options: ConnectionOptions) -> tuple[AwsConnection, str]:
+def connect_anywhere(options: ConnectionOptions, watch: Watch = unwatched) -> tuple[AwsConnection, str]:
     """The connection to the account and region that the options, the AWS_* variables or the profile name, and the
     account's id. Raises CannotConnect; the one call is that of `connect`.
     """
@@ -87,15 +98,16 @@ def connect_anywhere(options: ConnectionOptions) -> tuple[AwsConnection, str]:
         if not region:
             raise CannotConnect("the region is not known: name it with --region, or set AWS_REGION")
 
-    return _connected(options, "", known)
+    return _connected(options, "", known, watch)
 
 
 def _connected(
-    options: ConnectionOptions, default_region: str, check_region: Callable[[str], None]
+    options: ConnectionOptions, default_region: str, check_region: Callable[[str], None], watch: Watch
 ) -> tuple[AwsConnection, str]:
     """The connection, and the id of its account."""
     try:
         session = open_session(options)
+        watch(session)
         region = options.region or os.environ.get("AWS_REGION") or session.region_name or default_region
         check_region(region)
         account = _account(session, region, options.endpoint_url)
@@ -123,9 +135,10 @@ def environment(
     on_read: Callable[[str], None] = lambda operation: None,
     on_throttle: Callable[[str, float], None] = lambda operation, seconds: None,
     on_write: Callable[[str], None] = lambda action: None,
+    may_start: Callable[[], Cause | None] = lambda: None,
 ) -> Environment:
     """What one run works with, its counts at zero. The callbacks: `Aws` has the first two, `on_write` is called with
-    every action before it is sent.
+    every action before it is sent, `may_start` as `Environment` says.
     """
     aws = Aws(
         connection.session,
@@ -135,7 +148,7 @@ def environment(
         on_read=on_read,
         on_throttle=on_throttle,
     )
-    return Environment(aws, lambda: datetime.now(UTC), time.sleep, on_write)
+    return Environment(aws, lambda: datetime.now(UTC), time.sleep, on_write, may_start)
 
 
 def _check_region(document: Document, region: str) -> None:

@@ -10,6 +10,7 @@ are answered before botocore's retry handler, so a fault costs no time and `time
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,9 +31,11 @@ class Fault:
     operation: str
     times: int
     code: str = ""
+    parameter: str = ""
 
-    def matches(self, operation: str) -> bool:
-        return self.times > 0 and self.operation in ("*", operation)
+    def matches(self, operation: str, parameters: Container[str]) -> bool:
+        named = not self.parameter or self.parameter in parameters
+        return self.times > 0 and self.operation in ("*", operation) and named
 
     def code_for(self, service: str) -> str:
         """The wire code of that service: RDS has its own for throttled and forbidden calls."""
@@ -62,6 +65,10 @@ class Faults:
         """The caller lacks the permission: not applied."""
         self._armed.append(Fault("refused", operation, times, code))
 
+    def refuse_parameter(self, operation: str, parameter: str, code: str = "InvalidParameterCombination") -> None:
+        """AWS refuses every such call that has this parameter, as a whole."""
+        self._armed.append(Fault("refused", operation, FOR_EVER, code, parameter))
+
     def fail(self, operation: str, code: str, times: int = 1) -> None:
         """Any other error code, not applied."""
         self._armed.append(Fault("refused", operation, times, code))
@@ -85,10 +92,10 @@ class Faults:
         self._stop = None
         self.lost = 0
 
-    def take(self, operation: str, kind: str) -> Fault | None:
+    def take(self, operation: str, kind: str, parameters: Container[str] = ()) -> Fault | None:
         """The fault this call meets, counted down; stale ones only for reads."""
         for fault in self._armed:
-            if fault.matches(operation) and (fault.kind != "stale" or kind == "read"):
+            if fault.matches(operation, parameters) and (fault.kind != "stale" or kind == "read"):
                 fault.times -= 1
                 return fault
         return None

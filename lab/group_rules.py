@@ -172,10 +172,15 @@ def permissions(rules: list[Any]) -> list[Answer]:
         member, word = next((member, word) for member, word, kind in _RANGES if kind == key.kind)
         entry = {word: key.source}
         if key.kind == "group":
-            entry["UserId"] = live_rule.source_group["UserId"]
+            entry |= _owner(live_rule)
         description = description_of(live_rule)
         permission[member].append({**entry, "Description": description} if description else entry)
     return list(merged.values())
+
+
+def _owner(live_rule: Any) -> Answer:
+    """The owner of the group that a rule refers to. AWS leaves it out of some answers for groups of other accounts."""
+    return {name: value for name, value in live_rule.source_group.items() if name == "UserId"}
 
 
 def row(live: Live, live_rule: Any) -> Answer:
@@ -194,7 +199,7 @@ def row(live: Live, live_rule: Any) -> Answer:
         "SecurityGroupRuleArn": arn,
     }
     if key.kind == "group":
-        shown["ReferencedGroupInfo"] = {"GroupId": key.source, "UserId": live_rule.source_group["UserId"]}
+        shown["ReferencedGroupInfo"] = {"GroupId": key.source, **_owner(live_rule)}
     else:
         shown[{"cidr4": "CidrIpv4", "cidr6": "CidrIpv6", "prefix_list": "PrefixListId"}[key.kind]] = key.source
     description = description_of(live_rule)

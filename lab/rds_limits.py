@@ -23,6 +23,10 @@ from lab.refusal import Refusal
 from lab.strict_vpc import dns_is_on
 
 NEWEST_MINOR = {"12": 22, "13": 20, "14": 13, "15": 8, "16": 4, "17": 2}
+OLD_RELEASES = frozenset(
+    {"9.6.20", "9.6.22", "10.21", "10.23", "11.22", "11.22-rds.20240509", "12.22", "12.22-rds.20250508",
+     "12.22-rds.20250814"}
+)  # fmt: skip
 STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 GP3_IOPS_FROM = 400
 MOST_TAGS = 50
@@ -106,23 +110,30 @@ def check_log_exports(names: list[str]) -> None:
 
 def full_version(wanted: str) -> str:
     """The version that RDS creates for "16" or "16.3"; InvalidParameterCombination if there is none."""
+    wanted = wanted.lower()
+    old = wanted.split("-")[0] in OLD_RELEASES or wanted in OLD_RELEASES
     major, _, minor = wanted.partition(".")
-    if major not in NEWEST_MINOR or (minor and not minor.isdecimal()):
+    if not old and (major not in NEWEST_MINOR or (minor and not minor.isdecimal())):
         raise Refusal("InvalidParameterCombination", f"Cannot find version {wanted} for postgres")
     return wanted if minor else f"{major}.{NEWEST_MINOR[major]}"
 
 
 def check_upgrade(held: str, wanted: str, allow_major: bool) -> None:
-    old, new = _version(held), _version(wanted)
-    if new < old:
+    (old_major, old), (new_major, new) = _version(held), _version(wanted)
+    if (new_major, new) < (old_major, old):
         raise Refusal("InvalidParameterCombination", f"Cannot upgrade postgres from {held} to {wanted}")
-    if new[0] != old[0] and not allow_major:
+    if new_major != old_major and not allow_major:
         message = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
         raise Refusal("InvalidParameterCombination", message)
 
 
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("."))
+def _version(text: str) -> tuple[list[int], list[int]]:
+    """The numbers of the major version, two below 10, and those that follow, with the date of Extended Support."""
+    release, _, suffix = text.lower().partition("-")
+    numbers = [int(part) for part in release.split(".")]
+    majors = 2 if numbers[0] < 10 else 1
+    later = [int(digits) for digits in re.findall("[0-9]+", suffix)]
+    return numbers[:majors], numbers[majors:] + later
 
 
 def check_storage(storage_type: str, size: int, iops: int | None, throughput: int | None) -> None:

@@ -229,7 +229,7 @@ class StrictAws:
                 used.add(Used(service, operation, frozenset(params)))
             if watched and kind == "write":
                 self.faults.count_write()
-            fault = self.faults.take(operation, kind) if watched else None
+            fault = self.faults.take(operation, kind, params) if watched else None
             parsed = self._carried_out(service, operation, params, kind, fault)
             lost = self._lost(fault)
             error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")

@@ -2,17 +2,21 @@
 
 Facts encoded (EC2 API reference, CreateRoute, ReplaceRoute, DeleteRoute, AssociateRouteTable; VPC User Guide, "Route
 tables", and quotas): the local route is neither created nor deleted, but can get an interface as target, and be set
-back with LocalTarget; ReplaceRoute of a missing route is InvalidParameterValue (moto #6425); a route to a detached
-gateway stays, in state blackhole, and is active again when the same gateway is attached; a subnet has one explicit
-association; the main association is replaced, never removed; 50 routes per table and family; the route of a gateway
-endpoint is changed through the endpoint only (the code is not documented; here InvalidParameterValue). Propagated
-routes are those of strict_propagation.
+back with LocalTarget; no route to an internet gateway is for a network of the VPC, or a part of one; creating a route
+that is there changes nothing, with another target it is RouteAlreadyExists; ReplaceRoute of a missing route is
+InvalidParameterValue (moto #6425); a route to a detached gateway stays, in state blackhole, and is active again when
+the same gateway is attached; a subnet has one explicit association; the main association is replaced, never removed;
+50 routes per table and family; the route of a gateway endpoint is changed through the endpoint only (the code is not
+documented; here InvalidParameterValue). Propagated routes are those of strict_propagation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
+
+from botocore.loaders import create_loader
 
 from lab import canonical, strict_propagation
 from lab.live import Answer, Live, Params, needs_known, without
@@ -24,7 +28,12 @@ MOST_ROUTES = 50
 _TARGETS = (
     "GatewayId", "NatGatewayId", "TransitGatewayId", "NetworkInterfaceId", "InstanceId", "VpcPeeringConnectionId",
     "EgressOnlyInternetGatewayId", "CarrierGatewayId", "VpcEndpointId", "LocalGatewayId", "CoreNetworkArn",
+    "OdbNetworkArn",
 )  # fmt: skip
+_BESIDE_MOTO = frozenset({"CarrierGatewayId", "LocalGatewayId", "CoreNetworkArn", "OdbNetworkArn"})
+"""Targets that moto does not keep: the route has them as `beside`."""
+_SHOWN = frozenset(create_loader().load_service_model("ec2", "service-2")["shapes"]["Route"]["members"])
+"""What botocore reads of a route; it drops what it does not know."""
 _DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
 
 
@@ -50,11 +59,17 @@ def _route(table: Any, destination: str) -> Any | None:
     return None
 
 
+def _made(table: Any, destination: str) -> Any:
+    if route := _route(table, destination):
+        return route
+    raise LookupError(f"moto made no route {destination} in {table.id}")
+
+
 def _is_local(route: Any) -> bool:
     return bool(route.local) or getattr(route, "was_local", False)
 
 
-def _check_target(live: Live, table: Any, params: Params) -> None:
+def _check_target(live: Live, table: Any, params: Params, destination: str) -> None:
     named = [name for name in _TARGETS if params.get(name)]
     if len(named) != 1:
         code = "MissingParameter" if not named else "InvalidParameterCombination"
@@ -69,10 +84,37 @@ def _check_target(live: Live, table: Any, params: Params) -> None:
         if gateway.vpc is None or gateway.vpc.id != table.vpc_id:
             message = f"route table {table.id} and network gateway {target} belong to different networks"
             raise Refusal("InvalidParameterValue", message)
+        if _is_inside(live, table.vpc_id, destination):
+            message = (
+                f"The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR "
+            )
+            message += "blocks. This route can target only an interface or an instance."
+            raise Refusal("InvalidParameterValue", message)
     if named[0] == "NatGatewayId" and target not in live.ec2.nat_gateways:
         raise Refusal("InvalidNatGatewayID.NotFound", f"The natGateway ID '{target}' does not exist")
     if named[0] == "TransitGatewayId" and target not in live.ec2.transit_gateways:
         raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{target}' does not exist.")
+
+
+def _is_inside(live: Live, vpc_id: str, destination: str) -> bool:
+    """Whether a destination is one of the VPC's networks, or a part of one."""
+    if destination.startswith("pl-"):
+        return False
+    inner = ip_network(destination)
+    blocks = map(ip_network, live.blocks(vpc_id, ipv6=inner.version == 6))
+    return any(inner.subnet_of(each) for each in blocks)  # type: ignore[arg-type]  # of one version
+
+
+def _target(params: Params) -> str:
+    return next(str(params[name]) for name in _TARGETS if params.get(name))
+
+
+def _targets_of(live: Live, table: Any, destination: str) -> set[str]:
+    """The target of a route, by every name that AWS shows for it."""
+    for route in _shown(live, table)["Routes"]:
+        if destination in {route.get(name) for name in _DESTINATIONS}:
+            return {str(route[name]) for name in _TARGETS if route.get(name)}
+    return set()
 
 
 def create_route(live: Live, params: Params) -> Answer:
@@ -80,13 +122,36 @@ def create_route(live: Live, params: Params) -> Answer:
     name, destination = _destination(params)
     if params.get("GatewayId") == "local":
         raise Refusal("InvalidGatewayID.NotFound", "The gateway ID 'local' does not exist")
-    _check_target(live, table, params)
-    if _route(table, destination) is not None:
+    _check_target(live, table, params, destination)
+    if (held := _route(table, destination)) is not None:
+        if not _is_local(held) and _target(params) in _targets_of(live, table, destination):
+            return {"Return": True}
         raise Refusal("RouteAlreadyExists", f"The route identified by {destination} already exists.")
+    return _created(live, table, params, name, destination)
+
+
+def lay(live: Live, table_id: str, destination: str, **target: str) -> None:
+    """A route with a target that CreateRoute here need not know, as a newer AWS may have."""
+    table = live.route_table(table_id)
+    ((name, value),) = target.items()
+    live.ec2.create_route(table.id, canonical.cidr4(destination))
+    _made(table, destination).beside = (name, value)
+    live.forget_answers()
+
+
+def _created(live: Live, table: Any, params: Params, name: str, destination: str) -> Answer:
     of_family = [r for r in table.routes if not _is_local(r) and _member(r) == name]
     if len(of_family) >= MOST_ROUTES:
         raise Refusal("RouteLimitExceeded", "The maximum number of routes has been reached.")
-    return live.moto("ec2", "CreateRoute", {**params, name: destination})
+    answer = live.moto("ec2", "CreateRoute", {**without(params, *_BESIDE_MOTO), name: destination})
+    _keep_beside(table, destination, params)
+    return answer
+
+
+def _keep_beside(table: Any, destination: str, params: Params) -> None:
+    """The target that moto does not keep, or none any more."""
+    beside = [(name, params[name]) for name in _BESIDE_MOTO if params.get(name)]
+    _made(table, destination).beside = beside[0] if beside else None
 
 
 def _member(route: Any) -> str:
@@ -105,11 +170,12 @@ def replace_route(live: Live, params: Params) -> Answer:
     _refuse_endpoint_route(table, route)
     if params.get("LocalTarget"):
         return _back_to_local(route, destination)
-    _check_target(live, table, params)
+    _check_target(live, table, params, destination)
     if _is_local(route) and not any(params.get(each) for each in ("NetworkInterfaceId", "NatGatewayId")):
         message = f"The local route {destination} can only be replaced by a network interface or a NAT gateway"
         raise Refusal("InvalidParameterValue", message)
-    answer = live.moto("ec2", "ReplaceRoute", {**without(params, "LocalTarget"), name: destination})
+    answer = live.moto("ec2", "ReplaceRoute", {**without(params, "LocalTarget", *_BESIDE_MOTO), name: destination})
+    _keep_beside(table, destination, params)
     if route.local:
         route.local, route.was_local = False, True
     return answer
@@ -236,6 +302,9 @@ def _mark(live: Live, table: Any, shown: Answer) -> None:
     held = _route(table, destination)
     if held is not None and _is_local(held):
         shown["Origin"] = "CreateRouteTable"
+    name, beside = getattr(held, "beside", None) or ("", "")
+    if name in _SHOWN:
+        shown[name] = beside
     target = shown.get("GatewayId", "")
     if target.startswith("igw-"):
         gateway = live.ec2.internet_gateways.get(target)

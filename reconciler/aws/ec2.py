@@ -25,6 +25,8 @@ from desired_state.fields import (
 )
 from desired_state.members import Tags
 from desired_state.resource import route_parameter
+from desired_state.route_targets import UNKNOWN, target_parameter
+from desired_state.spelling import spelled_peer
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
 from reconciler.model.kind import Item, Read, ReadContext, read
 
@@ -140,9 +142,11 @@ def key_of_rule(rule: Item, account: str, names: Mapping[str, Address]) -> RuleK
 
 
 def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
-    """A group as the peer of a rule: its address, its id, or `<account>/<id>` if it belongs to another account."""
-    group, owner = pair["GroupId"], pair.get("UserId") or account
-    return names.get(group) or (group if owner == account else f"{owner}/{group}")
+    """A group as the peer of a rule: its address, its id, or `<account>/<id>` if it belongs to another account. AWS may
+    leave the owner out; then it is the one that the document writes, if it names the group.
+    """
+    group, owner = str(pair["GroupId"]), pair.get("UserId")
+    return spelled_peer(f"{owner}/{group}" if owner else group, account, names)
 
 
 @lru_cache(maxsize=32768)
@@ -219,16 +223,6 @@ def entry_of(item: Item) -> AclEntry:
     return AclEntry(item["RuleAction"], *traffic, canonical(item.get("CidrBlock") or item["Ipv6CidrBlock"]))
 
 
-_TARGETS = (
-    ("igw-", "GatewayId"),
-    ("vgw-", "GatewayId"),
-    ("nat-", "NatGatewayId"),
-    ("pcx-", "VpcPeeringConnectionId"),
-    ("tgw-", "TransitGatewayId"),
-    ("eni-", "NetworkInterfaceId"),
-    ("vpce-", "VpcEndpointId"),
-    ("eigw-", "EgressOnlyInternetGatewayId"),
-)
 _LIVE_TARGETS = (
     "GatewayId",
     "NatGatewayId",
@@ -239,16 +233,31 @@ _LIVE_TARGETS = (
     "CarrierGatewayId",
     "LocalGatewayId",
     "CoreNetworkArn",
+    "OdbNetworkArn",
     "InstanceId",
 )
+_NO_TARGETS = frozenset(
+    {
+        "DestinationCidrBlock",
+        "DestinationIpv6CidrBlock",
+        "DestinationPrefixListId",
+        "InstanceOwnerId",
+        "Origin",
+        "State",
+    }
+)
+"""What else AWS shows of a route (EC2 API reference, Route); every other field says where it leads."""
 
 
 def route_target(route: Item) -> str:
-    """The id of a live route's target, `local` for the VPC itself; empty if AWS shows none."""
+    """The id of a live route's target, `local` for the VPC itself. AWS adds kinds of targets: of one that is not known
+    here, what AWS shows, and UNKNOWN if botocore does not read that.
+    """
     for name in _LIVE_TARGETS:
         if target := route.get(name):
             return str(target)
-    return ""
+    others = (value for name, value in sorted(route.items()) if name not in _NO_TARGETS)
+    return next((value for value in others if isinstance(value, str) and value), UNKNOWN)
 
 
 def route_destination(route: Item) -> str:
@@ -265,10 +274,8 @@ def route_to(destination: str) -> dict[str, str]:
 
 
 def route_via(target: str) -> dict[str, Any]:
-    """A target as a parameter; EC2 has one for each type, which the kind or the id's prefix determines."""
-    if parameter := route_parameter(target):
-        return {parameter: Ref(Address(target))}
-    return {next(name for prefix, name in _TARGETS if target.startswith(prefix)): target}
+    """A target as a parameter; EC2 has one for each type, which the kind or the form of the id determines."""
+    return {target_parameter(target): Ref(Address(target)) if route_parameter(target) else target}
 
 
 def _protocol_name(protocol: str) -> str:

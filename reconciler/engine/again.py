@@ -136,6 +136,33 @@ class Again:
         if action.gives and action.operation.phase is Phase.CREATE:
             self._made.add(action.gives.to)
 
+    def in_force(self, action: Action) -> bool:
+        """Whether everything that the action would add to the network's table is seen there, in a new look at its
+        resource. AWS may not show at once what it says is there already.
+        """
+        kind, aws_id = REGISTRY[action.address.kind], self._id(action.address)
+        added = {(cell, member): value for cell, member, value in action.effect if value is not None}
+        if not added or kind.observe.again([aws_id]) is None:
+            return True
+        for pause in (0.0, *PAUSES):
+            if pause:
+                self._hands.sleep(pause)
+            found = self._live_members(kind, action.address, aws_id)
+            if all(self._same(key, found.get(key), value) for key, value in added.items()):
+                return True
+        return False
+
+    def _live_members(self, kind: Kind, at: Address, aws_id: str) -> _Members:
+        """What a resource says now in the network's table; nothing if it cannot be read."""
+        read = kind.observe.again([aws_id])
+        try:
+            items = self._hands.aws.read(read) if read else []
+            context = self._context(kind)
+            seen = next((kind.observe.observed(one, context) for one in items if kind.observe.id(one) == aws_id), None)
+        except (AwsError, ValueError, KeyError, TypeError):
+            return {}
+        return _members(kind.traffic.effects(at, seen.spec, seen)) if seen else {}
+
     def problem(self, action: Action) -> Changed | None:
         """Why the action must not be made now; None if all that it takes away and relies on is known to be as before.
 

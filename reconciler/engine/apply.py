@@ -2,8 +2,9 @@
 
 Before a call that takes something away, `again.py` looks again at that if it was seen too long ago.
 An action is carried out only if all that it needs succeeded, and a removal only if everything created before it at its
-address succeeded. A failure stops what depends on it, and nothing else. Errors are classified by `aws/errors.py`;
-whether a difference is corrected is decided by the second look (`run.py`), never by an answer.
+address succeeded. A failure stops what depends on it, and nothing else: settings that AWS refuses in one call are sent
+one by one. Errors are classified by `aws/errors.py`; whether a difference is corrected is decided by the second look
+(`run.py`), never by an answer.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import logging
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws, AwsError
-from reconciler.aws.errors import LOST, Verdict, bare
+from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
@@ -50,7 +52,18 @@ class ApplyContext:
 def apply(
     plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
 ) -> tuple[ActionResult, ...]:
-    """The result of every action of the plan, in its order."""
+    """The result of every action of the plan, in its order; of an action whose settings were sent one by one, those of
+    its parts.
+    """
+    try:
+        return _apply(plan, gate, snapshot, document, context)
+    except _OutsideError as error:
+        raise error.raised from None
+
+
+def _apply(
+    plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
+) -> tuple[ActionResult, ...]:
     progress = _Progress(lambda: gate.steps(plan, snapshot))
     handles = dict(snapshot.handles)
     again = Again(plan.actions, snapshot, document, handles, Hands(context.aws, context.now, context.sleep))
@@ -68,7 +81,7 @@ def apply(
         elif halted:
             result = ActionResult(action, *halted)
         elif cause := _skipped(action, unmet, spoiled) or _refusal(progress, action):
-            result = ActionResult(action, Ended.SKIPPED, cause)
+            result, halted = writer.without(action, cause)
         elif _removes(action) and context.now() - snapshot.at > STALE_AFTER:
             result = ActionResult(action, Ended.STALE, _TOO_OLD)
         else:
@@ -77,9 +90,11 @@ def apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-    return tuple(results)
+    return tuple(one for result in results for one in result.each())
 
 
+SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
+"""Seconds that a run waits, in all, for a resource that carries out one setting before it takes the next."""
 STALE_AFTER = timedelta(seconds=60)
 """The age of a look after which nothing is taken away without another one: what is read again is only a part of it."""
 _TOO_OLD = Cause(Reason.STALE, "the last look is too old to base a removal on")
@@ -178,6 +193,16 @@ def _ending(result: ActionResult) -> str:
     return "did not succeed" if result.ended in {Ended.FAILED, Ended.UNKNOWN} else f"is {result.ended.value}"
 
 
+def _is_about_parameters(error: AwsError) -> bool:
+    """Whether AWS refused a call for what it says, and not for the state of the resource."""
+    return error.verdict in {Verdict.SKIP, Verdict.WAIT} and verdict(error.code) is Verdict.SKIP
+
+
+def _is_busy(result: ActionResult) -> bool:
+    """Whether AWS would take the call later: it carries out an earlier one."""
+    return bool(result.cause and result.cause.reason is Reason.BUSY and verdict(result.cause.code) is Verdict.WAIT)
+
+
 class _Writer:
     """Carries out actions, and keeps the ids known so far, including those of new resources."""
 
@@ -187,15 +212,28 @@ class _Writer:
         self._document, self._context, self._handles = document, context, handles
         self._progress, self._again = progress, again
         self._created: set[Ref] = set()
+        self._accepted: set[Address] = set()
+        self._pauses = list(SETTING_PAUSES)
         self._sent = False
 
     def perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         """The result, and how every further action ends if none may be tried any more (None: continue)."""
         try:
+            return self._perform(action)
+        except _OutsideError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other calls are still made)
+            return self._failed(action, error), None
+
+    def _perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
+        try:
             self._call(action)
         except AwsError as error:
-            if action.parts and error.verdict is Verdict.LOOK_AGAIN:
+            if action.parts and error.verdict is Verdict.LOOK_AGAIN and not action.settings:
                 return self._one_by_one(action)
+            if action.settings and _is_about_parameters(error):
+                log.warning("%s: %s: %s: its settings are sent apart", action.address, action.why, error)
+                return self._each_setting(action)
             result = self._judge(action, error)
             if result.ended in {Ended.DONE, Ended.UNKNOWN}:
                 self._record(action, certain=result.ended is Ended.DONE)
@@ -210,11 +248,8 @@ class _Writer:
         except _NotPermittedError as error:
             halted = Ended.WAITING, error.cause
             return ActionResult(action, *halted), halted
-        except _OutsideError as error:
-            raise error.raised from None
-        except Exception as error:  # noqa: BLE001 (whatever it is, the other calls are still made)
-            return self._failed(action, error), None
         self._record(action, certain=not action.operation.takes_effect_later)
+        self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
 
     def _failed(self, action: Action, error: Exception) -> ActionResult:
@@ -246,9 +281,45 @@ class _Writer:
         cause = failed[0].cause and replace(failed[0].cause, message=messages)
         return ActionResult(action, failed[0].ended, cause), halted
 
+    def without(self, action: Action, cause: Cause) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
+        """The result of an action that is skipped. Of several settings, those are sent alone that need nothing else."""
+        skipped = {i: cause for i, one in enumerate(action.parts) if one.after or one.before or any(refs(one.params))}
+        if not action.settings or len(skipped) == len(action.parts):
+            return ActionResult(action, Ended.SKIPPED, cause), None
+        return self._each_setting(action, skipped)
+
+    def _each_setting(
+        self, action: Action, skipped: Mapping[int, Cause] = MappingProxyType({})
+    ) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
+        """The parts of a call that was refused as a whole, because of one of its settings: what closes comes first. A
+        part that is refused is taken apart again, so that each setting has a result of its own. Together they were
+        safe, so each part is judged again before it is sent.
+        """
+        results: list[ActionResult] = []
+        halted: tuple[Ended, Cause] | None = None
+        self._progress.uneven = True
+        for index, part in enumerate(action.parts):
+            if halted:
+                results.append(ActionResult(part, *halted))
+            elif cause := skipped.get(index) or _refusal(self._progress, part):
+                results.append(ActionResult(part, Ended.SKIPPED, cause))
+            else:
+                result, halted = self.perform(part)
+                while self._pauses and _is_busy(result) and part.address in self._accepted:
+                    self._context.sleep(self._pauses.pop(0))
+                    result, halted = self.perform(part)
+                results.append(result)
+        undone = next((one for one in results if one.ended is not Ended.DONE), None)
+        ended, why = (undone.ended, undone.cause) if undone else (Ended.DONE, None)
+        return ActionResult(action, ended, why, tuple(results)), halted
+
     def _judge(self, action: Action, error: AwsError) -> ActionResult:
         already = {bare(code) for code in action.operation.already_applied_codes}
         if not action.parts and bare(error.code) in already:
+            if action.effect and not self._again.in_force(action):
+                log.warning("%s: %s: AWS says it is there and does not show it", action.address, action.why)
+                unseen = f"{error}: it is said to be there already, and no look shows it, so nothing follows from it"
+                return ActionResult(action, Ended.FAILED, Cause(Reason.NOT_VISIBLE_YET, unseen, error.code))
             log.info("%s: %s is already applied", action.address, action.why)
             return ActionResult(action, Ended.DONE)
         log.warning("%s: %s: %s", action.address, action.why, error)

@@ -261,6 +261,8 @@ def _identify(read: dict[str, _Answered]) -> dict[str, Identified]:
     """
     known: dict[str, Identified] = {}
     names: dict[str, Address] = {}
+    for one in read.values():
+        names |= one.context.document.foreign_groups
     for name in (one for one in ranked() if one in read):
         one = read[name]
         if not one.problem and all(before in known for before in dependencies(name) & read.keys()):
@@ -300,7 +302,7 @@ def _snapshot(
     document: Document, read: Mapping[str, _Answered], known: Mapping[str, Identified], at: datetime
 ) -> Snapshot:
     seen = Seen(document, at)
-    names: dict[str, Address] = {}
+    names: dict[str, Address] = dict(document.foreign_groups)
     for name, identified in known.items():
         names |= _names(read[name].kind, identified)
     broken: dict[str, Cause] = {}

@@ -209,6 +209,10 @@ def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Actio
                 impossible[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
         if not impossible:
             return actions, findings
+        if apart := {index for index in impossible if actions[index].settings}:
+            # What one setting needs must not keep the others back.
+            actions = [part for i, one in enumerate(actions) for part in (one.parts if i in apart else (one,))]
+            continue
         findings += impossible.values()
         behind = _behind(actions, impossible)
         for index, (outcome, why) in behind.items():
@@ -365,9 +369,9 @@ _FILTERS = frozenset({Table.RULES, Table.ENTRIES, Table.ACL_OF})
 
 
 def _loosened(actions: list[Action], left: set[int]) -> Iterator[Action]:
-    """All actions; those of them that are `left` with batches as single calls, in any order of a group's rules, and
-    without waiting for a move between filters: whether each call is safe is judged anyway. Routes keep their order,
-    which also decides where packets go.
+    """All actions; those of them that are `left` with batches and settings as single calls, in any order of a group's
+    rules, and without waiting for a move between filters: whether each call is safe is judged anyway. Routes keep their
+    order, which also decides where packets go.
     """
     tables: dict[Address, set[Table]] = defaultdict(set)
     for action in actions:
@@ -378,7 +382,9 @@ def _loosened(actions: list[Action], left: set[int]) -> Iterator[Action]:
             yield action
             continue
         looser = replace(action, after=action.after - filters, before=action.before - filters)
-        if _tables(action) == {Table.RULES}:
+        if action.settings:
+            yield from action.parts
+        elif _tables(action) == {Table.RULES}:
             looser = replace(looser, chain="")
             yield from (replace(one, closes=action.closes, opens=action.opens) for one in action.parts or (looser,))
         else:

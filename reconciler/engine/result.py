@@ -345,8 +345,8 @@ def _remaining(one: Difference, trace: RunTrace) -> Drift:
     tried = {result.ended: result for result in last_tries.values()}
     for finding in plan.findings:
         if finding.address == one.address and finding.field in {one.field, ""} and finding.key in {one.key, None}:
-            if finding.outcome is Outcome.WAITING and Ended.HELD in tried:
-                break  # it waits for another call of this run, and would be held again after that
+            if finding.outcome is Outcome.WAITING and tried.keys() & {Ended.HELD, Ended.FAILED}:
+                break  # it waits for another call of this run, and would be held or refused again after that
             return Drift(one, finding.outcome, finding.cause)
     for ended in _MOST_SEVERE_FIRST:
         if ended in tried:

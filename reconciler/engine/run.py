@@ -33,6 +33,7 @@ from reconciler.engine.result import (
     RunTrace,
     judge,
 )
+from reconciler.engine.spelled import as_seen
 from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
 from reconciler.engine.written import created, may_have_created
 from reconciler.kinds import REGISTRY
@@ -136,8 +137,8 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
     start = _start(task, _look(task, memory.vpc_id), approved, openings)
     task, first, first_gate = start.task, start.first, start.gate
-    if expected and expected != first.plan.fingerprint:
-        fingerprint = first.plan.fingerprint
+    document, fingerprint = task.document, first.plan.fingerprint
+    if expected and expected != fingerprint:
         raise StalePlanError(f"the plan is now {fingerprint}, not {expected}: something has changed since")
     observation, round_gate = first, first_gate
     if write and (anew := _created_anew(task, first, first_gate)):
@@ -175,11 +176,11 @@ class _Start(NamedTuple):
 
 def _start(task: _Task, look: Observation, approved: str, openings: Openings) -> _Start:
     def gated(task: _Task, look: Observation) -> _Start:
-        document = task.document
+        document = as_seen(task.document, look.snapshot)
         changed = witness.changed(document, look.snapshot, task.memory.ids)
         fingerprint = witness.sealed(look.plan.fingerprint, changed)
         first = replace(look, plan=replace(look.plan, fingerprint=fingerprint))
-        task = replace(task, changed={} if approved == fingerprint else changed)
+        task = replace(task, document=document, changed={} if approved == fingerprint else changed)
         first_gate = _gate(task, first, approved)
         opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
         if opened and openings is Openings.HELD and approved != fingerprint:
@@ -311,7 +312,7 @@ def _look(task: _Task, vpc_id: str) -> Observation:
 
 
 def _planned(task: _Task, snapshot: Snapshot) -> Observation:
-    document, environment = task.document, task.environment
+    document, environment = as_seen(task.document, snapshot), task.environment
     context = PlanContext(document, snapshot, task.policy)
     found = diff(document, snapshot, context, REGISTRY)
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())

@@ -40,7 +40,7 @@ def passed_on(first: Snapshot, last: Snapshot, results: Iterable[ActionResult]) 
 
 def wrote(one: ActionResult) -> bool:
     """Whether AWS has carried out the call, or may have: of a batch that was split, some of its parts."""
-    split = bool(one.action.parts) and one.ended not in {Ended.HELD, Ended.SKIPPED}
+    split = bool(one.action.parts) and not one.action.settings and one.ended not in {Ended.HELD, Ended.SKIPPED}
     return split or one.ended in {Ended.DONE, Ended.UNKNOWN}
 
 

@@ -158,9 +158,11 @@ def naming(kind: str, aws_id: str, address: Address) -> dict[str, Address]:
 
 def declared_ids(handles: Mapping[Ref, str], document: Document) -> Iterator[tuple[str, Address]]:
     """The id of everything that is declared, with its address. All else is called by its id, even if it is owned. A DB
-    instance and its subnet group may have the same id.
+    instance and its subnet group may have the same id. Before them come the groups of other accounts that the document
+    names with their account: AWS leaves that out of some answers (EC2 API reference, UserIdGroupPair).
     """
-    return ((aws_id, ref.to) for ref, aws_id in handles.items() if not ref.handle and ref.to in document.resources)
+    yield from document.foreign_groups.items()
+    yield from ((aws_id, ref.to) for ref, aws_id in handles.items() if not ref.handle and ref.to in document.resources)
 
 
 def _nothing(*_: Any) -> tuple[()]:

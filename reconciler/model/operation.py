@@ -62,6 +62,7 @@ class ActionOptions(TypedDict, total=False):
     before: frozenset[Address]
     gives: Ref | None
     parts: tuple[Action, ...]
+    settings: bool
     effect: tuple[Effect, ...]
     loses: str
 
@@ -128,6 +129,7 @@ class Action:
     - `after`, `before`: addresses whose traffic must all be corrected before this call, or not be changed until after
       it;
     - `gives`: names the id that the answer yields; `parts`: a batch as single calls, for when the batch is refused;
+    - `settings`: its parts are settings of one resource, what closes first, each with a result of its own;
     - `effect`: what it changes in the network's table (`reach/network.py`);
     - `loses`: what a person should know that it takes away, besides what it resolves.
     """
@@ -148,6 +150,7 @@ class Action:
     before: frozenset[Address] = frozenset()
     gives: Ref | None = None
     parts: tuple[Action, ...] = ()
+    settings: bool = False
     effect: tuple[Effect, ...] = ()
     loses: str = ""
 

@@ -5,6 +5,7 @@ Programs decide by the `Reason`; the message is for people, and nothing may depe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
@@ -103,11 +104,13 @@ class Reason(StrEnum):
     OUT_OF_TIME = "out_of_time"
     LEASE_LOST = "lease_lost"
     CREDENTIALS = "credentials"
+    INTERRUPTED = "interrupted"
+    """A person or the system ended the command."""
 
 
 UNSETTLED = frozenset({Reason.AMBIGUOUS, Reason.FOREIGN, Reason.IDENTITY_CHANGED})
 """Which live resource is meant must be settled by a person."""
-ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENTIALS})
+ENDED_THE_RUN = frozenset({Reason.OUT_OF_TIME, Reason.LEASE_LOST, Reason.CREDENTIALS, Reason.INTERRUPTED})
 
 
 @dataclass(frozen=True)
@@ -149,12 +152,22 @@ class Ended(Enum):
 
 @dataclass(frozen=True)
 class ActionResult:
-    """A call and how it ended; `cause` says why if it is not DONE."""
+    """A call and how it ended; `cause` says why if it is not DONE. `parts`: the results of its settings, if they were
+    sent apart.
+    """
 
     action: Action
     ended: Ended
     cause: Cause | None = None
+    parts: tuple[ActionResult, ...] = ()
 
     @property
     def message(self) -> str:
         return self.cause.message if self.cause else ""
+
+    def each(self) -> Iterator[ActionResult]:
+        """The result of every call that was made for it."""
+        if not self.parts:
+            yield self
+        for one in self.parts:
+            yield from one.each()

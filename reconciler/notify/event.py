@@ -85,7 +85,7 @@ def _network(result: AttemptResult, report: Report) -> dict[str, Any]:
         "vpc_id": safe_text(report.vpc_id) or None,
         "started": plain["started"],
         "seconds": plain["seconds"],
-        "wrote": report.wrote,
+        "wrote": bool(report.writes),
         "in_sync": plain["in_sync"],
         "fingerprint": report.plan.fingerprint,
         "held_as_a_whole": _text(plain["held_as_a_whole"] or ""),

@@ -233,26 +233,40 @@ def _bands(boxes: list[tuple[Box, bool]]) -> Bands:
 
 
 def _combine(left: Packets, right: Packets, inside: Inside) -> Packets:
+    if left.spaces == right.spaces:
+        return left if inside(1, 1) else NOTHING
     lefts, rights = dict(left.spaces), dict(right.spaces)
     found = ((space, _merge_bands(lefts.get(space, ()), rights.get(space, ()), inside)) for space in lefts | rights)
     return Packets(tuple(sorted((space, bands) for space, bands in found if bands)))
 
 
 def _merge_bands(left: Bands, right: Bands, inside: Inside) -> Bands:
+    """Most sets of a network are the same or empty, so those are not walked through."""
+    if left == right:
+        return left if inside(1, 1) else ()
+    if not left or not right:
+        return (left if inside(1, 0) else ()) or (right if inside(0, 1) else ())
     bands: list[tuple[int, Cuts]] = []
     i = j = 0
     in_left: Cuts = ()
     in_right: Cuts = ()
+    last: Cuts = ()
     while i < len(left) or j < len(right):
-        address = min(edge[0] for edge in (*left[i : i + 1], *right[j : j + 1]))
-        if i < len(left) and left[i][0] == address:
+        next_left = left[i][0] if i < len(left) else _BEYOND
+        next_right = right[j][0] if j < len(right) else _BEYOND
+        if next_left <= next_right:
             in_left, i = left[i][1], i + 1
-        if j < len(right) and right[j][0] == address:
+        if next_right <= next_left:
             in_right, j = right[j][1], j + 1
         cuts = _merge(in_left, in_right, inside)
-        if cuts != (bands[-1][1] if bands else ()):
-            bands.append((address, cuts))
+        if cuts != last:
+            bands.append((min(next_left, next_right), cuts))
+            last = cuts
     return tuple(bands)
+
+
+_BEYOND = (1 << 128) + 1
+"""Greater than every address at which a band begins."""
 
 
 @lru_cache(maxsize=4096)

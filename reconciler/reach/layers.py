@@ -79,9 +79,10 @@ def of_routes_at(network_: Network, subnet: Address, *, inwards: bool, public: b
 
 def _is_dead(network_: Network, target: str, *, unknown: bool) -> bool:
     """Whether a route's target drops packets: a declared one, or an internet gateway, that is not usable now."""
-    if "/" not in target and not is_internet_gateway(target):
+    declared = "/" in target and not target.startswith("arn:")
+    if not declared and not is_internet_gateway(target):
         return target == BLACKHOLE
-    kind = Address(target).kind if "/" in target else "internet_gateway"
+    kind = Address(target).kind if declared else "internet_gateway"
     return target not in network_[USABLE] and not (unknown and network_.blind(kind))
 
 

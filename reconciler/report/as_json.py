@@ -14,6 +14,7 @@ from desired_state.members import Collection
 from desired_state.resource import SECTIONS, Resource
 from reconciler.engine.plan import printable
 from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Unmanaged
+from reconciler.report.calls import id_of
 from reconciler.report.consequence import as_json as consequence_as_json
 from reconciler.report.summary import counts, expired
 
@@ -40,13 +41,13 @@ def as_json(report: Report) -> dict[str, Any]:
         "policy": {name: getattr(report.policy, name) for name in report.policy.__dataclass_fields__},
         "started": time_as_json(report.started),
         "seconds": round(report.seconds, 3),
-        "wrote": report.wrote,
+        "wrote": bool(report.writes),
         "in_sync": report.in_sync,
         "fingerprint": report.plan.fingerprint,
         "held_as_a_whole": report.gate.plan_held.message if report.gate.plan_held else None,
-        "drifted": [drift_as_json(drift) for drift in report.drifts],
+        "drifted": [drift_as_json(drift) | {"id": id_of(report, drift.address)} for drift in report.drifts],
         "actions": _actions(report),
-        "findings": [finding_as_json(one) for one in report.findings],
+        "findings": [finding_as_json(one) | {"id": id_of(report, one.address)} for one in report.findings],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
         "intents": intents_as_json(report),
         "openings": _openings(report),
@@ -131,13 +132,19 @@ def _cause_as_json(cause: Cause | None) -> dict[str, Any]:
 
 
 def _actions(report: Report) -> list[dict[str, Any]]:
-    if report.wrote:
-        results = report.action_results
-        return [action_as_json(one.action) | {"ended": one.ended.value, **_cause_as_json(one.cause)} for one in results]
+    """The calls in their order: of a plan what would be made, afterwards what was tried."""
     held = report.gate.held
+    ended: list[tuple[Action, str | None, Cause | None]]
+    if report.wrote:
+        ended = [(one.action, one.ended.value, one.cause) for one in report.action_results]
+    else:
+        planned = enumerate(report.plan.actions)
+        ended = [(action, "held" if index in held else None, held.get(index)) for index, action in planned]
     return [
-        action_as_json(action) | {"ended": "held" if index in held else None, **_cause_as_json(held.get(index))}
-        for index, action in enumerate(report.plan.actions)
+        {"number": number, "id": id_of(report, action.address)}
+        | action_as_json(action)
+        | {"ended": how, **_cause_as_json(cause)}
+        for number, (action, how, cause) in enumerate(ended, start=1)
     ]
 
 

@@ -273,7 +273,7 @@ def _run(result: AttemptResult) -> LogRecord:
             "seconds": round(report.seconds, 3),
             "reads": report.reads,
             "writes": report.writes,
-            "wrote": report.wrote,
+            "wrote": bool(report.writes),
             "counts": {name: count for name, count in _counts(report).items() if count},
             "intents": _known(report),
             "found_by": dict(Counter(one.by.value for one in report.found_by.values())),

@@ -20,6 +20,7 @@ from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
+from reconciler.report import calls
 from reconciler.report.consequence import sentence as consequence
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
 from reconciler.report.takeover import Takeover, adoption_done, beyond, takeovers
@@ -50,7 +51,10 @@ def plain(text: str, _colour: str) -> str:
 
 def text(report: Report, style: Style = plain) -> str:
     """The whole report, without a line break at the end; the last line is one sentence."""
-    blocks = [[style(heading(report.document), "bold")], *_joined(_drifts(report, style)), *_notes(report, style)]
+    blocks = [[style(heading(report.document), "bold")], *_joined(_drifts(report, style))]
+    if called := list(calls.lines(report, style)):
+        blocks.append(called)
+    blocks += _notes(report, style)
     blocks += _intents(report, style)
     blocks += _openings(report, style)
     return "\n\n".join("\n".join(block) for block in [*blocks, [sentence(report, style)]])
@@ -88,11 +92,12 @@ def sentence(report: Report, style: Style = plain) -> str:
 
 
 class _About(NamedTuple):
-    """All that is told of one address; `drifts` are without the tags of what is taken over, `losses` are what the calls
-    take away besides what they resolve.
+    """All that is told of one address; `id` is empty where the name says it, or nothing has it. `drifts` are without
+    the tags of what is taken over, `losses` are what the calls take away besides what they resolve.
     """
 
     address: Address
+    id: str
     taken: Takeover | None
     drifts: list[Drift]
     orphaned: list[Orphaned]
@@ -109,6 +114,7 @@ def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
     for address in dict.fromkeys([*addresses, *(one.address for one in found)]):
         about = _About(
             address,
+            calls.named(report, address).removeprefix(sanitize(address)),
             taken.get(address),
             [drift for drift in rest if drift.address == address],
             [one for one in orphaned if one.action.address == address],
@@ -153,7 +159,8 @@ def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str
     elif taken:
         yield from _takeover(taken, plan_held, style)
     else:
-        yield f"    {name}" if not drifts else f"  {_sign('change', style)} {name}"
+        known = style(about.id, "dim") if about.id else ""
+        yield f"    {name}{known}" if not drifts else f"  {_sign('change', style)} {name}{known}"
     rest = [drift for drift in drifts if drift.field]
     causes = Counter((drift.outcome, drift.cause) for drift in rest)
     for drift in rest:

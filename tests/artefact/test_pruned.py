@@ -266,6 +266,11 @@ print(json.dumps(told))
         assert url == session.client(service, region_name=region).meta.endpoint_url
 
 
+def test_a_document_of_the_newest_partition_loads_in_the_artefact(artefact: Path) -> None:
+    script = "from desired_state.regions import region_of; print(region_of('eusc-de-east-1a'))"
+    assert run_in(artefact, script).strip() == "eusc-de-east-1"
+
+
 def test_documentation_is_gone_and_a_member_of_that_name_stays() -> None:
     whole = {
         "version": "2.0",

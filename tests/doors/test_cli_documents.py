@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import desired_state
-from handlers import cli
+from handlers import cli, document_input
 from reconciler.kinds import REGISTRY
 
 EXAMPLES = Path(desired_state.__file__).with_name("examples")
@@ -296,7 +296,8 @@ def test_operations_as_text_have_a_line_for_every_row(setpoint: Any) -> None:
         ["nope"],
         ["plan", "x.json", "-o", "xml"],
         ["plan", "x.json", "--downtime", "yes"],
-        ["validate", "a", "b"],
+        ["validate"],
+        ["completion", "tcsh"],
         [],
     ],
 )
@@ -340,7 +341,7 @@ def test_the_console_script_exits_with_the_commands_code(monkeypatch: pytest.Mon
 
 
 def test_ctrl_c_before_anything_exits_130_with_a_sentence(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_document", _interrupt)
+    monkeypatch.setattr(document_input, "document", _interrupt)
     ran = setpoint("plan", "x.json")
     assert ran.code == 130
     assert ran.err.strip() == "Interrupted: nothing was in flight."

@@ -35,13 +35,21 @@ def test_a_network_as_declared_exits_0_and_ends_with_one_sentence(setpoint: Any,
     assert ran.err == "  reading: 10 calls\n"
 
 
-def test_drift_exits_2_and_is_shown_with_its_sign(setpoint: Any, drift: Callable[[str], None]) -> None:
+def test_drift_exits_2_and_is_shown_with_its_sign_and_its_call(
+    setpoint: Any, drift: Callable[[str], None], network: Network
+) -> None:
     drift("ssh-opened-to-the-world")
     ran = setpoint("plan", EXAMPLE)
     assert ran.code == 2
+    group = network["security_group/APIGatewaySG"]
     assert (
-        "  ~ security_group/APIGatewaySG\n"
+        f"  ~ security_group/APIGatewaySG ({group})\n"
         '      - ingress: tcp 22 from 0.0.0.0/0 "temporary, for debugging"\n' in ran.out
+    )
+    assert (
+        "The call, with its risk:\n"
+        f"  1  traffic  ec2:RevokeSecurityGroupIngress  security_group/APIGatewaySG ({group}): revoke tcp 22 from "
+        "0.0.0.0/0\n" in ran.out
     )
     assert ran.out.splitlines()[-1] == "Plan: 1 to remove. Nothing was changed."
 
@@ -58,7 +66,9 @@ def test_the_next_command_is_offered_quoted_with_the_same_options(
     )
 
 
-def test_json_is_all_that_stands_on_stdout_and_names_the_drift(setpoint: Any, drift: Callable[[str], None]) -> None:
+def test_json_is_all_that_stands_on_stdout_and_names_the_drift(
+    setpoint: Any, drift: Callable[[str], None], network: Network
+) -> None:
     drift("ssh-opened-to-the-world")
     ran = setpoint("plan", EXAMPLE, "-o", "json")
     assert ran.code == 2
@@ -70,8 +80,10 @@ def test_json_is_all_that_stands_on_stdout_and_names_the_drift(setpoint: Any, dr
         "test-server",
     )
     assert told["in_sync"] is False
+    group = network["security_group/APIGatewaySG"]
     assert told["drifted"] == [
         {
+            "id": group,
             "address": "security_group/APIGatewaySG",
             "field": "ingress",
             "key": {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"},
@@ -99,7 +111,9 @@ def test_json_is_all_that_stands_on_stdout_and_names_the_drift(setpoint: Any, dr
             "message": "",
         }
     ]
-    assert [action["operation"] for action in told["actions"]] == ["ec2:RevokeSecurityGroupIngress"]
+    assert [(one["number"], one["operation"], one["risk"], one["id"]) for one in told["actions"]] == [
+        (1, "ec2:RevokeSecurityGroupIngress", "traffic", group)
+    ]
     assert told["counts"]["planned"] == 1
     assert told["counts"]["writes"] == 0
 

@@ -76,7 +76,7 @@ def test_a_calm_run_is_one_line_and_one_object_of_metrics(runtime: None, heard: 
         "seconds": 0.25,
         "reads": 9,
         "writes": 0,
-        "wrote": True,
+        "wrote": False,
         "sha256": document().sha256,
         "origin": "small.json",
         "document": "small",

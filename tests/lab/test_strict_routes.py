@@ -62,7 +62,9 @@ def test_a_destination_is_kept_canonical_and_its_twin_exists_already(
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.68.0.18/18", GatewayId=gateway)
     assert routes(ec2, table) == LOCAL | {"100.68.0.0/18": (gateway, "active", "CreateRoute")}
     with refused("RouteAlreadyExists"):
-        ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.68.0.0/18", GatewayId=gateway)
+        ec2.create_route(
+            RouteTableId=table, DestinationCidrBlock="100.68.0.0/18", LocalGatewayId="lgw-0123456789abcdef0"
+        )
 
 
 def test_an_ipv6_destination_is_kept_canonical_and_can_be_deleted(ec2: Any, table: str, gateway: str) -> None:
@@ -72,11 +74,11 @@ def test_an_ipv6_destination_is_kept_canonical_and_can_be_deleted(ec2: Any, tabl
     assert routes(ec2, table) == LOCAL
 
 
-def test_the_local_route_cannot_be_made(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
+def test_the_local_route_cannot_be_made(ec2: Any, table: str, refused: Refused) -> None:
     with refused("InvalidGatewayID.NotFound"):
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.1.0.0/16", GatewayId="local")
     with refused("RouteAlreadyExists"):
-        ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.0.0.0/16", GatewayId=gateway)
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.0.0.0/16", LocalGatewayId="lgw-0123456789abcdef0")
 
 
 def test_the_local_route_cannot_be_deleted(ec2: Any, table: str, refused: Refused) -> None:
@@ -161,6 +163,58 @@ def test_a_route_aws_would_refuse_is_refused(
     with refused(code):
         ec2.create_route(RouteTableId=table, **params)
     assert routes(ec2, table) == LOCAL
+
+
+@pytest.mark.parametrize("call", ["create_route", "replace_route"])
+@pytest.mark.parametrize("destination", ["10.0.0.0/16", "10.0.5.0/24"])
+def test_an_internet_gateway_is_no_way_into_the_vpc_itself(
+    ec2: Any, table: str, gateway: str, destination: str, call: str, refused: Refused
+) -> None:
+    if call == "replace_route" and destination != "10.0.0.0/16":
+        interface = ec2.create_network_interface(SubnetId=_subnet_of(ec2, table))["NetworkInterface"]
+        ec2.create_route(
+            RouteTableId=table, DestinationCidrBlock=destination, NetworkInterfaceId=interface["NetworkInterfaceId"]
+        )
+    with refused("InvalidParameterValue"):
+        getattr(ec2, call)(RouteTableId=table, DestinationCidrBlock=destination, GatewayId=gateway)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.0.0.0/8", GatewayId=gateway)
+
+
+def _subnet_of(ec2: Any, table: str) -> str:
+    vpc_id = shown(ec2, table)["VpcId"]
+    return str(ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.0.9.0/24")["Subnet"]["SubnetId"])
+
+
+def test_creating_a_route_again_changes_nothing_and_another_target_is_refused(
+    ec2: Any, vpc: str, table: str, gateway: str, refused: Refused
+) -> None:
+    for _ in range(2):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
+    for _ in range(2):
+        ec2.create_route(
+            RouteTableId=table, DestinationCidrBlock="172.16.0.0/12", LocalGatewayId="lgw-0123456789abcdef0"
+        )
+    with refused("RouteAlreadyExists"):
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="172.16.0.0/12", GatewayId=gateway)
+    assert len(shown(ec2, table)["Routes"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("LocalGatewayId", "lgw-0123456789abcdef0"),
+        ("CarrierGatewayId", "cagw-0123456789abcdef0"),
+        ("CoreNetworkArn", "arn:aws:networkmanager::123456789012:core-network/core-network-0123456789abcdef0"),
+        ("OdbNetworkArn", "arn:aws:odb:us-east-1:123456789012:odb-network/odbnet_a1b2c3d4e5"),
+    ],
+)
+def test_a_target_that_moto_does_not_keep_is_shown_and_replaced(
+    ec2: Any, table: str, gateway: str, name: str, target: str
+) -> None:
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="172.16.0.0/12", **{name: target})
+    assert [one[name] for one in shown(ec2, table)["Routes"] if name in one] == [target]
+    ec2.replace_route(RouteTableId=table, DestinationCidrBlock="172.16.0.0/12", GatewayId=gateway)
+    assert [one for one in shown(ec2, table)["Routes"] if name in one] == []
 
 
 def test_fifty_routes_a_table_and_family(ec2: Any, table: str, gateway: str, refused: Refused) -> None:

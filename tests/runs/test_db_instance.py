@@ -302,6 +302,34 @@ def test_any_minor_version_is_what_a_major_one_asks_for(net: Network) -> None:
     calm(net)
 
 
+@pytest.mark.parametrize("automatically", [True, False])
+def test_a_release_of_extended_support_is_no_drift_and_stops_nothing(net: Network, *, automatically: bool) -> None:
+    """RDS upgrades within Extended Support regardless of automatic minor upgrades, and a port is still closed."""
+    live_database(net).engine_version = "12.22-rds.20250814"
+    live_database(net).auto_minor_version_upgrade = automatically
+    wanted = document(_wanted(engine_version="12.22", auto_minor_version_upgrade=automatically))
+    net.outsider("ec2").authorize_security_group_ingress(
+        GroupId=net.id("security_group/DBSG"), IpPermissions=[permission(5432, "0.0.0.0/0")]
+    )
+    report = net.run(wanted)
+    assert report.in_sync, told(report)
+    assert writes(net) == ["RevokeSecurityGroupIngress"]
+
+
+@pytest.mark.parametrize("live", ["9.6.20", "10.23-R2", "alien", "17.2-preview"])
+def test_a_version_of_any_form_costs_the_database_alone_a_correction(net: Network, live: str) -> None:
+    live_database(net).engine_version = live
+    database(DeletionProtection=False)(net)
+    report = net.run(document(_wanted(engine_version="12.22")), NOW)
+    assert _modifications(net)[0] == {"ApplyImmediately": False, "DeletionProtection": True}, told(report)
+
+
+def test_a_version_that_cannot_be_compared_is_blocked_with_the_way_out(net: Network) -> None:
+    live_database(net).engine_version = "17.2-preview"
+    wanted = document(_wanted(engine_version="17.2"))
+    left(net, DB, "engine_version", Outcome.BLOCKED, "cannot be told; declare 17.2-preview", wanted)
+
+
 def test_a_major_upgrade_says_so_to_rds_and_a_minor_one_does_not(net: Network) -> None:
     live_database(net).engine_version = "16.1"
     minor, major = document(_wanted(engine_version="16.4")), document(_wanted(engine_version="17.2"))

@@ -24,6 +24,7 @@ from reconciler.model import Outcome, Policy, Reason
 from reconciler.model.kind import Read
 from tests.support.cases import CASES, Case, built, told
 from tests.support.existing import Existing, Worlds
+from tests.support.route_targets import DECLARED, INSTANCE, SOMEWHERE, TABLE, UNKNOWN, laid, shown_as
 from tests.support.runs import MORNING, Network
 from tests.support.sampling import sampled
 
@@ -185,3 +186,21 @@ def test_only_what_appeared_is_added(worlds: Worlds, seed: int) -> None:
     del after["resources"]["security_group"]["appeared"]
     assert after | {"revision": 1} == before
     kept(world.lab, again.data)
+
+
+@pytest.mark.parametrize(("name", "target"), {**DECLARED, **INSTANCE, **UNKNOWN}.items())
+def test_an_import_carries_or_tells_every_one(net: Network, name: str, target: str) -> None:
+    """What a document can name is in it; of a table with another target the routes are left out, and that is told."""
+    laid(name, target)(net)
+    stripped(net, *OURS)
+    found = imported(net.lab, net.id("vpc/MyVPC"))
+    tables = json.loads(found.data)["resources"]["route_table"]
+    (table,) = [one for one in tables.values() if len(one.get("subnets", ())) == 2]
+    if name in DECLARED:
+        assert table["routes"] == {SOMEWHERE: target}
+    else:
+        assert "routes" not in table
+        assert any(shown_as(name, target) in one.text for one in found.not_held), found.not_held
+    kept(net.lab, found.data)
+    tables = net.outsider("ec2").describe_route_tables(RouteTableIds=[net.id(TABLE)])["RouteTables"]
+    assert SOMEWHERE in [one.get("DestinationCidrBlock") for one in tables[0]["Routes"]]

@@ -160,6 +160,13 @@ def test_a_description_that_the_document_leaves_out_is_not_managed(net: Network)
     calm(net, wanted)
 
 
+def test_an_empty_description_that_is_declared_is_put_back(net: Network) -> None:
+    wanted = built(net, edit(DB, ingress=[rule(5432, SERVER, description="")]))
+    calm(net, wanted)
+    mended(net, lambda net: _describe(net, "ask Kim & Lee"), wanted)
+    assert writes(net) == ["UpdateSecurityGroupRuleDescriptionsIngress"]
+
+
 def test_a_changed_rule_is_given_its_description_in_the_same_call(net: Network) -> None:
     mended(net, _becomes(API, [(443, ANYWHERE)], [(443, "10.0.0.0/16")]))
     (group,) = net.outsider("ec2").describe_security_groups(GroupIds=[net.id(API)])["SecurityGroups"]

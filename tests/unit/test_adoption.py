@@ -666,7 +666,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "30:81: 'igw-0' is not a route target (resources.route_table.out.routes['10.9.0.0/16']); write "
-                "internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce- or eigw- target"
+                "internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce-, eigw-, lgw- or "
+                "cagw- target, or the ARN of a core network or an ODB network"
             ),
         ],
     ),

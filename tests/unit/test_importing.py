@@ -270,7 +270,7 @@ def test_what_aws_is_still_creating_is_declared_and_told() -> None:
 
 def test_a_route_target_that_cannot_be_said_leaves_out_all_routes_of_its_table() -> None:
     live = LiveVpc()
-    live.table()["Routes"].append(live.route("10.9.0.0/16", "lgw-0123456789abcdef0"))
+    live.table()["Routes"].append(live.route("10.9.0.0/16", "satgw-0123456789abcdef0"))
     imported = live()
     assert section(imported, "route_table/unused-isolated").keys() == {"subnets"}
     assert len(held(imported)) == 1

@@ -242,17 +242,28 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
             (
                 "22:94: AWS refuses the description 'HTTPS \uc6f9' "
                 "(resources.security_group.web.ingress[0].description); use at most 255 ASCII letters, "
-                "digits, spaces and ._-:/()#,@[]+=;{}!$*"
+                "digits, spaces and ._-:/()#,@[]+=&;{}!$*"
             ),
         ],
     ),
     (
-        "a description of nothing",
-        [('"HTTPS"', '""')],
+        "a group's description of nothing",
+        [('"The front door"', '""')],
         [
             (
-                "22:94: the description is empty (resources.security_group.web.ingress[0].description); leave "
-                "it out, or write what this is for"
+                "21:24: the description is empty (resources.security_group.web.description); leave it out, or "
+                "write what this is for"
+            ),
+        ],
+    ),
+    (
+        "a rule's description with quotes",
+        [('"HTTPS"', '"Jim\'s"')],
+        [
+            (
+                '22:94: AWS refuses the description "Jim\'s" '
+                "(resources.security_group.web.ingress[0].description); use at most 255 ASCII letters, "
+                "digits, spaces and ._-:/()#,@[]+=&;{}!$*"
             ),
         ],
     ),
@@ -334,8 +345,8 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [
             (
                 "16:41: 'local' is not a route target (resources.route_table.out.routes['0.0.0.0/0']); "
-                "write internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce- or "
-                "eigw- target"
+                "write internet_gateway/<name>, or the id of an igw-, nat-, pcx-, tgw-, vgw-, eni-, vpce-, eigw-, lgw- "
+                "or cagw- target, or the ARN of a core network or an ODB network"
             ),
         ],
     ),
@@ -664,13 +675,13 @@ def test_a_document_is_refused_with_place_and_hint(edits: list[tuple[str, str]],
 
 
 def test_all_bad_members_of_a_list_are_said_at_once() -> None:
-    bad = '{ "protocol": "tcp", "source": "10.0.0.1/8" }, { "protocol": "gre", "source": "::/0", "description": "" }'
+    bad = '{ "protocol": "tcp", "source": "10.0.0.1/8" }, { "protocol": "gre", "source": "::/0", "description": "?" }'
     text = edited(('{ "protocol": "tcp", "ports": 5432, "source": "security_group/web" }', bad))
     assert [line.partition(" (")[0] for line in said_of(text)] == [
         "26:21: tcp needs ports",
         "26:52: '10.0.0.1/8' is not in canonical form",
         "26:68: unknown protocol 'gre'",
-        "26:122: the description is empty",
+        "26:122: AWS refuses the description '?'",
     ]
 
 
@@ -715,6 +726,15 @@ def test_members_have_no_order() -> None:
     assert Ingress.read([one, other]) == Ingress.read([other, one])
     assert Subnets.read(["subnet/a", "subnet/b"]) == Subnets.read(["subnet/b", "subnet/a"])
     assert Tags.read({"a": "1", "b": "2"}) == Tags.read({"b": "2", "a": "1"})
+
+
+@pytest.mark.parametrize("text", ["", " ", "R&D", "._-:/()#,@[]+=&;{}!$*", "x" * 255])
+def test_a_rule_may_have_every_description_that_aws_allows(text: str) -> None:
+    rule = {"protocol": "tcp", "ports": 443, "source": "::/0", "description": text}
+    assert Ingress.read([rule]).as_written() == [rule]
+    if text:
+        document = edited(('"The front door"', json.dumps(text)))
+        assert load(document.encode(), "d.json").resources[Address("security_group/web")].description == text
 
 
 def test_a_description_is_no_part_of_the_rule_but_of_its_equality() -> None:

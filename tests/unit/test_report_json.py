@@ -126,6 +126,7 @@ def test_the_whole_of_a_calm_plan() -> None:
 def test_a_drift_stands_as_the_document_writes_it(one: Drift, sign: str, key: Any, want: Any, have: Any) -> None:
     (told,) = json.loads(json.dumps(as_json(report(one))))["drifted"]
     assert told == {
+        "id": None,
         "address": one.address,
         "field": one.field,
         "key": key,
@@ -191,8 +192,11 @@ def test_each_resource_is_told_with_its_lasting_id_and_by_what_it_was_found() ->
 def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> None:
     one = action(GroupId=Ref(GROUP), Flags=(True, None, 3), breaks=1)
     held = Gate(held={0: REPORT_ONLY}, deferred={}, plan_held=None, findings=())
-    (told,) = json.loads(json.dumps(as_json(report(plan=planned(one), gate=held))))["actions"]
+    seen = report(plan=planned(one), gate=held, ids={one.address: "sg-0123"})
+    (told,) = json.loads(json.dumps(as_json(seen)))["actions"]
     assert told == {
+        "number": 1,
+        "id": "sg-0123",
         "operation": "ec2:DeleteSecurityGroup",
         "address": "security_group/Old",
         "why": "it is ours and no longer declared",
@@ -211,12 +215,17 @@ def test_after_a_run_the_actions_are_what_was_tried() -> None:
     lost = Cause(Reason.ANSWER_LOST, "lost")
     tries = (ActionResult(action(), Ended.UNKNOWN, lost), ActionResult(action(), Ended.DONE))
     told = as_json(report(plan=planned(action()), wrote=True, writes=2, action_results=tries))
-    assert [(one["ended"], one["reason"], one["message"]) for one in told["actions"]] == [
-        ("unknown", "answer_lost", "lost"),
-        ("done", None, ""),
+    assert [(one["number"], one["ended"], one["reason"], one["message"]) for one in told["actions"]] == [
+        (1, "unknown", "answer_lost", "lost"),
+        (2, "done", None, ""),
     ]
+    assert told["wrote"] is True
     assert told["in_sync"] is True
     assert told["counts"]["corrected"] == 1
+
+
+def test_a_run_that_may_write_and_has_nothing_to_write_did_not_write() -> None:
+    assert as_json(report(wrote=True))["wrote"] is False
 
 
 def test_findings_unmanaged_resources_and_exceptions_are_told() -> None:
@@ -237,6 +246,7 @@ def test_findings_unmanaged_resources_and_exceptions_are_told() -> None:
     told = json.loads(json.dumps(as_json(seen)))
     assert told["findings"] == [
         {
+            "id": None,
             "address": "vpc/Main",
             "field": "tags",
             "key": "Name",

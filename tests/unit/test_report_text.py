@@ -15,6 +15,7 @@ from desired_state.database import DbSubnetGroup
 from desired_state.document import DocumentException
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
+from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift, Report
 from reconciler.model import (
     ABSENT,
@@ -34,6 +35,7 @@ from reconciler.model import (
 )
 from reconciler.report.summary import counts
 from reconciler.report.text import difference, sentence, text, value
+from tests.support.attempts import REPORT_ONLY
 from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report, whole_plan_held
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
@@ -239,7 +241,42 @@ def test_an_unmanaged_resource_that_carries_our_tags_is_told_apart() -> None:
 
 def test_an_unmanaged_resource_that_is_to_go_is_told_once() -> None:
     seen = report(plan=planned(action()), unmanaged=(Unmanaged(Address("security_group/Old"), "sg-1", owned=True),))
-    assert text(seen).count("security_group/Old") == 1
+    assert "Live but not declared" not in text(seen)
+    assert [line for line in text(seen).splitlines() if "security_group/Old" in line] == [
+        "  - security_group/Old: it is ours and no longer declared",
+        "  1  traffic  ec2:DeleteSecurityGroup  security_group/Old: it is ours and no longer declared",
+    ]
+
+
+def test_a_plan_numbers_its_calls_in_their_order_with_risk_and_id_and_marks_what_is_held() -> None:
+    describe = Operation("ec2", "UpdateSecurityGroupRuleDescriptionsIngress", Phase.BIND, Risk.COSMETIC)
+    new = Operation("ec2", "CreateSubnet", Phase.CREATE, Risk.REVERSIBLE)
+    actions = [
+        new.on(Address("subnet/a"), "create it", ""),
+        *(describe.on(GROUP, f"rule {number}", "ingress") for number in range(8)),
+        action(),
+    ]
+    plan = planned(*actions)
+    hostile = report(plan=plan, gate=Gate(held={9: REPORT_ONLY}, deferred={}, plan_held=None, findings=()), ids=ODD_IDS)
+    assert calls_of(hostile)[:3] == [
+        "The calls in their order, each with its risk:",
+        "   1  reversible  ec2:CreateSubnet                                subnet/a: create it",
+        "   2  cosmetic    ec2:UpdateSecurityGroupRuleDescriptionsIngress  security_group/Web (sg-1\\x1b): rule 0",
+    ]
+    assert calls_of(hostile)[-1] == (
+        "! 10  traffic     ec2:DeleteSecurityGroup                         security_group/Old: it is ours and no "
+        "longer declared"
+    )
+    assert [line.split()[-1] for line in calls_of(hostile)[2:-1]] == list("01234567")
+    assert calls_of(replace(hostile, wrote=True)) == []
+
+
+ODD_IDS = {GROUP: "sg-1\x1b", Address("security_group/Old"): "Old"}
+
+
+def calls_of(seen: Report) -> list[str]:
+    blocks = text(seen).split("\n\n")
+    return next((block.splitlines() for block in blocks if block.startswith("The call")), [])
 
 
 def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:
@@ -297,6 +334,10 @@ def test_a_plan_says_of_each_resource_that_it_takes_over_how_it_was_found_and_no
         "  > route_table/private  takes over rtb-0123 (its subnets use it)\n"
         "  > security_group/Web  takes over sg-1 (its name)\n"
         "\n"
+        "The calls in their order, each with its risk:\n"
+        "  1  cosmetic  ec2:CreateTags  route_table/private (rtb-0123): set tags\n"
+        "  2  cosmetic  ec2:CreateTags  security_group/Web (sg-1): set tags\n"
+        "\n"
         "Plan: takes over 2 resources with 2 tag calls, and changes nothing else."
     )
 
@@ -316,6 +357,9 @@ def test_what_shows_no_tags_is_taken_over_with_the_rest_and_costs_no_call() -> N
     assert text(seen).splitlines()[2:] == [
         "  > security_group/Web  takes over sg-1 (its name)",
         "  > db_subnet_group/data  takes over data (its name)",
+        "",
+        "The call, with its risk:",
+        "  1  cosmetic  ec2:CreateTags  security_group/Web (sg-1): set tags",
         "",
         "Plan: takes over 2 resources with 1 tag call, and changes nothing else.",
     ]
@@ -350,7 +394,7 @@ def test_what_differs_beside_its_tags_stands_below_it_and_is_counted() -> None:
 def test_a_name_alone_that_differs_is_a_tag_like_any_other() -> None:
     """It is this document's already: the address was renamed, or somebody changed the tag."""
     lines = text(found(drift("tags", "setpoint:name", "private", "rt-2", at=TABLE))).splitlines()
-    assert lines[2:4] == ["  ~ route_table/private", "      ~ tags: setpoint:name = rt-2 -> private"]
+    assert lines[2:4] == ["  ~ route_table/private (rtb-0123)", "      ~ tags: setpoint:name = rt-2 -> private"]
     assert lines[-1] == "Plan: 1 to change. Nothing was changed."
 
 

@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from desired_state.fields import Address
+from desired_state.resource import Resource
 from reconciler.engine.identity.live import Identified
 from reconciler.model import CERTAIN, DOCUMENT_TAG, NAME_TAG, Cause, Evidence, Reason
 from reconciler.model.guard import Stage, fault, logged, said
@@ -60,6 +61,8 @@ class Blame:
         self._items: dict[int, tuple[Item, Exception]] = {}
         self._compared: dict[Address, int] = {}
         self.resources: dict[Address, Cause] = {}
+        self.declared: Mapping[Address, Resource] = {}
+        """The declared resources as the rules are asked about them."""
 
     @property
     def items(self) -> list[Item]:
@@ -78,7 +81,7 @@ class Blame:
         """Set aside what the rule was asked about; raises what it raised if that was neither an item nor a resource."""
         raised = error.raised
         item = next((one for one in self.items if any(one is asked for asked in error.asked)), None)
-        at = next((at for at, one in self._seen.read.declared.items() if any(one is it for it in error.asked)), None)
+        at = next((at for at, one in self.declared.items() if any(one is it for it in error.asked)), None)
         if at is not None and at not in self.resources and (item is None or at in self._compared):
             logged(raised, at, Stage.IDENTIFYING)
             self.resources[at] = fault(raised, Stage.IDENTIFYING)

@@ -52,6 +52,7 @@ def identify(
 
 def _identified(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
     lives = Lives(kind, blame.items, seen, blame.resources)
+    blame.declared = lives.declared
     found = Identified(foreign={one.id: one.foreign for one in lives.all if one.foreign})
     _refer(lives, found)
     _adopt(lives, found)

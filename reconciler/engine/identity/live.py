@@ -11,6 +11,7 @@ from typing import NamedTuple
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
+from desired_state.spelling import spelled_resource
 from reconciler.engine.diff import differences
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Difference, Evidence, Found, Observed, Reason
 from reconciler.model.kind import Item, Kind, ObserveContext
@@ -113,7 +114,7 @@ class Lives:
         self.kind, self.rules, self._seen = kind, kind.identify, seen
         self.document: Document = seen.read.document
         external = self.document.external
-        ours = {at: one for at, one in seen.read.declared.items() if at not in external}
+        ours = {at: self._spelled(one, seen.names) for at, one in seen.read.declared.items() if at not in external}
         self.declared: dict[Address, Resource] = {at: one for at, one in ours.items() if at not in without}
         self.external = [at for at in seen.read.declared if at in external]
         self._names = {at: frozenset({at.name, *one.formerly}) for at, one in ours.items()}
@@ -259,6 +260,7 @@ class Lives:
         if have is None:
             yield None
             return
+        want = self._spelled(want, self._names_as(live, address, found))
         for one in differences(address, want, have.spec):
             if one.field not in self.rules.members or one.key in self._known:
                 yield one
@@ -270,7 +272,7 @@ class Lives:
         at = found.taken.get(live.id)
         if at is not None and at in found.observed:
             return found.observed[at]
-        names = ChainMap({live.id: at or address}, found.taken, self._names_before)
+        names = self._names_as(live, address, found)
         context = ObserveContext(self._seen.read, self._seen.answers, names)
         try:
             observed: Observed = self.kind.observe.observed(live.item, context)
@@ -279,6 +281,14 @@ class Lives:
         if at is not None:
             found.observed[at] = observed
         return observed
+
+    def _spelled(self, resource: Resource, names: Mapping[str, Address]) -> Resource:
+        """A declared resource as the live ones read: with an address for every id that is known."""
+        return spelled_resource(resource, self.document.scope.account_id, names) if self.document.ids else resource
+
+    def _names_as(self, live: Live, address: Address, found: Identified) -> Mapping[str, Address]:
+        """The names of a look in which it is what it was found to be, or else `address`."""
+        return ChainMap({live.id: found.taken.get(live.id, address)}, found.taken, self._names_before)
 
     def left(self, found: Identified) -> Iterator[Live]:
         """What is no address yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from desired_state.database import DbInstance
+from desired_state.versions import declarable
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
 from reconciler.model.kind import Import, Item
 
@@ -39,6 +40,7 @@ def said(seen: Live) -> DbInstance:
         "max_allocated_storage": spec.max_allocated_storage in {seen.facts.now["allocated_storage"], None},
         "db_name": not spec.db_name,
         "manage_master_user_password": not spec.manage_master_user_password,
+        "engine_version": not declarable(str(spec.engine_version)),
     }
     return spec.but(**{field: None for field, is_unset in unset.items() if is_unset})
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
-from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, instances, retag, tags_of
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, instances, tags_of
+from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
@@ -17,21 +17,12 @@ from reconciler.kinds.db_instance.settings import (
     SETTINGS,
     Facts,
     Live,
-    cancels,
-    cost_of,
-    impossible,
-    only_these,
-    optimizing,
-    release,
 )
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,
     NAME_TAG,
-    Action,
-    ActionOptions,
     Cause,
-    Change,
     Difference,
     Effect,
     Evidence,
@@ -81,17 +72,6 @@ CREATE = Operation(
     iam_resource_types=("db", "subgrp", "og", "pg"),
     requires_setting="create_databases",
 )
-MODIFY = Operation(
-    "rds",
-    "ModifyDBInstance",
-    Phase.BIND,
-    Risk.TRAFFIC,
-    takes_effect_later=True,
-    also_needs=frozenset({"secretsmanager:CreateSecret", "secretsmanager:TagResource", "kms:DescribeKey"}),
-    iam_resource_types=("db", "og", "pg"),
-)
-
-
 _NEEDED_TO_CREATE = (
     "engine",
     "db_instance_class",
@@ -99,9 +79,6 @@ _NEEDED_TO_CREATE = (
     "master_username",
     "manage_master_user_password",
 )
-
-
-type DbChange = Change[DbInstance, Facts]
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
@@ -224,7 +201,7 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
         "Port": db.port,
         "MultiAZ": db.multi_az,
         "DBSubnetGroupName": Ref(db.db_subnet_group) if db.db_subnet_group else None,
-        "VpcSecurityGroupIds": _groups(db.vpc_security_groups) if db.vpc_security_groups else None,
+        "VpcSecurityGroupIds": whole_list(db.vpc_security_groups) if db.vpc_security_groups else None,
         "BackupRetentionPeriod": db.backup_retention_period,
         "PreferredBackupWindow": db.preferred_backup_window,
         "PreferredMaintenanceWindow": db.preferred_maintenance_window,
@@ -248,114 +225,6 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
     )
 
 
-def _groups(groups: Iterable[Address]) -> list[Ref | str]:
-    """The whole list of groups, which RDS replaces; an undeclared group is in it by its id."""
-    return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
-
-
-def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
-    have = change.have
-    if have is None:
-        return
-    address = change.address
-    if have.facts.vpc != have.facts.document_vpc:
-        problem = f"a database of this name is in another VPC, {have.facts.vpc}: choose another identifier"
-        yield Finding(address, Outcome.BLOCKED, Cause(Reason.CONFLICT, problem))
-        return
-    yield from retag(change, arn(context.document, f"db:{address.name}"))
-    changed: dict[str, list[Difference]] = {}
-    for one in change.differences:
-        if one.field not in SETTINGS:
-            continue
-        if problem := impossible(one, have):
-            yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
-        elif optimizing(one, have):
-            cause = Cause(Reason.NOT_READY, f"RDS is changing its storage: its status is {have.facts.status}")
-            yield Finding(address, Outcome.WAITING, cause, one.field)
-        else:
-            changed.setdefault(cost_of(one, have), []).append(one)
-    if free := changed.get("none"):
-        yield _modify(change, context, free, immediately=only_these(free, have) and cancels(free, have))
-    if windowed := changed.get("window"):
-        yield _modify(change, context, windowed, immediately=only_these(windowed, have))
-    if disruptive := changed.get("downtime"):
-        if unclear := _unclear(address, context):
-            yield from (Finding(address, Outcome.HELD, unclear, one.field) for one in disruptive)
-            return
-        now = context.policy.downtime == "now"
-        if now and not only_these(disruptive, have):
-            problem = f"it would also apply somebody else's pending {', '.join(sorted(have.facts.pending))}"
-            yield from (
-                Finding(address, Outcome.HELD, Cause(Reason.PENDING_CHANGE, problem), one.field) for one in disruptive
-            )
-        else:
-            yield _modify(change, context, disruptive, immediately=now, risk=Risk.DOWNTIME)
-
-
-def _unclear(address: Address, context: PlanContext) -> Cause | None:
-    """Why it is not certain that the instance of this name is the one that is meant; None if `adopt` says so."""
-    copy = context.snapshot.copies.get(address)
-    if copy is None or context.snapshot.found_by[address].by is Evidence.ADOPT:
-        return None
-    seen = context.snapshot.resources[address].resource_id
-    message = (
-        f"{copy} carries its tags too: what costs downtime waits until it is clear which one is meant; "
-        f'take the tags off {copy}, or write "adopt": {{"{address}": "{seen}"}}'
-    )
-    return Cause(Reason.AMBIGUOUS, message)
-
-
-def _modify(
-    change: DbChange,
-    context: PlanContext,
-    differences: list[Difference],
-    *,
-    immediately: bool,
-    risk: Risk = Risk.TRAFFIC,
-) -> Action:
-    fields = [one.field for one in differences]
-    want = change.want
-    params: dict[str, Any] = {SETTINGS[one.field].parameter: one.want for one in differences if one.key is None}
-    opens = "publicly_accessible" in fields and want.publicly_accessible
-    options: ActionOptions = {
-        "risk": risk,
-        "closes": risk is Risk.TRAFFIC and not opens and "vpc_security_groups" not in fields,
-        "breaks": len(differences),
-        "effect": tuple(_effects(change, fields)),
-    }
-    if "vpc_security_groups" in fields:
-        goal = _goal(change)
-        params["VpcSecurityGroupIds"] = _groups(goal)
-        seen = change.base.vpc_security_groups or SecurityGroups()
-        options |= {"after": frozenset(goal - seen), "before": frozenset(seen - goal)}
-    if "publicly_accessible" in fields and want.publicly_accessible:
-        gateways = context.route_targets() | {context.document.vpc}
-        options["after"] = options.get("after", frozenset()) | gateways
-    if "allocated_storage" in fields or "storage_type" in fields:
-        params.setdefault("AllocatedStorage", want.allocated_storage or change.base.allocated_storage)
-    if "engine_version" in fields and change.have:
-        runs = str(change.have.facts.now["engine_version"])
-        if runs.startswith(f"{want.engine_version}."):
-            # Only the exact current version cancels a pending one: "16" could mean the newest 16.x.
-            params["EngineVersion"] = runs
-        elif release(runs)[:1] != release(str(want.engine_version))[:1]:
-            params["AllowMajorVersionUpgrade"] = True
-    return MODIFY.on(
-        change.address,
-        "set " + ", ".join(f"{name} to {_value(want, change, name)}" for name in sorted(set(fields))),
-        *fields,
-        params={"DBInstanceIdentifier": change.address.name, "ApplyImmediately": immediately, **params},
-        **options,
-    )
-
-
-def _effects(change: DbChange, fields: Iterable[str]) -> Iterator[Effect]:
-    if "vpc_security_groups" in fields:
-        yield GROUPS_OF, change.address, frozenset(_goal(change))
-    if "publicly_accessible" in fields:
-        yield PUBLIC, change.address, change.want.publicly_accessible or None
-
-
 def effects(address: Address, spec: DbInstance, seen: Live | None) -> Iterable[Effect]:
     """Where an instance is and who filters its packets. What RDS has accepted and not done yet does not count."""
     groups = seen.facts.groups if seen else frozenset(spec.vpc_security_groups or ())
@@ -363,20 +232,6 @@ def effects(address: Address, spec: DbInstance, seen: Live | None) -> Iterable[E
     yield PLACE_OF, address, spec.db_subnet_group
     yield GROUPS_OF, address, groups
     yield PUBLIC, address, public or None
-
-
-def _goal(change: DbChange) -> SecurityGroups:
-    """The declared groups, and the undeclared ones with an exception."""
-    seen = change.base.vpc_security_groups or SecurityGroups()
-    extra = {one.key for one in change.of("vpc_security_groups") if one.want is ABSENT}
-    return SecurityGroups((change.want.vpc_security_groups or SecurityGroups()) | (seen - extra))
-
-
-def _value(want: DbInstance, change: DbChange, name: str) -> str:
-    if name == "vpc_security_groups":
-        return " and ".join(sorted(_goal(change)))
-    value = getattr(want, name)
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def leaves_open(one: Difference) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from desired_state.database import DbInstance
 from desired_state.fields import Address
+from desired_state.versions import covers, is_later
 from reconciler.model import Difference, Observed
 
 
@@ -36,12 +37,14 @@ class Setting(NamedTuple):
     """A field that RDS can change: its parameter, what changing it costs, and its name in PendingModifiedValues.
 
     `cost`: "none" takes effect immediately regardless of ApplyImmediately; "window" waits for the maintenance window
-    without it, and has no downtime; "downtime" restarts the instance or locks its users out.
+    without it, and has no downtime; "downtime" restarts the instance or locks its users out. `together`: the name of
+    the settings that RDS judges together, so that they are sent together or not at all.
     """
 
     parameter: str
     cost: str
     pending: str = ""
+    together: str = ""
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -51,11 +54,11 @@ SETTINGS: Mapping[str, Setting] = {
     "copy_tags_to_snapshot": Setting("CopyTagsToSnapshot", "none"),
     "auto_minor_version_upgrade": Setting("AutoMinorVersionUpgrade", "none"),
     "max_allocated_storage": Setting("MaxAllocatedStorage", "none"),
-    "preferred_backup_window": Setting("PreferredBackupWindow", "none"),
-    "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none"),
+    "preferred_backup_window": Setting("PreferredBackupWindow", "none", together="windows"),
+    "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none", together="windows"),
     "backup_retention_period": Setting("BackupRetentionPeriod", "none", "BackupRetentionPeriod"),
-    "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage"),
-    "storage_type": Setting("StorageType", "window", "StorageType"),
+    "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage", "storage"),
+    "storage_type": Setting("StorageType", "window", "StorageType", "storage"),
     "multi_az": Setting("MultiAZ", "window", "MultiAZ"),
     "port": Setting("DBPortNumber", "downtime", "Port"),
     "db_instance_class": Setting("DBInstanceClass", "downtime", "DBInstanceClass"),
@@ -80,7 +83,9 @@ def impossible(one: Difference, have: Live) -> str:
         return f"storage cannot shrink: it has {now} GiB; declare at least that"
     if one.field == "allocated_storage" and one.want * 10 < now * 11:
         return f"storage can only grow by at least 10 %: it has {now} GiB; declare at least {-(-now * 11 // 10)}"
-    if one.field == "engine_version" and release(one.want) < release(str(now)):
+    if one.field == "engine_version" and (later := is_later(one.want, str(now))) is not True:
+        if later is None:
+            return f"which of {one.want} and {now}, which it runs, is later cannot be told; declare {now}"
         return f"the engine cannot be downgraded: it runs {now}; declare that"
     if one.field == "manage_master_user_password" and not one.want:
         return "this requires a master password, which a document cannot contain: change it manually"
@@ -90,13 +95,8 @@ def impossible(one: Difference, have: Live) -> str:
 def takes_back(one: Difference, have: Live) -> bool:
     """Whether the declared value is the current one, so that the change only cancels a pending change."""
     now: Any = have.facts.now.get(one.field)
-    runs = one.field == "engine_version" and str(now).startswith(f"{one.want}.")
+    runs = one.field == "engine_version" and covers(str(one.want), str(now))
     return SETTINGS[one.field].pending in have.facts.pending and (one.want == now or runs)
-
-
-def release(version: str) -> tuple[int, ...]:
-    """A version as numbers that compare: `16.4` is (16, 4)."""
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def _storage_ready(one: Difference, have: Live) -> bool:

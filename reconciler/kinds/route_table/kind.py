@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, cast
 from desired_state.fields import Address
 from desired_state.members import Subnets
 from desired_state.network import RouteTable
+from desired_state.resource import route_parameter
+from desired_state.route_targets import is_replaceable, of_endpoint
 from desired_state.rules import Routes
 from reconciler.aws.ec2 import (
     CREATE_TAGS,
@@ -191,8 +193,7 @@ def _lists_of(item: Item) -> _Lists:
         to, via, origin = route_destination(route), route_target(route), route.get("Origin", "CreateRoute")
         if origin == "CreateRouteTable":
             local.append(to)
-        endpoints = via.startswith("vpce-") and "DestinationPrefixListId" in route
-        if origin in {"CreateRoute", "CreateRouteTable"} and via != "local" and not endpoints:
+        if origin in {"CreateRoute", "CreateRouteTable"} and via != "local" and not of_endpoint(to, via):
             managed.append(_Route(to, via, route.get("State", "")))
         elif via != "local":
             by_aws[to] = via
@@ -218,13 +219,21 @@ def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]
         for one in lists.managed
         if one.state == "blackhole" and one.via not in context.names
     )
+    routes = {one.to: context.address(one.via) for one in lists.managed}
     spec = RouteTable(
         main=_is_main(item),
-        routes=Routes({one.to: context.address(one.via) for one in lists.managed}),
+        routes=Routes(routes | _declared_of_endpoints(item, lists, context)),
         subnets=Subnets(context.address(subnet) for subnet, _ in _associated(item)),
         tags=tags_of(item),
     )
     return Observed(item["RouteTableId"], spec, Facts(lists.local, lists.by_aws), remarks=dead)
+
+
+def _declared_of_endpoints(item: Item, lists: _Lists, context: ObserveContext) -> dict[str, Address]:
+    """The routes of gateway endpoints to what the document declares for this table: these are compared."""
+    declared = context.read.document.resources.get(context.address(item["RouteTableId"]))
+    routes = declared.routes if isinstance(declared, RouteTable) and declared.routes else {}
+    return {to: Address(via) for to, via in lists.by_aws.items() if to in routes and of_endpoint(to, via)}
 
 
 def _declarable(lists: _Lists, context: ObserveContext) -> dict[str, str]:
@@ -301,13 +310,16 @@ def _goal(change: TableChange) -> dict[str, str]:
     return corrected(change.base.routes or {}, change.of("routes"))
 
 
-def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
+def _routes(change: TableChange, context: PlanContext) -> Iterator[Step]:
     have: dict[str, str] = change.base.routes or {}
     goal = _goal(change)
     unusable = context.unusable_targets()
     dead = frozenset(to for to, via in goal.items() if via in unusable)
     local = change.have.facts.local if change.have else frozenset()
     for step in route_order(have, goal, dead):
+        if cause := _left_alone(step.destination, have.get(step.destination, ""), goal.get(step.destination, "")):
+            yield Finding(change.address, Outcome.BLOCKED, cause, "routes", step.destination)
+            continue
         params = {"RouteTableId": Ref(change.address), **route_to(step.destination)}
         gone = ((cell(change.address), step.destination, None),)
         if step.verb == "delete" and step.destination in local:
@@ -343,7 +355,7 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
             operation = CREATE_ROUTE if step.verb == "create" else REPLACE_ROUTE
             why = f"route {step.destination} via {target}"
             breaks = int(step.verb == "replace")
-            gateway = frozenset({Address(target)}) if "/" in target else frozenset()
+            gateway = frozenset({Address(target)}) if route_parameter(target) else frozenset()
             params |= route_via(target)
             effect = ((cell(change.address), step.destination, target),)
             yield operation.on(
@@ -356,6 +368,25 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Action]:
                 effect=effect,
                 params=params,
             )
+
+
+def _left_alone(to: str, have: str, want: str) -> Cause | None:
+    """Why no call is made for a route; either target is empty where there is no route. None: a call is made.
+
+    What a gateway endpoint makes belongs to it (`route_targets.of_endpoint`). What leads to a target of an unknown kind
+    could not be put back, so a person has to decide that it goes.
+    """
+    if of_endpoint(to, have) or of_endpoint(to, want):
+        live = of_endpoint(to, have)
+        mend = f"declare it so, or take the table off {have}" if live else f"add the table to {want}"
+        message = (
+            f"{to} via {have if live else want}: a gateway endpoint makes its routes itself, no call for routes does"
+        )
+        return Cause(Reason.CREATED_BY_AWS, f"{message}: {mend}")
+    if have and not want and not is_replaceable(have):
+        message = f"{to} via {have}: no route to a target of this kind could be made again, so it is not deleted"
+        return Cause(Reason.UNSUPPORTED, f"{message}: delete it by hand, or tolerate it under exceptions")
+    return None
 
 
 def _subnet(change: TableChange, context: PlanContext, subnet: Address, *, declared: bool) -> Iterator[Step]:

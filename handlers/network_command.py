@@ -1,0 +1,243 @@
+"""`setpoint plan` and `setpoint apply`: one run for each document, with its progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from desired_state.fields import Address, nearest, shown
+from desired_state.sanitize import sanitize
+from handlers import document_input, plan_file, terminal, wiring
+from handlers.options import Invocation, policy
+from handlers.progress import Progress
+from handlers.refusal import Kind, Refused, as_json, refusing
+from handlers.signals import Interrupted
+from handlers.validate_command import OtherDocumentError, compared
+from reconciler.engine.run import ObserveError, Openings, StalePlanError, run
+from reconciler.model import UNSETTLED
+
+if TYPE_CHECKING:
+    from desired_state.document import Document
+    from reconciler.engine.run import Report
+    from reconciler.model import Policy
+
+IN_SYNC, ERROR, DRIFT = 0, 1, 2
+_WORST = (ERROR, DRIFT, IN_SYNC)
+"""Exit codes, the one that counts for several documents first."""
+_COUNTED = {IN_SYNC: "in sync", DRIFT: "with drift", ERROR: "with an error"}
+
+
+class Plan:
+    """`setpoint plan`, for one document after the other. `options` are those of `run_options`."""
+
+    def __init__(self, at: Invocation, only: tuple[str, ...], form: str, options: Mapping[str, Any]) -> None:
+        self._at, self._only, self._form, self._options = at, only, form, options
+
+    def run(self, docs: tuple[Path, ...], out: Path | None, against: Path | None) -> int:
+        """The exit code; a document that cannot be planned does not keep the others from it."""
+        document_input.check_stdin([*docs, against] if against else list(docs))
+        if len(docs) == 1:
+            code, values = self._one(docs[0], out, against)
+            if values is not None:
+                click.echo(json.dumps(values, indent=2))
+            return code
+        for option, given in (("--out", out), ("--against", against), ("--only", self._only)):
+            if given:
+                raise Refused(f"{option} is for one document: plan them one by one")
+        codes, answers = [], []
+        for number, doc in enumerate(docs):
+            if number and self._form == "text":
+                click.echo()
+            try:
+                code, values = self._one(doc, None, None)
+            except Refused as refused:
+                code, values = ERROR, {"file": document_input.origin(doc), **as_json(refused)}
+                if self._form == "text":
+                    click.echo(str(refused), err=True)
+            codes.append(code)
+            answers.append(values)
+        if self._form == "json":
+            click.echo(json.dumps({"format_version": 1, "documents": answers}, indent=2))
+        else:
+            counts = (f"{codes.count(code)} {what}" for code, what in _COUNTED.items() if code in codes)
+            click.echo(f"\n{len(docs)} documents: {', '.join(counts)}.")
+        return next(code for code in _WORST if code in codes)
+
+    def _one(self, doc: Path, out: Path | None, against: Path | None) -> tuple[int, dict[str, Any] | None]:
+        """(exit code, the report as JSON values if it is to be JSON, otherwise it is printed)."""
+        document = document_input.document(doc, self._at.trace)
+        chosen = _chosen(document, self._only)
+        deployed = policy(self._options)
+        if out:
+            refusing(plan_file.PlanFileError, Kind.PLAN_FILE, lambda: plan_file.check_place(out))
+        change = None
+        if against:
+            before = document_input.document(against, self._at.trace)
+            change = refusing(OtherDocumentError, Kind.USAGE, lambda: compared(before, document))
+        connection = _connection(self._at, document, self._options)
+        report = _run(self._at, document, connection, deployed, write=False, only=chosen, openings=_openings(deployed))
+        values = terminal.report_as_json(report, change)
+        if self._form == "text":
+            terminal.show(report, no_color=self._options["no_color"], change=change)
+        if out:
+            refusing(
+                plan_file.PlanFileError, Kind.PLAN_FILE, lambda: plan_file.write(out, plan_file.content(values, chosen))
+            )
+        self._offer(report, doc, out)
+        return _exit_code(report), values if self._form == "json" else None
+
+    def _offer(self, report: Report, doc: Path, out: Path | None) -> None:
+        """The next command, if there is something to apply and a person to read it."""
+        some_allowed = len(report.plan.actions) > len(report.gate.held)
+        if self._form != "text" or not (some_allowed or (out and report.plan.actions)):
+            return
+        if document_input.is_stdin(doc) and not out:
+            click.echo("To apply it: write the document to a file, so that apply can ask for approval", err=True)
+            return
+        selection = [f"--plan={out}"] if out else [f"--only={one}" for one in self._only]
+        click.echo(f"To apply it: {terminal.command('apply', doc, selection, self._options)}", err=True)
+
+
+def apply(
+    at: Invocation,
+    doc: Path,
+    planned: Path | None,
+    only: tuple[str, ...],
+    form: str,
+    *,
+    auto_approve: bool,
+    options: Mapping[str, Any],
+) -> int:
+    """The exit code of `setpoint apply`. Raises Refused, and Interrupted."""
+    document = document_input.document(doc, at.trace)
+    chosen = _chosen(document, only)
+    deployed = policy(options)
+    expected = approved = ""
+    if planned:
+        chosen, approved = _approved(planned, document, chosen)
+        expected = approved
+    elif not auto_approve and (document_input.is_stdin(doc) or not terminal.is_person()):
+        problem = "the document comes from stdin" if document_input.is_stdin(doc) else "no terminal"
+        how = ", so nobody can be asked for approval" if document_input.is_stdin(doc) else " to ask for approval"
+        hint = "review the plan, then use --auto-approve or --plan FILE"
+        raise Refused(f"{problem}{how}; {hint}", Kind.NOT_APPROVED)
+    connection = _connection(at, document, options)
+    openings = _openings(deployed)
+    no_color = options["no_color"]
+    if not expected and not auto_approve:
+        ask = _openings(deployed, ask=True)
+        proposed = _run(at, document, connection, deployed, write=False, only=chosen, openings=ask)
+        openings = ask
+        if len(proposed.gate.held) == len(proposed.plan.actions):
+            terminal.show_as(form, proposed, no_color=no_color)
+            return _exit_code(proposed)
+        if not terminal.approved(proposed, no_color=no_color):
+            raise Refused("not approved; nothing was changed", Kind.NOT_APPROVED)
+        expected = proposed.plan.fingerprint
+    released = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
+    report = _run(at, document, connection, deployed, **released)
+    terminal.show_as(form, report, no_color=no_color)
+    if at.signals.caught:
+        raise Interrupted(at.signals.caught, _stopped(report))
+    return _exit_code(report)
+
+
+def _stopped(report: Report) -> str:
+    """What a run did that a signal ended in time."""
+    done = sum(one.ended.value == "done" for one in report.action_results)
+    left = len(report.action_results) - done
+    rest = f"{left} {'was' if left == 1 else 'were'} not made" if left else "none was left"
+    hint = "nothing is half done, and the next run continues from there" if left else "all of it was done"
+    return f"after {done} {'call' if done == 1 else 'calls'}, {rest}: {hint}"
+
+
+def _openings(deployed: Policy, *, ask: bool = False) -> Openings:
+    """What a run does about what its plan opens: a terminal remembers no version before. `ask`: a person sees it, and
+    says yes to it.
+    """
+    return Openings.HELD if deployed.hold_exposures and not ask else Openings.TOLD
+
+
+def _chosen(document: Document, only: Iterable[str]) -> frozenset[Address] | None:
+    for one in only:
+        if one not in document.resources:
+            raise Refused(f"--only: {shown(one)} is not declared in this document; {nearest(one, document.resources)}")
+    return frozenset(map(Address, only)) or None
+
+
+def _approved(
+    path: Path, document: Document, chosen: frozenset[Address] | None
+) -> tuple[frozenset[Address] | None, str]:
+    """The addresses that a plan file is limited to, and the fingerprint that it approves."""
+
+    def checked() -> plan_file.PlanFile:
+        plan = plan_file.read(path)
+        plan_file.check(plan, path, document)
+        return plan
+
+    plan = refusing(plan_file.PlanFileError, Kind.PLAN_FILE, checked)
+    of_plan = _chosen(document, plan.only) if plan.only is not None else None
+    if chosen is not None and chosen != of_plan:
+        raise Refused("--only: the plan file names its own resources; omit --only")
+    return of_plan, plan.fingerprint
+
+
+def _connection(at: Invocation, document: Document, options: Mapping[str, Any]) -> wiring.AwsConnection:
+    given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    return refusing(
+        wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect(document, given, watch=at.trace.watch)
+    )
+
+
+def _run(
+    at: Invocation, document: Document, connection: wiring.AwsConnection, deployed: Policy, **options: Any
+) -> Report:
+    """One run, with its progress on stderr. Raises Refused, and Interrupted."""
+    live = terminal.is_live() and not at.trace.on
+    progress = Progress(live=live)
+
+    def on_write(action: str) -> None:
+        at.signals.writing = True
+        progress.write(action)
+
+    environment = wiring.environment(
+        connection,
+        on_read=progress.read,
+        on_throttle=progress.throttled,
+        on_write=on_write,
+        may_start=at.signals.may_start,
+    )
+    try:
+        report = run(document, environment, deployed, **options)
+    except StalePlanError as error:
+        hint = "nothing was changed; plan again with the same options and review the new plan"
+        raise Refused(f"{sanitize(str(error))}; {hint}", Kind.STALE_PLAN) from error
+    except (ObserveError, *wiring.FAILURES) as error:
+        settled = not isinstance(error, ObserveError) or error.cause.reason not in UNSETTLED
+        what = "the network could not be read" if settled else "nothing was changed"
+        raise Refused(f"{what}: {sanitize(str(error))}", Kind.NETWORK) from error
+    except (Interrupted, KeyboardInterrupt) as stop:
+        number = stop.signum if isinstance(stop, Interrupted) else signal.SIGINT
+        raise Interrupted(number, _in_flight(progress.in_flight)) from None
+    finally:
+        progress.close()
+    at.trace.tell(f"{document.name}: {report.reads} reads, {report.writes} writes, {report.seconds:.3f} s")
+    return report
+
+
+def _in_flight(in_flight: str) -> str:
+    if not in_flight:
+        return "while reading: nothing was changed"
+    hint = "the next run reads the network first and continues from there"
+    return f"during or after this write: {in_flight}; whether AWS carried it out is not known; {hint}"
+
+
+def _exit_code(report: Report) -> int:
+    if report.failed:
+        return ERROR
+    return IN_SYNC if report.in_sync else DRIFT

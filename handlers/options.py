@@ -1,0 +1,138 @@
+"""The arguments and options that commands of the command line share, and what a shell completes of them.
+
+Help and completion import nothing but this, so everything heavier is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from handlers.refusal import Kind, refusing
+from handlers.signals import Signals
+from handlers.trace import Trace
+
+if TYPE_CHECKING:
+    from reconciler.model import Policy
+
+
+@dataclass
+class Invocation:
+    """One command: what ends it, and what `-v` tells of it."""
+
+    signals: Signals = field(default_factory=Signals)
+    trace: Trace = field(default_factory=Trace)
+
+
+def invocation() -> Invocation:
+    """The command that runs now."""
+    return click.get_current_context().ensure_object(Invocation)
+
+
+def policy(options: Mapping[str, Any]) -> Policy:
+    """The policy of the environment and of a command's options. Raises Refused."""
+    from handlers.settings import SettingsError, settings
+
+    return refusing(SettingsError, Kind.SETTINGS, lambda: settings(os.environ, options))
+
+
+def _verbose(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's contract)
+    if value:
+        context.ensure_object(Invocation).trace.on = True
+
+
+def addresses(path: Path) -> list[str]:
+    """The addresses that a file declares, as far as it is a document; none if it is not."""
+    try:
+        sections = json.loads(path.read_bytes())["resources"]
+        return [f"{kind}/{name}" for kind, resources in sections.items() for name in resources]
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        return []
+
+
+def _complete_address(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The addresses of the documents that stand on the command line so far."""
+    documents = context.params.get("docs") or context.params.get("doc") or context.params.get("into") or ()
+    found = [one for path in ([documents] if isinstance(documents, Path) else documents) for one in addresses(path)]
+    return [CompletionItem(one) for one in dict.fromkeys(found) if one.startswith(incomplete) and one.isprintable()]
+
+
+DOC = click.argument("doc", type=click.Path(path_type=Path))
+DOCS = click.argument("docs", metavar="DOC...", nargs=-1, required=True, type=click.Path(path_type=Path))
+FORM = click.option(
+    "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The output format."
+)
+COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
+VERBOSE = click.option(
+    *("-v", "--verbose"),
+    is_flag=True,
+    expose_value=False,
+    callback=_verbose,
+    help="Tell on stderr what is read, and how long it takes.",
+)
+AGAINST = click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="OLD",
+    help="Also show what changes in meaning, compared with this version.",
+)
+HOLD_EXPOSURES = click.option(
+    "--hold-exposures/--no-hold-exposures",
+    default=None,
+    help="Hold what newly opens a database or a management port to the internet.",
+)
+ACCEPT = click.option(
+    "--accept",
+    multiple=True,
+    metavar="ADDRESS",
+    shell_complete=_complete_address,
+    help="With --into: declare its live values; can be repeated.",
+)
+
+
+def connection_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """The options that say where to connect."""
+    options = (
+        click.option("--profile", default="", help="The AWS profile."),
+        click.option("--region", default="", help="The region; for a document it must be the document's."),
+        click.option("--endpoint-url", default="", help="An endpoint other than AWS, such as an emulator."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """The options that `plan` and `apply` share; each option of the policy overrides its `SETPOINT_<NAME>`."""
+    options = (
+        click.option(
+            *("--only",),
+            multiple=True,
+            metavar="ADDRESS",
+            shell_complete=_complete_address,
+            help="Only this resource; can be repeated.",
+        ),
+        FORM,
+        VERBOSE,
+        connection_options,
+        COLOR,
+        click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct drift, or only report it."),
+        click.option("--create-databases/--no-create-databases", default=None, help="Create missing databases."),
+        click.option(
+            "--downtime", type=click.Choice(["never", "window", "now"]), help="When a database may be interrupted."
+        ),
+        click.option("--max-breaks", metavar="N", help="The most live members that one run may remove or replace."),
+        click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
+        HOLD_EXPOSURES,
+        click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
