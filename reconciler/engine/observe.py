@@ -281,6 +281,8 @@ def _names(kind: Kind, known: Identified) -> dict[str, Address]:
     found: dict[str, Address] = {}
     for at, match in known.matched.items():
         found |= naming(kind.name, kind.observe.id(match.item), at)
+    for aws_id, at in known.placed.items():
+        found |= naming(kind.name, aws_id, at)
     return found
 
 

@@ -20,7 +20,7 @@ What a kind means for packets is in its `Kind.traffic`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -29,7 +29,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import members
 from desired_state.resource import Resource
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, Snapshot, refs
+from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, Ref, Snapshot, refs
 from reconciler.model.guard import Stage, about
 from reconciler.model.kind import Traffic
 
@@ -99,10 +99,15 @@ def unidentified(snapshot: Snapshot) -> dict[str, Cause]:
     """Every address that was not identified, and every id that may be one, with why what refers to it waits."""
     waits: dict[str, Cause] = {
         address: Cause(Reason.DEPENDENCY, f"it refers to {address}, and which that is must be settled first: {cause}")
-        for address, cause in snapshot.ambiguous.items()
+        for address, cause in (*snapshot.ambiguous.items(), *_unplaced(snapshot))
     }
     may_be = {aws_id: waits[address] for aws_id, address in snapshot.candidates.items() if address in waits}
     return {**waits, **may_be}
+
+
+def _unplaced(snapshot: Snapshot) -> Iterator[tuple[Address, Cause]]:
+    """What could not be read, and whose id is not known either: any id may be it."""
+    yield from ((at, cause) for at, cause in snapshot.unreadable.items() if Ref(at) not in snapshot.handles)
 
 
 def _missing(

@@ -8,6 +8,7 @@ from typing import Any
 from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.shapes import listed, text
 from reconciler.model import (
     DOCUMENT_TAG,
     Action,
@@ -108,7 +109,8 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 
 def _vpc_id(item: Item) -> str:
-    return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
+    found = (text(one, "VpcId", "vpc-") for one in listed(item, "Attachments") if one.get("State") != "detached")
+    return next(found, "")
 
 
 def live_key(item: Item, context: ReadContext) -> str | None:

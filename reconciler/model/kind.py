@@ -10,6 +10,7 @@ never decides what is allowed, and never calls AWS.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -199,7 +200,10 @@ class Observe[R: Resource = Any, F = Any]:
 
 
 def _owner_id(item: Item) -> str:
-    return str(item.get("OwnerId", ""))
+    owner = item.get("OwnerId", "")
+    if not isinstance(owner, str) or (owner and not re.fullmatch(r"\d{12}", owner)):
+        raise ValueError(f"OwnerId is {owner!r}, which is no account")
+    return owner
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,8 @@ class Blame:
                 told = cause.message if one == at else f"{cause.message}; it may be this one"
                 found.faults[one] = replace(cause, message=told)
                 found.candidates[aws_id] = one
+                if one == at:
+                    found.placed[aws_id] = one
 
     def _tagged(self) -> Iterator[tuple[str, Address]]:
         """The ids of what carries this document's tags, with the address that they name."""
@@ -161,7 +163,16 @@ class Blame:
         return tags.get(DOCUMENT_TAG) in {document.name, *document.formerly}
 
     def _tags(self, item: Item) -> Mapping[str, str]:
-        return _asked(lambda: self._kind.observe.tags(item), None) or {}
+        """Its tags, as far as they can be understood."""
+        none: Mapping[str, str] = {}
+        whole = _asked(lambda: self._kind.observe.tags(item) or none, none)
+        return whole or _asked(lambda: dict(_legible(item)), none)
+
+
+def _legible(item: Item) -> Iterator[tuple[str, str]]:
+    for one in item.get("Tags") or item.get("TagList") or ():
+        if isinstance(one, dict) and isinstance(one.get("Key"), str) and isinstance(one.get("Value"), str):
+            yield one["Key"], one["Value"]
 
 
 def _asked[T](ask: Callable[[], T], otherwise: T) -> T:

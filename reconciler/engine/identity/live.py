@@ -66,7 +66,7 @@ class Identified:
     document or account whose it is. `owned` are this document's, under a name that is declared no more. `taken` has the
     address of each id that is one. `observed` are the models that were made to know it, so that none is made twice.
     `faults` says of an address why it could not be looked for, or what may be it and cannot be understood; `aliens`
-    are the ids of all that cannot be.
+    are the ids of all that cannot be, and `placed` those of them that say which address they are.
     """
 
     matched: dict[Address, Match] = field(default_factory=dict)
@@ -79,6 +79,7 @@ class Identified:
     observed: dict[Address, Observed] = field(default_factory=dict)
     faults: dict[Address, Cause] = field(default_factory=dict)
     aliens: dict[str, Cause] = field(default_factory=dict)
+    placed: dict[str, Address] = field(default_factory=dict)
 
     def open(self, address: Address) -> bool:
         """Whether nothing is known of an address yet."""

@@ -9,6 +9,7 @@ from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, instances, tags_of
+from reconciler.aws.shapes import flag, listed, text
 from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
@@ -117,9 +118,8 @@ def misnamed(address: Address, item: Item) -> str:
 
 
 def observed(item: Item, context: ObserveContext) -> Live:
-    live_groups = (
-        one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing"
-    )
+    shown_groups = listed(item, "VpcSecurityGroups")
+    live_groups = (text(one, "VpcSecurityGroupId") for one in shown_groups if one.get("Status") != "removing")
     endpoint = item.get("Endpoint") or {}
     group = item.get("DBSubnetGroup", {}).get("DBSubnetGroupName")
     now = {
@@ -135,7 +135,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "manage_master_user_password": bool(item.get("MasterUserSecret")),
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
         "multi_az": item.get("MultiAZ", False),
-        "publicly_accessible": item["PubliclyAccessible"],
+        "publicly_accessible": flag(item, "PubliclyAccessible"),
         "db_subnet_group": context.named("db_subnet_group", group) if group else None,
         "vpc_security_groups": SecurityGroups(map(context.address, live_groups)),
         "backup_retention_period": item["BackupRetentionPeriod"],
@@ -161,7 +161,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
     """The groups that filter its packets now: one that RDS is removing still does."""
-    groups = (one for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "adding")
+    groups = (one for one in listed(item, "VpcSecurityGroups") if one.get("Status") != "adding")
     return frozenset(context.address(one["VpcSecurityGroupId"]) for one in groups)
 
 

@@ -22,6 +22,7 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
+from reconciler.aws.shapes import listed
 from reconciler.kinds.security_group.imported import IMPORT
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
@@ -170,8 +171,8 @@ def misnamed(address: Address, item: Item) -> str:
 def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, None]:
     account = context.read.document.scope.account_id
     spec = SecurityGroup(
-        ingress=Ingress(rules_of(item.get("IpPermissions", []), account, context.names)),
-        egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, context.names)),
+        ingress=Ingress(rules_of(listed(item, "IpPermissions"), account, context.names)),
+        egress=Egress(rules_of(listed(item, "IpPermissionsEgress"), account, context.names)),
         tags=tags_of(item),
     )
     return Observed(item["GroupId"], spec.but(description=item["Description"]), None)
