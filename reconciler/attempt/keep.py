@@ -132,7 +132,7 @@ def _under_lease(
     """The attempt itself, and the record to store."""
     began = dependencies.now()
     result, record = _select_and_run(lease, blank, dependencies, request)
-    if result.ending is Ending.DELETED and _unknown_document(lease.record):
+    if result.ending is Ending.UNKNOWN:
         return result, record  # it is stored as deleted, or the next sweep would look for it
     if not request.write:
         return result, lease.record  # a plan stores nothing, and sends no alert
@@ -170,12 +170,8 @@ def _select_and_run(
     if selection.held or not request.write:
         blank = replace(blank, change=selection.change, held=selection.held)
     if selection.deleted:
-        problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
-        if _unknown_document(record):
-            problem = "there is no such object, and none is remembered: check the name"
-        return replace(blank, ending=Ending.DELETED, problem=problem), replace(
-            record, deleted=True, accepted=selection.accepted
-        )
+        record, known = replace(record, deleted=True, accepted=selection.accepted), not _unknown_document(record)
+        return replace(blank, **_DELETED if known else _UNKNOWN), record
     record = replace(record, deleted=False)
     if selection.document is None:
         return replace(blank, ending=Ending.REFUSED, problem=selection.refusal or _held(selection)), record
@@ -193,6 +189,17 @@ def _select_and_run(
     except StalePlanError as error:
         problem = f"{error}; nothing was changed: request the plan again and review it"
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
+
+
+_DELETED: Mapping[str, Any] = {
+    "ending": Ending.DELETED,
+    "problem": "its object is deleted: nothing is enforced any more, and nothing is undone",
+}
+_UNKNOWN: Mapping[str, Any] = {
+    "ending": Ending.UNKNOWN,
+    "problem": "unknown: there is no such object, and nothing is remembered of one; write the name of the object, "
+    "without .json, which is the name in the document too",
+}
 
 
 def _unknown_document(record: DocumentRecord) -> bool:

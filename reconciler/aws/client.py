@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from reconciler.model import Operation
     from reconciler.model.kind import Read
 
-_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError, LookupError)
 """Everything botocore raises for a call. `ResponseParserError`, for an answer that is cut short or not XML, is not a
-`BotoCoreError`.
+`BotoCoreError`, nor is the `KeyError` for XML that is not AWS's.
 """
 
 READ_ATTEMPTS = 4
@@ -58,7 +58,7 @@ class AwsError(Exception):
         super().__init__(f"{operation}: {code}: {message}")
         self.operation, self.code, self.message = operation, code, message
         self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        self.verdict: Verdict = verdict(code, status)
+        self.verdict: Verdict = verdict(code, status, message)
 
     @property
     def cause(self) -> Cause:
@@ -121,13 +121,13 @@ class Aws:
                 )
                 for page in pages:
                     self._count_read()
-                    items.extend(page.get(read.result, ()))
+                    items.extend(_part(page, read.result, read.operation))
             else:
                 self._count_read()
                 answer = getattr(client, xform_name(read.operation))(**params)
                 value: Any = answer
                 for step in read.result.split("."):
-                    value = value[step]
+                    value = _part(value, step, read.operation)
                 items = value if isinstance(value, list) else [value]
         except _FAILURES as error:
             failure = _failure(read.operation, error)
@@ -185,6 +185,15 @@ class Aws:
             return self._clients[service, attempts]
 
 
+def _part(answer: Any, name: str, operation: str) -> Any:
+    """A part of an answer. AWS sends an empty list as such, so an answer without the part is not one of AWS: a proxy
+    or a login page that says 200, and never "there is none".
+    """
+    if not isinstance(answer, dict) or name not in answer:
+        raise AwsError(operation, LOST, f"the answer has no {name}, so it is not one of AWS", 503)
+    return answer[name]
+
+
 def _failure(operation: str, error: Exception) -> AwsError:
     if isinstance(error, ClientError):
         answer = error.response.get("Error", {})
@@ -192,6 +201,6 @@ def _failure(operation: str, error: Exception) -> AwsError:
         return AwsError(operation, answer.get("Code", "Unknown"), answer.get("Message", ""), status)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)):
         return AwsError(operation, NO_CREDENTIALS, str(error))
-    if isinstance(error, (HTTPClientError, NotConnectedError, ResponseParserError)):
+    if isinstance(error, (HTTPClientError, NotConnectedError, ResponseParserError, LookupError)):
         return AwsError(operation, LOST, str(error), 503)
     return AwsError(operation, type(error).__name__, str(error))

@@ -135,7 +135,7 @@ def rules_of(
         for one in permission.get("Ipv6Ranges", ()):
             rules[_network_rule(*traffic, one["CidrIpv6"])] = one.get("Description", "")
         for one in permission.get("PrefixListIds", ()):
-            rules[rule_key(*traffic_of(*traffic), text(one, "PrefixListId", "pl-"))] = one.get("Description", "")
+            rules[rule_key(*traffic_of(*traffic), text(one, "PrefixListId"))] = one.get("Description", "")
         for one in permission.get("UserIdGroupPairs", ()):
             peer = _group_peer(one, account, names)
             rules[rule_key(*traffic_of(*traffic), peer)] = one.get("Description", "")

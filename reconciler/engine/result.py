@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
@@ -87,6 +87,15 @@ class Orphaned(NamedTuple):
         return self.cause.message if self.cause else ""
 
 
+class PendingChange(NamedTuple):
+    """A change that AWS has accepted and not applied yet: what is in force, and what will be."""
+
+    address: Address
+    field: str
+    now: Any
+    accepted: Any
+
+
 @dataclass(frozen=True)
 class Report:
     """Everything about one run; `seconds` of wall time, `reads` and `writes` in calls.
@@ -96,7 +105,7 @@ class Report:
     it; what it created may also be not visible yet. `found_by` says by what each was found. `untagged` are the
     addresses without this document's tags where these are not set: in mode report, and where the document says so;
     `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
-    next run what this one held. `intents` is None if the document has none.
+    next run what this one held. `intents` is None if the document has none. `pending` is from the last look.
     """
 
     document: Document
@@ -123,6 +132,7 @@ class Report:
     release: str = ""
     intents: JudgedIntents | None = None
     openings: tuple[FlowChange, ...] = ()
+    pending: tuple[PendingChange, ...] = ()
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
@@ -221,6 +231,7 @@ def judge(
         tagless=tuple(at for at, seen in trace.first.snapshot.resources.items() if seen.spec.tags is None),
         release=_release(trace),
         intents=None if isinstance(intents, Finding) else intents,
+        pending=tuple(_pending(trace.last.snapshot)),
     )
 
 
@@ -228,6 +239,12 @@ def _of_intents(intents: JudgedIntents | Finding | None) -> tuple[Finding, ...]:
     if isinstance(intents, Finding):
         return (intents,)
     return intents.findings if intents else ()
+
+
+def _pending(snapshot: Snapshot) -> Iterator[PendingChange]:
+    for address, seen in snapshot.resources.items():
+        for name, now in seen.in_force.items():
+            yield PendingChange(address, name, now, getattr(seen.spec, name))
 
 
 def _release(trace: RunTrace) -> str:

@@ -73,6 +73,8 @@ class Reason(StrEnum):
     CREATED_BY_AWS = "created_by_aws"
     QUOTA = "quota"
     NO_SAFE_ORDER = "no_safe_order"
+    BROKEN = "broken"
+    """AWS says that it does not work, and only a person can mend that."""
     PENDING_CHANGE = "pending_change"
     """It would carry out somebody else's pending change."""
 

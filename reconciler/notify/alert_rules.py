@@ -232,7 +232,9 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
             parts.setdefault((drift.address, drift.field), []).append((_member(drift), _weight(drift, report)))
     for finding in report.findings:
         if id(finding) not in taken and finding.outcome is not Outcome.IN_SYNC:
-            weight = Exposure(_SEVERITIES.get(finding.outcome, Severity.LOW), _sentence(finding.cause.message))
+            broken = finding.cause.reason is Reason.BROKEN
+            severity = Severity.HIGH if broken else _SEVERITIES.get(finding.outcome, Severity.LOW)
+            weight = Exposure(severity, _sentence(finding.cause.message))
             parts.setdefault((finding.address, finding.field), []).append((_found(finding, alone=True), weight))
     for orphaned in going:
         action = orphaned.action

@@ -29,6 +29,8 @@ class Ending(StrEnum):
     """No version of the document may be enforced, or the manual request was refused."""
     DELETED = "deleted"
     """The document's object is deleted: nothing is enforced any more, nothing is undone."""
+    UNKNOWN = "unknown"
+    """There is no such object, and nothing is remembered of one: the name is wrong, or no run ever saw it."""
     UNOBSERVABLE = "unobservable"
     """Nothing could be read, so nothing was changed."""
 

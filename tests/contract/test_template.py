@@ -30,7 +30,15 @@ FULL = {"Prune": "true", "CreateDatabases": "true"}
 
 
 def stack(name: str = MAIN, **parameters: str) -> Stack:
-    return Stack(template(name), **(GIVEN | parameters if name == TARGET else parameters))
+    """The template for these parameters, in mode correct if they do not say another."""
+    return Stack(template(name), **({"Mode": "correct"} | (GIVEN if name == TARGET else {}) | parameters))
+
+
+def test_who_answers_every_question_of_the_deployment_with_enter_gets_a_deployment_that_only_reports() -> None:
+    worked = Stack(template(MAIN))
+    assert worked.holds("Corrects") is False
+    of_all = worked.worked_out(template(MAIN)["Globals"])["Function"]
+    assert of_all["Environment"]["Variables"]["SETPOINT_MODE"] == "report"
 
 
 # ------------------------------------------------------------------------------- what the registry says, word for word

@@ -80,7 +80,9 @@ class Deployed:
         return {name for name, physical in self.ids.items() if physical in arns}
 
 
-def deploy(source: dict[str, Any], name: str = "setpoint", **parameters: str) -> Deployed:
+def deploy(source: dict[str, Any], name: str = "setpoint", Mode: str = "correct", **others: str) -> Deployed:  # noqa: N803
+    """The stack deployed with these parameters, in mode correct if they do not say another."""
+    parameters = {"Mode": Mode, **others}
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_stack(
         StackName=name,

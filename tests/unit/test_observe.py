@@ -6,11 +6,12 @@ import json
 import threading
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from desired_state.database import DbInstance
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import AwsError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.aws.client import Aws
 
 DOCUMENT = of_groups(DBSG={"ingress": []}, TestServerSG={"ingress": []})
-ALL = 9
+ALL = 8
 WIDE = 8
 """Seconds after which a test that waits for another thread gives up."""
 
@@ -92,19 +93,24 @@ def test_everything_declared_is_found_with_its_ids() -> None:
 
 
 def test_each_read_is_made_once_although_kinds_share_some() -> None:
+    """Two kinds ask for DB instances; without either of them, nothing is asked of RDS."""
     aws = Shown()
     aws.look()
     assert set(Counter(aws.asked).values()) == {1}
-    assert [one.operation for one in aws.asked].count("DescribeDBInstances") == 1
+    assert {one.service for one in aws.asked} == {"ec2"}
+    database = DbInstance(port=5432)
+    aws = Shown()
+    aws.look(replace(DOCUMENT, resources=DOCUMENT.resources | {Address("db_instance/orders"): database}))
+    asked = [one.operation for one in aws.asked].count("DescribeDBInstances")
+    assert (asked, aws.pauses) == (2, 1), "once in each look"
 
 
 def test_the_reads_of_all_kinds_are_made_at_once() -> None:
-    aws = Shown(barrier=threading.Barrier(8))
+    aws = Shown(barrier=threading.Barrier(7))
     aws.look(DOCUMENT)
     operations = [one.operation for one in aws.asked]
     assert operations[0] == "DescribeVpcs"
     assert sorted(operations[1:]) == [
-        "DescribeDBInstances",
         "DescribeInternetGateways",
         "DescribeNetworkAcls",
         "DescribeRouteTables",
@@ -313,9 +319,9 @@ def test_the_second_look_asks_only_the_kinds_of_which_something_is_missing() -> 
 
 
 def wave(vpc_id: str) -> list[str]:
-    """The nine reads of a calm run, as (operation, the VPC it asks about)."""
+    """The eight reads of a calm run without databases, as (operation, the VPC it asks about)."""
     here = f'"{vpc_id}"'
-    whole = ["DescribeDBInstances", "DescribeVpcs"]
+    whole = ["DescribeVpcs"]
     about = [
         "InternetGateways",
         "NetworkAcls",
@@ -335,8 +341,8 @@ def asked_about(aws: Shown, *ids: str) -> list[str]:
     )
 
 
-def test_with_a_hint_the_nine_reads_of_a_calm_look_are_one_wave() -> None:
-    """No read is answered before all nine were asked for."""
+def test_with_a_hint_the_reads_of_a_calm_look_are_one_wave() -> None:
+    """No read is answered before all of them were asked for."""
     aws = Shown(barrier=threading.Barrier(ALL))
     assert names(aws.look(hint="vpc-1")) == {"vpc/MyVPC", "security_group/DBSG", "security_group/TestServerSG"}
     assert asked_about(aws, "vpc-1") == wave("vpc-1")

@@ -21,8 +21,8 @@ from reconciler.kinds.db_instance.settings import (
     cancels,
     cost_of,
     impossible,
+    not_now,
     only_these,
-    optimizing,
 )
 from reconciler.model import (
     ABSENT,
@@ -79,9 +79,8 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
             continue
         if problem := impossible(one, have):
             yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
-        elif optimizing(one, have):
-            cause = Cause(Reason.NOT_READY, f"RDS is changing its storage: its status is {have.facts.status}")
-            yield Finding(address, Outcome.WAITING, cause, one.field)
+        elif problem := not_now(one, have):
+            yield Finding(address, Outcome.WAITING, Cause(Reason.NOT_READY, problem), one.field)
         else:
             changed.setdefault(cost_of(one, have), []).append(one)
     if free := changed.get("none"):

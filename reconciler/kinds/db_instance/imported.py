@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from desired_state.database import DbInstance
-from desired_state.versions import declarable
+from reconciler.aws.rds import INSTANCES
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
 from reconciler.model.kind import Import, Item
 
@@ -40,7 +40,6 @@ def said(seen: Live) -> DbInstance:
         "max_allocated_storage": spec.max_allocated_storage in {seen.facts.now["allocated_storage"], None},
         "db_name": not spec.db_name,
         "manage_master_user_password": not spec.manage_master_user_password,
-        "engine_version": not declarable(str(spec.engine_version)),
     }
     return spec.but(**{field: None for field, is_unset in unset.items() if is_unset})
 
@@ -71,4 +70,6 @@ def remarks(item: Item, seen: Live) -> Iterator[str]:
         yield "RDS is still creating it: import again afterwards, with --into"
 
 
-IMPORT = Import(name=name, declined=declined, said=said, unsaid=unsaid, remarks=remarks)
+IMPORT = Import(
+    reads=lambda context: (INSTANCES,), name=name, declined=declined, said=said, unsaid=unsaid, remarks=remarks
+)

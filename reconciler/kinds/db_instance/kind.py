@@ -8,17 +8,17 @@ from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
-from reconciler.aws.rds import ADD_TAGS, INSTANCES, instances, tags_of
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, concerned, instances, tags_of
 from reconciler.aws.shapes import flag, listed, text
 from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
-    READY,
     SETTINGS,
     Facts,
     Live,
 )
+from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,
@@ -83,7 +83,8 @@ _NEEDED_TO_CREATE = (
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
-    yield INSTANCES
+    if concerned(context.document):
+        yield INSTANCES
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
@@ -156,7 +157,11 @@ def observed(item: Item, context: ObserveContext) -> Live:
     status = str(item.get("DBInstanceStatus", "available"))
     facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id, _groups_in_force(item, context))
     shown = "" if status in READY else status
-    return Observed(item["DBInstanceIdentifier"], spec, facts, shown, creating=status == "creating")
+    name = str(item["DBInstanceIdentifier"])
+    said = condition(status, name)
+    conditions = (said,) if said else ()
+    in_force = {field: now[field] for field, value in pending.items() if now[field] != value}
+    return Observed(name, spec, facts, shown, creating=status == "creating", conditions=conditions, in_force=in_force)
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:

@@ -70,7 +70,6 @@ SETTINGS: Mapping[str, Setting] = {
 IMMUTABLE = frozenset({"engine", "storage_encrypted", "db_name", "master_username", "db_subnet_group"})
 """`db_subnet_group`: RDS refuses to move an instance to another group of the same VPC."""
 
-READY = frozenset({"available", "storage-optimization", "storage-full"})
 _STORAGE = frozenset({"allocated_storage", "storage_type"})
 
 
@@ -99,11 +98,6 @@ def takes_back(one: Difference, have: Live) -> bool:
     return SETTINGS[one.field].pending in have.facts.pending and (one.want == now or runs)
 
 
-def _storage_ready(one: Difference, have: Live) -> bool:
-    """Full storage can grow; storage that is being optimized cannot change at all (RDS user guide, Storage)."""
-    return have.facts.status == "storage-full" and one.field == "allocated_storage"
-
-
 def cost_of(one: Difference, have: Live) -> str:
     """The cost of this change, as in `Setting.cost`."""
     if takes_back(one, have):
@@ -125,6 +119,13 @@ def cancels(differences: Iterable[Difference], have: Live) -> bool:
     return any(SETTINGS[one.field].pending in have.facts.pending for one in differences)
 
 
-def optimizing(one: Difference, have: Live) -> bool:
-    """Whether RDS would refuse the change while it optimizes the storage."""
-    return have.facts.status != "available" and one.field in _STORAGE and not _storage_ready(one, have)
+def not_now(one: Difference, have: Live) -> str:
+    """Why RDS would refuse the change for now; empty if it would not. Full storage can only grow, and storage that is
+    being optimized cannot change at all (RDS user guide, Storage).
+    """
+    storage = one.field in _STORAGE
+    if have.facts.status == "storage-optimization" and storage:
+        return "RDS is changing its storage: its status is storage-optimization"
+    if have.facts.status == "storage-full" and not storage and one.field != "max_allocated_storage":
+        return "RDS takes nothing but more storage: its status is storage-full"
+    return ""
