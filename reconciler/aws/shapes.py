@@ -49,3 +49,13 @@ def number(item: Item, name: str, least: int, most: int) -> int:
     if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
         raise ValueError(f"{name} is {found!r}, which is no number from {least} to {most}")
     return found
+
+
+def legible_tags(item: Item) -> Mapping[str, str]:
+    """The tags of an item, as far as they can be understood: for whoever asks about another item, or what this one says
+    that cannot be understood otherwise.
+    """
+    found = item.get("Tags") or item.get("TagList")
+    tags = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    both = ((one.get("Key"), one.get("Value")) for one in tags)
+    return {key: value for key, value in both if isinstance(key, str) and isinstance(value, str)}

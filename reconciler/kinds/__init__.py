@@ -49,7 +49,8 @@ def ranked() -> tuple[str, ...]:
 
 def declared_effects(address: Address, resource: Resource) -> Iterable[Effect]:
     """What a resource adds to the network's table by its model alone, whatever is live."""
-    return REGISTRY[address.kind].traffic.effects(address, resource, None)
+    with about(address, Stage.JUDGING):
+        return tuple(REGISTRY[address.kind].traffic.effects(address, resource, None))
 
 
 def live_network(snapshot: Snapshot) -> Network:

@@ -7,12 +7,13 @@ say nothing, it may be any that was not found, so none of these is created.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
+from reconciler.aws.shapes import legible_tags
 from reconciler.engine.identity.live import Identified
 from reconciler.model import CERTAIN, DOCUMENT_TAG, NAME_TAG, Cause, Evidence, Reason
 from reconciler.model.guard import Stage, fault, logged, said
@@ -103,14 +104,14 @@ class Blame:
             cause = Cause(Reason.UNREADABLE, f"{aws_id} has a value that Setpoint does not support: {said(error)}")
             logged(error, aws_id, Stage.IDENTIFYING)
             found.aliens[aws_id] = cause
-            at = self._says(item, aws_id, found)
+            at, sure = self._says(item, aws_id)
             may_be = self._open(found) if at is None else [at] if at and self._may_be(at, found) else []
             for one in may_be:
                 found.unmatch(one)
                 told = cause.message if one == at else f"{cause.message}; it may be this one"
                 found.faults[one] = replace(cause, message=told)
                 found.candidates[aws_id] = one
-                if one == at:
+                if one == at and sure:
                     found.placed[aws_id] = one
 
     def _tagged(self) -> Iterator[tuple[str, Address]]:
@@ -131,9 +132,9 @@ class Blame:
         match = found.matched.get(at)
         return at not in found.problems and at not in found.faults and (not match or match.found.by not in CERTAIN)
 
-    def _says(self, item: Item, aws_id: str, found: Identified) -> Address | None:
+    def _says(self, item: Item, aws_id: str) -> tuple[Address | None, bool]:
         """The address that its id, its key or its tags say it is; None if they say nothing, and an empty one if it is
-        somebody else's.
+        somebody else's. And whether that is sure: tags are not where something else could have decided before them.
         """
         document, rules = self._seen.read.document, self._kind.identify
         ids = {aws_id, _asked(lambda: rules.resource_id(item), "")}
@@ -142,21 +143,25 @@ class Blame:
         if self._kind.name == document.vpc.kind and document.scope.vpc_id:
             said_by_people[document.scope.vpc_id] = document.vpc
         if named := next((said_by_people[one] for one in ids if one in said_by_people), None):
-            return named
+            return named, True
         key = _asked(lambda: rules.live_key(item, self._seen.read), None)
         keyed = {
             at
             for at, one in self._seen.read.declared.items()
-            if key is not None and any(key == rules.key(name, one) for name in {at.name, *one.formerly})
+            if key is not None and any(key == self._key(name, one) for name in {at.name, *one.formerly})
         }
         tags = self._tags(item)
         if tags.get(DOCUMENT_TAG) and not self._ours(tags):
-            return keyed.pop() if keyed else Address("")
+            return (keyed.pop() if keyed else Address("")), True
         names = {name: at for at, one in self._seen.read.declared.items() for name in {at.name, *one.formerly}}
         tagged = names.get(tags.get(NAME_TAG, "")) if self._ours(tags) else None
-        if keyed and not (tagged and Evidence.TAGS in rules.order(self._seen.read.declared[tagged])[:1]):
-            return keyed.pop()
-        return tagged if tagged and (not keyed or found.open(tagged)) else None
+        by_tags = tagged is not None and Evidence.TAGS in rules.order(self._seen.read.declared[tagged])[:1]
+        if keyed and not by_tags:
+            return keyed.pop(), True
+        return tagged, by_tags
+
+    def _key(self, name: str, resource: Resource) -> Hashable:
+        return _asked(lambda: self._kind.identify.key(name, resource), None)
 
     def _ours(self, tags: Mapping[str, str]) -> bool:
         document = self._seen.read.document
@@ -166,13 +171,7 @@ class Blame:
         """Its tags, as far as they can be understood."""
         none: Mapping[str, str] = {}
         whole = _asked(lambda: self._kind.observe.tags(item) or none, none)
-        return whole or _asked(lambda: dict(_legible(item)), none)
-
-
-def _legible(item: Item) -> Iterator[tuple[str, str]]:
-    for one in item.get("Tags") or item.get("TagList") or ():
-        if isinstance(one, dict) and isinstance(one.get("Key"), str) and isinstance(one.get("Value"), str):
-            yield one["Key"], one["Value"]
+        return whole or _asked(lambda: legible_tags(item), none)
 
 
 def _asked[T](ask: Callable[[], T], otherwise: T) -> T:

@@ -15,7 +15,7 @@ from desired_state.network import NetworkAcl
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.rules import EgressEntries, IngressEntries
 from reconciler.aws.ec2 import CREATE_TAGS, by_id, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
-from reconciler.aws.shapes import flag, listed, number, text
+from reconciler.aws.shapes import flag, legible_tags, listed, number, text
 from reconciler.kinds.network_acl.calls import (
     ASSOCIATION,
     CREATE,
@@ -133,7 +133,7 @@ def _temporary(item: Item, context: ObserveContext) -> NetworkAcl | None:
     """The temporary ACL for this one that a stopped run left."""
     tags = {DOCUMENT_TAG: context.read.document.name, TEMPORARY_TAG: context.address(item["NetworkAclId"]).name}
     for one in context.answers.get(_acls(context.read), ()):
-        if one is not item and tags.items() <= tags_of(one).items():
+        if one is not item and tags.items() <= legible_tags(one).items():
             return _spec(one, context)
     return None
 
