@@ -61,6 +61,7 @@ class Deployment(BaseModel):
     )
     external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the roles' external id")
     own_roles: Annotated[_Roles, Field(min_length=1)] = Field(description=_ROLES)
+    stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 
 
