@@ -125,7 +125,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "iam-db-auth-error. []: none.",
         "monitoring_interval": "Seconds between two figures of Enhanced Monitoring; 0: off. Needs monitoring_role.",
         "monitoring_role": "The ARN of the role that RDS writes the figures with.",
-        "performance_insights_enabled": "Whether RDS records what the database spends its time on. It is never switched off.",
+        "performance_insights_enabled": "Whether RDS records what its time is spent on. It is never switched off.",
         "performance_insights_retention_period": "Days that its figures are kept: 7, or 31 times a number of months.",
         "performance_insights_kms_key": "The ARN of the KMS key of its figures. It cannot be changed.",
         "ca_certificate_identifier": "The certificate authority of its certificate, such as rds-ca-rsa2048-g1.",

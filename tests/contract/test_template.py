@@ -291,12 +291,11 @@ def test_the_queue_waits_for_the_worker_and_gathers_a_burst() -> None:
     worked = stack(BatchingWindow="30")
     queue, worker = worked.resources["Queue"]["Properties"], worked.resources["WorkerFunction"]["Properties"]
     (mapping,) = worked.of_type("AWS::Lambda::EventSourceMapping").values()
-    longest = template(MAIN)["Parameters"]["BatchingWindow"]["MaxValue"]
-    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"] + longest
+    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "DeadLetters.Arn", "maxReceiveCount": 5}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert 10 < mapping["BatchSize"] <= 100
-    assert int(mapping["MaximumBatchingWindowInSeconds"]) == 30
+    assert mapping["BatchSize"] == 1
+    assert int(queue["DelaySeconds"]) == 30
     assert template(MAIN)["Parameters"]["WorkerConcurrency"]["MinValue"] == 2
 
 
