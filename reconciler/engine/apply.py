@@ -9,10 +9,13 @@ one by one. Errors are classified by `aws/errors.py`; whether a difference is co
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count, islice
 from types import MappingProxyType
 from typing import Any
 
@@ -119,6 +122,19 @@ def _skipped(action: Action, unmet: list[ActionResult], spoiled: Container[Addre
 
 
 _UNEVEN = ", because not everything before it was done, or is in force yet"
+
+
+TOKENS = 8
+USED_TOKEN = "IdempotentParameterMismatch"  # noqa: S105 (an error code)
+
+
+def tokens_of(document: Document, action: Action) -> Iterator[str]:
+    """The ClientTokens of a call, always the same for a document, a revision of it and an address: at most 64 ASCII
+    characters (EC2 developer guide, Ensuring idempotency).
+    """
+    for number in count():
+        text = json.dumps([document.scope.account_id, document.name, document.revision, action.address, number])
+        yield hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Progress:
@@ -336,7 +352,7 @@ class _Writer:
     def _call(self, action: Action) -> None:
         self._sent = False
         params = self._resolved(action.params)
-        answer = self._patiently(action, params)
+        answer = self._once(action, params)
         if action.gives and action.operation.yields:
             value: Any = answer
             for step in action.operation.yields.split("."):
@@ -346,6 +362,23 @@ class _Writer:
             self._handles[action.gives] = value
             if action.operation.phase is Phase.CREATE:
                 self._created.add(action.gives)
+
+    def _once(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer of a call that makes the same thing however often it is sent, if AWS takes a token for that. A
+        token whose thing was deleted since, or was made in another VPC, is refused: then the next one is taken.
+        """
+        tokens = (
+            list(islice(tokens_of(self._document, action), TOKENS))
+            if action.operation.takes_token and action.gives and not action.gives.handle
+            else []
+        )
+        for token in tokens:
+            try:
+                return self._patiently(action, {**params, "ClientToken": token})
+            except AwsError as error:
+                if error.code != USED_TOKEN:
+                    raise
+        return self._patiently(action, params)
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer. A call that names a new resource is retried while AWS does not find it; no other call is."""

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.engine.identity import Identified
+from reconciler.engine.identity import Identified, messages
 from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
 from reconciler.model.guard import said
 from reconciler.model.kind import Item, Kind, ObserveContext
@@ -80,7 +80,7 @@ class Seen:
         self._neighbours.add_unknown(kind, broken)
         for item in items if kind.after else ():
             if kind.observe.id(item) not in taken:
-                self._unmanaged.append(_unmanaged(kind, item, known))
+                self._unmanaged.append(_unmanaged(kind, item, known, context))
                 if self._unmanaged[-1].owned:
                     self._handles.setdefault(Ref(self._unmanaged[-1].address), kind.observe.id(item))
         for aws_id, cause in broken.items() if kind.after else ():
@@ -168,11 +168,15 @@ class _Neighbours(Mapping[tuple[str, str], Observed | None]):
         return len(self._items.keys() | self._seen.keys())
 
 
-def _unmanaged(kind: Kind, item: Item, known: Identified) -> Unmanaged:
+def _unmanaged(kind: Kind, item: Item, known: Identified, context: ObserveContext) -> Unmanaged:
     aws_id, tags = kind.observe.id(item), kind.observe.tags(item) or {}
-    owned = aws_id in known.owned
+    owned, spare = aws_id in known.owned, aws_id in known.spares
     remark = known.foreign.get(aws_id, "")
     if aws_id in known.copies:
         remark = f"it carries the tags of {known.copies[aws_id]} and is not it: take them off"
-    name = tags[NAME_TAG] if owned else kind.observe.label(item) or aws_id
-    return Unmanaged(Address.of(kind.name, name), aws_id, owned, remark)
+    if spare:
+        mend = messages.delete(kind, context.read.document, aws_id)
+        remark += f", or delete it, since nothing uses it: {mend}"
+    # The name of a spare one is that of the resource which it is not.
+    name = tags[NAME_TAG] if owned else aws_id if spare else kind.observe.label(item) or aws_id
+    return Unmanaged(Address.of(kind.name, name), aws_id, owned or spare, remark)

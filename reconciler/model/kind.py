@@ -223,7 +223,9 @@ class Identify[R: Resource = Any]:
     - `name`: the name in AWS, which never changes, if the kind has one; `owner`: the account's id, empty: not shown;
     - `resource_id`: the id that AWS never gives to another resource, if that is not `Observe.id`;
     - `misnamed`: why an item with the resource's tags is not it, if the kind has a key that decides;
-    - `rival`: why a resource is not created beside this item; empty: it may be.
+    - `rival`: why a resource is not created beside this item; empty: it may be;
+    - `spare`: whether nothing uses an item, so that of two with the same tags it is the one too many; `deleted_by`: the
+      call of the AWS CLI that deletes one, up to its id.
     """
 
     noun: str
@@ -247,6 +249,8 @@ class Identify[R: Resource = Any]:
     resource_id: Callable[[Item], str] = lambda item: ""
     misnamed: Callable[[Address, Item], str] = lambda address, item: ""
     rival: Callable[[Address, R, Item], str] = lambda address, resource, item: ""
+    spare: Callable[[Item], bool] = lambda item: False
+    deleted_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -142,12 +142,26 @@ def _by_strong(evidence: Evidence, address: Address, lives: Lives, found: Identi
     else:
         alike = [one for one in lives.with_key(address) if not one.foreign]
     alike = [one for one in alike if one.id not in found.taken]
+    if evidence is Evidence.TAGS and len(alike) > 1:
+        alike = _without_spares(address, alike, lives, found)
     if len(alike) > 1:
-        found.refuse(address, messages.several(address, alike), alike)
+        found.refuse(address, messages.several(address, alike, lives), alike)
     elif alike and alike[0].foreign and resource.enforcement != "ignore":
         found.refuse(address, messages.foreign(alike[0], lives), alike, Reason.FOREIGN)
     elif alike:
         _match(address, alike[0], evidence, lives, found)
+
+
+def _without_spares(address: Address, alike: list[Live], lives: Lives, found: Identified) -> list[Live]:
+    """The only one that is in use, if it reads as declared as well as any of them: a run that died after a call, and a
+    next one that did not see what it had made, have made it twice. Tags on several that are in use, or on what reads
+    worse, still decide nothing.
+    """
+    if any(one.foreign for one in alike):
+        return alike
+    apart = {one.id: lives.apart(address, one, lives.rules.content, found) for one in alike}
+    used = [one for one in alike if not lives.rules.spare(one.item)]
+    return used if len(used) == 1 and apart[used[0].id] == min(apart.values()) else alike
 
 
 # Weak evidence.
@@ -200,7 +214,7 @@ def _claim(address: Address, left: list[Live], lives: Lives, found: Identified) 
         message = messages.against(address, lives.label(named[0]), named, seats[0])
         found.refuse(address, message, [*seats, *named])
     elif not seats and len(named) > 1:
-        found.refuse(address, messages.several(address, named), named)
+        found.refuse(address, messages.several(address, named, lives), named)
     elif not seats and named and lives.rules.members and (theirs := lives.called_of_others(address)):
         # Of a VPC its network agrees with its Name; here nothing does.
         found.refuse(address, messages.foreign(theirs[0], lives), [*theirs, *named], Reason.FOREIGN)
@@ -250,5 +264,7 @@ def _rest(lives: Lives, found: Identified) -> None:
     for one in lives.left(found):
         if one.tagged and one.id not in found.candidates:
             found.copies[one.id] = one.tagged
+            if lives.rules.spare(one.item):
+                found.spares.add(one.id)
         elif one.stale and lives.rules.name(one.item) in {"", one.stale}:
             found.owned.add(one.id)

@@ -62,11 +62,12 @@ class Identified:
     """The result for one kind.
 
     `problems` says why an address is neither found nor created, and `candidates` has the ids that may be such an
-    address. `copies` are the ids that have the tags of an address and are not it. `foreign` says of each id of another
-    document or account whose it is. `owned` are this document's, under a name that is declared no more. `taken` has the
-    address of each id that is one. `observed` are the models that were made to know it, so that none is made twice.
-    `faults` says of an address why it could not be looked for, or what may be it and cannot be understood; `aliens`
-    are the ids of all that cannot be, and `placed` those of them that say which address they are.
+    address. `copies` are the ids that have the tags of an address and are not it, `spares` those of them that nothing
+    uses. `foreign` says of each id of another document or account whose it is. `owned` are this document's, under a
+    name that is declared no more. `taken` has the address of each id that is one. `observed` are the models that were
+    made to know it, so that none is made twice. `faults` says of an address why it could not be looked for, or what may
+    be it and cannot be understood; `aliens` are the ids of all that cannot be, and `placed` those of them that say
+    which address they are.
     """
 
     matched: dict[Address, Match] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Identified:
     copies: dict[str, Address] = field(default_factory=dict)
     foreign: dict[str, str] = field(default_factory=dict)
     owned: set[str] = field(default_factory=set)
+    spares: set[str] = field(default_factory=set)
     taken: dict[str, Address] = field(default_factory=dict)
     observed: dict[Address, Observed] = field(default_factory=dict)
     faults: dict[Address, Cause] = field(default_factory=dict)

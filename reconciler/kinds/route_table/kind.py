@@ -87,6 +87,7 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="RouteTable.RouteTableId",
+    takes_token=True,
     iam_resource_types=("route-table", "vpc"),
 )
 CREATE_ROUTE = Operation(
@@ -580,6 +581,8 @@ KIND = Kind(
         order=order,
         key=lambda name, resource: MAIN if resource.main else None,
         live_key=lambda item, context: MAIN if _is_main(item) else None,
+        spare=lambda item: not listed(item, "Associations"),
+        deleted_by="aws ec2 delete-route-table --route-table-id",
         key_text="it is the main table",
         seats=seats,
         seated=lambda resource: resource.subnets or (),
