@@ -124,7 +124,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "enabled_cloudwatch_logs_exports": "All logs that go to CloudWatch Logs: postgresql, upgrade. []: none.",
         "monitoring_interval": "Seconds between two figures of Enhanced Monitoring; 0: off. Needs monitoring_role.",
         "monitoring_role": "The ARN of the role that RDS writes the figures with.",
-        "performance_insights_enabled": "Whether Performance Insights is on.",
+        "performance_insights_enabled": "Whether Performance Insights records what the database waits for.",
         "performance_insights_retention_period": "Days that its figures are kept: 7, or 31 times a number of months.",
         "performance_insights_kms_key": "The KMS key of its figures: its id or ARN. It cannot be changed.",
         "ca_certificate_identifier": "The certificate authority of its certificate, such as rds-ca-rsa2048-g1.",
