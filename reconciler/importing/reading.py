@@ -18,8 +18,10 @@ from reconciler.model.kind import Read
 class RememberedReads:
     """Reads of one account and region, each of which is made once: a second one has the same answer, or fails again.
 
-    `aws` is what `observe` takes.
+    `aws` is what `observe` takes. A person waits for an import as long as its reads take (`patience`).
     """
+
+    patience: float | None = None
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
