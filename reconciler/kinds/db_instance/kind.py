@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
 
 from desired_state.database import DbInstance
 from desired_state.fields import Address
@@ -147,6 +148,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "deletion_protection": item.get("DeletionProtection", False),
         "tags": tags_of(item),
     }
+    _check_switches(now)
     waiting = item.get("PendingModifiedValues") or {}
     pending = {
         field: waiting[one.pending]
@@ -162,6 +164,13 @@ def observed(item: Item, context: ObserveContext) -> Live:
     conditions = (said,) if said else ()
     in_force = {field: now[field] for field, value in pending.items() if now[field] != value}
     return Observed(name, spec, facts, shown, creating=status == "creating", conditions=conditions, in_force=in_force)
+
+
+def _check_switches(now: Mapping[str, Any]) -> None:
+    """Raises ValueError for a setting that is neither on nor off, where it must be one of them."""
+    for name, value in now.items():
+        if bool in get_args(DbInstance.model_fields[name].annotation) and value not in {True, False, None}:
+            raise ValueError(f"{name} is {value!r}, which is neither true nor false")
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
