@@ -16,13 +16,14 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, identities
+from reconciler.attempt import announcement, flapping, identities, rollout, untold
+from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
-from reconciler.engine.gate import seen_holds
+from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.observe import ObserveError
-from reconciler.engine.result import Report
+from reconciler.engine.result import Observation, Report
 from reconciler.engine.run import Environment, Memory, StalePlanError, run
 from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
@@ -93,12 +94,18 @@ class Dependencies:
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
-    """One attempt to keep the document `name`. Raises only for a bug in this program."""
-    blank = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger)
+    """One attempt to keep the document `name`. Never raises: a mistake of this program is told too."""
+    blank, request = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger), request or Request()
+    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
-    except LedgerError as error:
-        return _unobservable(blank, error)
+    except Exception as error:
+        if isinstance(error, LedgerError):
+            result = _unobservable(blank, error)
+        else:
+            log.exception("%s: the lease could not be taken", name)
+            result = broken_off(blank, error)
+        return tell_without_ledger(result, voice) if request.write else result
     if isinstance(lease, LeaseHeld):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
         return replace(blank, ending=Ending.LEASE_HELD, problem=problem, retry_after=retry_delay(trigger, BUSY_AGAIN))
@@ -106,12 +113,25 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        result, updated = _under_lease(lease, blank, dependencies, request or Request())
+        result, updated = _under_lease(lease, blank, dependencies, request)
         return result
+    except Exception as error:
+        log.exception("%s: the run broke off", name)
+        result = broken_off(blank, error)
+        return tell_without_ledger(result, voice) if request.write else result
     finally:
-        # If the run raised, the lease still has the version that it accepted, which must not be forgotten.
-        if problem := lease.release(updated or lease.record):
-            log.warning("%s: the memory of this run could not be stored: %s", name, problem)
+        # If the run died, the lease still has the version that it accepted, which must not be forgotten.
+        _release(lease, updated or lease.record)
+
+
+def _release(lease: Lease, record: DocumentRecord) -> None:
+    try:
+        problem = lease.release(record)
+    except Exception:  # a record that cannot be written: the one before is still there, and the lease runs out
+        log.exception("%s: the memory of this run could not be written", lease.document)
+        return
+    if problem:
+        log.warning("%s: the memory of this run could not be stored: %s", lease.document, problem)
 
 
 def _covered(record: DocumentRecord, trigger: Trigger) -> bool:
@@ -131,25 +151,20 @@ def _under_lease(
 ) -> tuple[AttemptResult, DocumentRecord]:
     """The attempt itself, and the record to store."""
     began = dependencies.now()
-    result, record = _select_and_run(lease, blank, dependencies, request)
+    try:
+        result, record = _select_and_run(lease, blank, dependencies, request)
+    except Exception as error:
+        log.exception("%s: the run broke off", lease.document)
+        result, record = broken_off(blank, error), lease.record
     if result.ending is Ending.UNKNOWN:
         return result, record  # it is stored as deleted, or the next sweep would look for it
     if not request.write:
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began)
-    try:
-        alerts = find_alerts(result)
-        notifications = deduplicate(alerts, record.notified, dependencies.now(), dependencies.repeat, result)
-        sent = dependencies.publisher.send(notifications, result)
-    except Exception:  # what the run did must be stored, even if no alert can be written about it
-        log.exception("%s: no alert could be sent for this run", lease.document)
-        return replace(result, alerts_lost=1), record
-    record = replace(record, notified=notifications.remembered(sent.lost))
-    if result.change and not result.held:
-        record = announcement.announced(record, lease.document, sent.lost)
-    record = announcement.pinned_anew(record)
-    return replace(result, alerts_lost=sent.messages + sent.event), record
+    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
+    # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
+    return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
 
 
 def _select_and_run(
@@ -177,12 +192,12 @@ def _select_and_run(
         return replace(blank, ending=Ending.REFUSED, problem=selection.refusal or _held(selection)), record
     if problem := _unknown(request.only, selection.document):
         return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=selection.refusal), record
-    blank = replace(blank, refusal=selection.refusal, rollout=request.write and selection.accepted != record.accepted)
+    blank = replace(blank, refusal=selection.refusal)
     try:
         before, record = record.accepted, _accepted(lease, record, selection, request)
         if request.write and not selection.held:
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
-            blank = replace(blank, change=change)
+            blank = replace(blank, change=change, rollout=record.rollout is not None)
         return _run(lease, blank, record, selection.document, dependencies, request)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _unobservable(blank, error), replace(record, ids=lease.record.ids)
@@ -228,7 +243,8 @@ def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection,
     if selection.accepted is None or selection.accepted == record.accepted or not request.write:
         return record
     lease.accept(selection.accepted)
-    return replace(record, accepted=lease.record.accepted, announced=lease.record.announced)
+    now = lease.record
+    return replace(record, accepted=now.accepted, announced=now.announced, rollout=now.rollout)
 
 
 def _held(selection: VersionSelection) -> str:
@@ -272,12 +288,23 @@ def _run(
     aws = dependencies.aws_for(document)
     may_start = _Permit(lease, dependencies)
     started = dependencies.now()
+    judge = (
+        rollout.judge_of(blank.document, dependencies.documents, record.rollout, document) if request.write else None
+    )
+
+    def intend(first: Observation, first_gate: Gate) -> None:
+        planned = untold.planned(
+            document, first, first_gate, started, blank.trigger.actors, judge or (lambda one: False)
+        )
+        lease.note((*planned, *record.untold))
+
     memory = Memory(
         vpc_id=record.vpc_id,
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
         forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
+        intend=intend,
     )
     report = run(
         document,
@@ -289,10 +316,13 @@ def _run(
         approved=request.approve,
         memory=memory,
     )
+    blank = replace(blank, own=rollout.own(judge, report))
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report)
     if request.write and drifts:
         drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+    late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
+    drifts = (*drifts, *untold.to_attribute(late, document))
     actors = attribute(
         drifts,
         blank.trigger.actors,
@@ -302,6 +332,7 @@ def _run(
         sleep=dependencies.sleep,
         is_own_call=dependencies.is_own_call,
     )
+    foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
     waiting = bool(report.count(Outcome.WAITING)) and request.write
     retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
     result = replace(
@@ -310,7 +341,7 @@ def _run(
         report=report,
         retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
         actors=actors,
-        exposed={} if blank.rollout else _exposed(report, actors, since, dependencies.now()),
+        exposed={at: one for at, one in _exposed(report, actors, since, dependencies.now()).items() if at in foreign},
         since=_since(blank, report, record, started),
     )
     scope = document.scope
@@ -322,6 +353,7 @@ def _run(
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids=identities.after(memory.ids, report),
+        rollout=rollout.after(record.rollout, judge, report),
     )
     return result, updated
 

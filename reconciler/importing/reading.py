@@ -33,6 +33,11 @@ class RememberedReads:
         """Itself, for those that only read."""
         return cast("Aws", self)
 
+    @property
+    def patience(self) -> float | None:
+        """How long reads may take together, in seconds, as `Aws` says."""
+        return self._aws.patience
+
     def counted(self) -> int:
         """How many calls were sent since this was asked the last time."""
         made, self._counted = self._aws.reads - self._counted, self._aws.reads

@@ -75,7 +75,7 @@ class Remark(NamedTuple):
 
 class Condition(NamedTuple):
     """Something a person should know about a live resource, even if nothing differs: how it counts, and why. `field` is
-    empty if it is about the whole resource.
+    empty if it is about the whole resource, otherwise it counts only if the document has that field.
     """
 
     outcome: Outcome
@@ -91,8 +91,8 @@ class Observed[R: Resource = Any, F = Any]:
     `status` is empty if AWS would accept a change now, otherwise AWS's word for its state. `creating`: it is still
     being created, so nothing may use it yet. `usable`: whether packets pass through it, if it is a route target.
     `conditions` are what a person should know of it as it is. `resource_id` is the id that AWS never gives to another
-    resource, if that is not `id` (a DB instance has both). `in_force` are the values of the fields that AWS has
-    accepted a change of and not applied yet: `spec` has what was accepted.
+    resource, if that is not `id` (a DB instance has both). `in_force` are the values of the fields of which AWS has
+    accepted a change and not applied it yet: `spec` has what was accepted.
     """
 
     id: str

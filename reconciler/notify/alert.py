@@ -35,13 +35,16 @@ class Topic(StrEnum):
     ROLLOUT = "rollout"
     IDENTITY = "identity-changed"
     ADOPTED = "adopted"
+    UNWATCHED = "unwatched"
+    BROKE_OFF = "run-broke-off"
+    MEMORY = "memory"
 
 
 class Member(NamedTuple):
     """One line of an alert; `want` and `have` as a document writes them, None: absent.
 
     `compared` is false if there is no declared value to compare with: then `identity` identifies it from run to run.
-    `outcome` is None if nothing was tried.
+    `outcome` is None if nothing was tried. `late` says why this was not told before (empty: it is news).
     """
 
     what: str
@@ -51,6 +54,7 @@ class Member(NamedTuple):
     have: Any = None
     compared: bool = False
     identity: tuple[Any, ...] = ()
+    late: str = ""
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,8 @@ _REVISIONS = frozenset({Topic.REVISION, Topic.REVISION_HELD, Topic.ROLLOUT})
 
 def _member(one: Member) -> Iterator[str]:
     state = {Outcome.CORRECTED: " (corrected)", None: " (nothing was tried)"}.get(one.outcome, "")
+    if one.late and one.outcome is Outcome.IN_SYNC:
+        state = " (whether it was corrected is not known)"
     yield f"  - {shown(one.what)}{state}"
     if one.compared:
         yield f"      declared: {_written(one.want)}"
@@ -209,6 +211,8 @@ def _uploaded(upload: Upload | None) -> str:
 
 def _done(alert: Alert) -> str:
     """What was done, in counts: the reasons are given with each member."""
+    if alert.settled and any(one.outcome is Outcome.IN_SYNC for one in alert.members):
+        return "not known: look at the network, or at CloudTrail"
     counts = Counter(one.outcome for one in alert.members)
     done = counts.pop(Outcome.CORRECTED, 0)
     if not counts:

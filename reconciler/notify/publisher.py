@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AN_HOUR = timedelta(hours=1)
 ENOUGH = 2
 """Consecutive failures after which no more messages are tried: the run needs the remaining time to finish."""
 
@@ -58,6 +60,15 @@ class Publisher:
     ) -> None:
         self._sns, self._events = sns, events
         self._topic, self._bus, self._form, self._invoke = topic_arn, bus, form, invoke
+        self._told: dict[str, datetime] = {}
+
+    def may_tell(self, what: str, now: datetime) -> bool:
+        """Whether this process has told nobody of `what` for an hour: for what no ledger can remember."""
+        last = self._told.get(what)
+        if last is not None and timedelta(0) <= now - last < AN_HOUR:
+            return False
+        self._told[what] = now
+        return True
 
     def send(self, notifications: Notifications, result: AttemptResult) -> Sent:
         """Sends the event and the messages; failures are logged and returned, never raised."""
@@ -66,7 +77,7 @@ class Publisher:
         failed, in_a_row = 0, 0
         here = origin_of(result, region=self._sns.meta.region_name, invoke=self._invoke)
         for notification in notifications.notifications if self._topic else ():
-            if in_a_row < ENOUGH and self._publish(notification, here):
+            if in_a_row < ENOUGH and self.publish(notification, here):
                 in_a_row = 0
                 continue
             in_a_row += 1
@@ -75,7 +86,10 @@ class Publisher:
             log.error("an alert was lost: %s", safe_text(f"{notification.severity}: {notification.title}"))
         return Sent(frozenset(lost), failed, event_lost)
 
-    def _publish(self, notification: Notification, here: NotificationOrigin) -> bool:
+    def publish(self, notification: Notification, here: NotificationOrigin) -> bool:
+        """Whether one message was sent, or there is no topic."""
+        if not self._topic:
+            return True
         try:
             self._sns.publish(
                 TopicArn=self._topic,

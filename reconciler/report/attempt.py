@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import Address
 from reconciler.engine.result import Report
+from reconciler.ledger.record import Untold
 from reconciler.model.trigger import Actor, Trigger, Upload
 
 if TYPE_CHECKING:
     from reconciler.revision.change import RevisionChange
+
+
+class Late(NamedTuple):
+    """What an earlier run could not tell of. `sure`: it was corrected; otherwise that is not known."""
+
+    untold: Untold
+    sure: bool
 
 
 class Ending(StrEnum):
@@ -46,6 +54,10 @@ class AttemptResult:
 
     `change` is what a new version changes: one that waits for an approval if `held` says what is enforced instead,
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
+
+    `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
+    being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `damaged` are the
+    attributes of the ledger's item that could not be read.
     """
 
     document: str
@@ -65,3 +77,7 @@ class AttemptResult:
     change: RevisionChange | None = None
     held: str = ""
     upload: Upload | None = None
+    late: tuple[Late, ...] = ()
+    own: frozenset[tuple[Address, str, Any]] | None = None
+    bug: str = ""
+    damaged: tuple[str, ...] = ()

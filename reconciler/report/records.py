@@ -60,6 +60,8 @@ UNITS: Mapping[str, str] = {
     "DocumentInvalid": "Count",
     "RunSucceeded": "Count",
     "AlertsLost": "Count",
+    "OldestLookAge": "Seconds",
+    "DocumentsStale": "Count",
 }
 """Every metric there is, with CloudWatch's name of its unit."""
 

@@ -341,9 +341,10 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
     if report.excepted:
         active = (_exception(exception) for _, exception in report.excepted)
         yield ["Active exceptions:", *dict.fromkeys(active)]
-    if report.pending:
-        pending = (f"    {calls.named(report, one.address)} {one.field}: {_in_words(one)}" for one in report.pending)
-        yield ["Accepted by AWS, and not in force yet:", *pending]
+    told = {(drift.address, drift.field) for drift in report.drifts if drift.outcome is not Outcome.CORRECTED}
+    if pending := [one for one in report.pending if (one.address, one.field) not in told]:
+        lines = (f"    {calls.named(report, one.address)} {one.field}: {_in_words(one)}" for one in pending)
+        yield ["Accepted by AWS, and not in force yet:", *lines]
     if ended := expired(report):
         yield ["Expired exceptions:", *(_exception(one) for one in ended)]
     deleted = {one.action.address for one in report.orphaned}

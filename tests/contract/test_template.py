@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import DENIED, DOORS, ApiCall, denied, policies, read_permissions, writes
+from artefact.permissions import DENIED, DOORS, PASS_ROLE, ApiCall, denied, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
@@ -79,7 +79,7 @@ def test_what_may_be_read_is_what_the_registry_reads_and_who_did_it(name: str) -
 
 @BOTH
 def test_what_is_refused_is_the_list_of_what_is_refused(name: str) -> None:
-    assert held(name, "NeverPolicy") == [denied()]
+    assert held(name, "NeverPolicy") == denied()
     assert len(DENIED) == len(set(DENIED))
 
 
@@ -90,7 +90,7 @@ def actions(worked: Stack, role: str, effect: str = "Allow") -> set[str]:
     return {action for one in allowed(worked, role) if one["Effect"] == effect for action in listed(one["Action"])}
 
 
-NETWORK = ("ec2:", "rds:", "kms:DescribeKey", "secretsmanager:")
+NETWORK = ("ec2:", "rds:", "kms:DescribeKey", "secretsmanager:", "iam:PassRole")
 LAMBDAS = {
     "sweep": {"logs:CreateLogStream", "logs:PutLogEvents"},
     "worker": {
@@ -152,7 +152,7 @@ def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, req
 def test_a_role_that_may_correct_is_refused_what_destroys(name: str) -> None:
     worked = stack(name, **FULL)
     for role in set(roles(worked)) - {"SweepRole"}:
-        assert actions(worked, role, "Deny") == set(DENIED)
+        assert actions(worked, role, "Deny") == {*DENIED, PASS_ROLE}
 
 
 @BOTH
@@ -291,12 +291,11 @@ def test_the_queue_waits_for_the_worker_and_gathers_a_burst() -> None:
     worked = stack(BatchingWindow="30")
     queue, worker = worked.resources["Queue"]["Properties"], worked.resources["WorkerFunction"]["Properties"]
     (mapping,) = worked.of_type("AWS::Lambda::EventSourceMapping").values()
-    longest = template(MAIN)["Parameters"]["BatchingWindow"]["MaxValue"]
-    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"] + longest
+    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "DeadLetters.Arn", "maxReceiveCount": 5}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert 10 < mapping["BatchSize"] <= 100
-    assert int(mapping["MaximumBatchingWindowInSeconds"]) == 30
+    assert mapping["BatchSize"] == 1
+    assert int(queue["DelaySeconds"]) == 30
     assert template(MAIN)["Parameters"]["WorkerConcurrency"]["MinValue"] == 2
 
 
@@ -342,6 +341,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Prune="true",
         HoldExposures="false",
         MaxHoldHours="2",
+        QuotaRules="100",
+        QuotaEntries="40",
+        QuotaRoutes="1000",
         AlertRepeatHours="48",
         AlertForm="chat",
         Prefix="a/b/",
@@ -358,6 +360,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         prune=True,
         hold_exposures=False,
         max_hold_hours=2,
+        quota_rules=100,
+        quota_entries=40,
+        quota_routes=1000,
     )
     where = deployment(live(worked))
     assert (where.alert_repeat_hours, where.alert_form, where.prefix, where.event_bus) == (48, "chat", "a/b/", "ops")
@@ -470,7 +475,7 @@ def alarms() -> Mapping[str, dict[str, Any]]:
 
 def test_an_alarm_on_our_metrics_names_one_that_is_written_with_exactly_its_dimension() -> None:
     ours = {one["MetricName"]: one for one in alarms().values() if one["Namespace"] == NAMESPACE}
-    assert ours.keys() == {"RunSucceeded", "Failed", "Blocked", "AlertsLost"}
+    assert ours.keys() == {"RunSucceeded", "DocumentsStale", "Failed", "Blocked", "AlertsLost"}
     assert ours.keys() <= UNITS.keys()
     service = environment(stack())["POWERTOOLS_SERVICE_NAME"]
     assert all(one["Dimensions"] == [{"Name": "service", "Value": service}] for one in ours.values())
@@ -488,6 +493,21 @@ def test_silence_is_an_alarm() -> None:
         1,
         "900",
     )
+
+
+def test_a_document_that_is_not_looked_at_is_an_alarm_and_so_is_a_sweep_that_measures_nothing() -> None:
+    stale = alarms()["StaleAlarm"]
+    assert (stale["MetricName"], stale["Statistic"], stale["TreatMissingData"]) == (
+        "DocumentsStale",
+        "Maximum",
+        "breaching",
+    )
+    assert (stale["ComparisonOperator"], stale["Threshold"], stale["Period"]) == (
+        "GreaterThanOrEqualToThreshold",
+        1,
+        "900",
+    )
+    assert environment(stack(HeartbeatSeconds="900"))["SETPOINT_STALE_SECONDS"] == "900"
 
 
 def test_every_function_and_the_dead_letters_are_watched_and_every_alarm_tells_somebody() -> None:

@@ -108,7 +108,7 @@ def test_downtime_in_the_window_leaves_the_change_pending_and_calls_that_in_sync
     )
     calm(net, policy=WINDOW)
     calm(net)
-    assert report.pending == (PendingChange(DB, "db_instance_class", "db.t3.large", "db.t3.micro"),)
+    assert report.pending == (PendingChange(Address(DB), "db_instance_class", "db.t3.large", "db.t3.micro"),)
     net.lab.maintenance_window()
     assert _instance(net)["DBInstanceClass"] == "db.t3.micro"
     calm(net)
