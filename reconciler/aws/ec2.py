@@ -5,6 +5,7 @@ Raises `ValueError` for what the model cannot express; the resource is then `unr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
@@ -156,6 +157,8 @@ def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
     leave the owner out; then it is the one that the document writes, if it names the group.
     """
     group, owner = text(pair, "GroupId", "sg-"), pair.get("UserId")
+    if owner is not None and not re.fullmatch(r"\d{12}|amazon-[a-z-]+", owner):
+        raise ValueError(f"UserId is {owner!r}, which is no account")
     return spelled_peer(f"{owner}/{group}" if owner else group, account, names)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
+from reconciler.aws.shapes import flag
 from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
 from reconciler.model.exposure import Setting, Severity, of_setting
 from reconciler.model.kind import (
@@ -81,7 +82,7 @@ def observed(item: Item, context: ObserveContext) -> Observed[Subnet, Facts]:
     spec = Subnet(
         cidr_block=network or None,
         availability_zone=item["AvailabilityZone"],
-        map_public_ip_on_launch=item["MapPublicIpOnLaunch"],
+        map_public_ip_on_launch=flag(item, "MapPublicIpOnLaunch"),
         tags=tags_of(item),
     )
     if not network:

@@ -65,6 +65,8 @@ def _means_something(one: Damage) -> bool:
     keys = [key for key in one.path if isinstance(key, str)]
     if not keys or (keys == [keys[-1]] and keys[-1] in IDS):
         return True
+    if "Routes" in keys and keys[-1] == "GatewayId":
+        return True  # a route to something else
     return "Description" in keys[-1] or (keys[-1] == "Value" and isinstance(one.value, str))
 
 
@@ -117,7 +119,8 @@ def test_one_odd_value_costs_at_most_its_resource(world: World, shard: int) -> N
         lost = {one.address for name, one in world.plan.items() if name not in calls}
         assert lost <= _own(at) | ({"*"} if at and at.kind == "vpc" else set()) or at == document().vpc, damage
         if lost:
-            assert {one.address for one in report.findings if one.outcome in NOT_WELL} & _own(at), damage
+            told = {one.address for one in report.findings if one.outcome in NOT_WELL}
+            assert (told | {one.address for one in report.drifts}) & _own(at), damage
         assert text(report)
         assert as_json(report)
 

@@ -134,7 +134,7 @@ class Blame:
 
     def _says(self, item: Item, aws_id: str) -> tuple[Address | None, bool]:
         """The address that its id, its key or its tags say it is; None if they say nothing, and an empty one if it is
-        somebody else's. And whether that is sure: tags are not where something else could have decided before them.
+        somebody else's. And whether that is sure: tags are not of a kind of which they decide nothing.
         """
         document, rules = self._seen.read.document, self._kind.identify
         ids = {aws_id, _asked(lambda: rules.resource_id(item), "")}
@@ -155,10 +155,10 @@ class Blame:
             return (keyed.pop() if keyed else Address("")), True
         names = {name: at for at, one in self._seen.read.declared.items() for name in {at.name, *one.formerly}}
         tagged = names.get(tags.get(NAME_TAG, "")) if self._ours(tags) else None
-        by_tags = tagged is not None and Evidence.TAGS in rules.order(self._seen.read.declared[tagged])[:1]
-        if keyed and not by_tags:
+        order = rules.order(self._seen.read.declared[tagged]) if tagged else ()
+        if keyed and Evidence.TAGS not in order[:1]:
             return keyed.pop(), True
-        return tagged, by_tags
+        return tagged, Evidence.TAGS in order
 
     def _key(self, name: str, resource: Resource) -> Hashable:
         return _asked(lambda: self._kind.identify.key(name, resource), None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from desired_state.database import DbInstance, LogTypes, has_provisioned
 from desired_state.fields import Address
@@ -109,6 +109,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "network_type": item.get("NetworkType"),
         "tags": tags_of(item),
     }
+    _check_switches(now)
     waiting = item.get("PendingModifiedValues") or {}
     pending = {
         field: waiting[one.pending]
@@ -175,6 +176,14 @@ def _kept_by_others(item: Item, deployments: Iterable[Item]) -> Iterator[tuple[s
     if reservation := item.get("DBCapacityReservationIdentifier"):
         message = f"it would lose the reserved capacity {reservation}: change it by hand"
         yield from ((field, message) for field in ("db_instance_class", "multi_az"))
+
+
+def _check_switches(now: Mapping[str, Any]) -> None:
+    """Raises ValueError for a setting that is neither on nor off, where it must be one of them."""
+    for name, value in now.items():
+        switch = bool in get_args(DbInstance.model_fields[name].annotation)
+        if switch and not any(value is one for one in (True, False, None)):
+            raise ValueError(f"{name} is {value!r}, which is neither true nor false")
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:

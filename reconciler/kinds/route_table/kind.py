@@ -32,7 +32,7 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
-from reconciler.aws.shapes import listed, text, word
+from reconciler.aws.shapes import flag, listed, text, word
 from reconciler.kinds.route_table.imported import IMPORT
 from reconciler.kinds.route_table.lost_routes import lost_routes, others_on_main
 from reconciler.kinds.route_table.route_steps import overlap, route_order, sent_right
@@ -163,7 +163,7 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 
 def _is_main(item: Item) -> bool:
-    return any(one.get("Main") for one in listed(item, "Associations"))
+    return any("Main" in one and flag(one, "Main") for one in listed(item, "Associations"))
 
 
 def order(resource: RouteTable) -> tuple[Evidence, ...]:
