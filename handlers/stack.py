@@ -134,7 +134,7 @@ class Stack:
             ledger=self.ledger,
             documents=self.documents,
             publisher=self.publisher,
-            aws_for=self.aws_for,
+            aws_for=lambda document: self._bounded(document, invocation),
             scope_problem=self.scope_problem,
             is_own_call=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
             policy=self._policy,
@@ -169,6 +169,12 @@ class Stack:
         while len(self._assumed) >= ACCOUNTS:
             del self._assumed[next(iter(self._assumed))]  # the least recently used
         self._assumed[account] = (aws, until)
+        return aws
+
+    def _bounded(self, document: Document, invocation: Invocation) -> Aws:
+        """The AWS of a document's account, whose reads end before the invocation does. Raises `Unreachable`."""
+        aws = self.aws_for(document)
+        aws.seconds_left = invocation.seconds_left
         return aws
 
     @cached_property

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab import rds_options
 from lab.live import Answer, Live, Params
 
 BUSY = frozenset({"creating", "modifying", "renaming", "deleting"})
@@ -34,6 +35,7 @@ SHOWN_PENDING = frozenset(
         "DBInstanceClass", "AllocatedStorage", "MasterUserPassword", "Port", "BackupRetentionPeriod", "MultiAZ",
         "EngineVersion", "LicenseModel", "Iops", "StorageThroughput", "StorageType", "DBInstanceIdentifier",
         "CACertificateIdentifier", "DBSubnetGroupName", "IAMDatabaseAuthenticationEnabled", "DedicatedLogVolume",
+        "PendingCloudwatchLogsExports",
     }
 )  # fmt: skip
 _PARAMETER_NAMES = {member: parameter for parameter, member in PENDING_NAMES.items()}
@@ -63,6 +65,10 @@ def pending_values(instance: Any) -> Answer:
     shown = {PENDING_NAMES.get(name, name): value for name, value in {**held.waiting, **held.queued}.items()}
     if "MasterUserPassword" in shown:
         shown["MasterUserPassword"] = "****"
+    if exports := shown.get("CloudwatchLogsExportConfiguration"):
+        names = {"EnableLogTypes": "LogTypesToEnable", "DisableLogTypes": "LogTypesToDisable"}
+        lists = {names[name]: types for name, types in exports.items()}
+        shown["PendingCloudwatchLogsExports"] = lists
     return {name: value for name, value in shown.items() if name in SHOWN_PENDING}
 
 
@@ -123,19 +129,33 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
     if not changes:
         return
     # moto sets each parameter under its own name, and has no port or password under those.
-    rest = dict(changes)
+    rest = rds_options.take(instance, changes)
     if "DBPortNumber" in rest:
         instance.port = rest.pop("DBPortNumber")
     if "AllocatedStorage" in rest:
         instance.allocated_storage = rest.pop("AllocatedStorage")
     if "MaxAllocatedStorage" in rest:
         instance.max_allocated_storage = max(rest.pop("MaxAllocatedStorage"), instance.allocated_storage)
+    put_windows(instance, rest)
     name = rest.pop(NEW_NAME, None)
     if rest:
         identifier = instance.db_instance_identifier
         live.moto("rds", "ModifyDBInstance", {"DBInstanceIdentifier": identifier, **rest, "ApplyImmediately": True})
     if name is not None and name not in live.rds.databases:  # else it was taken while the change waited
         _rename(live, instance, name)
+
+
+def put_windows(instance: Any, changes: Params) -> None:
+    """Put the windows among the changes in force: moto refuses one that passes Sunday midnight."""
+    for name, attribute in _WINDOWS.items():
+        if name in changes:
+            setattr(instance, attribute, changes.pop(name))
+
+
+_WINDOWS = {
+    "PreferredBackupWindow": "preferred_backup_window",
+    "PreferredMaintenanceWindow": "preferred_maintenance_window",
+}
 
 
 def _rename(live: Live, instance: Any, name: str) -> None:

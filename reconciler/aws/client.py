@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 import time
@@ -43,6 +44,12 @@ _FAILURES = (ClientError, BotoCoreError, ResponseParserError, LookupError)
 """
 
 READ_ATTEMPTS = 4
+READ_TIMEOUT = 10
+"""Seconds: with its attempts, a read that nobody answers ends within a run's time, and within half of a lease."""
+FOR_THE_END = 15.0
+"""Seconds of an invocation that no read may use: the messages and the lease need them."""
+_HISTORY = {"attempts": 2, "connect": 2, "read": 5}
+"""For CloudTrail, which is asked last, and whose answer a run can do without."""
 WRITE_ATTEMPTS = 3
 LONGEST_PAUSE = 8.0
 THREADS = 10
@@ -81,7 +88,7 @@ class Aws:
     """One account and region. `reads` and `writes` count the calls that were sent.
 
     `on_read` is called with the operation before a read, `on_throttle` with the operation and the seconds to wait after
-    a throttled write.
+    a throttled write. `seconds_left` are those of the invocation: reads end before they do.
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class Aws:
         self.region = region
         self.reads = 0
         self.writes = 0
+        self.seconds_left: Callable[[], float] = lambda: math.inf
         self._session, self._endpoint, self._version = session, endpoint_url, version
         self._sleep, self._on_read, self._on_throttle = sleep, on_read, on_throttle
         self._lock = threading.RLock()
@@ -108,8 +116,16 @@ class Aws:
         for service in services:
             self._client(service, READ_ATTEMPTS)
 
+    @property
+    def patience(self) -> float | None:
+        """For how many seconds reads may still be waited for; None: for as long as they take."""
+        left = self.seconds_left() - FOR_THE_END
+        return None if math.isinf(left) else max(0.0, left)
+
     def read(self, read: Read) -> list[Any]:
         """Every item of `read`, from all pages. Raises `AwsError`; never returns a part."""
+        if self.patience == 0:
+            raise unanswered(read)
         self._on_read(read.operation)
         params = json.loads(read.params)
         items: list[Any] = []
@@ -170,19 +186,28 @@ class Aws:
     def _client(self, service: str, attempts: int) -> Any:
         with self._lock:
             if (service, attempts) not in self._clients:
+                quick = service == "cloudtrail"
                 self._clients[service, attempts] = self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=self.region,
                     endpoint_url=self._endpoint,
                     config=Config(
-                        retries={"mode": "standard", "total_max_attempts": attempts},
-                        connect_timeout=5,
-                        read_timeout=30,
+                        retries={
+                            "mode": "standard",
+                            "total_max_attempts": _HISTORY["attempts"] if quick else attempts,
+                        },
+                        connect_timeout=_HISTORY["connect"] if quick else 5,
+                        read_timeout=_HISTORY["read"] if quick else READ_TIMEOUT if attempts > 1 else 30,
                         max_pool_connections=THREADS,
                         user_agent_appid=f"setpoint/{self._version}",  # type: ignore[call-arg]  # the stubs are behind
                     ),
                 )
             return self._clients[service, attempts]
+
+
+def unanswered(read: Read) -> AwsError:
+    """A read that was not answered within the time of the run."""
+    return AwsError(read.operation, LOST, "AWS did not answer within the time of this run", 503)
 
 
 def _part(answer: Any, name: str, operation: str) -> Any:

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     # What could not be read.
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
+    FAULT = "fault"
+    """Setpoint itself failed at it, or at a live value that nobody foresaw: the log has the traceback."""
     UNVERIFIED = "unverified"
     """It was written, and the look after it could not read the result."""
 
@@ -73,6 +75,10 @@ class Reason(StrEnum):
     CREATED_BY_AWS = "created_by_aws"
     QUOTA = "quota"
     NO_SAFE_ORDER = "no_safe_order"
+    PENDING_REBOOT = "pending_reboot"
+    """It is set, and takes effect when somebody reboots the database."""
+    KEPT_BY_OTHERS = "kept_by_others"
+    """Another service of AWS decides it, or a change would spoil what that service does."""
     BROKEN = "broken"
     """AWS says that it does not work, and only a person can mend that."""
     PENDING_CHANGE = "pending_change"

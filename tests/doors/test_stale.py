@@ -5,9 +5,11 @@ and a document that is looked at does not hide it.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import pytest
 
@@ -189,6 +191,26 @@ def test_what_is_stale_is_sent_last(doors: Doors) -> None:
         put(doors, name, looked_at={"S": (doors.clock.now() - timedelta(seconds=age)).isoformat()})
     doors.sweep()
     assert [json.loads(body)["document"] for body, _ in doors.sent()] == ["b", NAME, "z", "a"]
+
+
+def test_a_read_that_hangs_ends_before_the_invocation_does_and_is_told(doors: Doors) -> None:
+    released, hung = threading.Event(), threading.Event()
+
+    def hang(name: str, service: str, operation: str) -> None:
+        if operation == "DescribeVpcs":
+            hung.set()
+            released.wait(30)
+
+    doors.lab.before_call = hang
+    doors.seconds_left = lambda: 15.1 if hung.is_set() else 300.0
+    began = monotonic()
+    doors.sweep()
+    assert doors.work(doors.sent()[-1][0]) == ()
+    assert monotonic() - began < 20
+    assert "owner" not in doors.item()
+    assert [delay for _, delay in doors.sent()] == [0, 60]
+    released.set()
+    doors.lab.before_call = None
 
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -63,6 +63,7 @@ class Shown:
     asked: list[Read] = field(default_factory=list)
     pauses: int = 0
     barrier: threading.Barrier | None = None
+    patience: float | None = None
 
     def read(self, read: Read) -> list[Any]:
         self.asked.append(read)
@@ -387,3 +388,31 @@ def test_where_the_scope_names_the_vpc_a_hint_is_not_looked_at() -> None:
     aws.answers["DescribeVpcs"][0]["VpcId"] = "vpc-0a1b2c3d"
     aws.look(declared, hint="vpc-1")
     assert not any("vpc-1" in one.params for one in aws.asked)
+
+
+def test_a_read_that_hangs_costs_its_kind_and_not_the_run() -> None:
+    released = threading.Event()
+
+    class Hanging(Shown):
+        def read(self, read: Read) -> list[Any]:
+            if read.operation == "DescribeDBInstances":
+                released.wait(WIDE)
+            return super().read(read)
+
+    seen = Hanging(patience=0.05).look()
+    released.set()
+    assert {address.kind for address in seen.unreadable} == {"db_instance", "db_subnet_group"}
+    assert {cause.reason for cause in seen.unreadable.values()} == {Reason.UNREADABLE}
+
+
+def test_a_search_for_the_vpc_that_hangs_ends_the_look_in_its_time() -> None:
+    released = threading.Event()
+
+    class Hanging(Shown):
+        def read(self, read: Read) -> list[Any]:
+            released.wait(WIDE)
+            return super().read(read)
+
+    with pytest.raises(ObserveError, match="did not answer within the time of this run"):
+        Hanging(patience=0.05).look()
+    released.set()
