@@ -101,7 +101,7 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
         lease = dependencies.ledger.take(name, dependencies.run_id)
     except Exception as error:
         if isinstance(error, LedgerError):
-            result = _unobservable(blank, error)
+            result = replace(_unobservable(blank, error), code=error.code or type(error).__name__)
         else:
             log.exception("%s: the lease could not be taken", name)
             result = broken_off(blank, error)
@@ -300,6 +300,7 @@ def _run(
 
     memory = Memory(
         vpc_id=record.vpc_id,
+        vpc_was=identities.vpc_of(record, document),
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
@@ -349,7 +350,7 @@ def _run(
         record,
         account=scope.account_id,
         region=scope.region,
-        vpc_id=report.vpc_id,
+        vpc_id=report.vpc_id or identities.vpc_of(record, document),
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids=identities.after(memory.ids, report),

@@ -95,15 +95,18 @@ class Environment:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint. `flapping`
-    says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen on a
-    resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
-    `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
-    resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
-    what the gate holds of the plan: should the run break off, somebody must be told of what it did.
+    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint;
+    `vpc_was` is the VPC that the document was in force in: if it is gone, nothing is made again before a
+    person releases it. `flapping` says why a difference is suppressed (None: it is not). `held_since` says
+    since when a hold has been seen on a resource. `ids` are the lasting ids of the resources as they were
+    found before: a witness, and never evidence. `forget` is called before any of these is created anew, with
+    their addresses: should the run break off, its own resource must not look like somebody else's. `intend`
+    is called before the first write, with what was looked at and what the gate holds of the plan: should the
+    run break off, somebody must be told of what it did.
     """
 
     vpc_id: str = ""
+    vpc_was: str = ""
     flapping: Callable[[Difference], Cause | None] | None = None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
@@ -188,7 +191,12 @@ def _start(task: _Task, look: Observation, approved: str, openings: Openings) ->
         first_gate = _gate(task, first, approved)
         opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
         if opened and openings is Openings.HELD and approved != fingerprint:
-            first_gate = _gate(replace(task, openings_held=True), first, approved)
+            from reconciler.engine.openings import HELD
+
+            first_gate = _gate(replace(task, plan_held=HELD), first, approved)
+        was = "" if document.scope.vpc_id else task.memory.vpc_was
+        if was and first.plan.actions and first.snapshot.absent(document.vpc):
+            first_gate = _gate(replace(task, plan_held=_vpc_gone(document, was)), first, approved)
         return _Start(task, first, first_gate, opened)
 
     return _gated(task, look, gated)[1]
@@ -228,6 +236,12 @@ def _set_aside(snapshot: Snapshot, error: ResourceFaultError) -> Snapshot:
         unmanaged=tuple(one for one in snapshot.unmanaged if one.address != address),
         unreadable={**snapshot.unreadable, address: cause},
     )
+
+
+def _vpc_gone(document: Document, vpc_id: str) -> Cause:
+    message = f"the VPC {vpc_id}, which was {document.vpc}, does not exist any more, and neither does what was in it"
+    message += ". To build all of it again, empty, review the plan and release it"
+    return Cause(Reason.VPC_GONE, message, vpc_id)
 
 
 def _opened(document: Document, first: Observation, first_gate: Gate) -> tuple[FlowChange, ...]:
@@ -284,7 +298,7 @@ def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | N
 @dataclass(frozen=True)
 class _Task:
     """The arguments of a run. `changed` is what no action of it may touch, because its identity has changed.
-    `openings_held`: no action is carried out, because the plan opens the network.
+    `plan_held` says why no action is carried out, whatever the limits are.
     """
 
     document: Document
@@ -293,7 +307,7 @@ class _Task:
     only: frozenset[Address] | None
     memory: Memory
     changed: Mapping[Address, Cause] = field(default_factory=dict)
-    openings_held: bool = False
+    plan_held: Cause | None = None
 
 
 class _WritePermit:
@@ -377,11 +391,8 @@ def _gate(
         task.changed,
         suppression.unsuppressed,
         further=deferred is not None,
+        plan_held=task.plan_held,
     )
-    if task.openings_held:
-        from reconciler.engine.openings import HELD
-
-        limits = replace(limits, plan_held=HELD)
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
 

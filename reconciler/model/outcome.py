@@ -45,6 +45,8 @@ class Reason(StrEnum):
     DOWNTIME = "downtime"
     PLAN_HELD = "plan_held"
     """No call of the plan is made before a person releases it."""
+    VPC_GONE = "vpc_gone"
+    """The VPC that the document was in force in does not exist any more: a person decides whether it is made again."""
     SECTION_LOST = "section_lost"
     CREATE_NOT_ALLOWED = "create_not_allowed"
     IDENTITY_CHANGED = "identity_changed"

@@ -139,7 +139,7 @@ def test_what_a_revision_changes_is_never_told_as_drift_however_its_first_run_fa
         doors.clock.sleep((TERM + GRACE).total_seconds() + 1)
         assert doors.work(SCHEDULED) == ()
     told = topics(doors)
-    drifts = [one["Subject"] for one in doors.alerts() if ("drift", "high") in [topic_of(one)]]
+    drifts = [one["Subject"] for one in doors.alerts() if topic_of(one) == ("drift", "high")]
     assert drifts == [f"Setpoint high: route_table/PublicRouteTable routes: corrected ({NAME})"]
     other = [topic for topic, severity in told if topic == "drift" and severity != "high"]
     assert [one for one in other if first_run is not is_held_by_a_tag] == []
@@ -184,3 +184,38 @@ def test_what_is_put_back_after_the_revision_took_it_away_is_drift_while_the_res
     doors.lab.faults.clear()
     assert doors.work(SCHEDULED) == ()
     assert "rollout" not in doors.item()
+
+
+# ------------------------------------------------------------------------------------------------ a VPC that is gone
+
+
+def delete_everything(doors: Doors) -> None:
+    """The world before the first run: as if somebody had deleted the VPC and all that was in it."""
+    doors.lab.restore(doors.empty)
+
+
+def test_a_deleted_vpc_is_what_people_hear_first_and_is_built_again_only_when_a_person_releases_it(
+    doors: Doors,
+) -> None:
+    delete_everything(doors)
+    doors.lab.calls.clear()
+    for _ in range(3):
+        assert doors.work(SCHEDULED) == ()
+        doors.clock.sleep(300)
+    assert doors.writes() == []
+    alert, *others = doors.alerts()
+    assert [topic_of(one)[0] for one in others] == ["intent"]
+    assert alert["Subject"] == f"Setpoint critical: vpc/MyVPC is gone, and is not built again by itself ({NAME})"
+    first = alert["Message"].splitlines()[0]
+    assert first.startswith("CRITICAL: The VPC vpc-"), first
+    plan = doors.invoke()
+    assert doors.invoke(mode="apply", approve="0" * 16)["ending"] == "refused"
+    assert doors.writes() == []
+    answer = doors.invoke(mode="apply", approve=plan["report"]["fingerprint"])
+    assert answer["ending"] == "completed"
+    assert "CreateVpc" in doors.writes()
+    doors.lab.settle()
+    doors.clock.sleep(900)
+    before = len(doors.writes())
+    assert doors.work(SCHEDULED) == ()
+    assert doors.writes()[before:].count("CreateVpc") == 0

@@ -192,7 +192,7 @@ class Mistake:
         if function == self.at:
             self.raised = True
             raise self.error("a mistake of ours")
-        ours = any(one in code.co_filename for one in self.OUR_OWN)
+        ours = any(one in code.co_filename for one in self.OUR_OWN) and code.co_name != "keep"  # which is the guard
         if self.at is None and ours and not any(one in code.co_filename for one in self.TELLING):
             self.called[function] = None
 
@@ -216,6 +216,7 @@ _called: list[Function] = []
 def test_a_mistake_anywhere_in_a_run_is_told_costs_no_message_and_stops_no_schedule(doors: Doors, part: int) -> None:
     """An exception of any type in any function of a run that corrects something."""
     doors.drift(DRIFTS[0])
+    noting = Mistake()
     if not _called:
         world, item = doors.lab.save(), doors.item()
         for _ in range(2):  # the second time nothing is imported or cached anew
@@ -239,3 +240,39 @@ def test_a_mistake_anywhere_in_a_run_is_told_costs_no_message_and_stops_no_sched
         next_run(doors)
     assert sum("(corrected)" in one["Message"] for one in doors.alerts()) == 1, where
     assert doors.writes() == ["RevokeSecurityGroupIngress"], where
+
+
+# --------------------------------------------------------------------------------------------------- without the ledger
+
+
+def test_a_table_that_is_down_is_told_once_an_hour_whatever_the_number_of_documents(doors: Doors) -> None:
+    stack = doors.another()  # a new process: what it told is not remembered anywhere else
+    doors.lab.faults.refuse("UpdateItem", code="AccessDeniedException")
+    names = [f"shop-{n}" for n in range(8)]
+    for _ in range(24):
+        assert doors.work(*({**SCHEDULED, "document": name} for name in names), stack=stack) == ()
+        doors.clock.sleep(300)
+    doors.lab.faults.clear()
+    told = doors.alerts()
+    assert [one["Subject"] for one in told] == ["Setpoint high: the network could not be read (shop-0)"] * len(told)
+    assert len(told) in {2, 3}  # two hours
+    assert "AccessDeniedException" in told[0]["Message"]
+    assert "every document of this deployment is meant" in told[0]["Message"]
+    assert doors.writes() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["accepted", "announced", "looked_at", "notified", "holds", "ids", "untold", "rollout"]
+)
+def test_an_item_that_cannot_be_read_is_told_with_its_mend(doors: Doors, name: str) -> None:
+    item, stack = doors.item(), doors.another()
+    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item={**item, name: {"S": "spoiled"}})
+    for _ in range(3):
+        assert doors.work(SCHEDULED, stack=stack) == ()
+    (alert,) = doors.alerts()
+    assert f"its item cannot be read, at {name}" in alert["Message"]
+    assert "remove" in alert["Message"]
+    assert doors.writes() == []
+    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item=item)
+    assert doors.work(SCHEDULED) == ()
+    assert "owner" not in doors.item()
