@@ -283,10 +283,10 @@ def _run(
         memory=memory,
     )
     since = record.looked_at or started - FIRST_LOOK_BACK
-    drifts = drifted(report)
+    drifts = drifted(report, memory.ids, record.associations)
     if request.write and drifts:
         drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
-    actors = attribute(
+    found = attribute(
         drifts,
         blank.trigger.actors,
         aws,
@@ -302,8 +302,8 @@ def _run(
         ending=Ending.COMPLETED,
         report=report,
         retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
-        actors=actors,
-        exposed={} if blank.rollout else _exposed(report, actors, since, dependencies.now()),
+        actors=found.actors,
+        exposed={} if blank.rollout else _exposed(report, found.actors, since, dependencies.now()),
         since=_since(blank, report, record, started),
     )
     scope = document.scope
@@ -315,6 +315,7 @@ def _run(
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids=identities.after(memory.ids, report),
+        associations=report.associations_after,
     )
     return result, updated
 

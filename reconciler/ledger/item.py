@@ -10,6 +10,7 @@ One item a document, readable in the console:
     flapping     M  drift: {times L of times, pauses N, until time}
     notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
     holds     M  address: time                       ids       M  address: id S
+    associations M  address and what it is: id S
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -38,10 +39,11 @@ MOST_FLAPPING = 200
 MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
 MOST_IDS = 1000
+MOST_ASSOCIATIONS = 1000
 MOST_TIMES = 50
 """How many entries are kept of each; `MOST_TIMES` are the corrections of one flapping drift."""
 ROOM = 64 * 1024
-"""Bytes that `flapping`, `notified`, `holds` and `ids` may each take."""
+"""Bytes that `flapping`, `notified`, `holds`, `ids` and `associations` may each take."""
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
@@ -64,6 +66,7 @@ _HINTS = {
     "flapping": _REMOVE,
     "notified": _REMOVE,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
+    "associations": "write the association's id as text, or remove the entry",
     "ids": "write the resource's id as text, or remove the entry: what the next run finds is then taken for it",
     "owner": "remove owner and expires, once no run is under way",
     "expires": "remove owner and expires, once no run is under way",
@@ -157,6 +160,7 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         notified=_newest(notified, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
         ids={Address(key): one for key, one in _first(ids, MOST_IDS).items()},
+        associations=_first(((key, _utf8(one)) for key, one in record.associations.items()), MOST_ASSOCIATIONS),
     )
 
 

@@ -61,7 +61,8 @@ class DocumentRecord:
     The keys of `flapping` are names of drifts (`attempt/flapping.py`), those of `notified` fingerprints of alerts
     (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `ids` are the ids
     at which the resources were found, those that AWS never gives to another one; the first are needed most
-    (`engine/witness.py`). `deleted`: the object is deleted, and this was reported.
+    (`engine/witness.py`), `associations` those of what associates subnets with tables and ACLs, as in `Report`.
+    `deleted`: the object is deleted, and this was reported.
     """
 
     account: str = ""
@@ -75,3 +76,4 @@ class DocumentRecord:
     notified: Mapping[str, Notified] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
+    associations: Mapping[str, str] = field(default_factory=dict)

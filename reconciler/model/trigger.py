@@ -32,7 +32,7 @@ class Actor:
     """Who made a call that changed something, according to CloudTrail.
 
     `who` is an ARN, or the name of an AWS service; `call` is CloudTrail's eventName. `names` are the ids and names in
-    the call: they are only compared with what drifted.
+    the call, `details` what else its request says (`model/cause.py`): they are only compared with what drifted.
     """
 
     who: str
@@ -42,6 +42,7 @@ class Actor:
     user_agent: str = ""
     event_id: str = ""
     names: frozenset[str] = frozenset()
+    details: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ FULL = DocumentRecord(
     notified={"f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
     holds={Address("security_group/web"): NINE},
     ids={Address("route_table/private"): "rtb-0a1b2c3d", Address("db_instance/app"): "db-ABC"},
+    associations={"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
 )
 """A record in which every field has a value other than its default."""
 
@@ -97,6 +98,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
         },
         "holds": {"security_group/web": "2026-11-22T09:00:00Z"},
         "ids": {"route_table/private": "rtb-0a1b2c3d", "db_instance/app": "db-ABC"},
+        "associations": {"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
     }
 
 

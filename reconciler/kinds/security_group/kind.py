@@ -22,6 +22,7 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
+from reconciler.kinds.security_group.causes import CHANGES
 from reconciler.kinds.security_group.imported import IMPORT
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
@@ -458,6 +459,6 @@ KIND = Kind(
         lets_in=rule_lets_in,
         exposure=lambda one, past: of_rule(one, past=past) if one.field in {"ingress", "egress"} else None,
     ),
-    also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
+    changes=CHANGES,
     imported=IMPORT,
 )
