@@ -168,8 +168,8 @@ def attribute(
         if explaining := [event for event in _actors(answer, is_own_call) if _explains(event, drift)]:
             explained[drift] = explaining
     told = ((drift.address, _one_of(calls)) for drift, calls in explained.items())
-    actors = {address: one for address, one in told if one}
-    return Attribution(actors, dict(_made(explained)))
+    who = {address: one for address, one in told if one}
+    return Attribution(who, dict(_made(explained)))
 
 
 def _lookup(name: str, since: datetime) -> Read:
