@@ -118,7 +118,7 @@ DOORS = (
     ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker"})),
     ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _RUNNERS),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
-    ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _RUNNERS),
+    ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _ALL),
     ApiCall("events", "PutEvents", ("events:PutEvents",), _RUNNERS),
     ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _RUNNERS),
     ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _RUNNERS),

@@ -94,6 +94,8 @@ def one_run(world: Path, url: str) -> None:
 class _Replay:
     """Replaces `Aws`: returns items of parsed answers."""
 
+    patience = None
+
     def __init__(self, answers: dict[str, Any]) -> None:
         self._answers = answers
 

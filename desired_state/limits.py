@@ -1,33 +1,40 @@
 """What AWS would certainly refuse of a document's resources. `checks.py` calls `findings`.
 
-Quotas are the default ones: a document that needs an increased quota is refused.
+Quotas count as the highest that an account can have; `over_quota` says what is more than an account's own.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from desired_state.database import DbInstance, DbSubnetGroup, windows_overlap
+from desired_state.database import (
+    GP3_FIXED,
+    PROVISIONED,
+    DbInstance,
+    DbSubnetGroup,
+    has_provisioned,
+    windows_overlap,
+)
 from desired_state.explain import Violation
 from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, shown
 from desired_state.members import Subnets
 from desired_state.network import Blocks, InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
-from desired_state.quotas import ACL_ENTRIES, GROUP_RULES
+from desired_state.quotas import MOST, Quotas
 from desired_state.regions import region_of
 from desired_state.rules import Routes
 
 if TYPE_CHECKING:
     from desired_state.resource import Resource
 
-ROUTES = 50
-"""Per route table and family (VPC user guide, quotas)."""
 SUBNETS_IN_GROUP = 20
 GROUPS_ON_INSTANCE = 5
 ZONES_IN_GROUP = 2
 PROVISIONED_MINIMUM = 100
+GP3_LEAST_IOPS = 12000
+"""From 400 GiB on (RDS user guide, "Amazon RDS DB instance storage")."""
 _DATABASE_TAG = re.compile(r"[\w\s.:/=+\-@]*")
 MAGNETIC_MAXIMUM = 3072
 """GiB (RDS user guide, storage types)."""
@@ -58,17 +65,48 @@ def findings(
                 found = _subnet(resource, blocks, region)
             case RouteTable():
                 found = _route_table(resource, blocks)
-            case SecurityGroup():
-                found = _security_group(resource)
-            case NetworkAcl():
-                found = _network_acl(resource)
+            case SecurityGroup() | NetworkAcl():
+                found = _over_quota(resource, MOST)
             case DbSubnetGroup():
                 found = _subnet_group(resource, subnets)
             case DbInstance():
-                found = (*_windows(resource), *_storage(resource), *_access(resource, vpc, has_gateway=has_gateway))
+                found = (
+                    *_windows(resource),
+                    *_storage(resource),
+                    *_monitoring(resource),
+                    *_access(resource, vpc, has_gateway=has_gateway),
+                )
             case _:
                 continue
         yield from (one._replace(path=("resources", address.kind, address.name, *one.path)) for one in found)
+
+
+def over_quota(
+    resources: Mapping[Address, Resource], external: Container[Address], quotas: Quotas
+) -> Iterator[Violation]:
+    """What an account with these quotas would refuse of a document that loads."""
+    for address, resource in resources.items():
+        for one in _over_quota(resource, quotas) if address not in external else ():
+            yield one._replace(path=("resources", address.kind, address.name, *one.path))
+
+
+def _over_quota(resource: Resource, quotas: Quotas) -> Iterator[Violation]:
+    match resource:
+        case RouteTable():
+            hint = "use wider networks or a prefix list"
+            yield from _too_many(("routes",), "routes", resource.routes or {}, quotas.routes, hint, "QUOTA_ROUTES")
+        case SecurityGroup():
+            hint = "use wider networks, a prefix list or a second group"
+            for field, rules in (("ingress", resource.ingress), ("egress", resource.egress)):
+                peers = [key.peer for key in rules or ()]
+                yield from _too_many((field,), f"{field} rules", peers, quotas.rules, hint, "QUOTA_RULES")
+        case NetworkAcl():
+            hint = "use wider networks or port ranges (one entry of the quota is AWS's own)"
+            for field, entries in (("ingress", resource.ingress), ("egress", resource.egress)):
+                cidrs = [entry.cidr for entry in (entries or {}).values()]
+                yield from _too_many((field,), f"{field} entries", cidrs, quotas.usable_entries, hint, "QUOTA_ENTRIES")
+        case _:
+            return
 
 
 def _may_have_gateway(resource: Resource, *, external: bool) -> bool:
@@ -132,34 +170,26 @@ def _route_table(table: RouteTable, blocks: list[str]) -> Iterator[Violation]:
             hint = "leave it out: AWS creates the local route"
             problem = "a route for the VPC's CIDR block cannot be created"
             yield Violation(("routes", block), problem, hint, on_key=True)
-    if len(routes) > ROUTES:
-        yield from _too_many(
-            ("routes",), "routes", filter(is_cidr, routes), ROUTES, "use wider networks or a prefix list"
-        )
+    inside = [to for to in routes if is_cidr(to) and to not in blocks and any(contains(one, to) for one in blocks)]
+    for to in inside:  # CreateRoute: InvalidParameterValue
+        if routes[to].startswith(("igw-", "internet_gateway/")):
+            hint = "leave it out, or write a NAT gateway, an interface or an endpoint of a Gateway Load Balancer"
+            problem = f"{to} is a part of the VPC, and an internet gateway is no way there"
+            yield Violation(("routes", to), problem, hint)
+    yield from _over_quota(table, MOST)
 
 
-def _security_group(group: SecurityGroup) -> Iterator[Violation]:
-    for field, rules in (("ingress", group.ingress), ("egress", group.egress)):
-        if rules and len(rules) > GROUP_RULES:
-            peers = [key.peer for key in rules]
-            hint = "use wider networks, a prefix list or a second group"
-            yield from _too_many((field,), f"{field} rules", peers, GROUP_RULES, hint)
-
-
-def _network_acl(acl: NetworkAcl) -> Iterator[Violation]:
-    for field, entries in (("ingress", acl.ingress), ("egress", acl.egress)):
-        if entries and len(entries) > ACL_ENTRIES:
-            cidrs = [entry.cidr for entry in entries.values()]
-            hint = "use wider networks or port ranges (of AWS's 20 entries, one is its own)"
-            yield from _too_many((field,), f"{field} entries", cidrs, ACL_ENTRIES, hint)
-
-
-def _too_many(path: tuple[str, ...], what: str, peers: Iterable[str], limit: int, hint: str) -> Iterator[Violation]:
+def _too_many(
+    path: tuple[str, ...], what: str, peers: Collection[str], limit: int, hint: str, setting: str
+) -> Iterator[Violation]:
     """AWS counts IPv4 and IPv6 separately; a peer that is not a network counts in both."""
+    if len(peers) <= limit:
+        return
     count = Counter((4, 6)[is_ipv6(peer)] if is_cidr(peer) else 0 for peer in peers)
     for family in (4, 6):
         if count[family] + count[0] > limit:
-            yield Violation(path, f"{count[family] + count[0]} {what} for IPv{family}, AWS allows {limit}", hint)
+            problem = f"{count[family] + count[0]} {what} for IPv{family}, the quota ({setting}) allows {limit}"
+            yield Violation(path, problem, hint)
 
 
 def _group_names(resources: Mapping[Address, Resource]) -> Iterator[Violation]:
@@ -207,18 +237,55 @@ def _windows(instance: DbInstance) -> Iterator[Violation]:
 
 
 def _storage(instance: DbInstance) -> Iterator[Violation]:
-    """RDS user guide, "Amazon RDS DB instance storage"; autoscaling is off if the maximum is the size itself."""
+    """RDS user guide, "Amazon RDS DB instance storage"; a maximum of 0 means that autoscaling is off."""
     size, most, kind = instance.allocated_storage, instance.max_allocated_storage, instance.storage_type
-    if size is not None and most is not None and most <= size:
-        hint = f"write more than {size}, or leave it out to disable autoscaling"
-        problem = f"{most} GiB is not more than the allocated {size} GiB"
+    if size is not None and most and most * 10 < size * 11:
+        hint = f"write at least {-(-size * 11 // 10)}, or 0 to switch autoscaling off"
+        problem = f"{most} GiB is less than 1.1 times the allocated {size} GiB"
         yield Violation(("max_allocated_storage",), problem, hint)
-    if kind in {"io1", "io2"} and size is not None and size < PROVISIONED_MINIMUM:
+    if kind in PROVISIONED and size is not None and size < PROVISIONED_MINIMUM:
         hint = f"write {PROVISIONED_MINIMUM} or more, or choose gp3"
         yield Violation(("allocated_storage",), f"{size} GiB is too small for {kind}", hint)
     if kind == "standard" and size is not None and size > MAGNETIC_MAXIMUM:
         hint = f"write {MAGNETIC_MAXIMUM} or less, or choose gp3"
         yield Violation(("allocated_storage",), f"{size} GiB is too large for magnetic storage", hint)
+    yield from _speed(instance)
+
+
+def _speed(instance: DbInstance) -> Iterator[Violation]:
+    """What the type and size of the storage allow of IOPS and throughput."""
+    size, kind = instance.allocated_storage, instance.storage_type
+    chosen = has_provisioned(kind, size)
+    if kind is None or size is None:
+        return
+    for field, value, fixed in zip(
+        ("iops", "storage_throughput"), (instance.iops, instance.storage_throughput), GP3_FIXED, strict=True
+    ):
+        if value is None or (kind == "gp3" and (chosen or value == fixed)) or (chosen and field == "iops"):
+            continue
+        hint = "leave it out, or choose gp3 from 400 GiB on" + (", io1 or io2" if field == "iops" else "")
+        yield Violation((field,), f"{kind} storage of {size} GiB has no {field} to choose", hint)
+    least = GP3_LEAST_IOPS if kind == "gp3" and chosen else 0
+    if instance.iops and instance.iops < least:
+        hint = f"write {least} or more, or leave it out"
+        yield Violation(("iops",), f"{instance.iops} IOPS are too few for gp3 storage of {size} GiB", hint)
+
+
+def _monitoring(instance: DbInstance) -> Iterator[Violation]:
+    """RDS takes an interval and a role together only (RDS API reference, ModifyDBInstance)."""
+    interval, role = instance.monitoring_interval, instance.monitoring_role
+    if interval and not role:
+        hint = 'add the ARN of the role as "monitoring_role"'
+        yield Violation(("monitoring_interval",), "an interval without a monitoring_role", hint)
+    if role and not interval:
+        hint = 'add "monitoring_interval", such as 60, or leave the role out'
+        yield Violation(("monitoring_role",), "a role without a monitoring_interval", hint)
+    for field in ("performance_insights_retention_period", "performance_insights_kms_key"):
+        if getattr(instance, field) is not None and not instance.performance_insights_enabled:
+            hint = 'add "performance_insights_enabled": true, or leave it out'
+            yield Violation((field,), "Performance Insights is not declared to be on", hint)
+    if instance.kms_key and instance.storage_encrypted is False:
+        yield Violation(("kms_key",), "a key for storage that is not encrypted", "leave one of them out")
 
 
 def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Violation]:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
+from desired_state.descriptions import ANY, DESCRIPTIONS
 from desired_state.document import (
     FORMAT,
     FORMER_NAMES,
@@ -35,14 +36,19 @@ def schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of a document."""
     models: list[type[BaseModel]] = [*SECTIONS.values(), *_PARTS]
     _, generated = models_json_schema([(model, "validation") for model in models])
-    definitions = {name: _plain(definition) for name, definition in generated["$defs"].items()}
+    definitions = {name: _described(name, _plain(definition)) for name, definition in generated["$defs"].items()}
     for model in SECTIONS.values():
         if model.required:
             definitions[model.__name__]["required"] = sorted(model.required)
         if model.never_renamed:
             del definitions[model.__name__]["properties"]["formerly"]
     sections = {
-        kind: {"type": "object", "additionalProperties": _reference(model.__name__)} for kind, model in SECTIONS.items()
+        kind: {
+            "type": "object",
+            "additionalProperties": _reference(model.__name__),
+            "description": f"By name. {definitions[model.__name__].get('description', '')}".strip(),
+        }
+        for kind, model in SECTIONS.items()
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -65,7 +71,7 @@ def schema() -> dict[str, Any]:
             "note": TypeAdapter(Note).json_schema(),
             "revision": TypeAdapter(Revision).json_schema()
             | {"description": "A number that the author increases with every change."},
-            "scope": _reference("Scope"),
+            "scope": _reference("Scope") | {"description": "Where the network is: account, region and VPC."},
             "enforcement": {
                 "enum": list(get_args(Enforcement)),
                 "default": "correct",
@@ -121,6 +127,15 @@ def _adopted(model: type[Resource]) -> dict[str, Any]:
     """What `adopt` may say of a resource of this kind."""
     an_id = {"type": "string", "pattern": f"^{model.id_form.pattern}$"} if model.id_form else {"type": "string"}
     return an_id if model.never_renamed else {"anyOf": [an_id, {"const": NEW}]}
+
+
+def _described(name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """The definition with what `descriptions.py` says of its properties, where they do not say it themselves."""
+    known = {**ANY, **DESCRIPTIONS.get(name, {})}
+    for field, one in definition.get("properties", {}).items():
+        if field in known:
+            one.setdefault("description", known[field])
+    return definition
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -15,8 +15,9 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -72,14 +73,21 @@ class Pinned:
     origin: str
 
 
+class ListedDocument(NamedTuple):
+    """A document's name, and when its newest version was uploaded."""
+
+    name: str
+    uploaded: datetime
+
+
 class Documents:
     """The documents in one bucket: the objects `<prefix><name>.json`. The bucket must have versioning enabled."""
 
     def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
-    def names(self) -> Iterator[str]:
-        """The names of all documents, a page of the listing (1,000 keys) at a time.
+    def listed(self) -> Iterator[ListedDocument]:
+        """All documents, a page of the listing (1,000 keys) at a time.
 
         Deeper folders are ignored. Keys that name no document are skipped, and logged in one line after the last page.
         Raises SourceError if a page cannot be read: the names so far are then incomplete.
@@ -92,7 +100,7 @@ class Documents:
             for entry in page.get("Contents", ()):
                 name = entry["Key"].removeprefix(self._prefix)
                 if name.endswith(_SUFFIX) and _is_name(name.removesuffix(_SUFFIX)):
-                    yield name.removesuffix(_SUFFIX)
+                    yield ListedDocument(name.removesuffix(_SUFFIX), entry["LastModified"])
                 elif name:  # an empty one is the folder itself, which the console creates
                     ignored.append(name)
         if ignored:

@@ -59,8 +59,9 @@ def addresses(path: Path) -> list[str]:
 
 def _complete_address(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The addresses of the documents that stand on the command line so far."""
-    documents = context.params.get("docs") or context.params.get("doc") or context.params.get("into") or ()
-    found = [one for path in ([documents] if isinstance(documents, Path) else documents) for one in addresses(path)]
+    into = context.params.get("into")
+    words = [*context.args, *([into] if into else [])]  # an option without its value ends click's parsing
+    found = [one for word in words for one in addresses(Path(word))]
     return [CompletionItem(one) for one in dict.fromkeys(found) if one.startswith(incomplete) and one.isprintable()]
 
 
@@ -132,6 +133,9 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
         click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
         HOLD_EXPOSURES,
         click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
+        click.option("--quota-rules", metavar="N", help="The account's quota of rules per security group."),
+        click.option("--quota-entries", metavar="N", help="The account's quota of entries per network ACL."),
+        click.option("--quota-routes", metavar="N", help="The account's quota of routes per route table."),
     )
     for option in reversed(options):
         command = option(command)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from handlers.queue import QueueMessage
+from handlers.queue import QueueMessage, group
 from handlers.stack import Stack
 from handlers.triggers import message
 from reconciler.attempt.keep import AttemptResult, Ending
@@ -20,6 +20,8 @@ def put_back(result: AttemptResult, stack: Stack) -> bool:
     `sent`, so that the current run may cover it; what a run left undone is a new request.
     """
     trigger = replace(result.trigger, sent=None) if result.ending is Ending.COMPLETED else result.trigger
+    if result.report:
+        trigger = replace(trigger, account=result.report.document.scope.account_id)
     return not stack.queue.send(again(result.document, trigger, result.retry_after))
 
 
@@ -27,4 +29,4 @@ def again(document: str, trigger: Trigger, delay: int) -> Iterator[QueueMessage]
     """The message that retries a document after `delay` seconds; none for 0."""
     if delay:
         retry_at = replace(trigger, source=Source.RETRY, document=document, tries=trigger.tries + 1)
-        yield QueueMessage(message(document, retry_at), delay)
+        yield QueueMessage(message(document, retry_at), delay, group(document, retry_at))

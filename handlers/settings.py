@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from desired_state.quotas import MOST
 from desired_state.sanitize import sanitize
 from reconciler.model import Policy
 
@@ -60,6 +61,7 @@ class Deployment(BaseModel):
     )
     external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the roles' external id")
     own_roles: Annotated[_Roles, Field(min_length=1)] = Field(description=_ROLES)
+    stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 
 
@@ -71,6 +73,9 @@ _OF_POLICY = {
     "prune": "write 1 or 0",
     "hold_exposures": "write 1 or 0",
     "max_hold_hours": "write a whole number of hours from 0 to 8760",
+    "quota_rules": f"write a whole number of rules from 1 to {MOST.rules}",
+    "quota_entries": f"write a whole number of entries from 2 to {MOST.entries}",
+    "quota_routes": f"write a whole number of routes from 1 to {MOST.routes}",
 }
 """What to write instead, by the field of Policy."""
 _OF_DEPLOYMENT = {name: field.description or "" for name, field in Deployment.model_fields.items()}

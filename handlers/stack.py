@@ -78,6 +78,8 @@ class Stack:
         self._clients: dict[str, Any] = {}
         self._assumed: dict[str, tuple[Aws, datetime]] = {}
         self._stem = function.rpartition("-")[0]
+        self.told: dict[str, datetime] = {}
+        """What the sweep told people, and when: a cold start forgets it, so a message may come twice, never not."""
         self._roles = {arn.split(":")[4]: arn for arn in deployment.role_arns}
         self.here = Here(
             account=account,
@@ -101,6 +103,15 @@ class Stack:
     def queue(self) -> Queue:
         return Queue(self._client("sqs"), self.deployment.queue_url)
 
+    @property
+    def invoke_name(self) -> str:
+        """The name of the function `invoke`, for the commands in messages."""
+        return f"{self._stem}-invoke"
+
+    def now(self) -> datetime:
+        """The stack's clock."""
+        return self._now()
+
     @cached_property
     def publisher(self) -> Publisher:
         return Publisher(
@@ -109,7 +120,7 @@ class Stack:
             topic_arn=self.deployment.topic_arn,
             bus=self.deployment.event_bus,
             form=self.deployment.alert_form,
-            invoke=f"{self._stem}-invoke",
+            invoke=self.invoke_name,
         )
 
     def open(self) -> None:
@@ -123,7 +134,7 @@ class Stack:
             ledger=self.ledger,
             documents=self.documents,
             publisher=self.publisher,
-            aws_for=self.aws_for,
+            aws_for=lambda document: self._bounded(document, invocation),
             scope_problem=self.scope_problem,
             is_own_call=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
             policy=self._policy,
@@ -158,6 +169,12 @@ class Stack:
         while len(self._assumed) >= ACCOUNTS:
             del self._assumed[next(iter(self._assumed))]  # the least recently used
         self._assumed[account] = (aws, until)
+        return aws
+
+    def _bounded(self, document: Document, invocation: Invocation) -> Aws:
+        """The AWS of a document's account, whose reads end before the invocation does. Raises `Unreachable`."""
+        aws = self.aws_for(document)
+        aws.seconds_left = invocation.seconds_left
         return aws
 
     @cached_property

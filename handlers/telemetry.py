@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import PurePath
@@ -79,7 +79,17 @@ def emit(result: AttemptResult) -> None:
         message = record.pop("message")
         log.log(_level(record), message, extra=record)
     if figures := metrics(result):
-        _write(_embedded(result, figures))
+        properties = {
+            "document": result.document,
+            "run_id": result.run_id,
+            "revision": result.report.document.revision if result.report else None,
+        }
+        _write(_embedded(figures, properties))
+
+
+def emit_figures(figures: Mapping[str, float], run_id: str) -> None:
+    """Writes one object of metrics that are about the whole deployment, by the names of UNITS."""
+    _write(_embedded(figures, {"run_id": run_id}))
 
 
 _LEVELS = {
@@ -99,18 +109,13 @@ def _level(record: LogRecord) -> int:
     return max([_LEVELS.get(str(value), logging.INFO) for value in values])
 
 
-def _embedded(result: AttemptResult, figures: dict[str, float]) -> str:
+def _embedded(figures: Mapping[str, float], properties: Mapping[str, Any]) -> str:
     """The figures in CloudWatch's embedded metric format. `service` is the only dimension, because every value of a
     dimension is a metric of its own; document and run are properties, by which the log can be searched.
     """
     embedded = EphemeralMetrics(namespace=NAMESPACE, service=_service())
     for name, value in figures.items():
         embedded.add_metric(name, UNITS[name], value)
-    properties = {
-        "document": result.document,
-        "run_id": result.run_id,
-        "revision": result.report.document.revision if result.report else None,
-    }
     for name, value in bounded(properties, WIDTH).items():
         if value is not None:
             embedded.add_metadata(name, value)

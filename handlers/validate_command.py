@@ -8,13 +8,16 @@ would be held, compared with the version that is in force (`--against`): a pipel
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from desired_state.explain import Violation
+from desired_state.limits import over_quota
 from desired_state.load import DocumentError, Problem, load, located
+from desired_state.quotas import DEFAULT
 from desired_state.sanitize import sanitize
 from handlers.document_input import check_stdin, origin
 from handlers.document_input import data as read
@@ -73,6 +76,7 @@ def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trac
     """What is known of one document; printed as text, unless it is to be JSON. Raises DocumentError, and Refused."""
     data = read(doc, trace)
     document = load(data, origin(doc))
+    _refuse_over_quota(document, data)
     before = load(read(against, trace), origin(against)) if against else None
     change = refusing(OtherDocumentError, Kind.USAGE, lambda: compared(before, document)) if before else None
     values, kept = _summary(document), True
@@ -88,6 +92,19 @@ def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trac
 
             click.echo(f"\n{text(change, holds=holds)}")
     return _Answer(kept and not (change and change.holds and holds), values)
+
+
+def _refuse_over_quota(document: Document, data: bytes) -> None:
+    """Raise DocumentError for more rules, entries or routes than the settings say that the account may have. They are
+    read only if that matters: most documents need nothing of the reconciler.
+    """
+    beyond = list(over_quota(document.resources, document.external, DEFAULT))
+    if beyond or any(name.startswith("SETPOINT_QUOTA_") for name in os.environ):
+        from handlers.options import policy
+
+        beyond = list(over_quota(document.resources, document.external, policy({}).quotas))
+    if beyond:
+        raise DocumentError(located(data, document.origin, beyond))
 
 
 class OtherDocumentError(Exception):

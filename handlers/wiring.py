@@ -41,8 +41,10 @@ _NOT_LOGGED_IN = (
     SSOError,
     TokenRetrievalError,
 )
-FAILURES = (AwsError, BotoCoreError, ResponseParserError)
-"""What a run may still raise if AWS cannot be reached: no such endpoint, an answer that cannot be parsed."""
+FAILURES = (AwsError, BotoCoreError, ResponseParserError, OSError)
+"""What a run may still raise if AWS cannot be reached: no such endpoint, an answer that cannot be parsed, a file of the
+credentials that is gone when they are renewed.
+"""
 
 
 class CannotConnect(Exception):
@@ -117,6 +119,9 @@ def _connected(
         raise CannotConnect(f"{sanitize(str(error))}; {_LOGIN}") from error
     except ClientError as error:
         raise CannotConnect(f"AWS does not accept the credentials: {sanitize(str(error))}; {_LOGIN}") from error
+    except OSError as error:  # of a file that the credentials need: botocore's own connection errors are none of these
+        where = f"{sanitize(str(error.filename))}: " if error.filename else ""
+        raise CannotConnect(f"the credentials cannot be read: {where}{error.strerror or error}; {_LOGIN}") from error
     except (BotoCoreError, ResponseParserError, ValueError) as error:  # ValueError: the endpoint is not a URL
         raise CannotConnect(
             f"AWS cannot be reached: {sanitize(str(error))}; check the region, the endpoint and the network"
@@ -160,7 +165,10 @@ def _check_region(document: Document, region: str) -> None:
 def _account(session: boto3.Session, region: str, endpoint_url: str) -> str:
     config = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=15)
     sts = session.client("sts", region_name=region, endpoint_url=endpoint_url or None, config=config)
-    return sts.get_caller_identity()["Account"]
+    try:
+        return sts.get_caller_identity()["Account"]
+    except LookupError as error:  # botocore's own, for XML that is not AWS's: a proxy or a login page that says 200
+        raise ValueError("what answers is not AWS") from error
 
 
 def version() -> str:

@@ -32,6 +32,7 @@ class Fault:
     times: int
     code: str = ""
     parameter: str = ""
+    text: str = ""
 
     def matches(self, operation: str, parameters: Container[str]) -> bool:
         named = not self.parameter or self.parameter in parameters
@@ -65,9 +66,9 @@ class Faults:
         """The caller lacks the permission: not applied."""
         self._armed.append(Fault("refused", operation, times, code))
 
-    def refuse_parameter(self, operation: str, parameter: str, code: str = "InvalidParameterCombination") -> None:
-        """AWS refuses every such call that has this parameter, as a whole."""
-        self._armed.append(Fault("refused", operation, FOR_EVER, code, parameter))
+    def refuse_parameter(self, operation: str, parameter: str, text: str = "") -> None:
+        """AWS refuses every such call that has this parameter, as a whole, in these words."""
+        self._armed.append(Fault("refused", operation, FOR_EVER, "InvalidParameterCombination", parameter, text))
 
     def fail(self, operation: str, code: str, times: int = 1) -> None:
         """Any other error code, not applied."""

@@ -100,6 +100,13 @@ def canonical_source(live: Live, group: Any, kind: str, source: str | None, name
     return source
 
 
+def list_weight(live: Live, prefix_list: str) -> int:
+    """What a reference to a prefix list counts: its maximum of entries; AWS's own have none, and a fixed weight."""
+    held = live.ec2.managed_prefix_lists[prefix_list]
+    own = next((weight for word, weight in (("cloudfront", 55), ("lattice", 10)) if word in held.prefix_list_name), 1)
+    return int(own if held.owner_id == "AWS" else held.max_entries or 1)
+
+
 def _referenced(live: Live, group: Any, group_id: str | None, name: str | None) -> Any:
     for other in live.groups():
         if other.vpc_id == group.vpc_id and (other.id == group_id or (group_id is None and other.name == name)):

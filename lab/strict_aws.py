@@ -305,7 +305,7 @@ class StrictAws:
 def _refuse_early(service: str, params: Params, fault: Fault | None) -> None:
     if fault is not None and fault.kind == "refused":
         code = fault.code_for(service)
-        raise Refusal(code, f"{code} (laboratory fault)")
+        raise Refusal(code, fault.text or f"{code} (laboratory fault)")
     if params.get("DryRun"):
         raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 

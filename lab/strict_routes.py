@@ -6,8 +6,9 @@ back with LocalTarget; no route to an internet gateway is for a network of the V
 that is there changes nothing, with another target it is RouteAlreadyExists; ReplaceRoute of a missing route is
 InvalidParameterValue (moto #6425); a route to a detached gateway stays, in state blackhole, and is active again when
 the same gateway is attached; a subnet has one explicit association; the main association is replaced, never removed;
-50 routes per table and family; the route of a gateway endpoint is changed through the endpoint only (the code is not
-documented; here InvalidParameterValue). Propagated routes are those of strict_propagation.
+500 routes per table and family, of which one to a prefix list counts as its maximum of entries; the route of a gateway
+endpoint is changed through the endpoint only (the code is not documented; here InvalidParameterValue). Propagated
+routes are those of strict_propagation.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from typing import Any
 from botocore.loaders import create_loader
 
 from lab import canonical, strict_propagation
+from lab.group_rules import list_weight
 from lab.live import Answer, Live, Params, needs_known, without
 from lab.refusal import Refusal
 from lab.strict_blocks import drop_former_routes
 from lab.strict_endpoints import is_endpoint_route
 
-MOST_ROUTES = 50
+MOST_ROUTES = 500
 _TARGETS = (
     "GatewayId", "NatGatewayId", "TransitGatewayId", "NetworkInterfaceId", "InstanceId", "VpcPeeringConnectionId",
     "EgressOnlyInternetGatewayId", "CarrierGatewayId", "VpcEndpointId", "LocalGatewayId", "CoreNetworkArn",
@@ -52,11 +54,13 @@ def _destination(params: Params) -> tuple[str, str]:
 
 
 def _route(table: Any, destination: str) -> Any | None:
-    for route in table.routes:
-        held = (route.destination_cidr_block, route.destination_ipv6_cidr_block, route.destination_prefix_list_id)
-        if destination in held:
-            return route
-    return None
+    return next((route for route in table.routes if destination in _named(route)), None)
+
+
+def _named(route: Any) -> tuple[str, ...]:
+    """What a route is for."""
+    named = (route.destination_cidr_block, route.destination_ipv6_cidr_block, route.destination_prefix_list_id)
+    return tuple(filter(None, named))
 
 
 def _made(table: Any, destination: str) -> Any:
@@ -140,8 +144,11 @@ def lay(live: Live, table_id: str, destination: str, **target: str) -> None:
 
 
 def _created(live: Live, table: Any, params: Params, name: str, destination: str) -> Answer:
-    of_family = [r for r in table.routes if not _is_local(r) and _member(r) == name]
-    if len(of_family) >= MOST_ROUTES:
+    of_family = [
+        r for r in table.routes if not _is_local(r) and _family(live, r) == _family_of(live, name, destination)
+    ]
+    taken = sum(_weight(live, r.destination_prefix_list_id) for r in of_family)
+    if taken + _weight(live, destination) > MOST_ROUTES:
         raise Refusal("RouteLimitExceeded", "The maximum number of routes has been reached.")
     answer = live.moto("ec2", "CreateRoute", {**without(params, *_BESIDE_MOTO), name: destination})
     _keep_beside(table, destination, params)
@@ -154,10 +161,20 @@ def _keep_beside(table: Any, destination: str, params: Params) -> None:
     _made(table, destination).beside = beside[0] if beside else None
 
 
-def _member(route: Any) -> str:
-    if route.destination_cidr_block:
-        return "DestinationCidrBlock"
-    return "DestinationIpv6CidrBlock" if route.destination_ipv6_cidr_block else "DestinationPrefixListId"
+def _weight(live: Live, destination: str | None) -> int:
+    return list_weight(live, destination) if destination and destination in live.ec2.managed_prefix_lists else 1
+
+
+def _family(live: Live, route: Any) -> str:
+    name = "DestinationIpv6CidrBlock" if route.destination_ipv6_cidr_block else "DestinationCidrBlock"
+    return _family_of(live, name, route.destination_prefix_list_id)
+
+
+def _family_of(live: Live, name: str, destination: str | None) -> str:
+    held = live.ec2.managed_prefix_lists.get(destination)
+    if held is not None:
+        return str(held.address_family)
+    return "IPv6" if name == "DestinationIpv6CidrBlock" else "IPv4"
 
 
 def replace_route(live: Live, params: Params) -> Answer:
@@ -286,8 +303,9 @@ def describe(live: Live, params: Params) -> Answer:
     answer = live.moto("ec2", "DescribeRouteTables", params)
     for shown in answer["RouteTables"]:
         table = live.route_table(shown["RouteTableId"])
+        held = {name: route for route in table.routes for name in _named(route)}
         for route in shown["Routes"]:
-            _mark(live, table, route)
+            _mark(live, table, held, route)
         strict_propagation.show(live, table, shown)
     return answer
 
@@ -297,9 +315,9 @@ def _shown(live: Live, table: Any) -> Answer:
     return shown
 
 
-def _mark(live: Live, table: Any, shown: Answer) -> None:
+def _mark(live: Live, table: Any, by_destination: dict[str, Any], shown: Answer) -> None:
     destination = next(shown[name] for name in _DESTINATIONS if shown.get(name))
-    held = _route(table, destination)
+    held = by_destination.get(destination)
     if held is not None and _is_local(held):
         shown["Origin"] = "CreateRouteTable"
     name, beside = getattr(held, "beside", None) or ("", "")

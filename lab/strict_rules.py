@@ -22,6 +22,7 @@ from lab.group_rules import (
     canonical_source,
     checked_description,
     key_of,
+    list_weight,
     new_rule,
     permissions,
     row,
@@ -78,7 +79,7 @@ def _check_quota(live: Live, keys: Iterable[Key]) -> None:
 def _weight(live: Live, key: Key) -> int:
     # A reference to a prefix list counts as its maximum number of entries.
     if key.kind == "prefix_list":
-        return int(live.ec2.managed_prefix_lists[key.source].max_entries or 1)
+        return list_weight(live, key.source)
     return 1
 
 

@@ -16,23 +16,23 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, identities
+from reconciler.attempt import announcement, flapping, identities, openings, rollout, untold
+from reconciler.attempt.telling import Voice, broken_off, tell
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
-from reconciler.engine.gate import seen_holds
+from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.observe import ObserveError
-from reconciler.engine.result import Report
+from reconciler.engine.result import Observation, Report
 from reconciler.engine.run import Environment, Memory, StalePlanError, run
 from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Cause, Outcome, Policy, Reason
-from reconciler.model.trigger import Actor, Trigger, Upload
+from reconciler.model.trigger import Trigger, Upload
 from reconciler.notify.alert import Topic, fingerprint
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.notify.exposure import exposes
 from reconciler.notify.publisher import Publisher
 from reconciler.report.attempt import AttemptResult, Ending
 
@@ -41,7 +41,7 @@ __all__ = ["AttemptResult", "Dependencies", "Ending", "Request", "Trigger", "Unr
 log = logging.getLogger(__name__)
 
 SKEW = timedelta(seconds=2)
-"""A look counts as later than a message only by more than this, because the queue has its own clock."""
+"""A look counts as later than a message only by more than this: the queue is many machines."""
 BUSY_AGAIN, WAITING_AGAIN, LONGEST_AGAIN = 15, 60, 900
 """Seconds until the next try: the first if another run has the lease, the first if AWS is busy, and SQS's limit."""
 FIRST_LOOK_BACK = timedelta(days=1)
@@ -93,7 +93,7 @@ class Dependencies:
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
-    """One attempt to keep the document `name`. Raises only for a bug in this program."""
+    """One attempt to keep the document `name`. Never raises: a mistake of this program is told too."""
     blank = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
@@ -108,17 +108,37 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
             return replace(blank, ending=Ending.COVERED)
         result, updated = _under_lease(lease, blank, dependencies, request or Request())
         return result
+    except Exception as error:
+        log.exception("%s: the run broke off", name)
+        return broken_off(blank, error)
     finally:
-        # If the run raised, the lease still has the version that it accepted, which must not be forgotten.
-        if problem := lease.release(updated or lease.record):
-            log.warning("%s: the memory of this run could not be stored: %s", name, problem)
+        # If the run died, the lease still has the version that it accepted, which must not be forgotten.
+        _release(lease, updated or lease.record)
+
+
+def _release(lease: Lease, record: DocumentRecord) -> None:
+    try:
+        problem = lease.release(record)
+    except Exception:  # a record that cannot be written: the one before is still there, and the lease runs out
+        log.exception("%s: the memory of this run could not be written", lease.document)
+        return
+    if problem:
+        log.warning("%s: the memory of this run could not be stored: %s", lease.document, problem)
 
 
 def _covered(record: DocumentRecord, trigger: Trigger) -> bool:
-    """Whether a run has looked at the network since the message was sent: it covers all that happened before it."""
-    if trigger.sent is None or record.looked_at is None:
+    """Whether a run has looked at the network since the message was sent: it covers all that happened before it.
+
+    Both times are by the queue's clock. Ours is another one: if it is ahead, a look would seem later than it was, and
+    a change would be missed.
+    """
+    if trigger.sent is None or record.covers is None:
         return False
-    return record.looked_at > trigger.sent + SKEW
+    return record.covers > trigger.sent + SKEW
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((one for one in times if one), default=None)
 
 
 def retry_delay(trigger: Trigger, first: int) -> int:
@@ -131,25 +151,20 @@ def _under_lease(
 ) -> tuple[AttemptResult, DocumentRecord]:
     """The attempt itself, and the record to store."""
     began = dependencies.now()
-    result, record = _select_and_run(lease, blank, dependencies, request)
-    if result.ending is Ending.DELETED and _unknown_document(lease.record):
+    try:
+        result, record = _select_and_run(lease, blank, dependencies, request)
+    except Exception as error:
+        log.exception("%s: the run broke off", lease.document)
+        result, record = broken_off(blank, error), lease.record
+    if result.ending is Ending.UNKNOWN:
         return result, record  # it is stored as deleted, or the next sweep would look for it
     if not request.write:
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
-        record = replace(record, looked_at=began)
-    try:
-        alerts = find_alerts(result)
-        notifications = deduplicate(alerts, record.notified, dependencies.now(), dependencies.repeat, result)
-        sent = dependencies.publisher.send(notifications, result)
-    except Exception:  # what the run did must be stored, even if no alert can be written about it
-        log.exception("%s: no alert could be sent for this run", lease.document)
-        return replace(result, alerts_lost=1), record
-    record = replace(record, notified=notifications.remembered(sent.lost))
-    if result.change and not result.held:
-        record = announcement.announced(record, lease.document, sent.lost)
-    record = announcement.pinned_anew(record)
-    return replace(result, alerts_lost=sent.messages + sent.event), record
+        record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
+    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
+    # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
+    return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
 
 
 def _select_and_run(
@@ -170,29 +185,36 @@ def _select_and_run(
     if selection.held or not request.write:
         blank = replace(blank, change=selection.change, held=selection.held)
     if selection.deleted:
-        problem = "its object is deleted: nothing is enforced any more, and nothing is undone"
-        if _unknown_document(record):
-            problem = "there is no such object, and none is remembered: check the name"
-        return replace(blank, ending=Ending.DELETED, problem=problem), replace(
-            record, deleted=True, accepted=selection.accepted
-        )
+        record, known = replace(record, deleted=True, accepted=selection.accepted), not _unknown_document(record)
+        return replace(blank, **_DELETED if known else _UNKNOWN), record
     record = replace(record, deleted=False)
     if selection.document is None:
         return replace(blank, ending=Ending.REFUSED, problem=selection.refusal or _held(selection)), record
     if problem := _unknown(request.only, selection.document):
         return replace(blank, ending=Ending.REFUSED, problem=problem, refusal=selection.refusal), record
-    blank = replace(blank, refusal=selection.refusal, rollout=request.write and selection.accepted != record.accepted)
+    blank = replace(blank, refusal=selection.refusal)
     try:
         before, record = record.accepted, _accepted(lease, record, selection, request)
         if request.write and not selection.held:
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
-            blank = replace(blank, change=change)
+            blank = replace(blank, change=change, rollout=record.rollout is not None)
         return _run(lease, blank, record, selection.document, dependencies, request)
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _unobservable(blank, error), replace(record, ids=lease.record.ids)
     except StalePlanError as error:
         problem = f"{error}; nothing was changed: request the plan again and review it"
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
+
+
+_DELETED: Mapping[str, Any] = {
+    "ending": Ending.DELETED,
+    "problem": "its object is deleted: nothing is enforced any more, and nothing is undone",
+}
+_UNKNOWN: Mapping[str, Any] = {
+    "ending": Ending.UNKNOWN,
+    "problem": "unknown: there is no such object, and nothing is remembered of one; write the name of the object, "
+    "without .json, which is the name in the document too",
+}
 
 
 def _unknown_document(record: DocumentRecord) -> bool:
@@ -221,7 +243,8 @@ def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection,
     if selection.accepted is None or selection.accepted == record.accepted or not request.write:
         return record
     lease.accept(selection.accepted)
-    return replace(record, accepted=lease.record.accepted, announced=lease.record.announced)
+    now = lease.record
+    return replace(record, accepted=now.accepted, announced=now.announced, rollout=now.rollout)
 
 
 def _held(selection: VersionSelection) -> str:
@@ -265,12 +288,23 @@ def _run(
     aws = dependencies.aws_for(document)
     may_start = _Permit(lease, dependencies)
     started = dependencies.now()
+    judge = (
+        rollout.judge_of(blank.document, dependencies.documents, record.rollout, document) if request.write else None
+    )
+
+    def intend(first: Observation, first_gate: Gate) -> None:
+        planned = untold.planned(
+            document, first, first_gate, started, blank.trigger.actors, judge or (lambda one: False)
+        )
+        lease.note((*planned, *record.untold))
+
     memory = Memory(
         vpc_id=record.vpc_id,
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
         forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
+        intend=intend,
     )
     report = run(
         document,
@@ -282,10 +316,13 @@ def _run(
         approved=request.approve,
         memory=memory,
     )
+    blank = replace(blank, own=rollout.own(judge, report))
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report, memory.ids, record.associations)
     if request.write and drifts:
         drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+    late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
+    drifts = (*drifts, *untold.to_attribute(late, document))
     found = attribute(
         drifts,
         blank.trigger.actors,
@@ -295,6 +332,8 @@ def _run(
         sleep=dependencies.sleep,
         is_own_call=dependencies.is_own_call,
     )
+    foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
+    exposed = openings.exposed(report, record, found.made, dependencies.now())
     waiting = bool(report.count(Outcome.WAITING)) and request.write
     retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
     result = replace(
@@ -303,7 +342,8 @@ def _run(
         report=report,
         retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
         actors=found.actors,
-        exposed={} if blank.rollout else _exposed(report, found.actors, since, dependencies.now()),
+        exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
+        exposed_unknown=exposed.unknown & foreign,
         since=_since(blank, report, record, started),
     )
     scope = document.scope
@@ -316,6 +356,8 @@ def _run(
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids=identities.after(memory.ids, report),
         associations=report.associations_after,
+        open_since=openings.after(report, record, found.made),
+        rollout=rollout.after(record.rollout, judge, report),
     )
     return result, updated
 
@@ -344,14 +386,3 @@ def _since(
     broken = [one.address for one in report.findings if one.cause.reason is Reason.INTENT_BROKEN]
     known = {address: record.notified.get(fingerprint(blank.document, Topic.INTENT, address)) for address in broken}
     return {address: one.first_seen if one and one.open else started for address, one in known.items()}
-
-
-def _exposed(
-    report: Report, actors: Mapping[Address, Actor], since: datetime, now: datetime
-) -> Mapping[Address, float]:
-    """For each resource that let in undeclared traffic and was corrected, for how many seconds it did at most: since
-    the call that CloudTrail reports, otherwise since the look before this run.
-    """
-    closed = {drift.address for drift in report.drifts if drift.outcome is Outcome.CORRECTED and exposes(drift)}
-    began = {address: actors[address].at if address in actors else since for address in closed}
-    return {address: max(0.0, (now - at).total_seconds()) for address, at in began.items()}

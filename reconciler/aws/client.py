@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 import time
@@ -37,12 +38,18 @@ if TYPE_CHECKING:
     from reconciler.model import Operation
     from reconciler.model.kind import Read
 
-_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
+_FAILURES = (ClientError, BotoCoreError, ResponseParserError, LookupError)
 """Everything botocore raises for a call. `ResponseParserError`, for an answer that is cut short or not XML, is not a
-`BotoCoreError`.
+`BotoCoreError`, nor is the `KeyError` for XML that is not AWS's.
 """
 
 READ_ATTEMPTS = 4
+READ_TIMEOUT = 10
+"""Seconds: with its attempts, a read that nobody answers ends within a run's time, and within half of a lease."""
+FOR_THE_END = 15.0
+"""Seconds of an invocation that no read may use: the messages and the lease need them."""
+_HISTORY = {"attempts": 2, "connect": 2, "read": 5}
+"""For CloudTrail, which is asked last, and whose answer a run can do without."""
 WRITE_ATTEMPTS = 3
 LONGEST_PAUSE = 8.0
 THREADS = 10
@@ -58,7 +65,7 @@ class AwsError(Exception):
         super().__init__(f"{operation}: {code}: {message}")
         self.operation, self.code, self.message = operation, code, message
         self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        self.verdict: Verdict = verdict(code, status)
+        self.verdict: Verdict = verdict(code, status, message)
 
     @property
     def cause(self) -> Cause:
@@ -81,7 +88,7 @@ class Aws:
     """One account and region. `reads` and `writes` count the calls that were sent.
 
     `on_read` is called with the operation before a read, `on_throttle` with the operation and the seconds to wait after
-    a throttled write.
+    a throttled write. `seconds_left` are those of the invocation: reads end before they do.
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class Aws:
         self.region = region
         self.reads = 0
         self.writes = 0
+        self.seconds_left: Callable[[], float] = lambda: math.inf
         self._session, self._endpoint, self._version = session, endpoint_url, version
         self._sleep, self._on_read, self._on_throttle = sleep, on_read, on_throttle
         self._lock = threading.RLock()
@@ -108,8 +116,16 @@ class Aws:
         for service in services:
             self._client(service, READ_ATTEMPTS)
 
+    @property
+    def patience(self) -> float | None:
+        """For how many seconds reads may still be waited for; None: for as long as they take."""
+        left = self.seconds_left() - FOR_THE_END
+        return None if math.isinf(left) else max(0.0, left)
+
     def read(self, read: Read) -> list[Any]:
         """Every item of `read`, from all pages. Raises `AwsError`; never returns a part."""
+        if self.patience == 0:
+            raise unanswered(read)
         self._on_read(read.operation)
         params = json.loads(read.params)
         items: list[Any] = []
@@ -121,13 +137,13 @@ class Aws:
                 )
                 for page in pages:
                     self._count_read()
-                    items.extend(page.get(read.result, ()))
+                    items.extend(_part(page, read.result, read.operation))
             else:
                 self._count_read()
                 answer = getattr(client, xform_name(read.operation))(**params)
                 value: Any = answer
                 for step in read.result.split("."):
-                    value = value[step]
+                    value = _part(value, step, read.operation)
                 items = value if isinstance(value, list) else [value]
         except _FAILURES as error:
             failure = _failure(read.operation, error)
@@ -170,19 +186,37 @@ class Aws:
     def _client(self, service: str, attempts: int) -> Any:
         with self._lock:
             if (service, attempts) not in self._clients:
+                quick = service == "cloudtrail"
                 self._clients[service, attempts] = self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=self.region,
                     endpoint_url=self._endpoint,
                     config=Config(
-                        retries={"mode": "standard", "total_max_attempts": attempts},
-                        connect_timeout=5,
-                        read_timeout=30,
+                        retries={
+                            "mode": "standard",
+                            "total_max_attempts": _HISTORY["attempts"] if quick else attempts,
+                        },
+                        connect_timeout=_HISTORY["connect"] if quick else 5,
+                        read_timeout=_HISTORY["read"] if quick else READ_TIMEOUT if attempts > 1 else 30,
                         max_pool_connections=THREADS,
                         user_agent_appid=f"setpoint/{self._version}",  # type: ignore[call-arg]  # the stubs are behind
                     ),
                 )
             return self._clients[service, attempts]
+
+
+def unanswered(read: Read) -> AwsError:
+    """A read that was not answered within the time of the run."""
+    return AwsError(read.operation, LOST, "AWS did not answer within the time of this run", 503)
+
+
+def _part(answer: Any, name: str, operation: str) -> Any:
+    """A part of an answer. AWS sends an empty list as such, so an answer without the part is not one of AWS: a proxy
+    or a login page that says 200, and never "there is none".
+    """
+    if not isinstance(answer, dict) or name not in answer:
+        raise AwsError(operation, LOST, f"the answer has no {name}, so it is not one of AWS", 503)
+    return answer[name]
 
 
 def _failure(operation: str, error: Exception) -> AwsError:
@@ -192,6 +226,6 @@ def _failure(operation: str, error: Exception) -> AwsError:
         return AwsError(operation, answer.get("Code", "Unknown"), answer.get("Message", ""), status)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError, TokenRetrievalError)):
         return AwsError(operation, NO_CREDENTIALS, str(error))
-    if isinstance(error, (HTTPClientError, NotConnectedError, ResponseParserError)):
+    if isinstance(error, (HTTPClientError, NotConnectedError, ResponseParserError, LookupError)):
         return AwsError(operation, LOST, str(error), 503)
     return AwsError(operation, type(error).__name__, str(error))

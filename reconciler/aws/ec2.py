@@ -28,7 +28,7 @@ from desired_state.resource import route_parameter
 from desired_state.route_targets import UNKNOWN, target_parameter
 from desired_state.spelling import spelled_peer
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Item, Read, ReadContext, read
+from reconciler.model.kind import Answers, Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 
@@ -189,6 +189,31 @@ def peer_sort(key: RuleKey) -> str:
     if is_cidr(key.peer):
         return "ipv6" if is_ipv6(key.peer) else "ipv4"
     return "prefix list" if key.peer.startswith("pl-") else "group"
+
+
+PREFIX_LISTS = read(
+    "ec2", "DescribeManagedPrefixLists", "PrefixLists", {}, page=100, absent=("UnauthorizedOperation", "AccessDenied")
+)
+"""All prefix lists of the account and AWS's own. A role of an earlier version may not ask; then no size is known."""
+_OF_AWS = (("cloudfront", 55), ("vpc-lattice", 10))
+"""How much AWS's own lists count, by their names, if not as one (VPC user guide, AWS-managed prefix lists)."""
+
+
+def reads_prefix_lists(used: bool) -> Iterable[Read]:  # noqa: FBT001 (the question is the argument)
+    """The read of what prefix lists count, if any is used."""
+    return (PREFIX_LISTS,) if used else ()
+
+
+def prefix_list_sizes(answers: Answers) -> Mapping[str, int]:
+    """What each prefix list counts towards the quota of rules or routes: its maximum of entries (VPC user guide,
+    Prefix list quotas); AWS's own show none, and have a fixed weight.
+    """
+    sizes = {}
+    for item in answers.get(PREFIX_LISTS, ()):
+        name = str(item.get("PrefixListName", ""))
+        own = next((weight for word, weight in _OF_AWS if item.get("OwnerId") == "AWS" and word in name), 1)
+        sizes[str(item["PrefixListId"])] = int(item.get("MaxEntries") or own)
+    return sizes
 
 
 def entry_params(entry: AclEntry) -> dict[str, Any]:

@@ -101,10 +101,22 @@ def bare(code: str) -> str:
 VERDICTS: dict[str, Verdict] = {bare(code): verdict for verdict, codes in _TABLE.items() for code in codes.split()}
 
 
-def verdict(code: str, http_status: int = 400) -> Verdict:
-    """What to do about `code`. An unlisted code that ends in `NotFound` means stale state (EC2 and RDS use that ending
-    for all such codes); otherwise the outcome is unknown after a 5xx, and a person has to act after a 4xx.
+_BUSY = (
+    ("invalidparametercombination", "previous storage change is being optimized"),
+    ("invalidparametercombination", "currently modify the storage"),
+)
+"""Codes, as from `bare`, that mean a busy resource if AWS's answer has these words: it has no other code for that (RDS
+user guide, "Amazon RDS DB instance storage").
+"""
+
+
+def verdict(code: str, http_status: int = 400, answer: str = "") -> Verdict:
+    """What to do about `code`, which came with the text `answer`. An unlisted code that ends in `NotFound` means stale
+    state (EC2 and RDS use that ending for all such codes); otherwise the outcome is unknown after a 5xx, and a person
+    has to act after a 4xx.
     """
+    if any(bare(code) == known and words in answer for known, words in _BUSY):
+        return Verdict.WAIT
     if known := VERDICTS.get(bare(code)):
         return known
     return Verdict.LOOK_AGAIN if http_status >= 500 or bare(code).endswith("notfound") else Verdict.SKIP

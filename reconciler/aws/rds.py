@@ -16,6 +16,13 @@ INSTANCES = read("rds", "DescribeDBInstances", "DBInstances", {}, page=100)
 """Every instance of the account and region, each with its subnet group and tags: RDS has no filter by VPC."""
 
 
+def concerned(document: Document) -> bool:
+    """Whether anything is asked of RDS: a document without databases works with a role that has no permission for it.
+    A database that no document declares is then a machine like any other, known by its groups only.
+    """
+    return bool(document.of_kind("db_instance") or document.of_kind("db_subnet_group"))
+
+
 def instances(identifiers: Iterable[str]) -> Read:
     """A read of some instances; what does not exist is left out of the answer."""
     filters = [{"Name": "db-instance-id", "Values": list(identifiers)}]

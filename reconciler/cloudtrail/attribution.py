@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from desired_state.fields import Address, RuleKey
@@ -37,6 +38,9 @@ EVENTS = 50
 
 MOST_PEOPLE = 3
 """The most people of whom one may have made a change, for them to be named."""
+
+
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Differing(NamedTuple):
@@ -87,7 +91,9 @@ def drifted(report: Report, ids: Mapping[Address, str], associations: Mapping[st
     found: dict[Address, list[Differing]] = {}
     undeclared: set[Address] = set()
     for drift in report.drifts:
-        found.setdefault(drift.address, []).append(_differing(drift.difference, report, associations))
+        found.setdefault(drift.address, []).append(
+            differing(drift.difference, report.ids, report.document.vpc, associations, report.associations)
+        )
         if drift.difference.want is ABSENT:
             undeclared.add(drift.address)
     drifts = []
@@ -98,23 +104,32 @@ def drifted(report: Report, ids: Mapping[Address, str], associations: Mapping[st
     return tuple(sorted(drifts, key=lambda one: one.address not in undeclared))
 
 
-def _differing(one: Difference, report: Report, associations: Mapping[str, str]) -> Differing:
+def differing(
+    one: Difference,
+    ids: Mapping[Address, str],
+    vpc: Address,
+    before: Mapping[str, str] = NONE,
+    after: Mapping[str, str] = NONE,
+) -> Differing:
+    """A difference as calls are compared with it, given the ids of what is live, and the associations of the look
+    before and of this one.
+    """
     way: Way = "extra" if one.want is ABSENT else "gone" if one.have is ABSENT else "other"
     key = str(one.key) if one.key is not None else ""
     member = ""
     if isinstance(one.key, RuleKey):
-        key = rule_text(one.key._replace(peer=report.ids.get(Address(one.key.peer), one.key.peer)))
+        key = rule_text(one.key._replace(peer=ids.get(Address(one.key.peer), one.key.peer)))
     elif Address(key).kind in REGISTRY or key.startswith(("subnet-", "sg-")):
         key, member = "", key
-    at = member or (report.document.vpc if one.field == "main" else "")
+    at = member or (vpc if one.field == "main" else "")
     return Differing(
         one.field,
         way,
         key,
         str(one.have).lower() if isinstance(one.have, bool) else "",
-        report.ids.get(Address(member), member),
-        _of(at, associations),
-        _of(at, report.associations),
+        ids.get(Address(member), member),
+        _of(at, before),
+        _of(at, after),
         one.identity,
     )
 
@@ -198,6 +213,11 @@ def _actors(answer: Iterable[Any], is_own_call: Callable[[TrailRecord], bool]) -
             continue  # an entry that cannot be read is skipped
         if not no_change(record) and not is_own_call(record) and (found := actor(record)):
             yield found
+
+
+def who_made(drift: Drifted, events: Iterable[Actor]) -> Actor | None:
+    """Who made those of the calls that explain a drift."""
+    return _one_of([event for event in events if _explains(event, drift)])
 
 
 def _one_of(events: Iterable[Actor]) -> Actor | None:

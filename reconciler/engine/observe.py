@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.aws.client import THREADS, Aws, AwsError
+from reconciler.aws.client import THREADS, Aws, AwsError, unanswered
 from reconciler.aws.errors import Verdict
 from reconciler.engine.identity import Identified, identify
 from reconciler.engine.interfaces import interfaces_of, interfaces_read
@@ -51,7 +52,7 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
     """
     at = look.now()
     context = ReadContext(document, document.scope.vpc_id or "", {})
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="observe") as pool:
+    with _pool() as pool:
         reader = _Reader(aws, pool)
         if not context.vpc_id:
             if hint:
@@ -71,6 +72,16 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
         raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
     _refuse_vpc(document, known.get("vpc"))
     return replace(_snapshot(document, read, known, at), interfaces=interfaces)
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for the reads. Those that still wait for AWS when the look ends are left to their own timeouts."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="observe")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,12 @@ class _Reader:
 
     def read(self, reads: Iterable[Read]) -> None:
         missing = [one for one in dict.fromkeys(reads) if one not in self.answers and one not in self.problems]
-        for one, answer in zip(missing, self._pool.map(self._one, missing), strict=True):
+        begun = [self._pool.submit(self._one, one) for one in missing]
+        wait(begun, timeout=self._aws.patience)
+        answers = [
+            future.result() if future.done() else unanswered(one) for one, future in zip(missing, begun, strict=True)
+        ]
+        for one, answer in zip(missing, answers, strict=True):
             if isinstance(answer, AwsError):
                 if answer.verdict is Verdict.STOP:
                     problem = f"{answer}: check the credentials, the profile and the region"

@@ -170,13 +170,17 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
     for name, key, remark in seen.remarks:
         if key in (getattr(context.document.resources[address], name) or ()):
             yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), name, key)
+    for said in seen.conditions:
+        if not said.field or getattr(context.document.resources[address], said.field) is not None:
+            yield Finding(address, said.outcome, said.cause, said.field)
     if seen.creating:
         yield Finding(address, Outcome.WAITING, _not_ready(seen))
 
 
 def _not_ready(seen: Observed) -> Cause:
     what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
-    return Cause(Reason.NOT_READY, f"{what}: it is {seen.status}")
+    said = next((one.cause.message for one in seen.conditions if not one.field), f"it is {seen.status}")
+    return Cause(Reason.NOT_READY, f"{what}: {said}")
 
 
 def _field(action: Action) -> str:

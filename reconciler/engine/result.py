@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
@@ -87,6 +87,15 @@ class Orphaned(NamedTuple):
         return self.cause.message if self.cause else ""
 
 
+class PendingChange(NamedTuple):
+    """A change that AWS has accepted and not applied yet: what is in force, and what will be."""
+
+    address: Address
+    field: str
+    now: Any
+    accepted: Any
+
+
 @dataclass(frozen=True)
 class Report:
     """Everything about one run; `seconds` of wall time, `reads` and `writes` in calls.
@@ -98,7 +107,7 @@ class Report:
     says by what each was found. `untagged` are the
     addresses without this document's tags where these are not set: in mode report, and where the document says so;
     `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
-    next run what this one held. `intents` is None if the document has none.
+    next run what this one held. `intents` is None if the document has none. `pending` is from the last look.
     """
 
     document: Document
@@ -127,6 +136,7 @@ class Report:
     openings: tuple[FlowChange, ...] = ()
     associations: Mapping[str, str] = field(default_factory=dict)
     associations_after: Mapping[str, str] = field(default_factory=dict)
+    pending: tuple[PendingChange, ...] = ()
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
@@ -227,7 +237,14 @@ def judge(
         tagless=tuple(at for at, seen in trace.first.snapshot.resources.items() if seen.spec.tags is None),
         release=_release(trace),
         intents=intents,
+        pending=tuple(_pending(trace.last.snapshot)),
     )
+
+
+def _pending(snapshot: Snapshot) -> Iterator[PendingChange]:
+    for address, seen in snapshot.resources.items():
+        for name, now in seen.in_force.items():
+            yield PendingChange(address, name, now, getattr(seen.spec, name))
 
 
 def _release(trace: RunTrace) -> str:

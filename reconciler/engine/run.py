@@ -92,7 +92,8 @@ class Memory:
     says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen on a
     resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
     `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
-    resource must not look like somebody else's.
+    resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
+    what the gate holds of the plan: should the run break off, somebody must be told of what it did.
     """
 
     vpc_id: str = ""
@@ -100,6 +101,7 @@ class Memory:
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
+    intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
 
 
 NO_MEMORY = Memory()
@@ -144,6 +146,8 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     round_gate = first_gate
     if write and (anew := _created_anew(task, first, first_gate)):
         memory.forget(anew)
+    if write and first.plan.actions:
+        memory.intend(first, first_gate)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
         tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task.environment))

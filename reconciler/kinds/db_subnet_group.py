@@ -13,7 +13,7 @@ from desired_state.database import DbSubnetGroup
 from desired_state.fields import Address
 from desired_state.members import Subnets, Tags
 from reconciler.aws.ec2 import tag_list
-from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, retag, tags_of
+from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, concerned, retag, tags_of
 from reconciler.model import (
     Cause,
     Change,
@@ -69,7 +69,8 @@ def _tags(context: ReadContext, address: Address) -> Read:
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
-    yield INSTANCES
+    if concerned(context.document):
+        yield INSTANCES
 
 
 def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
@@ -202,7 +203,7 @@ KIND = Kind(
     traffic=Traffic(effects=effects),
     changes=CHANGES,
     imported=Import(
-        reads=lambda context: (_GROUPS,),
+        reads=lambda context: (INSTANCES, _GROUPS),
         tags=lambda item, context: _tags(context, Address.of("db_subnet_group", item["DBSubnetGroupName"])),
         name=lambda item: str(item["DBSubnetGroupName"]).lower(),
     ),

@@ -10,7 +10,10 @@ One item a document, readable in the console:
     flapping     M  drift: {times L of times, pauses N, until time}
     notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
     holds     M  address: time                       ids       M  address: id S
-    associations M  address and what it is: id S
+    covers    S  time of the queue's clock
+    associations M  address and what it is: id S     open_since M  name of a difference: time
+    untold    L  of M, an alert of what was about to be corrected, or could not be told; with its members L of M
+    rollout   M  since L of versions as accepted, left L of names; absent: the network was brought to the accepted one
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -22,7 +25,7 @@ An item has at most 400 KB (DynamoDB developer guide, "Quotas"), and every renew
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,17 +36,22 @@ from pydantic_core import to_json
 
 from desired_state.fields import Address, shown
 from desired_state.sanitize import sanitize
-from reconciler.ledger.record import DocumentRecord, FlappingRecord
+from reconciler.ledger.record import DocumentRecord, FlappingRecord, Rollout, Untold, UntoldMember
 
 MOST_FLAPPING = 200
 MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
 MOST_IDS = 1000
 MOST_ASSOCIATIONS = 1000
+MOST_OPEN = 1000
 MOST_TIMES = 50
 """How many entries are kept of each; `MOST_TIMES` are the corrections of one flapping drift."""
 ROOM = 64 * 1024
 """Bytes that `flapping`, `notified`, `holds`, `ids` and `associations` may each take."""
+IN_FULL, BY_NAME = 24 * 1024, 72 * 1024
+"""Bytes of `untold`: what is stored with all its words, and the rest."""
+MOST_LEFT = 1000
+MOST_SINCE = 5
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
@@ -51,6 +59,7 @@ ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
+_UNTOLD = TypeAdapter(Untold)
 _TIME = "write a time such as 2026-11-22T09:00:00Z"
 _REMOVE = "correct the entry, or remove it: it is then recorded again"
 _HINTS = {
@@ -62,12 +71,16 @@ _HINTS = {
     "announced": "write revision (number), sha256 and version_id (text), or remove it: the accepted version then "
     "counts as announced",
     "looked_at": f"{_TIME}, or remove it",
+    "covers": f"{_TIME}, or remove it: no message then counts as covered",
     "deleted": "write a boolean",
     "flapping": _REMOVE,
     "notified": _REMOVE,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
+    "open_since": f"{_TIME}, or remove the entry: what is open then counts from the look before",
     "associations": "write the association's id as text, or remove the entry",
     "ids": "write the resource's id as text, or remove the entry: what the next run finds is then taken for it",
+    "untold": "correct the entry, or remove it: what it tells of is then told by nobody",
+    "rollout": "write since and left as lists, or remove it: the network is then at the accepted version",
     "owner": "remove owner and expires, once no run is under way",
     "expires": "remove owner and expires, once no run is under way",
     "fence": "write a number above every number it ever had",
@@ -110,6 +123,8 @@ def written(record: DocumentRecord) -> dict[str, Any]:
     to be removed from the item.
     """
     plain: dict[str, Any] = _RECORD.dump_python(record, mode="json", exclude_none=True)
+    if not record.untold:
+        del plain["untold"]
     return plain
 
 
@@ -160,8 +175,58 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         notified=_newest(notified, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
         ids={Address(key): one for key, one in _first(ids, MOST_IDS).items()},
+        open_since=dict(sorted(record.open_since.items())[:MOST_OPEN]),
         associations=_first(((key, _utf8(one)) for key, one in record.associations.items()), MOST_ASSOCIATIONS),
+        untold=_fitting(record.untold),
+        rollout=record.rollout and _fitting_rollout(record.rollout),
     )
+
+
+def _fitting_rollout(one: Rollout) -> Rollout:
+    left = one.left if one.left is None or len(one.left) <= MOST_LEFT else None
+    return Rollout(one.since[-MOST_SINCE:], left)
+
+
+def _fitting(untold: Iterable[Untold]) -> tuple[Untold, ...]:
+    """The first that find room as they are; of all others only the names, in one."""
+    room, kept, rest = IN_FULL, list[Untold](), list[Untold]()
+    for one in untold:
+        size = len(_UNTOLD.dump_json(one, exclude_none=True))
+        if rest or size > room:
+            rest.append(one)
+        else:
+            room -= size
+            kept.append(one)
+    return (*kept, _further(rest)) if rest else tuple(kept)
+
+
+def _further(rest: Sequence[Untold]) -> Untold:
+    members = [
+        UntoldMember((one.title if one.address else member.what)[:60], member.name)
+        for one in rest
+        for member in one.members
+    ]
+    room, named = BY_NAME, list[UntoldMember]()
+    for one in members:
+        room -= len(to_json([one.what, one.name])) + _LABELS
+        if room < 0:
+            break
+        named.append(one)
+    first = rest[0]
+    return Untold(
+        fingerprint=f"{first.fingerprint}+"[:40],
+        topic="drift",
+        severity=first.severity,
+        title=f"{len(members)} further differences",
+        sentence="There were too many to remember more of each than its name.",
+        at=min(one.at for one in rest),
+        members=tuple(named),
+        sha256=first.sha256 if all(one.sha256 == first.sha256 for one in rest) else "",
+    )
+
+
+_LABELS = 40
+"""Bytes of the names of a member's attributes."""
 
 
 def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: Callable[[V], Any]) -> dict[str, V]:
@@ -197,6 +262,8 @@ def _plain(value: object) -> int | float:
 def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     if record.looked_at:
         yield "looked_at", record.looked_at
+    if record.covers:
+        yield "covers", record.covers
     for name, flapping in record.flapping.items():
         yield from ((f"flapping.{name}.times", time) for time in flapping.times)
         if flapping.until:
@@ -206,3 +273,8 @@ def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
         yield f"notified.{name}.last_alerted", notified.last_alerted
     for address, since in record.holds.items():
         yield f"holds.{address}", since
+    yield from ((f"open_since.{key}", since) for key, since in record.open_since.items())
+    for number, untold in enumerate(record.untold):
+        yield f"untold.{number}.at", untold.at
+        if untold.who:
+            yield f"untold.{number}.who.at", untold.who.at

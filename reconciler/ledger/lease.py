@@ -12,7 +12,7 @@ item is the memory, not only the lease, and DynamoDB deletes expired items days 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
-from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord
+from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, Rollout, Untold
 from reconciler.ledger.table import LedgerError, Table
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ GRACE = timedelta(seconds=10)
 
 _NEXT = "the next run continues"
 _NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
+_ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +42,27 @@ class LeaseHeld:
 
     owner: str
     until: datetime
+
+
+@dataclass(frozen=True)
+class LastLook:
+    """What the sweep reads of one item. `at` is when the last run that read the whole network began, None if there was
+    none or the item does not say so in a form that can be read; `account` is empty if it is not known.
+    """
+
+    at: datetime | None = None
+    account: str = ""
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> LastLook:
+        """Of an item that somebody else may have changed: one bad item must not hide the others."""
+        at, account = item.get("looked_at"), item.get("account")
+        try:
+            read = datetime.fromisoformat(at) if isinstance(at, str) else None
+        except ValueError:
+            read = None
+        known = isinstance(account, str) and len(account) == _ACCOUNT_DIGITS and account.isdecimal()
+        return cls(read if read and read.tzinfo else None, str(account) if known else "")
 
 
 class Ledger:
@@ -88,9 +110,11 @@ class Ledger:
         )
         return tuple(sorted(found))
 
-    def names(self) -> tuple[str, ...]:
-        """All documents that are remembered, without deleted ones, sorted."""
-        return tuple(sorted(self._table.scan("the documents could not be listed", _NOT_DELETED, {":true": True})))
+    def looks(self) -> dict[str, LastLook]:
+        """All documents that are remembered, without deleted ones, and when each was looked at last."""
+        what, values = "the documents could not be listed", {":true": True}
+        found = self._table.items(what, _NOT_DELETED, values, ("account", "looked_at"))
+        return {str(one["document"]): LastLook.of(one) for one in found}
 
     def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
         if not item:  # something between us and DynamoDB dropped it from the answer
@@ -120,6 +144,12 @@ class Lease:
         self._table, self._now, self._term = terms
         self._stop: LedgerError | None = None
         self._over = False
+        self._next: DocumentRecord | None = None
+
+    def note(self, untold: Iterable[Untold]) -> None:
+        """What people must be told of, should this run end early: the next `confirm` stores it, before its call."""
+        noted = bounded(replace(self.record, untold=tuple(untold)))
+        self._next = replace(self.record, untold=noted.untold) if noted.untold else None
 
     def confirm(self) -> str:
         """Renew the lease: empty, or why no further call to AWS may be made, and then always the same.
@@ -127,23 +157,32 @@ class Lease:
         One UpdateItem. It fails closed: if the table does not answer, no call may be made either.
         """
         if self._stop is None:
-            until = self._now() + self._term
+            until, noted = self._now() + self._term, self._next
+            update, values = "SET #expires = :until", {":until": seconds(until)}
+            if noted:
+                update, values = f"{update}, #untold = :untold", values | {":untold": written(noted)["untold"]}
             try:
-                self._update("could not be confirmed", "SET #expires = :until", {":until": seconds(until)}, sendings=1)
+                self._update("could not be confirmed", update, values, sendings=1)
             except LedgerError as error:
                 self._stop = error
             else:
+                if noted:
+                    self.record, self._next = replace(self.record, untold=noted.untold), None
                 if self._now() >= until:
                     self._stop = self._ended("ran out while it was being confirmed")
         return str(self._stop or "")
 
     def accept(self, accepted: Accepted) -> None:
-        """Remember at once that `accepted` is the version to enforce, and that it is not announced yet. Raises
-        LedgerError, also for a lost lease.
+        """Remember at once that `accepted` is the version to enforce, and that it is neither announced nor rolled out
+        yet. Raises LedgerError, also for a lost lease.
         """
-        announced = self.record.announced or self.record.accepted or NONE_ANNOUNCED
-        record = replace(self.record, accepted=accepted, announced=announced)
-        self._remember("an accepted version", ("accepted", "announced"), record)
+        before = self.record.accepted or NONE_ANNOUNCED
+        record = replace(self.record, accepted=accepted, announced=self.record.announced or before)
+        if not accepted.same_content(before):
+            since = self.record.rollout.since if self.record.rollout else ()
+            record = replace(record, rollout=Rollout((*since, before)))
+        names = ("accepted", "announced", *(("rollout",) if record.rollout else ()))
+        self._remember("an accepted version", names, record)
 
     def forget(self, addresses: Collection[Address]) -> None:
         """Forget at once at which ids these resources were found. Raises LedgerError, also for a lost lease."""
@@ -222,7 +261,7 @@ class _Terms(NamedTuple):
 
 
 def _log_forgotten(document: str, record: DocumentRecord, stored: DocumentRecord) -> None:
-    for name in ("flapping", "notified", "holds", "ids"):
+    for name in ("flapping", "notified", "holds", "ids", "untold"):
         before, after = len(getattr(record, name)), len(getattr(stored, name))
         if after < before:
             _log.warning(

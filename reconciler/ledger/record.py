@@ -54,6 +54,62 @@ class Notified:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """The accepted version is not what the network is at yet. `since` are the versions that it may still be at, the
+    oldest first; `left` are the names of what is not done yet (None: no run has looked at the whole network since).
+    """
+
+    since: tuple[Accepted, ...]
+    left: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who made a change, as far as it was known: the fields of `model.trigger.Actor` that people are told."""
+
+    who: str
+    call: str
+    at: datetime
+    source_ip: str = ""
+    user_agent: str = ""
+    event_id: str = ""
+
+
+@dataclass(frozen=True)
+class UntoldMember:
+    """One correction that people must be told of. `want` and `have` are JSON (None: absent). `name` identifies the
+    difference, by which the next look says whether it was corrected (empty: that is certain).
+    """
+
+    what: str
+    name: str = ""
+    want: str | None = None
+    have: str | None = None
+    compared: bool = False
+
+
+@dataclass(frozen=True)
+class Untold:
+    """An alert of corrections that were about to be made when this was stored, or were made and could not be told.
+
+    `at` is when it was stored, `sha256` the digest of the document that asked for them. `open_for` is in seconds.
+    """
+
+    fingerprint: str
+    topic: str
+    severity: str
+    title: str
+    sentence: str
+    at: datetime
+    members: tuple[UntoldMember, ...] = ()
+    sha256: str = ""
+    address: str = ""
+    aws_id: str = ""
+    open_for: int | None = None
+    who: Who | None = None
+
+
+@dataclass(frozen=True)
 class DocumentRecord:
     """All that is remembered of one document. `looked_at` is when the last run that read the whole network began.
     `announced` is the version whose change was announced last (None: the accepted one).
@@ -62,7 +118,10 @@ class DocumentRecord:
     (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `ids` are the ids
     at which the resources were found, those that AWS never gives to another one; the first are needed most
     (`engine/witness.py`), `associations` those of what associates subnets with tables and ACLs, as in `Report`.
-    `deleted`: the object is deleted, and this was reported.
+    `open_since` says of what was seen and not corrected since when it may be there (`attempt/openings.py`).
+    `deleted`: the object is deleted, and this was reported. `untold` is what people must still be told of. `rollout`
+    says of the accepted version that no run has brought the network to it yet. `covers` is a time of the queue's clock
+    at which that look had not begun yet: it has seen what messages from before it report.
     """
 
     account: str = ""
@@ -71,9 +130,13 @@ class DocumentRecord:
     accepted: Accepted | None = None
     announced: Accepted | None = None
     looked_at: datetime | None = None
+    covers: datetime | None = None
     deleted: bool = False
     flapping: Mapping[str, FlappingRecord] = field(default_factory=dict)
     notified: Mapping[str, Notified] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
     associations: Mapping[str, str] = field(default_factory=dict)
+    open_since: Mapping[str, datetime] = field(default_factory=dict)
+    untold: tuple[Untold, ...] = ()
+    rollout: Rollout | None = None

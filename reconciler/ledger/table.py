@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -91,16 +91,23 @@ class Table:
 
     def scan(self, what: str, where: str, values: Mapping[str, Any]) -> Iterator[str]:
         """The documents of all items that match `where`, all pages. Raises LedgerError."""
+        yield from (str(item["document"]) for item in self.items(what, where, values, ()))
+
+    def items(
+        self, what: str, where: str, values: Mapping[str, Any], attributes: Iterable[str]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Of all items that match `where`, the key and these attributes, all pages. Raises LedgerError."""
+        wanted = ", ".join(f"#{name}" for name in ("document", *attributes))
         try:
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self.name,
                 FilterExpression=where,
-                ProjectionExpression="#document",
-                ExpressionAttributeNames=_names(where + "#document"),
+                ProjectionExpression=wanted,
+                ExpressionAttributeNames=_names(where + wanted),
                 ExpressionAttributeValues=_values(values),
                 ConsistentRead=True,
             ):
-                yield from (item["document"]["S"] for item in page["Items"])
+                yield from map(_plain, page["Items"])
         except _FAILURES as error:
             raise self._error(what, error) from error
 

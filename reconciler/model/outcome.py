@@ -71,6 +71,12 @@ class Reason(StrEnum):
     CREATED_BY_AWS = "created_by_aws"
     QUOTA = "quota"
     NO_SAFE_ORDER = "no_safe_order"
+    PENDING_REBOOT = "pending_reboot"
+    """It is set, and takes effect when somebody reboots the database."""
+    KEPT_BY_OTHERS = "kept_by_others"
+    """Another service of AWS decides it, or a change would spoil what that service does."""
+    BROKEN = "broken"
+    """AWS says that it does not work, and only a person can mend that."""
     PENDING_CHANGE = "pending_change"
     """It would carry out somebody else's pending change."""
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from desired_state.quotas import DEFAULT, MOST, Quotas
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -22,3 +24,11 @@ class Policy:
     prune: bool = False
     hold_exposures: bool = True
     max_hold_hours: Annotated[int, Field(ge=0, le=8760)] = 24
+    quota_rules: Annotated[int, Field(ge=1, le=MOST.rules)] = DEFAULT.rules
+    quota_entries: Annotated[int, Field(ge=2, le=MOST.entries)] = DEFAULT.entries
+    quota_routes: Annotated[int, Field(ge=1, le=MOST.routes)] = DEFAULT.routes
+
+    @property
+    def quotas(self) -> Quotas:
+        """What AWS allows the accounts of this deployment."""
+        return Quotas(self.quota_rules, self.quota_entries, self.quota_routes)

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.model.interface import Interface
 from reconciler.model.operation import Ref
-from reconciler.model.outcome import Cause
+from reconciler.model.outcome import Cause, Outcome
 
 DOCUMENT_TAG = "setpoint:document"
 NAME_TAG = "setpoint:name"
@@ -72,6 +73,16 @@ class Remark(NamedTuple):
     message: str
 
 
+class Condition(NamedTuple):
+    """Something a person should know about a live resource, even if nothing differs: how it counts, and why. `field` is
+    empty if it is about the whole resource, otherwise it counts only if the document has that field.
+    """
+
+    outcome: Outcome
+    cause: Cause
+    field: str = ""
+
+
 @dataclass(frozen=True)
 class Observed[R: Resource = Any, F = Any]:
     """A live resource: `spec` is the document's model of it, with addresses in place of ids; `facts` is what else is
@@ -79,7 +90,9 @@ class Observed[R: Resource = Any, F = Any]:
 
     `status` is empty if AWS would accept a change now, otherwise AWS's word for its state. `creating`: it is still
     being created, so nothing may use it yet. `usable`: whether packets pass through it, if it is a route target.
-    `resource_id` is the id that AWS never gives to another resource, if that is not `id` (a DB instance has both).
+    `conditions` are what a person should know of it as it is. `resource_id` is the id that AWS never gives to another
+    resource, if that is not `id` (a DB instance has both). `in_force` are the values of the fields of which AWS has
+    accepted a change and not applied it yet: `spec` has what was accepted.
     """
 
     id: str
@@ -89,7 +102,9 @@ class Observed[R: Resource = Any, F = Any]:
     creating: bool = False
     usable: bool = True
     remarks: tuple[Remark, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     resource_id: str = ""
+    in_force: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def lasting_id(self) -> str:

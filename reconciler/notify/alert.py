@@ -35,13 +35,16 @@ class Topic(StrEnum):
     ROLLOUT = "rollout"
     IDENTITY = "identity-changed"
     ADOPTED = "adopted"
+    UNWATCHED = "unwatched"
+    BROKE_OFF = "run-broke-off"
+    MEMORY = "memory"
 
 
 class Member(NamedTuple):
     """One line of an alert; `want` and `have` as a document writes them, None: absent.
 
     `compared` is false if there is no declared value to compare with: then `identity` identifies it from run to run.
-    `outcome` is None if nothing was tried.
+    `outcome` is None if nothing was tried. `late` says why this was not told before (empty: it is news).
     """
 
     what: str
@@ -51,6 +54,7 @@ class Member(NamedTuple):
     have: Any = None
     compared: bool = False
     identity: tuple[Any, ...] = ()
+    late: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Alert:
     """One thing that people must know. `fingerprint` identifies it from run to run, and is the thread of its messages.
 
     `digest` identifies what is still open (empty: nothing is), `corrected` what was corrected; neither depends on times
-    or counts. `exposed` is for how many seconds undeclared traffic could pass, at most. `once`: it is never repeated.
+    or counts. `exposed` is for how many seconds undeclared traffic could pass, at most;
+    `exposed_unknown`: it could, and for how long is not known. `once`: it is never repeated.
     `release` is the fingerprint that releases a plan of which something is held, or a revision. `upload` is who
     uploaded that revision.
     """
@@ -75,6 +80,7 @@ class Alert:
     aws_id: str = ""
     actor: Actor | None = None
     exposed: float | None = None
+    exposed_unknown: bool = False
     once: bool = False
     release: str = ""
     upload: Upload | None = None

@@ -53,6 +53,10 @@ def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
         from reconciler.notify.intent_alerts import with_intents
 
         found = list(with_intents(result, result.report.intents, found))
+    if result.late:
+        from reconciler.notify.late_alerts import with_late
+
+        found = with_late(result, found)
     return tuple(sorted(found, key=lambda alert: (alert.severity.rank, alert.address or "", alert.fingerprint)))
 
 
@@ -89,7 +93,18 @@ def _announced(result: AttemptResult, change: RevisionChange, done: Iterable[Mem
 
 
 def _unobservable(result: AttemptResult) -> Iterator[Alert]:
-    if result.ending is Ending.UNOBSERVABLE:
+    if result.bug:
+        members = [
+            Member(result.problem, Outcome.FAILED),
+            Member(
+                "report it with the lines of this run in the log: nobody but its authors can mend it", Outcome.FAILED
+            ),
+        ]
+        sentence = "This run was ended by a mistake in Setpoint itself. What it had corrected before stays corrected; "
+        sentence += "nothing else was changed, and the next run tries again."
+        title = "the run broke off: a mistake in Setpoint"
+        yield _whole(result, Topic.BROKE_OFF, Severity.HIGH, title, sentence, members, about=result.bug)
+    elif result.ending is Ending.UNOBSERVABLE:
         sentence = "Nothing could be read, so nothing was changed. What differs now is not known."
         title = "the network could not be read"
         member = Member(result.problem or "nothing could be read", Outcome.FAILED)
@@ -125,13 +140,18 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
     if adopted:
         yield _adopted(result, report, adopted)
     tags = {id(drift) for one in adopted for drift in one.drifts}
-    done = [drift for drift in report.drifts if result.rollout and drift.outcome is Outcome.CORRECTED]
-    if done := [drift for drift in done if id(drift) not in tags]:
-        yield _rollout(result, report, done)
+    told = {id(drift) for drift in (*unverified, *held, *suspect, *left)} | tags
+    own = [drift for drift in report.drifts if id(drift) not in told and _is_own(result, drift)]
+    done = [drift for drift in own if drift.outcome is Outcome.CORRECTED]
+    undone = [drift for drift in own if drift.outcome in _UNDONE]
+    if done or undone:
+        yield _rollout(result, report, done, undone)
     elif result.change and not result.held:
         yield _announced(result, result.change)
     broken = [one for one in report.findings if report.intents and one.cause.reason is Reason.INTENT_BROKEN]
-    taken = {id(one) for one in (*broken, *unseen, *unverified, *held, *lost, *changed, *suspect, *left, *done)} | tags
+    taken = {
+        id(one) for one in (*broken, *unseen, *unverified, *held, *lost, *changed, *suspect, *left, *done, *undone)
+    } | tags
     yield from _by_field(result, report, taken, [one for one in report.orphaned if one not in going])
 
 
@@ -209,18 +229,37 @@ def _adopted(result: AttemptResult, report: Report, adopted: Iterable[Takeover])
     return replace(alert, digest="", corrected=digest(members))
 
 
-def _rollout(result: AttemptResult, report: Report, done: Iterable[Drift]) -> Alert:
-    """What the first run of a version corrected: one alert, because the author wanted these changes. Drift that
-    happened before that run cannot be told apart from them. What the version means is told with them.
-    """
-    if result.change and not result.held:
-        return _announced(result, result.change, map(_named, done))
+_UNDONE = frozenset({Outcome.HELD, Outcome.WAITING, None})
+
+
+def _is_own(result: AttemptResult, drift: Drift) -> bool:
+    """Whether the version of the document that is being rolled out makes this difference itself."""
+    return result.rollout and (result.own is None or drift.difference.identity in result.own)
+
+
+def _rollout(result: AttemptResult, report: Report, done: list[Drift], undone: list[Drift]) -> Alert:
+    """What was changed to match a new version, and what of it is not done yet: no drift, whatever it lets through."""
     number = report.document.revision
-    title = f"revision {number} was applied"
-    sentence = f"The network was changed to match revision {number}; drift at that moment, if any, was corrected too."
-    members = [_named(drift) for drift in done]
-    alert = _whole(result, Topic.ROLLOUT, Severity.LOW, title, sentence, members)
-    return replace(alert, digest="", corrected=digest(members))
+    left = [_named(drift)._replace(why=drift.message) for drift in undone]
+    if result.change and not result.held:
+        alert = _announced(result, result.change, map(_named, done))
+    else:
+        members = [_named(drift) for drift in done]
+        matched = f"The network was changed to match revision {number}."
+        alert = _whole(result, Topic.ROLLOUT, Severity.LOW, f"revision {number} was applied", matched, members)
+        alert = replace(alert, digest="", corrected=digest(members))
+    if not left:
+        return alert
+    number_of = f"{len(left)} change{'' if len(left) == 1 else 's'}"
+    return replace(
+        alert,
+        fingerprint=fingerprint(result.document, Topic.ROLLOUT),
+        topic=Topic.ROLLOUT,
+        digest=digest(left),
+        title=f"revision {number} is being rolled out: {number_of} left",
+        sentence=f"{alert.sentence if done or result.change else ''} Not done yet: {number_of} that it makes.".strip(),
+        members=(*alert.members, *left),
+    )
 
 
 def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Iterable[Orphaned]) -> Iterator[Alert]:
@@ -229,10 +268,12 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
     for drift in report.drifts:
         if id(drift) not in taken:
             drifts.setdefault((drift.address, drift.field), []).append(drift)
-            parts.setdefault((drift.address, drift.field), []).append((_member(drift), _weight(drift, report)))
+            parts.setdefault((drift.address, drift.field), []).append((member(drift), _weight(result, drift, report)))
     for finding in report.findings:
         if id(finding) not in taken and finding.outcome is not Outcome.IN_SYNC:
-            weight = Exposure(_SEVERITIES.get(finding.outcome, Severity.LOW), _sentence(finding.cause.message))
+            broken = finding.cause.reason is Reason.BROKEN
+            severity = Severity.HIGH if broken else _SEVERITIES.get(finding.outcome, Severity.LOW)
+            weight = Exposure(severity, _sentence(finding.cause.message))
             parts.setdefault((finding.address, finding.field), []).append((_found(finding, alone=True), weight))
     for orphaned in going:
         action = orphaned.action
@@ -249,7 +290,7 @@ def _drift(
     address: Address,
     field: str,
     parts: list[tuple[Member, Exposure]],
-    drifts: Iterable[Drift],
+    drifts: list[Drift],
 ) -> Alert:
     """The alert of a field: its members, the worst outcome first, and the sentence of the most severe."""
     parts = sorted(parts, key=lambda part: _MOST_SEVERE_FIRST.index(part[0].outcome))
@@ -258,9 +299,10 @@ def _drift(
     worst = "somebody keeps changing it" if flapping else _ENDINGS[parts[0][0].outcome]
     open_ones = [part[0] for part in parts if part[0].outcome is not Outcome.CORRECTED]
     done = [part[0] for part in parts if part[0].outcome is Outcome.CORRECTED]
-    topic = Topic.FLAPPING if flapping else Topic.DRIFT
+    own = drifts and all(_is_own(result, drift) for drift in drifts)
+    topic = Topic.FLAPPING if flapping else Topic.ROLLOUT if own else Topic.DRIFT
     return Alert(
-        fingerprint=fingerprint(result.document, topic, address, field),
+        fingerprint=fingerprint(result.document, Topic.DRIFT, address, field),
         digest=digest(open_ones, Reason.FLAPPING if flapping else ""),
         corrected=digest(done),
         topic=topic,
@@ -272,12 +314,16 @@ def _drift(
         aws_id=report.ids.get(address, ""),
         actor=result.actors.get(address),
         exposed=result.exposed.get(address),
+        exposed_unknown=address in result.exposed_unknown,
         once=flapping,
     )
 
 
-def _weight(drift: Drift, report: Report) -> Exposure:
+def _weight(result: AttemptResult, drift: Drift, report: Report) -> Exposure:
     """What a drift means, and what putting it right would cost where that is what holds it."""
+    if _is_own(result, drift):
+        severity = _SEVERITIES.get(drift.outcome or Outcome.WAITING, Severity.LOW)
+        return Exposure(severity, f"Revision {report.document.revision} makes this change, and it is not done yet.")
     weight = exposure(drift)
     risks = [one.risk for one in report.plan.actions if (drift.address, drift.field) in one.resolves]
     price = cost(max(risks, default=Risk.COSMETIC)) if drift.outcome is Outcome.HELD else None
@@ -287,7 +333,8 @@ def _weight(drift: Drift, report: Report) -> Exposure:
     return Exposure(severity, f"{weight.sentence} {price.sentence}")
 
 
-def _member(drift: Drift) -> Member:
+def member(drift: Drift) -> Member:
+    """A drift as a line of an alert."""
     one = drift.difference
     want, have = value_as_json(one, one.want), value_as_json(one, one.have)
     return Member(difference(one), drift.outcome, drift.message, want, have, compared=True)
@@ -295,8 +342,8 @@ def _member(drift: Drift) -> Member:
 
 def _named(drift: Drift) -> Member:
     """A member with its address, for an alert about many resources, which says why only once."""
-    member = _member(drift)
-    return member._replace(what=f"{drift.address}: {member.what}", why="")
+    one = member(drift)
+    return one._replace(what=f"{drift.address}: {one.what}", why="")
 
 
 def _found(one: Finding, *, alone: bool = False) -> Member:

@@ -42,11 +42,12 @@ lines of one text."""
 
 
 def detail(result: AttemptResult) -> dict[str, Any] | None:
-    """The detail of the event, or None if there is none: another run reports instead, or nothing differs.
+    """The detail of the event, or None if there is none: another run reports instead, there is no document, or nothing
+    differs.
 
     Lists that make it too long are cut; `left_out` says of each how many of its items are missing.
     """
-    if result.ending in {Ending.COVERED, Ending.LEASE_HELD}:
+    if result.ending in {Ending.COVERED, Ending.LEASE_HELD, Ending.UNKNOWN}:
         return None
     report = result.report
     if report and _calm(report) and not result.refusal and not result.change:

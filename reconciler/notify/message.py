@@ -8,6 +8,7 @@ mail program would act on, or anything that becomes a link.
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections import Counter
@@ -152,6 +153,8 @@ _REVISIONS = frozenset({Topic.REVISION, Topic.REVISION_HELD, Topic.ROLLOUT})
 
 def _member(one: Member) -> Iterator[str]:
     state = {Outcome.CORRECTED: " (corrected)", None: " (nothing was tried)"}.get(one.outcome, "")
+    if one.late and one.outcome is Outcome.IN_SYNC:
+        state = " (whether it was corrected is not known)"
     yield f"  - {shown(one.what)}{state}"
     if one.compared:
         yield f"      declared: {_written(one.want)}"
@@ -185,7 +188,9 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
     if alert and alert.topic in {Topic.DRIFT, Topic.FLAPPING}:
         yield "Last change", _who(alert.actor)
         if alert.exposed is not None:
-            yield "Open for", f"at most {alert.exposed:.0f} s"
+            yield "Open for", f"at most {math.ceil(alert.exposed)} s"
+        elif alert.exposed_unknown:
+            yield "Open for", "not known: no earlier look is remembered"
         yield "Done", _done(alert)
     yield "Run", shown(here.run_id)
 
@@ -209,6 +214,8 @@ def _uploaded(upload: Upload | None) -> str:
 
 def _done(alert: Alert) -> str:
     """What was done, in counts: the reasons are given with each member."""
+    if alert.settled and any(one.outcome is Outcome.IN_SYNC for one in alert.members):
+        return "not known: look at the network, or at CloudTrail"
     counts = Counter(one.outcome for one in alert.members)
     done = counts.pop(Outcome.CORRECTED, 0)
     if not counts:

@@ -66,7 +66,7 @@ class Publisher:
         failed, in_a_row = 0, 0
         here = origin_of(result, region=self._sns.meta.region_name, invoke=self._invoke)
         for notification in notifications.notifications if self._topic else ():
-            if in_a_row < ENOUGH and self._publish(notification, here):
+            if in_a_row < ENOUGH and self.publish(notification, here):
                 in_a_row = 0
                 continue
             in_a_row += 1
@@ -75,7 +75,10 @@ class Publisher:
             log.error("an alert was lost: %s", safe_text(f"{notification.severity}: {notification.title}"))
         return Sent(frozenset(lost), failed, event_lost)
 
-    def _publish(self, notification: Notification, here: NotificationOrigin) -> bool:
+    def publish(self, notification: Notification, here: NotificationOrigin) -> bool:
+        """Whether one message was sent, or there is no topic."""
+        if not self._topic:
+            return True
         try:
             self._sns.publish(
                 TopicArn=self._topic,

@@ -38,8 +38,7 @@ def accepted(result: AttemptResult, change: RevisionChange, done: tuple[Member, 
     severity = min(change.severity, Severity.LOW, key=lambda one: one.rank) if done else change.severity
     sentence = announcement(change)
     if done:
-        matched = f"The network was changed to match revision {change.number}"
-        sentence = f"{sentence} {matched}; drift at that moment, if any, was corrected too."
+        sentence = f"{sentence} The network was changed to match revision {change.number}."
     return Alert(
         fingerprint=fingerprint(result.document, topic),
         digest="",

@@ -20,7 +20,7 @@ from reconciler.report.summary import counts, expired
 
 if TYPE_CHECKING:
     from desired_state.document import DocumentException
-    from reconciler.engine.result import Drift, Report
+    from reconciler.engine.result import Drift, PendingChange, Report
 
 FORMAT_VERSION = 1
 
@@ -48,6 +48,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "drifted": [drift_as_json(drift) | {"id": id_of(report, drift.address)} for drift in report.drifts],
         "actions": _actions(report),
         "findings": [finding_as_json(one) | {"id": id_of(report, one.address)} for one in report.findings],
+        "pending": [_pending(report, one) for one in report.pending],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
         "intents": intents_as_json(report),
         "openings": _openings(report),
@@ -107,6 +108,12 @@ def intents_as_json(report: Report, since: Mapping[Address, datetime] | None = N
     from reconciler.report.run_intents import as_json as written
 
     return written(report.intents, since)
+
+
+def _pending(report: Report, one: PendingChange) -> dict[str, Any]:
+    """A change that AWS has accepted and not applied yet."""
+    values = {"now": _plain(one.now), "accepted": _plain(one.accepted)}
+    return {"address": one.address, "id": id_of(report, one.address), "field": one.field, **values}
 
 
 def _openings(report: Report) -> list[dict[str, Any]]:

@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import Address
 from reconciler.engine.result import Report
+from reconciler.ledger.record import Untold
 from reconciler.model.trigger import Actor, Trigger, Upload
 
 if TYPE_CHECKING:
     from reconciler.revision.change import RevisionChange
+
+
+class Late(NamedTuple):
+    """What an earlier run could not tell of. `sure`: it was corrected; otherwise that is not known."""
+
+    untold: Untold
+    sure: bool
 
 
 class Ending(StrEnum):
@@ -29,6 +37,8 @@ class Ending(StrEnum):
     """No version of the document may be enforced, or the manual request was refused."""
     DELETED = "deleted"
     """The document's object is deleted: nothing is enforced any more, nothing is undone."""
+    UNKNOWN = "unknown"
+    """There is no such object, and nothing is remembered of one: the name is wrong, or no run ever saw it."""
     UNOBSERVABLE = "unobservable"
     """Nothing could be read, so nothing was changed."""
 
@@ -38,12 +48,17 @@ class AttemptResult:
     """`problem` says why the attempt did not complete (empty for COMPLETED and COVERED), and `code` identifies it from
     run to run: AWS's error code, a `Reason`, or the name of our exception. `refusal` says why the newest version of the
     document is not the one that is enforced. `retry_after`: seconds until another run is needed, 0 for none. `exposed`:
-    for each address with drift that let in undeclared traffic, for how many seconds it did at most. `alerts_lost`: how
-    many messages could not be sent. `rollout`: this is the first run of a version of the document. `since`: of
-    broken intents, when that was first reported.
+    for each address with drift that let in undeclared traffic, for how many seconds it did at most, and
+    `exposed_unknown` are those of which that is not known. `alerts_lost`: how many messages could not be sent.
+    `rollout`: this is the first run of a version of the document. `since`: of broken intents, when that was first
+    reported.
 
     `change` is what a new version changes: one that waits for an approval if `held` says what is enforced instead,
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
+
+    `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
+    being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `damaged` are the
+    attributes of the ledger's item that could not be read.
     """
 
     document: str
@@ -57,9 +72,14 @@ class AttemptResult:
     retry_after: int = 0
     actors: Mapping[Address, Actor] = field(default_factory=dict)
     exposed: Mapping[Address, float] = field(default_factory=dict)
+    exposed_unknown: frozenset[Address] = frozenset()
     alerts_lost: int = 0
     rollout: bool = False
     since: Mapping[Address, datetime] = field(default_factory=dict)
     change: RevisionChange | None = None
     held: str = ""
     upload: Upload | None = None
+    late: tuple[Late, ...] = ()
+    own: frozenset[tuple[Address, str, Any]] | None = None
+    bug: str = ""
+    damaged: tuple[str, ...] = ()

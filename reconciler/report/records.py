@@ -59,6 +59,8 @@ UNITS: Mapping[str, str] = {
     "DocumentInvalid": "Count",
     "RunSucceeded": "Count",
     "AlertsLost": "Count",
+    "OldestLookAge": "Seconds",
+    "DocumentsStale": "Count",
 }
 """Every metric there is, with CloudWatch's name of its unit."""
 
@@ -111,16 +113,17 @@ def _intents(result: AttemptResult, report: Report) -> Iterator[LogRecord]:
 def metrics(result: AttemptResult) -> dict[str, float]:
     """The metrics of one attempt, by the names of UNITS; empty if there was no run.
 
-    COVERED and LEASE_HELD are not runs: counting them would hide that no run succeeds. Nor are a plan (`mode: plan`)
-    and a refused manual request, which are answered to their caller: counting them could keep the heartbeat alarm quiet
-    while the schedule fails, or raise it while the schedule works. RunSucceeded is 1 if the whole network was read and
-    nothing failed. What is held, blocked or waiting was seen and reported, so it is not a failure of the run.
-    RunSucceeded is 0 for UNOBSERVABLE, which saw nothing; for REFUSED, without a document to enforce; and for DELETED,
-    after which nothing is enforced, on purpose or not. A revision that is held counts under Held, not as invalid.
+    COVERED, LEASE_HELD and UNKNOWN are not runs: counting them would hide that no run succeeds. Nor are a plan
+    (`mode: plan`) and a refused manual request, which are answered to their caller: counting them could keep the
+    heartbeat alarm quiet while the schedule fails, or raise it while the schedule works. RunSucceeded is 1 if the whole
+    network was read and nothing failed. What is held, blocked or waiting was seen and reported, so it is not a failure
+    of the run. RunSucceeded is 0 for UNOBSERVABLE, which saw nothing; for REFUSED, without a document to enforce; and
+    for DELETED, after which nothing is enforced, on purpose or not. A revision that is held counts under Held, not as
+    invalid.
     """
     report = result.report
     manual = result.trigger.source is Source.MANUAL
-    if result.ending in {Ending.COVERED, Ending.LEASE_HELD} or (report and not report.wrote):
+    if result.ending in {Ending.COVERED, Ending.LEASE_HELD, Ending.UNKNOWN} or (report and not report.wrote):
         return {}
     if result.ending is Ending.REFUSED and manual:
         return {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +27,7 @@ from reconciler.report.takeover import Takeover, adoption_done, beyond, takeover
 
 if TYPE_CHECKING:
     from desired_state.document import Document, DocumentException
-    from reconciler.engine.result import Drift, Orphaned, Report
+    from reconciler.engine.result import Drift, Orphaned, PendingChange, Report
 
 Style = Callable[[str, str], str]
 """(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the styled text."""
@@ -93,7 +93,8 @@ def sentence(report: Report, style: Style = plain) -> str:
 
 class _About(NamedTuple):
     """All that is told of one address; `id` is empty where the name says it, or nothing has it. `drifts` are without
-    the tags of what is taken over, `losses` are what the calls take away besides what they resolve.
+    the tags of what is taken over, `losses` are what the calls take away besides what they resolve. `pending` has the
+    live values with a change that is not in force yet, in words.
     """
 
     address: Address
@@ -103,6 +104,7 @@ class _About(NamedTuple):
     orphaned: list[Orphaned]
     findings: list[Finding]
     losses: list[str]
+    pending: dict[str, str]
 
 
 def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
@@ -120,6 +122,7 @@ def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
             [one for one in orphaned if one.action.address == address],
             [one for one in found if one.address == address],
             [one.loses for one in report.plan.actions if one.address == address and one.loses],
+            {one.field: _in_words(one) for one in report.pending if one.address == address},
         )
         declared = about.drifts or about.taken or address in report.document.resources
         yield list((_block if declared else _undeclared)(about, report.gate.plan_held, style))
@@ -164,7 +167,7 @@ def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str
     rest = [drift for drift in drifts if drift.field]
     causes = Counter((drift.outcome, drift.cause) for drift in rest)
     for drift in rest:
-        line = f"{difference(drift.difference)}{_ending(drift.outcome, style)}"
+        line = f"{_told(drift, about.pending)}{_ending(drift.outcome, style)}"
         yield f"    {_signs(drift.outcome, drift.difference.sign, style)} {line}"
         yield from _meaning(drift, style)
         if causes[drift.outcome, drift.cause] == 1:
@@ -178,6 +181,18 @@ def _block(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str
         yield from _why(one.outcome, one.cause, plan_held, style)
     told = {*causes, (taken.outcome, taken.cause)} if taken else set(causes)
     yield from (_finding(one, style) for one in about.findings if (one.outcome, one.cause) not in told)
+
+
+def _in_words(one: PendingChange) -> str:
+    """The words `db.t3.micro, pending db.t3.large`."""
+    return f"{value(one.now)}, pending {value(one.accepted)}"
+
+
+def _told(drift: Drift, pending: Mapping[str, str]) -> str:
+    """The difference; of a field with a pending change also what is in force."""
+    if drift.difference.key is None and drift.field in pending and drift.outcome is not Outcome.CORRECTED:
+        return f"{drift.field}: {pending[drift.field]} -> {value(drift.difference.want)}"
+    return difference(drift.difference)
 
 
 def _meaning(drift: Drift, style: Style) -> Iterator[str]:
@@ -310,6 +325,9 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
     if report.excepted:
         active = (_exception(exception) for _, exception in report.excepted)
         yield ["Active exceptions:", *dict.fromkeys(active)]
+    if report.pending:
+        pending = (f"    {calls.named(report, one.address)} {one.field}: {_in_words(one)}" for one in report.pending)
+        yield ["Accepted by AWS, and not in force yet:", *pending]
     if ended := expired(report):
         yield ["Expired exceptions:", *(_exception(one) for one in ended)]
     deleted = {one.action.address for one in report.orphaned}

@@ -30,7 +30,15 @@ FULL = {"Prune": "true", "CreateDatabases": "true"}
 
 
 def stack(name: str = MAIN, **parameters: str) -> Stack:
-    return Stack(template(name), **(GIVEN | parameters if name == TARGET else parameters))
+    """The template for these parameters, in mode correct if they do not say another."""
+    return Stack(template(name), **({"Mode": "correct"} | (GIVEN if name == TARGET else {}) | parameters))
+
+
+def test_who_answers_every_question_of_the_deployment_with_enter_gets_a_deployment_that_only_reports() -> None:
+    worked = Stack(template(MAIN))
+    assert worked.holds("Corrects") is False
+    of_all = worked.worked_out(template(MAIN)["Globals"])["Function"]
+    assert of_all["Environment"]["Variables"]["SETPOINT_MODE"] == "report"
 
 
 # ------------------------------------------------------------------------------- what the registry says, word for word
@@ -283,12 +291,11 @@ def test_the_queue_waits_for_the_worker_and_gathers_a_burst() -> None:
     worked = stack(BatchingWindow="30")
     queue, worker = worked.resources["Queue"]["Properties"], worked.resources["WorkerFunction"]["Properties"]
     (mapping,) = worked.of_type("AWS::Lambda::EventSourceMapping").values()
-    longest = template(MAIN)["Parameters"]["BatchingWindow"]["MaxValue"]
-    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"] + longest
+    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
     assert queue["RedrivePolicy"] == {"deadLetterTargetArn": "DeadLetters.Arn", "maxReceiveCount": 5}
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert 10 < mapping["BatchSize"] <= 100
-    assert int(mapping["MaximumBatchingWindowInSeconds"]) == 30
+    assert mapping["BatchSize"] == 1
+    assert int(queue["DelaySeconds"]) == 30
     assert template(MAIN)["Parameters"]["WorkerConcurrency"]["MinValue"] == 2
 
 
@@ -334,6 +341,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Prune="true",
         HoldExposures="false",
         MaxHoldHours="2",
+        QuotaRules="100",
+        QuotaEntries="40",
+        QuotaRoutes="1000",
         AlertRepeatHours="48",
         AlertForm="chat",
         Prefix="a/b/",
@@ -350,6 +360,9 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         prune=True,
         hold_exposures=False,
         max_hold_hours=2,
+        quota_rules=100,
+        quota_entries=40,
+        quota_routes=1000,
     )
     where = deployment(live(worked))
     assert (where.alert_repeat_hours, where.alert_form, where.prefix, where.event_bus) == (48, "chat", "a/b/", "ops")
@@ -462,7 +475,7 @@ def alarms() -> Mapping[str, dict[str, Any]]:
 
 def test_an_alarm_on_our_metrics_names_one_that_is_written_with_exactly_its_dimension() -> None:
     ours = {one["MetricName"]: one for one in alarms().values() if one["Namespace"] == NAMESPACE}
-    assert ours.keys() == {"RunSucceeded", "Failed", "Blocked", "AlertsLost"}
+    assert ours.keys() == {"RunSucceeded", "DocumentsStale", "Failed", "Blocked", "AlertsLost"}
     assert ours.keys() <= UNITS.keys()
     service = environment(stack())["POWERTOOLS_SERVICE_NAME"]
     assert all(one["Dimensions"] == [{"Name": "service", "Value": service}] for one in ours.values())
@@ -480,6 +493,21 @@ def test_silence_is_an_alarm() -> None:
         1,
         "900",
     )
+
+
+def test_a_document_that_is_not_looked_at_is_an_alarm_and_so_is_a_sweep_that_measures_nothing() -> None:
+    stale = alarms()["StaleAlarm"]
+    assert (stale["MetricName"], stale["Statistic"], stale["TreatMissingData"]) == (
+        "DocumentsStale",
+        "Maximum",
+        "breaching",
+    )
+    assert (stale["ComparisonOperator"], stale["Threshold"], stale["Period"]) == (
+        "GreaterThanOrEqualToThreshold",
+        1,
+        "900",
+    )
+    assert environment(stack(HeartbeatSeconds="900"))["SETPOINT_STALE_SECONDS"] == "900"
 
 
 def test_every_function_and_the_dead_letters_are_watched_and_every_alarm_tells_somebody() -> None:

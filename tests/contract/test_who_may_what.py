@@ -108,7 +108,9 @@ KEEPERS = pytest.mark.parametrize(
 
 
 def stack(name: str = "template.yaml", **parameters: str) -> Stack:
-    return Stack(template(name), **({"VpcIds": "vpc-0a1b2c3d", "DatabaseNames": "shop-*"} | parameters))
+    return Stack(
+        template(name), **({"Mode": "correct", "VpcIds": "vpc-0a1b2c3d", "DatabaseNames": "shop-*"} | parameters)
+    )
 
 
 @KEEPERS

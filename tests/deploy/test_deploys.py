@@ -80,7 +80,9 @@ class Deployed:
         return {name for name, physical in self.ids.items() if physical in arns}
 
 
-def deploy(source: dict[str, Any], name: str = "setpoint", **parameters: str) -> Deployed:
+def deploy(source: dict[str, Any], name: str = "setpoint", Mode: str = "correct", **others: str) -> Deployed:  # noqa: N803
+    """The stack deployed with these parameters, in mode correct if they do not say another."""
+    parameters = {"Mode": Mode, **others}
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_stack(
         StackName=name,
@@ -162,7 +164,7 @@ def test_the_worker_takes_batches_from_the_queue_and_is_told_where_everything_is
     aws = boto3.client("lambda")
     (mapping,) = aws.list_event_source_mappings()["EventSourceMappings"]
     queue = boto3.client("sqs").get_queue_attributes(QueueUrl=stack.ids["Queue"], AttributeNames=["All"])["Attributes"]
-    assert (mapping["EventSourceArn"], mapping["BatchSize"]) == (queue["QueueArn"], 100)
+    assert (mapping["EventSourceArn"], mapping["BatchSize"]) == (queue["QueueArn"], 1)
     assert mapping["FunctionArn"].rpartition(":")[2] == stack.ids["WorkerFunction"]
     told = aws.get_function(FunctionName=stack.ids["WorkerFunction"])["Configuration"]["Environment"]["Variables"]
     assert (told["SETPOINT_BUCKET"], told["SETPOINT_TABLE"]) == (stack.ids["Documents"], stack.ids["Ledger"])

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import desired_state
 from handlers import cli, wiring
 from lab import StrictAws, World, laboratory
 from lab.drifts import DRIFTS, Network, find_network
+from reconciler.model import Policy
 from tests.support.canaries import ENVIRONMENT, assert_silent
 from tests.support.doors import Doors, deployed
 
@@ -54,8 +56,8 @@ class Laboratory(NamedTuple):
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
-    for field in ("MODE", "CREATE_DATABASES", "DOWNTIME", "MAX_BREAKS", "PRUNE", "HOLD_EXPOSURES", "MAX_HOLD_HOURS"):
-        monkeypatch.delenv(f"SETPOINT_{field}", raising=False)
+    for one in fields(Policy):
+        monkeypatch.delenv(f"SETPOINT_{one.name.upper()}", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent/credentials")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

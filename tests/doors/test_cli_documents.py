@@ -230,6 +230,21 @@ def test_an_invalid_document_exits_1_with_a_line_for_every_problem(setpoint: Any
     ]
 
 
+def test_more_than_the_quota_is_refused_before_it_is_uploaded(
+    setpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = json.loads((EXAMPLES / "minimal.json").read_text())
+    rules = [{"protocol": "tcp", "ports": port, "source": "10.0.0.0/16"} for port in range(1, 62)]
+    written["resources"]["security_group"] = {"web": {"ingress": rules}}
+    Path("many.json").write_text(json.dumps(written))
+    ran = setpoint("validate", "many.json")
+    assert (ran.code, ran.out) == (1, "")
+    assert "61 ingress rules for IPv4, the quota (QUOTA_RULES) allows 60" in ran.err
+    monkeypatch.setenv("SETPOINT_QUOTA_RULES", "100")
+    assert setpoint("validate", "many.json").code == 0
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "apply"])
 def test_bad_json_exits_1_with_its_place(
     setpoint: Any, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch

@@ -86,8 +86,11 @@ def test_a_name_that_no_document_has_is_told_and_is_no_deletion_that_others_hear
     for _ in range(2):
         given = doors.invoke(document="nobody", mode=mode)
         assert given.keys() == KEYS
-        assert given["ending"] == "deleted"
-        assert given["problem"] == "there is no such object, and none is remembered: check the name"
+        assert given["ending"] == "unknown"
+        assert given["problem"] == (
+            "unknown: there is no such object, and nothing is remembered of one; write the name of the object, "
+            "without .json, which is the name in the document too"
+        )
     assert doors.sweep() == 1
     doors.settle()
     assert (doors.writes(), doors.alerts()) == ([], [])

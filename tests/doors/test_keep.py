@@ -15,6 +15,7 @@ from handlers.stack import Invocation
 from handlers.telemetry import BrokenOffError
 from lab.network import find_network
 from reconciler.attempt import keep as keeping
+from reconciler.attempt import telling
 from reconciler.attempt.keep import TRIES, keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.model.trigger import Source, Trigger
@@ -230,10 +231,15 @@ def test_a_run_that_breaks_off_forgets_no_accepted_version_and_gives_the_lease_u
 
     doors.upload(raised(2))
     monkeypatch.setattr(keeping, "run", broken)
-    assert len(doors.work(object_event())) == 1
+    assert doors.work(object_event()) == ()
     assert doors.item()["accepted"]["M"]["revision"] == {"N": "2"}
     assert "owner" not in doors.item()
+    (told,) = doors.alerts()
+    assert told["Subject"].startswith("Setpoint HIGH: ".replace("HIGH", "high"))
+    assert "a mistake in Setpoint" in told["Message"]
+    assert "RuntimeError in tests/doors/test_keep.py" in told["Message"]
     monkeypatch.undo()
+    doors.lab.calls.clear()
     doors.upload(raised(1))
     assert doors.work(object_event()) == ()
     assert "refused" in subjects(doors)[0]
@@ -246,7 +252,7 @@ def test_what_was_done_is_remembered_even_where_nobody_could_be_told(
     def speechless(kept: AttemptResult) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(keeping, "find_alerts", speechless)
+    monkeypatch.setattr(telling, "find_alerts", speechless)
     doors.drift(OPEN)
     began = doors.clock.now()
     assert doors.work(SCHEDULED) == ()

@@ -25,6 +25,9 @@ def test_every_setting_has_a_variable() -> None:
         "SETPOINT_PRUNE": "true",
         "SETPOINT_HOLD_EXPOSURES": "0",
         "SETPOINT_MAX_HOLD_HOURS": "3",
+        "SETPOINT_QUOTA_RULES": "100",
+        "SETPOINT_QUOTA_ENTRIES": "30",
+        "SETPOINT_QUOTA_ROUTES": "50",
     }
     assert environment.keys() == {f"SETPOINT_{one.name.upper()}" for one in fields(Policy)}
     assert settings(environment) == Policy(
@@ -35,6 +38,9 @@ def test_every_setting_has_a_variable() -> None:
         prune=True,
         hold_exposures=False,
         max_hold_hours=3,
+        quota_rules=100,
+        quota_entries=30,
+        quota_routes=50,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab import strict_routes
+
 Refused = Callable[[str], AbstractContextManager[None]]
 ANY = "0.0.0.0/0"
 
@@ -217,13 +219,18 @@ def test_a_target_that_moto_does_not_keep_is_shown_and_replaced(
     assert [one for one in shown(ec2, table)["Routes"] if name in one] == []
 
 
-def test_fifty_routes_a_table_and_family(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
-    for number in range(50):
-        ec2.create_route(RouteTableId=table, DestinationCidrBlock=f"100.{number}.0.0/16", GatewayId=gateway)
+def test_so_many_routes_a_table_and_family(
+    ec2: Any, table: str, gateway: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert strict_routes.MOST_ROUTES == 500
+    monkeypatch.setattr(strict_routes, "MOST_ROUTES", 4)
+    made = ec2.create_managed_prefix_list(PrefixListName="a", MaxEntries=3, AddressFamily="IPv4")["PrefixList"]
+    ec2.create_route(RouteTableId=table, DestinationPrefixListId=made["PrefixListId"], GatewayId=gateway)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.1.0.0/16", GatewayId=gateway)
     with refused("RouteLimitExceeded"):
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="100.50.0.0/16", GatewayId=gateway)
     ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", GatewayId=gateway)
-    assert len(routes(ec2, table)) == 52
+    assert len(shown(ec2, table)["Routes"]) == 4
 
 
 def test_a_route_is_a_blackhole_while_its_gateway_is_away(ec2: Any, vpc: str, table: str, gateway: str) -> None:

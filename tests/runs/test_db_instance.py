@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from desired_state.fields import Address
+from reconciler.engine.result import PendingChange
 from reconciler.model import Cause, Finding, Outcome, Policy, Reason
+from reconciler.report.text import text
 from tests.support.cases import (
     DATABASE,
     Edit,
@@ -106,6 +108,7 @@ def test_downtime_in_the_window_leaves_the_change_pending_and_calls_that_in_sync
     )
     calm(net, policy=WINDOW)
     calm(net)
+    assert report.pending == (PendingChange(Address(DB), "db_instance_class", "db.t3.large", "db.t3.micro"),)
     net.lab.maintenance_window()
     assert _instance(net)["DBInstanceClass"] == "db.t3.micro"
     calm(net)
@@ -151,7 +154,9 @@ def _pending(net: Network, **values: Any) -> None:
 
 def test_somebody_else_s_pending_change_is_drift_and_is_cancelled_while_it_waits(net: Network) -> None:
     _pending(net, DBInstanceClass="db.r5.8xlarge")
-    assert drifted(net.plan()) == {(DB, "db_instance_class")}
+    plan = net.plan()
+    assert drifted(plan) == {(DB, "db_instance_class")}
+    assert "db_instance_class: db.t3.micro, pending db.r5.8xlarge -> db.t3.micro" in text(plan)
     report = net.run()
     net.lab.settle()
     assert report.in_sync, told(report)

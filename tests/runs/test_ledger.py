@@ -17,7 +17,7 @@ from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.ledger.item import MOST_NOTIFIED
 from reconciler.ledger.lease import GRACE, TERM, Lease, LeaseHeld, Ledger
-from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified
+from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified, Rollout
 from reconciler.ledger.table import LedgerError
 from tests.support.ledger_table import create_table, records
 from tests.support.runs import MORNING, Clock
@@ -328,7 +328,8 @@ def test_an_accepted_version_is_remembered_at_once_and_as_not_announced(desk: De
     assert held.record.accepted == Accepted(8, "cd34", "v.8")
     desk.later(TERM + GRACE + timedelta(seconds=1))
     first = desk.take("run-2")
-    assert first.record == DocumentRecord(accepted=Accepted(8, "cd34", "v.8"), announced=NONE_ANNOUNCED)
+    accepted = DocumentRecord(accepted=Accepted(8, "cd34", "v.8"), announced=NONE_ANNOUNCED)
+    assert first.record == replace(accepted, rollout=Rollout((NONE_ANNOUNCED,)))
     first.release(replace(first.record, announced=Accepted(8, "cd34", "v.8")))
     desk.take("run-3").accept(Accepted(9, "ef56", "v.9"))
     desk.later(TERM + GRACE + timedelta(seconds=1))
@@ -507,7 +508,7 @@ def test_a_table_that_is_not_there_is_named(desk: Desk) -> None:
     with pytest.raises(LedgerError, match=r"ResourceNotFoundException.*\(table elsewhere\): create it"):
         Ledger(desk.client, "elsewhere", now=desk.clock.now).take("web", "run-1")
     with pytest.raises(LedgerError, match=r"ResourceNotFoundException.*\(table elsewhere\): create it"):
-        Ledger(desk.client, "elsewhere", now=desk.clock.now).names()
+        Ledger(desk.client, "elsewhere", now=desk.clock.now).looks()
 
 
 # An item that somebody edited
@@ -597,13 +598,13 @@ def test_the_documents_of_an_account_are_those_whose_last_run_was_there(desk: De
     assert desk.ledger.documents(ACCOUNT, REGION) == ("db", "web")
     assert desk.ledger.documents("111122223333", REGION) == ("elsewhere",)
     assert desk.ledger.documents(ACCOUNT, "eu-west-1") == ()
-    assert desk.ledger.names() == ("db", "elsewhere", "far", "new", "web")
+    assert tuple(sorted(desk.ledger.looks())) == ("db", "elsewhere", "far", "new", "web")
     assert [call.params["ConsistentRead"] for call in desk.lab.calls] == [True] * 4
 
 
 def test_a_document_whose_deletion_cannot_be_read_is_still_listed(desk: Desk) -> None:
     desk.put(deleted={"S": "true"})
-    assert desk.ledger.names() == ("web",)
+    assert tuple(sorted(desk.ledger.looks())) == ("web",)
 
 
 @pytest.fixture
@@ -619,7 +620,7 @@ def test_all_pages_are_read(desk: Desk) -> None:
     desk.put("zz", padding={"S": "x" * 200})
     assert desk.ledger.documents(ACCOUNT, REGION) == ("web-00", "web-04", "web-08")
     assert len(desk.sent()) > 2
-    assert desk.ledger.names() == ("web-00", "web-04", "web-08", "zz")
+    assert tuple(sorted(desk.ledger.looks())) == ("web-00", "web-04", "web-08", "zz")
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -633,7 +634,7 @@ def test_half_a_list_is_no_answer(desk: Desk) -> None:
     desk.client.meta.events.register("after-call.dynamodb.Scan", throttle)
     try:
         with pytest.raises(LedgerError, match=r"the documents could not be listed: .*ThrottlingException"):
-            desk.ledger.names()
+            tuple(sorted(desk.ledger.looks()))
     finally:
         desk.client.meta.events.unregister("after-call.dynamodb.Scan", throttle)
     assert [call.error for call in desk.lab.calls] == [None, "ThrottlingException"]

@@ -333,7 +333,14 @@ def test_a_full_group_with_another_sort_of_peer_is_held_and_nothing_is_revoked(n
     wanted = built(net, FULL, from_clean=True)
     _take(net, SERVER, permission(8001, "10.0.2.0/24"))
     _add(net, SERVER, permission(8001, net.id(API)))
-    left(net, SERVER, "ingress", Outcome.HELD, "61 IPv4 rules would exist at once, AWS allows 60", wanted)
+    left(
+        net,
+        SERVER,
+        "ingress",
+        Outcome.HELD,
+        "61 IPv4 rules would exist at once, the quota (QUOTA_RULES) allows 60",
+        wanted,
+    )
     assert writes(net) == []
 
 

@@ -151,7 +151,7 @@ def test_a_bucket_that_is_not_there_is_an_error_and_no_deleted_document(bucket: 
     documents = Documents(bucket.owned, "elsewhere", "documents/")
     missing = "S3 answers NoSuchBucket: The specified bucket does not exist; check the name of the bucket"
     assert said_of(lambda: documents.current("shop")) == f"s3://elsewhere/documents/shop.json: {missing}"
-    assert said_of(lambda: list(documents.names())) == f"s3://elsewhere/documents/: {missing}"
+    assert said_of(lambda: list(documents.listed())) == f"s3://elsewhere/documents/: {missing}"
 
 
 def test_a_bucket_without_versions_is_refused(unversioned: Bucket) -> None:
@@ -337,7 +337,7 @@ def _fill(count: int) -> None:
 
 def test_1500_documents_are_listed_over_two_pages(bucket: Bucket) -> None:
     _fill(1500)
-    names = bucket.documents.names()
+    names = (one.name for one in bucket.documents.listed())
     assert next(names) == "shop-0000"
     assert bucket.calls() == ["ListObjectsV2"]
     assert list(names) == [f"shop-{number:04}" for number in range(1, 1500)]
@@ -346,7 +346,7 @@ def test_1500_documents_are_listed_over_two_pages(bucket: Bucket) -> None:
 
 def test_a_second_page_that_cannot_be_read_is_an_error_and_no_end(bucket: Bucket) -> None:
     _fill(1001)
-    names = bucket.documents.names()
+    names = (one.name for one in bucket.documents.listed())
     first = next(names)
     bucket.lab.faults.throttle("ListObjectsV2", code="SlowDown")
     seen = [first]
@@ -358,7 +358,7 @@ def test_a_second_page_that_cannot_be_read_is_an_error_and_no_end(bucket: Bucket
 
 def test_a_refused_listing_says_what_to_grant(bucket: Bucket) -> None:
     bucket.lab.faults.refuse("ListObjectsV2", "AccessDenied")
-    assert said_of(lambda: list(bucket.documents.names())) == (
+    assert said_of(lambda: list(bucket.documents.listed())) == (
         "s3://papers/documents/: S3 answers AccessDenied: AccessDenied (laboratory fault); "
         "grant s3:ListBucket on the bucket"
     )
@@ -366,7 +366,7 @@ def test_a_refused_listing_says_what_to_grant(bucket: Bucket) -> None:
 
 def test_an_empty_folder_has_no_names(bucket: Bucket, caplog: pytest.LogCaptureFixture) -> None:
     bucket.upload(b"", "documents/")
-    assert list(bucket.documents.names()) == []
+    assert [one.name for one in bucket.documents.listed()] == []
     assert caplog.messages == []
 
 
@@ -385,7 +385,7 @@ def test_strange_keys_are_skipped_and_told_in_one_line(bucket: Bucket, caplog: p
     bucket.upload(b"{}", "documents.json")
     bucket.upload(b"{}", "other/shop.json")
     with caplog.at_level(logging.INFO):
-        assert list(bucket.documents.names()) == ["a", "shop"]
+        assert [one.name for one in bucket.documents.listed()] == ["a", "shop"]
     assert caplog.messages == [
         (
             "s3://papers/documents/: 7 keys are ignored, such as '\\nERROR \\u202elost.json'; "
@@ -398,7 +398,7 @@ def test_a_deleted_document_is_not_listed(bucket: Bucket) -> None:
     bucket.upload(b"{}")
     bucket.upload(b"{}", "documents/store.json")
     bucket.delete()
-    assert list(bucket.documents.names()) == ["store"]
+    assert [one.name for one in bucket.documents.listed()] == ["store"]
 
 
 @pytest.mark.parametrize("left", [0, 1, 2000])

@@ -56,6 +56,8 @@ METRICS = {
     "DocumentInvalid",
     "RunSucceeded",
     "AlertsLost",
+    "OldestLookAge",
+    "DocumentsStale",
 }
 _DRIFTS = {one.name: one for one in DRIFTS}
 
@@ -316,7 +318,8 @@ def check_line(line: str) -> dict[str, Any]:
         assert told["service"] == "setpoint"
         named = {one["Name"] for one in directive["Metrics"]}
         assert named <= METRICS
-        assert {*told} - {"revision"} == {"_aws", "service", "document", "run_id", *named}
+        of_document = set() if "DocumentsStale" in named else {"document"}
+        assert {*told} - {"revision"} == {"_aws", "service", "run_id", *of_document, *named}
     return told
 
 

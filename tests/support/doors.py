@@ -114,6 +114,7 @@ class Doors:
         self.lab.faults.clear()
         self.lab.before_call = self.lab.after_write = None
         self.lab.trail.clear()
+        self.stack.told.clear()
         self.seconds_left = lambda: 300.0
         for version in self._s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
             self._s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])

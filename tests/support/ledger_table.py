@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from desired_state.fields import Address
-from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified
+from reconciler.ledger.record import (
+    Accepted,
+    DocumentRecord,
+    FlappingRecord,
+    Notified,
+    Rollout,
+    Untold,
+    UntoldMember,
+    Who,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,16 +44,26 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         st.integers(0, 10**6),
         st.none() | times,
     )
+    accepted = st.builds(Accepted, st.integers(1, 2**53 - 1), text, text)
+    members = st.lists(
+        st.builds(UntoldMember, text, text, st.none() | text, st.none() | text, st.booleans()), max_size=2
+    )
+    who = st.none() | st.builds(Who, text, text, times, text, text, text)
+    seconds = st.none() | st.integers(0, 10**6)
+    untold = st.builds(Untold, text, text, text, text, text, times, members.map(tuple), text, text, text, seconds, who)
+    left = st.none() | st.lists(text, max_size=3).map(tuple)
     return st.builds(
         DocumentRecord,
         account=text,
         region=text,
         vpc_id=text,
-        accepted=st.none() | st.builds(Accepted, st.integers(1, 2**53 - 1), text, text),
+        accepted=st.none() | accepted,
         looked_at=st.none() | times,
         deleted=st.booleans(),
         flapping=st.dictionaries(name, flapping, max_size=4),
         notified=st.dictionaries(name, st.builds(Notified, text, text, times, times, st.booleans()), max_size=4),
         holds=st.dictionaries(name.map(Address), times, max_size=4),
         ids=st.dictionaries(name.map(Address), text, max_size=4),
+        untold=st.lists(untold, max_size=2).map(tuple),
+        rollout=st.none() | st.builds(Rollout, st.lists(accepted, max_size=2).map(tuple), left),
     )

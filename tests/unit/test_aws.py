@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -210,3 +211,23 @@ def test_our_calls_say_whose_they_are() -> None:
     wire = Wire([(200, OK)])
     wire.aws().write(ALLOW, {"GroupId": "sg-1"})
     assert b"app/setpoint-1.2" in wire.sent[0].headers["User-Agent"]
+
+
+@pytest.mark.parametrize(("left", "patience"), [(math.inf, None), (300, 285), (15, 0), (3, 0)])
+def test_reads_leave_the_end_of_an_invocation_alone(left: float, patience: float | None) -> None:
+    wire = Wire([])
+    aws = wire.aws()
+    aws.seconds_left = lambda: left
+    assert aws.patience == patience
+    if patience == 0:
+        with pytest.raises(AwsError, match="within the time of this run"):
+            aws.read(VPCS)
+        assert wire.sent == []
+
+
+@pytest.mark.parametrize(("service", "most"), [("ec2", 65), ("rds", 65), ("cloudtrail", 15)])
+def test_a_read_that_nobody_answers_ends_within_the_time_that_a_run_may_begin_with(service: str, most: float) -> None:
+    """80 s: the reserve of 60 s, and the 20 s without which none begins; less the 15 s for the end."""
+    config = Wire([]).aws()._client(service, READ_ATTEMPTS).meta.config
+    longest = config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
+    assert longest <= most

@@ -86,6 +86,17 @@ DB_FIELDS = {
     "publiclyAccessible": True,
     "storageType": "gp3",
     "vpcSecurityGroupIds": [GROUP],
+    "cACertificateIdentifier": "rds-ca-rsa2048-g1",
+    "cloudwatchLogsExportConfiguration": {"enableLogTypes": ["postgresql"]},
+    "dBParameterGroupName": "shop",
+    "enableIAMDatabaseAuthentication": True,
+    "enablePerformanceInsights": True,
+    "iops": 3000,
+    "monitoringInterval": 0,
+    "monitoringRoleArn": "arn:aws:iam::123456789012:role/monitoring",
+    "networkType": "DUAL",
+    "performanceInsightsRetentionPeriod": 7,
+    "storageThroughput": 125,
 }
 OF_PARAMETER = {
     "multiAZ": "multi_az",
@@ -93,6 +104,12 @@ OF_PARAMETER = {
     "dBInstanceClass": "db_instance_class",
     "dBSubnetGroupName": "db_subnet_group",
     "vpcSecurityGroupIds": "vpc_security_groups",
+    "cACertificateIdentifier": "ca_certificate_identifier",
+    "cloudwatchLogsExportConfiguration": "enabled_cloudwatch_logs_exports",
+    "dBParameterGroupName": "db_parameter_group",
+    "enableIAMDatabaseAuthentication": "iam_database_authentication",
+    "enablePerformanceInsights": "performance_insights_enabled",
+    "monitoringRoleArn": "monitoring_role",
 }
 ROWS = [
     # Tags, by the resource that is tagged; their values are no names.
@@ -327,7 +344,7 @@ ROWS = [
         )
         for name, value in DB_FIELDS.items()
     ),
-    Row("ModifyDBInstance", {**DB, "monitoringInterval": 0, "masterUserPassword": "****"}, ""),
+    Row("ModifyDBInstance", {**DB, "masterUserPassword": "****"}, ""),
     Row("ModifyDBInstance", {**DB, "newDBInstanceIdentifier": "old"}, "db_instance.* db_instance.!"),
     Row("DeleteDBInstance", {**DB, "skipFinalSnapshot": True}, "db_instance.!"),
     *(

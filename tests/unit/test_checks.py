@@ -10,7 +10,9 @@ import pytest
 
 import desired_state
 from desired_state.fields import Address
+from desired_state.limits import over_quota
 from desired_state.load import DocumentError, load
+from desired_state.quotas import DEFAULT, MOST, Quotas
 from tests.support.documents import DOCUMENT, edited, said_of
 
 REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
@@ -280,9 +282,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"allocated_storage": 20,', '"allocated_storage": 20, "max_allocated_storage": 20,')],
         [
             (
-                "43:59: 20 GiB is not more than the allocated 20 GiB "
-                "(resources.db_instance.orders.max_allocated_storage); write more than 20, or leave it out to "
-                "disable autoscaling"
+                "43:59: 20 GiB is less than 1.1 times the allocated 20 GiB "
+                "(resources.db_instance.orders.max_allocated_storage); write at least 22, or 0 to switch autoscaling "
+                "off"
             ),
         ],
     ),
@@ -487,34 +489,71 @@ def problems_of(text: str) -> list[str]:
     return [f"{one.path}: {one.problem}" for one in refused.value.problems]
 
 
+def over(text: str, quotas: Quotas = DEFAULT) -> list[str]:
+    """What is more than the quotas of a document that loads."""
+    document = load(text.encode(), "shop.json")
+    return [f"{'.'.join(map(str, one.path))}: {one.problem}" for one in over_quota(document.resources, (), quotas)]
+
+
+def test_a_document_loads_with_all_that_an_account_can_have() -> None:
+    most = changed("security_group", "db", ingress=rules(MOST.rules, "10.0.0.0/8", "2001:db8::/32"))
+    load(most.encode(), "shop.json")
+    said = problems_of(changed("security_group", "db", ingress=rules(MOST.rules + 1, "10.0.0.0/8")))
+    assert said == [
+        "resources.security_group.db.ingress: 1001 ingress rules for IPv4, the quota (QUOTA_RULES) allows 1000"
+    ]
+    said = problems_of(changed("network_acl", "front", ingress=entries(MOST.entries, "0.0.0.0/0")))
+    assert said == [
+        "resources.network_acl.front.ingress: 40 ingress entries for IPv4, the quota (QUOTA_ENTRIES) allows 39"
+    ]
+    routes = {f"172.{16 + n // 250}.{n % 250}.0/24": "internet_gateway/door" for n in range(MOST.routes + 1)}
+    said = problems_of(changed("route_table", "out", routes=routes))
+    assert said == ["resources.route_table.out.routes: 1001 routes for IPv4, the quota (QUOTA_ROUTES) allows 1000"]
+
+
 def test_a_group_holds_sixty_rules_of_each_family() -> None:
-    load(changed("security_group", "db", ingress=rules(60, "10.0.0.0/8", "2001:db8::/32")).encode(), "shop.json")
-
-
-def test_a_group_with_sixty_one_rules_of_one_family_is_refused() -> None:
-    said = problems_of(changed("security_group", "db", ingress=rules(61, "10.0.0.0/8")))
-    assert said == ["resources.security_group.db.ingress: 61 ingress rules for IPv4, AWS allows 60"]
+    assert over(changed("security_group", "db", ingress=rules(60, "10.0.0.0/8", "2001:db8::/32"))) == []
+    said = over(changed("security_group", "db", ingress=rules(61, "10.0.0.0/8")))
+    assert said == ["resources.security_group.db.ingress: 61 ingress rules for IPv4, the quota (QUOTA_RULES) allows 60"]
+    assert over(changed("security_group", "db", ingress=rules(61, "10.0.0.0/8")), Quotas(rules=61)) == []
 
 
 def test_a_group_as_peer_counts_in_both_families() -> None:
-    said = problems_of(changed("security_group", "db", ingress=rules(31, "security_group/web", "pl-0123456789abcdef0")))
+    said = over(changed("security_group", "db", ingress=rules(31, "security_group/web", "pl-0123456789abcdef0")))
     assert said == [
-        "resources.security_group.db.ingress: 62 ingress rules for IPv4, AWS allows 60",
-        "resources.security_group.db.ingress: 62 ingress rules for IPv6, AWS allows 60",
+        "resources.security_group.db.ingress: 62 ingress rules for IPv4, the quota (QUOTA_RULES) allows 60",
+        "resources.security_group.db.ingress: 62 ingress rules for IPv6, the quota (QUOTA_RULES) allows 60",
     ]
 
 
 def test_an_acl_holds_nineteen_entries_of_each_family_because_the_last_is_aws_own() -> None:
-    load(changed("network_acl", "front", ingress=entries(19, "0.0.0.0/0")).encode(), "shop.json")
-    said = problems_of(changed("network_acl", "front", ingress=entries(20, "::/0")))
-    assert said == ["resources.network_acl.front.ingress: 20 ingress entries for IPv6, AWS allows 19"]
+    assert over(changed("network_acl", "front", ingress=entries(19, "0.0.0.0/0"))) == []
+    said = over(changed("network_acl", "front", ingress=entries(20, "::/0")))
+    assert said == [
+        "resources.network_acl.front.ingress: 20 ingress entries for IPv6, the quota (QUOTA_ENTRIES) allows 19"
+    ]
+    assert over(changed("network_acl", "front", ingress=entries(20, "::/0")), Quotas(entries=21)) == []
 
 
-def test_a_route_table_holds_fifty_routes_of_each_family() -> None:
-    routes = {f"172.16.{n}.0/24": "internet_gateway/door" for n in range(50)}
-    load(changed("route_table", "out", routes=routes).encode(), "shop.json")
-    said = problems_of(changed("route_table", "out", routes=routes | {"0.0.0.0/0": "internet_gateway/door"}))
-    assert said == ["resources.route_table.out.routes: 51 routes for IPv4, AWS allows 50"]
+def test_a_route_table_holds_five_hundred_routes_of_each_family() -> None:
+    routes = {f"172.{16 + n // 250}.{n % 250}.0/24": "internet_gateway/door" for n in range(500)}
+    assert over(changed("route_table", "out", routes=routes)) == []
+    said = over(changed("route_table", "out", routes=routes | {"0.0.0.0/0": "internet_gateway/door"}))
+    assert said == ["resources.route_table.out.routes: 501 routes for IPv4, the quota (QUOTA_ROUTES) allows 500"]
+
+
+@pytest.mark.parametrize("target", ["internet_gateway/door", "igw-0123456789abcdef0"])
+@pytest.mark.parametrize("destination", ["10.0.2.0/24", "10.0.0.0/17"])
+def test_an_internet_gateway_is_no_way_into_the_vpc_itself(destination: str, target: str) -> None:
+    said = problems_of(changed("route_table", "out", routes={destination: target}))
+    assert said == [
+        (
+            f"resources.route_table.out.routes['{destination}']: {destination} is a part of the VPC, and an internet "
+            "gateway is no way there"
+        )
+    ]
+    wider = {"10.0.0.0/8": target, "10.1.0.0/16": target}
+    load(changed("route_table", "out", routes=wider).encode(), "shop.json")
 
 
 def test_a_route_inside_the_vpc_is_allowed() -> None:

@@ -184,25 +184,25 @@ def test_a_rule_that_cannot_be_said_takes_its_direction_with_it_and_revokes_noth
     assert told.endswith("): the field is left out whole, who changes it is not noticed")
 
 
-def test_sixty_one_rules_take_their_direction_with_them() -> None:
+def test_what_is_live_proves_the_quota_and_more_than_any_quota_takes_its_direction_with_it() -> None:
     live = LiveVpc()
-    live.group("many", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 62)))
-    live.group("sixty", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 61)))
+    live.group("many", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 1002)))
+    live.group("raised", *(rule("tcp", port, "10.0.0.0/8") for port in range(1, 62)))
     imported = live()
     assert "ingress" not in section(imported, "security_group/many")
-    assert len(section(imported, "security_group/sixty")["ingress"]) == 60
+    assert len(section(imported, "security_group/raised")["ingress"]) == 61
     assert held(imported) == [
         (
-            "security_group/many: ingress cannot be said (61 ingress rules for IPv4, AWS allows 60): the field is left "
-            "out whole, who changes it is not noticed"
+            "security_group/many: ingress cannot be said (1001 ingress rules for IPv4, the quota (QUOTA_RULES) allows "
+            "1000): the field is left out whole, who changes it is not noticed"
         )
     ]
 
 
 def test_a_description_that_aws_took_and_a_document_cannot_have_is_left_out_alone() -> None:
     live = LiveVpc()
-    rules = (rule("tcp", 443, "10.0.0.0/8", description="web & api"), rule("tcp", 80, "10.0.0.0/8", description="web"))
-    live.group("web", *rules, description="a & b")
+    rules = (rule("tcp", 443, "10.0.0.0/8", description="web | api"), rule("tcp", 80, "10.0.0.0/8", description="web"))
+    live.group("web", *rules, description="a | b")
     imported = live()
     assert section(imported, "security_group/web") == {
         "ingress": [
@@ -212,9 +212,9 @@ def test_a_description_that_aws_took_and_a_document_cannot_have_is_left_out_alon
         "egress": [{"protocol": "all", "destination": "0.0.0.0/0"}],
     }
     assert held(imported) == [
-        "security_group/web: description 'a & b' cannot be said: the field is left out, who changes it is not noticed",
+        "security_group/web: description 'a | b' cannot be said: the field is left out, who changes it is not noticed",
         (
-            "security_group/web: ingress tcp 443 10.0.0.0/8: AWS refuses the description 'web & api': the description "
+            "security_group/web: ingress tcp 443 10.0.0.0/8: AWS refuses the description 'web | api': the description "
             "is left out, who changes it is not noticed"
         ),
     ]
@@ -222,12 +222,12 @@ def test_a_description_that_aws_took_and_a_document_cannot_have_is_left_out_alon
 
 def test_a_version_that_cannot_be_said_is_left_out_alone() -> None:
     live = shop()
-    live.lists["DescribeDBInstances"][0]["EngineVersion"] = "9.6.2"
+    live.lists["DescribeDBInstances"][0]["EngineVersion"] = "9.x"
     imported = live()
     assert "engine_version" not in section(imported, "db_instance/orders")
     assert held(imported) == [
         (
-            "db_instance/orders: engine_version '9.6.2' cannot be said: the field is left out, who changes it is not "
+            "db_instance/orders: engine_version '9.x' cannot be said: the field is left out, who changes it is not "
             "noticed"
         )
     ]
@@ -238,9 +238,9 @@ def test_a_database_of_another_engine_is_declared_without_what_only_postgresql_h
     live.lists["DescribeDBInstances"][0] |= {"Engine": "mysql", "EngineVersion": "8.0.35", "MasterUsername": "admin"}
     imported = live()
     written = section(imported, "db_instance/orders")
-    assert not {"engine", "engine_version", "master_username"} & written.keys()
-    assert written["deletion_protection"] is True
-    assert [note.about for note in imported.not_held] == ["engine", "engine_version", "master_username"]
+    assert not {"engine", "master_username"} & written.keys()
+    assert (written["engine_version"], written["deletion_protection"]) == ("8.0.35", True)
+    assert [note.about for note in imported.not_held] == ["engine", "master_username"]
 
 
 def test_a_public_database_that_the_document_could_not_reach_is_declared_without_it() -> None:
@@ -279,7 +279,7 @@ def test_a_route_target_that_cannot_be_said_leaves_out_all_routes_of_its_table()
 def test_a_subnet_that_cannot_be_said_is_left_out_and_referred_to_by_its_id() -> None:
     live = LiveVpc()
     table = live.table()
-    subnet = live.subnet("10.0.0.0/24", "-wl1-bos-wlz-1", name="edge", table=table)
+    subnet = live.subnet("10.0.0.0/24", "_bos", name="edge", table=table)
     live.subnet("10.0.1.0/24", "a", table=table)
     imported = live()
     assert [at for at in imported.added if at.kind == "subnet"] == ["subnet/isolated-a"]
@@ -330,7 +330,7 @@ def test_a_name_that_a_document_cannot_have_leaves_out_what_aws_knows_by_it() ->
 def test_more_refusals_than_a_load_has_room_for_are_all_taken_out() -> None:
     live = LiveVpc()
     for number in range(60):
-        live.group(f"g{number}", *(rule("tcp", port, "10.0.0.0/8", description="a & b") for port in range(1, 11)))
+        live.group(f"g{number}", *(rule("tcp", port, "10.0.0.0/8", description="a | b") for port in range(1, 11)))
     imported = live()
     assert len([note for note in imported.not_held if note.sort is Sort.DESCRIPTION]) == 600
 
@@ -642,15 +642,52 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
 def test_settings_of_a_database_that_no_field_holds_are_told() -> None:
     live = shop()
     live.lists["DescribeDBInstances"][0] |= {
-        "Iops": 3000,
-        "DBParameterGroups": [{"DBParameterGroupName": "default.postgres16"}, {"DBParameterGroupName": "tuned"}],
+        "AssociatedRoles": [{"RoleArn": "arn:aws:iam::123456789012:role/import"}],
+        "OptionGroupMemberships": [{"OptionGroupName": "default:postgres-16"}, {"OptionGroupName": "tuned"}],
     }
     assert held(live()) == [
         (
-            "db_instance/orders: provisioned IOPS, parameter group tuned: a document has no field for it, who changes "
-            "it is not noticed"
+            "db_instance/orders: its roles, option group tuned: a document has no field for it, who changes it is not "
+            "noticed"
         )
     ]
+
+
+def test_what_is_switched_on_at_a_database_is_declared_and_what_is_off_is_left_out() -> None:
+    role, key = "arn:aws:iam::123456789012:role/rds-monitoring-role", "arn:aws:kms:eu-central-1:123456789012:key/1-a"
+    live = shop()
+    database = live.lists["DescribeDBInstances"][0]
+    plain = live()
+    assert not set(section(plain, "db_instance/orders")) & {"iops", "monitoring_interval", "monitoring_role", "kms_key"}
+    database |= {
+        "Iops": 3000,
+        "StorageThroughput": 125,
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": role,
+        "EnabledCloudwatchLogsExports": ["upgrade", "postgresql"],
+        "PerformanceInsightsEnabled": True,
+        "PerformanceInsightsRetentionPeriod": 7,
+        "IAMDatabaseAuthenticationEnabled": True,
+        "CACertificateIdentifier": "rds-ca-rsa4096-g1",
+        "KmsKeyId": key,
+        "DBParameterGroups": [{"DBParameterGroupName": "tuned", "ParameterApplyStatus": "in-sync"}],
+        "NetworkType": "DUAL",
+    }
+    imported = live()
+    written = section(imported, "db_instance/orders")
+    assert {name: value for name, value in written.items() if name not in section(plain, "db_instance/orders")} == {
+        "monitoring_interval": 60,
+        "monitoring_role": role,
+        "enabled_cloudwatch_logs_exports": ["postgresql", "upgrade"],
+        "performance_insights_enabled": True,
+        "performance_insights_retention_period": 7,
+        "iam_database_authentication": True,
+        "ca_certificate_identifier": "rds-ca-rsa4096-g1",
+        "kms_key": key,
+        "db_parameter_group": "tuned",
+        "network_type": "DUAL",
+    }
+    assert held(imported) == []
 
 
 # The report.
@@ -658,7 +695,7 @@ def test_settings_of_a_database_that_no_field_holds_are_told() -> None:
 
 def test_the_report_says_it_all_in_a_fixed_form() -> None:
     live = shop()
-    live.lists["DescribeDBInstances"][0] |= {"EngineVersion": "9.6.2"}
+    live.lists["DescribeDBInstances"][0] |= {"EngineVersion": "9.x"}
     live.lists["DescribeDBInstances"][0]["PendingModifiedValues"] = {"BackupRetentionPeriod": 14}
     live.add("DescribeNatGateways", {"NatGatewayId": "nat-1", "State": "available"})
     live.refused["DescribeFlowLogs"] = "UnauthorizedOperation"
@@ -677,7 +714,7 @@ def test_the_report_says_it_all_in_a_fixed_form() -> None:
         ),
         "  asks AWS      19 tag calls (setpoint:document, setpoint:name), nothing else: proven",
         (
-            "  not held      db_instance/orders: engine_version '9.6.2' cannot be said: the field is left out, who "
+            "  not held      db_instance/orders: engine_version '9.x' cannot be said: the field is left out, who "
             "changes it is not noticed"
         ),
         "  seen beside   1 NAT gateway, DHCP options dopt-1: not managed; who changes them is not noticed",
@@ -702,7 +739,7 @@ def test_notes_of_one_sort_are_summed_up_after_the_third() -> None:
 def test_json_says_the_same_without_summing_up() -> None:
     live = shop()
     for number in range(5):
-        live.group(f"g{number}", description="a & b")
+        live.group(f"g{number}", description="a | b")
     told = as_json(live(), "shop.json")
     assert told["takes_over"]["security_group"] == 9
     assert told["found_by"]["route_table/public"] == "name_tag"

@@ -277,8 +277,8 @@ def test_a_live_value_that_cannot_be_said_is_not_accepted() -> None:
     live = shop()
     first = live()
     web = next(one for one in live.lists["DescribeSecurityGroups"] if one["GroupName"] == "web")
-    web["IpPermissions"].append(rule("tcp", 22, "192.0.2.7/32", description="a & b"))
-    with pytest.raises(ImportRefused, match="security_group/web ingress: AWS refuses the description 'a & b'"):
+    web["IpPermissions"].append(rule("tcp", 22, "192.0.2.7/32", description="a | b"))
+    with pytest.raises(ImportRefused, match="security_group/web ingress: AWS refuses the description 'a \\| b'"):
         live.add_to(first.data, "security_group/web")
 
 

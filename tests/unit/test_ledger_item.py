@@ -28,7 +28,16 @@ from reconciler.ledger.item import (
     read,
     written,
 )
-from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified
+from reconciler.ledger.record import (
+    Accepted,
+    DocumentRecord,
+    FlappingRecord,
+    Notified,
+    Rollout,
+    Untold,
+    UntoldMember,
+    Who,
+)
 from tests.support.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -39,6 +48,7 @@ FULL = DocumentRecord(
     accepted=Accepted(7, "ab12", "v.7"),
     announced=Accepted(6, "9f01", "v.6"),
     looked_at=NINE,
+    covers=NINE,
     deleted=True,
     flapping={
         "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
@@ -47,6 +57,24 @@ FULL = DocumentRecord(
     holds={Address("security_group/web"): NINE},
     ids={Address("route_table/private"): "rtb-0a1b2c3d", Address("db_instance/app"): "db-ABC"},
     associations={"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
+    open_since={"0123456789abcdef": NINE},
+    untold=(
+        Untold(
+            "f2",
+            "drift",
+            "critical",
+            "security_group/web ingress",
+            "It let the internet in.",
+            NINE,
+            (UntoldMember("- tcp/22", "n1", None, '{"ports": 22}', compared=True),),
+            "ab12",
+            "security_group/web",
+            "sg-1",
+            61,
+            Who("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NINE, "198.51.100.7"),
+        ),
+    ),
+    rollout=Rollout((Accepted(6, "9f01", "v.6"),), ("n2",)),
 )
 """A record in which every field has a value other than its default."""
 
@@ -79,6 +107,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"},
         "announced": {"revision": 6, "sha256": "9f01", "version_id": "v.6"},
         "looked_at": "2026-11-22T09:00:00Z",
+        "covers": "2026-11-22T09:00:00Z",
         "deleted": True,
         "flapping": {
             "security_group/web ingress": {
@@ -99,6 +128,31 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "holds": {"security_group/web": "2026-11-22T09:00:00Z"},
         "ids": {"route_table/private": "rtb-0a1b2c3d", "db_instance/app": "db-ABC"},
         "associations": {"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
+        "open_since": {"0123456789abcdef": "2026-11-22T09:00:00Z"},
+        "untold": [
+            {
+                "fingerprint": "f2",
+                "topic": "drift",
+                "severity": "critical",
+                "title": "security_group/web ingress",
+                "sentence": "It let the internet in.",
+                "at": "2026-11-22T09:00:00Z",
+                "members": [{"what": "- tcp/22", "name": "n1", "have": '{"ports": 22}', "compared": True}],
+                "sha256": "ab12",
+                "address": "security_group/web",
+                "aws_id": "sg-1",
+                "open_for": 61,
+                "who": {
+                    "who": "arn:aws:iam::123456789012:user/kim",
+                    "call": "AuthorizeSecurityGroupIngress",
+                    "at": "2026-11-22T09:00:00Z",
+                    "source_ip": "198.51.100.7",
+                    "user_agent": "",
+                    "event_id": "",
+                },
+            }
+        ],
+        "rollout": {"since": [{"revision": 6, "sha256": "9f01", "version_id": "v.6"}], "left": ["n2"]},
     }
 
 
@@ -299,10 +353,29 @@ def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
         notified={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
         holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
         ids={Address(f"{n} {wide}"): wide for n in range(2000)},
+        untold=tuple(late(f"{n} {wide}", wide * 9) for n in range(500)),
+        rollout=Rollout((Accepted(1, wide, wide),) * 20, tuple(f"{n:016x}" for n in range(1000))),
     )
     item = written(bounded(record))
-    assert size(item) < 300_000
+    assert size(item) < 400_000
     assert min(len(item[name]) for name in ("flapping", "notified", "holds", "ids")) > 20
+    assert sum(len(one["members"]) for one in item["untold"]) > 200
+
+
+def late(name: str, text: str) -> Untold:
+    member = UntoldMember(text, name[:16], text, text, compared=True)
+    return Untold(name, "drift", "high", text, text, NINE, (member,), "ab" * 32, name, "sg-1", 9, Who(text, text, NINE))
+
+
+def test_what_must_be_told_of_500_resources_finds_room_and_the_most_severe_keeps_its_words() -> None:
+    """Each with a name as long as AWS allows, and one rule that nobody declared."""
+    many = tuple(
+        replace(late(f"{n:016x}", f"security_group/{'g' * 60}-{n} ingress"), severity="critical" if n < 9 else "low")
+        for n in range(500)
+    )
+    kept = bounded(DocumentRecord(untold=many)).untold
+    assert kept[:9] == many[:9]
+    assert {one.name for untold in kept for one in untold.members} == {f"{n:016x}" for n in range(500)}
 
 
 def size(value: object) -> int:

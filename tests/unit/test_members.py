@@ -734,7 +734,9 @@ def test_a_rule_may_have_every_description_that_aws_allows(text: str) -> None:
     assert Ingress.read([rule]).as_written() == [rule]
     if text:
         document = edited(('"The front door"', json.dumps(text)))
-        assert load(document.encode(), "d.json").resources[Address("security_group/web")].description == text
+        group = load(document.encode(), "d.json").resources[Address("security_group/web")]
+        assert isinstance(group, SecurityGroup)
+        assert group.description == text
 
 
 def test_a_description_is_no_part_of_the_rule_but_of_its_equality() -> None:

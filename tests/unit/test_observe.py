@@ -6,13 +6,15 @@ import json
 import threading
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from desired_state.database import DbInstance
 from desired_state.document import Document
 from desired_state.fields import Address
+from desired_state.resource import Resource
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.model import Cause, Evidence, Reason, Ref, Snapshot, Unmanaged
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.aws.client import Aws
 
 DOCUMENT = of_groups(DBSG={"ingress": []}, TestServerSG={"ingress": []})
-ALL = 9
+ALL = 8
 WIDE = 8
 """Seconds after which a test that waits for another thread gives up."""
 
@@ -61,6 +63,7 @@ class Shown:
     asked: list[Read] = field(default_factory=list)
     pauses: int = 0
     barrier: threading.Barrier | None = None
+    patience: float | None = None
 
     def read(self, read: Read) -> list[Any]:
         self.asked.append(read)
@@ -92,19 +95,24 @@ def test_everything_declared_is_found_with_its_ids() -> None:
 
 
 def test_each_read_is_made_once_although_kinds_share_some() -> None:
+    """Two kinds ask for DB instances; without either of them, nothing is asked of RDS."""
     aws = Shown()
     aws.look()
     assert set(Counter(aws.asked).values()) == {1}
-    assert [one.operation for one in aws.asked].count("DescribeDBInstances") == 1
+    assert {one.service for one in aws.asked} == {"ec2"}
+    resources: dict[Address, Resource] = {**DOCUMENT.resources, Address("db_instance/orders"): DbInstance(port=5432)}
+    aws = Shown()
+    aws.look(replace(DOCUMENT, resources=resources))
+    asked = [one.operation for one in aws.asked].count("DescribeDBInstances")
+    assert (asked, aws.pauses) == (2, 1), "once in each look"
 
 
 def test_the_reads_of_all_kinds_are_made_at_once() -> None:
-    aws = Shown(barrier=threading.Barrier(8))
+    aws = Shown(barrier=threading.Barrier(7))
     aws.look(DOCUMENT)
     operations = [one.operation for one in aws.asked]
     assert operations[0] == "DescribeVpcs"
     assert sorted(operations[1:]) == [
-        "DescribeDBInstances",
         "DescribeInternetGateways",
         "DescribeNetworkAcls",
         "DescribeRouteTables",
@@ -313,9 +321,9 @@ def test_the_second_look_asks_only_the_kinds_of_which_something_is_missing() -> 
 
 
 def wave(vpc_id: str) -> list[str]:
-    """The nine reads of a calm run, as (operation, the VPC it asks about)."""
+    """The eight reads of a calm run without databases, as (operation, the VPC it asks about)."""
     here = f'"{vpc_id}"'
-    whole = ["DescribeDBInstances", "DescribeVpcs"]
+    whole = ["DescribeVpcs"]
     about = [
         "InternetGateways",
         "NetworkAcls",
@@ -335,8 +343,8 @@ def asked_about(aws: Shown, *ids: str) -> list[str]:
     )
 
 
-def test_with_a_hint_the_nine_reads_of_a_calm_look_are_one_wave() -> None:
-    """No read is answered before all nine were asked for."""
+def test_with_a_hint_the_reads_of_a_calm_look_are_one_wave() -> None:
+    """No read is answered before all of them were asked for."""
     aws = Shown(barrier=threading.Barrier(ALL))
     assert names(aws.look(hint="vpc-1")) == {"vpc/MyVPC", "security_group/DBSG", "security_group/TestServerSG"}
     assert asked_about(aws, "vpc-1") == wave("vpc-1")
@@ -380,3 +388,31 @@ def test_where_the_scope_names_the_vpc_a_hint_is_not_looked_at() -> None:
     aws.answers["DescribeVpcs"][0]["VpcId"] = "vpc-0a1b2c3d"
     aws.look(declared, hint="vpc-1")
     assert not any("vpc-1" in one.params for one in aws.asked)
+
+
+def test_a_read_that_hangs_costs_its_kind_and_not_the_run() -> None:
+    released = threading.Event()
+
+    class Hanging(Shown):
+        def read(self, read: Read) -> list[Any]:
+            if read.operation == "DescribeDBInstances":
+                released.wait(WIDE)
+            return super().read(read)
+
+    seen = Hanging(patience=0.05).look()
+    released.set()
+    assert {address.kind for address in seen.unreadable} == {"db_instance", "db_subnet_group"}
+    assert {cause.reason for cause in seen.unreadable.values()} == {Reason.UNREADABLE}
+
+
+def test_a_search_for_the_vpc_that_hangs_ends_the_look_in_its_time() -> None:
+    released = threading.Event()
+
+    class Hanging(Shown):
+        def read(self, read: Read) -> list[Any]:
+            released.wait(WIDE)
+            return super().read(read)
+
+    with pytest.raises(ObserveError, match="did not answer within the time of this run"):
+        Hanging(patience=0.05).look()
+    released.set()

@@ -16,7 +16,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.load import load
 from desired_state.members import members
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Drift
+from reconciler.engine.result import Drift, PendingChange
 from reconciler.model import (
     ABSENT,
     ActionResult,
@@ -54,6 +54,9 @@ def test_the_whole_of_a_calm_plan() -> None:
             "prune": False,
             "hold_exposures": True,
             "max_hold_hours": 24,
+            "quota_rules": 60,
+            "quota_entries": 20,
+            "quota_routes": 500,
         },
         "started": "2026-03-01T12:00:00Z",
         "seconds": 0.25,
@@ -64,6 +67,7 @@ def test_the_whole_of_a_calm_plan() -> None:
         "drifted": [],
         "actions": [],
         "findings": [],
+        "pending": [],
         "unmanaged": [],
         "intents": [],
         "openings": [],
@@ -222,6 +226,20 @@ def test_after_a_run_the_actions_are_what_was_tried() -> None:
     assert told["wrote"] is True
     assert told["in_sync"] is True
     assert told["counts"]["corrected"] == 1
+
+
+def test_a_change_that_aws_has_accepted_stands_beside_what_is_in_force() -> None:
+    at = Address("db_instance/orders")
+    waits = PendingChange(at, "db_instance_class", "db.t3.micro", "db.t3.large")
+    assert as_json(report(pending=(waits,), ids={at: "orders"}))["pending"] == [
+        {
+            "address": "db_instance/orders",
+            "id": "orders",
+            "field": "db_instance_class",
+            "now": "db.t3.micro",
+            "accepted": "db.t3.large",
+        }
+    ]
 
 
 def test_a_run_that_may_write_and_has_nothing_to_write_did_not_write() -> None:

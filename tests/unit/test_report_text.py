@@ -16,7 +16,7 @@ from desired_state.document import DocumentException
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.members import Tags
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Drift, Report
+from reconciler.engine.result import Drift, PendingChange, Report
 from reconciler.model import (
     ABSENT,
     ActionResult,
@@ -277,6 +277,19 @@ ODD_IDS = {GROUP: "sg-1\x1b", Address("security_group/Old"): "Old"}
 def calls_of(seen: Report) -> list[str]:
     blocks = text(seen).split("\n\n")
     return next((block.splitlines() for block in blocks if block.startswith("The call")), [])
+
+
+def test_a_pending_change_is_told_in_words() -> None:
+    at = Address("db_instance/orders")
+    waits = PendingChange(at, "db_instance_class", "db.t3.micro", "db.t3.large")
+    theirs = drift("db_instance_class", None, "db.t3.micro", "db.t3.large", at=at)
+    assert text(report(theirs, pending=(waits,))).splitlines()[2:-2] == [
+        "  ~ db_instance/orders",
+        "      ~ db_instance_class: db.t3.micro, pending db.t3.large -> db.t3.micro",
+        "",
+        "Accepted by AWS, and not in force yet:",
+        "    db_instance/orders db_instance_class: db.t3.micro, pending db.t3.large",
+    ]
 
 
 def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import RuleKey
-from desired_state.quotas import GROUP_RULES
+from desired_state.quotas import DEFAULT
 from reconciler.aws.ec2 import peer_sort
 from reconciler.kinds.security_group.rule_steps import RuleSteps, rule_steps
 from reconciler.packets.traffic import Packets, keeps, may_overlap, of_rules
@@ -73,33 +73,34 @@ def test_a_group_may_stand_for_any_address_so_its_rule_waits_for_its_successor()
 
 
 def test_a_full_group_is_changed_in_place_without_one_place_more() -> None:
-    full = many(GROUP_RULES - 1) | {WIDE}
-    found = rule_steps(full, many(GROUP_RULES - 1) | {NARROW})
+    full = many(DEFAULT.rules - 1) | {WIDE}
+    found = rule_steps(full, many(DEFAULT.rules - 1) | {NARROW})
     assert found == RuleSteps((), (), ((WIDE, NARROW),), (), "")
 
 
 def test_a_full_group_has_no_room_to_make_before_it_breaks() -> None:
-    full = many(GROUP_RULES - 1) | {WIDE}
-    found = rule_steps(full, many(GROUP_RULES - 1) | {OF_GROUP})
+    full = many(DEFAULT.rules - 1) | {WIDE}
+    found = rule_steps(full, many(DEFAULT.rules - 1) | {OF_GROUP})
     assert found.short == (
-        "61 IPv4 rules would exist at once, AWS allows 60: no rule is revoked before its replacement exists"
+        "61 IPv4 rules would exist at once, the quota (QUOTA_RULES) allows 60: "
+        "no rule is revoked before its replacement exists"
     )
 
 
 def test_what_only_closes_makes_room_for_what_is_to_come() -> None:
-    full = many(GROUP_RULES - 1) | {SSH}
-    assert rule_steps(full, many(GROUP_RULES - 1) | {OF_GROUP}).short == ""
+    full = many(DEFAULT.rules - 1) | {SSH}
+    assert rule_steps(full, many(DEFAULT.rules - 1) | {OF_GROUP}).short == ""
 
 
 def test_a_group_that_holds_more_than_the_default_has_a_higher_quota() -> None:
-    full = many(GROUP_RULES + 9) | {WIDE}
-    assert "71 IPv4 rules" in rule_steps(full, many(GROUP_RULES + 9) | {OF_GROUP}).short
-    assert rule_steps(full | {SSH}, many(GROUP_RULES + 9) | {OF_GROUP}).short == ""
+    full = many(DEFAULT.rules + 9) | {WIDE}
+    assert "71 IPv4 rules" in rule_steps(full, many(DEFAULT.rules + 9) | {OF_GROUP}).short
+    assert rule_steps(full | {SSH}, many(DEFAULT.rules + 9) | {OF_GROUP}).short == ""
 
 
 def test_ipv4_and_ipv6_have_a_quota_each() -> None:
-    assert rule_steps(many(GROUP_RULES), many(GROUP_RULES) | {WIDE_6}).short == ""
-    sixes = many(GROUP_RULES, peer="::/0")
+    assert rule_steps(many(DEFAULT.rules), many(DEFAULT.rules) | {WIDE_6}).short == ""
+    sixes = many(DEFAULT.rules, peer="::/0")
     assert "61 IPv6 rules" in rule_steps(sixes, sixes | {WIDE_6}).short
 
 

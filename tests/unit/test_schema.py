@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -85,9 +88,31 @@ def test_what_rds_knows_by_its_name_has_no_former_names() -> None:
     assert SECTIONS.keys() - set(with_names) == {"db_instance", "db_subnet_group"}
 
 
+def properties(node: Any, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property of the schema and of its parts, with its place."""
+    if isinstance(node, list):
+        for one in node:
+            yield from properties(one, at)
+    elif isinstance(node, dict):
+        for key, one in node.items():
+            if key in {"properties", "$defs"}:
+                yield from ((f"{at}/{name}", value) for name, value in one.items())
+                for name, value in one.items():
+                    yield from properties(value, f"{at}/{name}")
+            else:
+                yield from properties(one, at)
+
+
 def test_an_editor_explains_every_word_of_the_document() -> None:
-    words = schema()["properties"]
-    assert [word for word, one in words.items() if "description" not in one and "$ref" not in one] == []
+    found = dict(properties(schema()))
+    assert {"/scope", "/Scope/region", "/DbInstance/port", "/IngressRule/source", "/resources/vpc"} <= found.keys()
+    assert [place for place, one in found.items() if not one.get("description", "").endswith((".", ")"))] == []
+
+
+def test_a_description_says_more_than_the_name_of_its_field() -> None:
+    for place, one in properties(schema()):
+        words = set(re.findall("[a-z]{3,}", one["description"].lower()))
+        assert len(words - set(re.findall("[a-z]+", place.lower()))) >= 2, place
 
 
 def validator() -> Draft202012Validator:

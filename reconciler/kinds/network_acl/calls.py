@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Unpack, cast
 
-from desired_state.fields import AclEntry, Address
+from desired_state.fields import AclEntry, Address, is_ipv6
 from desired_state.network import NetworkAcl
+from desired_state.quotas import DEFAULT
 from desired_state.rules import Entries
 from reconciler.aws.ec2 import entry_params
 from reconciler.kinds.network_acl.search import Step, Steps, steps
@@ -97,10 +98,19 @@ def goal_of(change: AclChange, side: Side) -> dict[int, AclEntry]:
     return corrected(live_entries(change, side), change.of(side.field))
 
 
-def order_of(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], *, in_use: bool) -> Steps | None:
-    """The single calls from `before` to `after`, in any order if no subnet uses the ACL."""
+def order_of(
+    before: Mapping[int, AclEntry],
+    after: Mapping[int, AclEntry],
+    *,
+    in_use: bool,
+    capacity: int = DEFAULT.usable_entries,
+) -> Steps | None:
+    """The single calls from `before` to `after`, in any order if no subnet uses the ACL. `capacity` is the quota for
+    what is there on the way; whether all of `after` has room, AWS says.
+    """
     if in_use:
-        return steps(before, after)
+        families = [is_ipv6(entry.cidr) for entry in after.values()]
+        return steps(before, after, max(capacity, sum(families), len(families) - sum(families)))
     deleted = [Step("delete", number, None) for number in sorted(before.keys() - after.keys())]
     created = [Step("create", number, after[number]) for number in sorted(after.keys() - before.keys())]
     changed = sorted(number for number in before.keys() & after.keys() if before[number] != after[number])

@@ -178,7 +178,11 @@ def create(address: Address, want: NetworkAcl, context: PlanContext) -> Iterable
 def correct(change: AclChange, context: PlanContext) -> Iterator[Step]:
     goals = {side: goal_of(change, side) for side in SIDES if change.of(side.field)}
     in_use = bool(change.base.subnets)
-    found = {side: order_of(live_entries(change, side), goal, in_use=in_use) for side, goal in goals.items()}
+    capacity = context.policy.quotas.usable_entries
+    found = {
+        side: order_of(live_entries(change, side), goal, in_use=in_use, capacity=capacity)
+        for side, goal in goals.items()
+    }
     if all(one is not None for one in found.values()):
         for side, sequence in found.items():
             if sequence:

@@ -20,7 +20,7 @@ from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.fields import AclEntry
-from desired_state.quotas import ACL_ENTRIES, HIGHEST_RULE_NUMBER
+from desired_state.quotas import DEFAULT, HIGHEST_RULE_NUMBER
 from reconciler.kinds.network_acl.board import Board, Row, laid_out, writes
 from reconciler.packets.traffic import of_acl
 
@@ -56,7 +56,9 @@ is allowed that `after` denies), otherwise MIXED."""
 CLOSING, OPENING, MIXED = range(3)
 
 
-def steps(before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int = ACL_ENTRIES) -> Steps | None:
+def steps(
+    before: Mapping[int, AclEntry], after: Mapping[int, AclEntry], capacity: int = DEFAULT.usable_entries
+) -> Steps | None:
     """The calls from `before` to `after`, both number -> entry of one direction; None if no sequence was found.
 
     `capacity` is the most entries per IP version at any time. A list that already has more proves a higher quota, so

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from desired_state.fields import Address
+from desired_state.fields import Address, is_cidr, is_ipv6
 from desired_state.members import Subnets
 from desired_state.network import RouteTable
 from desired_state.resource import route_parameter
@@ -22,6 +22,8 @@ from reconciler.aws.ec2 import (
     by_id,
     in_vpc,
     name_tag,
+    prefix_list_sizes,
+    reads_prefix_lists,
     retag,
     route_destination,
     route_target,
@@ -145,6 +147,12 @@ def reads(context: ReadContext) -> Iterable[Read]:
         yield _tables(context)
 
 
+def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
+    """What prefix lists count, if a declared route leads to one."""
+    declared = (to for table in context.declared.values() for to in table.routes or ())
+    return reads_prefix_lists(used=any(to.startswith("pl-") for to in declared))
+
+
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_tables(context), [])
 
@@ -202,11 +210,12 @@ def _lists_of(item: Item) -> _Lists:
 
 class Facts(NamedTuple):
     """`local`: the destinations of local routes, also of those with another target now. `by_aws`: the routes that AWS
-    made.
+    made. `sizes`: what each prefix list counts towards the quota of routes.
     """
 
     local: frozenset[str] = frozenset()
     by_aws: Mapping[str, str] = MappingProxyType({})
+    sizes: Mapping[str, int] = MappingProxyType({})
 
 
 type TableChange = Change[RouteTable, Facts]
@@ -226,7 +235,9 @@ def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]
         subnets=Subnets(context.address(subnet) for subnet, _ in _associated(item)),
         tags=tags_of(item),
     )
-    return Observed(item["RouteTableId"], spec, Facts(lists.local, lists.by_aws), remarks=dead)
+    return Observed(
+        item["RouteTableId"], spec, Facts(lists.local, lists.by_aws, prefix_list_sizes(context.answers)), remarks=dead
+    )
 
 
 def _declared_of_endpoints(item: Item, lists: _Lists, context: ObserveContext) -> dict[str, Address]:
@@ -316,7 +327,11 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Step]:
     unusable = context.unusable_targets()
     dead = frozenset(to for to, via in goal.items() if via in unusable)
     local = change.have.facts.local if change.have else frozenset()
+    short = _short(change, context, goal)
     for step in route_order(have, goal, dead):
+        if short and step.verb == "create":
+            yield Finding(change.address, Outcome.HELD, Cause(Reason.QUOTA, short), "routes", step.destination)
+            continue
         if cause := _left_alone(step.destination, have.get(step.destination, ""), goal.get(step.destination, "")):
             yield Finding(change.address, Outcome.BLOCKED, cause, "routes", step.destination)
             continue
@@ -368,6 +383,25 @@ def _routes(change: TableChange, context: PlanContext) -> Iterator[Step]:
                 effect=effect,
                 params=params,
             )
+
+
+def _short(change: TableChange, context: PlanContext, goal: Mapping[str, str]) -> str:
+    """Why the quota has no room for new routes; empty if it has. AWS counts IPv4 and IPv6 apart, a prefix list with its
+    maximum of entries (VPC user guide, quotas), and in the family that it is of; here in both. A table that holds more
+    already proves a higher quota.
+    """
+    have: Mapping[str, str] = change.base.routes or {}
+    seen = context.snapshot.resources
+    facts = [one.facts for at, one in seen.items() if at.kind == KIND.name and isinstance(one.facts, Facts)]
+    sizes: Mapping[str, int] = facts[0].sizes if facts else {}
+    for family, other in (("IPv4", True), ("IPv6", False)):
+        now, then = (
+            sum(sizes.get(to, 1) for to in some if not is_cidr(to) or is_ipv6(to) != other) for some in (have, goal)
+        )
+        allowed = max(context.policy.quotas.routes, now)
+        if then > allowed:
+            return f"the table would have {then} {family} routes, the quota (QUOTA_ROUTES) allows {allowed}"
+    return ""
 
 
 def _left_alone(to: str, have: str, want: str) -> Cause | None:
@@ -523,8 +557,9 @@ KIND = Kind(
         CREATE_TAGS.for_resource_types("route-table"),
     ),
     observe=Observe(
-        permissions=("ec2:DescribeRouteTables",),
+        permissions=("ec2:DescribeRouteTables", "ec2:DescribeManagedPrefixLists"),
         reads=reads,
+        more=more,
         live=live,
         id=lambda item: str(item["RouteTableId"]),
         label=name_tag,

@@ -16,6 +16,8 @@ from reconciler.aws.ec2 import (
     in_vpc,
     key_of_rule,
     permission,
+    prefix_list_sizes,
+    reads_prefix_lists,
     retag,
     rule_request,
     rules_of,
@@ -146,6 +148,18 @@ def reads(context: ReadContext) -> Iterable[Read]:
         yield _groups(context)
 
 
+def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
+    """What prefix lists count, if a live or a declared rule names one."""
+    declared = (rules for group in context.declared.values() for rules in (group.ingress, group.egress) if rules)
+    used = any(key.peer.startswith("pl-") for rules in declared for key in rules) or any(
+        permission.get("PrefixListIds")
+        for item in answers.get(_groups(context), ())
+        for name in ("IpPermissions", "IpPermissionsEgress")
+        for permission in item.get(name, ())
+    )
+    return reads_prefix_lists(used=used)
+
+
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_groups(context), [])
 
@@ -164,14 +178,24 @@ def misnamed(address: Address, item: Item) -> str:
     )
 
 
-def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, None]:
+class Facts(NamedTuple):
+    """`sizes`: what each prefix list counts towards the quota of rules."""
+
+    sizes: Mapping[str, int] = MappingProxyType({})
+
+
+type GroupChange = Change[SecurityGroup, Facts]
+
+
+def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, Facts]:
     account = context.read.document.scope.account_id
     spec = SecurityGroup(
         ingress=Ingress(rules_of(item.get("IpPermissions", []), account, context.names)),
         egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, context.names)),
         tags=tags_of(item),
     )
-    return Observed(item["GroupId"], spec.but(description=item["Description"]), None)
+    facts = Facts(prefix_list_sizes(context.answers))
+    return Observed(item["GroupId"], spec.but(description=item["Description"]), facts)
 
 
 def initial_state(want: SecurityGroup, context: PlanContext) -> SecurityGroup:
@@ -194,20 +218,20 @@ def create(address: Address, want: SecurityGroup, context: PlanContext) -> Itera
     )
 
 
-def correct(change: Change[SecurityGroup, None], context: PlanContext) -> Iterator[Step]:
+def correct(change: GroupChange, context: PlanContext) -> Iterator[Step]:
     for direction in DIRECTIONS:
         if change.of(direction.field):
             yield from _correct(change, context, direction)
     yield from retag(change)
 
 
-def _correct(change: Change[SecurityGroup, None], context: PlanContext, direction: Direction) -> Iterator[Step]:
+def _correct(change: GroupChange, context: PlanContext, direction: Direction) -> Iterator[Step]:
     want: dict[RuleKey, str | None] = getattr(change.want, direction.field)
     differences = change.of(direction.field)
     have = set(getattr(change.base, direction.field))
     excepted = have - set(want) - {one.key for one in differences if one.want is ABSENT}
     goal = set(want) | excepted
-    steps = rule_steps(have, goal)
+    steps = rule_steps(have, goal, context.policy.quotas.rules, _sizes(context))
     ipv6 = context.vpc.ipv6
     closes = within(goal, have, ipv6=ipv6)
     opens = within(have - set(steps.closing), goal, ipv6=ipv6)
@@ -234,6 +258,14 @@ def _correct(change: Change[SecurityGroup, None], context: PlanContext, directio
             lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
             f"set the description of {_rules_text(described, direction)}",
         )
+
+
+def _sizes(context: PlanContext) -> Mapping[str, int]:
+    """What each prefix list counts; every VPC has a group, its default one, so a new one need not know it itself."""
+    seen = [one.facts for at, one in context.snapshot.resources.items() if at.kind == KIND.name]
+    neighbours = context.snapshot.neighbours
+    seen += [one.facts for key in neighbours if key[0] == KIND.name and not seen and (one := neighbours[key])]
+    return next((facts.sizes for facts in seen if isinstance(facts, Facts)), {})
 
 
 def _authorize(
@@ -393,14 +425,12 @@ def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=group)
 
 
-def effects(address: Address, spec: SecurityGroup, seen: Observed[SecurityGroup, None] | None) -> Iterable[Effect]:
+def effects(address: Address, spec: SecurityGroup, seen: Observed[SecurityGroup, Facts] | None) -> Iterable[Effect]:
     for direction in DIRECTIONS:
         yield whole(cell(address, direction.field), getattr(spec, direction.field) or {})
 
 
-def coupled(
-    change: Change[SecurityGroup, None], family: list[Difference], suppressed: list[Difference]
-) -> list[Difference]:
+def coupled(change: GroupChange, family: list[Difference], suppressed: list[Difference]) -> list[Difference]:
     """An undeclared rule must stay while a missing rule that may replace it is suppressed."""
     missing = [one.key for one in suppressed if one.have is ABSENT and isinstance(one.key, RuleKey)]
     extra = (one for one in family if one.want is ABSENT and isinstance(one.key, RuleKey))
@@ -425,8 +455,9 @@ KIND = Kind(
         *(row for one in DIRECTIONS for row in one[2:]),
     ),
     observe=Observe(
-        permissions=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules"),
+        permissions=("ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules", "ec2:DescribeManagedPrefixLists"),
         reads=reads,
+        more=more,
         live=live,
         id=lambda item: str(item["GroupId"]),
         label=lambda item: str(item["GroupName"]),

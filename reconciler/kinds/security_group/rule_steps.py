@@ -15,10 +15,11 @@ The addresses of groups and prefix lists are not known, so such a peer counts as
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from desired_state.fields import RuleKey
-from desired_state.quotas import GROUP_RULES
+from desired_state.quotas import DEFAULT
 from reconciler.aws.ec2 import peer_sort
 from reconciler.packets.traffic import may_overlap, of_rule, of_rules
 
@@ -33,8 +34,15 @@ class RuleSteps(NamedTuple):
     short: str
 
 
-def rule_steps(before: Iterable[RuleKey], after: Iterable[RuleKey]) -> RuleSteps:
-    """The steps from the live rules `before` to the declared rules `after`."""
+def rule_steps(
+    before: Iterable[RuleKey],
+    after: Iterable[RuleKey],
+    quota: int = DEFAULT.rules,
+    sizes: Mapping[str, int] = MappingProxyType({}),
+) -> RuleSteps:
+    """The steps from the live rules `before` to the declared rules `after`. `quota` is the account's, per family;
+    `sizes` says what a rule with a prefix list counts, one that is not in it counts as one.
+    """
     live, declared = set(before), set(after)
     missing, extra = declared - live, sorted(live - declared)
     meets = {old: [new for new in sorted(missing) if may_overlap(old, new)] for old in extra}
@@ -43,7 +51,9 @@ def rule_steps(before: Iterable[RuleKey], after: Iterable[RuleKey]) -> RuleSteps
     changed = {new for _, new in modified}
     added = tuple(sorted(missing - changed))
     removed = tuple(old for old in extra if meets[old] and old not in {pair[0] for pair in modified})
-    return RuleSteps(closing, added, modified, removed, _short(live, live - set(closing), added))
+    grown = sum(max(0, sizes.get(new.peer, 1) - sizes.get(old.peer, 1)) for old, new in modified)
+    short = _short(live, live - set(closing), added, _Room(quota, sizes, grown))
+    return RuleSteps(closing, added, modified, removed, short)
 
 
 def within(rules: Iterable[RuleKey], others: Iterable[RuleKey], *, ipv6: bool) -> bool:
@@ -81,16 +91,27 @@ def _unlike(old: RuleKey, new: RuleKey) -> int:
     return sum(one != other for one, other in zip(old, new, strict=True))
 
 
-def _short(live: set[RuleKey], left: set[RuleKey], added: tuple[RuleKey, ...]) -> str:
+class _Room(NamedTuple):
+    """What the quota is, what prefix lists count, and by how much rules that are changed in place count more."""
+
+    quota: int
+    sizes: Mapping[str, int]
+    grown: int
+
+    def taken(self, rules: Iterable[RuleKey], other_family: str) -> int:
+        """What counts towards one family: a group or prefix list counts in both (AWS does not document this)."""
+        return sum(self.sizes.get(rule.peer, 1) for rule in rules if peer_sort(rule) != other_family)
+
+
+def _short(live: set[RuleKey], left: set[RuleKey], added: tuple[RuleKey, ...], room: _Room) -> str:
+    """Why the quota has no room for what is added before anything is removed; empty if it has. A group that holds more
+    already proves a higher quota.
+    """
     for family, other in (("IPv4", "ipv6"), ("IPv6", "ipv4")):
-        room = max(GROUP_RULES, _count(live, other))
-        peak = _count(left, other) + _count(added, other)
-        if added and peak > room:
+        allowed = max(room.quota, room.taken(live, other))
+        more = room.taken(added, other) + room.grown
+        peak = room.taken(left, other) + more
+        if more and peak > allowed:
             why = "no rule is revoked before its replacement exists"
-            return f"{peak} {family} rules would exist at once, AWS allows {room}: {why}"
+            return f"{peak} {family} rules would exist at once, the quota (QUOTA_RULES) allows {allowed}: {why}"
     return ""
-
-
-def _count(rules: Iterable[RuleKey], other_family: str) -> int:
-    """The rules that count towards one family: a group or prefix list counts in both (AWS does not document this)."""
-    return sum(peer_sort(rule) != other_family for rule in rules)

@@ -1,0 +1,79 @@
+"""Tells people of an attempt, and says what to remember of that. `keep.py` calls `tell` under the lease, at the end.
+
+Whatever goes wrong here must neither lose what the run did, nor what it has to tell of: that is left to the next run.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from desired_state.sanitize import sanitize
+from reconciler.attempt import announcement, untold
+from reconciler.ledger.record import DocumentRecord, Untold
+from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.deduplication import deduplicate
+from reconciler.notify.publisher import Publisher
+from reconciler.report.attempt import AttemptResult, Ending
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """With what people are told: the topic and the bus, how often an open alert is repeated, and the clock."""
+
+    publisher: Publisher
+    repeat: timedelta
+    now: Callable[[], datetime]
+
+
+def tell(
+    result: AttemptResult, record: DocumentRecord, left: tuple[Untold, ...], voice: Voice
+) -> tuple[AttemptResult, DocumentRecord]:
+    """The result with how much was lost, and the record with what people know now. `left` is what earlier runs could
+    not tell of.
+    """
+    now = voice.now()
+    try:
+        late, later = untold.recovered(left, result, now)
+        result = replace(result, late=late)
+        alerts = find_alerts(result)
+        notifications = deduplicate(alerts, record.notified, now, voice.repeat, result)
+        sent = voice.publisher.send(notifications, result)
+    except Exception as error:  # what the run did must be stored, even if no alert can be written about it
+        log.exception("%s: no alert could be sent for this run", result.document)
+        if result.bug:
+            return replace(result, alerts_lost=1), record
+        # One about the mistake itself needs nothing of what the run has found.
+        return tell(broken_off(result, error), record, (), voice)
+    kept = (*later, *untold.unsent(alerts, sent.lost, result.late, now))
+    record = replace(record, notified=notifications.remembered(sent.lost), untold=kept)
+    if result.ending is Ending.DELETED and sent.lost:
+        record = replace(record, deleted=False)  # or no further run would look for it, and tell of it
+    if result.change and not result.held:
+        record = announcement.announced(record, result.document, sent.lost)
+    record = announcement.pinned_anew(record)
+    return replace(result, alerts_lost=sent.messages + sent.event), record
+
+
+def broken_off(blank: AttemptResult, error: Exception) -> AttemptResult:
+    """The result of an attempt that a mistake in this program has ended, with the place of it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f"{'/'.join(Path(frames[-1].filename).parts[-3:])}:{frames[-1].lineno}, {frames[-1].name}" if frames else ""
+    code = type(error).__name__
+    problem = sanitize(f"{code} in {at}: {error}")
+    return AttemptResult(
+        blank.document,
+        blank.run_id,
+        Ending.UNOBSERVABLE,
+        blank.trigger,
+        problem=problem,
+        code=code,
+        bug=at or code,
+        alerts_lost=blank.alerts_lost,
+    )

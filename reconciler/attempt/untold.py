@@ -1,0 +1,269 @@
+"""What people must still be told of, across the death of a run and the silence of SNS. Pure.
+
+Before its first write a run stores what it is about to correct (`planned`), in the call that confirms the lease anyway.
+A run that ends properly replaces that by what could not be sent (`unsent`), mostly nothing. So what the next run finds
+there was corrected, or not: its look tells (`recovered`), and `notify/late_alerts.py` says it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
+from reconciler.engine.gate import Gate
+from reconciler.engine.result import Drift, Observation, Report, is_about
+from reconciler.ledger.record import Untold, UntoldMember, Who
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
+from reconciler.model.trigger import Actor
+from reconciler.notify.alert import Alert, Member, Topic, fingerprint
+from reconciler.notify.alert_rules import member
+from reconciler.notify.exposure import exposure
+from reconciler.redact import fit, safe_text
+from reconciler.report.attempt import AttemptResult, Ending, Late
+
+LONGEST_WAIT = timedelta(hours=1)
+"""How long it is left open whether something was corrected: then it is told without saying so."""
+_MOST, _LONGEST = 50, 2000
+"""Members of a stored value, and bytes of its JSON."""
+
+
+def name(one: Difference) -> str:
+    """What identifies a difference from run to run, whatever its values: 16 hexadecimal digits."""
+    key = sorted(map(str, one.key)) if isinstance(one.key, frozenset) else one.key
+    return _short([one.address, one.field, key])
+
+
+def of_action(action: Action) -> str:
+    """The same of an action that corrects no difference."""
+    return _short([action.address, action.operation.name, action.why])
+
+
+def _short(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
+
+
+def differences(changes: Iterable[Change]) -> Iterator[Difference]:
+    """Every difference of a look; of a missing resource only that it is missing."""
+    for change in changes:
+        yield from (change.missing,) if change.have is None else change.differences
+
+
+def planned(
+    document: Document,
+    first: Observation,
+    first_gate: Gate,
+    now: datetime,
+    actors: Iterable[Actor] = (),
+    rolls_out: Callable[[Difference], bool] = lambda one: False,
+) -> tuple[Untold, ...]:
+    """What people would be told, were all calls made that the gate allows; the most severe first.
+
+    Severities are those of one layer: to judge them from end to end would delay the correction.
+    """
+    skipped = first_gate.held.keys() | first_gate.deferred.keys()
+    allowed = [one for index, one in enumerate(first.plan.actions) if index not in skipped]
+    found = list(differences(first.plan.changes))
+    coming = [one for one in found if any(is_about(action, one) for action in allowed)]
+    base = Untold("", "", "", "", "", now, sha256=document.sha256)
+    adopted = {one.address for one in coming if one.field == "tags" and one.key == DOCUMENT_TAG}
+    ids = {ref.to: aws_id for ref, aws_id in first.snapshot.handles.items() if not ref.handle}
+    whole: dict[Topic, list[UntoldMember]] = {Topic.ADOPTED: [], Topic.ROLLOUT: []}
+    parts: dict[tuple[Address, str], list[tuple[Difference, Untold]]] = {}
+    for one in coming:
+        drift = Drift(one, Outcome.CORRECTED)
+        aws_id = first.snapshot.handles.get(Ref(one.address), "")
+        if one.address in adopted and one.field == "tags" and one.key in {DOCUMENT_TAG, NAME_TAG}:
+            if one.key == DOCUMENT_TAG:
+                whole[Topic.ADOPTED].append(UntoldMember(f"{one.address} is {aws_id}", name(one)))
+        elif rolls_out(one):
+            whole[Topic.ROLLOUT].append(_stored(member(drift), name(one), one.address))
+        else:
+            weight = exposure(drift)
+            alert = replace(
+                base,
+                fingerprint=fingerprint(document.name, Topic.DRIFT, one.address, one.field),
+                topic=Topic.DRIFT,
+                severity=weight.severity,
+                title=f"{one.address}{f' {one.field}' if one.field else ''}",
+                sentence=weight.sentence,
+                members=(_stored(member(drift), name(one)),),
+                address=one.address,
+                aws_id=aws_id,
+                who=_who(who_made(Drifted(one.address, aws_id, (differing(one, ids, document.vpc),)), actors)),
+            )
+            parts.setdefault((one.address, one.field), []).append((one, alert))
+    alerts = [_joined([alert for _, alert in some]) for some in parts.values()]
+    alerts += list(_cleaned(document.name, base, allowed, {one.address for one in found}))
+    number = document.revision
+    for topic, title, sentence in (
+        (Topic.ADOPTED, "adopted resources", "They carry this document's tags now; nothing else of them was changed."),
+        (Topic.ROLLOUT, f"revision {number}", f"The network was changed to match revision {number}."),
+    ):
+        if members := whole[topic]:
+            whole_alert = replace(base, fingerprint=fingerprint(document.name, topic), topic=topic, severity="low")
+            alerts.append(replace(whole_alert, title=title, sentence=sentence, members=tuple(members)))
+    ranks = ("critical", "high", "medium", "low", "info")
+    return tuple(sorted(map(_safe, alerts), key=lambda one: ranks.index(one.severity)))
+
+
+def _joined(some: list[Untold]) -> Untold:
+    """One alert for a field, with the sentence of what is most severe in it."""
+    ranks = ("critical", "high", "medium", "low", "info")
+    first = min(some, key=lambda one: ranks.index(one.severity))
+    return replace(first, members=tuple(one for alert in some for one in alert.members))
+
+
+def _cleaned(document: str, base: Untold, allowed: Iterable[Action], drifted: Collection[Address]) -> Iterator[Untold]:
+    """What is taken away and corrects no difference: what is declared no more, and what an earlier run left."""
+    for action in allowed:
+        if action.address in drifted or any(address in drifted for address, _ in action.resolves):
+            continue
+        yield replace(
+            base,
+            fingerprint=fingerprint(document, Topic.DRIFT, action.address),
+            topic=Topic.DRIFT,
+            severity="medium",
+            title=str(action.address),
+            sentence=f"{action.address} was removed: the document does not declare it.",
+            members=(UntoldMember(f"{action.address}: {action.why}", of_action(action)),),
+            address=action.address,
+        )
+
+
+def _stored(one: Member, identity: str, address: str = "") -> UntoldMember:
+    what = f"{address}: {one.what}" if address else one.what
+    return UntoldMember(what, identity, _json(one.want), _json(one.have), one.compared)
+
+
+def _json(value: object) -> str | None:
+    if value is None:
+        return None
+    written = json.dumps(fit(value, _MOST), ensure_ascii=False)
+    return written if len(written.encode("utf-8", "replace")) <= _LONGEST else json.dumps("(too long to be stored)")
+
+
+def _who(actor: Actor | None) -> Who | None:
+    return (
+        None
+        if actor is None
+        else Who(actor.who, actor.call, actor.at, actor.source_ip, actor.user_agent, actor.event_id)
+    )
+
+
+def _safe(one: Untold) -> Untold:
+    """Without what looks like a secret: an item of the ledger is read in the console."""
+    members = tuple(replace(each, what=_utf8(safe_text(each.what))) for each in one.members)
+    return replace(one, title=_utf8(safe_text(one.title)), sentence=_utf8(safe_text(one.sentence)), members=members)
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def recovered(untold: Iterable[Untold], result: AttemptResult, now: datetime) -> tuple[tuple[Late, ...], list[Untold]]:
+    """What people are told now of what earlier runs have left, and what is left to a later run.
+
+    What this run finds to differ still, or again, is in neither: its own alert tells of that.
+    """
+    told: list[Late] = []
+    later: list[Untold] = []
+    verdict = _verdicts(result, now)
+    for one in untold:
+        judged = [(verdict(one, each), each) for each in one.members]
+        for sure, members in (
+            (True, tuple(each for how, each in judged if how is True)),
+            (False, tuple(each for how, each in judged if how is False)),
+        ):
+            if members:
+                told.append(Late(replace(one, members=members), sure))
+        if members := tuple(each for how, each in judged if how == "later"):
+            later.append(replace(one, members=members))
+    return tuple(told), later
+
+
+def _verdicts(result: AttemptResult, now: datetime) -> Callable[[Untold, UntoldMember], bool | str | None]:
+    """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not."""
+    report = result.report
+    still, blind = _still(report) if report else set(), _blind(report) if report else frozenset()
+
+    def verdict(one: Untold, each: UntoldMember) -> bool | str | None:
+        if not each.name:
+            return True
+        if each.name in still:
+            return None
+        waiting = "later" if now - one.at < LONGEST_WAIT and result.ending is not Ending.DELETED else False
+        if report is None:
+            return waiting
+        address = Address(one.address) if one.address else None
+        if address and not report.plan.covers(address):
+            return waiting
+        if address in blind if address else blind or report.plan.only is not None:
+            return waiting
+        return one.sha256 == report.document.sha256
+
+    return verdict
+
+
+def _still(report: Report) -> set[str]:
+    drifts = {name(drift.difference) for drift in report.drifts} | {name(one) for one, _ in report.excepted}
+    missing = {drift.address for drift in report.drifts if not drift.field}
+    inside = {name(one) for change in report.plan.changes if change.address in missing for one in change.differences}
+    return drifts | inside | {of_action(one.action) for one in report.orphaned}
+
+
+def _blind(report: Report) -> frozenset[Address]:
+    """What this run could not look at."""
+    unseen = {one.address for one in report.drifts if one.cause and one.cause.reason is Reason.UNVERIFIED}
+    failed = {one.address for one in report.findings if one.outcome is Outcome.FAILED and not one.field}
+    return report.gate.unseen | unseen | failed
+
+
+def to_attribute(late: Iterable[Late], document: Document) -> tuple[Drifted, ...]:
+    """The resources of which nobody is known to have changed them; asked of CloudTrail as those that differ now."""
+    fields: dict[tuple[Address, str], set[str]] = {}
+    for one in late:
+        untold = one.untold
+        ended_early = any(each.name for each in untold.members)  # of the others that was asked before
+        if untold.address and ended_early and untold.who is None and Address(untold.address) in document.resources:
+            field = untold.title.removeprefix(untold.address).strip()
+            fields.setdefault((Address(untold.address), untold.aws_id), set()).update({field} - {""})
+    return tuple(
+        Drifted(address, aws_id, tuple(map(Differing, sorted(names) or [""])))
+        for (address, aws_id), names in fields.items()
+    )
+
+
+def unsent(alerts: Iterable[Alert], lost: Collection[str], late: Iterable[Late], now: datetime) -> list[Untold]:
+    """What to store of the alerts that could not be sent, as far as no later run would find it by itself."""
+    found = [one.untold for one in late if one.untold.fingerprint in lost]
+    for alert in alerts:
+        own = [one for one in alert.members if not one.late and _is_done(alert, one)]
+        if alert.fingerprint in lost and alert.corrected and own and alert.topic is not Topic.REVISION:
+            found.append(
+                Untold(
+                    fingerprint=alert.fingerprint,
+                    topic=alert.topic,
+                    severity=alert.severity,
+                    title=alert.title.removesuffix(": corrected"),
+                    sentence=alert.sentence,
+                    at=now,
+                    members=tuple(_stored(one, "") for one in own),
+                    address=alert.address or "",
+                    aws_id=alert.aws_id,
+                    open_for=None if alert.exposed is None else int(alert.exposed + 0.999),
+                    who=_who(alert.actor),
+                )
+            )
+    return [_safe(one) for one in found]
+
+
+def _is_done(alert: Alert, one: Member) -> bool:
+    if alert.topic is Topic.ROLLOUT:
+        return one.compared and one.outcome is Outcome.CORRECTED
+    return one.outcome is Outcome.CORRECTED or alert.topic is Topic.ADOPTED

@@ -1,0 +1,160 @@
+"""What people are told of corrections when a run dies, when SNS is down, and when this program makes a mistake."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from lab.faults import Stopped
+from reconciler.ledger.lease import GRACE, TERM
+from tests.support.doors import NAME, Doors
+from tests.support.sampling import sampled
+
+DRIFTS = ("ssh-opened-to-the-world", "acl-entry-denied", "tag-changed", "public-route-deleted")
+TOLD = {
+    "- ingress: 110 deny tcp 443 from 0.0.0.0/0 -> allow tcp 443 from 0.0.0.0/0",
+    "- routes: 0.0.0.0/0 via internet_gateway/MyInternetGateway",
+    '- ingress: tcp 22 from 0.0.0.0/0 "temporary, for debugging"',
+    "- tags: setpoint:name = old-do-not-use -> MyVPC",
+}
+SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}
+CALLS, PUBLISHED = 40, 36
+"""The calls of a run that corrects these, and which of them is the first message."""
+
+
+class Death:
+    """The process dies before its call of that number, and makes none after that, not even to tidy up."""
+
+    def __init__(self, doors: Doors, at: int) -> None:
+        self.doors, self.at, self.calls = doors, at, list[str]()
+        doors.lab.before_call = self
+
+    def __call__(self, name: str, service: str, operation: str) -> None:
+        self.calls.append(operation)
+        if len(self.calls) >= self.at:
+            raise Stopped(f"before {operation}")
+
+    def over(self) -> None:
+        self.doors.lab.before_call = None
+
+
+def corrected(doors: Doors) -> Counter[str]:
+    """How often people were told that something was corrected, by the line of the message that says so."""
+    lines = [line for one in doors.alerts() for line in one["Message"].splitlines()]
+    found = Counter(line.strip() for line in lines if line.endswith("(corrected)"))
+    return Counter({re.sub(r"\(corrected\)", "", line).strip(): times for line, times in found.items()})
+
+
+@pytest.fixture
+def drifted(doors: Doors) -> Doors:
+    for name in DRIFTS:
+        doors.drift(name)
+    return doors
+
+
+def next_run(doors: Doors) -> None:
+    doors.clock.sleep((TERM + GRACE).total_seconds() + 1)
+    assert doors.work(SCHEDULED) == ()
+
+
+def test_every_call_of_a_run_that_corrects_is_tried(drifted: Doors) -> None:
+    death = Death(drifted, 10**6)
+    assert drifted.work(SCHEDULED) == ()
+    death.over()
+    assert (len(death.calls), death.calls.index("Publish") + 1) == (CALLS, PUBLISHED)
+    assert corrected(drifted) == Counter(TOLD)
+    assert "untold" not in drifted.item()
+
+
+@pytest.mark.parametrize("at", sampled(range(1, CALLS + 1), 5, seed="told"))
+def test_whatever_a_run_that_died_has_corrected_is_told_once_with_who_did_it(drifted: Doors, at: int) -> None:
+    """What a process knew is gone with it, so to die after a call or its answer is to die before the next call.
+
+    Only where it dies between a message and the ledger may that message come twice: SNS cannot be asked.
+    """
+    death = Death(drifted, at)
+    with pytest.raises(Stopped):
+        drifted.work(SCHEDULED)
+    death.over()
+    told_before = corrected(drifted)
+    next_run(drifted)
+    told = corrected(drifted)
+    assert set(told) == TOLD
+    assert told == Counter(TOLD) + (told_before if at > PUBLISHED else Counter())
+    about = [one for one in drifted.alerts() if "(corrected)" in one["Message"]]
+    assert ["user/somebody by" in one["Message"] for one in about] == [True] * len(about)
+    assert "untold" not in drifted.item()
+    calls = len(drifted.alerts())
+    next_run(drifted)
+    assert len(drifted.alerts()) == calls
+
+
+@pytest.mark.parametrize("at", sampled(range(14, CALLS - 4), 8, seed="twice"))
+def test_two_deaths_in_a_row_lose_nothing_either(drifted: Doors, at: int) -> None:
+    for calls in (at, 13):
+        death = Death(drifted, calls)
+        drifted.clock.sleep((TERM + GRACE).total_seconds() + 1)
+        with pytest.raises(Stopped):
+            drifted.work(SCHEDULED)
+        death.over()
+    next_run(drifted)
+    assert corrected(drifted) == Counter(TOLD)
+
+
+def test_what_somebody_else_is_told_to_undo_is_not_claimed_where_the_document_has_changed(drifted: Doors) -> None:
+    """A new version wants what the dead run was about to take away: that it is there now says nothing of that run."""
+    death = Death(drifted, 14)
+    with pytest.raises(Stopped):
+        drifted.work(SCHEDULED)
+    death.over()
+
+    def allows_ssh(written: dict[str, Any]) -> None:
+        written["revision"] = 2
+        rule = {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0", "description": "temporary, for debugging"}
+        written["resources"]["security_group"]["APIGatewaySG"]["ingress"].append(rule)
+        written["intents"] = []
+
+    drifted.upload(allows_ssh)
+    drifted.invoke(mode="apply", approve_revision=held(drifted, allows_ssh))
+    next_run(drifted)
+    message = next(one["Message"] for one in drifted.alerts() if "may have been corrected" in one["Subject"])
+    assert "whether it did is not known" in message
+    assert '"temporary, for debugging" (whether it was corrected is not known)' in message
+
+
+def held(doors: Doors, change: Any) -> str:
+    doors.clock.sleep((TERM + GRACE).total_seconds() + 1)
+    answer = doors.invoke(mode="plan")
+    return str(answer["revision_change"]["fingerprint"])
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+def test_corrections_made_while_sns_is_down_are_told_once_when_it_is_back(drifted: Doors, runs: int) -> None:
+    for _ in range(runs):
+        drifted.lab.faults.refuse("Publish", code="InternalError")
+        next_run(drifted)
+        drifted.lab.faults.clear()
+        assert corrected(drifted) == Counter()
+    next_run(drifted)
+    assert corrected(drifted) == Counter(TOLD)
+    about = [one["Message"] for one in drifted.alerts()]
+    assert all("It was done before, and could not be told then." in one for one in about)
+    assert all("user/somebody by" in one for one in about)
+    assert any("TCP 443 from the internet" in one for one in about)  # as it was judged then, from end to end
+    next_run(drifted)
+    assert corrected(drifted) == Counter(TOLD)
+
+
+def test_that_a_document_is_deleted_is_told_when_sns_is_back(doors: Doors) -> None:
+    doors.delete()
+    doors.lab.faults.refuse("Publish", code="InternalError")
+    doors.sweep()
+    next_run(doors)
+    doors.lab.faults.clear()
+    assert doors.alerts() == []
+    next_run(doors)
+    next_run(doors)
+    assert ["the document is deleted" in one["Subject"] for one in doors.alerts()] == [True]
