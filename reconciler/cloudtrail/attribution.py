@@ -226,7 +226,7 @@ def _one_of(events: Iterable[Actor]) -> Actor | None:
     people = sorted(newest.values(), key=lambda event: event.at)
     if len(people) == 1:
         return people[0]
-    if len(people) > MOST_PEOPLE:
+    if not people or len(people) > MOST_PEOPLE:
         return None
     return bounded(
         Actor(
