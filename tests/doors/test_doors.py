@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from lab.drifts import DRIFTS, find_network, let_ssh_through
