@@ -78,12 +78,16 @@ def _of_account(account: str, known: dict[str, tuple[str, ...] | LedgerError], s
 
 
 def _merged(one: Trigger, other: Trigger) -> Trigger:
-    """Two triggers of one document as one. The later `sent` counts: a run that covers it covers both."""
+    """Two triggers of one document as one. The later `sent` counts: a run that covers it covers both. So does
+    the later `received`: the run begins after both.
+    """
     sent = max(one.sent, other.sent) if one.sent and other.sent else None
+    received = [each for each in (one.received, other.received) if each]
     first = min(one, other, key=lambda trigger: list(Source).index(trigger.source))
     return replace(
         first,
         sent=sent,
+        received=max(received, default=None),
         actors=(*one.actors, *other.actors),
         uploads=(*one.uploads, *other.uploads),
         tries=max(one.tries, other.tries),

@@ -77,7 +77,7 @@ def event_names() -> Mapping[str, frozenset[str]]:
 def read_record(record: Mapping[str, Any], here: Here) -> Trigger | Dropped:
     """The trigger in one record of an SQS batch: an event, or one of Setpoint's own messages. Raises `UnknownEvent`.
 
-    `sent` is when it was put on the queue, or earlier if a retry message says so.
+    `sent` is when it was put on the queue, or earlier if a retry message says so; `received` when it was taken from it.
     """
     body = record.get("body")
     try:
@@ -89,8 +89,10 @@ def read_record(record: Mapping[str, Any], here: Here) -> Trigger | Dropped:
     trigger = read(event, here)
     if isinstance(trigger, Dropped):
         return trigger
-    times = [one for one in (trigger.sent, _sent(record)) if one]
-    return replace(trigger, sent=min(times, default=None))
+    sent = _stamp(record, "SentTimestamp")
+    times = [one for one in (trigger.sent, sent) if one]
+    received = _stamp(record, "ApproximateFirstReceiveTimestamp") or sent
+    return replace(trigger, sent=min(times, default=None), received=received)
 
 
 def read(event: object, here: Here) -> Trigger | Dropped:
@@ -200,7 +202,7 @@ def message(document: str, trigger: Trigger) -> str:
     )
     trigger = replace(trigger, actors=tuple(newest[:ACTORS]), uploads=tuple(uploads[:UPLOADS]))
     written = _Message.model_construct(setpoint=1, document=document, trigger=trigger)
-    left_out = {"document"} if trigger.uploads else {"document", "uploads"}
+    left_out = {"document", "received"} if trigger.uploads else {"document", "received", "uploads"}
     return json.dumps(written.model_dump(mode="json", exclude={"trigger": left_out}))
 
 
@@ -211,8 +213,9 @@ def _message(event: Mapping[str, Any]) -> Trigger:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise _unknown(event, f"a message of Setpoint that is not valid at {sanitize(where)}") from None
-    if "document" in event["trigger"]:
-        raise _unknown(event, "a message of Setpoint that is not valid at trigger.document")
+    for name in ("document", "received"):
+        if name in event["trigger"]:
+            raise _unknown(event, f"a message of Setpoint that is not valid at trigger.{name}")
     uploads = tuple(map(_bounded, read.trigger.uploads))
     return replace(
         read.trigger, document=read.document, actors=tuple(map(bounded, read.trigger.actors)), uploads=uploads
@@ -273,10 +276,12 @@ def _is_name(text: str) -> bool:
     return True
 
 
-def _sent(record: Mapping[str, Any]) -> datetime | None:
-    """When the message was sent to SQS: milliseconds since 1970 (SQS API reference, SentTimestamp)."""
+def _stamp(record: Mapping[str, Any], name: str) -> datetime | None:
+    """When the message was sent or first received: milliseconds since 1970, by SQS's clock (SQS API reference,
+    ReceiveMessage, MessageSystemAttributeNames).
+    """
     try:
-        return datetime.fromtimestamp(int(record["attributes"]["SentTimestamp"]) / 1000, UTC)
+        return datetime.fromtimestamp(int(record["attributes"][name]) / 1000, UTC)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
 

@@ -16,7 +16,7 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, identities, rollout, untold
+from reconciler.attempt import announcement, flapping, identities, openings, rollout, untold
 from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
@@ -29,11 +29,10 @@ from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Cause, Outcome, Policy, Reason
-from reconciler.model.trigger import Actor, Trigger, Upload
+from reconciler.model.trigger import Trigger, Upload
 from reconciler.notify.alert import Topic, fingerprint
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.notify.exposure import exposes
 from reconciler.notify.publisher import Publisher
 from reconciler.report.attempt import AttemptResult, Ending
 
@@ -42,7 +41,7 @@ __all__ = ["AttemptResult", "Dependencies", "Ending", "Request", "Trigger", "Unr
 log = logging.getLogger(__name__)
 
 SKEW = timedelta(seconds=2)
-"""A look counts as later than a message only by more than this, because the queue has its own clock."""
+"""A look counts as later than a message only by more than this: the queue is many machines."""
 BUSY_AGAIN, WAITING_AGAIN, LONGEST_AGAIN = 15, 60, 900
 """Seconds until the next try: the first if another run has the lease, the first if AWS is busy, and SQS's limit."""
 FIRST_LOOK_BACK = timedelta(days=1)
@@ -135,10 +134,18 @@ def _release(lease: Lease, record: DocumentRecord) -> None:
 
 
 def _covered(record: DocumentRecord, trigger: Trigger) -> bool:
-    """Whether a run has looked at the network since the message was sent: it covers all that happened before it."""
-    if trigger.sent is None or record.looked_at is None:
+    """Whether a run has looked at the network since the message was sent: it covers all that happened before it.
+
+    Both times are by the queue's clock. Ours is another one: if it is ahead, a look would seem later than it was, and
+    a change would be missed.
+    """
+    if trigger.sent is None or record.covers is None:
         return False
-    return record.looked_at > trigger.sent + SKEW
+    return record.covers > trigger.sent + SKEW
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((one for one in times if one), default=None)
 
 
 def retry_delay(trigger: Trigger, first: int) -> int:
@@ -161,7 +168,7 @@ def _under_lease(
     if not request.write:
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
-        record = replace(record, looked_at=began)
+        record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
     return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
@@ -319,12 +326,12 @@ def _run(
     )
     blank = replace(blank, own=rollout.own(judge, report))
     since = record.looked_at or started - FIRST_LOOK_BACK
-    drifts = drifted(report)
+    drifts = drifted(report, memory.ids, record.associations)
     if request.write and drifts:
         drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
     late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
     drifts = (*drifts, *untold.to_attribute(late, document))
-    actors = attribute(
+    found = attribute(
         drifts,
         blank.trigger.actors,
         aws,
@@ -334,6 +341,7 @@ def _run(
         is_own_call=dependencies.is_own_call,
     )
     foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
+    exposed = openings.exposed(report, record, found.made, dependencies.now())
     waiting = bool(report.count(Outcome.WAITING)) and request.write
     retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
     result = replace(
@@ -341,8 +349,9 @@ def _run(
         ending=Ending.COMPLETED,
         report=report,
         retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
-        actors=actors,
-        exposed={at: one for at, one in _exposed(report, actors, since, dependencies.now()).items() if at in foreign},
+        actors=found.actors,
+        exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
+        exposed_unknown=exposed.unknown & foreign,
         since=_since(blank, report, record, started),
     )
     scope = document.scope
@@ -354,6 +363,8 @@ def _run(
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids=identities.after(memory.ids, report),
+        associations=report.associations_after,
+        open_since=openings.after(report, record, found.made),
         rollout=rollout.after(record.rollout, judge, report),
     )
     return result, updated
@@ -383,14 +394,3 @@ def _since(
     broken = [one.address for one in report.findings if one.cause.reason is Reason.INTENT_BROKEN]
     known = {address: record.notified.get(fingerprint(blank.document, Topic.INTENT, address)) for address in broken}
     return {address: one.first_seen if one and one.open else started for address, one in known.items()}
-
-
-def _exposed(
-    report: Report, actors: Mapping[Address, Actor], since: datetime, now: datetime
-) -> Mapping[Address, float]:
-    """For each resource that let in undeclared traffic and was corrected, for how many seconds it did at most: since
-    the call that CloudTrail reports, otherwise since the look before this run.
-    """
-    closed = {drift.address for drift in report.drifts if drift.outcome is Outcome.CORRECTED and exposes(drift)}
-    began = {address: actors[address].at if address in actors else since for address in closed}
-    return {address: max(0.0, (now - at).total_seconds()) for address, at in began.items()}

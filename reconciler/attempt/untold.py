@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.cloudtrail.attribution import Drifted
+from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift, Observation, Report, is_about
 from reconciler.ledger.record import Untold, UntoldMember, Who
@@ -72,6 +72,7 @@ def planned(
     coming = [one for one in found if any(is_about(action, one) for action in allowed)]
     base = Untold("", "", "", "", "", now, sha256=document.sha256)
     adopted = {one.address for one in coming if one.field == "tags" and one.key == DOCUMENT_TAG}
+    ids = {ref.to: aws_id for ref, aws_id in first.snapshot.handles.items() if not ref.handle}
     whole: dict[Topic, list[UntoldMember]] = {Topic.ADOPTED: [], Topic.ROLLOUT: []}
     parts: dict[tuple[Address, str], list[tuple[Difference, Untold]]] = {}
     for one in coming:
@@ -94,7 +95,7 @@ def planned(
                 members=(_stored(member(drift), name(one)),),
                 address=one.address,
                 aws_id=aws_id,
-                who=_who(max((actor for actor in actors if aws_id in actor.names), key=lambda a: a.at, default=None)),
+                who=_who(who_made(Drifted(one.address, aws_id, (differing(one, ids, document.vpc),)), actors)),
             )
             parts.setdefault((one.address, one.field), []).append((one, alert))
     alerts = [_joined([alert for _, alert in some]) for some in parts.values()]
@@ -232,7 +233,10 @@ def to_attribute(late: Iterable[Late], document: Document) -> tuple[Drifted, ...
         if untold.address and ended_early and untold.who is None and Address(untold.address) in document.resources:
             field = untold.title.removeprefix(untold.address).strip()
             fields.setdefault((Address(untold.address), untold.aws_id), set()).update({field} - {""})
-    return tuple(Drifted(address, aws_id, frozenset(names)) for (address, aws_id), names in fields.items())
+    return tuple(
+        Drifted(address, aws_id, tuple(map(Differing, sorted(names) or [""])))
+        for (address, aws_id), names in fields.items()
+    )
 
 
 def unsent(alerts: Iterable[Alert], lost: Collection[str], late: Iterable[Late], now: datetime) -> list[Untold]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from desired_state.sanitize import sanitize
+from reconciler.cloudtrail.details import bounded_details, details_of
 from reconciler.model.trigger import Actor
 
 TrailRecord = Mapping[str, Any]
@@ -43,8 +44,14 @@ _NAMING = frozenset(
     }
 )
 """Keys, in lower case, whose value names the resource of a call if it is not an id: RDS, and groups by their name."""
-_OTHER_END = frozenset({"ippermissions", "groups", "referencedgroupid", "referencedgroupinfo"})
-"""Keys, in lower case, that hold the group at the other end of a rule, which the call does not change."""
+_OTHER = frozenset(
+    {
+        *("ippermissions", "groups", "referencedgroupid", "referencedgroupinfo"),
+        *("tags", "tagset", "tagspecification", "tagspecificationset", "taglist"),
+        *("description", "groupdescription", "dbsubnetgroupdescription"),
+    }
+)
+"""Keys, in lower case, that name nothing that the call changes: the group at the other end of a rule, and free text."""
 
 
 def actor(record: object) -> Actor | None:
@@ -63,6 +70,7 @@ def actor(record: object) -> Actor | None:
             user_agent=_text(record, "userAgent"),
             event_id=_text(record, "eventID"),
             names=frozenset(_names(record)),
+            details=details_of(record),
         )
     )
 
@@ -73,7 +81,8 @@ def bounded(actor: Actor) -> Actor:
     """
     names = sorted(name for name in actor.names if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name))
     texts: dict[str, Any] = {field: _cut(getattr(actor, field), longest) for field, longest in _LONGEST_TEXT.items()}
-    return replace(actor, who=_short(actor.who), names=frozenset(names[:NAMES]), **texts)
+    details = bounded_details(actor.details)
+    return replace(actor, who=_short(actor.who), names=frozenset(names[:NAMES]), details=details, **texts)
 
 
 def is_own(record: object, own_roles: Collection[str], own_sessions: Collection[str]) -> bool:
@@ -149,7 +158,7 @@ def _names(record: TrailRecord) -> Iterator[str]:
             case Mapping():
                 inside = [(str(name).lower(), inner) for name, inner in value.items()]
                 inside.sort(key=lambda item: isinstance(item[1], (Mapping, list)))
-                ahead.extendleft(item for item in reversed(inside) if item[0] not in _OTHER_END)
+                ahead.extendleft(item for item in reversed(inside) if item[0] not in _OTHER)
             case list():
                 ahead.extendleft((key, inner) for inner in reversed(value))
             case str():

@@ -117,7 +117,7 @@ def apply_exceptions(
     for change in changes:
         rest = []
         for one in change.differences:
-            matching = [exception for exception in active if _covers(exception, one)]
+            matching = [exception for exception in active if covers(exception, one)]
             if matching and change.have is not None:
                 excepted.append((one, matching[0]))
             else:
@@ -127,7 +127,7 @@ def apply_exceptions(
     return tuple(changed), tuple(excepted)
 
 
-def _covers(exception: DocumentException, one: Difference) -> bool:
+def covers(exception: DocumentException, one: Difference) -> bool:
     """An exception names the live value of a scalar, or the key of a live member, with or without its value."""
     if (exception.address, exception.field) != (one.address, one.field) or one.have is ABSENT:
         return False

@@ -102,7 +102,9 @@ class Report:
 
     `ids` are the AWS ids of what was seen, by address; `vpc_id` is the VPC's (empty: there is none). `resource_ids` are
     the ids that AWS never gives to another resource, from the first look, or from the last one if this run `created`
-    it; what it created may also be not visible yet. `found_by` says by what each was found. `untagged` are the
+    it; what it created may also be not visible yet. `associations` are the ids of what associates subnets with tables
+    and ACLs, and the main table with the VPC, from the first look, `associations_after` from the last one. `found_by`
+    says by what each was found. `untagged` are the
     addresses without this document's tags where these are not set: in mode report, and where the document says so;
     `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
     next run what this one held. `intents` is None if the document has none. `pending` is from the last look.
@@ -132,6 +134,8 @@ class Report:
     release: str = ""
     intents: JudgedIntents | None = None
     openings: tuple[FlowChange, ...] = ()
+    associations: Mapping[str, str] = field(default_factory=dict)
+    associations_after: Mapping[str, str] = field(default_factory=dict)
     pending: tuple[PendingChange, ...] = ()
 
     def count(self, outcome: Outcome | None) -> int:
@@ -225,6 +229,8 @@ def judge(
         ids={address: aws_id for address, aws_id in ids.items() if address in document.resources},
         resource_ids={at: one for at, one in _lasting_ids(trace.last.snapshot).items() if at in anew}
         | _lasting_ids(trace.first.snapshot),
+        associations=_associations(trace.first.snapshot),
+        associations_after=_associations(trace.last.snapshot),
         created=anew,
         found_by={**trace.last.snapshot.found_by, **trace.first.snapshot.found_by},
         untagged=tuple(untagged(document, policy, trace.last.snapshot)),
@@ -301,6 +307,15 @@ def _suppressed(trace: RunTrace, unseen: Iterable[Address]) -> Iterator[Suppress
     if trace.last is not trace.first:
         yield from (one for one in trace.first.suppression.suppressed if one[0].address in unseen)
     yield from trace.last.suppression.suppressed
+
+
+def _associations(snapshot: Snapshot) -> dict[str, str]:
+    """`<address> <handle>` -> id: AWS's calls that move or end an association name nothing else."""
+    return {
+        f"{ref.to} {ref.handle}": aws_id
+        for ref, aws_id in snapshot.handles.items()
+        if ref.handle.endswith("association")
+    }
 
 
 def _ids(snapshot: Snapshot) -> dict[Address, str]:

@@ -6,7 +6,7 @@ a group: its name is unique in the account and region.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from desired_state.database import DbSubnetGroup
@@ -29,6 +29,7 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.model.cause import GOES, Part, Touches, by_parameter, rds_tags, touches
 from reconciler.model.kind import (
     Answers,
     Correct,
@@ -165,6 +166,17 @@ def effects(address: Address, spec: DbSubnetGroup, seen: Observed[DbSubnetGroup,
     yield SUBNETS_OF, address, frozenset(spec.subnets or ())
 
 
+CHANGES: Mapping[str, Touches] = {
+    **rds_tags("subgrp"),
+    "CreateDBSubnetGroup": touches("tags", "description", Part("subnets", lists=True)),
+    "DeleteDBSubnetGroup": GOES,
+    "ModifyDBSubnetGroup": by_parameter(
+        {"subnets": "subnetids", "description": "dbsubnetgroupdescription"}, lists={"subnets"}
+    ),
+}
+"""RDS API reference, each call."""
+
+
 KIND = Kind(
     "db_subnet_group",
     DbSubnetGroup,
@@ -191,7 +203,7 @@ KIND = Kind(
     create=Create(initial_state, create),
     correct=Correct(correct),
     traffic=Traffic(effects=effects),
-    also_changed_by=frozenset({"DeleteDBSubnetGroup", "RemoveTagsFromResource"}),
+    changes=CHANGES,
     imported=Import(
         reads=lambda context: (INSTANCES, _GROUPS),
         tags=lambda item, context: _tags(context, Address.of("db_subnet_group", item["DBSubnetGroupName"])),

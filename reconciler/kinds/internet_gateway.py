@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from desired_state.fields import NOWHERE, Address
@@ -26,6 +26,7 @@ from reconciler.model import (
     Risk,
     Unmanaged,
 )
+from reconciler.model.cause import EC2_TAGS, GOES, GONE, Part, Touches, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
 from reconciler.model.kind import (
     Answers,
@@ -159,6 +160,16 @@ def effects(address: Address, spec: InternetGateway, seen: Observed[InternetGate
 
 SETTINGS = {"vpc": Setting(None, Severity.HIGH, "is not attached as declared", "was not attached as declared")}
 
+CHANGES: Mapping[str, Touches] = {
+    **EC2_TAGS,
+    "AttachInternetGateway": touches("vpc"),
+    "CreateInternetGateway": touches("tags", "vpc"),
+    "DeleteInternetGateway": GOES,
+    "DetachInternetGateway": touches("vpc", Part("", GONE)),
+}
+"""EC2 API reference, each call. Without our tags, a gateway that is detached cannot be seen."""
+
+
 KIND = Kind(
     "internet_gateway",
     InternetGateway,
@@ -192,6 +203,6 @@ KIND = Kind(
         moves=frozenset({"vpc"}),
         exposure=lambda one, past: of_setting(SETTINGS, one, past=past),
     ),
-    also_changed_by=frozenset({"DeleteTags", "DetachInternetGateway"}),
+    changes=CHANGES,
     imported=Import(unnamed=lambda item, around, document: "internet", said=lambda seen: seen.spec.but(vpc=None)),
 )

@@ -10,6 +10,7 @@ from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
 from reconciler.aws.shapes import flag
 from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
 from reconciler.model.kind import (
     Answers,
@@ -168,6 +169,17 @@ def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
         yield f"its IPv6 network {', '.join(blocks)}: neither compared nor touched"
 
 
+CHANGES: Mapping[str, Touches] = {
+    **EC2_TAGS,
+    "AssociateSubnetCidrBlock": NOTHING,
+    "CreateSubnet": touches("tags", "cidr_block", "availability_zone", "map_public_ip_on_launch"),
+    "DeleteSubnet": GOES,
+    "DisassociateSubnetCidrBlock": NOTHING,
+    "ModifySubnetAttribute": by_parameter({"map_public_ip_on_launch": "mappubliciponlaunch"}),
+}
+"""EC2 API reference, each call; networks that are associated are IPv6 only, and cannot be declared."""
+
+
 KIND = Kind(
     "subnet",
     Subnet,
@@ -193,8 +205,6 @@ KIND = Kind(
     create=Create(initial_state, create),
     correct=Correct(correct, immutable=frozenset({"cidr_block", "availability_zone"})),
     traffic=Traffic(effects=effects, exposure=lambda one, past: of_setting(SETTINGS, one, past=past)),
-    also_changed_by=frozenset(
-        {"AssociateSubnetCidrBlock", "DeleteSubnet", "DeleteTags", "DisassociateSubnetCidrBlock"}
-    ),
+    changes=CHANGES,
     imported=Import(unnamed=unnamed, apart=apart, zone=zone, declined=declined, unsaid=unsaid),
 )

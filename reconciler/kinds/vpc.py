@@ -22,6 +22,20 @@ from reconciler.model import (
     Ref,
     Risk,
 )
+from reconciler.model.cause import (
+    EC2_TAGS,
+    EXTRA,
+    GOES,
+    GONE,
+    NOTHING,
+    Details,
+    Part,
+    Touches,
+    Way,
+    by_parameter,
+    touches,
+    values_of,
+)
 from reconciler.model.kind import (
     Answers,
     Correct,
@@ -167,6 +181,31 @@ def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
         yield f"instance tenancy {tenancy}: a document has no field for it"
 
 
+def _network(ways: frozenset[Way]) -> Touches:
+    """An IPv4 network by its block, or one that IPAM chose; IPv6 cannot be declared."""
+
+    def touched(details: Details) -> Iterable[Part]:
+        if blocks := values_of(details, "cidrblock"):
+            yield Part("secondary_cidr_blocks", ways, blocks)
+        elif "ipv4ipampoolid" in details:
+            yield Part("secondary_cidr_blocks", ways)
+
+    return touched
+
+
+CHANGES: Mapping[str, Touches] = {
+    **EC2_TAGS,
+    "AssociateDhcpOptions": NOTHING,
+    "AssociateVpcCidrBlock": _network(EXTRA),
+    "CreateVpc": touches("tags", "cidr_block", *ATTRIBUTES, Part("secondary_cidr_blocks", GONE)),
+    "DeleteVpc": GOES,
+    "DisassociateVpcCidrBlock": touches(Part("secondary_cidr_blocks", GONE)),
+    "ModifyVpcAttribute": by_parameter({field: parameter.lower() for field, parameter in ATTRIBUTES.items()}),
+    "ModifyVpcTenancy": NOTHING,
+}
+"""EC2 API reference, each call. DisassociateVpcCidrBlock names an association; the answer names the VPC."""
+
+
 KIND = Kind(
     "vpc",
     Vpc,
@@ -191,15 +230,6 @@ KIND = Kind(
     create=Create(initial_state, create, named_by_tag=lambda resource: True),
     correct=Correct(correct, immutable=frozenset({"cidr_block"})),
     traffic=Traffic(effects=effects, together=dict.fromkeys(ATTRIBUTES, "dns")),
-    also_changed_by=frozenset(
-        {
-            "AssociateDhcpOptions",
-            "AssociateVpcCidrBlock",
-            "DeleteTags",
-            "DeleteVpc",
-            "DisassociateVpcCidrBlock",
-            "ModifyVpcTenancy",
-        }
-    ),
+    changes=CHANGES,
     imported=Import(unnamed=lambda item, around, document: document, unsaid=unsaid),
 )

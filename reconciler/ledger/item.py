@@ -10,6 +10,8 @@ One item a document, readable in the console:
     flapping     M  drift: {times L of times, pauses N, until time}
     notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
     holds     M  address: time                       ids       M  address: id S
+    covers    S  time of the queue's clock
+    associations M  address and what it is: id S     open_since M  name of a difference: time
     untold    L  of M, an alert of what was about to be corrected, or could not be told; with its members L of M
     rollout   M  since L of versions as accepted, left L of names; absent: the network was brought to the accepted one
 
@@ -40,10 +42,12 @@ MOST_FLAPPING = 200
 MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
 MOST_IDS = 1000
+MOST_ASSOCIATIONS = 1000
+MOST_OPEN = 1000
 MOST_TIMES = 50
 """How many entries are kept of each; `MOST_TIMES` are the corrections of one flapping drift."""
 ROOM = 64 * 1024
-"""Bytes that `flapping`, `notified`, `holds` and `ids` may each take."""
+"""Bytes that `flapping`, `notified`, `holds`, `ids` and `associations` may each take."""
 IN_FULL, BY_NAME = 24 * 1024, 72 * 1024
 """Bytes of `untold`: what is stored with all its words, and the rest."""
 MOST_LEFT = 1000
@@ -67,10 +71,13 @@ _HINTS = {
     "announced": "write revision (number), sha256 and version_id (text), or remove it: the accepted version then "
     "counts as announced",
     "looked_at": f"{_TIME}, or remove it",
+    "covers": f"{_TIME}, or remove it: no message then counts as covered",
     "deleted": "write a boolean",
     "flapping": _REMOVE,
     "notified": _REMOVE,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
+    "open_since": f"{_TIME}, or remove the entry: what is open then counts from the look before",
+    "associations": "write the association's id as text, or remove the entry",
     "ids": "write the resource's id as text, or remove the entry: what the next run finds is then taken for it",
     "untold": "correct the entry, or remove it: what it tells of is then told by nobody",
     "rollout": "write since and left as lists, or remove it: the network is then at the accepted version",
@@ -168,6 +175,8 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         notified=_newest(notified, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
         ids={Address(key): one for key, one in _first(ids, MOST_IDS).items()},
+        open_since=dict(sorted(record.open_since.items())[:MOST_OPEN]),
+        associations=_first(((key, _utf8(one)) for key, one in record.associations.items()), MOST_ASSOCIATIONS),
         untold=_fitting(record.untold),
         rollout=record.rollout and _fitting_rollout(record.rollout),
     )
@@ -253,6 +262,8 @@ def _plain(value: object) -> int | float:
 def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     if record.looked_at:
         yield "looked_at", record.looked_at
+    if record.covers:
+        yield "covers", record.covers
     for name, flapping in record.flapping.items():
         yield from ((f"flapping.{name}.times", time) for time in flapping.times)
         if flapping.until:
@@ -262,6 +273,7 @@ def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
         yield f"notified.{name}.last_alerted", notified.last_alerted
     for address, since in record.holds.items():
         yield f"holds.{address}", since
+    yield from ((f"open_since.{key}", since) for key, since in record.open_since.items())
     for number, untold in enumerate(record.untold):
         yield f"untold.{number}.at", untold.at
         if untold.who:

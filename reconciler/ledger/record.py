@@ -117,8 +117,11 @@ class DocumentRecord:
     The keys of `flapping` are names of drifts (`attempt/flapping.py`), those of `notified` fingerprints of alerts
     (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `ids` are the ids
     at which the resources were found, those that AWS never gives to another one; the first are needed most
-    (`engine/witness.py`). `deleted`: the object is deleted, and this was reported. `untold` is what people must still
-    be told of, and `rollout` says of the accepted version that no run has brought the network to it yet.
+    (`engine/witness.py`), `associations` those of what associates subnets with tables and ACLs, as in `Report`.
+    `open_since` says of what was seen and not corrected since when it may be there (`attempt/openings.py`).
+    `deleted`: the object is deleted, and this was reported. `untold` is what people must still be told of. `rollout`
+    says of the accepted version that no run has brought the network to it yet. `covers` is a time of the queue's clock
+    at which that look had not begun yet: it has seen what messages from before it report.
     """
 
     account: str = ""
@@ -127,10 +130,13 @@ class DocumentRecord:
     accepted: Accepted | None = None
     announced: Accepted | None = None
     looked_at: datetime | None = None
+    covers: datetime | None = None
     deleted: bool = False
     flapping: Mapping[str, FlappingRecord] = field(default_factory=dict)
     notified: Mapping[str, Notified] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
+    associations: Mapping[str, str] = field(default_factory=dict)
+    open_since: Mapping[str, datetime] = field(default_factory=dict)
     untold: tuple[Untold, ...] = ()
     rollout: Rollout | None = None

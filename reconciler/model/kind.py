@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
+from reconciler.model.cause import Touches
 from reconciler.model.exposure import Exposure
 from reconciler.model.operation import Action, Effect, Operation, Parameters, Ref
 from reconciler.model.outcome import Finding
@@ -379,7 +380,8 @@ class Kind[R: Resource = Any, F = Any]:
     - `after`: kinds that must exist first, and whose ids appear in its state; `before`: kinds for which this one must
       exist first, such as route tables for a route target;
     - `operations`: every call that changes something;
-    - `also_changed_by`: calls of the same service that change such a resource and that this tool never makes;
+    - `changes`: eventName -> the fields that the call can have changed, for every call of CloudTrail that concerns such
+      a resource, also those that this tool never makes;
     - `delete`: the calls that delete an unmanaged resource with our tags; without it, the kind is never deleted.
     """
 
@@ -394,10 +396,10 @@ class Kind[R: Resource = Any, F = Any]:
     before: frozenset[str] = frozenset()
     delete: Callable[[Unmanaged], Iterable[Action]] | None = None
     traffic: Traffic[R, F] = field(default_factory=Traffic)
-    also_changed_by: frozenset[str] = frozenset()
+    changes: Mapping[str, Touches] = field(default_factory=dict)
     imported: Import[R, F] = field(default_factory=Import)
 
     @property
     def changed_by(self) -> frozenset[str]:
         """Every CloudTrail eventName that means a change of such a resource."""
-        return frozenset(row.name for row in self.operations) | self.also_changed_by
+        return frozenset(row.name for row in self.operations) | self.changes.keys()

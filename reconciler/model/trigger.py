@@ -32,7 +32,7 @@ class Actor:
     """Who made a call that changed something, according to CloudTrail.
 
     `who` is an ARN, or the name of an AWS service; `call` is CloudTrail's eventName. `names` are the ids and names in
-    the call: they are only compared with what drifted.
+    the call, `details` what else its request says (`model/cause.py`): they are only compared with what drifted.
     """
 
     who: str
@@ -42,6 +42,7 @@ class Actor:
     user_agent: str = ""
     event_id: str = ""
     names: frozenset[str] = frozenset()
+    details: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Upload:
 class Trigger:
     """One reason to run. `document` is empty if the event does not name one: then it is every document of `account` in
     this region. `sent` is when the message was put on the queue, `tries` how often it has been retried since.
+    `received` is a time at which it was there already: both are by the queue's clock.
 
     `handlers/triggers.py` reads it from messages, and checks the bounds.
     """
@@ -66,6 +68,7 @@ class Trigger:
     document: str = ""
     account: Annotated[str, Field(pattern=r"^([0-9]{12})?\z")] = ""
     sent: AwareDatetime | None = None
+    received: AwareDatetime | None = None
     actors: Annotated[tuple[Actor, ...], Field(max_length=ACTORS)] = ()
     uploads: Annotated[tuple[Upload, ...], Field(max_length=UPLOADS)] = ()
     tries: Annotated[int, Field(ge=0, le=10_000)] = 0

@@ -62,7 +62,8 @@ class Alert:
     """One thing that people must know. `fingerprint` identifies it from run to run, and is the thread of its messages.
 
     `digest` identifies what is still open (empty: nothing is), `corrected` what was corrected; neither depends on times
-    or counts. `exposed` is for how many seconds undeclared traffic could pass, at most. `once`: it is never repeated.
+    or counts. `exposed` is for how many seconds undeclared traffic could pass, at most;
+    `exposed_unknown`: it could, and for how long is not known. `once`: it is never repeated.
     `release` is the fingerprint that releases a plan of which something is held, or a revision. `upload` is who
     uploaded that revision.
     """
@@ -79,6 +80,7 @@ class Alert:
     aws_id: str = ""
     actor: Actor | None = None
     exposed: float | None = None
+    exposed_unknown: bool = False
     once: bool = False
     release: str = ""
     upload: Upload | None = None

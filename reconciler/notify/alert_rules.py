@@ -321,6 +321,7 @@ def _drift(
         aws_id=report.ids.get(address, ""),
         actor=result.actors.get(address),
         exposed=result.exposed.get(address),
+        exposed_unknown=address in result.exposed_unknown,
         once=flapping,
     )
 

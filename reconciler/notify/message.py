@@ -8,6 +8,7 @@ mail program would act on, or anything that becomes a link.
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections import Counter
@@ -187,7 +188,9 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
     if alert and alert.topic in {Topic.DRIFT, Topic.FLAPPING}:
         yield "Last change", _who(alert.actor)
         if alert.exposed is not None:
-            yield "Open for", f"at most {alert.exposed:.0f} s"
+            yield "Open for", f"at most {math.ceil(alert.exposed)} s"
+        elif alert.exposed_unknown:
+            yield "Open for", "not known: no earlier look is remembered"
         yield "Done", _done(alert)
     yield "Run", shown(here.run_id)
 

@@ -48,9 +48,10 @@ class AttemptResult:
     """`problem` says why the attempt did not complete (empty for COMPLETED and COVERED), and `code` identifies it from
     run to run: AWS's error code, a `Reason`, or the name of our exception. `refusal` says why the newest version of the
     document is not the one that is enforced. `retry_after`: seconds until another run is needed, 0 for none. `exposed`:
-    for each address with drift that let in undeclared traffic, for how many seconds it did at most. `alerts_lost`: how
-    many messages could not be sent. `rollout`: this is the first run of a version of the document. `since`: of
-    broken intents, when that was first reported.
+    for each address with drift that let in undeclared traffic, for how many seconds it did at most, and
+    `exposed_unknown` are those of which that is not known. `alerts_lost`: how many messages could not be sent.
+    `rollout`: this is the first run of a version of the document. `since`: of broken intents, when that was first
+    reported.
 
     `change` is what a new version changes: one that waits for an approval if `held` says what is enforced instead,
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
@@ -71,6 +72,7 @@ class AttemptResult:
     retry_after: int = 0
     actors: Mapping[Address, Actor] = field(default_factory=dict)
     exposed: Mapping[Address, float] = field(default_factory=dict)
+    exposed_unknown: frozenset[Address] = frozenset()
     alerts_lost: int = 0
     rollout: bool = False
     since: Mapping[Address, datetime] = field(default_factory=dict)

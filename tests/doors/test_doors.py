@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from lab.drifts import DRIFTS, find_network, let_ssh_through
@@ -48,7 +49,7 @@ def test_a_manual_plan_leaves_nothing_behind_and_a_manual_apply_corrects(doors: 
 
 
 def test_what_was_sent_before_the_last_look_is_covered_by_it(doors: Doors) -> None:
-    early = doors.record(object_event())
+    early = doors.record(object_event(), sent=doors.clock.now() - timedelta(minutes=1))
     doors.sweep()
     doors.settle()
     calls = len([one for one in doors.lab.calls if one.service in {"ec2", "rds"}])

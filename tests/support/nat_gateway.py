@@ -15,6 +15,7 @@ from desired_state.fields import Address, Form
 from desired_state.resource import SECTIONS, Resource, ec2_id
 from reconciler.aws.ec2 import CREATE_TAGS, in_vpc, name_tag, pending, retag, tagged_as, tags_of
 from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
+from reconciler.model.cause import EC2_TAGS, GOES
 from reconciler.model.kind import (
     Answers,
     Correct,
@@ -128,5 +129,5 @@ KIND = Kind(
     create=Create(lambda want, context: want, create, named_by_tag=lambda resource: True, takes_time=True),
     correct=Correct(correct, immutable=frozenset({"subnet", "allocation_id"})),
     traffic=Traffic(effects=effects),
-    also_changed_by=frozenset({"DeleteNatGateway", "DeleteTags"}),
+    changes={**EC2_TAGS, "DeleteNatGateway": GOES},
 )

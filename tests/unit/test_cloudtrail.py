@@ -96,6 +96,7 @@ def test_a_call_of_a_user_gives_the_actor_with_all_that_is_known() -> None:
         user_agent="aws-cli/2.32.0",
         event_id="3038ebd2-c98a-4c65-9b6e-e22506292313",
         names=frozenset({GROUP, "sgr-0123456789abcdef0"}),
+        details=frozenset({"groupid", "ippermissions", "rule=tcp:22:22:0.0.0.0/0", f"rule=tcp:22:22:{PEER}"}),
     )
 
 

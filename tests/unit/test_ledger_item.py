@@ -48,6 +48,7 @@ FULL = DocumentRecord(
     accepted=Accepted(7, "ab12", "v.7"),
     announced=Accepted(6, "9f01", "v.6"),
     looked_at=NINE,
+    covers=NINE,
     deleted=True,
     flapping={
         "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
@@ -55,6 +56,8 @@ FULL = DocumentRecord(
     notified={"f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
     holds={Address("security_group/web"): NINE},
     ids={Address("route_table/private"): "rtb-0a1b2c3d", Address("db_instance/app"): "db-ABC"},
+    associations={"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
+    open_since={"0123456789abcdef": NINE},
     untold=(
         Untold(
             "f2",
@@ -104,6 +107,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"},
         "announced": {"revision": 6, "sha256": "9f01", "version_id": "v.6"},
         "looked_at": "2026-11-22T09:00:00Z",
+        "covers": "2026-11-22T09:00:00Z",
         "deleted": True,
         "flapping": {
             "security_group/web ingress": {
@@ -123,6 +127,8 @@ def test_an_item_can_be_read_by_a_person() -> None:
         },
         "holds": {"security_group/web": "2026-11-22T09:00:00Z"},
         "ids": {"route_table/private": "rtb-0a1b2c3d", "db_instance/app": "db-ABC"},
+        "associations": {"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
+        "open_since": {"0123456789abcdef": "2026-11-22T09:00:00Z"},
         "untold": [
             {
                 "fingerprint": "f2",

@@ -68,7 +68,7 @@ def test_a_message_says_all_that_a_person_needs_to_act() -> None:
             "Last change: arn:aws:iam::123456789012:user/kim by AuthorizeSecurityGroupIngress at "
             "2026-03-01 11:58:00 UTC, from 198.51.100.7, with aws-cli/2.30"
         ),
-        "Open for:    at most 42 s",
+        "Open for:    at most 43 s",
         "Done:        corrected, and verified by a later look",
         "Run:         run-1",
         "",

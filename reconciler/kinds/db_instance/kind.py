@@ -8,6 +8,7 @@ from desired_state.database import PROVISIONED, DbInstance, has_provisioned
 from desired_state.fields import Address
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, instances, tags_of
+from reconciler.kinds.db_instance.causes import CHANGES
 from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.observed import live, more, observed, reads
@@ -267,21 +268,6 @@ KIND = Kind(
         keeps=keeps,
         exposure=exposure,
     ),
-    also_changed_by=frozenset(
-        {
-            "AddRoleToDBInstance",
-            "ApplyPendingMaintenanceAction",
-            "DeleteDBInstance",
-            "PromoteReadReplica",
-            "RebootDBInstance",
-            "RemoveRoleFromDBInstance",
-            "RemoveTagsFromResource",
-            "RestoreDBInstanceFromDBSnapshot",
-            "RestoreDBInstanceToPointInTime",
-            "StartDBInstance",
-            "StopDBInstance",
-            "SwitchoverReadReplica",
-        }
-    ),
+    changes=CHANGES,
     imported=IMPORT,
 )

@@ -35,6 +35,7 @@ from reconciler.kinds.network_acl.calls import (
     temporary,
     write_entries,
 )
+from reconciler.kinds.network_acl.causes import CHANGES
 from reconciler.kinds.network_acl.detour import TEMPORARY_TAG, cleanup, detour, no_detour
 from reconciler.kinds.network_acl.imported import IMPORT
 from reconciler.model import (
@@ -358,6 +359,6 @@ KIND = Kind(
         stays=stays,
         exposure=exposure,
     ),
-    also_changed_by=frozenset({"DeleteTags"}),
+    changes=CHANGES,
     imported=IMPORT,
 )

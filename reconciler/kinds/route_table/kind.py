@@ -33,6 +33,7 @@ from reconciler.aws.ec2 import (
     tags_of,
 )
 from reconciler.aws.shapes import flag, listed, text, word
+from reconciler.kinds.route_table.causes import CHANGES
 from reconciler.kinds.route_table.imported import IMPORT
 from reconciler.kinds.route_table.lost_routes import lost_routes, others_on_main
 from reconciler.kinds.route_table.route_steps import overlap, route_order, sent_right
@@ -609,6 +610,6 @@ KIND = Kind(
         stays=stays,
         exposure=exposure,
     ),
-    also_changed_by=frozenset({"DeleteTags", "DisableVgwRoutePropagation", "EnableVgwRoutePropagation"}),
+    changes=CHANGES,
     imported=IMPORT,
 )

@@ -25,6 +25,7 @@ from reconciler.aws.ec2 import (
     tags_of,
 )
 from reconciler.aws.shapes import listed
+from reconciler.kinds.security_group.causes import CHANGES
 from reconciler.kinds.security_group.imported import IMPORT
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
@@ -494,6 +495,6 @@ KIND = Kind(
         lets_in=rule_lets_in,
         exposure=lambda one, past: of_rule(one, past=past) if one.field in {"ingress", "egress"} else None,
     ),
-    also_changed_by=frozenset({"AssociateSecurityGroupVpc", "DeleteTags", "DisassociateSecurityGroupVpc"}),
+    changes=CHANGES,
     imported=IMPORT,
 )
