@@ -21,8 +21,6 @@ class RememberedReads:
     `aws` is what `observe` takes. A person waits for an import as long as its reads take (`patience`).
     """
 
-    patience: float | None = None
-
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
         self._lock = Lock()
