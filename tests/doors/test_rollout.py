@@ -115,15 +115,15 @@ def is_held_as_a_whole(doors: Doors) -> None:
 
 
 WAYS = [
-    *(pytest.param(dies(at), id=f"dies-{at}", marks=() if at in {8, 16} else pytest.mark.long) for at in range(4, 20)),
-    is_blind,
-    is_throttled,
+    *(pytest.param(dies(at), id=f"dies-{at}", marks=() if at == 16 else pytest.mark.long) for at in range(4, 20)),
+    pytest.param(is_blind, marks=pytest.mark.long),
+    pytest.param(is_throttled, marks=pytest.mark.long),
     is_refused,
-    has_no_time,
+    pytest.param(has_no_time, marks=pytest.mark.long),
     loses_its_lease,
-    only_reports,
+    pytest.param(only_reports, marks=pytest.mark.long),
     is_held_by_a_tag,
-    is_held_as_a_whole,
+    pytest.param(is_held_as_a_whole, marks=pytest.mark.long),
 ]
 
 

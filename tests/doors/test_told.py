@@ -75,7 +75,7 @@ def test_every_call_of_a_run_that_corrects_is_tried(drifted: Doors) -> None:
     assert "untold" not in drifted.item()
 
 
-@pytest.mark.parametrize("at", sampled(range(1, CALLS + 1), 5, seed="told"))
+@pytest.mark.parametrize("at", sampled(range(1, CALLS + 1), 10, seed="told"))
 def test_whatever_a_run_that_died_has_corrected_is_told_once_with_who_did_it(drifted: Doors, at: int) -> None:
     """What a process knew is gone with it, so to die after a call or its answer is to die before the next call.
 
@@ -98,7 +98,7 @@ def test_whatever_a_run_that_died_has_corrected_is_told_once_with_who_did_it(dri
     assert len(drifted.alerts()) == calls
 
 
-@pytest.mark.parametrize("at", sampled(range(14, CALLS - 4), 8, seed="twice"))
+@pytest.mark.parametrize("at", sampled(range(14, CALLS - 4), 22, seed="twice"))
 def test_two_deaths_in_a_row_lose_nothing_either(drifted: Doors, at: int) -> None:
     for calls in (at, 13):
         death = Death(drifted, calls)
@@ -212,7 +212,7 @@ PARTS = 128
 _called: list[Function] = []
 
 
-@pytest.mark.parametrize("part", sampled(range(PARTS), 32, seed="mistakes"))
+@pytest.mark.parametrize("part", sampled(range(PARTS), 64, seed="mistakes"))
 def test_a_mistake_anywhere_in_a_run_is_told_costs_no_message_and_stops_no_schedule(doors: Doors, part: int) -> None:
     """An exception of any type in any function of a run that corrects something."""
     doors.drift(DRIFTS[0])
