@@ -79,7 +79,7 @@ def test_what_may_be_read_is_what_the_registry_reads_and_who_did_it(name: str) -
 
 @BOTH
 def test_what_is_refused_is_the_list_of_what_is_refused(name: str) -> None:
-    assert held(name, "NeverPolicy") == [denied()]
+    assert held(name, "NeverPolicy") == denied()
     assert len(DENIED) == len(set(DENIED))
 
 
@@ -133,10 +133,11 @@ def test_in_report_mode_no_role_can_change_a_network_or_a_database(name: str, pa
 
 @BOTH
 @pytest.mark.parametrize(
-    ("parameter", "requires_setting"), [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("", set())]
+    ("parameter", "requires_setting"),
+    [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("Adopt", {"adopt"}), ("", set())],
 )
 def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, requires_setting: set[str]) -> None:
-    worked = stack(name, **({parameter: "true"} if parameter else {}))
+    worked = stack(name, **({"Adopt": "false"} | ({parameter: "true"} if parameter else {})))
     role = roles(worked)[-1]
     with_leave = {one.sid for service in ("ec2", "rds") for one in writes(service) if one.requires_setting}
     given = {
@@ -152,7 +153,7 @@ def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, req
 def test_a_role_that_may_correct_is_refused_what_destroys(name: str) -> None:
     worked = stack(name, **FULL)
     for role in set(roles(worked)) - {"SweepRole"}:
-        assert actions(worked, role, "Deny") == set(DENIED)
+        assert actions(worked, role, "Deny") == {*DENIED, "rds:CreateDBInstance", "rds:ModifyDBInstance"}
 
 
 @BOTH
