@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from desired_state.fields import Address, Form, refusal, shown
-from desired_state.members import SecurityGroups, Subnets
+from desired_state.members import Collection, MemberProblem, SecurityGroups, Subnets, listed_twice, refused_members
 from desired_state.resource import Refusal, Resource
 from desired_state.versions import covers, declarable, upgraded
 
@@ -118,6 +118,63 @@ def _subnet_group(text: str) -> str:
     return text
 
 
+def _ca(text: str) -> str:
+    if not re.fullmatch(r"rds-ca-[a-z0-9-]{1,40}", text):
+        hint = 'write one that RDS lists, such as "rds-ca-rsa2048-g1"'
+        raise refusal(f"{shown(text)} is not a certificate authority of RDS", hint)
+    return text
+
+
+def _role(text: str) -> str:
+    if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", text, re.ASCII):
+        hint = 'write the whole ARN: "arn:aws:iam::123456789012:role/rds-monitoring-role"'
+        raise refusal(f"{shown(text)} is not the ARN of an IAM role", hint)
+    return text
+
+
+def _key(text: str) -> str:
+    if not re.fullmatch(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}", text):
+        hint = "write the ARN of the key as RDS shows it, arn:aws:kms:<region>:<account>:key/<id>; an alias may move"
+        raise refusal(f"{shown(text)} is not the ARN of a KMS key", hint)
+    return text
+
+
+def _retention(days: int) -> int:
+    if days not in {7, 731} and not (days % 31 == 0 and 1 <= days // 31 <= 23):
+        raise refusal(f"RDS keeps no performance history for {days} days", "write 7, 731, or 31 times 1 to 23")
+    return days
+
+
+def _parameter_group(text: str) -> str:
+    if not re.fullmatch(r"(default\.)?[a-z](-?[a-z0-9.])*", text) or len(text) > 255:
+        lower = f", such as {shown(text.lower())}" if text != text.lower() else ""
+        hint = f"write the name of one for this engine, in lower case{lower}"
+        raise refusal(f"{shown(text)} is not the name of a DB parameter group", hint)
+    return text
+
+
+class LogTypes(Collection, frozenset[str]):
+    """The logs of PostgreSQL that RDS exports to CloudWatch Logs (RDS API reference, DescribeDBEngineVersions)."""
+
+    written = list[str]
+    KNOWN: ClassVar[frozenset[str]] = frozenset({"postgresql", "upgrade", "iam-db-auth-error"})
+
+    @classmethod
+    def read(cls, written: list[str]) -> Self:
+        hint = f"write some of {', '.join(sorted(cls.KNOWN))}"
+        problems: list[MemberProblem] = [
+            ((index,), f"{shown(one)} is not a log of PostgreSQL", hint)
+            for index, one in enumerate(written)
+            if one not in cls.KNOWN
+        ]
+        if problems := [*problems, *listed_twice(written)]:
+            raise refused_members(problems)
+        return cls(written)
+
+    def as_written(self) -> list[str]:
+        return sorted(self)
+
+
 class DbSubnetGroup(Resource):
     """A DB subnet group: subnets in at least two availability zones. RDS makes `default` itself."""
 
@@ -154,9 +211,12 @@ class DbInstance(Resource):
     engine_version: Annotated[str, AfterValidator(_version)] | None = None
     db_instance_class: Annotated[str, AfterValidator(_instance_class)] | None = None
     storage_type: Literal["gp2", "gp3", "io1", "io2", "standard"] | None = None
-    allocated_storage: Annotated[int, Field(ge=20, le=65536)] | None = None
-    max_allocated_storage: Annotated[int, Field(ge=20, le=65536)] | None = None
+    allocated_storage: Annotated[int, Field(ge=5, le=65536)] | None = None
+    max_allocated_storage: Annotated[int, Field(ge=0, le=65536)] | None = None
+    iops: Annotated[int, Field(ge=1000, le=256000)] | None = None
+    storage_throughput: Annotated[int, Field(ge=125, le=4000)] | None = None
     storage_encrypted: bool | None = None
+    kms_key: Annotated[str, AfterValidator(_key)] | None = None
     db_name: Annotated[str, AfterValidator(_database_name)] | None = None
     master_username: Annotated[str, AfterValidator(_user)] | None = None
     manage_master_user_password: bool | None = None
@@ -171,6 +231,16 @@ class DbInstance(Resource):
     auto_minor_version_upgrade: bool | None = None
     copy_tags_to_snapshot: bool | None = None
     deletion_protection: bool | None = None
+    enabled_cloudwatch_logs_exports: LogTypes | None = None
+    monitoring_interval: Literal[0, 1, 5, 10, 15, 30, 60] | None = None
+    monitoring_role: Annotated[str, AfterValidator(_role)] | None = None
+    performance_insights_enabled: bool | None = None
+    performance_insights_retention_period: Annotated[int, AfterValidator(_retention)] | None = None
+    performance_insights_kms_key: Annotated[str, AfterValidator(_key)] | None = None
+    ca_certificate_identifier: Annotated[str, AfterValidator(_ca)] | None = None
+    iam_database_authentication: bool | None = None
+    db_parameter_group: Annotated[str, AfterValidator(_parameter_group)] | None = None
+    network_type: Literal["IPV4", "DUAL"] | None = None
 
     @classmethod
     def name_problem(cls, name: str) -> Refusal | None:
@@ -201,4 +271,31 @@ def _storage_agrees(want: DbInstance, have: DbInstance) -> bool:
     return found == declared or (scales and found > declared)
 
 
-DbInstance.agrees = {"engine_version": _version_agrees, "allocated_storage": _storage_agrees}
+def _storage_type_agrees(want: DbInstance, have: DbInstance) -> bool:
+    """AWS converts magnetic storage to gp3 by itself, and nothing can be converted back (RDS user guide, Storage)."""
+    return want.storage_type == have.storage_type or (want.storage_type, have.storage_type) == ("standard", "gp3")
+
+
+def _role_agrees(want: DbInstance, have: DbInstance) -> bool:
+    """Without an interval, the role has no effect, and RDS may show one or none."""
+    off = 0 in {want.monitoring_interval, have.monitoring_interval}
+    return off or want.monitoring_role == have.monitoring_role
+
+
+DbInstance.agrees = {
+    "engine_version": _version_agrees,
+    "allocated_storage": _storage_agrees,
+    "storage_type": _storage_type_agrees,
+    "monitoring_role": _role_agrees,
+}
+PROVISIONED = frozenset({"io1", "io2"})
+GP3_PROVISIONED_FROM = 400
+"""GiB from which gp3 has IOPS and throughput to choose; below, PostgreSQL has GP3_FIXED, which RDS shows and refuses
+(RDS user guide, Storage).
+"""
+GP3_FIXED = (3000, 125)
+
+
+def has_provisioned(storage_type: str | None, size: int | None) -> bool:
+    """Whether storage of this type and size in GiB has IOPS that one chooses."""
+    return storage_type in PROVISIONED or (storage_type == "gp3" and (size or 0) >= GP3_PROVISIONED_FROM)

@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from desired_state.database import DbInstance, DbSubnetGroup, windows_overlap
+from desired_state.database import (
+    GP3_FIXED,
+    PROVISIONED,
+    DbInstance,
+    DbSubnetGroup,
+    has_provisioned,
+    windows_overlap,
+)
 from desired_state.explain import Violation
 from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, shown
 from desired_state.members import Subnets
@@ -26,6 +33,8 @@ SUBNETS_IN_GROUP = 20
 GROUPS_ON_INSTANCE = 5
 ZONES_IN_GROUP = 2
 PROVISIONED_MINIMUM = 100
+GP3_LEAST_IOPS = 12000
+"""From 400 GiB on (RDS user guide, "Amazon RDS DB instance storage")."""
 _DATABASE_TAG = re.compile(r"[\w\s.:/=+\-@]*")
 MAGNETIC_MAXIMUM = 3072
 """GiB (RDS user guide, storage types)."""
@@ -61,7 +70,12 @@ def findings(
             case DbSubnetGroup():
                 found = _subnet_group(resource, subnets)
             case DbInstance():
-                found = (*_windows(resource), *_storage(resource), *_access(resource, vpc, has_gateway=has_gateway))
+                found = (
+                    *_windows(resource),
+                    *_storage(resource),
+                    *_monitoring(resource),
+                    *_access(resource, vpc, has_gateway=has_gateway),
+                )
             case _:
                 continue
         yield from (one._replace(path=("resources", address.kind, address.name, *one.path)) for one in found)
@@ -223,18 +237,55 @@ def _windows(instance: DbInstance) -> Iterator[Violation]:
 
 
 def _storage(instance: DbInstance) -> Iterator[Violation]:
-    """RDS user guide, "Amazon RDS DB instance storage"; autoscaling is off if the maximum is the size itself."""
+    """RDS user guide, "Amazon RDS DB instance storage"; a maximum of 0 means that autoscaling is off."""
     size, most, kind = instance.allocated_storage, instance.max_allocated_storage, instance.storage_type
-    if size is not None and most is not None and most <= size:
-        hint = f"write more than {size}, or leave it out to disable autoscaling"
-        problem = f"{most} GiB is not more than the allocated {size} GiB"
+    if size is not None and most and most * 10 < size * 11:
+        hint = f"write at least {-(-size * 11 // 10)}, or 0 to switch autoscaling off"
+        problem = f"{most} GiB is less than 1.1 times the allocated {size} GiB"
         yield Violation(("max_allocated_storage",), problem, hint)
-    if kind in {"io1", "io2"} and size is not None and size < PROVISIONED_MINIMUM:
+    if kind in PROVISIONED and size is not None and size < PROVISIONED_MINIMUM:
         hint = f"write {PROVISIONED_MINIMUM} or more, or choose gp3"
         yield Violation(("allocated_storage",), f"{size} GiB is too small for {kind}", hint)
     if kind == "standard" and size is not None and size > MAGNETIC_MAXIMUM:
         hint = f"write {MAGNETIC_MAXIMUM} or less, or choose gp3"
         yield Violation(("allocated_storage",), f"{size} GiB is too large for magnetic storage", hint)
+    yield from _speed(instance)
+
+
+def _speed(instance: DbInstance) -> Iterator[Violation]:
+    """What the type and size of the storage allow of IOPS and throughput."""
+    size, kind = instance.allocated_storage, instance.storage_type
+    chosen = has_provisioned(kind, size)
+    if kind is None or size is None:
+        return
+    for field, value, fixed in zip(
+        ("iops", "storage_throughput"), (instance.iops, instance.storage_throughput), GP3_FIXED, strict=True
+    ):
+        if value is None or (kind == "gp3" and (chosen or value == fixed)) or (chosen and field == "iops"):
+            continue
+        hint = "leave it out, or choose gp3 from 400 GiB on" + (", io1 or io2" if field == "iops" else "")
+        yield Violation((field,), f"{kind} storage of {size} GiB has no {field} to choose", hint)
+    least = GP3_LEAST_IOPS if kind == "gp3" and chosen else 0
+    if instance.iops and instance.iops < least:
+        hint = f"write {least} or more, or leave it out"
+        yield Violation(("iops",), f"{instance.iops} IOPS are too few for gp3 storage of {size} GiB", hint)
+
+
+def _monitoring(instance: DbInstance) -> Iterator[Violation]:
+    """RDS takes an interval and a role together only (RDS API reference, ModifyDBInstance)."""
+    interval, role = instance.monitoring_interval, instance.monitoring_role
+    if interval and not role:
+        hint = 'add the ARN of the role as "monitoring_role"'
+        yield Violation(("monitoring_interval",), "an interval without a monitoring_role", hint)
+    if role and not interval:
+        hint = 'add "monitoring_interval", such as 60, or leave the role out'
+        yield Violation(("monitoring_role",), "a role without a monitoring_interval", hint)
+    for field in ("performance_insights_retention_period", "performance_insights_kms_key"):
+        if getattr(instance, field) is not None and not instance.performance_insights_enabled:
+            hint = 'add "performance_insights_enabled": true, or leave it out'
+            yield Violation((field,), "Performance Insights is not declared to be on", hint)
+    if instance.kms_key and instance.storage_encrypted is False:
+        yield Violation(("kms_key",), "a key for storage that is not encrypted", "leave one of them out")
 
 
 def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Violation]:

@@ -41,7 +41,11 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with Signals() as signals:
-            return _ended(words, Invocation(signals))
+            at = Invocation(signals)
+            try:
+                return _ended(words, at)
+            finally:
+                at.trace.close()
     except (BrokenPipeError, _Closed):  # also while an error is printed
         return _no_reader()
 

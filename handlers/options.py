@@ -59,8 +59,9 @@ def addresses(path: Path) -> list[str]:
 
 def _complete_address(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The addresses of the documents that stand on the command line so far."""
-    documents = context.params.get("docs") or context.params.get("doc") or context.params.get("into") or ()
-    found = [one for path in ([documents] if isinstance(documents, Path) else documents) for one in addresses(path)]
+    into = context.params.get("into")
+    words = [*context.args, *([into] if into else [])]  # an option without its value ends click's parsing
+    found = [one for word in words for one in addresses(Path(word))]
     return [CompletionItem(one) for one in dict.fromkeys(found) if one.startswith(incomplete) and one.isprintable()]
 
 

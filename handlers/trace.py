@@ -21,6 +21,7 @@ class Trace:
         self.on = False
         self._began = time.monotonic()
         self._lock = Lock()
+        self._watched: list[boto3.Session] = []
 
     def tell(self, text: str) -> None:
         """One line."""
@@ -35,9 +36,19 @@ class Trace:
         """Tell of every call of the session's clients: pages and repeated calls too, which a run counts as one."""
         if not self.on:
             return
-        session.events.register("before-call", _begin, unique_id="setpoint-trace-begin")
-        session.events.register("after-call", self._end, unique_id="setpoint-trace-end")
-        session.events.register("after-call-error", self._failed, unique_id="setpoint-trace-failed")
+        self._watched.append(session)
+        for event, handler in self._handlers():
+            session.events.register(event, handler)
+
+    def close(self) -> None:
+        """The command has ended: a session may outlive it."""
+        while self._watched:
+            session = self._watched.pop()
+            for event, handler in self._handlers():
+                session.events.unregister(event, handler)
+
+    def _handlers(self) -> tuple[tuple[str, Any], ...]:
+        return ("before-parameter-build", _begin), ("after-call", self._end), ("after-call-error", self._failed)
 
     def _end(self, http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         error = parsed.get("Error", {}).get("Code", "") if http_response.status_code >= 300 else ""

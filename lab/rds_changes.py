@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_clock, rds_limits, rds_names
+from lab import rds_clock, rds_limits, rds_names, rds_options
 from lab.live import Live, Params, without
 from lab.refusal import Refusal
 
@@ -25,6 +25,7 @@ _AT_ONCE = frozenset(
         "DeletionProtection", "CopyTagsToSnapshot", "MaxAllocatedStorage", "AutoMinorVersionUpgrade", "DBPortNumber",
         "MonitoringInterval", "MonitoringRoleArn", "CloudwatchLogsExportConfiguration", "EnablePerformanceInsights",
         "MasterUserPassword", "ManageMasterUserPassword", "DBParameterGroupName", "DatabaseInsightsMode",
+        "PerformanceInsightsRetentionPeriod", "PerformanceInsightsKMSKeyId",
     }
 )  # fmt: skip
 _STORAGE = frozenset({"AllocatedStorage", "StorageType", "Iops", "StorageThroughput"})
@@ -33,15 +34,13 @@ _ATTRIBUTES = {
     "DBPortNumber": "port",
     "VpcSecurityGroupIds": "vpc_security_group_ids",
     "DBInstanceClass": "db_instance_class",
-    "EnableIAMDatabaseAuthentication": "enable_iam_database_authentication",
-    "CACertificateIdentifier": "ca_certificate_identifier",
     "MultiAZ": "multi_az",
     **{
         name: name
         for name in (
-            "EngineVersion", "AllocatedStorage", "StorageType", "Iops", "StorageThroughput", "PubliclyAccessible",
+            "EngineVersion", "AllocatedStorage", "StorageType", "PubliclyAccessible",
             "BackupRetentionPeriod", "PreferredBackupWindow", "PreferredMaintenanceWindow", "DeletionProtection",
-            "CopyTagsToSnapshot", "AutoMinorVersionUpgrade", "MonitoringInterval", "LicenseModel",
+            "CopyTagsToSnapshot", "AutoMinorVersionUpgrade", "LicenseModel",
         )
     },
 }  # fmt: skip
@@ -76,6 +75,9 @@ def _is_held(instance: Any, name: str, value: Any) -> bool:
         return bool(instance.db_instance_identifier == value)
     if name == "MaxAllocatedStorage":
         return bool((instance.max_allocated_storage or instance.allocated_storage) == value)
+    option = rds_options.held(instance, name, value)
+    if option is not None:
+        return option
     attribute = _ATTRIBUTES.get(name)
     if attribute is None:
         return False
@@ -145,8 +147,9 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
     for name, check in simple.items():
         if name in changes:
             check(changes[name])
-    exports = changes.get("CloudwatchLogsExportConfiguration") or {}
-    rds_limits.check_log_exports([*exports.get("EnableLogTypes", []), *exports.get("DisableLogTypes", [])])
+    rds_options.check(
+        live, rds_options.options(instance), changes, changes.get("EngineVersion", instance.engine_version)
+    )
     _check_managed_password(instance, changes)
 
 
@@ -188,10 +191,15 @@ def _check_storage(instance: Any, changes: Params) -> None:
     size = changes.get("AllocatedStorage", instance.allocated_storage)
     rds_limits.check_growth(instance.allocated_storage, size)
     storage_type = changes.get("StorageType", instance.storage_type)
-    iops = changes.get("Iops", instance.iops if storage_type in ("io1", "io2") else None)
-    rds_limits.check_storage(storage_type, size, iops, changes.get("StorageThroughput"))
-    if changes.get("MaxAllocatedStorage", size) < size:
-        raise Refusal("InvalidParameterCombination", "Max storage size must be greater than storage size")
+    known = rds_options.options(instance).values["Iops"]
+    iops = changes.get("Iops", known if "StorageType" not in changes else None)
+    rds_limits.check_storage(storage_type, size, iops, changes.get("StorageThroughput"), told=changes.get("Iops"))
+    resized = {"AllocatedStorage", "Iops"} & changes.keys()
+    chosen = storage_type in ("io1", "io2") or (storage_type == "gp3" and instance.allocated_storage >= 400)
+    if chosen and len(resized) == 1 and "StorageType" not in changes:
+        message = "You must specify both the storage size and iops when modifying the storage size or iops on a DB "
+        raise Refusal("InvalidParameterCombination", f"{message}instance that has iops.")
+    rds_limits.check_maximum(size, changes.get("MaxAllocatedStorage"))
 
 
 def _check_managed_password(instance: Any, changes: Params) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab import rds_options
 from lab.live import Answer, Live, Params
 
 BUSY = frozenset({"creating", "modifying", "renaming", "deleting"})
@@ -34,6 +35,7 @@ SHOWN_PENDING = frozenset(
         "DBInstanceClass", "AllocatedStorage", "MasterUserPassword", "Port", "BackupRetentionPeriod", "MultiAZ",
         "EngineVersion", "LicenseModel", "Iops", "StorageThroughput", "StorageType", "DBInstanceIdentifier",
         "CACertificateIdentifier", "DBSubnetGroupName", "IAMDatabaseAuthenticationEnabled", "DedicatedLogVolume",
+        "PendingCloudwatchLogsExports",
     }
 )  # fmt: skip
 _PARAMETER_NAMES = {member: parameter for parameter, member in PENDING_NAMES.items()}
@@ -63,6 +65,10 @@ def pending_values(instance: Any) -> Answer:
     shown = {PENDING_NAMES.get(name, name): value for name, value in {**held.waiting, **held.queued}.items()}
     if "MasterUserPassword" in shown:
         shown["MasterUserPassword"] = "****"
+    if exports := shown.get("CloudwatchLogsExportConfiguration"):
+        names = {"EnableLogTypes": "LogTypesToEnable", "DisableLogTypes": "LogTypesToDisable"}
+        lists = {names[name]: types for name, types in exports.items()}
+        shown["PendingCloudwatchLogsExports"] = lists
     return {name: value for name, value in shown.items() if name in SHOWN_PENDING}
 
 
@@ -123,7 +129,7 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
     if not changes:
         return
     # moto sets each parameter under its own name, and has no port or password under those.
-    rest = dict(changes)
+    rest = rds_options.take(instance, changes)
     if "DBPortNumber" in rest:
         instance.port = rest.pop("DBPortNumber")
     if "AllocatedStorage" in rest:

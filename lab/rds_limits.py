@@ -29,6 +29,7 @@ OLD_RELEASES = frozenset(
 )  # fmt: skip
 STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 GP3_IOPS_FROM = 400
+GP3_LEAST_IOPS = 12000
 MOST_TAGS = 50
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = 7 * 24 * 60
@@ -101,13 +102,6 @@ def check_port(port: int) -> None:
         raise Refusal("InvalidParameterValue", f"Invalid port {port}. It must be 1150 to 65535.")
 
 
-def check_log_exports(names: list[str]) -> None:
-    for name in names:
-        if name not in ("postgresql", "upgrade", "iam-db-auth-error"):
-            message = f"You cannot use the log types '{name}' with engine version postgres."
-            raise Refusal("InvalidParameterCombination", message)
-
-
 def full_version(wanted: str) -> str:
     """The version that RDS creates for "16" or "16.3"; InvalidParameterCombination if there is none."""
     wanted = wanted.lower()
@@ -136,18 +130,30 @@ def _version(text: str) -> tuple[list[int], list[int]]:
     return numbers[:majors], numbers[majors:] + later
 
 
-def check_storage(storage_type: str, size: int, iops: int | None, throughput: int | None) -> None:
+def check_maximum(size: int, most: int | None) -> None:
+    """The maximum of storage autoscaling; the size itself, or nothing, means that it is off."""
+    if most is not None and most != size and most * 10 < size * 11:
+        raise Refusal("InvalidParameterCombination", "Invalid max storage size for engine_name")
+
+
+def check_storage(
+    storage_type: str, size: int, iops: int | None, throughput: int | None, *, told: int | None = None
+) -> None:
+    """`iops` are those that the storage will have, `told` those of the request."""
     if storage_type not in STORAGE_TYPES:
         raise Refusal("InvalidParameterValue", f"Invalid storage type: {storage_type}")
     smallest = 100 if storage_type in ("io1", "io2") else 20
     if not smallest <= size <= 65536:
         message = f"Invalid storage size for engine name postgres and storage type {storage_type}: {size}"
         raise Refusal("InvalidParameterValue", message)
-    if (iops or throughput) and storage_type == "gp3" and size < GP3_IOPS_FROM:
+    if (told or throughput) and storage_type == "gp3" and size < GP3_IOPS_FROM:
         message = (
             "You can't specify IOPS or storage throughput for engine postgres "
             f"and a storage size less than {GP3_IOPS_FROM}."
         )
+        raise Refusal("InvalidParameterCombination", message)
+    if told and storage_type == "gp3" and told < GP3_LEAST_IOPS:
+        message = f"Invalid iops value for engine name postgres and storage type gp3: {told}"
         raise Refusal("InvalidParameterCombination", message)
     if storage_type in ("io1", "io2") and not iops:
         raise Refusal("InvalidParameterCombination", "You must specify both the storage size and iops.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_limits, rds_names
+from lab import rds_limits, rds_names, rds_options
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 from lab.strict_rds import add
@@ -23,7 +23,6 @@ _KEPT = {
     "DBInstanceClass": "db_instance_class",
     "AllocatedStorage": "allocated_storage",
     "StorageType": "storage_type",
-    "Iops": "iops",
     "MultiAZ": "multi_az",
     "Port": "port",
     "MasterUsername": "master_username",
@@ -34,7 +33,6 @@ _KEPT = {
     "PreferredMaintenanceWindow": "preferred_maintenance_window",
     "StorageEncrypted": "storage_encrypted",
     "KmsKeyId": "kms_key_id",
-    "CACertificateIdentifier": "ca_certificate_identifier",
     "AutoMinorVersionUpgrade": "auto_minor_version_upgrade",
 }
 _CHOSEN = (
@@ -73,6 +71,7 @@ def to_point_in_time(live: Live, params: Params) -> Answer:
 def _restored(live: Live, source: Any, name: str, params: Params) -> Answer:
     kept = {member: getattr(source, attribute, None) for member, attribute in _KEPT.items()}
     wanted = {member: value for member, value in kept.items() if value is not None}
+    wanted |= {name: value for name, value in rds_options.options(source).values.items() if value}
     wanted |= {member: params[member] for member in _CHOSEN if member in params}
     wanted["DBInstanceIdentifier"] = rds_names.free(live, name)
     if not wanted.get("Tags"):

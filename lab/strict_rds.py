@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_changes, rds_clock, rds_limits, rds_names
+from lab import rds_changes, rds_clock, rds_limits, rds_names, rds_options
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 
@@ -37,8 +37,11 @@ def add(live: Live, wanted: Params) -> Answer:
         rds_limits.check_public(live, vpc_id)
     if group is not None:
         wanted.setdefault("AvailabilityZone", group._subnets[0].availability_zone)
-    live.moto("rds", "CreateDBInstance", wanted)
+    plain, chosen = rds_options.from_new(wanted)
+    rds_options.check(live, rds_options.Options(dict(rds_options.DEFAULTS)), chosen, wanted["EngineVersion"])
+    live.moto("rds", "CreateDBInstance", plain)
     instance = live.instance(wanted["DBInstanceIdentifier"])
+    rds_options.take(instance, chosen, new=True)
     _finish(live, instance)
     rds_clock.start(instance, "creating")
     return {"DBInstance": _shown(live, instance)}
@@ -59,16 +62,16 @@ def _check_new(wanted: Params) -> None:
     if "AllocatedStorage" not in wanted:
         raise Refusal("InvalidParameterCombination", "The parameter AllocatedStorage must be provided")
     size = wanted["AllocatedStorage"]
-    rds_limits.check_storage(wanted["StorageType"], size, wanted.get("Iops"), wanted.get("StorageThroughput"))
+    iops = wanted.get("Iops")
+    rds_limits.check_storage(wanted["StorageType"], size, iops, wanted.get("StorageThroughput"), told=iops)
+    rds_limits.check_maximum(size, wanted.get("MaxAllocatedStorage"))
     rds_limits.check_retention(wanted.get("BackupRetentionPeriod", 1))
     rds_limits.check_port(wanted.get("Port", 5432))
-    rds_limits.check_log_exports(wanted.get("EnableCloudwatchLogsExports", []))
     rds_limits.check_tags(tag["Key"] for tag in wanted.get("Tags", []))
     wanted.setdefault("PreferredBackupWindow", "13:14-13:44")
     wanted.setdefault("PreferredMaintenanceWindow", "wed:06:38-wed:07:08")
     wanted["PreferredMaintenanceWindow"] = wanted["PreferredMaintenanceWindow"].lower()
     rds_limits.check_windows(wanted["PreferredBackupWindow"], wanted["PreferredMaintenanceWindow"])
-    wanted.setdefault("CACertificateIdentifier", "rds-ca-rsa2048-g1")
     wanted.setdefault("LicenseModel", "postgresql-license")
     if wanted.get("MultiAZ") and wanted.get("AvailabilityZone"):
         raise Refusal("InvalidParameterCombination", "AvailabilityZone cannot be given for a Multi-AZ instance.")
@@ -90,6 +93,17 @@ def _finish(live: Live, instance: Any) -> None:
 def modify(live: Live, params: Params) -> Answer:
     instance = live.instance(params["DBInstanceIdentifier"])
     rds_changes.change(live, instance, params)
+    return {"DBInstance": _shown(live, instance)}
+
+
+def reboot(live: Live, params: Params) -> Answer:
+    """A reboot puts the parameter group into force."""
+    instance = live.instance(params["DBInstanceIdentifier"])
+    if instance.status != "available":
+        message = f"Database instance {instance.db_instance_identifier} is not in available state."
+        raise Refusal("InvalidDBInstanceState", message)
+    rds_options.rebooted(instance)
+    rds_clock.start(instance, "rebooting")
     return {"DBInstance": _shown(live, instance)}
 
 
@@ -134,6 +148,7 @@ def _shown(live: Live, instance: Any) -> Answer:
     shown: Answer = live.moto("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})["DBInstances"][0]
     shown["PendingModifiedValues"] = rds_clock.pending_values(instance)
     shown["DbInstancePort"] = 0
+    rds_options.show(instance, shown)
     if "MasterUserSecret" in shown:
         # moto shows the secret as active after one describe, regardless of the instance.
         shown["MasterUserSecret"]["SecretStatus"] = "creating" if instance.status == "creating" else "active"
@@ -161,6 +176,7 @@ OPERATIONS: dict[str, Callable[[Live, Params], Answer]] = {
     "CreateDBInstance": create,
     "ModifyDBInstance": modify,
     "DeleteDBInstance": delete,
+    "RebootDBInstance": reboot,
     "DescribeDBInstances": describe,
     "AddTagsToResource": _in_lower_case("AddTagsToResource"),
     "RemoveTagsFromResource": _in_lower_case("RemoveTagsFromResource"),

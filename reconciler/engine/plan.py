@@ -170,7 +170,9 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
     for name, key, remark in seen.remarks:
         if key in (getattr(context.document.resources[address], name) or ()):
             yield Finding(address, Outcome.BLOCKED, Cause(Reason.TARGET_GONE, remark), name, key)
-    yield from (Finding(address, one.outcome, one.cause, one.field) for one in seen.conditions)
+    for said in seen.conditions:
+        if not said.field or getattr(context.document.resources[address], said.field) is not None:
+            yield Finding(address, said.outcome, said.cause, said.field)
     if seen.creating:
         yield Finding(address, Outcome.WAITING, _not_ready(seen))
 

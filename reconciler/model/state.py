@@ -75,7 +75,7 @@ class Remark(NamedTuple):
 
 class Condition(NamedTuple):
     """Something a person should know about a live resource, even if nothing differs: how it counts, and why. `field` is
-    empty if it is about the whole resource.
+    empty if it is about the whole resource, otherwise it counts only if the document has that field.
     """
 
     outcome: Outcome

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -227,6 +228,14 @@ def test_what_keeps_a_person_from_logging_in_is_told(
     LOGIN_FAULTS[fault](monkeypatch)
     told = assert_told(setpoint(*COMMANDS[command], "-o", form), "connection", form, on_stderr=command == "import")
     assert "\x1b" not in told
+
+
+def test_verbose_tells_which_call_was_refused(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>no</Message></Error></ErrorResponse>"
+    answering(monkeypatch, lambda request: (403, body))
+    assert re.search(
+        r" s  sts GetCallerIdentity: 403 InvalidClientTokenId, 0\.\d+ s\n", setpoint("plan", EXAMPLE, "-v").err
+    )
 
 
 def test_certificates_that_are_missing_are_told(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:

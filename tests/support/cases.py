@@ -285,6 +285,11 @@ def _wanted(**fields: Any) -> Edit:
     return edit(f"db_instance/{DATABASE}", **fields)
 
 
+_KEY = "arn:aws:kms:ap-northeast-2:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
+_ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
+_MONITORED = _wanted(monitoring_interval=60, monitoring_role=_ROLE)
+
+
 def _tag_database(net: Network) -> None:
     arn = f"arn:aws:rds:ap-northeast-2:123456789012:db:{DATABASE}"
     net.outsider("rds").add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "team", "Value": "nobody"}])
@@ -524,5 +529,102 @@ CASES: tuple[Case, ...] = (
         wanted=both(_OTHER_GROUP, _wanted(db_subnet_group="db_subnet_group/other")),
         why="AWS cannot change it",
     ),
+    _db(
+        "iops",
+        Outcome.CORRECTED,
+        database(AllocatedStorage=400, Iops=13000),
+        start=_wanted(allocated_storage=400, iops=12000),
+    ),
+    _db(
+        "storage_throughput",
+        Outcome.CORRECTED,
+        database(AllocatedStorage=400, Iops=12000, StorageThroughput=600),
+        start=_wanted(allocated_storage=400, storage_throughput=500),
+    ),
+    _db(
+        "max_allocated_storage",
+        Outcome.CORRECTED,
+        database(MaxAllocatedStorage=100),
+        start=_wanted(max_allocated_storage=0),
+    ),
+    _db(
+        "max_allocated_storage",
+        Outcome.BLOCKED,
+        wanted=both(_wanted(max_allocated_storage=21), _wanted(allocated_storage=...)),
+        why="declare 22",
+    ),
+    _db("kms_key", Outcome.BLOCKED, wanted=_wanted(kms_key=_KEY), why="AWS cannot change it"),
+    _db(
+        "enabled_cloudwatch_logs_exports",
+        Outcome.CORRECTED,
+        database(CloudwatchLogsExportConfiguration={"DisableLogTypes": ["postgresql"], "EnableLogTypes": ["upgrade"]}),
+        start=_wanted(enabled_cloudwatch_logs_exports=["postgresql"]),
+    ),
+    _db("monitoring_interval", Outcome.CORRECTED, database(MonitoringInterval=0), start=_MONITORED),
+    _db(
+        "monitoring_role",
+        Outcome.CORRECTED,
+        database(MonitoringInterval=60, MonitoringRoleArn=f"{_ROLE}-2"),
+        start=_MONITORED,
+    ),
+    _db(
+        "performance_insights_enabled",
+        Outcome.CORRECTED,
+        database(EnablePerformanceInsights=False),
+        start=_wanted(performance_insights_enabled=True),
+    ),
+    _db(
+        "performance_insights_enabled",
+        Outcome.BLOCKED,
+        database(EnablePerformanceInsights=True),
+        start=_wanted(performance_insights_enabled=False),
+        why="could be lost",
+    ),
+    _db(
+        "performance_insights_retention_period",
+        Outcome.CORRECTED,
+        database(EnablePerformanceInsights=True, PerformanceInsightsRetentionPeriod=7),
+        start=_wanted(performance_insights_enabled=True, performance_insights_retention_period=93),
+    ),
+    _db(
+        "performance_insights_kms_key",
+        Outcome.BLOCKED,
+        database(EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=f"{_KEY}-2"),
+        wanted=_wanted(performance_insights_enabled=True, performance_insights_kms_key=_KEY),
+        why="AWS cannot change it",
+    ),
+    _db(
+        "ca_certificate_identifier",
+        Outcome.HELD,
+        wanted=_wanted(ca_certificate_identifier="rds-ca-rsa4096-g1"),
+        why="must trust the new authority first",
+    ),
+    _db(
+        "ca_certificate_identifier",
+        Outcome.CORRECTED,
+        database(CACertificateIdentifier="rds-ca-rsa4096-g1"),
+        start=_wanted(ca_certificate_identifier="rds-ca-rsa2048-g1"),
+        policy=_NOW,
+    ),
+    _db(
+        "iam_database_authentication",
+        Outcome.CORRECTED,
+        database(EnableIAMDatabaseAuthentication=False),
+        start=_wanted(iam_database_authentication=True),
+    ),
+    _db(
+        "iam_database_authentication",
+        Outcome.HELD,
+        database(EnableIAMDatabaseAuthentication=True),
+        start=_wanted(iam_database_authentication=False),
+        why="locked out",
+    ),
+    _db(
+        "db_parameter_group",
+        Outcome.HELD,
+        wanted=_wanted(db_parameter_group="orders-16"),
+        why="takes effect at a reboot",
+    ),
+    _db("network_type", Outcome.HELD, wanted=_wanted(network_type="DUAL"), why="an outage is possible"),
     _db("tags", Outcome.CORRECTED, _tag_database, start=_wanted(tags={"team": "shop"})),
 )

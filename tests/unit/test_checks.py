@@ -282,9 +282,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         [('"allocated_storage": 20,', '"allocated_storage": 20, "max_allocated_storage": 20,')],
         [
             (
-                "43:59: 20 GiB is not more than the allocated 20 GiB "
-                "(resources.db_instance.orders.max_allocated_storage); write more than 20, or leave it out to "
-                "disable autoscaling"
+                "43:59: 20 GiB is less than 1.1 times the allocated 20 GiB "
+                "(resources.db_instance.orders.max_allocated_storage); write at least 22, or 0 to switch autoscaling "
+                "off"
             ),
         ],
     ),

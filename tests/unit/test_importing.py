@@ -642,15 +642,52 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
 def test_settings_of_a_database_that_no_field_holds_are_told() -> None:
     live = shop()
     live.lists["DescribeDBInstances"][0] |= {
-        "Iops": 3000,
-        "DBParameterGroups": [{"DBParameterGroupName": "default.postgres16"}, {"DBParameterGroupName": "tuned"}],
+        "AssociatedRoles": [{"RoleArn": "arn:aws:iam::123456789012:role/import"}],
+        "OptionGroupMemberships": [{"OptionGroupName": "default:postgres-16"}, {"OptionGroupName": "tuned"}],
     }
     assert held(live()) == [
         (
-            "db_instance/orders: provisioned IOPS, parameter group tuned: a document has no field for it, who changes "
-            "it is not noticed"
+            "db_instance/orders: its roles, option group tuned: a document has no field for it, who changes it is not "
+            "noticed"
         )
     ]
+
+
+def test_what_is_switched_on_at_a_database_is_declared_and_what_is_off_is_left_out() -> None:
+    role, key = "arn:aws:iam::123456789012:role/rds-monitoring-role", "arn:aws:kms:eu-central-1:123456789012:key/1-a"
+    live = shop()
+    database = live.lists["DescribeDBInstances"][0]
+    plain = live()
+    assert not set(section(plain, "db_instance/orders")) & {"iops", "monitoring_interval", "monitoring_role", "kms_key"}
+    database |= {
+        "Iops": 3000,
+        "StorageThroughput": 125,
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": role,
+        "EnabledCloudwatchLogsExports": ["upgrade", "postgresql"],
+        "PerformanceInsightsEnabled": True,
+        "PerformanceInsightsRetentionPeriod": 7,
+        "IAMDatabaseAuthenticationEnabled": True,
+        "CACertificateIdentifier": "rds-ca-rsa4096-g1",
+        "KmsKeyId": key,
+        "DBParameterGroups": [{"DBParameterGroupName": "tuned", "ParameterApplyStatus": "in-sync"}],
+        "NetworkType": "DUAL",
+    }
+    imported = live()
+    written = section(imported, "db_instance/orders")
+    assert {name: value for name, value in written.items() if name not in section(plain, "db_instance/orders")} == {
+        "monitoring_interval": 60,
+        "monitoring_role": role,
+        "enabled_cloudwatch_logs_exports": ["postgresql", "upgrade"],
+        "performance_insights_enabled": True,
+        "performance_insights_retention_period": 7,
+        "iam_database_authentication": True,
+        "ca_certificate_identifier": "rds-ca-rsa4096-g1",
+        "kms_key": key,
+        "db_parameter_group": "tuned",
+        "network_type": "DUAL",
+    }
+    assert held(imported) == []
 
 
 # The report.

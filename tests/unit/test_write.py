@@ -368,6 +368,7 @@ EVERYWHERE: dict[str, st.SearchStrategy[Any]] = {
     ),
 }
 RENAMED = {"formerly": NAMES}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "vpc": RENAMED
     | {
@@ -410,10 +411,13 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "engine": st.just("postgres"),
         "engine_version": st.sampled_from(["16", "16.4"]),
         "db_instance_class": st.sampled_from(["db.t3.micro", "db.r6g.16xlarge"]),
-        "storage_type": st.sampled_from(["gp2", "gp3", "io1", "io2", "standard"]),
-        "allocated_storage": st.integers(100, 3072),
-        "max_allocated_storage": st.integers(3073, 65536),
-        "storage_encrypted": st.booleans(),
+        "storage_type": st.just("gp3"),
+        "allocated_storage": st.integers(400, 3072),
+        "max_allocated_storage": st.just(0) | st.integers(3400, 65536),
+        "iops": st.integers(12000, 64000),
+        "storage_throughput": st.integers(500, 4000),
+        "kms_key": st.just(KEY),
+        "storage_encrypted": st.just(True),
         "db_name": st.sampled_from(["orders", "A_1"]),
         "master_username": st.sampled_from(["postgres", "me"]),
         "manage_master_user_password": st.just(True),
@@ -428,8 +432,25 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "auto_minor_version_upgrade": st.booleans(),
         "copy_tags_to_snapshot": st.booleans(),
         "deletion_protection": st.booleans(),
+        "enabled_cloudwatch_logs_exports": st.lists(
+            st.sampled_from(["postgresql", "upgrade", "iam-db-auth-error"]), unique=True
+        ),
+        "monitoring_interval": st.sampled_from([1, 60]),
+        "monitoring_role": st.just("arn:aws:iam::123456789012:role/service-role/rds-monitoring-role"),
+        "performance_insights_enabled": st.just(True),
+        "performance_insights_retention_period": st.sampled_from([7, 31, 713, 731]),
+        "performance_insights_kms_key": st.just(KEY),
+        "ca_certificate_identifier": st.sampled_from(["rds-ca-rsa2048-g1", "rds-ca-ecc384-g1"]),
+        "iam_database_authentication": st.booleans(),
+        "db_parameter_group": st.sampled_from(["default.postgres16", "orders-16"]),
+        "network_type": st.sampled_from(["IPV4", "DUAL"]),
     },
 }
+TOGETHER = (
+    {"monitoring_interval", "monitoring_role"},
+    {"performance_insights_enabled", "performance_insights_retention_period", "performance_insights_kms_key"},
+)
+"""Fields that a document has together or not at all."""
 
 
 def models(kind: str) -> st.SearchStrategy[Resource]:
@@ -437,7 +458,7 @@ def models(kind: str) -> st.SearchStrategy[Resource]:
     gateway) is always given.
     """
     model, fields = SECTIONS[kind], EVERYWHERE | FIELDS[kind]
-    always = {"enforcement", "vpc", *model.required}
+    always = {"enforcement", "vpc", *model.required, *(set().union(*TOGETHER) if kind == "db_instance" else ())}
     some = st.fixed_dictionaries(
         {name: one for name, one in fields.items() if name in always},
         optional={name: one for name, one in fields.items() if name not in always},

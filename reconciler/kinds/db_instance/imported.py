@@ -10,15 +10,15 @@ from reconciler.kinds.db_instance.settings import SETTINGS, Live
 from reconciler.model.kind import Import, Item
 
 _BESIDE = {
-    "Iops": "provisioned IOPS",
-    "StorageThroughput": "storage throughput",
-    "MonitoringInterval": "enhanced monitoring",
-    "PerformanceInsightsEnabled": "Performance Insights",
-    "IAMDatabaseAuthenticationEnabled": "IAM authentication",
     "AssociatedRoles": "its roles",
     "DomainMemberships": "its directory",
+    "DedicatedLogVolume": "its dedicated log volume",
 }
 """Settings that a document has no field for, if they are set."""
+
+
+_USUAL_CA = "rds-ca-rsa2048-g1"
+"""What RDS uses if nothing else is said (RDS user guide, Using SSL/TLS)."""
 
 
 def name(item: Item) -> str:
@@ -34,20 +34,27 @@ def declined(item: Item) -> str:
 
 
 def said(seen: Live) -> DbInstance:
-    """What is not set: a maximum of storage that is the storage itself, no first database, no managed password."""
+    """What is not set, or as RDS makes it: no autoscaling, no first database, no managed password, nothing switched on,
+    the default authority and parameter group.
+    """
     spec = seen.spec
-    unset = {
-        "max_allocated_storage": spec.max_allocated_storage in {seen.facts.now["allocated_storage"], None},
-        "db_name": not spec.db_name,
-        "manage_master_user_password": not spec.manage_master_user_password,
+    off = (
+        *("max_allocated_storage", "db_name", "manage_master_user_password", "enabled_cloudwatch_logs_exports"),
+        *("monitoring_interval", "monitoring_role", "performance_insights_enabled", "iam_database_authentication"),
+    )
+    unset = {field: not getattr(spec, field) for field in off} | {
+        "monitoring_role": not (spec.monitoring_interval and spec.monitoring_role),
+        "performance_insights_retention_period": not spec.performance_insights_enabled,
+        "performance_insights_kms_key": not spec.performance_insights_enabled,
+        "ca_certificate_identifier": spec.ca_certificate_identifier == _USUAL_CA,
+        "db_parameter_group": str(spec.db_parameter_group).startswith("default."),
+        "network_type": spec.network_type == "IPV4",
     }
     return spec.but(**{field: None for field, is_unset in unset.items() if is_unset})
 
 
 def unsaid(item: Item, words: Mapping[str, str]) -> Iterator[str]:
     found = [text for field, text in _BESIDE.items() if item.get(field)]
-    groups = [str(one["DBParameterGroupName"]) for one in item.get("DBParameterGroups", ())]
-    found += [f"parameter group {one}" for one in groups if not one.startswith("default.")]
     options = [str(one["OptionGroupName"]) for one in item.get("OptionGroupMemberships", ())]
     found += [f"option group {one}" for one in options if not one.startswith("default:")]
     if found:

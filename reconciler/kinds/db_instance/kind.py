@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from desired_state.database import DbInstance
+from desired_state.database import PROVISIONED, DbInstance, has_provisioned
 from desired_state.fields import Address
-from desired_state.members import SecurityGroups
 from reconciler.aws.ec2 import tag_list
-from reconciler.aws.rds import ADD_TAGS, INSTANCES, concerned, instances, tags_of
+from reconciler.aws.rds import ADD_TAGS, instances, tags_of
 from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
 from reconciler.kinds.db_instance.imported import IMPORT
+from reconciler.kinds.db_instance.observed import live, more, observed, reads
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
-    SETTINGS,
-    Facts,
     Live,
 )
-from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import (
     ABSENT,
-    DOCUMENT_TAG,
     NAME_TAG,
     Cause,
     Difference,
     Effect,
     Evidence,
     Finding,
-    Observed,
     Operation,
     Outcome,
     Phase,
@@ -38,16 +33,13 @@ from reconciler.model import (
 )
 from reconciler.model.exposure import Exposure, Setting, Severity, of_setting
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
     Item,
     Kind,
     Observe,
-    ObserveContext,
     PlanContext,
-    Read,
     ReadContext,
     Step,
     Traffic,
@@ -65,6 +57,7 @@ CREATE = Operation(
             "secretsmanager:CreateSecret",
             "secretsmanager:TagResource",
             "kms:DescribeKey",
+            "iam:PassRole",
         }
     ),
     yields="DBInstance.DBInstanceIdentifier",
@@ -80,28 +73,6 @@ _NEEDED_TO_CREATE = (
 )
 
 
-def reads(context: ReadContext) -> Iterable[Read]:
-    if concerned(context.document):
-        yield INSTANCES
-
-
-def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    """Those with a declared name, those in the VPC, and those with the document's tags, which a restore copies."""
-    declared = {address.name for address in context.declared}
-    owners = {context.document.name, *context.document.formerly}
-    return [
-        item
-        for item in answers.get(INSTANCES, ())
-        if item["DBInstanceIdentifier"].lower() in declared
-        or (context.vpc_id and _vpc(item) == context.vpc_id)
-        or tags_of(item).get(DOCUMENT_TAG) in owners
-    ]
-
-
-def _vpc(item: Item) -> str:
-    return str(item.get("DBSubnetGroup", {}).get("VpcId", ""))
-
-
 def live_key(item: Item, context: ReadContext) -> str:
     """Every call names an instance by its identifier, whatever its tags say."""
     return str(item["DBInstanceIdentifier"]).lower()
@@ -114,59 +85,6 @@ def misnamed(address: Address, item: Item) -> str:
         f"{address.name} does not exist, and {name} carries its tags: it may have been renamed, or be a copy; "
         f"rename it back, declare it as {Address.of('db_instance', name)}, or take the tag {NAME_TAG} off it"
     )
-
-
-def observed(item: Item, context: ObserveContext) -> Live:
-    live_groups = (
-        one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing"
-    )
-    endpoint = item.get("Endpoint") or {}
-    group = item.get("DBSubnetGroup", {}).get("DBSubnetGroupName")
-    now = {
-        "engine": item["Engine"],
-        "engine_version": item.get("EngineVersion"),
-        "db_instance_class": item["DBInstanceClass"],
-        "storage_type": item.get("StorageType"),
-        "allocated_storage": item["AllocatedStorage"],
-        "max_allocated_storage": item.get("MaxAllocatedStorage") or item["AllocatedStorage"],
-        "storage_encrypted": item.get("StorageEncrypted", False),
-        # None would mean unknown: an instance that was created without a first database has no DBName.
-        "db_name": item.get("DBName") or "",
-        "manage_master_user_password": bool(item.get("MasterUserSecret")),
-        "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
-        "multi_az": item.get("MultiAZ", False),
-        "publicly_accessible": item["PubliclyAccessible"],
-        "db_subnet_group": context.named("db_subnet_group", group) if group else None,
-        "vpc_security_groups": SecurityGroups(map(context.address, live_groups)),
-        "backup_retention_period": item["BackupRetentionPeriod"],
-        "preferred_backup_window": item.get("PreferredBackupWindow"),
-        "preferred_maintenance_window": item.get("PreferredMaintenanceWindow"),
-        "auto_minor_version_upgrade": item.get("AutoMinorVersionUpgrade", False),
-        "copy_tags_to_snapshot": item.get("CopyTagsToSnapshot", False),
-        "deletion_protection": item.get("DeletionProtection", False),
-        "tags": tags_of(item),
-    }
-    waiting = item.get("PendingModifiedValues") or {}
-    pending = {
-        field: waiting[one.pending]
-        for field, one in SETTINGS.items()
-        if one.pending and waiting.get(one.pending) is not None
-    }
-    spec = DbInstance.model_construct(master_username=item.get("MasterUsername"), **(now | pending))
-    status = str(item.get("DBInstanceStatus", "available"))
-    facts = Facts(now, frozenset(waiting), status, _vpc(item), context.read.vpc_id, _groups_in_force(item, context))
-    shown = "" if status in READY else status
-    name = str(item["DBInstanceIdentifier"])
-    said = condition(status, name)
-    conditions = (said,) if said else ()
-    in_force = {field: now[field] for field, value in pending.items() if now[field] != value}
-    return Observed(name, spec, facts, shown, creating=status == "creating", conditions=conditions, in_force=in_force)
-
-
-def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
-    """The groups that filter its packets now: one that RDS is removing still does."""
-    groups = (one for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "adding")
-    return frozenset(context.address(one["VpcSecurityGroupId"]) for one in groups)
 
 
 def initial_state(want: DbInstance, context: PlanContext) -> DbInstance:
@@ -187,9 +105,10 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
         problem = f"it cannot be created from this document: add {', '.join(missing)}"
         yield Finding(address, Outcome.BLOCKED, Cause(Reason.INCOMPLETE, problem))
         return
-    if db.storage_type in {"io1", "io2"}:
-        problem = f"{db.storage_type} requires IOPS, which a document cannot declare: create the database manually"
-        yield Finding(address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem))
+    chosen = has_provisioned(db.storage_type, db.allocated_storage)
+    if db.storage_type in PROVISIONED and not db.iops:
+        cause = Cause(Reason.INCOMPLETE, f"{db.storage_type} needs IOPS: add iops")
+        yield Finding(address, Outcome.BLOCKED, cause)
         return
     plain = {
         "Engine": db.engine,
@@ -197,8 +116,11 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
         "DBInstanceClass": db.db_instance_class,
         "StorageType": db.storage_type,
         "AllocatedStorage": db.allocated_storage,
-        "MaxAllocatedStorage": db.max_allocated_storage,
+        "MaxAllocatedStorage": db.max_allocated_storage or None,
+        "Iops": db.iops if chosen else None,
+        "StorageThroughput": db.storage_throughput if chosen else None,
         "StorageEncrypted": db.storage_encrypted,
+        "KmsKeyId": db.kms_key,
         "DBName": db.db_name,
         "MasterUsername": db.master_username,
         "ManageMasterUserPassword": db.manage_master_user_password,
@@ -212,6 +134,16 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
         "AutoMinorVersionUpgrade": db.auto_minor_version_upgrade,
         "CopyTagsToSnapshot": db.copy_tags_to_snapshot,
         "DeletionProtection": db.deletion_protection,
+        "EnableCloudwatchLogsExports": sorted(db.enabled_cloudwatch_logs_exports or ()) or None,
+        "MonitoringInterval": db.monitoring_interval or None,
+        "MonitoringRoleArn": db.monitoring_role,
+        "EnablePerformanceInsights": db.performance_insights_enabled,
+        "PerformanceInsightsRetentionPeriod": db.performance_insights_retention_period,
+        "PerformanceInsightsKMSKeyId": db.performance_insights_kms_key,
+        "CACertificateIdentifier": db.ca_certificate_identifier,
+        "EnableIAMDatabaseAuthentication": db.iam_database_authentication,
+        "DBParameterGroupName": db.db_parameter_group,
+        "NetworkType": db.network_type,
     }
     public = bool(db.publicly_accessible)
     gateways = context.route_targets() | {context.document.vpc}
@@ -269,6 +201,16 @@ EXPOSURES = {
         "has another backup retention period than declared",
         "had another backup retention period than declared",
     ),
+    "enabled_cloudwatch_logs_exports": Setting(
+        None,
+        Severity.HIGH,
+        "exports other logs than declared, so its audit trail may stop",
+        "exported other logs than declared, so its audit trail may have stopped",
+    ),
+    "monitoring_interval": Setting(0, Severity.MEDIUM, "has no enhanced monitoring", "had no enhanced monitoring"),
+    "iam_database_authentication": Setting(
+        None, Severity.HIGH, "lets other users log in than declared", "let other users log in than declared"
+    ),
     "storage_encrypted": Setting(
         value=False, severity=Severity.HIGH, is_now="is not encrypted at rest", was="was not encrypted at rest"
     ),
@@ -294,8 +236,9 @@ KIND = Kind(
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
     operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("db")),
     observe=Observe(
-        permissions=("rds:DescribeDBInstances",),
+        permissions=("rds:DescribeDBInstances", "rds:DescribeBlueGreenDeployments"),
         reads=reads,
+        more=more,
         live=live,
         id=lambda item: str(item["DBInstanceIdentifier"]),
         label=lambda item: str(item["DBInstanceIdentifier"]),

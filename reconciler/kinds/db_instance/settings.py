@@ -8,6 +8,7 @@ only if nobody else's change is (RDS user guide, Modifying a DB instance).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from desired_state.database import DbInstance
@@ -19,7 +20,7 @@ from reconciler.model import Difference, Observed
 class Facts(NamedTuple):
     """`now`: the current values by field. `pending`: the parameters with an accepted change that is not applied yet.
     `status`: RDS's. `vpc` and `document_vpc`: the ids of the instance's VPC and of the document's. `groups`: the
-    security groups that filter its packets now.
+    security groups that filter its packets now. `kept_by`: why fields are left alone ("": all but the tags).
     """
 
     now: Mapping[str, Any]
@@ -28,6 +29,7 @@ class Facts(NamedTuple):
     vpc: str
     document_vpc: str
     groups: frozenset[Address] = frozenset()
+    kept_by: Mapping[str, str] = MappingProxyType({})
 
 
 type Live = Observed[DbInstance, Facts]
@@ -57,9 +59,24 @@ SETTINGS: Mapping[str, Setting] = {
     "preferred_backup_window": Setting("PreferredBackupWindow", "none", together="windows"),
     "preferred_maintenance_window": Setting("PreferredMaintenanceWindow", "none", together="windows"),
     "backup_retention_period": Setting("BackupRetentionPeriod", "none", "BackupRetentionPeriod"),
+    "enabled_cloudwatch_logs_exports": Setting(
+        "CloudwatchLogsExportConfiguration", "none", "PendingCloudwatchLogsExports"
+    ),
+    "monitoring_interval": Setting("MonitoringInterval", "none", together="monitoring"),
+    "monitoring_role": Setting("MonitoringRoleArn", "none", together="monitoring"),
+    "performance_insights_enabled": Setting("EnablePerformanceInsights", "none", together="insights"),
+    "performance_insights_retention_period": Setting("PerformanceInsightsRetentionPeriod", "none", together="insights"),
     "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage", "storage"),
     "storage_type": Setting("StorageType", "window", "StorageType", "storage"),
+    "iops": Setting("Iops", "window", "Iops", "storage"),
+    "storage_throughput": Setting("StorageThroughput", "window", "StorageThroughput", "storage"),
     "multi_az": Setting("MultiAZ", "window", "MultiAZ"),
+    "iam_database_authentication": Setting(
+        "EnableIAMDatabaseAuthentication", "window", "IAMDatabaseAuthenticationEnabled"
+    ),
+    "ca_certificate_identifier": Setting("CACertificateIdentifier", "downtime", "CACertificateIdentifier"),
+    "db_parameter_group": Setting("DBParameterGroupName", "downtime"),
+    "network_type": Setting("NetworkType", "downtime"),
     "port": Setting("DBPortNumber", "downtime", "Port"),
     "db_instance_class": Setting("DBInstanceClass", "downtime", "DBInstanceClass"),
     "engine_version": Setting("EngineVersion", "downtime", "EngineVersion"),
@@ -67,10 +84,30 @@ SETTINGS: Mapping[str, Setting] = {
 }
 """Sources: RDS user guide, Settings for DB instances; a managed password replaces the one that applications hold."""
 
-IMMUTABLE = frozenset({"engine", "storage_encrypted", "db_name", "master_username", "db_subnet_group"})
+RISKS: Mapping[str, str] = {
+    "iam_database_authentication": "whoever logs in with IAM is locked out",
+    "ca_certificate_identifier": "clients that verify the server must trust the new authority first",
+    "db_parameter_group": "what it sets takes effect at a reboot, which is left to a person",
+    "network_type": "an outage is possible",
+}
+"""What is at stake where it is not a restart, for people who decide about it."""
+
+IMMUTABLE = frozenset(
+    {
+        "engine",
+        "storage_encrypted",
+        "kms_key",
+        "performance_insights_kms_key",
+        "db_name",
+        "master_username",
+        "db_subnet_group",
+    }
+)
 """`db_subnet_group`: RDS refuses to move an instance to another group of the same VPC."""
 
-_STORAGE = frozenset({"allocated_storage", "storage_type"})
+_STORAGE = frozenset({"allocated_storage", "storage_type", "iops", "storage_throughput"})
+_LEAST_SIZE = 20
+"""GiB. Smaller instances are real; they keep their size (RDS user guide, Storage)."""
 
 
 def impossible(one: Difference, have: Live) -> str:
@@ -82,6 +119,13 @@ def impossible(one: Difference, have: Live) -> str:
         return f"storage cannot shrink: it has {now} GiB; declare at least that"
     if one.field == "allocated_storage" and one.want * 10 < now * 11:
         return f"storage can only grow by at least 10 %: it has {now} GiB; declare at least {-(-now * 11 // 10)}"
+    if one.field == "allocated_storage" and one.want < _LEAST_SIZE:
+        return f"it has {now} GiB, and RDS changes storage to at least {_LEAST_SIZE} GiB: declare {now}"
+    if one.field == "max_allocated_storage" and one.want and one.want * 10 < have.facts.now["allocated_storage"] * 11:
+        size = have.facts.now["allocated_storage"]
+        return f"it has {size} GiB, and the maximum must be at least 1.1 times that: declare {-(-size * 11 // 10)}"
+    if one.field == "performance_insights_enabled" and not one.want:
+        return "the history of Performance Insights could be lost: switch it off by hand, or declare it"
     if one.field == "engine_version" and (later := is_later(one.want, str(now))) is not True:
         if later is None:
             return f"which of {one.want} and {now}, which it runs, is later cannot be told; declare {now}"
@@ -105,6 +149,8 @@ def cost_of(one: Difference, have: Live) -> str:
     if one.field == "backup_retention_period" and 0 in {one.want, have.facts.now[one.field]}:
         return "downtime"
     if one.field == "storage_type" and "standard" in {one.want, one.have}:
+        return "downtime"
+    if one.field == "iam_database_authentication" and not one.want:
         return "downtime"
     return SETTINGS[one.field].cost
 

@@ -1,0 +1,145 @@
+"""The options of DB instances in the laboratory, row by row, against what RDS does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab import StrictAws
+from tests.lab.test_strict_rds import Refused, db, group, modify, shown, wanted
+
+__all__ = ["db", "group"]
+
+ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
+KEY = "arn:aws:kms:ap-northeast-2:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
+COMBINATION, VALUE = "InvalidParameterCombination", "InvalidParameterValue"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"MonitoringInterval": 60}, COMBINATION),
+        ({"MonitoringRoleArn": ROLE}, COMBINATION),
+        ({"MonitoringInterval": 0, "MonitoringRoleArn": ROLE}, COMBINATION),
+        ({"MonitoringInterval": 7, "MonitoringRoleArn": ROLE}, VALUE),
+        ({"MonitoringInterval": 60, "MonitoringRoleArn": "rds-monitoring-role"}, VALUE),
+        ({"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["audit"]}}, COMBINATION),
+        ({"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 94}, VALUE),
+        ({"PerformanceInsightsRetentionPeriod": 31}, COMBINATION),
+        ({"CACertificateIdentifier": "rds-ca-2019"}, "CertificateNotFound"),
+        ({"DBParameterGroupName": "ghost"}, "DBParameterGroupNotFound"),
+        ({"AllocatedStorage": 200, "Iops": 3000}, COMBINATION),
+        ({"AllocatedStorage": 400, "Iops": 3000}, COMBINATION),
+        ({"MaxAllocatedStorage": 105}, COMBINATION),
+    ],
+    ids=str,
+)
+def test_rds_refuses(rds: Any, db: str, refused: Refused, changes: dict[str, Any], code: str) -> None:
+    before = shown(rds)
+    with refused(code):
+        modify(rds, **changes)
+    assert shown(rds) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"MonitoringInterval": 60},
+        {"EnableCloudwatchLogsExports": ["audit"]},
+        {"MaxAllocatedStorage": 105},
+        {"Iops": 3000},
+        {"EngineVersion": "16.3", "DBParameterGroupName": "default.postgres15"},
+    ],
+    ids=str,
+)
+def test_rds_refuses_them_for_a_new_instance_too(rds: Any, group: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(rds.exceptions.ClientError):
+        rds.create_db_instance(**wanted(group, **changes))
+    assert rds.describe_db_instances()["DBInstances"] == []
+
+
+def test_monitoring_is_on_at_once_and_off_without_a_role(aws: StrictAws, rds: Any, db: str) -> None:
+    modify(rds, now=False, MonitoringInterval=60, MonitoringRoleArn=ROLE)
+    aws.settle()
+    seen = shown(rds)
+    assert (seen["MonitoringInterval"], seen["MonitoringRoleArn"]) == (60, ROLE)
+    assert ":RDSOSMetrics:" in seen["EnhancedMonitoringResourceArn"]
+    modify(rds, now=False, MonitoringInterval=0)
+    aws.settle()
+    assert shown(rds)["MonitoringInterval"] == 0
+
+
+def test_log_exports_are_sets(aws: StrictAws, rds: Any, db: str) -> None:
+    assert "EnabledCloudwatchLogsExports" not in shown(rds)
+    modify(rds, now=False, CloudwatchLogsExportConfiguration={"EnableLogTypes": ["upgrade", "postgresql"]})
+    assert shown(rds)["PendingModifiedValues"] == {
+        "PendingCloudwatchLogsExports": {"LogTypesToEnable": ["upgrade", "postgresql"]}
+    }
+    aws.settle()
+    assert shown(rds)["EnabledCloudwatchLogsExports"] == ["postgresql", "upgrade"]
+    modify(rds, now=False, CloudwatchLogsExportConfiguration={"DisableLogTypes": ["upgrade", "iam-db-auth-error"]})
+    aws.settle()
+    assert shown(rds)["EnabledCloudwatchLogsExports"] == ["postgresql"]
+
+
+def test_the_key_of_the_insights_never_changes(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
+    modify(rds, now=False, EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=KEY)
+    aws.settle()
+    seen = shown(rds)
+    assert (seen["PerformanceInsightsEnabled"], seen["PerformanceInsightsRetentionPeriod"]) == (True, 7)
+    with refused(COMBINATION):
+        modify(rds, EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=f"{KEY}-2")
+
+
+def test_a_parameter_group_waits_for_a_reboot(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
+    for name, family in (("orders-16", "postgres16"), ("orders-15", "postgres15")):
+        rds.create_db_parameter_group(DBParameterGroupName=name, DBParameterGroupFamily=family, Description="d")
+    with refused(COMBINATION):
+        modify(rds, DBParameterGroupName="orders-15")
+    modify(rds, now=False, DBParameterGroupName="orders-16")
+    aws.settle()
+    aws.maintenance_window()
+    (seen,) = shown(rds)["DBParameterGroups"]
+    assert seen == {"DBParameterGroupName": "orders-16", "ParameterApplyStatus": "pending-reboot"}
+    rds.reboot_db_instance(DBInstanceIdentifier="main")
+    aws.settle()
+    assert shown(rds)["DBParameterGroups"][0]["ParameterApplyStatus"] == "in-sync"
+
+
+def test_small_gp3_shows_what_nobody_may_say(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
+    assert (shown(rds)["Iops"], shown(rds)["StorageThroughput"]) == (3000, 125)
+    modify(rds, AllocatedStorage=400)
+    aws.settle()
+    assert shown(rds)["Iops"] == 12000
+    with refused(COMBINATION):
+        modify(rds, Iops=14000)
+    modify(rds, AllocatedStorage=400, Iops=14000)
+    aws.settle()
+    assert shown(rds)["Iops"] == 14000
+
+
+def test_a_maximum_that_is_the_size_switches_autoscaling_off(aws: StrictAws, rds: Any, db: str) -> None:
+    modify(rds, MaxAllocatedStorage=110)
+    aws.settle()
+    assert shown(rds)["MaxAllocatedStorage"] == 110
+    modify(rds, MaxAllocatedStorage=100)
+    aws.settle()
+    assert "MaxAllocatedStorage" not in shown(rds)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "pending"),
+    [
+        ("CACertificateIdentifier", "rds-ca-rsa4096-g1", "CACertificateIdentifier"),
+        ("EnableIAMDatabaseAuthentication", True, "IAMDatabaseAuthenticationEnabled"),
+        ("NetworkType", "DUAL", ""),
+    ],
+)
+def test_it_waits_for_the_window(aws: StrictAws, rds: Any, db: str, name: str, value: Any, pending: str) -> None:
+    member = pending or name
+    modify(rds, now=False, **{name: value})
+    assert shown(rds)["PendingModifiedValues"] == ({pending: value} if pending else {})
+    assert shown(rds)[member] != value
+    aws.maintenance_window()
+    assert shown(rds)[member] == value
