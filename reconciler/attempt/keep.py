@@ -296,6 +296,7 @@ def _run(
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
+        had=identities.had(record, document),
         forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
         intend=intend,
     )
@@ -345,7 +346,7 @@ def _run(
         vpc_id=report.vpc_id,
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
-        ids=identities.after(memory.ids, report),
+        ids={**identities.after(memory.ids, report), **identities.left(record, report)},
         rollout=rollout.after(record.rollout, judge, report),
     )
     return result, updated

@@ -93,13 +93,16 @@ class Memory:
     resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
     `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
-    what the gate holds of the plan: should the run break off, somebody must be told of what it did.
+    what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
+    of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
+    at the plan).
     """
 
     vpc_id: str = ""
     flapping: Callable[[Difference], Cause | None] | None = None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
+    had: frozenset[str] | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
 
@@ -236,7 +239,7 @@ def _look(task: _Task, vpc_id: str) -> Observation:
     options = ObserveOptions(environment.now, lambda: environment.sleep(SECOND_LOOK_PAUSE))
     snapshot = observe(document, environment.aws, options, vpc_id)
     document = as_seen(document, snapshot)
-    context = PlanContext(document, snapshot, task.policy)
+    context = PlanContext(document, snapshot, task.policy, task.memory.had)
     found = diff(document, snapshot, context, REGISTRY)
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
     unclear = unidentified(snapshot)
