@@ -435,6 +435,30 @@ def test_everybody_is_allowed_nothing_and_refused_without_tls() -> None:
     assert refused == {"DocumentsPolicy", "QueuePolicy", "DeadLettersPolicy", "AlertsPolicy"}
 
 
+def test_documents_are_written_by_those_whom_the_deployment_names_and_by_nobody_else() -> None:
+    writers = ["arn:aws:iam::123456789012:role/pipeline", "arn:aws:iam::123456789012:user/ops-*"]
+
+    def refused(who: str, action: str, worked: Stack) -> bool:
+        policy = worked.resources["DocumentsPolicy"]["Properties"]["PolicyDocument"]
+        for one in statements(policy):
+            if one["Sid"] == "WritersOnly" and action in one["Action"]:
+                assert (one["Effect"], one["Principal"]) == ("Deny", "*")
+                assert one["Resource"] == "${Documents.Arn}/documents/*".replace("${Documents.Arn}", "Documents.Arn")
+                return not any(
+                    fnmatchcase(who, writer) for writer in one["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+                )
+        return False
+
+    bound = stack(DocumentWriters=",".join(writers))
+    stranger, allowed_ = "arn:aws:iam::123456789012:role/admin", "arn:aws:iam::123456789012:user/ops-anna"
+    for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+        assert refused(stranger, action, bound)
+        assert not refused(allowed_, action, bound)
+        assert not refused(writers[0], action, bound)
+        assert not refused(stranger, action, stack())
+    assert not refused(stranger, "s3:GetObject", bound)
+
+
 def test_rules_may_send_by_their_own_arn_only() -> None:
     rules = {f"{name}.Arn" for name in stack().of_type("AWS::Events::Rule")}
     for policy in ("QueuePolicy", "DeadLettersPolicy"):
