@@ -40,11 +40,14 @@ _NAMED = "${DatabaseNames}"
 
 
 class _Bound(NamedTuple):
-    """How IAM restricts calls on one resource type: the last part of its ARN, a condition, and the Sid's middle."""
+    """How IAM restricts calls on one resource type: the last part of its ARN, a condition, and the Sid's middle; `also`
+    is the last part of the ARN of others of that type.
+    """
 
     resource: str
     condition: Mapping[str, Any]
     sid: str = ""
+    also: str = ""
 
 
 _BOUNDS: Mapping[str, _Bound] = {
@@ -62,16 +65,23 @@ _BOUNDS: Mapping[str, _Bound] = {
     "rds:subgrp": _Bound(f"subgrp:{_NAMED}", {}),
     # RDS gives an instance its default groups unless others are named, and checks the call against them.
     "rds:og": _Bound("og:default:*", {}, "DefaultGroups"),
-    "rds:pg": _Bound("pg:default.*", {}, "DefaultGroups"),
+    "rds:pg": _Bound("pg:default.*", {}, "DefaultGroups", f"pg:{_NAMED}"),
 }
 """A resource type that is not listed here is restricted by Setpoint's tag."""
 
+_MONITORING = "monitoring.rds.amazonaws.com"
 _ALSO_NEEDED: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "secretsmanager": ("MasterSecrets", _ARN.format(service="secretsmanager", resource="secret:rds!db-*"), _VIA_RDS),
     "kms": ("LookAtKeys", _ARN.format(service="kms", resource="key/*"), {}),
+    "iam": (
+        "PassMonitoringRole",
+        "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${MonitoringRole}",
+        {"StringEquals": {"iam:PassedToService": _MONITORING}},
+    ),
 }
 """What RDS does on the caller's behalf to manage a master password (RDS user guide, Password management with Secrets
-Manager).
+Manager), and the one role that it may be given, to write the metrics of enhanced monitoring (RDS user guide, Enhanced
+Monitoring): the statement's Sid, resource and condition.
 """
 
 
@@ -241,6 +251,9 @@ def _needs(one: Operation) -> Iterator[_Need]:
             yield _Need(f"Delete{name}", one.permission, resource, {**bound.condition, **_OWNED})
             continue
         yield _Need(f"Change{name}", one.permission, resource, bound.condition)
+        if bound.also:
+            also = _ARN.format(service=one.service, resource=bound.also)
+            yield _Need(f"Change{name}", one.permission, also, bound.condition)
         if one.permission in _TAGGING and bound.condition == _OWNED:
             yield _Need(f"Adopt{name}", one.permission, resource, _CREATED_OWNED, setting="adopt")
     for further in sorted(one.also_needs):
@@ -274,6 +287,7 @@ def _camel(text: str) -> str:
     return "".join(map(str.capitalize, text.split("-")))
 
 
+PASS_ROLE = "iam:PassRole"  # noqa: S105 (the name of a permission)
 DENIED = (
     "cloudtrail:DeleteTrail",
     "cloudtrail:PutEventSelectors",
@@ -287,7 +301,17 @@ DENIED = (
     "ec2:DisassociateVpcCidrBlock",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
-    "iam:*",
+    "iam:A*",
+    "iam:C*",
+    "iam:D*",
+    "iam:E*",
+    "iam:G*",
+    "iam:L*",
+    "iam:Put*",
+    "iam:R*",
+    "iam:S*",
+    "iam:T*",
+    "iam:U*",
     "kms:DisableKey",
     "kms:PutKeyPolicy",
     "kms:ScheduleKeyDeletion",
@@ -357,6 +381,16 @@ password), so a deployment can leave it out.
 
 
 def denied() -> list[dict[str, Any]]:
-    """The statements that deny them, whatever else a role allows."""
-    never = {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"}
-    return [never, OTHER_ENGINES, *PASSWORDS]
+    """The statements that deny them, and that any role is given to any service but the one for monitoring."""
+    return [
+        {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"},
+        {
+            "Sid": "NeverPassOtherwise",
+            "Effect": "Deny",
+            "Action": PASS_ROLE,
+            "Resource": "*",
+            "Condition": {"StringNotEquals": {"iam:PassedToService": _MONITORING}},
+        },
+        OTHER_ENGINES,
+        *PASSWORDS,
+    ]

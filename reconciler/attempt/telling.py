@@ -50,7 +50,7 @@ def tell(
         if result.bug:
             return replace(result, alerts_lost=1), record
         # One about the mistake itself needs nothing of what the run has found.
-        return tell(broken_off(result, error), record, (), voice)
+        return tell(broken_off(result, error), record, left, voice)
     kept = (*later, *untold.unsent(alerts, sent.lost, result.late, now))
     record = replace(record, notified=notifications.remembered(sent.lost), untold=kept)
     if result.ending is Ending.DELETED and sent.lost:
@@ -59,6 +59,25 @@ def tell(
         record = announcement.announced(record, result.document, sent.lost)
     record = announcement.pinned_anew(record)
     return replace(result, alerts_lost=sent.messages + sent.event), record
+
+
+def tell_without_ledger(result: AttemptResult, voice: Voice) -> AttemptResult:
+    """The result once people were told of it, although nothing can be remembered: not more than once an hour from one
+    process, for all documents together.
+    """
+    try:
+        now = voice.now()
+        if not voice.publisher.may_tell(result.code, now):
+            return result
+        blind = replace(result, problem=f"{result.problem}\nOther documents may be meant too: {_AGAIN}")
+        sent = voice.publisher.send(deduplicate(find_alerts(blind), {}, now, voice.repeat, blind), blind)
+    except Exception:
+        log.exception("%s: no alert could be sent for this run", result.document)
+        return replace(result, alerts_lost=1)
+    return replace(result, alerts_lost=sent.messages + sent.event)
+
+
+_AGAIN = "the table says what was told, so this is told again every hour, and its end is not"
 
 
 def broken_off(blank: AttemptResult, error: Exception) -> AttemptResult:

@@ -25,6 +25,7 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
+from reconciler.model.guard import Stage, contained, fault, logged
 from reconciler.model.kind import declared_ids
 from reconciler.reach.steps import Steps
 
@@ -54,6 +55,15 @@ def apply(
     """The result of every action of the plan, in its order; of an action whose settings were sent one by one, those of
     its parts.
     """
+    try:
+        return _apply(plan, gate, snapshot, document, context)
+    except _OutsideError as error:
+        raise error.raised from None
+
+
+def _apply(
+    plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
+) -> tuple[ActionResult, ...]:
     progress = _Progress(lambda: gate.steps(plan, snapshot))
     handles = dict(snapshot.handles)
     again = Again(plan.actions, snapshot, document, handles, Hands(context.aws, context.now, context.sleep))
@@ -70,7 +80,7 @@ def apply(
             result = ActionResult(action, Ended.SKIPPED, gate.deferred[index])
         elif halted:
             result = ActionResult(action, *halted)
-        elif cause := _skipped(action, unmet, spoiled) or progress.refusal(action):
+        elif cause := _skipped(action, unmet, spoiled) or _refusal(progress, action):
             result, halted = writer.without(action, cause)
         elif _removes(action) and context.now() - snapshot.at > STALE_AFTER:
             result = ActionResult(action, Ended.STALE, _TOO_OLD)
@@ -88,6 +98,11 @@ SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
 STALE_AFTER = timedelta(seconds=60)
 """The age of a look after which nothing is taken away without another one: what is read again is only a part of it."""
 _TOO_OLD = Cause(Reason.STALE, "the last look is too old to base a removal on")
+
+
+def _refusal(progress: _Progress, action: Action) -> Cause | None:
+    """Why an action must not come next: also if that cannot be judged."""
+    return contained(lambda: progress.refusal(action), lambda cause: cause, who=action.address, stage=Stage.JUDGING)
 
 
 def _removes(action: Action) -> bool:
@@ -146,6 +161,18 @@ class _Progress:
         return breach.cause(_UNEVEN) if breach else None
 
 
+class _GoneError(LookupError):
+    """The plan refers to something that is not known."""
+
+
+class _OutsideError(Exception):
+    """What raised is not about the action: it ends the run. `raised` is what."""
+
+    def __init__(self, raised: Exception) -> None:
+        super().__init__(str(raised))
+        self.raised = raised
+
+
 class _NotPermittedError(Exception):
     """No further call may be started."""
 
@@ -187,9 +214,18 @@ class _Writer:
         self._created: set[Ref] = set()
         self._accepted: set[Address] = set()
         self._pauses = list(SETTING_PAUSES)
+        self._sent = False
 
     def perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         """The result, and how every further action ends if none may be tried any more (None: continue)."""
+        try:
+            return self._perform(action)
+        except _OutsideError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other calls are still made)
+            return self._failed(action, error), None
+
+    def _perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         try:
             self._call(action)
         except AwsError as error:
@@ -203,7 +239,7 @@ class _Writer:
                 self._record(action, certain=result.ended is Ended.DONE)
             stop = error.verdict is Verdict.STOP and result.cause
             return result, (Ended.SKIPPED, result.cause) if stop and result.cause else None
-        except LookupError as error:
+        except _GoneError as error:
             gone = Cause(Reason.STALE, f"{error} no longer exists: something has changed since the last look")
             return ActionResult(action, Ended.STALE, gone), None
         except _ChangedError as error:
@@ -215,6 +251,17 @@ class _Writer:
         self._record(action, certain=not action.operation.takes_effect_later)
         self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
+
+    def _failed(self, action: Action, error: Exception) -> ActionResult:
+        """Setpoint itself failed at the call: before it was sent, or at its answer."""
+        logged(error, action.address, Stage.APPLYING)
+        cause = fault(error, Stage.APPLYING)
+        if not self._sent:
+            return ActionResult(action, Ended.FAILED, cause)
+        contained(
+            lambda: self._record(action, certain=False), lambda cause: None, who=action.address, stage=Stage.APPLYING
+        )
+        return ActionResult(action, Ended.UNKNOWN, cause)
 
     def _record(self, action: Action, *, certain: bool) -> None:
         self._progress.record(action, certain=certain)
@@ -254,7 +301,7 @@ class _Writer:
         for index, part in enumerate(action.parts):
             if halted:
                 results.append(ActionResult(part, *halted))
-            elif cause := skipped.get(index) or self._progress.refusal(part):
+            elif cause := skipped.get(index) or _refusal(self._progress, part):
                 results.append(ActionResult(part, Ended.SKIPPED, cause))
             else:
                 result, halted = self.perform(part)
@@ -287,6 +334,7 @@ class _Writer:
         return ActionResult(action, ended, error.cause)
 
     def _call(self, action: Action) -> None:
+        self._sent = False
         params = self._resolved(action.params)
         answer = self._patiently(action, params)
         if action.gives and action.operation.yields:
@@ -313,11 +361,19 @@ class _Writer:
 
     def _write(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self._check(action)
-        if cause := self._context.may_start():
+        try:
+            cause = self._context.may_start()
+            if not cause:
+                self._context.notice(f"{action.address}: {action.why}")
+        except Exception as error:
+            raise _OutsideError(error) from error
+        if cause:
             raise _NotPermittedError(cause)
-        self._context.notice(f"{action.address}: {action.why}")
         log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
-        return self._context.aws.write(action.operation, params, lambda: self._check(action))
+        try:
+            return self._context.aws.write(action.operation, params, lambda: self._check(action))
+        finally:
+            self._sent = True
 
     def _check(self, action: Action) -> None:
         if changed := self._again.problem(action):
@@ -341,5 +397,5 @@ class _Writer:
                     items = self._context.aws.read(read)
                     self._handles |= dict(kind.observe.lazy_handles(ref, items, self._document.scope.account_id, names))
         if ref not in self._handles:
-            raise LookupError(str(ref))
+            raise _GoneError(str(ref))
         return self._handles[ref]

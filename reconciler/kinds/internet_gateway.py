@@ -8,6 +8,7 @@ from typing import Any
 from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.shapes import listed, text
 from reconciler.model import (
     DOCUMENT_TAG,
     Action,
@@ -41,6 +42,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.reach.network import USABLE
@@ -107,7 +109,8 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 
 def _vpc_id(item: Item) -> str:
-    return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
+    found = (text(one, "VpcId", "vpc-") for one in listed(item, "Attachments") if one.get("State") != "detached")
+    return next(found, "")
 
 
 def live_key(item: Item, context: ReadContext) -> str | None:
@@ -182,7 +185,7 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["InternetGatewayId"]),
+        id=id_in("InternetGatewayId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,

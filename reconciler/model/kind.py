@@ -10,6 +10,7 @@ never decides what is allowed, and never calls AWS.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -27,6 +28,18 @@ Item = Mapping[str, Any]
 """One resource as boto3 returns it."""
 type Step = Action | Finding
 """What a kind plans: a call, or the reason for none."""
+
+
+def id_in(name: str) -> Callable[[Item], str]:
+    """How an item's id is read from this field. An id that is no text is none: it must not be guessed."""
+
+    def read_id(item: Item) -> str:
+        found = item[name]
+        if not isinstance(found, str) or not found:
+            raise ValueError(f"{name} is {found!r}, which is no id")
+        return found
+
+    return read_id
 
 
 class Read(NamedTuple):
@@ -190,7 +203,10 @@ class Observe[R: Resource = Any, F = Any]:
 
 
 def _owner_id(item: Item) -> str:
-    return str(item.get("OwnerId", ""))
+    owner = item.get("OwnerId", "")
+    if not isinstance(owner, str) or (owner and not re.fullmatch(r"\d{12}", owner)):
+        raise ValueError(f"OwnerId is {owner!r}, which is no account")
+    return owner
 
 
 @dataclass(frozen=True)

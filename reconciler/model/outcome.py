@@ -33,6 +33,8 @@ class Reason(StrEnum):
     # What could not be read.
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
+    FAULT = "fault"
+    """Setpoint itself failed at it, or at a live value that nobody foresaw: the log has the traceback."""
     UNVERIFIED = "unverified"
     """It was written, and the look after it could not read the result."""
 

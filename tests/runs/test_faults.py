@@ -25,7 +25,7 @@ from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Report
 from reconciler.model import Ended, Outcome, Policy, Reason
 from tests.support.cases import told
-from tests.support.deeds import NEEDS, OPERATIONS, READ_NEEDS, Need, Somebody, code_of
+from tests.support.deeds import NEEDS, OPERATIONS, OPTIONAL_READS, READ_NEEDS, Need, Somebody, code_of
 from tests.support.packets import State, violations
 from tests.support.runs import Network, document
 
@@ -199,7 +199,9 @@ def test_throttled_writes_are_sent_again_and_end_well(net: Network, drifted: Sce
 
 
 # Without the VPC nothing is read; the interfaces are no resources, and these worlds have no intents.
-@pytest.mark.parametrize("operation", sorted(set(READS) - {"DescribeVpcs", "DescribeNetworkInterfaces"}))
+@pytest.mark.parametrize(
+    "operation", sorted(set(READS) - OPTIONAL_READS - {"DescribeVpcs", "DescribeNetworkInterfaces"})
+)
 def test_a_read_that_is_refused_never_counts_as_absent(net: Network, operation: str, scenes: dict[str, Scene]) -> None:
     """In a world that makes the read: a calm run does without some."""
     need = READ_NEEDS.get(operation, EVERYTHING)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from desired_state.fields import Address
 from reconciler.engine.identity import messages
+from reconciler.engine.identity.blame import Blame, RuleError, watched
 from reconciler.engine.identity.creation import refuse_seats_of_others, refuse_seconds
 from reconciler.engine.identity.displaced import refuse_displaced
 from reconciler.engine.identity.live import WEAK, Identified, Live, Lives
@@ -27,9 +28,31 @@ _HOW = {
 }
 
 
-def identify(kind: Kind, items: Iterable[Item], seen: ObserveContext) -> Identified:
-    """Which of the `items` each declared resource is. `seen.names` are the ids of the kinds that come before."""
-    lives = Lives(kind, items, seen)
+def identify(
+    kind: Kind, items: Iterable[Item], seen: ObserveContext, aliens: Iterable[tuple[Item, Exception]] = ()
+) -> Identified:
+    """Which of the `items` each declared resource is. `seen.names` are the ids of the kinds that come before.
+
+    Whatever a rule of the kind raises costs what it was asked about, and nothing else. `aliens` are what is known to be
+    of this kind and could not even be selected, with what was raised. Raises if something has not even an id.
+    """
+    blame = Blame(kind, items, seen)
+    for item, error in aliens:
+        blame.add(item, error)
+    kind = watched(kind)
+    while True:
+        try:
+            found = _identified(kind, blame, seen)
+        except RuleError as error:
+            blame.lay(error)
+            continue
+        blame.settle(found)
+        return found
+
+
+def _identified(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
+    lives = Lives(kind, blame.items, seen, blame.resources)
+    blame.declared = lives.declared
     found = Identified(foreign={one.id: one.foreign for one in lives.all if one.foreign})
     _refer(lives, found)
     _adopt(lives, found)
