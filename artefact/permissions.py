@@ -28,6 +28,10 @@ VPC_ARNS = {
 }
 _IN_VPC = {"ArnLike": {"ec2:Vpc": VPC_ARNS}}
 _THE_VPC = {"StringLike": {"ec2:VpcID": {"Ref": "VpcIds"}}}
+_VIA_RDS = {"Bool": {"aws:ViaAWSService": "true"}}
+"""Only what a service does on behalf of the role: its session cannot make the call itself (IAM user guide, Global
+condition keys, aws:ViaAWSService).
+"""
 _OWNED = {"Null": {f"aws:ResourceTag/{DOCUMENT_TAG}": "false"}}
 _CREATED_OWNED = {"Null": {f"aws:RequestTag/{DOCUMENT_TAG}": "false"}}
 
@@ -60,14 +64,14 @@ _BOUNDS: Mapping[str, _Bound] = {
     # Its tags are read only if they are declared, so an adopted one may not have Setpoint's tag.
     "rds:subgrp": _Bound(f"subgrp:{_NAMED}", {}),
     # RDS gives an instance its default groups unless others are named, and checks the call against them.
-    "rds:og": _Bound("og:default*", {}, "DefaultGroups"),
+    "rds:og": _Bound("og:default:*", {}, "DefaultGroups"),
     "rds:pg": _Bound("pg:default.*", {}, "DefaultGroups", f"pg:{_NAMED}"),
 }
 """A resource type that is not listed here is restricted by Setpoint's tag."""
 
 _MONITORING = "monitoring.rds.amazonaws.com"
 _ALSO_NEEDED: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "secretsmanager": ("MasterSecrets", _ARN.format(service="secretsmanager", resource="secret:rds!db-*"), {}),
+    "secretsmanager": ("MasterSecrets", _ARN.format(service="secretsmanager", resource="secret:rds!db-*"), _VIA_RDS),
     "kms": ("LookAtKeys", _ARN.format(service="kms", resource="key/*"), {}),
     "iam": (
         "PassMonitoringRole",
@@ -164,7 +168,7 @@ def writes(service: str, kinds: Mapping[str, Kind] = REGISTRY) -> tuple[Statemen
         for one in kind.operations:
             if one.service == service:
                 for need in _needs(one):
-                    gathered = found[one.requires_setting, need.sid]
+                    gathered = found[need.setting or one.requires_setting, need.sid]
                     gathered.checks[need.action].add(need.resource)
                     gathered.condition, gathered.creates = need.condition, need.creates
     for (requires_setting, sid), gathered in found.items():
@@ -184,23 +188,25 @@ def policies(kinds: Mapping[str, Kind] = REGISTRY) -> dict[str, tuple[Statement,
         "NetworkPolicy": tuple(one for one in network if not one.requires_setting and not one.creates),
         "MakingPolicy": tuple(one for one in network if not one.requires_setting and one.creates),
         "DatabasePolicy": tuple(one for one in database if not one.requires_setting),
+        "AdoptPolicy": tuple(one for one in (*network, *database) if one.requires_setting == "adopt"),
         "PrunePolicy": tuple(one for one in (*network, *database) if one.requires_setting == "prune"),
         "NewDatabasePolicy": tuple(one for one in (*network, *database) if one.requires_setting == "create_databases"),
     }
 
 
-_STEMS = {"": "", "prune": "Prune", "create_databases": "NewDatabase"}
+_STEMS = {"": "", "adopt": "", "prune": "Prune", "create_databases": "NewDatabase"}
 _TAG_ON_CREATE = "TagWhatIsMade"
 
 
 class _Need(NamedTuple):
-    """One permission that an operation needs, and the Sid of its statement."""
+    """One permission that an operation needs, and the Sid of its statement; `setting` as `requires_setting`."""
 
     sid: str
     action: str
     resource: str
     condition: Mapping[str, Any]
     creates: bool = False
+    setting: str = ""
 
 
 class _Gathered:
@@ -241,18 +247,21 @@ def _needs(one: Operation) -> Iterator[_Need]:
         bound = _bound(one.service, resource_type)
         resource = _arn(one.service, resource_type)
         name = bound.sid or _camel(resource_type)
+        if one.phase is Phase.DELETE and bound.condition == _IN_VPC:
+            yield _Need(f"Delete{name}", one.permission, resource, {**bound.condition, **_OWNED})
+            continue
         yield _Need(f"Change{name}", one.permission, resource, bound.condition)
         if bound.also:
             also = _ARN.format(service=one.service, resource=bound.also)
             yield _Need(f"Change{name}", one.permission, also, bound.condition)
         if one.permission in _TAGGING and bound.condition == _OWNED:
-            yield _Need(f"Adopt{name}", one.permission, resource, _CREATED_OWNED)
+            yield _Need(f"Adopt{name}", one.permission, resource, _CREATED_OWNED, setting="adopt")
     for further in sorted(one.also_needs):
         service = further.partition(":")[0]
         if further == "ec2:CreateTags":
             yield _Need(_TAG_ON_CREATE, further, _arn(service, created), _CREATED_OWNED, creates=True)
         elif further in _TAGGING:
-            yield _Need(f"Adopt{_camel(created)}", further, _arn(service, created), _CREATED_OWNED)
+            yield _Need(f"Tag{_camel(created)}", further, _arn(service, created), _CREATED_OWNED)
         else:
             sid, resource, condition = _ALSO_NEEDED[service]
             yield _Need(sid, further, resource, condition)
@@ -329,6 +338,48 @@ privileges.
 """
 
 
+_DATABASES = "arn:${AWS::Partition}:rds:*:*:db:*"
+OTHER_ENGINES = {
+    "Sid": "NeverAnotherEngine",
+    "Effect": "Deny",
+    "Action": ["rds:CreateDBInstance", "rds:ModifyDBInstance"],
+    "Resource": {"Fn::Sub": _DATABASES},
+    # Where AWS does not say which engine it is, the negated operator would be true.
+    "Condition": {
+        "Null": {"rds:DatabaseEngine": "false"},
+        "StringNotEquals": {"rds:DatabaseEngine": "postgres"},
+    },
+}
+"""A document cannot declare another engine, so only somebody else would change one."""
+_PASSWORDS = {"Bool": {"rds:ManageMasterUserPassword": "false"}}
+PASSWORDS = (
+    {
+        "Sid": "NeverMakeWithPassword",
+        "Effect": "Deny",
+        "Action": "rds:CreateDBInstance",
+        "Resource": "*",
+        "Condition": _PASSWORDS,
+    },
+    {
+        "Fn::If": [
+            "MayChangeOwnPasswords",
+            {"Ref": "AWS::NoValue"},
+            {
+                "Sid": "NeverSetPassword",
+                "Effect": "Deny",
+                "Action": "rds:ModifyDBInstance",
+                "Resource": "*",
+                "Condition": _PASSWORDS,
+            },
+        ]
+    },
+)
+"""A master password that somebody chose opens the database to them. The second also refuses every other change of a
+database whose password is not in Secrets Manager (RDS user guide, Enforcing RDS management of the master user
+password), so a deployment can leave it out.
+"""
+
+
 def denied() -> list[dict[str, Any]]:
     """The statements that deny them, and that any role is given to any service but the one for monitoring."""
     return [
@@ -340,4 +391,6 @@ def denied() -> list[dict[str, Any]]:
             "Resource": "*",
             "Condition": {"StringNotEquals": {"iam:PassedToService": _MONITORING}},
         },
+        OTHER_ENGINES,
+        *PASSWORDS,
     ]

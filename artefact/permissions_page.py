@@ -16,6 +16,7 @@ from reconciler.model import DOCUMENT_TAG
 _PSEUDO = re.compile(r"\$\{AWS::\w+\}")
 _GRANTED_IN = {
     "": "mode correct",
+    "adopt": "mode correct, with Adopt",
     "prune": "mode correct, with Prune",
     "create_databases": "mode correct, with CreateDatabases",
 }
@@ -30,7 +31,7 @@ In mode `report`, a role has only the read permissions. A role in another accoun
 same two lists.
 
 `VpcIds` and `DatabaseNames` are parameters of the stack. *Owned* means that the resource carries the tag `{tag}`.
-Where a row says *owned*, a resource without the tag may only be adopted, that is, given the tag.
+Where a row says *owned*, a resource without the tag may only be adopted, that is, given the tag, and only with `Adopt`.
 
 ## Read permissions
 
@@ -51,6 +52,9 @@ Create it once with `aws iam create-service-linked-role --aws-service-name rds.a
 ## Denied, whatever else a role allows
 
 {denied}
+
+Also denied: to create or change a database of another engine than PostgreSQL, to create one with a master password of
+the caller's, and, unless `OwnPasswords` is `true`, to change one whose master password is not in Secrets Manager.
 
 ## The functions' own permissions
 
@@ -93,6 +97,8 @@ def _restriction(condition: Mapping[str, Any]) -> str:
     if "StringEquals" in condition:
         parts.append("during creation")
     parts += ["requests that set the tag" if "RequestTag" in key else "owned" for key in condition.get("Null", ())]
+    if "Bool" in condition:
+        parts.append("calls that RDS makes for it")
     return ", ".join(parts) or "the resource"
 
 

@@ -20,8 +20,7 @@ def known(record: DocumentRecord, document: Document) -> Mapping[Address, str]:
     """The remembered ids by the addresses of today: a resource keeps its id when it is renamed. None if the document is
     about another account, region or VPC now.
     """
-    scope = document.scope
-    if (record.account, record.region) != (scope.account_id, scope.region) or scope.vpc_id not in {None, record.vpc_id}:
+    if not _same_place(record, document):
         return {}
     found = {at: [record.ids[one] for one in _names(at, document) if one in record.ids] for at in document.resources}
     return {address: ids[0] for address, ids in found.items() if ids}
@@ -29,9 +28,33 @@ def known(record: DocumentRecord, document: Document) -> Mapping[Address, str]:
 
 def vpc_of(record: DocumentRecord, document: Document) -> str:
     """The id of the VPC that the document was in force in; empty if it never was, in this account and region."""
-    if (record.account, record.region) != (document.scope.account_id, document.scope.region):
+    if not _same_account(record, document):
         return ""
     return record.vpc_id or next((record.ids[one] for one in _names(document.vpc, document) if one in record.ids), "")
+
+
+def had(record: DocumentRecord, document: Document) -> frozenset[str]:
+    """The ids of everything that the document has declared, as far as it is still there: what may be pruned."""
+    return frozenset(record.ids.values()) if _same_place(record, document) else frozenset()
+
+
+def left(record: DocumentRecord, report: Report) -> Mapping[Address, str]:
+    """What is no longer declared and still there, or may be: it stays in memory, so that it can be pruned."""
+    there = {one.id for one in report.unmanaged if one.owned}
+    undeclared = record.ids.items() if _same_place(record, report.document) else ()
+    return {
+        address: aws_id
+        for address, aws_id in undeclared
+        if address not in report.document.resources and (aws_id in there or report.gate.unseen)
+    }
+
+
+def _same_place(record: DocumentRecord, document: Document) -> bool:
+    return _same_account(record, document) and document.scope.vpc_id in {None, record.vpc_id}
+
+
+def _same_account(record: DocumentRecord, document: Document) -> bool:
+    return (record.account, record.region) == (document.scope.account_id, document.scope.region)
 
 
 def remembered_as(addresses: Iterable[Address], document: Document) -> frozenset[Address]:

@@ -311,6 +311,7 @@ def _run(
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
+        had=identities.had(record, document),
         forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
         intend=intend,
     )
@@ -362,7 +363,7 @@ def _run(
         vpc_id=report.vpc_id or identities.vpc_of(record, document),
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
-        ids=identities.after(memory.ids, report),
+        ids={**identities.after(memory.ids, report), **identities.left(record, report)},
         associations=report.associations_after,
         open_since=openings.after(report, record, found.made),
         rollout=rollout.after(record.rollout, judge, report),

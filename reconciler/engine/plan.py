@@ -135,7 +135,9 @@ def _steps(changes: Iterable[Change], context: PlanContext, only: frozenset[Addr
                 yield from _beyond(address, seen, context)
     for unmanaged in context.snapshot.unmanaged:
         delete = REGISTRY[unmanaged.address.kind].delete
-        if context.policy.prune and unmanaged.owned and delete and only is None:
+        # Tags can be put on anything by anybody: they alone do not make a thing this document's to delete.
+        known = context.had is None or unmanaged.id in context.had
+        if context.policy.prune and unmanaged.owned and known and delete and only is None:
             with about(unmanaged.address, Stage.PLANNING):
                 yield from delete(unmanaged)
 

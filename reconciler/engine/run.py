@@ -95,14 +95,15 @@ class Environment:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint;
-    `vpc_was` is the VPC that the document was in force in: if it is gone, nothing is made again before a
-    person releases it. `flapping` says why a difference is suppressed (None: it is not). `held_since` says
-    since when a hold has been seen on a resource. `ids` are the lasting ids of the resources as they were
-    found before: a witness, and never evidence. `forget` is called before any of these is created anew, with
-    their addresses: should the run break off, its own resource must not look like somebody else's. `intend`
-    is called before the first write, with what was looked at and what the gate holds of the plan: should the
-    run break off, somebody must be told of what it did.
+    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint; `vpc_was` is
+    the VPC that the document was in force in: if it is gone, nothing is made again before a person releases it.
+    `flapping` says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen
+    on a resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
+    `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
+    resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
+    what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
+    of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
+    at the plan).
     """
 
     vpc_id: str = ""
@@ -110,6 +111,7 @@ class Memory:
     flapping: Callable[[Difference], Cause | None] | None = None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
+    had: frozenset[str] | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
 
@@ -331,7 +333,7 @@ def _look(task: _Task, vpc_id: str) -> Observation:
 
 def _planned(task: _Task, snapshot: Snapshot) -> Observation:
     document, environment = as_seen(task.document, snapshot), task.environment
-    context = PlanContext(document, snapshot, task.policy)
+    context = PlanContext(document, snapshot, task.policy, task.memory.had)
     found = diff(document, snapshot, context, REGISTRY)
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
     unclear = unidentified(snapshot)

@@ -113,11 +113,14 @@ class VpcFacts:
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What a kind needs to plan: declared and live state, and the policy."""
+    """What a kind needs to plan: declared and live state, and the policy. `had` are the ids of what the document is
+    known to have declared (None: nothing is remembered, and a person looks at the plan).
+    """
 
     document: Document
     snapshot: Snapshot
     policy: Policy
+    had: frozenset[str] | None = None
 
     def has(self, ref: Ref) -> bool:
         return ref in self.snapshot.handles

@@ -140,6 +140,14 @@ def bounds(action: str, resource_type: str) -> set[str]:
     return found
 
 
+SELVES: dict[str, set[str]] = defaultdict(
+    set,
+    {
+        f"ec2:Delete{name}": {kind}
+        for name, kind in (("NetworkAcl", "network-acl"), ("SecurityGroup", "security-group"))
+    },
+) | {"ec2:DeleteRouteTable": {"route-table"}}
+"""The calls that delete a whole resource in a VPC, which must be ours as well."""
 IN_VPC = {"network-acl", "route-table", "security-group", "subnet", "vpc"}
 
 
@@ -163,6 +171,8 @@ def test_every_call_is_bound_to_the_vpcs_or_to_what_is_ours_wherever_iam_can(act
         assert bounds(action, resource_type) == ({"made ours", "ours"} if resource_type == "db" else {"made ours", ""})
     elif made:
         assert bounds(action, resource_type) == {"made ours"}
+    elif resource_type in IN_VPC and action.startswith("ec2:Delete") and resource_type in SELVES[action]:
+        assert bounds(action, resource_type) == {"ours vpcs"}
     elif resource_type in IN_VPC:
         assert bounds(action, resource_type) == {"vpcs"}
     elif resource_type in {"internet-gateway", "db"}:
@@ -179,7 +189,7 @@ def test_a_database_is_named_besides() -> None:
                 (
                     ":db:${DatabaseNames}",
                     ":subgrp:${DatabaseNames}",
-                    ":og:default*",
+                    ":og:default:*",
                     ":pg:${DatabaseNames}",
                     ":pg:default.*",
                     ":role/${MonitoringRole}",

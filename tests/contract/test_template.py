@@ -133,10 +133,11 @@ def test_in_report_mode_no_role_can_change_a_network_or_a_database(name: str, pa
 
 @BOTH
 @pytest.mark.parametrize(
-    ("parameter", "requires_setting"), [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("", set())]
+    ("parameter", "requires_setting"),
+    [("Prune", {"prune"}), ("CreateDatabases", {"create_databases"}), ("Adopt", {"adopt"}), ("", set())],
 )
 def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, requires_setting: set[str]) -> None:
-    worked = stack(name, **({parameter: "true"} if parameter else {}))
+    worked = stack(name, **({"Adopt": "false"} | ({parameter: "true"} if parameter else {})))
     role = roles(worked)[-1]
     with_leave = {one.sid for service in ("ec2", "rds") for one in writes(service) if one.requires_setting}
     given = {
@@ -152,7 +153,7 @@ def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, req
 def test_a_role_that_may_correct_is_refused_what_destroys(name: str) -> None:
     worked = stack(name, **FULL)
     for role in set(roles(worked)) - {"SweepRole"}:
-        assert actions(worked, role, "Deny") == {*DENIED, PASS_ROLE}
+        assert actions(worked, role, "Deny") == {*DENIED, PASS_ROLE, "rds:CreateDBInstance", "rds:ModifyDBInstance"}
 
 
 @BOTH
@@ -432,6 +433,30 @@ def test_everybody_is_allowed_nothing_and_refused_without_tls() -> None:
             assert one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             refused.add(name)
     assert refused == {"DocumentsPolicy", "QueuePolicy", "DeadLettersPolicy", "AlertsPolicy"}
+
+
+def test_documents_are_written_by_those_whom_the_deployment_names_and_by_nobody_else() -> None:
+    writers = ["arn:aws:iam::123456789012:role/pipeline", "arn:aws:iam::123456789012:user/ops-*"]
+
+    def refused(who: str, action: str, worked: Stack) -> bool:
+        policy = worked.resources["DocumentsPolicy"]["Properties"]["PolicyDocument"]
+        for one in statements(policy):
+            if one["Sid"] == "WritersOnly" and action in one["Action"]:
+                assert (one["Effect"], one["Principal"]) == ("Deny", "*")
+                assert one["Resource"] == "${Documents.Arn}/documents/*".replace("${Documents.Arn}", "Documents.Arn")
+                return not any(
+                    fnmatchcase(who, writer) for writer in one["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+                )
+        return False
+
+    bound = stack(DocumentWriters=",".join(writers))
+    stranger, allowed_ = "arn:aws:iam::123456789012:role/admin", "arn:aws:iam::123456789012:user/ops-anna"
+    for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+        assert refused(stranger, action, bound)
+        assert not refused(allowed_, action, bound)
+        assert not refused(writers[0], action, bound)
+        assert not refused(stranger, action, stack())
+    assert not refused(stranger, "s3:GetObject", bound)
 
 
 def test_rules_may_send_by_their_own_arn_only() -> None:

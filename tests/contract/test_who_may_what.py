@@ -10,6 +10,9 @@ from tests.support.iam import Target, may
 HERE = "arn:aws:ec2:eu-west-1:123456789012"
 OURS, THEIRS = f"{HERE}:vpc/vpc-0a1b2c3d", f"{HERE}:vpc/vpc-0ffffffff"
 TAGGED = {"aws:ResourceTag/setpoint:document": "shop"}
+POSTGRES, MYSQL = {"rds:DatabaseEngine": "postgres"}, {"rds:DatabaseEngine": "mysql"}
+MANAGED, OWN_PASSWORD = ({"rds:ManageMasterUserPassword": value} for value in ("true", "false"))
+SECRET: tuple[str, dict[str, str]] = ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", {})
 TAGGING = {"aws:RequestTag/setpoint:document": "shop"}
 
 
@@ -17,8 +20,8 @@ def vpc(arn: str = OURS, **further: str) -> Target:
     return arn, {"ec2:VpcID": arn.rpartition("/")[2], **further}
 
 
-def within(kind: str, of: str = OURS, here: str = HERE) -> Target:
-    return f"{here}:{kind}/x-0a1b2c3d", {"ec2:Vpc": of, "ec2:Region": "eu-west-1"}
+def within(kind: str, of: str = OURS, keys: dict[str, str] | None = None, here: str = HERE) -> Target:
+    return f"{here}:{kind}/x-0a1b2c3d", {"ec2:Vpc": of, "ec2:Region": "eu-west-1", **(keys or {})}
 
 
 def beside(kind: str, keys: dict[str, str] | None = None) -> Target:
@@ -57,6 +60,10 @@ MAY: list[tuple[str, list[Target]]] = [
     ("rds:AddTagsToResource", [named("db", keys=TAGGING)]),
     ("rds:AddTagsToResource", [named("db", keys=TAGGED)]),
     ("rds:ModifyDBSubnetGroup", [named("subgrp")]),
+    ("ec2:DeleteNetworkAcl", [within("network-acl", keys=TAGGED)]),
+    ("rds:ModifyDBInstance", [named("db", keys=TAGGED | POSTGRES | MANAGED), *DEFAULTS]),
+    ("secretsmanager:CreateSecret", [(SECRET[0], {"aws:ViaAWSService": "true"})]),
+    ("secretsmanager:TagResource", [(SECRET[0], {"aws:ViaAWSService": "true"})]),
     ("rds:CreateDBSubnetGroup", [named("subgrp", keys=TAGGING)]),
 ]
 """What it takes to keep a network and its database, when only one VPC and the names shop-* are given."""
@@ -91,15 +98,30 @@ MAY_NOT: list[tuple[str, list[Target]]] = [
     ("iam:PassRole", [("arn:aws:iam::123456789012:role/any", {})]),
     ("sts:AssumeRole", [("arn:aws:iam::123456789012:role/any", {})]),
     ("lambda:InvokeFunction", [("arn:aws:lambda:eu-west-1:123456789012:function:any", {})]),
+    ("ec2:DeleteNetworkAcl", [within("network-acl")]),
+    ("ec2:DeleteNetworkAcl", [within("network-acl", THEIRS, TAGGED)]),
+    ("ec2:DeleteSecurityGroup", [within("security-group")]),
+    ("ec2:DeleteRouteTable", [within("route-table")]),
+    ("ec2:DeleteInternetGateway", [beside("internet-gateway")]),
+    ("rds:ModifyDBInstance", [named("db", keys=TAGGED), named("pg", "default-of-theirs")]),
+    ("rds:ModifyDBInstance", [named("db", keys=TAGGED), named("og", "default-of-theirs")]),
+    ("rds:ModifyDBInstance", [named("db", keys=TAGGED | OWN_PASSWORD), *DEFAULTS]),
+    ("rds:ModifyDBInstance", [named("db", keys=TAGGED | MYSQL), *DEFAULTS]),
+    ("rds:CreateDBInstance", [named("db", keys=TAGGING | MYSQL), named("subgrp"), *DEFAULTS]),
+    ("rds:CreateDBInstance", [named("db", keys=TAGGING | OWN_PASSWORD), named("subgrp"), *DEFAULTS]),
+    ("secretsmanager:CreateSecret", [SECRET]),
+    ("secretsmanager:TagResource", [SECRET]),
+    ("secretsmanager:TagResource", [(SECRET[0], {"aws:ViaAWSService": "false"})]),
     ("secretsmanager:GetSecretValue", [("arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1", {})]),
 ]
 PRUNE: list[tuple[str, list[Target]]] = [
-    ("ec2:DeleteSecurityGroup", [within("security-group")]),
-    ("ec2:DeleteRouteTable", [within("route-table")]),
+    ("ec2:DeleteSecurityGroup", [within("security-group", keys=TAGGED)]),
+    ("ec2:DeleteRouteTable", [within("route-table", keys=TAGGED)]),
     ("ec2:DeleteInternetGateway", [beside("internet-gateway", TAGGED)]),
 ]
 NEW_DATABASE: list[tuple[str, list[Target]]] = [
-    ("rds:CreateDBInstance", [named("db", keys=TAGGING), named("subgrp"), *DEFAULTS]),
+    ("rds:CreateDBInstance", [named("db", keys=TAGGING | POSTGRES | MANAGED), named("subgrp"), *DEFAULTS]),
+    ("rds:AddTagsToResource", [named("db", keys=TAGGING)]),
 ]
 KEEPERS = pytest.mark.parametrize(
     ("name", "role"),
@@ -124,6 +146,41 @@ def test_a_role_may_not_touch_what_it_was_not_given(name: str, role: str) -> Non
     assert [(call, targets) for call, targets in MAY_NOT if may(most, role, call, *targets)] == []
 
 
+ADOPTING: list[tuple[str, list[Target]]] = [
+    ("ec2:CreateTags", [beside("internet-gateway", TAGGING)]),
+    ("rds:AddTagsToResource", [named("db", keys=TAGGING)]),
+]
+
+
+@KEEPERS
+def test_what_is_not_ours_becomes_ours_only_where_the_deployment_allows_it(name: str, role: str) -> None:
+    off = stack(name, Adopt="false", Prune="true")
+    assert [call for call, targets in ADOPTING if may(off, role, call, *targets)] == []
+    left = [(call, targets) for call, targets in MAY if (call, targets) not in ADOPTING]
+    assert [call for call, targets in left if not may(off, role, call, *targets)] == []
+
+
+@KEEPERS
+def test_a_database_with_a_password_of_its_own_is_changed_only_where_the_deployment_allows_it(
+    name: str, role: str
+) -> None:
+    change = [named("db", keys=TAGGED | OWN_PASSWORD | POSTGRES), *DEFAULTS]
+    assert not may(stack(name), role, "rds:ModifyDBInstance", *change)
+    assert may(stack(name, OwnPasswords="true"), role, "rds:ModifyDBInstance", *change)
+    most = stack(name, OwnPasswords="true", CreateDatabases="true")
+    make = [named("db", keys=TAGGING | OWN_PASSWORD | POSTGRES), named("subgrp"), *DEFAULTS]
+    assert not may(most, role, "rds:CreateDBInstance", *make)
+
+
+@pytest.mark.parametrize("role", ["WorkerRole", "InvokeRole"])
+def test_an_event_is_put_in_our_own_name_only(role: str) -> None:
+    bus = "arn:aws:events:eu-west-1:123456789012:event-bus/default"
+    worked = stack()
+    for source, allowed in (("setpoint", True), ("aws.ec2", False), ("aws.s3", False), ("setpoint.schedule", False)):
+        assert may(worked, role, "events:PutEvents", (bus, {"events:source": source})) is allowed
+    assert not may(worked, role, "events:PutEvents", (bus, {}))
+
+
 @KEEPERS
 @pytest.mark.parametrize(("parameter", "calls"), [("Prune", PRUNE), ("CreateDatabases", NEW_DATABASE)])
 def test_what_takes_leave_may_be_done_with_it_and_not_without(
@@ -131,7 +188,7 @@ def test_what_takes_leave_may_be_done_with_it_and_not_without(
 ) -> None:
     for call, targets in calls:
         assert may(stack(name, **{parameter: "true"}), role, call, *targets)
-        assert not may(stack(name), role, call, *targets)
+        assert not may(stack(name, Adopt="false"), role, call, *targets)
         assert not may(stack(name, Mode="report", **{parameter: "true"}), role, call, *targets)
 
 

@@ -51,13 +51,17 @@ def _any(held: Iterable[Mapping[str, Any]], effect: str, action: str, target: Ta
 def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
     if operator == "Null":
         return wanted == [str(value is None).lower()]
-    if operator.endswith("IfExists") and value is None:
-        return True
+    if value is None and (operator.endswith("IfExists") or operator.startswith("StringNot")):
+        return True  # a negated operator holds where there is no such key (IAM user guide, Condition operators)
     if value is None:
         return False
     match operator.removesuffix("IfExists"):
         case "StringEquals":
             return value in wanted
+        case "StringNotEquals":
+            return value not in wanted
+        case "Bool":
+            return value.lower() in wanted
         case "StringLike":
             return any(fnmatchcase(value, one) for one in wanted)
         case "ArnLike" | "ArnEquals":

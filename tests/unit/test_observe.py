@@ -394,13 +394,13 @@ def test_a_read_that_hangs_costs_its_kind_and_not_the_run() -> None:
 
     class Hanging(Shown):
         def read(self, read: Read) -> list[Any]:
-            if read.operation == "DescribeDBInstances":
+            if read.operation == "DescribeNetworkAcls":
                 released.wait(WIDE)
             return super().read(read)
 
     seen = Hanging(patience=0.05).look()
     released.set()
-    assert {address.kind for address in seen.unreadable} == {"db_instance", "db_subnet_group"}
+    assert {address.kind for address in seen.unreadable} == {"network_acl"}
     assert {cause.reason for cause in seen.unreadable.values()} == {Reason.UNREADABLE}
 
 
