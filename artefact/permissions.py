@@ -36,11 +36,14 @@ _NAMED = "${DatabaseNames}"
 
 
 class _Bound(NamedTuple):
-    """How IAM restricts calls on one resource type: the last part of its ARN, a condition, and the Sid's middle."""
+    """How IAM restricts calls on one resource type: the last part of its ARN, a condition, and the Sid's middle; `also`
+    is the last part of the ARN of others of that type.
+    """
 
     resource: str
     condition: Mapping[str, Any]
     sid: str = ""
+    also: str = ""
 
 
 _BOUNDS: Mapping[str, _Bound] = {
@@ -58,16 +61,23 @@ _BOUNDS: Mapping[str, _Bound] = {
     "rds:subgrp": _Bound(f"subgrp:{_NAMED}", {}),
     # RDS gives an instance its default groups unless others are named, and checks the call against them.
     "rds:og": _Bound("og:default*", {}, "DefaultGroups"),
-    "rds:pg": _Bound("pg:default*", {}, "DefaultGroups"),
+    "rds:pg": _Bound("pg:default.*", {}, "DefaultGroups", f"pg:{_NAMED}"),
 }
 """A resource type that is not listed here is restricted by Setpoint's tag."""
 
-_ALSO_NEEDED = {
-    "secretsmanager": ("MasterSecrets", _ARN.format(service="secretsmanager", resource="secret:rds!db-*")),
-    "kms": ("LookAtKeys", _ARN.format(service="kms", resource="key/*")),
+_MONITORING = "monitoring.rds.amazonaws.com"
+_ALSO_NEEDED: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "secretsmanager": ("MasterSecrets", _ARN.format(service="secretsmanager", resource="secret:rds!db-*"), {}),
+    "kms": ("LookAtKeys", _ARN.format(service="kms", resource="key/*"), {}),
+    "iam": (
+        "PassMonitoringRole",
+        "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${MonitoringRole}",
+        {"StringEquals": {"iam:PassedToService": _MONITORING}},
+    ),
 }
 """What RDS does on the caller's behalf to manage a master password (RDS user guide, Password management with Secrets
-Manager).
+Manager), and the one role that it may be given, to write the metrics of enhanced monitoring (RDS user guide, Enhanced
+Monitoring): the statement's Sid, resource and condition.
 """
 
 
@@ -232,6 +242,9 @@ def _needs(one: Operation) -> Iterator[_Need]:
         resource = _arn(one.service, resource_type)
         name = bound.sid or _camel(resource_type)
         yield _Need(f"Change{name}", one.permission, resource, bound.condition)
+        if bound.also:
+            also = _ARN.format(service=one.service, resource=bound.also)
+            yield _Need(f"Change{name}", one.permission, also, bound.condition)
         if one.permission in _TAGGING and bound.condition == _OWNED:
             yield _Need(f"Adopt{name}", one.permission, resource, _CREATED_OWNED)
     for further in sorted(one.also_needs):
@@ -241,8 +254,8 @@ def _needs(one: Operation) -> Iterator[_Need]:
         elif further in _TAGGING:
             yield _Need(f"Adopt{_camel(created)}", further, _arn(service, created), _CREATED_OWNED)
         else:
-            sid, resource = _ALSO_NEEDED[service]
-            yield _Need(sid, further, resource, {})
+            sid, resource, condition = _ALSO_NEEDED[service]
+            yield _Need(sid, further, resource, condition)
 
 
 def _creating(kinds: Mapping[str, Kind]) -> list[str]:
@@ -265,6 +278,7 @@ def _camel(text: str) -> str:
     return "".join(map(str.capitalize, text.split("-")))
 
 
+PASS_ROLE = "iam:PassRole"  # noqa: S105 (the name of a permission)
 DENIED = (
     "cloudtrail:DeleteTrail",
     "cloudtrail:PutEventSelectors",
@@ -278,7 +292,17 @@ DENIED = (
     "ec2:DisassociateVpcCidrBlock",
     "ec2:RunInstances",
     "ec2:TerminateInstances",
-    "iam:*",
+    "iam:A*",
+    "iam:C*",
+    "iam:D*",
+    "iam:E*",
+    "iam:G*",
+    "iam:L*",
+    "iam:Put*",
+    "iam:R*",
+    "iam:S*",
+    "iam:T*",
+    "iam:U*",
     "kms:DisableKey",
     "kms:PutKeyPolicy",
     "kms:ScheduleKeyDeletion",
@@ -305,6 +329,15 @@ privileges.
 """
 
 
-def denied() -> dict[str, Any]:
-    """The statement that denies them."""
-    return {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"}
+def denied() -> list[dict[str, Any]]:
+    """The statements that deny them, and that any role is given to any service but the one for monitoring."""
+    return [
+        {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"},
+        {
+            "Sid": "NeverPassOtherwise",
+            "Effect": "Deny",
+            "Action": PASS_ROLE,
+            "Resource": "*",
+            "Condition": {"StringNotEquals": {"iam:PassedToService": _MONITORING}},
+        },
+    ]

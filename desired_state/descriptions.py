@@ -104,7 +104,7 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "iops": "Provisioned IOPS, of io1, io2 and large gp3.",
         "storage_throughput": "MiB/s, of large gp3.",
         "storage_encrypted": "Whether the storage is encrypted. It cannot be changed.",
-        "kms_key": "The KMS key of the storage: its id or ARN. It cannot be changed.",
+        "kms_key": "The ARN of the KMS key of the storage. It cannot be changed.",
         "db_name": "The first database in it, made with the instance. It cannot be changed.",
         "master_username": "The master user. It cannot be changed.",
         "manage_master_user_password": "true: RDS makes the master password and keeps it in Secrets Manager. A "
@@ -121,12 +121,13 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "auto_minor_version_upgrade": "Whether RDS installs minor versions by itself, in the maintenance window.",
         "copy_tags_to_snapshot": "Whether snapshots get the instance's tags.",
         "deletion_protection": "Whether RDS refuses to delete it.",
-        "enabled_cloudwatch_logs_exports": "All logs that go to CloudWatch Logs: postgresql, upgrade. []: none.",
+        "enabled_cloudwatch_logs_exports": "All logs that go to CloudWatch Logs: postgresql, upgrade, "
+        "iam-db-auth-error. []: none.",
         "monitoring_interval": "Seconds between two figures of Enhanced Monitoring; 0: off. Needs monitoring_role.",
         "monitoring_role": "The ARN of the role that RDS writes the figures with.",
-        "performance_insights_enabled": "Whether Performance Insights is on.",
+        "performance_insights_enabled": "Whether RDS records what its time is spent on. It is never switched off.",
         "performance_insights_retention_period": "Days that its figures are kept: 7, or 31 times a number of months.",
-        "performance_insights_kms_key": "The KMS key of its figures: its id or ARN. It cannot be changed.",
+        "performance_insights_kms_key": "The ARN of the KMS key of its figures. It cannot be changed.",
         "ca_certificate_identifier": "The certificate authority of its certificate, such as rds-ca-rsa2048-g1.",
         "iam_database_authentication": "Whether users can log in with IAM.",
         "db_parameter_group": "The name of its parameter group. The instance takes most of it over at its next reboot, "

@@ -40,6 +40,10 @@ def requests_of(records: Iterable[Mapping[str, Any]], stack: Stack) -> tuple[Req
             log.error("message %s: %s", item, error)  # noqa: TRY400 (a traceback would add nothing)
             failed.add(item)
             continue
+        except Exception:  # a mistake of ours that one message meets must not cost the others their run
+            log.exception("message %s could not be read", item)
+            failed.add(item)
+            continue
         for document in documents:
             requests[document].append((item, trigger))
     return requests, failed

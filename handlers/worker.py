@@ -53,8 +53,8 @@ def work(records: Iterable[Mapping[str, Any]], stack: Stack, invocation: Invocat
         try:
             done = _one(document, trigger, stack, invocation)
         except Exception:
-            # A bug that one document meets must not cost the others their run. The message is delivered again, and
-            # ends in the dead-letter queue.
+            # `keep` tells of its own mistakes, so this is one before or after it. It must not cost the others their
+            # run; the message is delivered some times again, and ends in the dead-letter queue.
             log.exception("%s: the run broke off", document)
             done = False
         failed |= set() if done else {item for item, _ in requests[document]}
@@ -67,7 +67,10 @@ def _one(document: str, trigger: Trigger, stack: Stack, invocation: Invocation) 
     """Whether the document was reconciled, or will be retried: its messages are done."""
     with telemetry.log_keys(document=document):
         result = keep(document, trigger, stack.dependencies(invocation))
-    telemetry.emit(result)
+    try:
+        telemetry.emit(result)
+    except Exception:  # what the run did is done, and people were told
+        log.exception("%s: the records of the run could not be written", document)
     return put_back(result, stack)
 
 

@@ -256,10 +256,16 @@ class Live:
         earlier = self.tokens.get((operation, params.get("ClientToken", "")))
         if earlier is None:
             return None
-        if earlier[0] != params:
+        if earlier[0] != params or self._deleted(earlier[1]):
             message = "The client token you have provided is already associated with different parameters"
             raise Refusal("IdempotentParameterMismatch", message)
         return copy.deepcopy(earlier[1])
+
+    def _deleted(self, answer: Answer) -> bool:
+        """Whether what was made is gone: AWS then takes a repeated request for another one."""
+        tables, acls = self.ec2.route_tables, self.ec2.network_acls
+        table, acl = (answer.get(name, {}).get(f"{name}Id") for name in ("RouteTable", "NetworkAcl"))
+        return (table is not None and table not in tables) or (acl is not None and acl not in acls)
 
     def remember_request(self, operation: str, params: Params, answer: Answer) -> None:
         if params.get("ClientToken"):

@@ -136,12 +136,26 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
         instance.allocated_storage = rest.pop("AllocatedStorage")
     if "MaxAllocatedStorage" in rest:
         instance.max_allocated_storage = max(rest.pop("MaxAllocatedStorage"), instance.allocated_storage)
+    put_windows(instance, rest)
     name = rest.pop(NEW_NAME, None)
     if rest:
         identifier = instance.db_instance_identifier
         live.moto("rds", "ModifyDBInstance", {"DBInstanceIdentifier": identifier, **rest, "ApplyImmediately": True})
     if name is not None and name not in live.rds.databases:  # else it was taken while the change waited
         _rename(live, instance, name)
+
+
+def put_windows(instance: Any, changes: Params) -> None:
+    """Put the windows among the changes in force: moto refuses one that passes Sunday midnight."""
+    for name, attribute in _WINDOWS.items():
+        if name in changes:
+            setattr(instance, attribute, changes.pop(name))
+
+
+_WINDOWS = {
+    "PreferredBackupWindow": "preferred_backup_window",
+    "PreferredMaintenanceWindow": "preferred_maintenance_window",
+}
 
 
 def _rename(live: Live, instance: Any, name: str) -> None:

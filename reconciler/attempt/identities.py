@@ -27,6 +27,13 @@ def known(record: DocumentRecord, document: Document) -> Mapping[Address, str]:
     return {address: ids[0] for address, ids in found.items() if ids}
 
 
+def vpc_of(record: DocumentRecord, document: Document) -> str:
+    """The id of the VPC that the document was in force in; empty if it never was, in this account and region."""
+    if (record.account, record.region) != (document.scope.account_id, document.scope.region):
+        return ""
+    return record.vpc_id or next((record.ids[one] for one in _names(document.vpc, document) if one in record.ids), "")
+
+
 def remembered_as(addresses: Iterable[Address], document: Document) -> frozenset[Address]:
     """The addresses under which the ledger may know these resources."""
     return frozenset(one for address in addresses for one in _names(address, document))

@@ -17,7 +17,7 @@ from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
 from reconciler.attempt import announcement, flapping, identities, openings, rollout, untold
-from reconciler.attempt.telling import Voice, broken_off, tell
+from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
 from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
@@ -94,11 +94,17 @@ class Dependencies:
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
     """One attempt to keep the document `name`. Never raises: a mistake of this program is told too."""
-    blank = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger)
+    blank, request = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger), request or Request()
+    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
-    except LedgerError as error:
-        return _unobservable(blank, error)
+    except Exception as error:
+        if isinstance(error, LedgerError):
+            result = replace(_unobservable(blank, error), code=error.code or type(error).__name__)
+        else:
+            log.exception("%s: the lease could not be taken", name)
+            result = broken_off(blank, error)
+        return tell_without_ledger(result, voice) if request.write else result
     if isinstance(lease, LeaseHeld):
         problem = f"another run has the lease until {lease.until:%H:%M:%SZ}: {sanitize(lease.owner)}"
         return replace(blank, ending=Ending.LEASE_HELD, problem=problem, retry_after=retry_delay(trigger, BUSY_AGAIN))
@@ -106,11 +112,12 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
-        result, updated = _under_lease(lease, blank, dependencies, request or Request())
+        result, updated = _under_lease(lease, blank, dependencies, request)
         return result
     except Exception as error:
         log.exception("%s: the run broke off", name)
-        return broken_off(blank, error)
+        result = broken_off(blank, error)
+        return tell_without_ledger(result, voice) if request.write else result
     finally:
         # If the run died, the lease still has the version that it accepted, which must not be forgotten.
         _release(lease, updated or lease.record)
@@ -300,6 +307,7 @@ def _run(
 
     memory = Memory(
         vpc_id=record.vpc_id,
+        vpc_was=identities.vpc_of(record, document),
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
@@ -351,7 +359,7 @@ def _run(
         record,
         account=scope.account_id,
         region=scope.region,
-        vpc_id=report.vpc_id,
+        vpc_id=report.vpc_id or identities.vpc_of(record, document),
         flapping=flapping.after(record.flapping, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids=identities.after(memory.ids, report),

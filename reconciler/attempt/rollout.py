@@ -88,6 +88,8 @@ def _changes(before: Document, after: Document, one: Difference) -> bool:
         return False
     if one.field == "tags" and one.key in {DOCUMENT_TAG, NAME_TAG}:
         return new_name or before.name != after.name
+    if getattr(was, one.field, None) == getattr(now, one.field, None):
+        return False  # also where a look spells a reference of it otherwise
     return bool(_wanted(was, one) != one.want)
 
 

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from desired_state.sanitize import sanitize
 from reconciler.attempt import announcement, untold
+from reconciler.ledger.lease import MALFORMED
 from reconciler.ledger.record import DocumentRecord, Untold
+from reconciler.notify.alert import Alert
 from reconciler.notify.alert_rules import find_alerts
-from reconciler.notify.deduplication import deduplicate
-from reconciler.notify.publisher import Publisher
+from reconciler.notify.deduplication import Notifications, deduplicate
+from reconciler.notify.publisher import Publisher, Sent
 from reconciler.report.attempt import AttemptResult, Ending
 
 log = logging.getLogger(__name__)
@@ -50,15 +52,52 @@ def tell(
         if result.bug:
             return replace(result, alerts_lost=1), record
         # One about the mistake itself needs nothing of what the run has found.
-        return tell(broken_off(result, error), record, (), voice)
-    kept = (*later, *untold.unsent(alerts, sent.lost, result.late, now))
+        return tell(broken_off(result, error), record, left, voice)
+    try:
+        record = _remembered(replace(record, untold=tuple(later)), result, alerts, notifications, sent, now)
+    except Exception as error:
+        log.exception("%s: what was told could not be remembered", result.document)
+        if not result.bug:
+            return tell(broken_off(result, error), replace(record, untold=tuple(later)), tuple(later), voice)
+    return replace(result, alerts_lost=sent.messages + sent.event), record
+
+
+def _remembered(
+    record: DocumentRecord,
+    result: AttemptResult,
+    alerts: Iterable[Alert],
+    notifications: Notifications,
+    sent: Sent,
+    now: datetime,
+) -> DocumentRecord:
+    kept = (*record.untold, *untold.unsent(alerts, sent.lost, result.late, now))
     record = replace(record, notified=notifications.remembered(sent.lost), untold=kept)
     if result.ending is Ending.DELETED and sent.lost:
         record = replace(record, deleted=False)  # or no further run would look for it, and tell of it
     if result.change and not result.held:
         record = announcement.announced(record, result.document, sent.lost)
-    record = announcement.pinned_anew(record)
-    return replace(result, alerts_lost=sent.messages + sent.event), record
+    return announcement.pinned_anew(record)
+
+
+def tell_without_ledger(result: AttemptResult, voice: Voice) -> AttemptResult:
+    """The result once people were told of it, although nothing can be remembered: not more than once an hour from one
+    process; of the table, for all documents together.
+    """
+    try:
+        now = voice.now()
+        of_one = result.code == MALFORMED
+        if not voice.publisher.may_tell(f"{result.code} {result.document if of_one else ''}", now):
+            return result
+        others = "" if of_one else "every document of this deployment is meant; "
+        blind = replace(result, problem=f"{result.problem}; {others}{_AGAIN}")
+        sent = voice.publisher.send(deduplicate(find_alerts(blind), {}, now, voice.repeat, blind), blind)
+    except Exception:
+        log.exception("%s: no alert could be sent for this run", result.document)
+        return replace(result, alerts_lost=1)
+    return replace(result, alerts_lost=sent.messages + sent.event)
+
+
+_AGAIN = "nothing can be remembered now, so this is told again every hour, and its end is not told"
 
 
 def broken_off(blank: AttemptResult, error: Exception) -> AttemptResult:

@@ -5,6 +5,7 @@ Raises `ValueError` for what the model cannot express; the resource is then `unr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_network
@@ -27,11 +28,14 @@ from desired_state.members import Tags
 from desired_state.resource import route_parameter
 from desired_state.route_targets import UNKNOWN, target_parameter
 from desired_state.spelling import spelled_peer
+from reconciler.aws.shapes import listed, text, word
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
 from reconciler.model.kind import Answers, Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 
+HIGHEST_PORT, HIGHEST_ICMP = 65535, 255
+_PEERS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 _NAMES = {str(number): name for name, number in NAMED_PROTOCOLS.items()}
 
 
@@ -50,7 +54,15 @@ def by_id(operation: str, result: str, name: str, aws_ids: Iterable[str], *, pag
 
 def tags_of(item: Item) -> Tags:
     """The tags of an item, without AWS's own (`aws:`), which cannot be set."""
-    return Tags({tag["Key"]: tag["Value"] for tag in item.get("Tags", ()) if not tag["Key"].startswith("aws:")})
+    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
+    return Tags({key: value for key, value in text_only(tags).items() if not key.startswith("aws:")})
+
+
+def text_only(tags: Mapping[Any, Any]) -> Mapping[str, str]:
+    """The tags, if they are text."""
+    if odd := next((f"{key!r}={value!r}" for key, value in tags.items() if {type(key), type(value)} != {str}), None):
+        raise ValueError(f"the tag {odd}, which is no text")
+    return tags
 
 
 def name_tag(item: Item) -> str:
@@ -97,8 +109,12 @@ def traffic_of(protocol: str, first: int | None, last: int | None) -> tuple[str,
     if name in PORTED:
         if first is None or last is None:
             raise ValueError(f"a {name} rule without ports")
+        if not 0 <= first <= last <= HIGHEST_PORT:
+            raise ValueError(f"a {name} rule with the ports {first!r} to {last!r}")
         return name, first, last
     if name in ICMP:
+        if not all(one is None or ANY <= one <= HIGHEST_ICMP for one in (first, last)):
+            raise ValueError(f"a {name} rule with the type {first!r} and the code {last!r}")
         return name, (ANY if first is None else first), (ANY if last is None else last)
     if name != "all" and not name.isdecimal():
         raise ValueError(f"the protocol {name!r}")
@@ -112,12 +128,15 @@ def rules_of(
     rules: dict[RuleKey, str] = {}
     for permission in permissions:
         traffic = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
+        peers = [listed(permission, name) for name in _PEERS if name in permission]
+        if not any(peers):
+            raise ValueError("a rule that says for nobody")
         for one in permission.get("IpRanges", ()):
             rules[_network_rule(*traffic, one["CidrIp"])] = one.get("Description", "")
         for one in permission.get("Ipv6Ranges", ()):
             rules[_network_rule(*traffic, one["CidrIpv6"])] = one.get("Description", "")
         for one in permission.get("PrefixListIds", ()):
-            rules[rule_key(*traffic_of(*traffic), one["PrefixListId"])] = one.get("Description", "")
+            rules[rule_key(*traffic_of(*traffic), text(one, "PrefixListId"))] = one.get("Description", "")
         for one in permission.get("UserIdGroupPairs", ()):
             peer = _group_peer(one, account, names)
             rules[rule_key(*traffic_of(*traffic), peer)] = one.get("Description", "")
@@ -137,7 +156,9 @@ def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
     """A group as the peer of a rule: its address, its id, or `<account>/<id>` if it belongs to another account. AWS may
     leave the owner out; then it is the one that the document writes, if it names the group.
     """
-    group, owner = str(pair["GroupId"]), pair.get("UserId")
+    group, owner = text(pair, "GroupId", "sg-"), pair.get("UserId")
+    if owner is not None and not re.fullmatch(r"\d{12}|amazon-[a-z-]+", owner):
+        raise ValueError(f"UserId is {owner!r}, which is no account")
     return spelled_peer(f"{owner}/{group}" if owner else group, account, names)
 
 
@@ -229,7 +250,8 @@ def entry_params(entry: AclEntry) -> dict[str, Any]:
 
 def entry_of(item: Item) -> AclEntry:
     """The entry in a `NetworkAclEntry`."""
-    name = str(_NAMES.get(item["Protocol"], item["Protocol"]))
+    protocol = text(item, "Protocol")
+    name = _NAMES.get(protocol, protocol)
     ports = item.get("PortRange") or {}
     icmp = item.get("IcmpTypeCode") or {}
     traffic = (
@@ -237,7 +259,8 @@ def entry_of(item: Item) -> AclEntry:
         if name in ICMP
         else traffic_of(name, ports.get("From"), ports.get("To"))
     )
-    return AclEntry(item["RuleAction"], *traffic, canonical(item.get("CidrBlock") or item["Ipv6CidrBlock"]))
+    action = word(item, "RuleAction", frozenset({"allow", "deny"}))
+    return AclEntry(action, *traffic, canonical(item.get("CidrBlock") or item["Ipv6CidrBlock"]))
 
 
 _LIVE_TARGETS = (

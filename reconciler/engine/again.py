@@ -33,6 +33,7 @@ from reconciler.model import (
     Ref,
     Snapshot,
 )
+from reconciler.model.guard import said
 from reconciler.model.kind import Item, Kind, ObserveContext, ReadContext, declared_ids, naming
 from reconciler.reach.network import (
     ACL_OF,
@@ -257,8 +258,8 @@ class Again:
             return False, _changed(place, ["it does not exist any more"])
         try:
             seen = place.kind.observe.observed(item, context)
-        except (ValueError, KeyError, TypeError) as error:
-            return False, _changed(place, [f"it has a value that Setpoint does not support: {error}"])
+        except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
+            return False, _changed(place, [f"it has a value that Setpoint does not support: {said(error)}"])
         effect = tuple(place.kind.traffic.effects(place.at, seen.spec, seen))
         now, expected = _members(effect), self._said_by(place, effect)
         late, texts = False, list(self._other_settings(place, seen))

@@ -9,10 +9,13 @@ one by one. Errors are classified by `aws/errors.py`; whether a difference is co
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import count, islice
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +28,7 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
+from reconciler.model.guard import Stage, contained, fault, logged
 from reconciler.model.kind import declared_ids
 from reconciler.reach.steps import Steps
 
@@ -54,6 +58,15 @@ def apply(
     """The result of every action of the plan, in its order; of an action whose settings were sent one by one, those of
     its parts.
     """
+    try:
+        return _apply(plan, gate, snapshot, document, context)
+    except _OutsideError as error:
+        raise error.raised from None
+
+
+def _apply(
+    plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
+) -> tuple[ActionResult, ...]:
     progress = _Progress(lambda: gate.steps(plan, snapshot))
     handles = dict(snapshot.handles)
     again = Again(plan.actions, snapshot, document, handles, Hands(context.aws, context.now, context.sleep))
@@ -70,7 +83,7 @@ def apply(
             result = ActionResult(action, Ended.SKIPPED, gate.deferred[index])
         elif halted:
             result = ActionResult(action, *halted)
-        elif cause := _skipped(action, unmet, spoiled) or progress.refusal(action):
+        elif cause := _skipped(action, unmet, spoiled) or _refusal(progress, action):
             result, halted = writer.without(action, cause)
         elif _removes(action) and context.now() - snapshot.at > STALE_AFTER:
             result = ActionResult(action, Ended.STALE, _TOO_OLD)
@@ -90,6 +103,11 @@ STALE_AFTER = timedelta(seconds=60)
 _TOO_OLD = Cause(Reason.STALE, "the last look is too old to base a removal on")
 
 
+def _refusal(progress: _Progress, action: Action) -> Cause | None:
+    """Why an action must not come next: also if that cannot be judged."""
+    return contained(lambda: progress.refusal(action), lambda cause: cause, who=action.address, stage=Stage.JUDGING)
+
+
 def _removes(action: Action) -> bool:
     return action.operation.phase >= Phase.UNBIND or action.breaks > 0
 
@@ -104,6 +122,19 @@ def _skipped(action: Action, unmet: list[ActionResult], spoiled: Container[Addre
 
 
 _UNEVEN = ", because not everything before it was done, or is in force yet"
+
+
+TOKENS = 8
+USED_TOKEN = "IdempotentParameterMismatch"  # noqa: S105 (an error code)
+
+
+def tokens_of(document: Document, action: Action) -> Iterator[str]:
+    """The ClientTokens of a call, always the same for a document, a revision of it and an address: at most 64 ASCII
+    characters (EC2 developer guide, Ensuring idempotency).
+    """
+    for number in count():
+        text = json.dumps([document.scope.account_id, document.name, document.revision, action.address, number])
+        yield hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Progress:
@@ -144,6 +175,18 @@ class _Progress:
             return Cause(Reason.STALE, "the outcome of too many calls is not known: another look is needed first")
         breach = self._steps.breach(action)
         return breach.cause(_UNEVEN) if breach else None
+
+
+class _GoneError(LookupError):
+    """The plan refers to something that is not known."""
+
+
+class _OutsideError(Exception):
+    """What raised is not about the action: it ends the run. `raised` is what."""
+
+    def __init__(self, raised: Exception) -> None:
+        super().__init__(str(raised))
+        self.raised = raised
 
 
 class _NotPermittedError(Exception):
@@ -187,9 +230,18 @@ class _Writer:
         self._created: set[Ref] = set()
         self._accepted: set[Address] = set()
         self._pauses = list(SETTING_PAUSES)
+        self._sent = False
 
     def perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         """The result, and how every further action ends if none may be tried any more (None: continue)."""
+        try:
+            return self._perform(action)
+        except _OutsideError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other calls are still made)
+            return self._failed(action, error), None
+
+    def _perform(self, action: Action) -> tuple[ActionResult, tuple[Ended, Cause] | None]:
         try:
             self._call(action)
         except AwsError as error:
@@ -203,7 +255,7 @@ class _Writer:
                 self._record(action, certain=result.ended is Ended.DONE)
             stop = error.verdict is Verdict.STOP and result.cause
             return result, (Ended.SKIPPED, result.cause) if stop and result.cause else None
-        except LookupError as error:
+        except _GoneError as error:
             gone = Cause(Reason.STALE, f"{error} no longer exists: something has changed since the last look")
             return ActionResult(action, Ended.STALE, gone), None
         except _ChangedError as error:
@@ -215,6 +267,17 @@ class _Writer:
         self._record(action, certain=not action.operation.takes_effect_later)
         self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
+
+    def _failed(self, action: Action, error: Exception) -> ActionResult:
+        """Setpoint itself failed at the call: before it was sent, or at its answer."""
+        logged(error, action.address, Stage.APPLYING)
+        cause = fault(error, Stage.APPLYING)
+        if not self._sent:
+            return ActionResult(action, Ended.FAILED, cause)
+        contained(
+            lambda: self._record(action, certain=False), lambda cause: None, who=action.address, stage=Stage.APPLYING
+        )
+        return ActionResult(action, Ended.UNKNOWN, cause)
 
     def _record(self, action: Action, *, certain: bool) -> None:
         self._progress.record(action, certain=certain)
@@ -254,7 +317,7 @@ class _Writer:
         for index, part in enumerate(action.parts):
             if halted:
                 results.append(ActionResult(part, *halted))
-            elif cause := skipped.get(index) or self._progress.refusal(part):
+            elif cause := skipped.get(index) or _refusal(self._progress, part):
                 results.append(ActionResult(part, Ended.SKIPPED, cause))
             else:
                 result, halted = self.perform(part)
@@ -287,8 +350,9 @@ class _Writer:
         return ActionResult(action, ended, error.cause)
 
     def _call(self, action: Action) -> None:
+        self._sent = False
         params = self._resolved(action.params)
-        answer = self._patiently(action, params)
+        answer = self._once(action, params)
         if action.gives and action.operation.yields:
             value: Any = answer
             for step in action.operation.yields.split("."):
@@ -298,6 +362,23 @@ class _Writer:
             self._handles[action.gives] = value
             if action.operation.phase is Phase.CREATE:
                 self._created.add(action.gives)
+
+    def _once(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer of a call that makes the same thing however often it is sent, if AWS takes a token for that. A
+        token whose thing was deleted since, or was made in another VPC, is refused: then the next one is taken.
+        """
+        tokens = (
+            list(islice(tokens_of(self._document, action), TOKENS))
+            if action.operation.takes_token and action.gives and not action.gives.handle
+            else []
+        )
+        for token in tokens:
+            try:
+                return self._patiently(action, {**params, "ClientToken": token})
+            except AwsError as error:
+                if error.code != USED_TOKEN:
+                    raise
+        return self._patiently(action, params)
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer. A call that names a new resource is retried while AWS does not find it; no other call is."""
@@ -313,11 +394,19 @@ class _Writer:
 
     def _write(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self._check(action)
-        if cause := self._context.may_start():
+        try:
+            cause = self._context.may_start()
+            if not cause:
+                self._context.notice(f"{action.address}: {action.why}")
+        except Exception as error:
+            raise _OutsideError(error) from error
+        if cause:
             raise _NotPermittedError(cause)
-        self._context.notice(f"{action.address}: {action.why}")
         log.info("%s: %s (%s %s)", action.address, action.why, action.operation.permission, printable(action.params))
-        return self._context.aws.write(action.operation, params, lambda: self._check(action))
+        try:
+            return self._context.aws.write(action.operation, params, lambda: self._check(action))
+        finally:
+            self._sent = True
 
     def _check(self, action: Action) -> None:
         if changed := self._again.problem(action):
@@ -341,5 +430,5 @@ class _Writer:
                     items = self._context.aws.read(read)
                     self._handles |= dict(kind.observe.lazy_handles(ref, items, self._document.scope.account_id, names))
         if ref not in self._handles:
-            raise LookupError(str(ref))
+            raise _GoneError(str(ref))
         return self._handles[ref]

@@ -16,6 +16,7 @@ from desired_state.fields import Address
 from desired_state.members import Tags
 from desired_state.resource import Resource
 from reconciler.model import ABSENT, DOCUMENT_TAG, NAME_TAG, Change, Difference, Policy, Snapshot
+from reconciler.model.guard import Stage, about
 from reconciler.model.kind import Kind, PlanContext
 
 
@@ -57,9 +58,10 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
         if resource.enforcement == "ignore" or address in snapshot.unreadable or address in snapshot.ambiguous:
             continue
         kind, have = kinds[address.kind], snapshot.resources.get(address)
-        want = wanted(document, context.policy, address, kind, missing=have is None)
-        base = have.spec if have else kind.create.initial_state(want, context)
-        found = tuple(differences(address, want, base))
+        with about(address, Stage.COMPARING):
+            want = wanted(document, context.policy, address, kind, missing=have is None)
+            base = have.spec if have else kind.create.initial_state(want, context)
+            found = tuple(differences(address, want, base))
         if found or have is None:
             changes.append(Change(address, want, have, base, found))
     return tuple(changes)
@@ -71,13 +73,19 @@ def differences(address: Address, want: Resource, have: Resource) -> Iterator[Di
         declared, live = getattr(want, name), getattr(have, name)
         if declared is None or live is None:
             continue
-        if isinstance(declared, dict):
-            yield from _members(address, name, declared, live)
-        elif isinstance(declared, frozenset):
-            yield from (Difference(address, name, one, one, ABSENT) for one in sorted(declared - live))
-            yield from (Difference(address, name, one, ABSENT, one) for one in sorted(live - declared))
-        elif declared != live and not (name in want.agrees and want.agrees[name](want, have)):
-            yield Difference(address, name, None, declared, live)
+        with about(address, Stage.COMPARING, name):
+            yield from _of_field(address, name, want, have)
+
+
+def _of_field(address: Address, name: str, want: Resource, have: Resource) -> Iterator[Difference]:
+    declared, live = getattr(want, name), getattr(have, name)
+    if isinstance(declared, dict):
+        yield from _members(address, name, declared, live)
+    elif isinstance(declared, frozenset):
+        yield from (Difference(address, name, one, one, ABSENT) for one in sorted(declared - live))
+        yield from (Difference(address, name, one, ABSENT, one) for one in sorted(live - declared))
+    elif declared != live and not (name in want.agrees and want.agrees[name](want, have)):
+        yield Difference(address, name, None, declared, live)
 
 
 def _members(address: Address, name: str, declared: Mapping[Any, Any], live: Mapping[Any, Any]) -> Iterator[Difference]:

@@ -17,6 +17,7 @@ from reconciler.engine.plan import RELEASE, Plan
 from reconciler.engine.witness import touching
 from reconciler.kinds import live_network
 from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
+from reconciler.model.guard import Stage, about
 from reconciler.reach.steps import Breach, Steps
 
 LEAST_LIMIT = 20
@@ -117,7 +118,8 @@ def gate(
     deferred = {i: cause for i, action in enumerate(plan.actions) if (cause := limits.deferred(action))}
     held: dict[int, Cause] = {}
     for index, action in enumerate(plan.actions):
-        cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
+        with about(action.address, Stage.HOLDING):
+            cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
         cause = cause or unsafe.get(index)
         if cause and (index not in deferred or cause.reason in _INTENDED):
             held[index] = cause
@@ -147,14 +149,17 @@ def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, 
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that is held: {plan.actions[before[0]].why}")
         if not cause and action.needs_what_is_created and action.address in not_created:
             cause = Cause(Reason.DEPENDENCY, "nothing is removed where something to be created is held")
-        if not cause and steps and index in coming and (breach := steps.breach(action)):
+        with about(action.address, Stage.JUDGING):
+            breach = steps.breach(action) if not cause and steps and index in coming else None
+        if breach:
             left_out = [one for one in gate.wanted or plan.actions if one.effect and one not in coming.values()]
             cause = breach.cause(_unless(breach, left_out))
         if cause:
             held[index] = cause
             not_created |= {action.address} if action.operation.phase <= Phase.BIND else set()
         elif steps and index in coming:
-            steps.advance(action)
+            with about(action.address, Stage.JUDGING):
+                steps.advance(action)
     return held
 
 
@@ -246,7 +251,8 @@ def _holds(
         if not tags or HOLD_TAG not in tags:
             continue
         text = tags[HOLD_TAG]
-        until, problem = _hold(text, now + longest)
+        with about(address, Stage.HOLDING, "tags"):
+            until, problem = _hold(text, now + longest)
         tagged |= {address} if until and until > now else set()
         last = since.get(address, now) + longest
         if until and not problem and until > now >= last:

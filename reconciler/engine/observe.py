@@ -9,12 +9,13 @@ consistency).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from desired_state.document import Document
 from desired_state.fields import Address
@@ -22,8 +23,10 @@ from reconciler.aws.client import THREADS, Aws, AwsError, unanswered
 from reconciler.aws.errors import Verdict
 from reconciler.engine.identity import Identified, identify
 from reconciler.engine.interfaces import interfaces_of, interfaces_read
+from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, dependencies, ranked
-from reconciler.model import NAME_TAG, Cause, Found, Interface, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
+from reconciler.model import Cause, Interface, Reason, Snapshot
+from reconciler.model.guard import Stage, fault, logged, said
 from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
 
 log = logging.getLogger(__name__)
@@ -66,7 +69,7 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
             reader.forget()
             read |= _look(context, reader, {name: REGISTRY[name] for name in again})
             known = _identify(read)
-    if document.scope.vpc_id and not read["vpc"].problem and not read["vpc"].items:
+    if document.scope.vpc_id and not read["vpc"].problem and not (read["vpc"].items or read["vpc"].aliens):
         where = f"account {document.scope.account_id}, {document.scope.region}"
         problem = f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
         raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
@@ -86,13 +89,16 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 
 @dataclass(frozen=True)
 class _Answered:
-    """The result of one kind's reads: its items, or what went wrong."""
+    """The result of one kind's reads: its items, or what went wrong. `aliens` are the members of an answer that the
+    kind could not even select, with what they make it raise.
+    """
 
     kind: Kind
     context: ReadContext
     answers: Mapping[Read, list[Any]]
     items: tuple[Item, ...]
     problem: Cause | None = None
+    aliens: tuple[tuple[Item, Exception], ...] = ()
 
 
 class _Reader:
@@ -153,14 +159,15 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint:
     context = replace(context, declared=context.document.of_kind("vpc"))
     for attempt in (1, 2):
         read = _look(context, reader, {"vpc": kind})
+        found = _identify(read)
         if problem := read["vpc"].problem:
             raise ObserveError(replace(problem, message=f"the VPC could not be searched for: {problem}"))
-        known = _identify(read)["vpc"]
+        known = found["vpc"]
         _refuse_vpc(context.document, known)
         if match := known.matched.get(context.document.vpc):
-            found = replace(context, vpc_id=kind.observe.id(match.item), declared={})
-            reader.answers[next(iter(kind.observe.reads(found)))] = [match.item]
-            return found
+            context = replace(context, vpc_id=kind.observe.id(match.item), declared={})
+            reader.answers[next(iter(kind.observe.reads(context)))] = [match.item]
+            return context
         if any(kind.observe.id(item) == hint for item in read["vpc"].items):
             whose = known.foreign.get(hint, "its tags, its Name tag or its network have changed")
             line = (
@@ -178,7 +185,7 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint:
 
 def _refuse_vpc(document: Document, known: Identified | None) -> None:
     """Which VPC it is decides about everything, so a problem of the VPC ends the run."""
-    if known and (cause := known.problems.get(document.vpc)):
+    if known and (cause := known.problems.get(document.vpc) or known.faults.get(document.vpc)):
         raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}"))
 
 
@@ -197,8 +204,9 @@ def _interfaces(context: ReadContext, reader: _Reader) -> tuple[Interface, ...] 
             return Cause(Reason.UNREADABLE, str(problem), problem.cause.code)
         try:
             return interfaces_of(reader.answers[one])
-        except (KeyError, TypeError, ValueError) as error:
-            return Cause(Reason.UNREADABLE, f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 (whatever a live value makes of the answer)
+            logged(error, "network interfaces", Stage.READING)
+            return Cause(Reason.UNREADABLE, said(error))
     return ()
 
 
@@ -208,24 +216,64 @@ def _look(
     contexts = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
     reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
     reader.read([*beside, *(one for some in reads.values() for one in some)])
+    faults: dict[str, Cause] = {}
     for name, kind in kinds.items():
-        reads[name] += kind.observe.more(contexts[name], reader.answers)
+        more = _sifted(partial(kind.observe.more, contexts[name]), kind, reads[name], reader)
+        reads[name] += more.found
+        faults |= {name: more.problem} if more.problem else {}
     reader.read(one for some in reads.values() for one in some)
-    return {name: _answered(kind, contexts[name], reads[name], reader) for name, kind in kinds.items()}
+    return {
+        name: _answered(kind, contexts[name], reads[name], reader, faults.get(name)) for name, kind in kinds.items()
+    }
 
 
-def _answered(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader) -> _Answered:
+class _Sifted[T](NamedTuple):
+    """What a kind makes of its answers, without the `aliens`: the members for which it raises."""
+
+    found: list[T]
+    aliens: tuple[tuple[Item, Exception], ...] = ()
+    problem: Cause | None = None
+
+
+def _sifted[T](
+    ask: Callable[[Mapping[Read, list[Any]]], Iterable[T]], kind: Kind, reads: Iterable[Read], reader: _Reader
+) -> _Sifted[T]:
+    answers = reader.answers
+    try:
+        return _Sifted(list(ask(answers)))
+    except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
+        cause = error
+    none: dict[Read, list[Any]] = {one: [] for one in answers}
+    aliens = {}
+    for one in dict.fromkeys(one for one in reads if one in answers):
+        for item in answers[one]:
+            try:
+                list(ask({**none, one: [item]}))
+            except Exception as error:  # noqa: BLE001 (the same)
+                aliens[id(item)] = item, error
+    left = {one: [item for item in some if id(item) not in aliens] for one, some in answers.items()}
+    try:
+        return _Sifted(list(ask(left)), tuple(aliens.values()))
+    except Exception:  # noqa: BLE001 (no single member is to blame)
+        logged(cause, kind.name, Stage.READING)
+        return _Sifted([], (), fault(cause, Stage.READING))
+
+
+def _answered(kind: Kind, context: ReadContext, reads: list[Read], reader: _Reader, problem: Cause | None) -> _Answered:
+    if problem:
+        return _Answered(kind, context, {}, (), problem)
     if problems := [reader.problems[one] for one in reads if one in reader.problems]:
         cause = Cause(Reason.UNREADABLE, "; ".join(map(str, problems)), problems[0].cause.code)
         log.warning("%s could not be read: %s", kind.name, cause)
         return _Answered(kind, context, {}, (), cause)
     answers = {one: reader.answers[one] for one in reads}
-    return _Answered(kind, context, answers, tuple(kind.observe.live(context, answers)))
+    live = _sifted(partial(kind.observe.live, context), kind, reads, reader)
+    return _Answered(kind, context, answers, tuple(live.found), live.problem, live.aliens)
 
 
-def _identify(read: Mapping[str, _Answered]) -> dict[str, Identified]:
+def _identify(read: dict[str, _Answered]) -> dict[str, Identified]:
     """Who is who, in the order of the kinds: what a kind depends on is known before. Nothing is known of a kind that
-    could not be read, or that depends on one.
+    could not be read, or that depends on one; what cannot be identified at all counts as such a kind, in `read`.
     """
     known: dict[str, Identified] = {}
     names: dict[str, Address] = {}
@@ -234,8 +282,14 @@ def _identify(read: Mapping[str, _Answered]) -> dict[str, Identified]:
     for name in (one for one in ranked() if one in read):
         one = read[name]
         if not one.problem and all(before in known for before in dependencies(name) & read.keys()):
-            known[name] = identify(one.kind, one.items, ObserveContext(one.context, one.answers, names))
-            names |= _names(one.kind, known[name])
+            context = ObserveContext(one.context, one.answers, names)
+            try:
+                known[name] = identify(one.kind, one.items, context, one.aliens)
+            except Exception as error:  # noqa: BLE001 (the last resort: nobody in particular is to blame)
+                logged(error, name, Stage.IDENTIFYING)
+                read[name] = replace(one, problem=fault(error, Stage.IDENTIFYING))
+            else:
+                names |= _names(one.kind, known[name])
     return known
 
 
@@ -243,6 +297,8 @@ def _names(kind: Kind, known: Identified) -> dict[str, Address]:
     found: dict[str, Address] = {}
     for at, match in known.matched.items():
         found |= naming(kind.name, kind.observe.id(match.item), at)
+    for aws_id, at in known.placed.items():
+        found |= naming(kind.name, aws_id, at)
     return found
 
 
@@ -251,16 +307,19 @@ def _kinds_with_missing(read: Mapping[str, _Answered], known: Mapping[str, Ident
     return [
         name
         for name, one in read.items()
-        if name in known
-        and one.context.vpc_id
-        and one.context.declared.keys() - known[name].matched.keys() - known[name].problems.keys()
+        if name in known and one.context.vpc_id and one.context.declared.keys() - _settled(known[name])
     ]
+
+
+def _settled(known: Identified) -> set[Address]:
+    """What was found, or what another read would not find either."""
+    return {*known.matched, *known.problems, *known.faults}
 
 
 def _snapshot(
     document: Document, read: Mapping[str, _Answered], known: Mapping[str, Identified], at: datetime
 ) -> Snapshot:
-    seen = _Seen(document, at)
+    seen = Seen(document, at)
     names: dict[str, Address] = dict(document.foreign_groups)
     for name, identified in known.items():
         names |= _names(read[name].kind, identified)
@@ -276,112 +335,10 @@ def _snapshot(
             broken[name] = problem
             seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
         else:
-            seen.add(one.kind, one.items, known[name], ObserveContext(one.context, one.answers, names))
-    return seen.snapshot()
-
-
-class _Seen:
-    """What a snapshot is made of, kind by kind."""
-
-    def __init__(self, document: Document, at: datetime) -> None:
-        self._document, self._at = document, at
-        self.unreadable: dict[Address, Cause] = {}
-        self._resources: dict[Address, Observed] = {}
-        self._handles: dict[Ref, str] = {}
-        self._unmanaged: list[Unmanaged] = []
-        self._found_by: dict[Address, Found] = {}
-        self._subnet_routes: dict[Address, SubnetRoutes] = {}
-        self._neighbours = _Neighbours()
-        self._known = Identified()
-
-    def snapshot(self) -> Snapshot:
-        known = self._known
-        return Snapshot(
-            self._resources,
-            self._handles,
-            self.unreadable,
-            known.problems,
-            tuple(self._unmanaged),
-            self._at,
-            found_by=self._found_by,
-            foreign=known.foreign,
-            candidates=known.candidates,
-            copies={address: aws_id for aws_id, address in sorted(known.copies.items(), reverse=True)},
-            subnet_routes=self._subnet_routes,
-            neighbours=self._neighbours,
-        )
-
-    def add(self, kind: Kind, items: Iterable[Item], known: Identified, context: ObserveContext) -> None:
-        self._handles |= dict(kind.observe.handles(items, context))
-        self._subnet_routes |= dict(kind.observe.subnet_routes(items, context))
-        self._known.problems |= known.problems
-        self._known.foreign |= known.foreign
-        self._known.candidates |= known.candidates
-        self._known.copies |= known.copies
-        for address, match in known.matched.items():
-            self._found_by[address] = match.found
-            self._handles[Ref(address)] = kind.observe.id(match.item)
-            self._observe(kind, address, match.item, context, known.observed.get(address))
-        matched = {kind.observe.id(match.item) for match in known.matched.values()}
-        taken = matched | known.candidates.keys()
-        self._neighbours.add(kind, items, matched, context)
-        for item in items if kind.after else ():
-            if kind.observe.id(item) not in taken:
-                self._unmanaged.append(_unmanaged(kind, item, known))
-                if self._unmanaged[-1].owned:
-                    self._handles.setdefault(Ref(self._unmanaged[-1].address), kind.observe.id(item))
-
-    def _observe(
-        self, kind: Kind, address: Address, item: Item, context: ObserveContext, known: Observed | None
-    ) -> None:
-        """A live value that the model does not support makes its resource unreadable, with the value in the message. Of
-        what is external only the id is needed.
-        """
-        try:
-            seen = known or kind.observe.observed(item, context)
-            self._resources[address] = replace(seen, resource_id=kind.identify.resource_id(item))
-        except (ValueError, KeyError, TypeError) as error:
-            if address not in self._document.external:
-                what = f"{type(error).__name__}: {error}"
-                message = f"{kind.observe.id(item)} has a value that Setpoint does not support: {what}"
-                self.unreadable[address] = Cause(Reason.UNREADABLE, message)
-
-
-class _Neighbours(Mapping[tuple[str, str], Observed | None]):
-    """`Snapshot.neighbours`: each becomes the model when it is asked for, which a run without drift never does."""
-
-    def __init__(self) -> None:
-        self._items: dict[tuple[str, str], tuple[Kind, Item, ObserveContext]] = {}
-        self._seen: dict[tuple[str, str], Observed | None] = {}
-
-    def add(self, kind: Kind, items: Iterable[Item], matched: Container[str], context: ObserveContext) -> None:
-        """Everything of a kind that was not found to be a declared resource."""
-        for item in items if kind.after else ():
-            if (aws_id := kind.observe.id(item)) not in matched:
-                self._items[kind.name, aws_id] = kind, item, context
-
-    def __getitem__(self, key: tuple[str, str]) -> Observed | None:
-        if key not in self._seen:
-            kind, item, context = self._items[key]
             try:
-                self._seen[key] = kind.observe.observed(item, context)
-            except (ValueError, KeyError, TypeError) as error:
-                log.info("%s has a value that Setpoint does not support: %s: %s", key[1], type(error).__name__, error)
-                self._seen[key] = None
-        return self._seen[key]
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-
-def _unmanaged(kind: Kind, item: Item, known: Identified) -> Unmanaged:
-    aws_id, tags = kind.observe.id(item), kind.observe.tags(item) or {}
-    owned = aws_id in known.owned
-    remark = known.foreign.get(aws_id, "")
-    if aws_id in known.copies:
-        remark = f"it carries the tags of {known.copies[aws_id]} and is not it: take them off"
-    name = tags[NAME_TAG] if owned else kind.observe.label(item) or aws_id
-    return Unmanaged(Address.of(kind.name, name), aws_id, owned, remark)
+                seen.add(one.kind, one.items, known[name], ObserveContext(one.context, one.answers, names))
+            except Exception as error:  # noqa: BLE001 (the last resort: nobody in particular is to blame)
+                logged(error, name, Stage.READING)
+                broken[name] = fault(error, Stage.READING)
+                seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], broken[name])
+    return seen.snapshot()

@@ -23,6 +23,7 @@ from typing import Any
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Action, Cause, Change, Finding, Observed, Outcome, Phase, Reason, Ref, refs
+from reconciler.model.guard import Stage, about
 from reconciler.model.kind import Kind, PlanContext, Step
 from reconciler.reach.network import SUBNETS, Table
 from reconciler.reach.steps import Breach, Forbids, Steps
@@ -102,6 +103,11 @@ def fingerprint(sha256: str, actions: Iterable[Action], unsafe: Iterable[str] = 
 
 def signature(action: Action) -> str:
     """What an action does, as text: equal for equal calls. References are names, not ids."""
+    with about(action.address, Stage.PLANNING):
+        return _signature(action)
+
+
+def _signature(action: Action) -> str:
     return json.dumps([action.operation.permission, action.address, printable(action.params)], sort_keys=True)
 
 
@@ -119,16 +125,19 @@ def printable(value: Any) -> Any:
 def _steps(changes: Iterable[Change], context: PlanContext, only: frozenset[Address] | None) -> Iterator[Step]:
     for change in changes:
         kind = REGISTRY[change.address.kind]
-        yield from (
-            _create(change, kind, context) if change.have is None else _correct(change, change.have, kind, context)
-        )
+        with about(change.address, Stage.PLANNING):
+            yield from (
+                _create(change, kind, context) if change.have is None else _correct(change, change.have, kind, context)
+            )
     for address, seen in context.snapshot.resources.items():
         if context.document.resources[address].enforcement != "ignore" and (only is None or address in only):
-            yield from _beyond(address, seen, context)
+            with about(address, Stage.PLANNING):
+                yield from _beyond(address, seen, context)
     for unmanaged in context.snapshot.unmanaged:
         delete = REGISTRY[unmanaged.address.kind].delete
         if context.policy.prune and unmanaged.owned and delete and only is None:
-            yield from delete(unmanaged)
+            with about(unmanaged.address, Stage.PLANNING):
+                yield from delete(unmanaged)
 
 
 def _create(change: Change, kind: Kind, context: PlanContext) -> Iterator[Step]:
@@ -321,7 +330,9 @@ class _Order:
         self.breaches = {}
         while len(self.breaches) < len(self._ready):
             *_, index = self._ready[len(self.breaches)]
-            if found := self._steps.breach(self.actions[index]):
+            with about(self.actions[index].address, Stage.JUDGING):
+                found = self._steps.breach(self.actions[index])
+            if found:
                 self.breaches[index] = found
                 continue
             self._take(index)
@@ -344,7 +355,8 @@ class _Order:
         self._ready.remove(self._key(index))
         self.left.discard(index)
         self.order.append(index)
-        self._steps.advance(self.actions[index])
+        with about(self.actions[index].address, Stage.JUDGING):
+            self._steps.advance(self.actions[index])
         for one in self._later[index]:
             self._waiting[one].discard(index)
             if not self._waiting[one]:

@@ -203,7 +203,7 @@ def judge(
     policy: Policy,
     trace: RunTrace,
     cost: RunCost,
-    intents: JudgedIntents | None = None,
+    intents: JudgedIntents | Finding | None = None,
     consequences: Mapping[Identity, Consequence] = MappingProxyType({}),
 ) -> Report:
     """The report of a run. A drift is `corrected` if the last look no longer shows it, whatever the answers were."""
@@ -220,7 +220,7 @@ def judge(
         gate=trace.gate,
         drifts=drifts,
         action_results=trace.action_results,
-        findings=(*_findings(trace, drifts), *(intents.findings if intents else ())),
+        findings=(*_findings(trace, drifts), *_of_intents(intents)),
         excepted=trace.last.excepted,
         unmanaged=trace.last.snapshot.unmanaged,
         reads=cost.reads,
@@ -236,9 +236,15 @@ def judge(
         untagged=tuple(untagged(document, policy, trace.last.snapshot)),
         tagless=tuple(at for at, seen in trace.first.snapshot.resources.items() if seen.spec.tags is None),
         release=_release(trace),
-        intents=intents,
+        intents=None if isinstance(intents, Finding) else intents,
         pending=tuple(_pending(trace.last.snapshot)),
     )
+
+
+def _of_intents(intents: JudgedIntents | Finding | None) -> tuple[Finding, ...]:
+    if isinstance(intents, Finding):
+        return (intents,)
+    return intents.findings if intents else ()
 
 
 def _pending(snapshot: Snapshot) -> Iterator[PendingChange]:
@@ -323,8 +329,9 @@ def _findings(trace: RunTrace, drifts: Iterable[Drift]) -> Iterator[Finding]:
     held = {drift.address for drift in drifts if drift.outcome is Outcome.HELD}
     for address, cause in snapshot.unreadable.items():
         if plan.covers(address):
-            message = f"it could not be read: {cause}"
-            yield Finding(address, Outcome.FAILED, Cause(Reason.UNREADABLE, message, cause.code))
+            fault = cause.reason is Reason.FAULT
+            unread = Cause(Reason.UNREADABLE, f"it could not be read: {cause}", cause.code)
+            yield Finding(address, Outcome.FAILED, cause if fault else unread)
     for address, cause in snapshot.ambiguous.items():
         if plan.covers(address):
             yield Finding(address, Outcome.BLOCKED, cause)

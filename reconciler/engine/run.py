@@ -3,6 +3,9 @@
 A run that writes looks again, and makes another round if its own writes require one: for what AWS created together with
 a VPC, for a lost answer, for what was skipped because the look had become too old. Such a round only repeats actions of
 the first plan, except on resources that this run has created.
+
+Whatever raises for one resource makes that resource one that could not be read, and the rest is planned again without
+it (`model/guard.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.document import Document
 from desired_state.fields import Address
@@ -39,11 +43,14 @@ from reconciler.model import (
     Cause,
     Difference,
     Ended,
+    Finding,
+    Outcome,
     Policy,
     Reason,
     Ref,
     Snapshot,
 )
+from reconciler.model.guard import ResourceFaultError, Stage, contained, logged
 from reconciler.model.kind import PlanContext
 
 if TYPE_CHECKING:
@@ -88,15 +95,18 @@ class Environment:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint. `flapping`
-    says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen on a
-    resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
-    `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
-    resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
-    what the gate holds of the plan: should the run break off, somebody must be told of what it did.
+    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint;
+    `vpc_was` is the VPC that the document was in force in: if it is gone, nothing is made again before a
+    person releases it. `flapping` says why a difference is suppressed (None: it is not). `held_since` says
+    since when a hold has been seen on a resource. `ids` are the lasting ids of the resources as they were
+    found before: a witness, and never evidence. `forget` is called before any of these is created anew, with
+    their addresses: should the run break off, its own resource must not look like somebody else's. `intend`
+    is called before the first write, with what was looked at and what the gate holds of the plan: should the
+    run break off, somebody must be told of what it did.
     """
 
     vpc_id: str = ""
+    vpc_was: str = ""
     flapping: Callable[[Difference], Cause | None] | None = None
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
@@ -130,20 +140,12 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
-    first = _look(task, memory.vpc_id)
-    document = as_seen(document, first.snapshot)
-    task = replace(task, document=document)
-    changed = witness.changed(document, first.snapshot, memory.ids)
-    fingerprint = witness.sealed(first.plan.fingerprint, changed)
+    start = _start(task, _look(task, memory.vpc_id), approved, openings)
+    task, first, first_gate = start.task, start.first, start.gate
+    document, fingerprint = task.document, first.plan.fingerprint
     if expected and expected != fingerprint:
         raise StalePlanError(f"the plan is now {fingerprint}, not {expected}: something has changed since")
-    observation = first = replace(first, plan=replace(first.plan, fingerprint=fingerprint))
-    task = replace(task, changed={} if approved == fingerprint else changed)
-    first_gate = _gate(task, first, approved)
-    opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
-    if opened and openings is Openings.HELD and approved != fingerprint:
-        first_gate = _gate(replace(task, openings_held=True), first, approved)
-    round_gate = first_gate
+    observation, round_gate = first, first_gate
     if write and (anew := _created_anew(task, first, first_gate)):
         memory.forget(anew)
     if write and first.plan.actions:
@@ -155,8 +157,11 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
         if permit.refused and not moved:
             break
-        observation = _look_again(task, first, results, permit)
-        round_gate = _further_gate(task, first, first_gate, observation, results)
+        observation, round_gate = _gated(
+            task,
+            _look_again(task, first, results, permit),
+            partial(_further_gate, first, first_gate, results),
+        )
         over = len(round_gate.held) + len(round_gate.deferred) == len(observation.plan.actions)
         if over or not moved or permit.refused:
             break
@@ -164,7 +169,79 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
     report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
-    return replace(report, openings=opened) if opened else report
+    return replace(report, openings=start.opened) if start.opened else report
+
+
+class _Start(NamedTuple):
+    """What a run begins with: its first look and what is held of its plan, and the flows that this plan opens."""
+
+    task: _Task
+    first: Observation
+    gate: Gate
+    opened: tuple[FlowChange, ...]
+
+
+def _start(task: _Task, look: Observation, approved: str, openings: Openings) -> _Start:
+    def gated(task: _Task, look: Observation) -> _Start:
+        document = as_seen(task.document, look.snapshot)
+        changed = witness.changed(document, look.snapshot, task.memory.ids)
+        fingerprint = witness.sealed(look.plan.fingerprint, changed)
+        first = replace(look, plan=replace(look.plan, fingerprint=fingerprint))
+        task = replace(task, document=document, changed={} if approved == fingerprint else changed)
+        first_gate = _gate(task, first, approved)
+        opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
+        if opened and openings is Openings.HELD and approved != fingerprint:
+            from reconciler.engine.openings import HELD
+
+            first_gate = _gate(replace(task, plan_held=HELD), first, approved)
+        was = "" if document.scope.vpc_id else task.memory.vpc_was
+        if was and first.plan.actions and first.snapshot.absent(document.vpc):
+            first_gate = _gate(replace(task, plan_held=_vpc_gone(document, was)), first, approved)
+        return _Start(task, first, first_gate, opened)
+
+    return _gated(task, look, gated)[1]
+
+
+def _gated[T](task: _Task, look: Observation, gated: Callable[[_Task, Observation], T]) -> tuple[Observation, T]:
+    """What `gated` says of a look, without the resources for which it raises."""
+    while True:
+        try:
+            return look, gated(task, look)
+        except ResourceFaultError as error:
+            look = _understood(task, _set_aside(look.snapshot, error))
+
+
+def _understood(task: _Task, snapshot: Snapshot) -> Observation:
+    """A look and its plan, without the resources for which anything raises."""
+    while True:
+        try:
+            return _planned(task, snapshot)
+        except ResourceFaultError as error:
+            snapshot = _set_aside(snapshot, error)
+
+
+def _set_aside(snapshot: Snapshot, error: ResourceFaultError) -> Snapshot:
+    """The look without a resource that cannot be understood: what depends on it is not guessed, and its traffic is
+    unknown. Raises the error if that was so before: then it is not about the resource.
+    """
+    address = error.address
+    logged(error.__cause__, address, error.stage)
+    if address in snapshot.unreadable:
+        raise error
+    aws_id = snapshot.handles.get(Ref(address), "")
+    cause = replace(error.cause, message=f"{aws_id}: {error.cause}") if aws_id else error.cause
+    return replace(
+        snapshot,
+        resources={at: one for at, one in snapshot.resources.items() if at != address},
+        unmanaged=tuple(one for one in snapshot.unmanaged if one.address != address),
+        unreadable={**snapshot.unreadable, address: cause},
+    )
+
+
+def _vpc_gone(document: Document, vpc_id: str) -> Cause:
+    message = f"the VPC {vpc_id}, which was {document.vpc}, does not exist any more, and neither does what was in it"
+    message += ". To build all of it again, empty, review the plan and release it"
+    return Cause(Reason.VPC_GONE, message, vpc_id)
 
 
 def _opened(document: Document, first: Observation, first_gate: Gate) -> tuple[FlowChange, ...]:
@@ -188,11 +265,18 @@ def _consequences(document: Document, trace: RunTrace) -> Mapping[Identity, Cons
         return {}
     from reconciler.engine.consequences import consequences
 
-    return consequences(document, first.snapshot, {one.identity: one for one in found}.values())
+    return contained(
+        lambda: consequences(document, first.snapshot, {one.identity: one for one in found}.values()),
+        lambda cause: {},
+        who="the consequences of the differences",
+        stage=Stage.JUDGING,
+    )
 
 
-def _intents(document: Document, trace: RunTrace) -> JudgedIntents | None:
-    """What is known of the document's intents. Without intents nothing of `reach` that judges them is even imported."""
+def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | None:
+    """What is known of the document's intents, or why nothing is. Without intents nothing of `reach` that judges them
+    is even imported.
+    """
     if not document.intents:
         return None
     from reconciler.engine.intents import judge_run
@@ -200,13 +284,21 @@ def _intents(document: Document, trace: RunTrace) -> JudgedIntents | None:
     plan, held = trace.first.plan, trace.gate.held.keys() | trace.gate.deferred.keys()
     planned = () if trace.wrote else [one for index, one in enumerate(plan.actions) if index not in held]
     last = None if trace.last is trace.first else trace.last.snapshot
-    return judge_run(document, trace.first.snapshot, last, planned, trace.last.excepted)
+    judged: Callable[[], JudgedIntents | Finding] = lambda: judge_run(  # noqa: E731 (its type)
+        document, trace.first.snapshot, last, planned, trace.last.excepted
+    )
+    return contained(
+        judged,
+        lambda cause: Finding(Address.of("intent", "*"), Outcome.FAILED, cause),
+        who="the intents",
+        stage=Stage.JUDGING,
+    )
 
 
 @dataclass(frozen=True)
 class _Task:
     """The arguments of a run. `changed` is what no action of it may touch, because its identity has changed.
-    `openings_held`: no action is carried out, because the plan opens the network.
+    `plan_held` says why no action is carried out, whatever the limits are.
     """
 
     document: Document
@@ -215,7 +307,7 @@ class _Task:
     only: frozenset[Address] | None
     memory: Memory
     changed: Mapping[Address, Cause] = field(default_factory=dict)
-    openings_held: bool = False
+    plan_held: Cause | None = None
 
 
 class _WritePermit:
@@ -234,8 +326,11 @@ def _look(task: _Task, vpc_id: str) -> Observation:
     """One look, and its plan. `vpc_id` is the last known id of the VPC."""
     document, environment = task.document, task.environment
     options = ObserveOptions(environment.now, lambda: environment.sleep(SECOND_LOOK_PAUSE))
-    snapshot = observe(document, environment.aws, options, vpc_id)
-    document = as_seen(document, snapshot)
+    return _understood(task, observe(document, environment.aws, options, vpc_id))
+
+
+def _planned(task: _Task, snapshot: Snapshot) -> Observation:
+    document, environment = as_seen(task.document, snapshot), task.environment
     context = PlanContext(document, snapshot, task.policy)
     found = diff(document, snapshot, context, REGISTRY)
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
@@ -296,11 +391,8 @@ def _gate(
         task.changed,
         suppression.unsuppressed,
         further=deferred is not None,
+        plan_held=task.plan_held,
     )
-    if task.openings_held:
-        from reconciler.engine.openings import HELD
-
-        limits = replace(limits, plan_held=HELD)
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
 
@@ -313,7 +405,7 @@ def _created_anew(task: _Task, first: Observation, first_gate: Gate) -> frozense
 
 
 def _further_gate(
-    task: _Task, first: Observation, first_gate: Gate, observation: Observation, results: Iterable[ActionResult]
+    first: Observation, first_gate: Gate, results: Iterable[ActionResult], task: _Task, observation: Observation
 ) -> Gate:
     """What a further round may do: actions of the first plan that were not held, and actions on resources that this run
     has created. Nothing touches what the first look found at another id.

@@ -20,7 +20,7 @@ What a kind means for packets is in its `Kind.traffic`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -29,7 +29,8 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import members
 from desired_state.resource import Resource
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, Snapshot, refs
+from reconciler.model import ABSENT, Action, Cause, Change, Difference, Reason, Ref, Snapshot, refs
+from reconciler.model.guard import Stage, about
 from reconciler.model.kind import Traffic
 
 Suppressed = tuple[Difference, Cause]
@@ -61,6 +62,7 @@ def suppress(
     `unidentified` says of an address that was not identified, and of every id that may be it, why it waits.
     """
     everything = tuple(changes)
+    flapping = _guarded(flapping)
     missing = _missing(everything, flapping, unidentified)
     rest: list[Change] = []
     removed: list[Suppressed] = []
@@ -69,15 +71,24 @@ def suppress(
         if change.have is None:
             rest.append(change)
             continue
-        suppressed = _suppressed(change, flapping, {**missing, **unidentified})
-        moves = [one for one in suppressed if one[0].field in _traffic(change.address).moves]
-        out = [one for one in suppressed if one not in moves]
+        with about(change.address, Stage.HOLDING):
+            suppressed = _suppressed(change, flapping, {**missing, **unidentified})
+            moves = [one for one in suppressed if one[0].field in _traffic(change.address).moves]
+            out = [one for one in suppressed if one not in moves]
+            left = tuple(one for one in change.differences if all(one is not other for other, _ in out))
+            target = Change(change.address, _target(change, out), change.have, change.base, left) if out else change
         held += moves
         removed += out
-        left = tuple(one for one in change.differences if all(one is not other for other, _ in out))
-        if left:
-            rest.append(Change(change.address, _target(change, out), change.have, change.base, left) if out else change)
+        rest += [target] if left else []
     return Suppression(tuple(rest), tuple(removed), tuple(held))
+
+
+def _guarded(flapping: Callable[[Difference], Cause | None]) -> Callable[[Difference], Cause | None]:
+    def asked(one: Difference) -> Cause | None:
+        with about(one.address, Stage.HOLDING, one.field):
+            return flapping(one)
+
+    return asked
 
 
 def _traffic(address: Address) -> Traffic:
@@ -88,10 +99,15 @@ def unidentified(snapshot: Snapshot) -> dict[str, Cause]:
     """Every address that was not identified, and every id that may be one, with why what refers to it waits."""
     waits: dict[str, Cause] = {
         address: Cause(Reason.DEPENDENCY, f"it refers to {address}, and which that is must be settled first: {cause}")
-        for address, cause in snapshot.ambiguous.items()
+        for address, cause in (*snapshot.ambiguous.items(), *_unplaced(snapshot))
     }
     may_be = {aws_id: waits[address] for aws_id, address in snapshot.candidates.items() if address in waits}
     return {**waits, **may_be}
+
+
+def _unplaced(snapshot: Snapshot) -> Iterator[tuple[Address, Cause]]:
+    """What could not be read, and whose id is not known either: any id may be it."""
+    yield from ((at, cause) for at, cause in snapshot.unreadable.items() if Ref(at) not in snapshot.handles)
 
 
 def _missing(
@@ -212,9 +228,16 @@ class Guard:
     def __init__(self, suppression: Suppression, snapshot: Snapshot) -> None:
         suppressed = suppression.suppressed
         self._held = suppression.held
-        self._differs = {one.address: cause for one, cause in suppression.removed if _traffic(one.address).decides(one)}
-        self._stays = {at: cause for one, cause in suppressed for at in _traffic(one.address).stays(one, snapshot)}
-        shared = [(at, one, cause) for one, cause in suppressed for at in _traffic(one.address).keeps(one, snapshot)]
+        self._differs: dict[Address, Cause] = {}
+        self._stays: dict[Address, Cause] = {}
+        shared: list[tuple[Address, Difference, Cause]] = []
+        for one, cause in suppression.removed:
+            with about(one.address, Stage.HOLDING):
+                self._differs |= {one.address: cause} if _traffic(one.address).decides(one) else {}
+        for one, cause in suppressed:
+            with about(one.address, Stage.HOLDING):
+                self._stays |= dict.fromkeys(_traffic(one.address).stays(one, snapshot), cause)
+                shared += [(at, one, cause) for at in _traffic(one.address).keeps(one, snapshot)]
         incomplete = {one.address for one, _ in suppressed if one.have is ABSENT}
         self._stays |= {at: cause for at, one, cause in shared if one.address in incomplete}
         self._shared = {at: cause for at, _, cause in shared}

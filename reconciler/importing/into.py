@@ -111,7 +111,7 @@ def _accept(addition: Addition, network: LiveNetwork, before: Proof, draft: Draf
     for address in dict.fromkeys(addition.accept):
         live = _accepted_live(address, addition.document, network, before)
         seen = network.observed(live, draft.names, draft.vpc)
-        found = list(differences(address, addition.document.resources[address], seen.spec))
+        found = list(differences(address, before.document.resources[address], seen.spec))
         section = addition.written["resources"][address.kind][address.name]
         draft.rewrite(address, accepted(section, live.kind.imported.said(seen), found))
         told += [_line(replace(one, want=one.have, have=one.want)) for one in found]

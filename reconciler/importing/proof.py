@@ -11,6 +11,7 @@ from desired_state.fields import Address
 from reconciler.engine.diff import diff
 from reconciler.engine.observe import ObserveOptions, observe
 from reconciler.engine.plan import Plan, make_plan
+from reconciler.engine.spelled import as_seen
 from reconciler.importing.reading import RememberedReads
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
@@ -71,6 +72,7 @@ class Proof:
 def prove(document: Document, reads: RememberedReads, now: Callable[[], datetime]) -> Proof:
     """The first plan of a document on the answers that are remembered. Raises `ObserveError`."""
     snapshot = observe(document, reads.aws, ObserveOptions(now, lambda: None))
+    document = as_seen(document, snapshot)
     context = PlanContext(document, snapshot, Policy(mode="correct"))
     changes = diff(document, snapshot, context, REGISTRY)
     return Proof(document, snapshot, changes, make_plan(changes, context))

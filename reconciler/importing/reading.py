@@ -18,7 +18,7 @@ from reconciler.model.kind import Read
 class RememberedReads:
     """Reads of one account and region, each of which is made once: a second one has the same answer, or fails again.
 
-    `aws` is what `observe` takes.
+    `aws` is what `observe` takes. A person waits for an import as long as its reads take (`patience`).
     """
 
     def __init__(self, aws: Aws) -> None:
@@ -32,6 +32,11 @@ class RememberedReads:
     def aws(self) -> Aws:
         """Itself, for those that only read."""
         return cast("Aws", self)
+
+    @property
+    def patience(self) -> float | None:
+        """How long reads may take together, in seconds, as `Aws` says."""
+        return self._aws.patience
 
     def counted(self) -> int:
         """How many calls were sent since this was asked the last time."""

@@ -16,7 +16,8 @@ from reconciler.kinds.db_instance import kind as db_instance
 from reconciler.kinds.network_acl import kind as network_acl
 from reconciler.kinds.route_table import kind as route_table
 from reconciler.kinds.security_group import kind as security_group
-from reconciler.model import Effect, Snapshot
+from reconciler.model import Effect, Observed, Snapshot
+from reconciler.model.guard import Stage, about, contained
 from reconciler.model.kind import Kind
 from reconciler.reach.network import UNREADABLE, Network
 
@@ -48,7 +49,8 @@ def ranked() -> tuple[str, ...]:
 
 def declared_effects(address: Address, resource: Resource) -> Iterable[Effect]:
     """What a resource adds to the network's table by its model alone, whatever is live."""
-    return REGISTRY[address.kind].traffic.effects(address, resource, None)
+    with about(address, Stage.JUDGING):
+        return tuple(REGISTRY[address.kind].traffic.effects(address, resource, None))
 
 
 def live_network(snapshot: Snapshot) -> Network:
@@ -58,11 +60,17 @@ def live_network(snapshot: Snapshot) -> Network:
 
 def _live(snapshot: Snapshot) -> Iterator[Effect]:
     for address, seen in snapshot.resources.items():
-        yield from REGISTRY[address.kind].traffic.effects(address, seen.spec, seen)
+        with about(address, Stage.JUDGING):
+            yield from REGISTRY[address.kind].traffic.effects(address, seen.spec, seen)
     for (kind, aws_id), neighbour in snapshot.neighbours.items():
-        if neighbour:
-            yield from REGISTRY[kind].traffic.effects(Address(aws_id), neighbour.spec, neighbour)
-        else:
-            yield UNREADABLE, Address.of(kind, aws_id), True
+        unknown = ((UNREADABLE, Address.of(kind, aws_id), True),)
+        yield from _effects(kind, aws_id, neighbour, unknown) if neighbour else unknown
     yield from ((UNREADABLE, address, True) for address in snapshot.unreadable)
     yield from ((UNREADABLE, Address(aws_id), True) for aws_id in snapshot.candidates)  # which one is it?
+
+
+def _effects(kind: str, aws_id: str, one: Observed, unknown: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    effects = REGISTRY[kind].traffic.effects
+    return contained(
+        lambda: tuple(effects(Address(aws_id), one.spec, one)), lambda cause: unknown, who=aws_id, stage=Stage.JUDGING
+    )

@@ -14,6 +14,7 @@ from desired_state.fields import Address
 from desired_state.members import Subnets, Tags
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, INSTANCES, arn, concerned, retag, tags_of
+from reconciler.aws.shapes import listed, text
 from reconciler.model import (
     Cause,
     Change,
@@ -44,6 +45,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.reach.network import SUBNETS_OF
@@ -109,7 +111,7 @@ class Facts(NamedTuple):
 def observed(item: Item, context: ObserveContext) -> Observed[DbSubnetGroup, Facts]:
     spec = DbSubnetGroup(
         description=item["DBSubnetGroupDescription"],
-        subnets=Subnets(context.address(subnet["SubnetIdentifier"]) for subnet in item["Subnets"]),
+        subnets=Subnets(context.address(text(one, "SubnetIdentifier")) for one in listed(item, "Subnets")),
     )
     tags = context.answers.get(_tags(context.read, Address.of("db_subnet_group", item["DBSubnetGroupName"])))
     if tags is not None:
@@ -185,7 +187,7 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["DBSubnetGroupName"]),
+        id=id_in("DBSubnetGroupName"),
         label=lambda item: str(item["DBSubnetGroupName"]),
         tags=lambda item: cast("Tags | None", None),
         observed=observed,

@@ -8,6 +8,7 @@ from typing import Any
 from desired_state.fields import NOWHERE, Address
 from desired_state.network import InternetGateway
 from reconciler.aws.ec2 import CREATE_TAGS, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.shapes import legible_tags, listed, text
 from reconciler.model import (
     DOCUMENT_TAG,
     Action,
@@ -42,6 +43,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.reach.network import USABLE
@@ -75,40 +77,26 @@ DELETE = Operation(
 ATTACHED = "internet_gateway"
 
 
-def _filtered(name: str, value: str) -> Read:
-    params = {"Filters": [{"Name": name, "Values": [value]}]}
-    return read("ec2", "DescribeInternetGateways", "InternetGateways", params, page=1000)
-
-
-def _attached(context: ReadContext) -> Read:
-    return _filtered("attachment.vpc-id", context.vpc_id)
-
-
-def _owned(context: ReadContext) -> Read:
-    return _filtered(f"tag:{DOCUMENT_TAG}", context.document.name)
+GATEWAYS = read("ec2", "DescribeInternetGateways", "InternetGateways", {}, page=1000)
+"""All of the region: a filter by the attachment would miss one that is detached, or that a stopped run made twice."""
 
 
 def reads(context: ReadContext) -> Iterable[Read]:
-    if context.vpc_id:
-        yield _attached(context)
-
-
-def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
-    """A detached gateway can only be found by Setpoint's tag, so that is read if the attached one does not have it."""
-    attached = answers.get(_attached(context), []) if context.vpc_id else []
-    if context.owned and not any(tags_of(item).get(DOCUMENT_TAG) == context.document.name for item in attached):
-        yield _owned(context)
+    if context.vpc_id or context.owned:
+        yield GATEWAYS
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    found: dict[str, Item] = {}
-    for one in ((_attached(context),) if context.vpc_id else ()) + (_owned(context),):
-        found |= {item["InternetGatewayId"]: item for item in answers.get(one, ())}
-    return found.values()
+    """The attached one, and those with the document's tags."""
+    for item in answers.get(GATEWAYS, ()):
+        tagged = legible_tags(item).get(DOCUMENT_TAG) == context.document.name and bool(context.owned)
+        if tagged or (context.vpc_id and _vpc_id(item) == context.vpc_id):
+            yield item
 
 
 def _vpc_id(item: Item) -> str:
-    return next((str(one["VpcId"]) for one in item.get("Attachments", ()) if one.get("State") != "detached"), "")
+    found = (text(one, "VpcId", "vpc-") for one in listed(item, "Attachments") if one.get("State") != "detached")
+    return next(found, "")
 
 
 def live_key(item: Item, context: ReadContext) -> str | None:
@@ -191,9 +179,8 @@ KIND = Kind(
     observe=Observe(
         permissions=("ec2:DescribeInternetGateways",),
         reads=reads,
-        more=more,
         live=live,
-        id=lambda item: str(item["InternetGatewayId"]),
+        id=id_in("InternetGatewayId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,
@@ -204,6 +191,8 @@ KIND = Kind(
         order=lambda resource: (Evidence.TAGS, Evidence.KEY),
         key=lambda name, resource: ATTACHED,
         live_key=live_key,
+        spare=lambda item: not listed(item, "Attachments"),
+        deleted_by="aws ec2 delete-internet-gateway --internet-gateway-id",
         key_text="its attachment",
     ),
     create=Create(initial_state, create),

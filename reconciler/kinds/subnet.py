@@ -8,6 +8,7 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
+from reconciler.aws.shapes import flag
 from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
 from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
@@ -27,6 +28,7 @@ from reconciler.model.kind import (
     Step,
     Surroundings,
     Traffic,
+    id_in,
     placed,
 )
 from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
@@ -58,7 +60,16 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 def live_key(item: Item, context: ReadContext) -> str | None:
     """Subnets of a VPC never overlap; one that has IPv6 only has no IPv4 network (EC2 API reference, Subnet)."""
-    return canonical(item["CidrBlock"]) if item.get("CidrBlock") else None
+    return _ipv4(item) or None
+
+
+def _ipv4(item: Item) -> str:
+    """The IPv4 network; empty if the subnet has IPv6 only. Raises ValueError if it has neither."""
+    if item.get("CidrBlock"):
+        return canonical(item["CidrBlock"])
+    if not item.get("Ipv6Native") and not item.get("Ipv6CidrBlockAssociationSet"):
+        raise ValueError("it has no network at all")
+    return ""
 
 
 class Facts(NamedTuple):
@@ -68,12 +79,15 @@ class Facts(NamedTuple):
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[Subnet, Facts]:
+    network = _ipv4(item)
     spec = Subnet(
-        cidr_block=canonical(item["CidrBlock"]),
+        cidr_block=network or None,
         availability_zone=item["AvailabilityZone"],
-        map_public_ip_on_launch=item["MapPublicIpOnLaunch"],
+        map_public_ip_on_launch=flag(item, "MapPublicIpOnLaunch"),
         tags=tags_of(item),
     )
+    if not network:
+        spec = spec.but(cidr_block="")  # known, and none: it differs from any that is declared
     status = pending(item)
     return Observed(item["SubnetId"], spec, Facts(tuple(_ipv6(item))), status, creating=bool(status))
 
@@ -175,7 +189,7 @@ KIND = Kind(
         permissions=("ec2:DescribeSubnets",),
         reads=reads,
         live=live,
-        id=lambda item: str(item["SubnetId"]),
+        id=id_in("SubnetId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,
@@ -186,6 +200,7 @@ KIND = Kind(
         key=lambda name, resource: resource.cidr_block,
         live_key=live_key,
         key_text="its network",
+        fits=lambda resource, item: bool(_ipv4(item)),
     ),
     create=Create(initial_state, create),
     correct=Correct(correct, immutable=frozenset({"cidr_block", "availability_zone"})),

@@ -52,6 +52,7 @@ from reconciler.model.kind import (
     Step,
     Traffic,
     VpcFacts,
+    id_in,
     read,
 )
 from reconciler.reach.network import LOCAL
@@ -214,7 +215,7 @@ KIND = Kind(
         permissions=("ec2:DescribeVpcs", "ec2:DescribeVpcAttribute"),
         reads=reads,
         live=live,
-        id=lambda item: str(item["VpcId"]),
+        id=id_in("VpcId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,

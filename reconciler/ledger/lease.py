@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import Address
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
 TERM = timedelta(seconds=120)
 GRACE = timedelta(seconds=10)
 """How long after its end the lease of another run is respected: the two clocks may differ by as much."""
+MALFORMED = "MalformedItem"
+"""The code of the error that one document's item cannot be read; every other one is about the table."""
+LONGEST = timedelta(seconds=900)
+"""The longest that an invocation of a function lasts (Lambda developer guide, "Lambda quotas"): nobody has a lease that
+is to end later than that, whatever its item says.
+"""
 
+_FREE = (
+    "attribute_not_exists(#owner) OR attribute_not_exists(#expires) OR NOT attribute_type(#expires, :number) "
+    "OR #expires < :free OR #expires > :absurd OR #owner = :me"
+)
 _NEXT = "the next run continues"
 _NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
 _ACCOUNT_DIGITS = 12
@@ -80,14 +91,27 @@ class Ledger:
         again after a lost answer finds its own lease.
         """
         what, now = f"the lease of {sanitize(document)} could not be taken", self._now()
-        answer = self._table.update(
-            what,
-            document,
-            "SET #owner = :me, #expires = :until ADD #fence :one",
-            "attribute_not_exists(#owner) OR attribute_not_exists(#expires) OR #expires < :free OR #owner = :me",
-            {":me": owner, ":until": seconds(now + self._term), ":free": seconds(now - GRACE), ":one": 1},
-            returns="ALL_NEW",
-        )
+        values: dict[str, Any] = {
+            ":me": owner,
+            ":until": seconds(now + self._term),
+            ":free": seconds(now - GRACE),
+            ":absurd": seconds(now + LONGEST),
+            ":number": "N",
+        }
+        update = "SET #owner = :me, #expires = :until"
+        try:
+            answer = self._table.update(
+                what, document, f"{update} ADD #fence :one", _FREE, values | {":one": 1}, returns="ALL_NEW"
+            )
+        except LedgerError as error:
+            if error.code != "ValidationException":
+                raise
+            # A fence that is no number cannot be counted up: the time in milliseconds is above every count.
+            anew = values | {":fence": int(now.timestamp() * 1000)}
+            spoiled = f"attribute_exists(#fence) AND NOT attribute_type(#fence, :number) AND ({_FREE})"
+            answer = self._table.update(what, document, f"{update}, #fence = :fence", spoiled, anew, returns="ALL_NEW")
+            if not answer.done and isinstance(answer.item.get("fence", Decimal()), Decimal):
+                raise  # it was about something else
         if not answer.done:
             return self._taken(what, answer.item, now)
         try:
@@ -121,8 +145,9 @@ class Ledger:
             return LeaseHeld("an unknown run", now + self._term)
         try:
             return LeaseHeld(*holder(item, now))
-        except MalformedItem as error:
-            raise self._malformed(what, error) from error
+        except MalformedItem as error:  # it ends all the same, or was to be taken over
+            _log.warning("%s: %s", what, self._malformed(what, error))
+            return LeaseHeld("an unknown run", now + self._term)
 
     def _free(self, what: str, document: str, owner: str) -> None:
         """Remove the lease of an item that cannot be read: once the item is corrected, the next run need not wait."""
@@ -130,7 +155,7 @@ class Ledger:
 
     def _malformed(self, what: str, error: MalformedItem) -> LedgerError:
         problem = f"its item cannot be read, at {error.attribute}: {error.problem}"
-        return LedgerError(f"{what}, {problem}", self._table.name, error.hint)
+        return LedgerError(f"{what}, {problem}", self._table.name, error.hint, MALFORMED)
 
 
 class Lease:

@@ -33,12 +33,13 @@ _WAIT = "the next run tries again; if this persists, check that DynamoDB can be 
 class LedgerError(Exception):
     """The table could not be read or written: what was tried, on which table, and how to correct it.
 
-    It never means that a lease is free, or that nothing is remembered.
+    `code` is the error code of DynamoDB, if it answered with one. It never means that a lease is free, or that nothing
+    is remembered.
     """
 
-    def __init__(self, what: str, table: str, hint: str) -> None:
+    def __init__(self, what: str, table: str, hint: str, code: str = "") -> None:
         super().__init__(f"{what} (table {table}): {hint}")
-        self.what, self.table, self.hint = what, table, hint
+        self.what, self.table, self.hint, self.code = what, table, hint, code
 
 
 class Answer(NamedTuple):
@@ -112,7 +113,7 @@ class Table:
             raise self._error(what, error) from error
 
     def _error(self, what: str, error: Exception) -> LedgerError:
-        return LedgerError(f"{what}: {sanitize(str(error))}", self.name, _HINTS.get(_code(error), _WAIT))
+        return LedgerError(f"{what}: {sanitize(str(error))}", self.name, _HINTS.get(_code(error), _WAIT), _code(error))
 
 
 def _names(expression: str) -> dict[str, str]:

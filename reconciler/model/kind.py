@@ -10,6 +10,7 @@ never decides what is allowed, and never calls AWS.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -28,6 +29,18 @@ Item = Mapping[str, Any]
 """One resource as boto3 returns it."""
 type Step = Action | Finding
 """What a kind plans: a call, or the reason for none."""
+
+
+def id_in(name: str) -> Callable[[Item], str]:
+    """How an item's id is read from this field. An id that is no text is none: it must not be guessed."""
+
+    def read_id(item: Item) -> str:
+        found = item[name]
+        if not isinstance(found, str) or not found:
+            raise ValueError(f"{name} is {found!r}, which is no id")
+        return found
+
+    return read_id
 
 
 class Read(NamedTuple):
@@ -188,7 +201,10 @@ class Observe[R: Resource = Any, F = Any]:
 
 
 def _owner_id(item: Item) -> str:
-    return str(item.get("OwnerId", ""))
+    owner = item.get("OwnerId", "")
+    if not isinstance(owner, str) or (owner and not re.fullmatch(r"\d{12}", owner)):
+        raise ValueError(f"OwnerId is {owner!r}, which is no account")
+    return owner
 
 
 @dataclass(frozen=True)
@@ -208,7 +224,9 @@ class Identify[R: Resource = Any]:
     - `name`: the name in AWS, which never changes, if the kind has one; `owner`: the account's id, empty: not shown;
     - `resource_id`: the id that AWS never gives to another resource, if that is not `Observe.id`;
     - `misnamed`: why an item with the resource's tags is not it, if the kind has a key that decides;
-    - `rival`: why a resource is not created beside this item; empty: it may be.
+    - `rival`: why a resource is not created beside this item; empty: it may be;
+    - `spare`: whether nothing uses an item, so that of two with the same tags it is the one too many; `deleted_by`: the
+      call of the AWS CLI that deletes one, up to its id.
     """
 
     noun: str
@@ -232,6 +250,8 @@ class Identify[R: Resource = Any]:
     resource_id: Callable[[Item], str] = lambda item: ""
     misnamed: Callable[[Address, Item], str] = lambda address, item: ""
     rival: Callable[[Address, R, Item], str] = lambda address, resource, item: ""
+    spare: Callable[[Item], bool] = lambda item: False
+    deleted_by: str = ""
 
 
 @dataclass(frozen=True)

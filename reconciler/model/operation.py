@@ -74,7 +74,8 @@ class Operation:
     `name` is the API operation, the IAM action and the CloudTrail event name at once. `already_applied_codes` are error
     codes that mean that the change is already in place; they do not count for a batch. `also_needs` are permissions
     besides `permission`. `yields` is the dotted path of a new id in the answer. `takes_effect_later`: AWS answers
-    before the change is in force.
+    before the change is in force. `takes_token`: AWS takes a ClientToken, and answers a repeated call with what the
+    first one made.
 
     For IAM: `iam_resource_types` are the types of resource, as in ARNs, that the call is authorised against (Service
     Authorization Reference); a call that creates something names its type first. `requires_setting` is the setting
@@ -90,6 +91,7 @@ class Operation:
     yields: str = ""
     affects_traffic: bool = False
     takes_effect_later: bool = False
+    takes_token: bool = False
     iam_resource_types: tuple[str, ...] = field(default=(), compare=False)
     requires_setting: Literal["", "prune", "create_databases"] = field(default="", compare=False)
 

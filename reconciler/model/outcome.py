@@ -33,6 +33,8 @@ class Reason(StrEnum):
     # What could not be read.
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
+    FAULT = "fault"
+    """Setpoint itself failed at it, or at a live value that nobody foresaw: the log has the traceback."""
     UNVERIFIED = "unverified"
     """It was written, and the look after it could not read the result."""
 
@@ -43,6 +45,8 @@ class Reason(StrEnum):
     DOWNTIME = "downtime"
     PLAN_HELD = "plan_held"
     """No call of the plan is made before a person releases it."""
+    VPC_GONE = "vpc_gone"
+    """The VPC that the document was in force in does not exist any more: a person decides whether it is made again."""
     SECTION_LOST = "section_lost"
     CREATE_NOT_ALLOWED = "create_not_allowed"
     IDENTITY_CHANGED = "identity_changed"

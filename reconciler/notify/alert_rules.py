@@ -119,8 +119,8 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
         yield _unseen(result, unseen, unverified)
     held, going, lost = [], [], []
     if report.gate.plan_held:
-        held = [drift for drift in report.drifts if _reason(drift) is Reason.PLAN_HELD]
-        going = [one for one in report.orphaned if one.cause and one.cause.reason is Reason.PLAN_HELD]
+        held = [drift for drift in report.drifts if _reason(drift) in _WHOLE_PLAN]
+        going = [one for one in report.orphaned if one.cause and one.cause.reason in _WHOLE_PLAN]
         lost = [one for one in report.findings if one.cause.reason is Reason.SECTION_LOST]
         members = [*map(_found, lost), *map(_going, going), *map(_named, held)]
         yield _plan_held(result, report, report.gate.plan_held, held, members)
@@ -184,13 +184,20 @@ def _left_behind(report: Report) -> Iterator[Drift]:
             yield drift
 
 
+_WHOLE_PLAN = frozenset({Reason.PLAN_HELD, Reason.VPC_GONE})
+"""Why no call of a plan is made."""
+
+
 def _plan_held(
     result: AttemptResult, report: Report, cause: Cause, held: Iterable[Drift], members: list[Member]
 ) -> Alert:
     """Everything that waits for a person to release the plan, with the highest severity among it."""
     severity = min((Severity.HIGH, *(exposure(drift).severity for drift in held)), key=lambda one: one.rank)
-    about = [[one.what, one.want, one.have] for one in members]
+    about: Any = [[one.what, one.want, one.have] for one in members]
     title, sentence = "the whole plan is held", _sentence(cause.message)
+    if cause.reason is Reason.VPC_GONE:
+        severity, title = Severity.CRITICAL, f"{report.document.vpc} is gone, and is not built again by itself"
+        about = cause.code
     alert = _whole(result, Topic.PLAN_HELD, severity, title, sentence, members, about=about)
     return replace(alert, release=report.plan.fingerprint)
 

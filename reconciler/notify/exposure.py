@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.kinds import REGISTRY
 from reconciler.model import Difference, Outcome, Risk
 from reconciler.model.exposure import Exposure, Severity
+from reconciler.model.guard import Stage, contained
 from reconciler.report.consequence import sentence
 
 if TYPE_CHECKING:
@@ -31,9 +32,16 @@ def _alone(one: Difference, *, past: bool) -> Exposure:
         return Exposure(
             Severity.LOW, f"Only the {one.field} of {one.address} {differs}: packets and data are not affected."
         )
-    if of_kind := REGISTRY[one.address.kind].traffic.exposure(one, past):
-        return of_kind
     verb = "was" if past else "is"
+    unknown = f"{one.address} {verb} not as declared: {one.field}. What that means could not be judged."
+    of_kind = contained(
+        lambda: REGISTRY[one.address.kind].traffic.exposure(one, past),
+        lambda cause: Exposure(Severity.HIGH, unknown),
+        who=one.address,
+        stage=Stage.TELLING,
+    )
+    if of_kind:
+        return of_kind
     if not one.field:
         return Exposure(Severity.MEDIUM if past else Severity.HIGH, f"{one.address} {verb} missing.")
     return Exposure(Severity.MEDIUM, f"{one.address} {verb} not as declared: {one.field}.")
@@ -53,4 +61,9 @@ def exposes(drift: Drift) -> bool:
     """
     if drift.consequence is not None:
         return drift.consequence.exposes
-    return REGISTRY[drift.address.kind].traffic.lets_in(drift.difference)
+    return contained(
+        lambda: REGISTRY[drift.address.kind].traffic.lets_in(drift.difference),
+        lambda cause: False,
+        who=drift.address,
+        stage=Stage.TELLING,
+    )

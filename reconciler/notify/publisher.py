@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AN_HOUR = timedelta(hours=1)
 ENOUGH = 2
 """Consecutive failures after which no more messages are tried: the run needs the remaining time to finish."""
 
@@ -58,6 +60,15 @@ class Publisher:
     ) -> None:
         self._sns, self._events = sns, events
         self._topic, self._bus, self._form, self._invoke = topic_arn, bus, form, invoke
+        self._told: dict[str, datetime] = {}
+
+    def may_tell(self, what: str, now: datetime) -> bool:
+        """Whether this process has told nobody of `what` for an hour: for what no ledger can remember."""
+        last = self._told.get(what)
+        if last is not None and timedelta(0) <= now - last < AN_HOUR:
+            return False
+        self._told[what] = now
+        return True
 
     def send(self, notifications: Notifications, result: AttemptResult) -> Sent:
         """Sends the event and the messages; failures are logged and returned, never raised."""

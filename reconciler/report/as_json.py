@@ -5,7 +5,7 @@ Values are written as in a document; `null` means absent. A change that would br
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from desired_state.members import Collection
 from desired_state.resource import SECTIONS, Resource
 from reconciler.engine.plan import printable
 from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Unmanaged
+from reconciler.model.guard import Stage, contained
 from reconciler.report.calls import id_of
 from reconciler.report.consequence import as_json as consequence_as_json
 from reconciler.report.summary import counts, expired
@@ -45,12 +46,12 @@ def as_json(report: Report) -> dict[str, Any]:
         "in_sync": report.in_sync,
         "fingerprint": report.plan.fingerprint,
         "held_as_a_whole": report.gate.plan_held.message if report.gate.plan_held else None,
-        "drifted": [drift_as_json(drift) | {"id": id_of(report, drift.address)} for drift in report.drifts],
+        "drifted": [told(drift_as_json, drift) | {"id": id_of(report, drift.address)} for drift in report.drifts],
         "actions": _actions(report),
-        "findings": [finding_as_json(one) | {"id": id_of(report, one.address)} for one in report.findings],
+        "findings": [told(finding_as_json, one) | {"id": id_of(report, one.address)} for one in report.findings],
         "pending": [_pending(report, one) for one in report.pending],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
-        "intents": intents_as_json(report),
+        "intents": contained(lambda: intents_as_json(report), lambda cause: [], who="the intents", stage=Stage.TELLING),
         "openings": _openings(report),
         "found_by": {address: found_as_json(report, address) for address in sorted(report.found_by)},
         "untagged": list(report.untagged),
@@ -67,6 +68,23 @@ def as_json(report: Report) -> dict[str, Any]:
             "writes": report.writes,
         },
     }
+
+
+def told[T: (Drift, Finding)](say: Callable[[T], dict[str, Any]], one: T) -> dict[str, Any]:
+    """What is said of one drift or finding; if it cannot be, only how it ended and why that is all."""
+
+    def instead(cause: Cause) -> dict[str, Any]:
+        outcome = one.outcome.value if one.outcome else None
+        sides = {"key": None, "sign": None, "want": None, "have": None, "consequence": None}
+        return {
+            "address": one.address,
+            "field": one.field or None,
+            **sides,
+            "outcome": outcome,
+            **_cause_as_json(cause),
+        }
+
+    return contained(lambda: say(one), instead, who=one.address, stage=Stage.TELLING)
 
 
 def drift_as_json(drift: Drift) -> dict[str, Any]:

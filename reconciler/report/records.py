@@ -21,13 +21,14 @@ from reconciler.report.as_json import (
     finding_as_json,
     found_as_json,
     time_as_json,
+    told,
     unmanaged_as_json,
     value_as_json,
 )
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.fitting import size
 from reconciler.report.summary import counts
-from reconciler.report.text import difference, sentence
+from reconciler.report.text import difference, sentence, shown
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Drift, Report
@@ -174,15 +175,16 @@ def _fitted(record: Mapping[str, Any], most: int) -> LogRecord:
 
 
 def _drift(drift: Drift, actors: Mapping[Address, Actor]) -> LogRecord:
-    record = drift_as_json(drift)
-    record |= {"record": "drift", "cause": record.pop("message"), "message": difference(drift.difference)}
+    record = told(drift_as_json, drift)
+    message = shown(lambda: [difference(drift.difference)], drift.address)[0]
+    record |= {"record": "drift", "cause": record.pop("message"), "message": message}
     if drift.field == "tags" and is_secret_name(drift.difference.key):
         record |= {side: REDACTED for side in ("want", "have") if record[side] is not None}
     return bounded(_present(record | {"who": _who(actors.get(drift.address))}), WIDTH)
 
 
 def _finding(one: Finding, report: Report, actors: Mapping[Address, Actor]) -> LogRecord:
-    record = {"record": "finding", **finding_as_json(one), "found_by": found_as_json(report, one.address)}
+    record = {"record": "finding", **told(finding_as_json, one), "found_by": found_as_json(report, one.address)}
     return bounded(_present(record | {"who": _who(actors.get(one.address))}), WIDTH)
 
 

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
@@ -20,6 +21,7 @@ from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
+from reconciler.model.guard import Stage, contained
 from reconciler.report import calls
 from reconciler.report.consequence import sentence as consequence
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
@@ -52,11 +54,15 @@ def plain(text: str, _colour: str) -> str:
 def text(report: Report, style: Style = plain) -> str:
     """The whole report, without a line break at the end; the last line is one sentence."""
     blocks = [[style(heading(report.document), "bold")], *_joined(_drifts(report, style))]
-    if called := list(calls.lines(report, style)):
+    if called := shown(lambda: calls.lines(report, style), "the calls", style):
         blocks.append(called)
-    blocks += _notes(report, style)
-    blocks += _intents(report, style)
-    blocks += _openings(report, style)
+    for part in (_notes, _intents, _openings):
+        blocks += contained(
+            lambda part=part: list(part(report, style)),  # type: ignore[misc] # the part of this round
+            lambda cause: [[f"{style('!', 'red')}   a part of the report cannot be shown: {cause}"]],
+            who="a part of the report",
+            stage=Stage.TELLING,
+        )
     return "\n\n".join("\n".join(block) for block in [*blocks, [sentence(report, style)]])
 
 
@@ -125,7 +131,17 @@ def _drifts(report: Report, style: Style) -> Iterator[list[str]]:
             {one.field: _in_words(one) for one in report.pending if one.address == address},
         )
         declared = about.drifts or about.taken or address in report.document.resources
-        yield list((_block if declared else _undeclared)(about, report.gate.plan_held, style))
+        lines = partial(_block if declared else _undeclared, about, report.gate.plan_held, style)
+        yield shown(lines, sanitize(address), style)
+
+
+def shown(lines: Callable[[], Iterable[str]], about: str, style: Style = plain) -> list[str]:
+    """The lines, or what is shown if they cannot be made: one line that cannot be said must not cost the report."""
+
+    def instead(cause: Cause) -> list[str]:
+        return [f"{style('!', 'red')}   {style(about, 'bold')}: it cannot be shown: {cause}"]
+
+    return contained(lambda: list(lines()), instead, who=about, stage=Stage.TELLING)
 
 
 def _takeover(one: Takeover, plan_held: Cause | None, style: Style) -> Iterator[str]:
@@ -325,9 +341,10 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
     if report.excepted:
         active = (_exception(exception) for _, exception in report.excepted)
         yield ["Active exceptions:", *dict.fromkeys(active)]
-    if report.pending:
-        pending = (f"    {calls.named(report, one.address)} {one.field}: {_in_words(one)}" for one in report.pending)
-        yield ["Accepted by AWS, and not in force yet:", *pending]
+    told = {(drift.address, drift.field) for drift in report.drifts if drift.outcome is not Outcome.CORRECTED}
+    if pending := [one for one in report.pending if (one.address, one.field) not in told]:
+        lines = (f"    {calls.named(report, one.address)} {one.field}: {_in_words(one)}" for one in pending)
+        yield ["Accepted by AWS, and not in force yet:", *lines]
     if ended := expired(report):
         yield ["Expired exceptions:", *(_exception(one) for one in ended)]
     deleted = {one.action.address for one in report.orphaned}

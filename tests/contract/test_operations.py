@@ -45,6 +45,7 @@ OPERATIONS = sorted({(kind.name, row.name): row for kind in REGISTRY.values() fo
 LARGEST_PAGE = {
     "DescribeRouteTables": 100,
     "DescribeManagedPrefixLists": 100,
+    "DescribeBlueGreenDeployments": 100,
     "DescribeDBInstances": 100,
     "DescribeDBSubnetGroups": 100,
 }
@@ -222,6 +223,9 @@ def reads() -> set[Read]:
             read_context = ReadContext(declared, vpc_id, declared.of_kind(kind.name))
             first = set(kind.observe.reads(read_context))
             found |= first | set(kind.observe.more(read_context, {one: [] for one in first}))
+            green = [{"DBInstanceIdentifier": f"{at.name}-green-a1b2c3"} for at in declared.of_kind("db_instance")]
+            if kind.name == "db_instance":
+                found |= set(kind.observe.more(read_context, dict.fromkeys(first, green)))
     handles = ("", "ingress tcp 22 0.0.0.0/0", "network_acl_association")
     wanted = [Ref(at, handle) for at in declared.resources for handle in handles]
     late = {kind.observe.lazy_read(ref, "x-0a1b2c3d") for ref in wanted for kind in REGISTRY.values()}

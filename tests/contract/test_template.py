@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import DENIED, DOORS, ApiCall, denied, policies, read_permissions, writes
+from artefact.permissions import DENIED, DOORS, PASS_ROLE, ApiCall, denied, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
@@ -79,7 +79,7 @@ def test_what_may_be_read_is_what_the_registry_reads_and_who_did_it(name: str) -
 
 @BOTH
 def test_what_is_refused_is_the_list_of_what_is_refused(name: str) -> None:
-    assert held(name, "NeverPolicy") == [denied()]
+    assert held(name, "NeverPolicy") == denied()
     assert len(DENIED) == len(set(DENIED))
 
 
@@ -90,7 +90,7 @@ def actions(worked: Stack, role: str, effect: str = "Allow") -> set[str]:
     return {action for one in allowed(worked, role) if one["Effect"] == effect for action in listed(one["Action"])}
 
 
-NETWORK = ("ec2:", "rds:", "kms:DescribeKey", "secretsmanager:")
+NETWORK = ("ec2:", "rds:", "kms:DescribeKey", "secretsmanager:", "iam:PassRole")
 LAMBDAS = {
     "sweep": {"logs:CreateLogStream", "logs:PutLogEvents"},
     "worker": {
@@ -152,7 +152,7 @@ def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, req
 def test_a_role_that_may_correct_is_refused_what_destroys(name: str) -> None:
     worked = stack(name, **FULL)
     for role in set(roles(worked)) - {"SweepRole"}:
-        assert actions(worked, role, "Deny") == set(DENIED)
+        assert actions(worked, role, "Deny") == {*DENIED, PASS_ROLE}
 
 
 @BOTH

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import CO_GENERATOR
+from random import Random
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from lab.faults import Stopped
 from reconciler.ledger.lease import GRACE, TERM
-from tests.support.doors import NAME, Doors
+from tests.support.doors import NAME, TABLE, Doors
 from tests.support.sampling import sampled
 
 DRIFTS = ("ssh-opened-to-the-world", "acl-entry-denied", "tag-changed", "public-route-deleted")
@@ -158,3 +164,115 @@ def test_that_a_document_is_deleted_is_told_when_sns_is_back(doors: Doors) -> No
     next_run(doors)
     next_run(doors)
     assert ["the document is deleted" in one["Subject"] for one in doors.alerts()] == [True]
+
+
+# ------------------------------------------------------------------------------------------------- mistakes of our own
+
+
+Function = tuple[str, str, int]
+
+
+class Mistake:
+    """Raises an exception at the first call of a function of the product, as a mistake in it would; `at` None: only
+    notes which functions are called.
+    """
+
+    OUR_OWN = ("/reconciler/", "/desired_state/")
+    TELLING = ("/notify/publisher.py", "/ledger/", "/redact.py", "/sanitize.py", "/notify/message.py", "/telling.py")
+    """What tells of a mistake: what is broken itself tells nobody, but the log and the metric `AlertsLost`."""
+
+    def __init__(self, at: Function | None = None, error: type[Exception] = KeyError) -> None:
+        self.at, self.error, self.called, self.raised = at, error, dict[Function, None](), False
+
+    def __call__(self, frame: FrameType, event: str, arg: object) -> None:
+        code = frame.f_code
+        if event != "call" or self.raised or code.co_flags & CO_GENERATOR:
+            return
+        function = code.co_filename, code.co_name, code.co_firstlineno
+        if function == self.at:
+            self.raised = True
+            raise self.error("a mistake of ours")
+        ours = any(one in code.co_filename for one in self.OUR_OWN) and code.co_name != "keep"  # which is the guard
+        if self.at is None and ours and not any(one in code.co_filename for one in self.TELLING):
+            self.called[function] = None
+
+
+@contextmanager
+def mistaken(mistake: Mistake) -> Iterator[None]:
+    before = sys.getprofile()
+    sys.setprofile(mistake)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+ERRORS = (KeyError, ValueError, TypeError, AttributeError, RecursionError, ZeroDivisionError, OSError, AssertionError)
+PARTS = 128
+_called: list[Function] = []
+
+
+@pytest.mark.parametrize("part", sampled(range(PARTS), 32, seed="mistakes"))
+def test_a_mistake_anywhere_in_a_run_is_told_costs_no_message_and_stops_no_schedule(doors: Doors, part: int) -> None:
+    """An exception of any type in any function of a run that corrects something."""
+    doors.drift(DRIFTS[0])
+    noting = Mistake()
+    if not _called:
+        world, item = doors.lab.save(), doors.item()
+        for _ in range(2):  # the second time nothing is imported or cached anew
+            noting = Mistake()
+            with mistaken(noting):
+                assert doors.work(SCHEDULED) == ()
+            doors.lab.restore(world)
+            doors.hands.client("dynamodb").put_item(TableName=TABLE, Item=item)
+            doors.lab.calls.clear()
+        _called.extend(noting.called)
+    some = _called[len(_called) * part // PARTS : len(_called) * (part + 1) // PARTS]
+    where = Random(f"{part}").choice(some)
+    mistake = Mistake(where, ERRORS[part % len(ERRORS)])
+    with mistaken(mistake):
+        assert doors.work(SCHEDULED) == (), where
+    if not mistake.raised:
+        pytest.fail(f"{where} is not called")
+    assert doors.alerts(), where
+    assert "owner" not in doors.item(), where
+    for _ in range(2):
+        next_run(doors)
+    assert sum("(corrected)" in one["Message"] for one in doors.alerts()) == 1, where
+    assert doors.writes() == ["RevokeSecurityGroupIngress"], where
+
+
+# --------------------------------------------------------------------------------------------------- without the ledger
+
+
+def test_a_table_that_is_down_is_told_once_an_hour_whatever_the_number_of_documents(doors: Doors) -> None:
+    stack = doors.another()  # a new process: what it told is not remembered anywhere else
+    doors.lab.faults.refuse("UpdateItem", code="AccessDeniedException")
+    names = [f"shop-{n}" for n in range(8)]
+    for _ in range(24):
+        assert doors.work(*({**SCHEDULED, "document": name} for name in names), stack=stack) == ()
+        doors.clock.sleep(300)
+    doors.lab.faults.clear()
+    told = doors.alerts()
+    assert [one["Subject"] for one in told] == ["Setpoint high: the network could not be read (shop-0)"] * len(told)
+    assert len(told) in {2, 3}  # two hours
+    assert "AccessDeniedException" in told[0]["Message"]
+    assert "every document of this deployment is meant" in told[0]["Message"]
+    assert doors.writes() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["accepted", "announced", "looked_at", "notified", "holds", "ids", "untold", "rollout"]
+)
+def test_an_item_that_cannot_be_read_is_told_with_its_mend(doors: Doors, name: str) -> None:
+    item, stack = doors.item(), doors.another()
+    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item={**item, name: {"S": "spoiled"}})
+    for _ in range(3):
+        assert doors.work(SCHEDULED, stack=stack) == ()
+    (alert,) = doors.alerts()
+    assert f"its item cannot be read, at {name}" in alert["Message"]
+    assert "remove" in alert["Message"]
+    assert doors.writes() == []
+    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item=item)
+    assert doors.work(SCHEDULED) == ()
+    assert "owner" not in doors.item()

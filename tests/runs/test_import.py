@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any
 
 import pytest
 
 from desired_state.document import Scope
+from desired_state.fields import Address
 from desired_state.load import load
 from desired_state.write import write
 from lab.strict_aws import StrictAws, laboratory
@@ -25,7 +27,7 @@ from reconciler.model.kind import Read
 from tests.support.cases import CASES, Case, built, told
 from tests.support.existing import Existing, Worlds
 from tests.support.route_targets import DECLARED, INSTANCE, SOMEWHERE, TABLE, UNKNOWN, laid, shown_as
-from tests.support.runs import MORNING, Network
+from tests.support.runs import MORNING, REFERENCE, Network
 from tests.support.sampling import sampled
 
 OURS = ("setpoint:document", "setpoint:name")
@@ -42,6 +44,8 @@ def aws_of(lab: StrictAws) -> Aws:
 
 class Shuffled:
     """Answers in another order, on every level."""
+
+    patience = None
 
     def __init__(self, aws: Aws, random: Random) -> None:
         self._aws, self._random = aws, random
@@ -204,3 +208,22 @@ def test_an_import_carries_or_tells_every_one(net: Network, name: str, target: s
     kept(net.lab, found.data)
     tables = net.outsider("ec2").describe_route_tables(RouteTableIds=[net.id(TABLE)])["RouteTables"]
     assert SOMEWHERE in [one.get("DestinationCidrBlock") for one in tables[0]["Routes"]]
+
+
+def test_what_a_document_names_by_its_id_is_no_difference_when_something_is_added(net: Network) -> None:
+    written = deepcopy(REFERENCE)
+    written["resources"]["security_group"]["DBSG"]["ingress"][0]["source"] = net.id("security_group/TestServerSG")
+    written["resources"]["route_table"]["PublicRouteTable"]["routes"] = {
+        "0.0.0.0/0": net.id("internet_gateway/MyInternetGateway")
+    }
+    net.outsider("ec2").create_security_group(GroupName="late", Description="late", VpcId=net.id("vpc/MyVPC"))
+    addition = Addition(
+        load(json.dumps(written).encode(), "ids.json"),
+        json.dumps(written).encode(),
+        now=lambda: MORNING,
+        accept=(Address("security_group/DBSG"),),
+    )
+    added = into(addition, RememberedReads(aws_of(net.lab)))
+    assert "security_group/late" in map(str, added.added)
+    assert added.accepted == ()
+    kept(net.lab, added.data)

@@ -89,6 +89,13 @@ class Somebody:
         self.ec2.revoke_security_group_ingress(GroupId=front, IpPermissions=[permission(80, ANYWHERE)])
         self.ec2.authorize_security_group_ingress(GroupId=front, IpPermissions=[permission(80, "10.0.0.0/8")])
 
+    def listed(self) -> None:
+        """Let in what a prefix list holds."""
+        made = self.ec2.create_managed_prefix_list(PrefixListName="a", MaxEntries=5, AddressFamily="IPv4")
+        peer = [{"PrefixListId": made["PrefixList"]["PrefixListId"]}]
+        rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": peer}
+        self.ec2.authorize_security_group_ingress(GroupId=self.live[GROUP], IpPermissions=[rule])
+
     def no_entry(self) -> None:
         acl = self.live["network_acl/PublicSubnetACL"]
         self.ec2.delete_network_acl_entry(NetworkAclId=acl, RuleNumber=110, Egress=False)
@@ -225,7 +232,12 @@ NEEDS: Mapping[str, Need] = {
 """For each write that there is, what makes a run make it."""
 READ_NEEDS: Mapping[str, Need] = {
     "DescribeDBSubnetGroups": Need(Somebody.no_database),
+    "DescribeManagedPrefixLists": Need(Somebody.listed),
     "DescribeSecurityGroupRules": Need(Somebody.narrowed),
     "ListTagsForResource": edited("db_subnet_group", SUBNETS, tags={"team": "shop"}),
 }
 """For each read that a calm run does without, what makes a run make it."""
+OPTIONAL_READS = frozenset({"DescribeManagedPrefixLists"})
+"""Reads without which a network is kept all the same: roles of an earlier version may not make them, and only what
+finds room under a quota rests on them (tests/runs/test_quotas.py).
+"""

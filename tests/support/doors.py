@@ -96,8 +96,9 @@ class Doors:
     def begin(self, built: World | None = None) -> World:
         """The reference network, built by the product from an upload, and remembered as the world to start from.
 
-        `built` is that world, where another stack has built it before.
+        `built` is that world, where another stack has built it before. `empty` is the one before it.
         """
+        self.empty = self.lab.save()
         if built is None:
             self.upload()
             assert self.work(object_event()) == ()

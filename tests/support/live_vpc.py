@@ -44,8 +44,10 @@ def rule(protocol: str, first: int | None, *peers: str, description: str = "") -
 class LiveVpc:
     """One VPC with its main table, default ACL and group, and whatever is added. `lists` are the answers by operation.
 
-    It is read as an `Aws`: `refused` are operations that AWS refuses, `reads` counts.
+    It is read as an `Aws`: `refused` are operations that AWS refuses, `reads` counts, and there is no hurry.
     """
+
+    patience = None
 
     def __init__(self, *, name: str = "shop", owner: str = ACCOUNT, block: str = "10.0.0.0/16") -> None:
         self.reads = 0

@@ -278,9 +278,9 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
     ),
     (
         "storage below the least",
-        [('"allocated_storage": 20', '"allocated_storage": 19')],
+        [('"allocated_storage": 20', '"allocated_storage": 4')],
         [
-            ("43:30: 19 is too small (resources.db_instance.orders.allocated_storage); write 20 or more"),
+            ("43:30: 4 is too small (resources.db_instance.orders.allocated_storage); write 5 or more"),
         ],
     ),
     (

@@ -323,9 +323,8 @@ def test_the_second_look_asks_only_the_kinds_of_which_something_is_missing() -> 
 def wave(vpc_id: str) -> list[str]:
     """The eight reads of a calm run without databases, as (operation, the VPC it asks about)."""
     here = f'"{vpc_id}"'
-    whole = ["DescribeVpcs"]
+    whole = ["DescribeVpcs", "DescribeInternetGateways"]
     about = [
-        "InternetGateways",
         "NetworkAcls",
         "RouteTables",
         "SecurityGroups",

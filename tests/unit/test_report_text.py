@@ -286,6 +286,11 @@ def test_a_pending_change_is_told_in_words() -> None:
     assert text(report(theirs, pending=(waits,))).splitlines()[2:-2] == [
         "  ~ db_instance/orders",
         "      ~ db_instance_class: db.t3.micro, pending db.t3.large -> db.t3.micro",
+    ]
+    ours = replace(theirs, outcome=Outcome.CORRECTED)
+    assert text(report(ours, pending=(waits,))).splitlines()[2:-2] == [
+        "  ~ db_instance/orders",
+        "      ~ db_instance_class: db.t3.large -> db.t3.micro (corrected)",
         "",
         "Accepted by AWS, and not in force yet:",
         "    db_instance/orders db_instance_class: db.t3.micro, pending db.t3.large",

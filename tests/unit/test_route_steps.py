@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.kinds.route_table import route_steps
 from reconciler.kinds.route_table.route_steps import RouteStep, route_order
 
 if TYPE_CHECKING:
@@ -98,3 +99,13 @@ def test_a_prefix_list_counts_as_overlapping_everything() -> None:
 def test_ipv6_and_ipv4_routes_do_not_meet() -> None:
     order = route_order({"::/0": "eigw-1"}, {"0.0.0.0/0": "nat-1"})
     assert order == [RouteStep("create", "0.0.0.0/0"), RouteStep("delete", "::/0", free=True)]
+
+
+def test_a_full_table_of_undeclared_routes_is_ordered_with_one_comparison_of_each_pair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr(route_steps, "overlap", lambda one, other: compared.append(one))
+    extra = {f"172.{16 + n // 250}.{n % 250}.0/24": "pcx-1" for n in range(500)}
+    assert len(route_order(extra, {})) == 500
+    assert len(compared) <= 500 * 500

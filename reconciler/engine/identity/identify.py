@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from desired_state.fields import Address
 from reconciler.engine.identity import messages
+from reconciler.engine.identity.blame import Blame, RuleError, watched
 from reconciler.engine.identity.creation import refuse_seats_of_others, refuse_seconds
 from reconciler.engine.identity.displaced import refuse_displaced
 from reconciler.engine.identity.live import WEAK, Identified, Live, Lives
@@ -27,9 +28,31 @@ _HOW = {
 }
 
 
-def identify(kind: Kind, items: Iterable[Item], seen: ObserveContext) -> Identified:
-    """Which of the `items` each declared resource is. `seen.names` are the ids of the kinds that come before."""
-    lives = Lives(kind, items, seen)
+def identify(
+    kind: Kind, items: Iterable[Item], seen: ObserveContext, aliens: Iterable[tuple[Item, Exception]] = ()
+) -> Identified:
+    """Which of the `items` each declared resource is. `seen.names` are the ids of the kinds that come before.
+
+    Whatever a rule of the kind raises costs what it was asked about, and nothing else. `aliens` are what is known to be
+    of this kind and could not even be selected, with what was raised. Raises if something has not even an id.
+    """
+    blame = Blame(kind, items, seen)
+    for item, error in aliens:
+        blame.add(item, error)
+    kind = watched(kind)
+    while True:
+        try:
+            found = _identified(kind, blame, seen)
+        except RuleError as error:
+            blame.lay(error)
+            continue
+        blame.settle(found)
+        return found
+
+
+def _identified(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
+    lives = Lives(kind, blame.items, seen, blame.resources)
+    blame.declared = lives.declared
     found = Identified(foreign={one.id: one.foreign for one in lives.all if one.foreign})
     _refer(lives, found)
     _adopt(lives, found)
@@ -119,12 +142,26 @@ def _by_strong(evidence: Evidence, address: Address, lives: Lives, found: Identi
     else:
         alike = [one for one in lives.with_key(address) if not one.foreign]
     alike = [one for one in alike if one.id not in found.taken]
+    if evidence is Evidence.TAGS and len(alike) > 1:
+        alike = _without_spares(address, alike, lives, found)
     if len(alike) > 1:
-        found.refuse(address, messages.several(address, alike), alike)
+        found.refuse(address, messages.several(address, alike, lives), alike)
     elif alike and alike[0].foreign and resource.enforcement != "ignore":
         found.refuse(address, messages.foreign(alike[0], lives), alike, Reason.FOREIGN)
     elif alike:
         _match(address, alike[0], evidence, lives, found)
+
+
+def _without_spares(address: Address, alike: list[Live], lives: Lives, found: Identified) -> list[Live]:
+    """The only one that is in use, if it reads as declared as well as any of them: a run that died after a call, and a
+    next one that did not see what it had made, have made it twice. Tags on several that are in use, or on what reads
+    worse, still decide nothing.
+    """
+    if any(one.foreign for one in alike):
+        return alike
+    apart = {one.id: lives.apart(address, one, lives.rules.content, found) for one in alike}
+    used = [one for one in alike if not lives.rules.spare(one.item)]
+    return used if len(used) == 1 and apart[used[0].id] == min(apart.values()) else alike
 
 
 # Weak evidence.
@@ -177,7 +214,7 @@ def _claim(address: Address, left: list[Live], lives: Lives, found: Identified) 
         message = messages.against(address, lives.label(named[0]), named, seats[0])
         found.refuse(address, message, [*seats, *named])
     elif not seats and len(named) > 1:
-        found.refuse(address, messages.several(address, named), named)
+        found.refuse(address, messages.several(address, named, lives), named)
     elif not seats and named and lives.rules.members and (theirs := lives.called_of_others(address)):
         # Of a VPC its network agrees with its Name; here nothing does.
         found.refuse(address, messages.foreign(theirs[0], lives), [*theirs, *named], Reason.FOREIGN)
@@ -227,5 +264,7 @@ def _rest(lives: Lives, found: Identified) -> None:
     for one in lives.left(found):
         if one.tagged and one.id not in found.candidates:
             found.copies[one.id] = one.tagged
+            if lives.rules.spare(one.item):
+                found.spares.add(one.id)
         elif one.stale and lives.rules.name(one.item) in {"", one.stale}:
             found.owned.add(one.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -62,9 +62,12 @@ class Identified:
     """The result for one kind.
 
     `problems` says why an address is neither found nor created, and `candidates` has the ids that may be such an
-    address. `copies` are the ids that have the tags of an address and are not it. `foreign` says of each id of another
-    document or account whose it is. `owned` are this document's, under a name that is declared no more. `taken` has the
-    address of each id that is one. `observed` are the models that were made to know it, so that none is made twice.
+    address. `copies` are the ids that have the tags of an address and are not it, `spares` those of them that nothing
+    uses. `foreign` says of each id of another document or account whose it is. `owned` are this document's, under a
+    name that is declared no more. `taken` has the address of each id that is one. `observed` are the models that were
+    made to know it, so that none is made twice. `faults` says of an address why it could not be looked for, or what may
+    be it and cannot be understood; `aliens` are the ids of all that cannot be, and `placed` those of them that say
+    which address they are.
     """
 
     matched: dict[Address, Match] = field(default_factory=dict)
@@ -73,8 +76,12 @@ class Identified:
     copies: dict[str, Address] = field(default_factory=dict)
     foreign: dict[str, str] = field(default_factory=dict)
     owned: set[str] = field(default_factory=set)
+    spares: set[str] = field(default_factory=set)
     taken: dict[str, Address] = field(default_factory=dict)
     observed: dict[Address, Observed] = field(default_factory=dict)
+    faults: dict[Address, Cause] = field(default_factory=dict)
+    aliens: dict[str, Cause] = field(default_factory=dict)
+    placed: dict[str, Address] = field(default_factory=dict)
 
     def open(self, address: Address) -> bool:
         """Whether nothing is known of an address yet."""
@@ -85,13 +92,17 @@ class Identified:
         self.matched[address] = Match(live, found)
         self.taken[live.id] = address
 
+    def unmatch(self, address: Address) -> None:
+        """Forget what the address was found to be."""
+        if match := self.matched.pop(address, None):
+            del self.taken[match.live.id]
+            self.observed.pop(address, None)
+
     def refuse(
         self, address: Address, message: str, lives: Iterable[Live] = (), reason: Reason = Reason.AMBIGUOUS
     ) -> None:
         """Make it a problem of the address; `lives` may be it."""
-        if match := self.matched.pop(address, None):
-            del self.taken[match.live.id]
-            self.observed.pop(address, None)
+        self.unmatch(address)
         self.problems[address] = Cause(reason, message)
         for live in lives:
             self.candidates.setdefault(live.id, address)
@@ -100,15 +111,16 @@ class Identified:
 class Lives:
     """One kind of one look: what is declared of it and what is live, with the questions that the rules ask."""
 
-    def __init__(self, kind: Kind, items: Iterable[Item], seen: ObserveContext) -> None:
+    def __init__(
+        self, kind: Kind, items: Iterable[Item], seen: ObserveContext, without: Container[Address] = ()
+    ) -> None:
         self.kind, self.rules, self._seen = kind, kind.identify, seen
         self.document: Document = seen.read.document
         external = self.document.external
-        self.declared: dict[Address, Resource] = {
-            at: self._spelled(one, seen.names) for at, one in seen.read.declared.items() if at not in external
-        }
+        ours = {at: self._spelled(one, seen.names) for at, one in seen.read.declared.items() if at not in external}
+        self.declared: dict[Address, Resource] = {at: one for at, one in ours.items() if at not in without}
         self.external = [at for at in seen.read.declared if at in external]
-        self._names = {at: frozenset({at.name, *one.formerly}) for at, one in self.declared.items()}
+        self._names = {at: frozenset({at.name, *one.formerly}) for at, one in ours.items()}
         self._by_name = {name: at for at, names in self._names.items() for name in names}
         self._owners = {self.document.name, *self.document.formerly}
         self._names_before = dict(seen.names)
@@ -267,7 +279,7 @@ class Lives:
         context = ObserveContext(self._seen.read, self._seen.answers, names)
         try:
             observed: Observed = self.kind.observe.observed(live.item, context)
-        except (ValueError, KeyError, TypeError):
+        except Exception:  # noqa: BLE001 (if it is a declared resource, its model is made again, and this is told)
             return None
         if at is not None:
             found.observed[at] = observed

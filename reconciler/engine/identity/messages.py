@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.engine.identity.live import NEW, Live, Lives
+from reconciler.model.kind import Kind
 
 
 def ids(lives: Iterable[Live]) -> str:
@@ -25,9 +27,16 @@ def which(address: Address, lives: Iterable[Live]) -> str:
     return f'write which one it is: {line}, or "new" to have another made'
 
 
-def several(address: Address, lives: list[Live]) -> str:
+def several(address: Address, lives: list[Live], rules: Lives) -> str:
     """More than one has the same evidence."""
-    return f"{len(lives)} live resources could be it: {ids(lives)}; {which(address, lives)}"
+    spare = [one.id for one in lives if rules.rules.spare(one.item)]
+    mend = f"; or delete what nothing uses: {delete(rules.kind, rules.document, spare[-1])}" if spare else ""
+    return f"{len(lives)} live resources could be it: {ids(lives)}; {which(address, lives)}{mend}"
+
+
+def delete(kind: Kind, document: Document, aws_id: str) -> str:
+    """The call of the AWS CLI that deletes it."""
+    return f"{kind.identify.deleted_by} {aws_id} --region {document.scope.region}"
 
 
 def foreign(live: Live, rules: Lives) -> str:

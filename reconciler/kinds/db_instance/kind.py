@@ -44,6 +44,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
 )
 from reconciler.reach.network import GROUPS_OF, PLACE_OF, PUBLIC
 
@@ -241,7 +242,7 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["DBInstanceIdentifier"]),
+        id=id_in("DBInstanceIdentifier"),
         label=lambda item: str(item["DBInstanceIdentifier"]),
         tags=tags_of,
         observed=observed,

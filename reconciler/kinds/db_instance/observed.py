@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from desired_state.database import DbInstance, LogTypes, has_provisioned
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.rds import INSTANCES, concerned, tags_of
+from reconciler.aws.shapes import flag, listed, text
 from reconciler.kinds.db_instance.settings import SETTINGS, Facts, Live
 from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Condition, Observed, Outcome, Reason
@@ -67,9 +68,8 @@ def _without_copied_tags(item: Item, present: Container[str]) -> Item:
 
 
 def observed(item: Item, context: ObserveContext) -> Live:
-    live_groups = (
-        one["VpcSecurityGroupId"] for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "removing"
-    )
+    shown_groups = listed(item, "VpcSecurityGroups")
+    live_groups = (text(one, "VpcSecurityGroupId") for one in shown_groups if one.get("Status") != "removing")
     endpoint = item.get("Endpoint") or {}
     group = item.get("DBSubnetGroup", {}).get("DBSubnetGroupName")
     now = {
@@ -88,7 +88,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "manage_master_user_password": bool(item.get("MasterUserSecret")),
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
         "multi_az": item.get("MultiAZ", False),
-        "publicly_accessible": item["PubliclyAccessible"],
+        "publicly_accessible": flag(item, "PubliclyAccessible"),
         "db_subnet_group": context.named("db_subnet_group", group) if group else None,
         "vpc_security_groups": SecurityGroups(map(context.address, live_groups)),
         "backup_retention_period": item["BackupRetentionPeriod"],
@@ -109,6 +109,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "network_type": item.get("NetworkType"),
         "tags": tags_of(item),
     }
+    _check_switches(now)
     waiting = item.get("PendingModifiedValues") or {}
     pending = {
         field: waiting[one.pending]
@@ -177,7 +178,15 @@ def _kept_by_others(item: Item, deployments: Iterable[Item]) -> Iterator[tuple[s
         yield from ((field, message) for field in ("db_instance_class", "multi_az"))
 
 
+def _check_switches(now: Mapping[str, Any]) -> None:
+    """Raises ValueError for a setting that is neither on nor off, where it must be one of them."""
+    for name, value in now.items():
+        switch = bool in get_args(DbInstance.model_fields[name].annotation)
+        if switch and not any(value is one for one in (True, False, None)):
+            raise ValueError(f"{name} is {value!r}, which is neither true nor false")
+
+
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
     """The groups that filter its packets now: one that RDS is removing still does."""
-    groups = (one for one in item.get("VpcSecurityGroups", ()) if one.get("Status") != "adding")
+    groups = (one for one in listed(item, "VpcSecurityGroups") if one.get("Status") != "adding")
     return frozenset(context.address(one["VpcSecurityGroupId"]) for one in groups)

@@ -24,6 +24,7 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="NetworkAcl.NetworkAclId",
+    takes_token=True,
     iam_resource_types=("network-acl", "vpc"),
 )
 CREATE_ENTRY = Operation(

@@ -15,6 +15,7 @@ from desired_state.network import NetworkAcl
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.rules import EgressEntries, IngressEntries
 from reconciler.aws.ec2 import CREATE_TAGS, by_id, entry_of, in_vpc, name_tag, retag, tagged_as, tags_of
+from reconciler.aws.shapes import flag, legible_tags, listed, number, text
 from reconciler.kinds.network_acl.calls import (
     ASSOCIATION,
     CREATE,
@@ -69,6 +70,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.packets.partial import corrected, coupled
@@ -76,6 +78,8 @@ from reconciler.packets.traffic import keeps, of_acl
 from reconciler.reach.network import ACL_OF, DEFAULT_ACL, OF_VPC, entries, whole
 
 DEFAULT = "default_network_acl"
+LAST = 32767
+"""The number of the entry that AWS puts last (EC2 API reference, NetworkAclEntry)."""
 
 
 def _acls(context: ReadContext) -> Read:
@@ -97,7 +101,12 @@ def order(resource: NetworkAcl) -> tuple[Evidence, ...]:
 
 def seats(item: Item) -> Iterable[str]:
     """The subnets that use it; of the default ACL they say nothing, because AWS puts every new subnet there."""
-    return [] if item["IsDefault"] else [one["SubnetId"] for one in item.get("Associations", ()) if one.get("SubnetId")]
+    return [] if flag(item, "IsDefault") else [subnet for subnet, _ in _associated(item)]
+
+
+def _associated(item: Item) -> Iterator[tuple[str, str]]:
+    for one in listed(item, "Associations"):
+        yield text(one, "SubnetId", "subnet-"), text(one, "NetworkAclAssociationId")
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[NetworkAcl, Facts]:
@@ -106,37 +115,34 @@ def observed(item: Item, context: ObserveContext) -> Observed[NetworkAcl, Facts]
 
 def _spec(item: Item, context: ObserveContext) -> NetworkAcl:
     return NetworkAcl(
-        is_default=item["IsDefault"],
+        is_default=flag(item, "IsDefault"),
         ingress=IngressEntries(_entries_of(item, egress=False)),
         egress=EgressEntries(_entries_of(item, egress=True)),
-        subnets=Subnets(
-            context.address(one["SubnetId"]) for one in item.get("Associations", ()) if one.get("SubnetId")
-        ),
+        subnets=Subnets(context.address(subnet) for subnet, _ in _associated(item)),
         tags=tags_of(item),
     )
 
 
 def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
-    found = (
-        one for one in item.get("Entries", ()) if one["RuleNumber"] <= HIGHEST_RULE_NUMBER and one["Egress"] is egress
-    )
-    return {one["RuleNumber"]: entry_of(one) for one in found}
+    found = {
+        number(one, "RuleNumber", 1, LAST): one for one in listed(item, "Entries") if flag(one, "Egress") is egress
+    }
+    return {one: entry_of(entry) for one, entry in found.items() if one <= HIGHEST_RULE_NUMBER}
 
 
 def _temporary(item: Item, context: ObserveContext) -> NetworkAcl | None:
     """The temporary ACL for this one that a stopped run left."""
     tags = {DOCUMENT_TAG: context.read.document.name, TEMPORARY_TAG: context.address(item["NetworkAclId"]).name}
     for one in context.answers.get(_acls(context.read), ()):
-        if one is not item and tags.items() <= tags_of(one).items():
+        if one is not item and tags.items() <= legible_tags(one).items():
             return _spec(one, context)
     return None
 
 
 def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
     for item in items:
-        for one in item.get("Associations", ()):
-            if one.get("SubnetId"):
-                yield Ref(context.address(one["SubnetId"]), ASSOCIATION), one["NetworkAclAssociationId"]
+        for subnet, association in _associated(item):
+            yield Ref(context.address(subnet), ASSOCIATION), association
         if item["IsDefault"]:
             yield Ref(context.read.document.vpc, DEFAULT), item["NetworkAclId"]
         tags = tags_of(item)
@@ -156,9 +162,7 @@ def lazy_handles(
     ref: Ref, items: Iterable[Item], account: str, names: Mapping[str, Address]
 ) -> Iterable[tuple[Ref, str]]:
     for item in items:
-        for one in item.get("Associations", ()):
-            if names.get(one["SubnetId"]) == ref.to:
-                yield ref, one["NetworkAclAssociationId"]
+        yield from ((ref, association) for subnet, association in _associated(item) if names.get(subnet) == ref.to)
 
 
 def initial_state(want: NetworkAcl, context: PlanContext) -> NetworkAcl:
@@ -311,7 +315,7 @@ KIND = Kind(
         permissions=("ec2:DescribeNetworkAcls",),
         reads=reads,
         live=live,
-        id=lambda item: str(item["NetworkAclId"]),
+        id=id_in("NetworkAclId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,
@@ -325,6 +329,8 @@ KIND = Kind(
         order=order,
         key=lambda name, resource: DEFAULT if resource.is_default else None,
         live_key=lambda item, context: DEFAULT if item["IsDefault"] else None,
+        spare=lambda item: not flag(item, "IsDefault") and not listed(item, "Associations"),
+        deleted_by="aws ec2 delete-network-acl --network-acl-id",
         key_text="it is the default ACL",
         seats=seats,
         seated=lambda resource: resource.subnets or (),

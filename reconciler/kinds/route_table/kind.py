@@ -32,6 +32,7 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
+from reconciler.aws.shapes import flag, listed, text, word
 from reconciler.kinds.route_table.causes import CHANGES
 from reconciler.kinds.route_table.imported import IMPORT
 from reconciler.kinds.route_table.lost_routes import lost_routes, others_on_main
@@ -73,6 +74,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
 )
 from reconciler.packets.partial import corrected, coupled
 from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, is_internet_gateway, routes_by_aws, whole
@@ -86,6 +88,7 @@ CREATE = Operation(
     Risk.REVERSIBLE,
     also_needs=frozenset({"ec2:CreateTags"}),
     yields="RouteTable.RouteTableId",
+    takes_token=True,
     iam_resource_types=("route-table", "vpc"),
 )
 CREATE_ROUTE = Operation(
@@ -133,6 +136,9 @@ DELETE = Operation(
     "ec2", "DeleteRouteTable", Phase.DELETE, Risk.TRAFFIC, iam_resource_types=("route-table",), requires_setting="prune"
 )
 
+_STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failed"})
+_ORIGINS = frozenset({"CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation", "Advertisement"})
+"""The words of RouteTableAssociationState and of Route (EC2 API reference)."""
 ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
 
@@ -158,7 +164,7 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
 
 
 def _is_main(item: Item) -> bool:
-    return any(one.get("Main") for one in item.get("Associations", ()))
+    return any("Main" in one and flag(one, "Main") for one in listed(item, "Associations"))
 
 
 def order(resource: RouteTable) -> tuple[Evidence, ...]:
@@ -173,10 +179,12 @@ def seats(item: Item) -> Iterable[str]:
 
 
 def _associated(item: Item) -> Iterator[tuple[str, str]]:
-    for one in item.get("Associations", ()):
-        state = one.get("AssociationState", {}).get("State", "associated")
-        if one.get("SubnetId") and state in {"associated", "associating"}:
-            yield one["SubnetId"], one["RouteTableAssociationId"]
+    """The subnets, each with its association; a table may be associated with a gateway too."""
+    for one in listed(item, "Associations"):
+        state = word(one.get("AssociationState", {}), "State", _STATES, "associated")
+        if one.get("Main") or one.get("GatewayId") or state not in {"associated", "associating"}:
+            continue
+        yield text(one, "SubnetId", "subnet-"), text(one, "RouteTableAssociationId")
 
 
 class _Route(NamedTuple):
@@ -197,8 +205,8 @@ class _Lists(NamedTuple):
 
 def _lists_of(item: Item) -> _Lists:
     managed, by_aws, local = [], {}, []
-    for route in item.get("Routes", ()):
-        to, via, origin = route_destination(route), route_target(route), route.get("Origin", "CreateRoute")
+    for route in listed(item, "Routes"):
+        to, via, origin = route_destination(route), route_target(route), word(route, "Origin", _ORIGINS, "CreateRoute")
         if origin == "CreateRouteTable":
             local.append(to)
         if origin in {"CreateRoute", "CreateRouteTable"} and via != "local" and not of_endpoint(to, via):
@@ -266,7 +274,7 @@ def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Re
     for item in items:
         for subnet, association in _associated(item):
             yield Ref(context.address(subnet), ASSOCIATION), association
-        for one in item.get("Associations", ()):
+        for one in listed(item, "Associations"):
             if one.get("Main"):
                 yield Ref(context.read.document.vpc, MAIN), one["RouteTableAssociationId"]
 
@@ -561,7 +569,7 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["RouteTableId"]),
+        id=id_in("RouteTableId"),
         label=name_tag,
         tags=tags_of,
         observed=observed,
@@ -574,6 +582,8 @@ KIND = Kind(
         order=order,
         key=lambda name, resource: MAIN if resource.main else None,
         live_key=lambda item, context: MAIN if _is_main(item) else None,
+        spare=lambda item: not listed(item, "Associations"),
+        deleted_by="aws ec2 delete-route-table --route-table-id",
         key_text="it is the main table",
         seats=seats,
         seated=lambda resource: resource.subnets or (),

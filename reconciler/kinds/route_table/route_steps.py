@@ -37,10 +37,11 @@ def route_order(
     created = sorted(after.keys() - before.keys(), key=_most_specific_first)
     replaced = sorted(each for each in after.keys() & before.keys() if after[each] != before[each])
     deleted = sorted(before.keys() - after.keys(), key=_most_specific_first, reverse=True)
+    free = _free(deleted, [*created, *replaced, *unusable])
     return [
         *(RouteStep("create", each) for each in created),
         *(RouteStep("replace", each) for each in replaced),
-        *(RouteStep("delete", each, each in _free(deleted, [*created, *replaced, *unusable])) for each in deleted),
+        *(RouteStep("delete", each, each in free) for each in deleted),
     ]
 
 

@@ -24,6 +24,7 @@ from reconciler.aws.ec2 import (
     tagged_as,
     tags_of,
 )
+from reconciler.aws.shapes import listed
 from reconciler.kinds.security_group.causes import CHANGES
 from reconciler.kinds.security_group.imported import IMPORT
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
@@ -62,6 +63,7 @@ from reconciler.model.kind import (
     ReadContext,
     Step,
     Traffic,
+    id_in,
     read,
 )
 from reconciler.packets.traffic import may_overlap
@@ -164,9 +166,12 @@ def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
     return answers.get(_groups(context), [])
 
 
+_name = id_in("GroupName")
+
+
 def live_key(item: Item, context: ReadContext) -> str:
     """A group's name is unique in its VPC regardless of case (EC2 API reference, CreateSecurityGroup)."""
-    return str(item["GroupName"]).casefold()
+    return _name(item).casefold()
 
 
 def misnamed(address: Address, item: Item) -> str:
@@ -190,8 +195,8 @@ type GroupChange = Change[SecurityGroup, Facts]
 def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, Facts]:
     account = context.read.document.scope.account_id
     spec = SecurityGroup(
-        ingress=Ingress(rules_of(item.get("IpPermissions", []), account, context.names)),
-        egress=Egress(rules_of(item.get("IpPermissionsEgress", []), account, context.names)),
+        ingress=Ingress(rules_of(listed(item, "IpPermissions"), account, context.names)),
+        egress=Egress(rules_of(listed(item, "IpPermissionsEgress"), account, context.names)),
         tags=tags_of(item),
     )
     facts = Facts(prefix_list_sizes(context.answers))
@@ -459,8 +464,8 @@ KIND = Kind(
         reads=reads,
         more=more,
         live=live,
-        id=lambda item: str(item["GroupId"]),
-        label=lambda item: str(item["GroupName"]),
+        id=id_in("GroupId"),
+        label=_name,
         tags=tags_of,
         observed=observed,
         lazy_read=lazy_read,
@@ -476,7 +481,7 @@ KIND = Kind(
         key_of_account=True,
         content=("ingress", "egress"),
         standard=lambda item: bool(item["GroupName"] == "default"),
-        name=lambda item: str(item["GroupName"]),
+        name=_name,
         misnamed=misnamed,
     ),
     create=Create(initial_state, create, by_aws=lambda address, resource: address.name == "default"),

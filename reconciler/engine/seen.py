@@ -1,0 +1,182 @@
+"""What a look saw, kind by kind, as a `Snapshot`. Pure; `observe.py` fills it.
+
+A live value that the model does not support makes its resource unreadable, with the value in the message, and nothing
+else. What is not declared becomes the model only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.engine.identity import Identified, messages
+from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
+from reconciler.model.guard import said
+from reconciler.model.kind import Item, Kind, ObserveContext
+
+log = logging.getLogger(__name__)
+
+
+class Seen:
+    """What a snapshot is made of, kind by kind."""
+
+    def __init__(self, document: Document, at: datetime) -> None:
+        self._document, self._at = document, at
+        self.unreadable: dict[Address, Cause] = {}
+        self._resources: dict[Address, Observed] = {}
+        self._handles: dict[Ref, str] = {}
+        self._unmanaged: list[Unmanaged] = []
+        self._found_by: dict[Address, Found] = {}
+        self._subnet_routes: dict[Address, SubnetRoutes] = {}
+        self._neighbours = _Neighbours()
+        self._known = Identified()
+
+    def snapshot(self) -> Snapshot:
+        known = self._known
+        return Snapshot(
+            self._resources,
+            self._handles,
+            self.unreadable,
+            known.problems,
+            tuple(self._unmanaged),
+            self._at,
+            found_by=self._found_by,
+            foreign=known.foreign,
+            candidates=known.candidates,
+            copies={address: aws_id for aws_id, address in sorted(known.copies.items(), reverse=True)},
+            subnet_routes=self._subnet_routes,
+            neighbours=self._neighbours,
+        )
+
+    def add(self, kind: Kind, items: Iterable[Item], known: Identified, context: ObserveContext) -> None:
+        broken = dict(known.aliens)
+        items = [item for item in items if kind.observe.id(item) not in broken]
+        items, handles = _of_each(kind.observe.handles, kind, items, context, broken)
+        self._handles |= dict(handles)
+        if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
+            items, routes = _of_each(kind.observe.subnet_routes, kind, items, context, broken)
+            self._subnet_routes |= dict(routes)
+        self.unreadable |= {at: cause for at, cause in known.faults.items() if at not in self._document.external}
+        self._handles |= {Ref(at): aws_id for aws_id, at in known.placed.items()}
+        self._known.problems |= known.problems
+        self._known.foreign |= known.foreign
+        self._known.candidates |= known.candidates
+        self._known.copies |= known.copies
+        for address, match in known.matched.items():
+            self._found_by[address] = match.found
+            aws_id = kind.observe.id(match.item)
+            self._handles[Ref(address)] = aws_id
+            if aws_id in broken:
+                self._unreadable(address, broken.pop(aws_id))
+            else:
+                self._observe(kind, address, match.item, context, known.observed.get(address))
+        matched = {kind.observe.id(match.item) for match in known.matched.values()}
+        taken = matched | known.candidates.keys()
+        self._neighbours.add(kind, items, matched, context)
+        self._neighbours.add_unknown(kind, broken)
+        for item in items if kind.after else ():
+            if kind.observe.id(item) not in taken:
+                self._unmanaged.append(_unmanaged(kind, item, known, context))
+                if self._unmanaged[-1].owned:
+                    self._handles.setdefault(Ref(self._unmanaged[-1].address), kind.observe.id(item))
+        for aws_id, cause in broken.items() if kind.after else ():
+            if aws_id not in taken:
+                self._unmanaged.append(Unmanaged(Address.of(kind.name, aws_id), aws_id, remark=cause.message))
+
+    def _observe(
+        self, kind: Kind, address: Address, item: Item, context: ObserveContext, known: Observed | None
+    ) -> None:
+        try:
+            seen = known or kind.observe.observed(item, context)
+            self._resources[address] = replace(seen, resource_id=kind.identify.resource_id(item))
+        except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
+            self._unreadable(address, _unsupported(kind.observe.id(item), error))
+
+    def _unreadable(self, address: Address, cause: Cause) -> None:
+        """Of what is external only the id is needed."""
+        if address not in self._document.external:
+            self.unreadable[address] = cause
+
+
+def _unsupported(aws_id: str, error: Exception) -> Cause:
+    log.warning("%s has a value that Setpoint does not support", aws_id, exc_info=error)
+    return Cause(Reason.UNREADABLE, f"{aws_id} has a value that Setpoint does not support: {said(error)}")
+
+
+def _of_each[T](
+    ask: Callable[[Iterable[Item], ObserveContext], Iterable[T]],
+    kind: Kind,
+    items: list[Item],
+    context: ObserveContext,
+    broken: dict[str, Cause],
+) -> tuple[list[Item], list[T]]:
+    """What a kind says of all its items together, and the items: without those for which it raises, which become
+    `broken`.
+    """
+    try:
+        return items, list(ask(items, context))
+    except Exception:
+        left = []
+        for item in items:
+            try:
+                list(ask([item], context))
+                left.append(item)
+            except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
+                broken[kind.observe.id(item)] = _unsupported(kind.observe.id(item), error)
+        if len(left) == len(items):
+            raise
+        return left, list(ask(left, context))
+
+
+class _Neighbours(Mapping[tuple[str, str], Observed | None]):
+    """`Snapshot.neighbours`: each becomes the model when it is asked for, which a run without drift never does."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[str, str], tuple[Kind, Item, ObserveContext]] = {}
+        self._seen: dict[tuple[str, str], Observed | None] = {}
+
+    def add(self, kind: Kind, items: Iterable[Item], matched: Container[str], context: ObserveContext) -> None:
+        """Everything of a kind that was not found to be a declared resource."""
+        for item in items if kind.after else ():
+            if (aws_id := kind.observe.id(item)) not in matched:
+                self._items[kind.name, aws_id] = kind, item, context
+
+    def add_unknown(self, kind: Kind, broken: Iterable[str]) -> None:
+        """What cannot be understood, and so may let through anything."""
+        for aws_id in broken if kind.after else ():
+            self._items.pop((kind.name, aws_id), None)
+            self._seen[kind.name, aws_id] = None
+
+    def __getitem__(self, key: tuple[str, str]) -> Observed | None:
+        if key not in self._seen:
+            kind, item, context = self._items[key]
+            try:
+                self._seen[key] = kind.observe.observed(item, context)
+            except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
+                log.info("%s has a value that Setpoint does not support: %s", key[1], said(error))
+                self._seen[key] = None
+        return self._seen[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items.keys() | self._seen.keys())
+
+    def __len__(self) -> int:
+        return len(self._items.keys() | self._seen.keys())
+
+
+def _unmanaged(kind: Kind, item: Item, known: Identified, context: ObserveContext) -> Unmanaged:
+    aws_id, tags = kind.observe.id(item), kind.observe.tags(item) or {}
+    owned, spare = aws_id in known.owned, aws_id in known.spares
+    remark = known.foreign.get(aws_id, "")
+    if aws_id in known.copies:
+        remark = f"it carries the tags of {known.copies[aws_id]} and is not it: take them off"
+    if spare:
+        mend = messages.delete(kind, context.read.document, aws_id)
+        remark += f", or delete it, since nothing uses it: {mend}"
+    # The name of a spare one is that of the resource which it is not.
+    name = tags[NAME_TAG] if owned else aws_id if spare else kind.observe.label(item) or aws_id
+    return Unmanaged(Address.of(kind.name, name), aws_id, owned or spare, remark)

@@ -1,0 +1,259 @@
+"""One odd value, or one error of our own, costs one resource: the others are corrected, and people are told which.
+
+The answers of a whole network are recorded once; then every value of them is replaced by what nobody foresaw, one at a
+time. A kind's functions raise for one resource, one at a time. Both go through a whole run that only plans, without the
+emulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import pytest
+
+from desired_state.fields import Address
+from lab.drifts import DRIFTS
+from reconciler.engine.observe import ObserveError
+from reconciler.engine.plan import signature
+from reconciler.engine.result import Report
+from reconciler.engine.run import Environment, run
+from reconciler.kinds import REGISTRY
+from reconciler.model import Action, Outcome, Policy, Ref
+from reconciler.model.kind import Read, id_in, read
+from reconciler.report.as_json import as_json
+from reconciler.report.text import text
+from tests.support.damage import GONE, Damage, Recorded, Recorder, damaged, damages
+from tests.support.runs import Network, document
+from tests.support.sampling import sampled
+
+CLOSING = {
+    "ssh-opened-to-the-world": "security_group/APIGatewaySG",
+    "intruder-acl-allow": "network_acl/PrivateSubnetACL",
+    "public-ip-on-launch": "subnet/PrivateSubnet2",
+    "deletion-protection-off": "db_instance/mypostgresqldb",
+}
+"""Drifts whose correction opens nothing, so that it needs no knowledge of anything else, with what drifts."""
+IDS = ("SubnetId", "RouteTableId", "NetworkAclId", "InternetGatewayId", "DBInstanceIdentifier", "GroupId", "VpcId")
+SHARDS = 360
+
+
+@dataclass(frozen=True)
+class World:
+    """What AWS answered about a drifted network, and the plan that follows."""
+
+    answers: dict[Read, list[Any]]
+    ids: dict[str, Address]
+    plan: dict[str, Action]
+
+    def damages(self) -> list[Damage]:
+        return [one for one in damages(self.answers) if not _means_something(one)]
+
+    def at(self, damage: Damage) -> Address | None:
+        """The declared resource whose answer is damaged."""
+        item = self.answers[damage.read][int(damage.path[0])]
+        found = (item.get(name) for name in IDS) if isinstance(item, dict) else ()
+        aws_id = next((one for one in found if one), None)
+        return self.ids.get(aws_id) if aws_id else None
+
+
+def _means_something(one: Damage) -> bool:
+    """Whether it is a value that AWS might as well show: another text in a tag or a description, or another id, which
+    is another resource. Without its id, a whole kind is not known, which is the last resort.
+    """
+    keys = [key for key in one.path if isinstance(key, str)]
+    if not keys or (keys == [keys[-1]] and keys[-1] in IDS):
+        return True
+    if "Routes" in keys and keys[-1] == "GatewayId":
+        return True  # a route to something else
+    return "Description" in keys[-1] or (keys[-1] == "Value" and isinstance(one.value, str))
+
+
+@pytest.fixture(scope="session")
+def _kept() -> list[World]:
+    return []
+
+
+@pytest.fixture
+def world(net: Network, _kept: list[World]) -> World:
+    if not _kept:
+        for drift in DRIFTS:
+            if drift.name in CLOSING:
+                drift.apply(net.hands, net.live)
+        net.lab.settle()
+        aws = Recorder(net._aws)
+        report = run(document(), Environment(aws, net.clock.now, net.clock.sleep), Policy(), write=False)  # type: ignore[arg-type]
+        aws.read(read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", {}, page=100))
+        ids = {aws_id: at for at, aws_id in report.ids.items() if at.kind != "db_subnet_group"}
+        _kept.append(World(aws.answers, ids, _calls(report)))
+    return _kept[0]
+
+
+def _calls(report: Report) -> dict[str, Action]:
+    held = report.gate.held
+    return {signature(one): one for index, one in enumerate(report.plan.actions) if index not in held}
+
+
+def _own(at: Address | None) -> set[Address | None]:
+    """What a damaged answer is about: that of an instance shows its subnet group too."""
+    return {at, Address("db_subnet_group/mydbsubnetgroup")} if at and at.kind == "db_instance" else {at}
+
+
+def test_the_drifts_of_the_recorded_network_are_all_planned(world: World) -> None:
+    assert {one.address for one in world.plan.values()} == set(map(Address, CLOSING.values()))
+    assert len(world.damages()) > 3_000
+
+
+@pytest.mark.parametrize("shard", sampled(range(SHARDS), SHARDS, seed="damaged"))
+def test_one_odd_value_costs_at_most_its_resource(world: World, shard: int) -> None:
+    for damage in world.damages()[shard::SHARDS]:
+        try:
+            report = damaged(world.answers, damage).plan(document(), Policy())
+        except ObserveError:
+            assert damage.read.operation.startswith("DescribeVpc"), damage  # which VPC it is decides about everything
+            continue
+        at, calls = world.at(damage), _calls(report)
+        new = [one for name, one in calls.items() if name not in world.plan]
+        assert [(one.address, one.why) for one in new if one.operation.affects_traffic] == [], damage
+        lost = {one.address for name, one in world.plan.items() if name not in calls}
+        assert lost <= _own(at) | ({"*"} if at and at.kind == "vpc" else set()) or at == document().vpc, damage
+        if lost:
+            told = {one.address for one in report.findings if one.outcome in NOT_WELL}
+            assert (told | {one.address for one in report.drifts}) & _own(at), damage
+        assert text(report)
+        assert as_json(report)
+
+
+NOT_WELL = {Outcome.FAILED, Outcome.BLOCKED, Outcome.WAITING, Outcome.HELD}
+
+
+@dataclass(frozen=True)
+class Stub:
+    """A function of a kind: in which part of it, and its name."""
+
+    part: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.part}.{self.name}"
+
+
+def _functions() -> Iterator[Stub]:
+    """What a kind says of one resource or one live item: every function of its parts that is asked about one."""
+    for part in ("observe", "identify", "create", "correct", "traffic"):
+        one = getattr(REGISTRY["subnet"], part)
+        names = [one.name for one in fields(one) if callable(getattr(REGISTRY["subnet"], part).__dict__.get(one.name))]
+        yield from (Stub(part, name) for name in names if (part, name) not in _OF_ALL)
+
+
+_OF_ALL = {("observe", name) for name in ("reads", "more", "again", "lazy_read", "lazy_handles", "id", "live")} | {
+    ("identify", "order")
+}
+"""What a kind says of no resource in particular; and without an id, or an order, nobody can tell which one it is."""
+TARGETS = {
+    "internet_gateway": "MyInternetGateway",
+    "subnet": "PrivateSubnet2",
+    "route_table": "PublicRouteTable",
+    "security_group": "APIGatewaySG",
+    "network_acl": "PrivateSubnetACL",
+    "db_subnet_group": "mydbsubnetgroup",
+    "db_instance": "mypostgresqldb",
+}
+
+
+class Broken(Exception):
+    """An error that nobody foresaw."""
+
+
+def _broken(stub: Stub, kind: Any, target: Address, ids: Iterable[str]) -> Any:
+    """The kind, with a function that raises for one resource."""
+    want, known = document().resources[target], set(ids)
+    original = getattr(getattr(kind, stub.part), stub.name)
+
+    def about_it(one: Any) -> bool:
+        if isinstance(one, dict):
+            return bool(known & {value for value in one.values() if isinstance(value, str)})
+        if isinstance(one, (list, tuple)):
+            return any(map(about_it, one))
+        return one in (target, want) or getattr(one, "address", None) == target
+
+    def raising(*args: Any) -> Any:
+        if any(about_it(one) for one in args if not isinstance(one, Ref)):
+            raise Broken(f"{stub} of {target}")
+        return original(*args)
+
+    return replace(kind, **{stub.part: replace(getattr(kind, stub.part), **{stub.name: raising})})
+
+
+STAGES = [(kind, stub) for kind in TARGETS for stub in _functions()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "stub"), sampled(STAGES, 6, seed="stages", ids=[f"{kind} {stub}" for kind, stub in STAGES])
+)
+def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
+    world: World, kind: str, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Address.of(kind, TARGETS[kind])
+    ids = [aws_id for aws_id, at in world.ids.items() if at == target] or [target.name]
+    monkeypatch.setitem(REGISTRY, kind, _broken(stub, REGISTRY[kind], target, ids))
+    report = Recorded(world.answers).plan(document(), Policy())
+    calls = _calls(report)
+    waits = {at for at in CLOSING.values() if stub.part == "identify" and refers(Address(at), target)}
+    assert {at for at in CLOSING.values() if at != target} - waits <= {one.address for one in calls.values()}
+    assert [one.why for name, one in calls.items() if name not in world.plan and one.operation.affects_traffic] == []
+    failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
+    assert failed.keys() <= {target}, failed
+    if target in failed:
+        assert "Broken" in failed[target]
+    else:
+        assert calls.keys() >= {name for name, one in world.plan.items() if one.address not in waits}
+    assert text(report)
+    assert as_json(report)
+
+
+def refers(at: Address, target: Address) -> bool:
+    """Whether a resource names another: where it is not known which one that is, a reference to it waits."""
+    return target in repr(document().resources[at])
+
+
+def test_an_undeclared_subnet_with_ipv6_only_is_no_fault_at_all(world: World) -> None:
+    """A normal thing: it has no IPv4 network, and beside it a declared subnet has no tags of ours."""
+    subnets = next(one for one in world.answers if one.operation == "DescribeSubnets")
+    first, *others = world.answers[subnets]
+    block = {"Ipv6CidrBlock": "2001:db8:0:9::/64", "Ipv6CidrBlockState": {"State": "associated"}}
+    alone = {name: value for name, value in first.items() if name != "CidrBlock"} | {
+        "SubnetId": "subnet-00000000000000666",
+        "Ipv6Native": True,
+        "Ipv6CidrBlockAssociationSet": [block],
+        "Tags": [],
+    }
+    answers = {**world.answers, subnets: [first | {"Tags": []}, *others, alone]}
+    report = Recorded(answers).plan(document(), Policy())
+    assert [one for one in report.findings if one.outcome is Outcome.FAILED] == []
+    assert {one.id for one in report.unmanaged} >= {"subnet-00000000000000666"}
+    assert set(map(Address, CLOSING.values())) <= {one.address for one in _calls(report).values()}
+
+
+def test_what_cannot_be_understood_may_be_what_is_not_found_and_nothing_is_made_for_it(world: World) -> None:
+    """A group without a name that anybody can read, and a declared group that is not there: perhaps it is that."""
+    groups = next(one for one in world.answers if one.operation == "DescribeSecurityGroups")
+    kept = [one for one in world.answers[groups] if one["GroupName"] != "TestServerSG"]
+    odd = kept[0] | {"GroupId": "sg-00000000000000666", "GroupName": None, "Tags": []}
+    report = Recorded({**world.answers, groups: [*kept, odd]}).plan(document(), Policy())
+    failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
+    assert failed.keys() == {Address("security_group/TestServerSG")}
+    assert "sg-00000000000000666" in failed[Address("security_group/TestServerSG")]
+    assert "it may be this one" in failed[Address("security_group/TestServerSG")]
+    assert not any(one.operation.name.startswith("Create") for one in report.plan.actions)
+
+
+def test_an_item_without_an_id_costs_its_kind_and_what_shows_its_ids(world: World) -> None:
+    acls = next(one for one in world.answers if one.operation == "DescribeNetworkAcls")
+    report = damaged(world.answers, Damage(acls, (0, "NetworkAclId"), GONE)).plan(document(), Policy())
+    failed = {one.address.kind for one in report.findings if one.outcome is Outcome.FAILED}
+    assert failed == {"network_acl"}
+    assert Address("security_group/APIGatewaySG") in {one.address for one in _calls(report).values()}
+    with pytest.raises(ValueError, match="GroupId is '', which is no id"):
+        id_in("GroupId")({"GroupId": ""})
