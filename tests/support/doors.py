@@ -150,6 +150,9 @@ class Doors:
         return self.work_records([self.record(body) for body in bodies], stack)
 
     def work_records(self, records: list[dict[str, Any]], stack: Stack | None = None) -> tuple[str, ...]:
+        received = str(int(self.clock.now().timestamp() * 1000))
+        for one in records:
+            one["attributes"].setdefault("ApproximateFirstReceiveTimestamp", received)
         self.clock.sleep(5)  # the queue's batching window
         self.runs += 1
         return work(records, stack or self.stack, Invocation(f"run-{self.runs}", self.seconds_left))
