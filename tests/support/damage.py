@@ -32,6 +32,7 @@ class Recorded:
 
     answers: Mapping[Read, list[Any]] = field(default_factory=dict)
     reads = writes = 0
+    patience: float | None = None
 
     def read(self, read: Read) -> list[Any]:
         return list(self.answers.get(read, ()))
@@ -47,6 +48,7 @@ class Recorder:
 
     aws: Aws
     answers: dict[Read, list[Any]] = field(default_factory=dict)
+    patience: float | None = None
 
     @property
     def reads(self) -> int:
