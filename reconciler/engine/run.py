@@ -95,8 +95,8 @@ class Environment:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint; `vpc_was` is
-    the VPC that the document was in force in: if it is gone, nothing is made again before a person releases it.
+    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint; `vpc_was`
+    is the VPC that the document was in force in: if it is gone, nothing is made again before a person releases it.
     `flapping` says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen
     on a resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
     `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
