@@ -11,6 +11,7 @@ from desired_state.document import Document
 from desired_state.load import load
 from tests.support.documents import DOCUMENT
 
+KEY = "arn:aws:kms:eu-central-1:123456789012:key"
 TAGS = {"tags": {"team": "shop"}}
 Change = Callable[[dict[str, Any]], object]
 
@@ -29,7 +30,11 @@ def _full() -> dict[str, Any]:
     declared["db_subnet_group"]["data"] |= TAGS
     declared["db_instance"]["orders"] |= TAGS | {
         "db_instance_class": "db.t3.micro",
-        "max_allocated_storage": 40,
+        "allocated_storage": 400,
+        "max_allocated_storage": 500,
+        "iops": 12_000,
+        "storage_throughput": 500,
+        "kms_key": f"{KEY}/1",
         "storage_encrypted": True,
         "db_name": "orders",
         "port": 5432,
@@ -38,6 +43,16 @@ def _full() -> dict[str, Any]:
         "auto_minor_version_upgrade": True,
         "copy_tags_to_snapshot": True,
         "deletion_protection": True,
+        "enabled_cloudwatch_logs_exports": ["postgresql"],
+        "monitoring_interval": 60,
+        "monitoring_role": "arn:aws:iam::123456789012:role/rds-monitoring-role",
+        "performance_insights_enabled": True,
+        "performance_insights_retention_period": 7,
+        "performance_insights_kms_key": f"{KEY}/2",
+        "ca_certificate_identifier": "rds-ca-rsa2048-g1",
+        "iam_database_authentication": True,
+        "db_parameter_group": "tuned",
+        "network_type": "IPV4",
     }
     return written
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
+from handlers.staleness import Staleness
 from reconciler.engine.result import Report
 from reconciler.model import (
     ABSENT,
@@ -391,7 +392,7 @@ def test_the_figures_of_a_run() -> None:
 def test_every_figure_has_a_unit_and_every_unit_a_figure() -> None:
     exposed = {Address(GROUP): 1.0}
     told = metrics(attempt(report(wrote=True, intents=known()), exposed=exposed))
-    assert sorted(told) == sorted(UNITS)
+    assert sorted(told | Staleness({}, frozenset()).figures) == sorted(UNITS)
     without = metrics(attempt(report(wrote=True), exposed=exposed))
     assert sorted(set(told) - set(without)) == ["IntentsBroken", "IntentsUnknown"]
     assert "ExposureSeconds" not in metrics(attempt(report(wrote=True)))
