@@ -105,10 +105,10 @@ class Untold:
     members: tuple[UntoldMember, ...] = ()
     sha256: str = ""
     address: str = ""
-    field: str = ""
     aws_id: str = ""
     open_for: int | None = None
     who: Who | None = None
+    field: str = ""
 
 
 @dataclass(frozen=True)
