@@ -60,6 +60,7 @@ OPENS = frozenset({"CreateRoute", "ReplaceNetworkAclEntry"})
 """What lets packets through waits while anything that they pass could not be read."""
 # What is not corrected while a read is denied, because it rests on what that read would say.
 RESTS_ON = {
+    "DescribeBlueGreenDeployments": OPENS,
     "DescribeDBInstances": OPENS,  # a database may be what it opens the way to, with groups that it is not to have
     "DescribeDBSubnetGroups": OPENS,
     "DescribeInternetGateways": OPENS,

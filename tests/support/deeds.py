@@ -22,7 +22,7 @@ NAME = REFERENCE["name"]
 GROUP, TABLE, PRIVATE = "security_group/DBSG", "route_table/PublicRouteTable", "route_table/PrivateRouteTable"
 DATABASE, SUBNETS = "mypostgresqldb", "mydbsubnetgroup"
 OPERATIONS = {row.name: row for kind in REGISTRY.values() for row in kind.operations}
-_RDS = {"AddTagsToResource", "ListTagsForResource"}
+_RDS = {"DescribeBlueGreenDeployments", "AddTagsToResource", "ListTagsForResource"}
 _DRIFTS = {one.name: one for one in DRIFTS}
 
 
@@ -95,6 +95,23 @@ class Somebody:
         peer = [{"PrefixListId": made["PrefixList"]["PrefixListId"]}]
         rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "PrefixListIds": peer}
         self.ec2.authorize_security_group_ingress(GroupId=self.live[GROUP], IpPermissions=[rule])
+
+    def green(self) -> None:
+        """Make an instance that has the name of one of a blue/green deployment."""
+        (blue,) = self.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
+        self.rds.create_db_instance(
+            DBInstanceIdentifier=f"{DATABASE}-green-a1b2c3",
+            Engine="postgres",
+            EngineVersion=blue["EngineVersion"],
+            DBInstanceClass=blue["DBInstanceClass"],
+            AllocatedStorage=blue["AllocatedStorage"],
+            StorageType=blue["StorageType"],
+            MasterUsername="master",
+            ManageMasterUserPassword=True,
+            DBSubnetGroupName=SUBNETS,
+            PubliclyAccessible=False,
+        )
+        self.lab.settle()
 
     def no_entry(self) -> None:
         acl = self.live["network_acl/PublicSubnetACL"]
@@ -231,6 +248,7 @@ NEEDS: Mapping[str, Need] = {
 }
 """For each write that there is, what makes a run make it."""
 READ_NEEDS: Mapping[str, Need] = {
+    "DescribeBlueGreenDeployments": Need(Somebody.green),
     "DescribeDBSubnetGroups": Need(Somebody.no_database),
     "DescribeManagedPrefixLists": Need(Somebody.listed),
     "DescribeSecurityGroupRules": Need(Somebody.narrowed),

@@ -72,6 +72,7 @@ FULL = DocumentRecord(
             "sg-1",
             61,
             Who("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NINE, "198.51.100.7"),
+            "ingress",
         ),
     ),
     rollout=Rollout((Accepted(6, "9f01", "v.6"),), ("n2",)),
@@ -150,6 +151,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
                     "user_agent": "",
                     "event_id": "",
                 },
+                "field": "ingress",
             }
         ],
         "rollout": {"since": [{"revision": 6, "sha256": "9f01", "version_id": "v.6"}], "left": ["n2"]},
