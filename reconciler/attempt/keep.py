@@ -24,7 +24,7 @@ from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
 from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Observation, Report
-from reconciler.engine.run import Environment, Memory, StalePlanError, run
+from reconciler.engine.run import Environment, Memory, StalePlanError, VpcNotAllowedError, run
 from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
@@ -71,10 +71,11 @@ class Request:
 class Dependencies:
     """Everything external that an attempt needs. `run_id` names the attempt and owns its lease.
 
-    `scope_problem` says why the account and region of a document are not this deployment's (empty: they are). `aws_for`
-    connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their CloudTrail record.
-    `seconds_left` are those of this invocation; the last `reserve` of them are for the look after the writes and for
-    notifications. An open alert is sent again after `repeat`.
+    `scope_problem` says why the account and region of a document are not this deployment's (empty: they are), and
+    `vpc_problem` why a document may not be for the VPC that it was found to be for, by its id (empty: one that it would
+    create). `aws_for` connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their
+    CloudTrail record. `seconds_left` are those of this invocation; the last `reserve` of them are for the look after
+    the writes and for notifications. An open alert is sent again after `repeat`.
     """
 
     ledger: Ledger
@@ -90,6 +91,7 @@ class Dependencies:
     sleep: Callable[[float], None]
     seconds_left: Callable[[], float]
     reserve: float
+    vpc_problem: Callable[[Document, str], str] = lambda document, vpc_id: ""
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
@@ -206,6 +208,10 @@ def _select_and_run(
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
             blank = replace(blank, change=change, rollout=record.rollout is not None)
         return _run(lease, blank, record, selection.document, dependencies, request)
+    except VpcNotAllowedError as error:
+        return replace(blank, ending=Ending.REFUSED, problem=sanitize(str(error))), replace(
+            record, ids=lease.record.ids
+        )
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _unobservable(blank, error), replace(record, ids=lease.record.ids)
     except StalePlanError as error:
@@ -317,7 +323,13 @@ def _run(
     )
     report = run(
         document,
-        Environment(aws, dependencies.now, dependencies.sleep, may_start=may_start),
+        Environment(
+            aws,
+            dependencies.now,
+            dependencies.sleep,
+            may_start=may_start,
+            vpc_problem=lambda vpc_id: dependencies.vpc_problem(document, vpc_id),
+        ),
         dependencies.policy,
         write=request.write,
         only=frozenset(map(Address, request.only)) if request.only is not None else None,
