@@ -174,6 +174,10 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
     report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
+    if observation.snapshot.candidates:
+        from reconciler.engine.beneath import beneath
+
+        report = replace(report, beneath=beneath(document, observation.snapshot, environment.now()))
     return replace(report, openings=start.opened) if start.opened else report
 
 

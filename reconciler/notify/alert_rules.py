@@ -282,6 +282,8 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
             severity = Severity.HIGH if broken else _SEVERITIES.get(finding.outcome, Severity.LOW)
             weight = Exposure(severity, _sentence(finding.cause.message))
             parts.setdefault((finding.address, finding.field), []).append((_found(finding, alone=True), weight))
+            if finding.cause.reason in _WHOSE:
+                parts[finding.address, finding.field] += _beneath(report, finding)
     for orphaned in going:
         action = orphaned.action
         verb = "was removed" if orphaned.outcome is Outcome.CORRECTED else "is to be removed"
@@ -289,6 +291,19 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
         parts.setdefault((action.address, ""), []).append((_going(orphaned), weight))
     for (address, field), some in parts.items():
         yield _drift(result, report, address, field, some, drifts.get((address, field), []))
+
+
+_WHOSE = frozenset({Reason.FOREIGN, Reason.AMBIGUOUS})
+"""Why nothing is corrected at a resource: anybody with the right to tag can bring that about."""
+
+
+def _beneath(report: Report, finding: Finding) -> Iterator[tuple[Member, Exposure]]:
+    """What stands open at a resource that is not corrected because it is not clear whose it is."""
+    for one in report.beneath.get(finding.address, ()):
+        drift = Drift(one, Outcome.BLOCKED)
+        weight = exposure(drift)
+        sentence = f"{weight.sentence} It is not corrected: {finding.cause.message}."
+        yield member(drift), Exposure(weight.severity, sentence)
 
 
 def _drift(
