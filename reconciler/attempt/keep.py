@@ -10,17 +10,18 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, identities, openings, rollout, untold
+from reconciler.attempt import announcement, flapping, holding, identities, openings, rollout, untold
 from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
-from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
+from reconciler.cloudtrail.attribution import attribute, drifted
 from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Observation, Report
@@ -340,19 +341,24 @@ def _run(
     blank = replace(blank, own=rollout.own(judge, report))
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report, memory.ids, record.associations)
-    if request.write and drifts:
-        drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+    hold_tags = holding.hold_tags(report, record)
+    told: frozenset[Address] = frozenset()
+    if request.write and (drifts or hold_tags):
+        told = _to_report(replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+        drifts = tuple(one for one in drifts if one.address in told)
     late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
     drifts = (*drifts, *untold.to_attribute(late, document))
-    found = attribute(
-        drifts,
-        blank.trigger.actors,
-        aws,
-        since=since,
+    look_up = partial(
+        attribute,
+        actors=blank.trigger.actors,
+        aws=aws,
         now=dependencies.now,
         sleep=dependencies.sleep,
         is_own_call=dependencies.is_own_call,
     )
+    found = look_up(drifts, since=since)
+    asked = lambda some, since: look_up(some, since=since).actors  # noqa: E731
+    hold_tags = holding.with_who(hold_tags, told, report, record, asked)
     foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
     exposed = openings.exposed(report, record, found.made, dependencies.now())
     waiting = bool(report.count(Outcome.WAITING)) and request.write
@@ -366,6 +372,7 @@ def _run(
         exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
         exposed_unknown=exposed.unknown & foreign,
         since=_since(blank, report, record, started),
+        hold_tags=hold_tags,
     )
     scope = document.scope
     updated = replace(
@@ -383,10 +390,8 @@ def _run(
     return result, updated
 
 
-def _to_report(
-    drifts: tuple[Drifted, ...], result: AttemptResult, record: DocumentRecord, dependencies: Dependencies
-) -> tuple[Drifted, ...]:
-    """Those that an alert will be sent about: CloudTrail allows few lookups, so none is spent on what was reported
+def _to_report(result: AttemptResult, record: DocumentRecord, dependencies: Dependencies) -> frozenset[Address]:
+    """What an alert will be sent about: CloudTrail allows few lookups, so none is spent on what was reported
     before.
     """
     try:
@@ -394,10 +399,9 @@ def _to_report(
         notifications = deduplicate(find_alerts(result), record.notified, now, repeat, result).notifications
     except Exception:  # sending the notifications meets the same error, and reports it
         log.exception("%s: no change is looked up in CloudTrail", result.document)
-        return ()
+        return frozenset()
     alerts = [one.alert for notification in notifications for one in (notification, *notification.rest) if one.alert]
-    addresses = {alert.address for alert in alerts}
-    return tuple(one for one in drifts if one.address in addresses)
+    return frozenset(alert.address for alert in alerts if alert.address)
 
 
 def _since(

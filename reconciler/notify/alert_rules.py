@@ -19,6 +19,7 @@ from reconciler.model.exposure import Exposure, Severity
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
 from reconciler.notify.exposure import cost, exposure
+from reconciler.notify.hold_tags import of_hold, under_hold
 from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.takeover import Takeover, takeovers
@@ -275,12 +276,13 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
     for drift in report.drifts:
         if id(drift) not in taken:
             drifts.setdefault((drift.address, drift.field), []).append(drift)
-            parts.setdefault((drift.address, drift.field), []).append((member(drift), _weight(result, drift, report)))
+            weight = under_hold(_weight(result, drift, report), drift, result)
+            parts.setdefault((drift.address, drift.field), []).append((member(drift), weight))
     for finding in report.findings:
         if id(finding) not in taken and finding.outcome is not Outcome.IN_SYNC:
             broken = finding.cause.reason is Reason.BROKEN
             severity = Severity.HIGH if broken else _SEVERITIES.get(finding.outcome, Severity.LOW)
-            weight = Exposure(severity, _sentence(finding.cause.message))
+            weight = of_hold(Exposure(severity, _sentence(finding.cause.message)), finding, result)
             parts.setdefault((finding.address, finding.field), []).append((_found(finding, alone=True), weight))
             if finding.cause.reason in _WHOSE:
                 parts[finding.address, finding.field] += _beneath(report, finding)

@@ -43,6 +43,13 @@ class Ending(StrEnum):
     """Nothing could be read, so nothing was changed."""
 
 
+class HoldTag(NamedTuple):
+    """A `setpoint:hold` tag: when a look first saw it, and who set it (None: not known)."""
+
+    since: datetime
+    who: Actor | None = None
+
+
 @dataclass(frozen=True)
 class AttemptResult:
     """`problem` says why the attempt did not complete (empty for COMPLETED and COVERED), and `code` identifies it from
@@ -58,7 +65,7 @@ class AttemptResult:
 
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
     being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `damaged` are the
-    attributes of the ledger's item that could not be read.
+    attributes of the ledger's item that could not be read. `hold_tags` are those that the run saw, by their resource.
     """
 
     document: str
@@ -83,3 +90,4 @@ class AttemptResult:
     own: frozenset[tuple[Address, str, Any]] | None = None
     bug: str = ""
     damaged: tuple[str, ...] = ()
+    hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
