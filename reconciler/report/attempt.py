@@ -64,8 +64,8 @@ class AttemptResult:
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
 
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
-    being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `damaged` are the
-    attributes of the ledger's item that could not be read. `hold_tags` are those that the run saw, by their resource.
+    being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `hold_tags` are those
+    that the run saw, by their resource.
     """
 
     document: str
@@ -89,5 +89,4 @@ class AttemptResult:
     late: tuple[Late, ...] = ()
     own: frozenset[tuple[Address, str, Any]] | None = None
     bug: str = ""
-    damaged: tuple[str, ...] = ()
     hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
