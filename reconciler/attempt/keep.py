@@ -67,6 +67,11 @@ class Request:
     accept_revision: int | None = None
     approve_revision: str = ""
 
+    @property
+    def approves(self) -> bool:
+        """Whether a person lets this run do what no other run would."""
+        return self.write and bool(self.approve or self.approve_revision or self.accept_revision is not None)
+
 
 @dataclass(frozen=True)
 class Dependencies:
@@ -98,6 +103,7 @@ class Dependencies:
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
     """One attempt to keep the document `name`. Never raises: a mistake of this program is told too."""
     blank, request = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger), request or Request()
+    blank = replace(blank, approved_by=_NOT_SAID if request.approves else "")
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
@@ -220,6 +226,10 @@ def _select_and_run(
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
 
 
+_NOT_SAID = (
+    "not known: Lambda does not say who invoked it; the run is the id of that request, which CloudTrail has if the "
+    "trail records data events of Lambda"
+)
 _DELETED: Mapping[str, Any] = {
     "ending": Ending.DELETED,
     "problem": "its object is deleted: nothing is enforced any more, and nothing is undone",

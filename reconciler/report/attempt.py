@@ -65,7 +65,8 @@ class AttemptResult:
 
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
     being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `hold_tags` are those
-    that the run saw, by their resource.
+    that the run saw, by their resource. `approved_by` is who approved what the run did, or why that is not known
+    (empty: nothing was approved).
     """
 
     document: str
@@ -90,3 +91,4 @@ class AttemptResult:
     own: frozenset[tuple[Address, str, Any]] | None = None
     bug: str = ""
     hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
+    approved_by: str = ""

@@ -25,7 +25,7 @@ def group(doors: Doors) -> str:
 
 
 def opened(doors: Doors) -> None:
-    permission = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    permission: Any = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     doors.hands.client("ec2").authorize_security_group_ingress(GroupId=group(doors), IpPermissions=[permission])
 
 
@@ -63,7 +63,7 @@ def test_an_opening_under_a_hold_is_told_with_the_tag_since_when_and_by_whom(doo
     assert f", and set by {KIM} (CreateTags at {seen:%Y-%m-%dT%H:%M}" in line
     doors.clock.sleep(timedelta(hours=8).total_seconds())
     hold(doors)
-    permission = {"IpProtocol": "tcp", "FromPort": 23, "ToPort": 23, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    permission: Any = {"IpProtocol": "tcp", "FromPort": 23, "ToPort": 23, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     doors.hands.client("ec2").authorize_security_group_ingress(GroupId=group(doors), IpPermissions=[permission])
     assert doors.work(SCHEDULED) == ()
     again = first_lines(doors)[-1]
