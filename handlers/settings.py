@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from desired_state.quotas import MOST
 from desired_state.sanitize import sanitize
+from handlers.bindings import Binding
 from reconciler.model import Policy
 
 PREFIX = "SETPOINT_"
@@ -39,11 +40,17 @@ def _one_per_account(arns: tuple[str, ...]) -> tuple[str, ...]:
     return arns
 
 
+def _bindings(given: object) -> object:
+    """Each as a `Binding`. An empty part is refused too, because no binding at all would allow everything."""
+    return tuple(Binding.read(one.strip()) for one in given.split(",")) if isinstance(given, str) else given
+
+
 class Deployment(BaseModel):
     """What the functions of one stack work with; hours and seconds as named. A field's description is its hint.
 
     `role_arns` are the roles in the other accounts that documents may be for, at most one per account; `own_roles` are
-    the stack's own roles, by which the functions recognize their own calls.
+    the stack's own roles, by which the functions recognize their own calls. With `bindings`, a document may only be for
+    the accounts and VPCs that they allow its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +68,11 @@ class Deployment(BaseModel):
     )
     external_id: str = Field("", pattern=r"^[a-zA-Z0-9_+=,.@:/-]*$", description="write the roles' external id")
     own_roles: Annotated[_Roles, Field(min_length=1)] = Field(description=_ROLES)
+    bindings: Annotated[tuple[Binding, ...], BeforeValidator(_bindings)] = Field(
+        (),
+        description="write <document>=<account> or <document>=<account>/<vpc id>, separated by commas: "
+        "team-a=111122223333/vpc-0123456789abcdef0,team-b-*=999999999999",
+    )
     stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 

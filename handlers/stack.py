@@ -23,6 +23,7 @@ from botocore.parsers import ResponseParserError
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents
 from handlers import IN_LAMBDA
+from handlers.bindings import binding_problem
 from handlers.queue import Queue
 from handlers.settings import Deployment, SettingsError, deployment, settings
 from handlers.triggers import Here
@@ -136,6 +137,7 @@ class Stack:
             publisher=self.publisher,
             aws_for=lambda document: self._bounded(document, invocation),
             scope_problem=self.scope_problem,
+            vpc_problem=self.vpc_problem,
             is_own_call=lambda record: is_own(record, self.here.own_roles, self.here.own_sessions),
             policy=self._policy,
             repeat=timedelta(hours=self.deployment.alert_repeat_hours),
@@ -147,7 +149,7 @@ class Stack:
         )
 
     def scope_problem(self, document: Document) -> str:
-        """Why this deployment does not manage a document's account and region; empty if it does."""
+        """Why this deployment does not manage a document's account, region and VPC; empty if it does."""
         scope = document.scope
         if scope.region != self.region:
             hint = f"upload it to the deployment in {scope.region}, or correct scope.region"
@@ -155,7 +157,11 @@ class Stack:
         if scope.account_id not in self.here.accounts:
             hint = "add a role in it to the stack's parameter TargetRoleArns, or correct scope.account_id"
             return f"scope.account_id: this deployment has no role in account {scope.account_id}; {hint}"
-        return ""
+        return binding_problem(self.deployment.bindings, document.name, scope.account_id, scope.vpc_id)
+
+    def vpc_problem(self, document: Document, vpc_id: str) -> str:
+        """Why a document may not be for the VPC that it was found to be for (empty: one that it would create)."""
+        return binding_problem(self.deployment.bindings, document.name, document.scope.account_id, vpc_id)
 
     def aws_for(self, document: Document) -> Aws:
         """The AWS of a document's account. Raises `Unreachable`."""

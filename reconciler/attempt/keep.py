@@ -10,21 +10,22 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, identities, openings, rollout, untold
+from reconciler.attempt import announcement, flapping, holding, identities, openings, rollout, untold
 from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
-from reconciler.cloudtrail.attribution import Drifted, attribute, drifted
+from reconciler.cloudtrail.attribution import attribute, drifted
 from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Observation, Report
-from reconciler.engine.run import Environment, Memory, StalePlanError, run
+from reconciler.engine.run import Environment, Memory, StalePlanError, VpcNotAllowedError, run
 from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
@@ -66,15 +67,21 @@ class Request:
     accept_revision: int | None = None
     approve_revision: str = ""
 
+    @property
+    def approves(self) -> bool:
+        """Whether a person lets this run do what no other run would."""
+        return self.write and bool(self.approve or self.approve_revision or self.accept_revision is not None)
+
 
 @dataclass(frozen=True)
 class Dependencies:
     """Everything external that an attempt needs. `run_id` names the attempt and owns its lease.
 
-    `scope_problem` says why the account and region of a document are not this deployment's (empty: they are). `aws_for`
-    connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their CloudTrail record.
-    `seconds_left` are those of this invocation; the last `reserve` of them are for the look after the writes and for
-    notifications. An open alert is sent again after `repeat`.
+    `scope_problem` says why the account and region of a document are not this deployment's (empty: they are), and
+    `vpc_problem` why a document may not be for the VPC that it was found to be for, by its id (empty: one that it would
+    create). `aws_for` connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their
+    CloudTrail record. `seconds_left` are those of this invocation; the last `reserve` of them are for the look after
+    the writes and for notifications. An open alert is sent again after `repeat`.
     """
 
     ledger: Ledger
@@ -90,11 +97,13 @@ class Dependencies:
     sleep: Callable[[float], None]
     seconds_left: Callable[[], float]
     reserve: float
+    vpc_problem: Callable[[Document, str], str] = lambda document, vpc_id: ""
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
     """One attempt to keep the document `name`. Never raises: a mistake of this program is told too."""
     blank, request = AttemptResult(name, dependencies.run_id, Ending.UNOBSERVABLE, trigger), request or Request()
+    blank = replace(blank, approved_by=_NOT_SAID if request.approves else "")
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     try:
         lease = dependencies.ledger.take(name, dependencies.run_id)
@@ -206,6 +215,10 @@ def _select_and_run(
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
             blank = replace(blank, change=change, rollout=record.rollout is not None)
         return _run(lease, blank, record, selection.document, dependencies, request)
+    except VpcNotAllowedError as error:
+        return replace(blank, ending=Ending.REFUSED, problem=sanitize(str(error))), replace(
+            record, ids=lease.record.ids
+        )
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
         return _unobservable(blank, error), replace(record, ids=lease.record.ids)
     except StalePlanError as error:
@@ -213,6 +226,10 @@ def _select_and_run(
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(problem)), record
 
 
+_NOT_SAID = (
+    "not known: Lambda does not say who invoked it; the run is the id of that request, which CloudTrail has if the "
+    "trail records data events of Lambda"
+)
 _DELETED: Mapping[str, Any] = {
     "ending": Ending.DELETED,
     "problem": "its object is deleted: nothing is enforced any more, and nothing is undone",
@@ -317,7 +334,13 @@ def _run(
     )
     report = run(
         document,
-        Environment(aws, dependencies.now, dependencies.sleep, may_start=may_start),
+        Environment(
+            aws,
+            dependencies.now,
+            dependencies.sleep,
+            may_start=may_start,
+            vpc_problem=lambda vpc_id: dependencies.vpc_problem(document, vpc_id),
+        ),
         dependencies.policy,
         write=request.write,
         only=frozenset(map(Address, request.only)) if request.only is not None else None,
@@ -328,19 +351,24 @@ def _run(
     blank = replace(blank, own=rollout.own(judge, report))
     since = record.looked_at or started - FIRST_LOOK_BACK
     drifts = drifted(report, memory.ids, record.associations)
-    if request.write and drifts:
-        drifts = _to_report(drifts, replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+    hold_tags = holding.hold_tags(report, record)
+    told: frozenset[Address] = frozenset()
+    if request.write and (drifts or hold_tags):
+        told = _to_report(replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+        drifts = tuple(one for one in drifts if one.address in told)
     late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
     drifts = (*drifts, *untold.to_attribute(late, document))
-    found = attribute(
-        drifts,
-        blank.trigger.actors,
-        aws,
-        since=since,
+    look_up = partial(
+        attribute,
+        actors=blank.trigger.actors,
+        aws=aws,
         now=dependencies.now,
         sleep=dependencies.sleep,
         is_own_call=dependencies.is_own_call,
     )
+    found = look_up(drifts, since=since)
+    asked = lambda some, since: look_up(some, since=since).actors  # noqa: E731
+    hold_tags = holding.with_who(hold_tags, told, report, record, asked)
     foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
     exposed = openings.exposed(report, record, found.made, dependencies.now())
     waiting = bool(report.count(Outcome.WAITING)) and request.write
@@ -354,6 +382,7 @@ def _run(
         exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
         exposed_unknown=exposed.unknown & foreign,
         since=_since(blank, report, record, started),
+        hold_tags=hold_tags,
     )
     scope = document.scope
     updated = replace(
@@ -371,10 +400,8 @@ def _run(
     return result, updated
 
 
-def _to_report(
-    drifts: tuple[Drifted, ...], result: AttemptResult, record: DocumentRecord, dependencies: Dependencies
-) -> tuple[Drifted, ...]:
-    """Those that an alert will be sent about: CloudTrail allows few lookups, so none is spent on what was reported
+def _to_report(result: AttemptResult, record: DocumentRecord, dependencies: Dependencies) -> frozenset[Address]:
+    """What an alert will be sent about: CloudTrail allows few lookups, so none is spent on what was reported
     before.
     """
     try:
@@ -382,10 +409,9 @@ def _to_report(
         notifications = deduplicate(find_alerts(result), record.notified, now, repeat, result).notifications
     except Exception:  # sending the notifications meets the same error, and reports it
         log.exception("%s: no change is looked up in CloudTrail", result.document)
-        return ()
+        return frozenset()
     alerts = [one.alert for notification in notifications for one in (notification, *notification.rest) if one.alert]
-    addresses = {alert.address for alert in alerts}
-    return tuple(one for one in drifts if one.address in addresses)
+    return frozenset(alert.address for alert in alerts if alert.address)
 
 
 def _since(

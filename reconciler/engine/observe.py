@@ -40,12 +40,19 @@ class ObserveError(Exception):
         self.cause = cause
 
 
+class VpcNotAllowedError(ObserveError):
+    """The document's VPC is none that the document may be for."""
+
+
 @dataclass(frozen=True)
 class ObserveOptions:
-    """`pause` waits before the second read of what is missing; `now` is the clock."""
+    """`pause` waits before the second read of what is missing; `now` is the clock. `vpc_problem` says why the document
+    may not be for the VPC that was found (by its id; empty: there is none yet).
+    """
 
     now: Callable[[], datetime]
     pause: Callable[[], None]
+    vpc_problem: Callable[[str], str] = lambda vpc_id: ""
 
 
 def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") -> Snapshot:
@@ -61,6 +68,8 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
             if hint:
                 _guess(context, hint, reader)
             context = _find_vpc(context, reader, look, hint)
+        if problem := look.vpc_problem(context.vpc_id):
+            raise VpcNotAllowedError(Cause(Reason.REFUSED, problem))
         read = _look(context, reader, REGISTRY, _beside(context))
         interfaces = _interfaces(context, reader)
         known = _identify(read)

@@ -107,7 +107,8 @@ class Report:
     says by what each was found. `untagged` are the
     addresses without this document's tags where these are not set: in mode report, and where the document says so;
     `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
-    next run what this one held. `intents` is None if the document has none. `pending` is from the last look.
+    next run what this one held. `intents` is None if the document has none. `pending` is from the last look. `beneath`
+    is what stands open at the resources of which it is not clear whose they are (`beneath.py`).
     """
 
     document: Document
@@ -137,6 +138,7 @@ class Report:
     associations: Mapping[str, str] = field(default_factory=dict)
     associations_after: Mapping[str, str] = field(default_factory=dict)
     pending: tuple[PendingChange, ...] = ()
+    beneath: Mapping[Address, tuple[Difference, ...]] = field(default_factory=dict)
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""

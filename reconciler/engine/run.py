@@ -24,7 +24,7 @@ from reconciler.engine import witness
 from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.diff import apply_exceptions, diff
 from reconciler.engine.gate import Gate, Limits, gate
-from reconciler.engine.observe import ObserveError, ObserveOptions, observe
+from reconciler.engine.observe import ObserveError, ObserveOptions, VpcNotAllowedError, observe
 from reconciler.engine.plan import make_plan, signature
 from reconciler.engine.result import (
     Observation,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from reconciler.engine.intents import JudgedIntents
     from reconciler.reach.compare import FlowChange
 
-__all__ = ["Environment", "Memory", "ObserveError", "Openings", "Report", "StalePlanError", "run"]
+__all__ = ["Environment", "Memory", "ObserveError", "Openings", "Report", "StalePlanError", "VpcNotAllowedError", "run"]
 
 ROUNDS = 4
 PATIENCE = (1.0, 2.0, 4.0)
@@ -83,7 +83,8 @@ class StalePlanError(Exception):
 @dataclass(frozen=True)
 class Environment:
     """Everything external that a run needs. `may_start` says why no further call may be started (no time left, a lost
-    lease; None: one may): it is called before every write, and not again after it returned a cause.
+    lease; None: one may): it is called before every write, and not again after it returned a cause. `vpc_problem` says
+    why the document may not be for the VPC with this id (empty: for one that it would create).
     """
 
     aws: Aws
@@ -91,6 +92,7 @@ class Environment:
     sleep: Callable[[float], None]
     notice: Callable[[str], None] = lambda text: None
     may_start: Callable[[], Cause | None] = lambda: None
+    vpc_problem: Callable[[str], str] = lambda vpc_id: ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,9 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     `only` limits the run to some addresses. `expected` is the fingerprint of the plan that was reviewed; any other plan
     is refused with `StalePlanError`. `approved` lifts the blast-radius limits for the plan with that fingerprint, and
     releases what was found at another id than before, and the calls that have no safe order. `openings` says what
-    follows if the plan opens the network and is not approved. Raises `ObserveError` if nothing could be read, and
-    whatever `memory.forget` raises, before anything is written.
+    follows if the plan opens the network and is not approved. Raises `ObserveError` if nothing could be read,
+    `VpcNotAllowedError` if the document may not be for its VPC, and whatever `memory.forget` raises, before anything is
+    written.
     """
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
@@ -171,6 +174,10 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
     report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
+    if observation.snapshot.candidates:
+        from reconciler.engine.beneath import beneath
+
+        report = replace(report, beneath=beneath(document, observation.snapshot, environment.now()))
     return replace(report, openings=start.opened) if start.opened else report
 
 
@@ -327,7 +334,8 @@ class _WritePermit:
 def _look(task: _Task, vpc_id: str) -> Observation:
     """One look, and its plan. `vpc_id` is the last known id of the VPC."""
     document, environment = task.document, task.environment
-    options = ObserveOptions(environment.now, lambda: environment.sleep(SECOND_LOOK_PAUSE))
+    pause = lambda: environment.sleep(SECOND_LOOK_PAUSE)  # noqa: E731
+    options = ObserveOptions(environment.now, pause, environment.vpc_problem)
     return _understood(task, observe(document, environment.aws, options, vpc_id))
 
 

@@ -19,6 +19,7 @@ from reconciler.model.exposure import Exposure, Severity
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
 from reconciler.notify.exposure import cost, exposure
+from reconciler.notify.hold_tags import of_hold, under_hold
 from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.takeover import Takeover, takeovers
@@ -275,13 +276,16 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
     for drift in report.drifts:
         if id(drift) not in taken:
             drifts.setdefault((drift.address, drift.field), []).append(drift)
-            parts.setdefault((drift.address, drift.field), []).append((member(drift), _weight(result, drift, report)))
+            weight = under_hold(_weight(result, drift, report), drift, result)
+            parts.setdefault((drift.address, drift.field), []).append((member(drift), weight))
     for finding in report.findings:
         if id(finding) not in taken and finding.outcome is not Outcome.IN_SYNC:
             broken = finding.cause.reason is Reason.BROKEN
             severity = Severity.HIGH if broken else _SEVERITIES.get(finding.outcome, Severity.LOW)
-            weight = Exposure(severity, _sentence(finding.cause.message))
+            weight = of_hold(Exposure(severity, _sentence(finding.cause.message)), finding, result)
             parts.setdefault((finding.address, finding.field), []).append((_found(finding, alone=True), weight))
+            if finding.cause.reason in _WHOSE:
+                parts[finding.address, finding.field] += _beneath(report, finding)
     for orphaned in going:
         action = orphaned.action
         verb = "was removed" if orphaned.outcome is Outcome.CORRECTED else "is to be removed"
@@ -289,6 +293,19 @@ def _by_field(result: AttemptResult, report: Report, taken: set[int], going: Ite
         parts.setdefault((action.address, ""), []).append((_going(orphaned), weight))
     for (address, field), some in parts.items():
         yield _drift(result, report, address, field, some, drifts.get((address, field), []))
+
+
+_WHOSE = frozenset({Reason.FOREIGN, Reason.AMBIGUOUS})
+"""Why nothing is corrected at a resource: anybody with the right to tag can bring that about."""
+
+
+def _beneath(report: Report, finding: Finding) -> Iterator[tuple[Member, Exposure]]:
+    """What stands open at a resource that is not corrected because it is not clear whose it is."""
+    for one in report.beneath.get(finding.address, ()):
+        drift = Drift(one, Outcome.BLOCKED)
+        weight = exposure(drift)
+        sentence = f"{weight.sentence} It is not corrected: {finding.cause.message}."
+        yield member(drift), Exposure(weight.severity, sentence)
 
 
 def _drift(

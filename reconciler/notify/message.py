@@ -46,7 +46,8 @@ _WHY = {
 class NotificationOrigin:
     """Where a notification comes from: the document, and its account and region (empty: not known).
 
-    `invoke` is the name of the manual function; empty: there is only the command line.
+    `invoke` is the name of the manual function; empty: there is only the command line. `approved_by` is who approved
+    what the run did (empty: nothing was approved).
     """
 
     document: str
@@ -55,6 +56,7 @@ class NotificationOrigin:
     region: str
     run_id: str
     invoke: str
+    approved_by: str = ""
 
 
 def origin_of(result: AttemptResult, *, region: str = "", invoke: str = "") -> NotificationOrigin:
@@ -64,7 +66,10 @@ def origin_of(result: AttemptResult, *, region: str = "", invoke: str = "") -> N
         return NotificationOrigin(result.document, None, result.trigger.account, region, result.run_id, invoke)
     document = result.report.document
     scope = document.scope
-    return NotificationOrigin(result.document, document.revision, scope.account_id, scope.region, result.run_id, invoke)
+    place = scope.account_id, scope.region
+    return NotificationOrigin(
+        result.document, document.revision, *place, result.run_id, invoke, approved_by=result.approved_by
+    )
 
 
 def subject(notification: Notification, here: NotificationOrigin) -> str:
@@ -183,6 +188,8 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
         if alert.release:
             yield "Fingerprint", shown(alert.release)
             yield "Not wanted?", "upload a corrected version with a higher revision; until then nothing changes"
+    if alert and here.approved_by:
+        yield "Approved by", shown(here.approved_by)
     if notification.since:
         yield "Known since", _time(notification.since)
     if alert and alert.topic in {Topic.DRIFT, Topic.FLAPPING}:

@@ -43,6 +43,13 @@ class Ending(StrEnum):
     """Nothing could be read, so nothing was changed."""
 
 
+class HoldTag(NamedTuple):
+    """A `setpoint:hold` tag: when a look first saw it, and who set it (None: not known)."""
+
+    since: datetime
+    who: Actor | None = None
+
+
 @dataclass(frozen=True)
 class AttemptResult:
     """`problem` says why the attempt did not complete (empty for COMPLETED and COVERED), and `code` identifies it from
@@ -57,7 +64,9 @@ class AttemptResult:
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
 
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
-    being rolled out (None: all). `bug` says where this program broke off (empty: it did not).
+    being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `hold_tags` are those
+    that the run saw, by their resource. `approved_by` is who approved what the run did, or why that is not known
+    (empty: nothing was approved).
     """
 
     document: str
@@ -81,3 +90,5 @@ class AttemptResult:
     late: tuple[Late, ...] = ()
     own: frozenset[tuple[Address, str, Any]] | None = None
     bug: str = ""
+    hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
+    approved_by: str = ""

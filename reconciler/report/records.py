@@ -94,7 +94,9 @@ def _revision(result: AttemptResult) -> Iterator[LogRecord]:
     told = record(result.change, held=bool(result.held))
     told["number"] = told.pop("revision")
     upload = result.upload and {"who": result.upload.who, "source_ip": result.upload.source_ip}
-    yield bounded(_present(told | {"instead": result.held, "uploaded_by": upload}), WIDTH)
+    yield bounded(
+        _present(told | {"instead": result.held, "uploaded_by": upload, "approved_by": result.approved_by}), WIDTH
+    )
 
 
 def _findings(report: Report) -> list[Finding]:
@@ -264,6 +266,7 @@ def _run(result: AttemptResult) -> LogRecord:
         "ending": result.ending.value,
         "source": result.trigger.source.value,
         "refusal": result.refusal,
+        "approved_by": result.approved_by,
     }
     record |= {
         name: value for name, value in (("again", result.retry_after), ("alerts_lost", result.alerts_lost)) if value

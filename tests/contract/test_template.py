@@ -351,6 +351,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         EventBus="ops",
         TargetRoleArns=ROLE_THERE,
         ExternalId="8f14e45f",
+        Bindings="team-a=111122223333/vpc-0123456789abcdef0,team-b-*=999999999999",
     )
     read = settings(live(worked))
     assert read == Policy(
@@ -368,6 +369,10 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
     where = deployment(live(worked))
     assert (where.alert_repeat_hours, where.alert_form, where.prefix, where.event_bus) == (48, "chat", "a/b/", "ops")
     assert (where.role_arns, where.external_id) == ((ROLE_THERE,), "8f14e45f")
+    assert [(one.names, one.place) for one in where.bindings] == [
+        ("team-a", "111122223333/vpc-0123456789abcdef0"),
+        ("team-b-*", "999999999999"),
+    ]
 
 
 @pytest.mark.parametrize(("function", "door"), FUNCTIONS.items())

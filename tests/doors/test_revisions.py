@@ -103,6 +103,10 @@ def test_a_revision_that_opens_ssh_to_the_internet_is_held_until_a_person_approv
     assert done["revision_change"]["holds"] == [{"reason": "exposes", "message": OPENS}]
     assert done["revision_change"]["held"] is False
     assert titles(doors)[1:] == ["critical: revision 2 was applied", "resolved: revision 2 is held"]
+    held, applied, _ = (one["Message"] for one in doors.alerts())
+    assert "\nApproved by: not known: Lambda does not say who invoked it; " in applied
+    assert "\nUploaded by: " in applied
+    assert "Approved by" not in held
     doors.clock.sleep(60)
     doors.lab.calls.clear()
     assert doors.work(SCHEDULED) == ()

@@ -33,7 +33,7 @@ from reconciler.model import (
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.records import UNITS, bounded, metrics, records
-from tests.support.attempts import REPORT_ONLY
+from tests.support.attempts import REPORT_ONLY, completed
 from tests.support.intents import known
 from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report
 
@@ -436,3 +436,8 @@ def test_a_run_succeeded_when_all_was_seen_and_nothing_failed(
 def test_what_is_no_run_of_the_deployment_has_no_figures_and_one_line(what: AttemptResult) -> None:
     assert metrics(what) == {}
     assert [one["record"] for one in records(what)] == ["run"]
+
+
+def test_the_record_of_a_run_says_by_whom_it_was_approved() -> None:
+    approved = [one.get("approved_by") for who in ("", "not known") for one in records(completed(approved_by=who))]
+    assert approved == [None, "not known"]
