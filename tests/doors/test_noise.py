@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import pytest
 
 from handlers import wiring
 from lab import by_hand
-from tests.support.doors import Doors, deployed, object_event
+from lab.network import find_network
+from lab.strict_aws import ACCOUNT, REGION
+from tests.support.doors import NAME, Doors, deployed, object_event
+
+SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}
 
 
 @pytest.fixture
@@ -39,3 +44,59 @@ def test_a_first_run_says_once_what_it_adopted_or_could_not_adopt(by_hand_doors:
         "Setpoint info: revision 1 was accepted (shop)",
         "Setpoint low (update): adopted 14 resources",
     ]
+
+
+def tagged(doors: Doors, number: int) -> dict[str, Any]:
+    """Somebody's CreateTags on the VPC, and CloudTrail's event of it."""
+    before = len(doors.lab.trail.events())
+    vpc = find_network(doors.hands, NAME)["vpc/MyVPC"]
+    doors.hands.client("ec2").create_tags(Resources=[vpc], Tags=[{"Key": "cost", "Value": str(number)}])
+    (event,) = doors.lab.trail.events()[before:]
+    return event
+
+
+def looks(doors: Doors) -> int:
+    return len([one for one in doors.lab.calls if one.operation == "DescribeVpcs"])
+
+
+def test_tags_that_somebody_keeps_changing_cost_at_most_a_look_a_minute(doors: Doors) -> None:
+    assert doors.work(SCHEDULED) == ()
+    doors.lab.calls.clear()
+    event = tagged(doors, 0)
+    doors.lab.calls.clear()
+    began, waiting, answered = doors.clock.at, [], 0
+    for number in range(1, 31):
+        assert doors.work_records([doors.record(event, sent=doors.clock.now())]) == ()
+        new, answered = doors.sent()[answered:], len(doors.sent())
+        waiting += [(doors.clock.at + timedelta(seconds=delay), doors.record(body)) for body, delay in new]
+        due = [one for one in waiting if one[0] <= began + timedelta(seconds=10 * number)]
+        waiting = [one for one in waiting if one not in due]
+        for at, record in due:
+            doors.clock.at = max(doors.clock.at, at)
+            assert doors.work_records([record]) == ()
+        doors.clock.at = max(doors.clock.at, began + timedelta(seconds=10 * number))
+    minutes = (doors.clock.at - began) / timedelta(minutes=1)
+    assert 4 <= looks(doors) <= minutes + 1
+    assert len(waiting) <= 7
+
+
+def test_what_may_be_an_opening_never_waits_for_tags(doors: Doors) -> None:
+    assert doors.work(SCHEDULED) == ()
+    event = tagged(doors, 0)
+    rds = {
+        "source": "aws.rds",
+        "detail-type": "RDS DB Instance Event",
+        "account": ACCOUNT,
+        "region": REGION,
+        "detail": {},
+    }
+    before = len(doors.lab.trail.events())
+    doors.drift("ssh-opened-to-the-world")
+    (opening,) = doors.lab.trail.events()[before:]
+    for beside in ([opening], [event, opening], [event, rds], [event, SCHEDULED], [event, object_event()]):
+        doors.lab.calls.clear()
+        assert doors.work(*beside) == ()
+        assert looks(doors) >= 1
+    doors.lab.calls.clear()
+    assert doors.work(event) == ()
+    assert (looks(doors), len(doors.sent())) == (0, 1)
