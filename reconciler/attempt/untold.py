@@ -20,6 +20,7 @@ from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift, Observation, Report, is_about
 from reconciler.ledger.record import Untold, UntoldMember, Who
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
+from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Alert, Member, Topic, fingerprint
 from reconciler.notify.alert_rules import member
@@ -94,6 +95,7 @@ def planned(
                 sentence=weight.sentence,
                 members=(_stored(member(drift), name(one)),),
                 address=one.address,
+                field=one.field,
                 aws_id=aws_id,
                 who=_who(who_made(Drifted(one.address, aws_id, (differing(one, ids, document.vpc),)), actors)),
             )
@@ -108,14 +110,16 @@ def planned(
         if members := whole[topic]:
             whole_alert = replace(base, fingerprint=fingerprint(document.name, topic), topic=topic, severity="low")
             alerts.append(replace(whole_alert, title=title, sentence=sentence, members=tuple(members)))
-    ranks = ("critical", "high", "medium", "low", "info")
-    return tuple(sorted(map(_safe, alerts), key=lambda one: ranks.index(one.severity)))
+    return tuple(sorted(map(_safe, alerts), key=_rank))
+
+
+def _rank(one: Untold) -> int:
+    return Severity(one.severity).rank
 
 
 def _joined(some: list[Untold]) -> Untold:
     """One alert for a field, with the sentence of what is most severe in it."""
-    ranks = ("critical", "high", "medium", "low", "info")
-    first = min(some, key=lambda one: ranks.index(one.severity))
+    first = min(some, key=_rank)
     return replace(first, members=tuple(one for alert in some for one in alert.members))
 
 
@@ -231,8 +235,7 @@ def to_attribute(late: Iterable[Late], document: Document) -> tuple[Drifted, ...
         untold = one.untold
         ended_early = any(each.name for each in untold.members)  # of the others that was asked before
         if untold.address and ended_early and untold.who is None and Address(untold.address) in document.resources:
-            field = untold.title.removeprefix(untold.address).strip()
-            fields.setdefault((Address(untold.address), untold.aws_id), set()).update({field} - {""})
+            fields.setdefault((Address(untold.address), untold.aws_id), set()).update({untold.field} - {""})
     return tuple(
         Drifted(address, aws_id, tuple(map(Differing, sorted(names) or [""])))
         for (address, aws_id), names in fields.items()

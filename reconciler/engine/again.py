@@ -129,6 +129,11 @@ class Again:
         self._fields: dict[Address, set[str]] = {}
         self._kinds = {aws_id: kind for kind, aws_id in look.neighbours}
 
+    def saw(self, aws_id: str) -> bool:
+        """Whether the look showed a resource with this id."""
+        shown = (one.id for one in self._look.resources.values())
+        return aws_id in self._kinds or aws_id in shown
+
     def record(self, action: Action, *, certain: bool) -> None:
         """The action has been done, or may have been."""
         self._calls.append((action, certain))

@@ -137,6 +137,14 @@ def tokens_of(document: Document, action: Action) -> Iterator[str]:
         yield hashlib.sha256(text.encode()).hexdigest()
 
 
+def _yielded(action: Action, answer: Mapping[str, Any]) -> Any:
+    """The id in the answer of a call, or nothing."""
+    value: Any = answer
+    for step in action.operation.yields.split("."):
+        value = value.get(step, {})
+    return value
+
+
 class _Progress:
     """What has been done so far, and whether the next call still keeps the rules of `reach/steps.py`.
 
@@ -354,9 +362,7 @@ class _Writer:
         params = self._resolved(action.params)
         answer = self._once(action, params)
         if action.gives and action.operation.yields:
-            value: Any = answer
-            for step in action.operation.yields.split("."):
-                value = value.get(step, {})
+            value = _yielded(action, answer)
             if not value:
                 raise AwsError(action.operation.name, LOST, f"the answer has no {action.operation.yields}")
             self._handles[action.gives] = value
@@ -365,7 +371,8 @@ class _Writer:
 
     def _once(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer of a call that makes the same thing however often it is sent, if AWS takes a token for that. A
-        token whose thing was deleted since, or was made in another VPC, is refused: then the next one is taken.
+        token whose thing was deleted since, or was made in another VPC, is refused: then the next one is taken, and
+        also if it made what the look has seen, which was found not to be the resource.
         """
         tokens = (
             list(islice(tokens_of(self._document, action), TOKENS))
@@ -374,10 +381,13 @@ class _Writer:
         )
         for token in tokens:
             try:
-                return self._patiently(action, {**params, "ClientToken": token})
+                answer = self._patiently(action, {**params, "ClientToken": token})
             except AwsError as error:
                 if error.code != USED_TOKEN:
                     raise
+            else:
+                if not self._again.saw(_yielded(action, answer)):
+                    return answer
         return self._patiently(action, params)
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -92,7 +92,8 @@ class UntoldMember:
 class Untold:
     """An alert of corrections that were about to be made when this was stored, or were made and could not be told.
 
-    `at` is when it was stored, `sha256` the digest of the document that asked for them. `open_for` is in seconds.
+    `at` is when it was stored, `sha256` the digest of the document that asked for them. `address` and `field` say what
+    was corrected, if it is one thing. `open_for` is in seconds.
     """
 
     fingerprint: str
@@ -107,6 +108,7 @@ class Untold:
     aws_id: str = ""
     open_for: int | None = None
     who: Who | None = None
+    field: str = ""
 
 
 @dataclass(frozen=True)

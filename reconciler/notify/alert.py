@@ -37,7 +37,6 @@ class Topic(StrEnum):
     ADOPTED = "adopted"
     UNWATCHED = "unwatched"
     BROKE_OFF = "run-broke-off"
-    MEMORY = "memory"
 
 
 class Member(NamedTuple):

@@ -57,8 +57,7 @@ class AttemptResult:
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
 
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
-    being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `damaged` are the
-    attributes of the ledger's item that could not be read.
+    being rolled out (None: all). `bug` says where this program broke off (empty: it did not).
     """
 
     document: str
@@ -82,4 +81,3 @@ class AttemptResult:
     late: tuple[Late, ...] = ()
     own: frozenset[tuple[Address, str, Any]] | None = None
     bug: str = ""
-    damaged: tuple[str, ...] = ()

@@ -132,13 +132,14 @@ def built_once() -> dict[str, World]:
 
 @pytest.fixture(scope="module")
 def one_laboratory(built_once: dict[str, World]) -> Iterator[Laboratory]:
-    with laboratory() as aws, pytest.MonkeyPatch.context() as patch:
+    with laboratory() as aws:
         empty, session = aws.save(), aws.session()
         if "apply" not in built_once:
-            patch.setattr(wiring, "open_session", lambda entry: session)
-            patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
-            command = ["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]
-            assert cli.run_command(command) == cli.DRIFT  # the database is being created
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(wiring, "open_session", lambda entry: session)
+                patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
+                command = ["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]
+                assert cli.run_command(command) == cli.DRIFT  # the database is being created
             aws.settle()
             built_once["apply"] = aws.save()
         yield Laboratory(aws, session, empty, built_once["apply"])

@@ -1,8 +1,10 @@
-"""Everything that a command may meet outside of the network is told in one sentence, and as JSON under `-o json`."""
+"""Everything that a command may meet outside of the network is told in one sentence, and as JSON under `-o json`.
+
+No test in here uses the laboratory: while it is open, it answers every session of this process.
+"""
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -273,19 +275,6 @@ def test_the_program_meets_odd_streams(script: str, words: list[str], code: int,
 def test_nobody_hears_of_an_error_whose_stream_is_closed_and_the_code_says_it() -> None:
     ran = run_program('"$@" 2>&-', "validate", "none.json")
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "")
-
-
-@pytest.mark.parametrize("problem", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO])
-def test_a_plan_that_cannot_be_written_is_told(
-    setpoint: Any, lab: Any, monkeypatch: pytest.MonkeyPatch, problem: int, tmp_path: Path
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OSError(problem, os.strerror(problem))
-
-    monkeypatch.setattr(Path, "write_text", refuse)
-    ran = setpoint("plan", EXAMPLE, "--out", tmp_path / "p.json", "-o", "json")
-    told = assert_told(ran, "plan_file", "json")
-    assert told == f"{tmp_path / 'p.json'}: cannot be written: {os.strerror(problem)}; check the path"
 
 
 def test_a_bug_is_one_sentence_and_with_v_its_place(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_the_document_goes_to_stdout_and_the_report_to_stderr(setpoint: Any, str
     assert (written["name"], written["revision"]) == ("myvpc", 1)
     assert written["scope"] == {"account_id": "123456789012", "region": "ap-northeast-2", "vpc_id": strange}
     lines = ran.err.splitlines()
-    assert lines[0] == (f'Account 123456789012, ap-northeast-2: {strange} "MyVPC" -> stdout, 17 resources, 19 reads')
+    assert lines[0] == (f'Account 123456789012, ap-northeast-2: {strange} "MyVPC" -> stdout, 17 resources, 18 reads')
     assert lines[1] == (
         "  takes over    1 VPC, 1 internet gateway, 3 subnets, 3 route tables, 4 security groups, 3 network ACLs, "
         "1 DB subnet group, 1 DB instance"
@@ -101,7 +101,7 @@ def test_what_it_writes_is_what_plan_then_says(setpoint: Any, strange: str, tmp_
     path = tmp_path / "server.json"
     ran = setpoint("import", "--vpc", strange, "--name", "server", "--out", path)
     assert (ran.code, ran.out) == (0, "")
-    assert ran.err.splitlines()[0].endswith(f'"MyVPC" -> {path}, 17 resources, 19 reads')
+    assert ran.err.splitlines()[0].endswith(f'"MyVPC" -> {path}, 17 resources, 18 reads')
     assert ran.err.splitlines()[-1] == f"Next: setpoint plan {path}"
     planned = setpoint("plan", path, "-o", "json").report()
     assert {one["operation"] for one in planned["actions"]} == {"ec2:CreateTags", "rds:AddTagsToResource"}
@@ -342,7 +342,7 @@ def test_a_file_that_declares_everything_is_not_touched(setpoint: Any, imported:
     ran = setpoint("import", "--into", imported)
     assert (ran.code, ran.out) == (0, "")
     assert (imported.read_bytes(), imported.stat().st_mtime_ns, imported.stat().st_ino) == before
-    assert ran.err.splitlines()[0].endswith("17 resources, unchanged, revision 1, 19 reads")
+    assert ran.err.splitlines()[0].endswith("17 resources, unchanged, revision 1, 18 reads")
     assert "Next: " not in ran.err
 
 

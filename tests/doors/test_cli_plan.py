@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -322,3 +324,17 @@ def test_exceptions_are_told_while_they_hold_and_when_they_have_expired(
             "active": False,
         }
     ]
+
+
+@pytest.mark.parametrize("problem", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EIO])
+def test_a_plan_that_cannot_be_written_is_told(
+    setpoint: Any, monkeypatch: pytest.MonkeyPatch, problem: int, tmp_path: Path
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(problem, os.strerror(problem))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    ran = setpoint("plan", EXAMPLE, "--out", tmp_path / "p.json", "-o", "json")
+    assert ran.code == 1
+    told = f"{tmp_path / 'p.json'}: cannot be written: {os.strerror(problem)}; check the path"
+    assert ran.report()["error"] == {"kind": "plan_file", "message": told, "problems": []}

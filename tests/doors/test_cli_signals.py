@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,15 @@ from lab.drifts import Network
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state/examples/test-server.json"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Whoever started the tests may have had a signal ignored, as a shell does for what it puts in the background."""
+    before = {one: signal.signal(one, signal.default_int_handler) for one in SIGNALS}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
 
 
 @pytest.fixture

@@ -210,7 +210,10 @@ def test_a_ledger_that_cannot_be_reached_means_that_nothing_is_looked_at(doors: 
     doors.drift(OPEN)
     doors.lab.faults.refuse("UpdateItem", code="AccessDeniedException")
     assert doors.work(object_event()) == ()
-    assert (doors.writes(), doors.alerts()) == ([], [])
+    assert doors.writes() == []
+    (told,) = doors.alerts()
+    assert told["Subject"] == f"Setpoint high: the network could not be read ({NAME})"
+    assert "every document of this deployment is meant" in told["Message"]
     assert [delay for _, delay in doors.sent()] == [60]
 
 

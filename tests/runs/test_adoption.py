@@ -174,7 +174,9 @@ def test_new_makes_another_table_and_names_the_routes_that_nobody_could_put_ther
         said = [one.cause.message for one in report.findings if one.address == PRIVATE]
         said += [one.message for one in held]
         assert any("would lose pl-" in one and f"via {made}: AWS makes these routes itself" in one for one in said)
-    assert writes(net) == ["CreateRouteTable"]
+    assert writes(net) == ["CreateRouteTable"] * 2  # the first token has made the other table, and answers with it
+    ours_now = [{"Name": "tag:setpoint:name", "Values": [Address(PRIVATE).name]}]
+    assert len(net.outsider("ec2").describe_route_tables(Filters=ours_now)["RouteTables"]) == 1
     assert association(net, FIRST)["RouteTableId"] == net.id(PRIVATE)
 
 
@@ -212,7 +214,10 @@ def test_adopt_outranks_tags_and_may_be_taken_out_afterwards(net: Network) -> No
     report = net.run(wanted)
     assert (how(report, PRIVATE), report.in_sync) == (Evidence.ADOPT, True)
     copies = {one.id: one.remark for one in report.unmanaged}
-    assert copies[spare] == f"it carries the tags of {PRIVATE} and is not it: take them off"
+    assert copies[spare] == (
+        f"it carries the tags of {PRIVATE} and is not it: take them off, or delete it, since nothing uses it: "
+        f"aws ec2 delete-route-table --route-table-id {spare} --region ap-northeast-2"
+    )
     net.outsider("ec2").delete_tags(Resources=[spare], Tags=OWNERS)
     assert how(net.run(), PRIVATE) is Evidence.TAGS
     calm(net)
