@@ -91,4 +91,5 @@ def _merged(one: Trigger, other: Trigger) -> Trigger:
         actors=(*one.actors, *other.actors),
         uploads=(*one.uploads, *other.uploads),
         tries=max(one.tries, other.tries),
+        only_tags=one.only_tags and other.only_tags,
     )

@@ -21,6 +21,7 @@ from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from reconciler.cloudtrail.record import actor, bounded, is_own, no_change, time_of
 from reconciler.kinds import REGISTRY
+from reconciler.model.cause import only_tags
 from reconciler.model.trigger import ACTORS, UPLOADS, Source, Trigger, Upload
 
 SCHEDULE = {"source": "setpoint.schedule", "version": 1}
@@ -178,7 +179,8 @@ def _of_call(event: Mapping[str, Any], detail: Mapping[str, Any], service: str, 
     if is_own(detail, here.own_roles, here.own_sessions):
         return Dropped(f"{call}: the call is Setpoint's own")
     who = actor(detail)
-    return Trigger(Source.CHANGE, account=str(event["account"]), actors=(who,) if who else ())
+    minor = who is not None and only_tags((kind.changes for kind in REGISTRY.values()), call, who.details)
+    return Trigger(Source.CHANGE, account=str(event["account"]), actors=(who,) if who else (), only_tags=minor)
 
 
 class _Message(BaseModel):
@@ -202,8 +204,12 @@ def message(document: str, trigger: Trigger) -> str:
     )
     trigger = replace(trigger, actors=tuple(newest[:ACTORS]), uploads=tuple(uploads[:UPLOADS]))
     written = _Message.model_construct(setpoint=1, document=document, trigger=trigger)
-    left_out = {"document", "received"} if trigger.uploads else {"document", "received", "uploads"}
+    left_out = _NEVER_WRITTEN if trigger.uploads else {*_NEVER_WRITTEN, "uploads"}
     return json.dumps(written.model_dump(mode="json", exclude={"trigger": left_out}))
+
+
+_NEVER_WRITTEN = {"document", "received", "only_tags"}
+"""Fields of a trigger that its messages do not have: they are known otherwise, of the message that comes."""
 
 
 def _message(event: Mapping[str, Any]) -> Trigger:
@@ -213,7 +219,7 @@ def _message(event: Mapping[str, Any]) -> Trigger:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise _unknown(event, f"a message of Setpoint that is not valid at {sanitize(where)}") from None
-    for name in ("document", "received"):
+    for name in sorted(_NEVER_WRITTEN):
         if name in event["trigger"]:
             raise _unknown(event, f"a message of Setpoint that is not valid at trigger.{name}")
     uploads = tuple(map(_bounded, read.trigger.uploads))

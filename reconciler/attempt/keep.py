@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from math import ceil
 from typing import Any
 
 from desired_state.document import Document
@@ -45,6 +46,8 @@ SKEW = timedelta(seconds=2)
 """A look counts as later than a message only by more than this: the queue is many machines."""
 BUSY_AGAIN, WAITING_AGAIN, LONGEST_AGAIN = 15, 60, 900
 """Seconds until the next try: the first if another run has the lease, the first if AWS is busy, and SQS's limit."""
+TAGS_WAIT = timedelta(minutes=1)
+"""After a look, what can have changed nothing but tags waits for this long, together with what else changes them."""
 FIRST_LOOK_BACK = timedelta(days=1)
 """How far back CloudTrail is searched if there was no earlier look."""
 TRIES = 12
@@ -121,6 +124,8 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     try:
         if _covered(lease.record, trigger):
             return replace(blank, ending=Ending.COVERED)
+        if delay := _may_wait(lease.record, trigger, dependencies.now()):
+            return replace(blank, ending=Ending.COVERED, retry_after=delay)
         result, updated = _under_lease(lease, blank, dependencies, request)
         return result
     except Exception as error:
@@ -151,6 +156,15 @@ def _covered(record: DocumentRecord, trigger: Trigger) -> bool:
     if trigger.sent is None or record.covers is None:
         return False
     return record.covers > trigger.sent + SKEW
+
+
+def _may_wait(record: DocumentRecord, trigger: Trigger, now: datetime) -> int:
+    """Seconds until a look because of tags is due, 0 if it is: however often tags change, they cost a look a minute.
+    What comes back after that is retried as any message is, and does not wait again.
+    """
+    if not trigger.only_tags or record.looked_at is None or record.looked_at > now:
+        return 0
+    return max(0, ceil((record.looked_at + TAGS_WAIT - now).total_seconds()))
 
 
 def _latest(*times: datetime | None) -> datetime | None:

@@ -96,6 +96,14 @@ def tagging(ways: frozenset[Way], arn_type: str = "") -> Touches:
     return touched
 
 
+def only_tags(tables: Iterable[Mapping[str, Touches]], call: str, details: Details) -> bool:
+    """Whether a call can have changed tags and nothing else, by the tables of all kinds. One that they say nothing of
+    can have changed anything.
+    """
+    parts = [part for table in tables if call in table for part in table[call](details)]
+    return bool(parts) and all(part.field == "tags" for part in parts)
+
+
 EC2_TAGS: Mapping[str, Touches] = {"CreateTags": tagging(EXTRA), "DeleteTags": tagging(GONE)}
 
 

@@ -59,7 +59,8 @@ class Upload:
 class Trigger:
     """One reason to run. `document` is empty if the event does not name one: then it is every document of `account` in
     this region. `sent` is when the message was put on the queue, `tries` how often it has been retried since.
-    `received` is a time at which it was there already: both are by the queue's clock.
+    `received` is a time at which it was there already: both are by the queue's clock. `only_tags`: the calls that it
+    tells of can have changed nothing but tags. Like `received`, it is never written into a message.
 
     `handlers/triggers.py` reads it from messages, and checks the bounds.
     """
@@ -72,3 +73,4 @@ class Trigger:
     actors: Annotated[tuple[Actor, ...], Field(max_length=ACTORS)] = ()
     uploads: Annotated[tuple[Upload, ...], Field(max_length=UPLOADS)] = ()
     tries: Annotated[int, Field(ge=0, le=10_000)] = 0
+    only_tags: bool = False

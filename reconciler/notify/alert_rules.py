@@ -137,10 +137,12 @@ def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:
         members = [*(Member(cause, Outcome.WAITING) for cause in sorted(map(str, stops))), *map(_named, left)]
         about = sorted({cause.reason for cause in stops})
         yield _whole(result, Topic.STOPPED, Severity.MEDIUM, title, sentence, members, about=about)
-    adopted = [one for one in takeovers(report) if one.outcome is Outcome.CORRECTED]
-    if adopted:
-        yield _adopted(result, report, adopted)
-    tags = {id(drift) for one in adopted for drift in one.drifts}
+    taken_over = takeovers(report)
+    adopted = [one for one in taken_over if one.outcome is Outcome.CORRECTED]
+    refused = [one for one in taken_over if _is_refused(result, one)]
+    if adopted or refused:
+        yield _adopted(result, report, adopted, refused)
+    tags = {id(drift) for one in (*adopted, *refused) for drift in one.drifts}
     told = {id(drift) for drift in (*unverified, *held, *suspect, *left)} | tags
     own = [drift for drift in report.drifts if id(drift) not in told and _is_own(result, drift)]
     done = [drift for drift in own if drift.outcome is Outcome.CORRECTED]
@@ -224,17 +226,40 @@ def _identity_changed(
     return replace(alert, release=report.release if held else "")
 
 
-def _adopted(result: AttemptResult, report: Report, adopted: Iterable[Takeover]) -> Alert:
-    """What got this document's tags: one alert, because it is one decision to take over a network."""
-    members = [
-        Member(f"{one.address} is {one.id}{one.proof}{one.origin}", Outcome.IN_SYNC, identity=(one.address, one.id))
-        for one in adopted
-    ]
-    number = f"{len(members)} resource{'' if len(members) == 1 else 's'}"
-    title = f"adopted {number}{f' of {report.vpc_id}' if report.vpc_id else ''}"
+def _is_refused(result: AttemptResult, one: Takeover) -> bool:
+    """Whether what a version newly declares could not be given its tags. Another document's is told by itself."""
+    refused = one.outcome in {Outcome.FAILED, Outcome.BLOCKED} and not one.former
+    return refused and bool(one.drifts) and all(_is_own(result, drift) for drift in one.drifts)
+
+
+def _adopted(
+    result: AttemptResult, report: Report, adopted: Iterable[Takeover], refused: Iterable[Takeover] = ()
+) -> Alert:
+    """What got this document's tags, and what was refused them: one alert, because it is one decision to take over a
+    network.
+    """
+    done = [_taken_over(one)._replace(outcome=Outcome.IN_SYNC, why="") for one in adopted]
+    undone = [_taken_over(one) for one in refused]
+    of_vpc = f" of {report.vpc_id}" if report.vpc_id else ""
+    title = f"adopted {_resources(done)}{of_vpc}"
     sentence = "What was live and declared carries this document's tags now; that changed nothing else of it."
-    alert = _whole(result, Topic.ADOPTED, Severity.LOW, title, sentence, members)
-    return replace(alert, digest="", corrected=digest(members))
+    if undone:
+        title = f"{_resources(undone)}{of_vpc} could not be adopted"
+        sentence = (
+            f"{len(done)} of {len(done) + len(undone)} were adopted; the others do not carry this document's tags."
+        )
+    severity = Severity.HIGH if undone else Severity.LOW
+    alert = _whole(result, Topic.ADOPTED, severity, title, sentence, [*undone, *done])
+    return replace(alert, digest=digest(undone), corrected=digest(done))
+
+
+def _taken_over(one: Takeover) -> Member:
+    what, why = f"{one.address} is {one.id}{one.proof}{one.origin}", one.cause.message if one.cause else ""
+    return Member(what, one.outcome, why, identity=(one.address, one.id))
+
+
+def _resources(members: list[Member]) -> str:
+    return f"{len(members)} resource{'' if len(members) == 1 else 's'}"
 
 
 _UNDONE = frozenset({Outcome.HELD, Outcome.WAITING, None})

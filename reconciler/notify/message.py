@@ -147,7 +147,8 @@ def details(notification: Notification) -> Iterator[str]:
         compared = any(one.compared for one in members)
         adopted = notification.alert.topic is Topic.ADOPTED
         if members:
-            yield "Taken over:" if adopted else "What differs:" if compared else "What is wrong:"
+            taken = "Taken over:" if notification.alert.settled else "Taken over, or why not:"
+            yield taken if adopted else "What differs:" if compared else "What is wrong:"
         for member in members:
             yield from _member(member)
 

@@ -30,7 +30,7 @@ class Ending(StrEnum):
     COMPLETED = "completed"
     """The network was read, and corrected as far as allowed."""
     COVERED = "covered"
-    """Another run has looked at the network since the message was sent."""
+    """Another run has looked at the network since the message was sent; with `retry_after`, a look is soon enough."""
     LEASE_HELD = "lease_held"
     """Another run has the lease."""
     REFUSED = "refused"

@@ -736,3 +736,28 @@ def test_tags_that_could_not_be_set_and_a_name_alone_are_drift_as_before() -> No
     assert (failed.topic, failed.address, len(failed.members)) == (Topic.DRIFT, GROUP, 2)
     renamed = only(adopting(drift("tags", "setpoint:name", "Web", "Old", Outcome.CORRECTED)))
     assert (renamed.topic, renamed.address) == (Topic.DRIFT, GROUP)
+
+
+def test_what_a_first_run_could_not_take_over_is_one_alert_until_it_is_taken_over() -> None:
+    before = deduplicate((), {}, NOW, DAY, completed())
+    refused = adopting(*adopted(TABLE_AT, GROUP, outcome=Outcome.FAILED), rollout=True)
+    one = only(refused)
+    assert (one.topic, one.severity, one.settled) == (Topic.ADOPTED, Severity.HIGH, False)
+    assert one.title == "2 resources of vpc-0a1b2c3d could not be adopted"
+    half = only(adopting(*adopted(TABLE_AT), *adopted(GROUP, outcome=Outcome.FAILED), rollout=True))
+    assert (half.title, half.fingerprint) == ("1 resource of vpc-0a1b2c3d could not be adopted", one.fingerprint)
+    assert half.sentence == "1 of 2 were adopted; the others do not carry this document's tags."
+    assert [member.outcome for member in half.members] == [Outcome.FAILED, Outcome.IN_SYNC]
+    for found, status in (
+        (one, ["firing"]),
+        (one, []),
+        (half, ["changed"]),
+        (only(adopting(*adopted(GROUP))), ["changed"]),
+    ):
+        before = deduplicate((found,), before.known, NOW, DAY, refused)
+        assert [each.status for each in before.notifications] == status
+
+
+def test_a_tag_of_another_document_that_could_not_be_replaced_is_told_by_itself() -> None:
+    found = find_alerts(adopting(*adopted(GROUP, former="network", outcome=Outcome.FAILED), rollout=True))
+    assert [(one.topic, one.address) for one in found] == [(Topic.ROLLOUT, GROUP)]
