@@ -45,6 +45,7 @@ EC2_PAGES = {
     "DescribeFlowLogs": Pages("FlowLogs", 1, 1000),
 }
 RDS_PAGES = {
+    "DescribeBlueGreenDeployments": Pages("BlueGreenDeployments", 20, 100),
     "DescribeDBInstances": Pages("DBInstances", 20, 100),
     "DescribeDBSubnetGroups": Pages("DBSubnetGroups", 20, 100),
 }
