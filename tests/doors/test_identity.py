@@ -322,7 +322,7 @@ def test_what_a_run_created_is_its_own_also_where_no_look_shows_it_yet(doors: Do
     doors.lab.faults.clear()
     again(doors)
     assert ids(doors)[PRIVATE] == live(doors)[PRIVATE]
-    ours = [{"Name": "tag:setpoint:name", "Values": ["PrivateRouteTable"]}]
+    ours: Any = [{"Name": "tag:setpoint:name", "Values": ["PrivateRouteTable"]}]
     made = doors.hands.client("ec2").describe_route_tables(Filters=ours)["RouteTables"]
     assert [one["RouteTableId"] for one in made] == [live(doors)[PRIVATE]], "the token made it only once"
     assert not any(IS_ANOTHER in one for one in subjects(doors))

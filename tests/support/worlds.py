@@ -33,7 +33,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.kinds.db_instance.settings import Facts as InstanceFacts
 from reconciler.kinds.db_subnet_group import Facts as GroupFacts
 from reconciler.kinds.network_acl.calls import Facts as AclFacts
-from reconciler.kinds.route_table.kind import Facts as TableFacts
+from reconciler.kinds.route_table.observed import Facts as TableFacts
 from reconciler.kinds.subnet import Facts as SubnetFacts
 from reconciler.model import Change, Observed, Policy, Ref, Snapshot, Unmanaged
 from reconciler.model.kind import PlanContext, VpcFacts
