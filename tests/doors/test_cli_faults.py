@@ -1,6 +1,6 @@
 """Everything that a command may meet outside of the network is told in one sentence, and as JSON under `-o json`.
 
-No test in here uses the laboratory: while it is open, it answers every session of this process.
+No test in here uses the laboratory, which may be open all the same for the tests before and after.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import boto3
 import botocore.awsrequest
 import botocore.httpsession
 import pytest
+from moto.core.models import botocore_stubber
 
 import desired_state
 from handlers import cli, wiring
@@ -52,6 +53,7 @@ WHO = (
 def a_fresh_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Credentials in the environment, nothing else of AWS, and nobody who waits."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(botocore_stubber, "enabled", False)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     for name in [one for one in os.environ if one.startswith("AWS_")]:
         monkeypatch.delenv(name)
