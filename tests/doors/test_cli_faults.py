@@ -104,7 +104,7 @@ LOGIN_PAGE = [("xhtml", 200, command, "text") for command in COMMANDS]
 """The worst of them: a valid answer to every call, in which nothing exists."""
 
 
-@pytest.mark.parametrize(("body", "status", "command", "form"), [*LOGIN_PAGE, *sampled(ANSWERS, 16, seed="not AWS")])
+@pytest.mark.parametrize(("body", "status", "command", "form"), [*LOGIN_PAGE, *sampled(ANSWERS, 36, seed="not AWS")])
 def test_an_endpoint_that_is_not_aws_is_told(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, body: str, status: int, command: str, form: str
 ) -> None:
@@ -115,7 +115,7 @@ def test_an_endpoint_that_is_not_aws_is_told(
 
 @pytest.mark.parametrize(
     ("body", "status", "command"),
-    [one[:3] for one in LOGIN_PAGE] + sampled([one[:3] for one in ANSWERS[::2]], 16, seed="no more AWS"),
+    [one[:3] for one in LOGIN_PAGE] + sampled([one[:3] for one in ANSWERS[::2]], 36, seed="no more AWS"),
 )
 def test_an_endpoint_that_stops_being_aws_is_told_and_nothing_is_written(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, body: str, status: int, command: str
@@ -223,7 +223,7 @@ LOGIN_FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 
 @pytest.mark.parametrize(
-    ("fault", "command", "form"), sampled([*product(LOGIN_FAULTS, COMMANDS, ("text", "json"))], 6, seed="no login")
+    ("fault", "command", "form"), sampled([*product(LOGIN_FAULTS, COMMANDS, ("text", "json"))], 12, seed="no login")
 )
 def test_what_keeps_a_person_from_logging_in_is_told(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, fault: str, command: str, form: str

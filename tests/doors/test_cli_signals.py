@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from handlers.signals import Signals
 from lab import StrictAws
 from lab.drifts import Network
+from tests.support.sampling import sampled
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state/examples/test-server.json"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -43,8 +45,7 @@ def writes(lab: StrictAws) -> list[str]:
     return [call.operation for call in lab.calls if call.kind == "write"]
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda one: one.name)
-@pytest.mark.parametrize("after", [1, 2, 3, 4])
+@pytest.mark.parametrize(("number", "after"), sampled([*product(SIGNALS, (1, 2, 3, 4))], 2, seed="signals"))
 def test_a_signal_lets_the_call_finish_and_starts_no_other_one(
     setpoint: Any, broken: StrictAws, number: signal.Signals, after: int
 ) -> None:

@@ -12,6 +12,7 @@ from reconciler.notify.alert_rules import find_alerts
 from tests.support.attempts import completed
 from tests.support.cases import DATABASE, database, edit, ended, left, said, told, writes
 from tests.support.runs import Network, document
+from tests.support.sampling import sampled
 
 DB = f"db_instance/{DATABASE}"
 IN_USE = {
@@ -61,7 +62,7 @@ def test_a_status_that_is_not_in_use_is_never_in_sync(net: Network, status: str)
     assert "{" not in one.cause.message
 
 
-@pytest.mark.parametrize("status", sorted((BROKEN | WAITS) - {"storage-full", "creating"}))
+@pytest.mark.parametrize("status", sampled(sorted((BROKEN | WAITS) - {"storage-full", "creating"}), 3, seed="drift"))
 def test_drift_waits_with_what_to_do(net: Network, status: str) -> None:
     database(DeletionProtection=False)(net)
     net.lab.rds_state(DATABASE, status=status)

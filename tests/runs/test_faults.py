@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import product
 
 import pytest
 from botocore.parsers import ResponseParserError
@@ -28,6 +29,7 @@ from tests.support.cases import told
 from tests.support.deeds import NEEDS, OPERATIONS, OPTIONAL_READS, READ_NEEDS, Need, Somebody, code_of
 from tests.support.packets import State, violations
 from tests.support.runs import Network, document
+from tests.support.sampling import sampled
 
 READS = sorted(one.partition(":")[2] for one in read_permissions().actions)
 EVERYTHING = Need(Somebody.every_drift, beside="")
@@ -172,7 +174,7 @@ def test_a_lost_answer_is_judged_by_looking_again(net: Network, scene: Scene, op
     assert Counter((call.operation, str(call.params)) for call in carried_out(net)).most_common(1)[0][1] == 1
 
 
-@pytest.mark.parametrize("operation", sorted(NEEDS))
+@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 3, seed="storm"))
 def test_a_storm_of_throttles_ends_the_call_and_nothing_else(net: Network, scene: Scene, operation: str) -> None:
     with net.watched() as states:
         net.lab.faults.throttle(operation, times=FOR_EVER)
@@ -240,8 +242,10 @@ def test_a_lost_answer_while_building_makes_nothing_twice(net: Network, operatio
     assert created(net) == to_create(first)
 
 
-@pytest.mark.parametrize("operation", [one for one in READS if one not in READ_NEEDS])
-@pytest.mark.parametrize("reads", [1, 3])
+@pytest.mark.parametrize(
+    ("operation", "reads"),
+    sampled([*product([one for one in READS if one not in READ_NEEDS], (1, 3))], 2, seed="stale"),
+)
 def test_a_stale_read_after_the_writes_causes_no_second_write(
     net: Network, drifted: Scene, operation: str, reads: int
 ) -> None:
