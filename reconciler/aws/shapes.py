@@ -14,9 +14,13 @@ Item = Mapping[str, Any]
 def listed(item: Item, name: str) -> Sequence[Item]:
     """A list of structures, which AWS always shows, if only empty."""
     found = item.get(name)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ValueError(f"{name} is {found!r}, which is no list of structures")
-    return found
+    if isinstance(found, list):
+        for one in found:  # a generator for `all` would take most of the time: there are ten thousand short lists
+            if not isinstance(one, dict):
+                break
+        else:
+            return found
+    raise ValueError(f"{name} is {found!r}, which is no list of structures")
 
 
 def text(item: Item, name: str, *starts: str) -> str:

@@ -39,15 +39,25 @@ def identify(
     blame = Blame(kind, items, seen)
     for item, error in aliens:
         blame.add(item, error)
-    kind = watched(kind)
+    found = _unwatched(kind, blame, seen) or _watched(watched(kind), blame, seen)
+    blame.settle(found)
+    return found
+
+
+def _unwatched(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified | None:
+    """Almost always no rule raises; to watch them costs twice the time, so it is done only then (None)."""
+    try:
+        return _identified(kind, blame, seen)
+    except Exception:  # noqa: BLE001 (the watched rules raise it again, and say what for)
+        return None
+
+
+def _watched(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
     while True:
         try:
-            found = _identified(kind, blame, seen)
+            return _identified(kind, blame, seen)
         except RuleError as error:
             blame.lay(error)
-            continue
-        blame.settle(found)
-        return found
 
 
 def _identified(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
