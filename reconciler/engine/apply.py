@@ -137,12 +137,12 @@ def tokens_of(document: Document, action: Action) -> Iterator[str]:
         yield hashlib.sha256(text.encode()).hexdigest()
 
 
-def _yielded(action: Action, answer: Mapping[str, Any]) -> Any:
-    """The id in the answer of a call, or nothing."""
+def _yielded(action: Action, answer: Mapping[str, Any]) -> str:
+    """The id in the answer of a call; empty if the answer has none."""
     value: Any = answer
     for step in action.operation.yields.split("."):
         value = value.get(step, {})
-    return value
+    return value or ""
 
 
 class _Progress:

@@ -43,6 +43,7 @@ DOCUMENT = document()
 LOOK = seen(DOCUMENT)
 
 MAKE = Operation("ec2", "CreateSecurityGroup", Phase.CREATE, Risk.REVERSIBLE, yields="GroupId")
+MAKE_ONCE = replace(MAKE, takes_token=True)
 ALLOW = Operation(
     "ec2",
     "AuthorizeSecurityGroupIngress",
@@ -170,6 +171,24 @@ def test_an_error_ends_a_call_as_the_table_of_errors_says(code: str, ended: Ende
     assert len(aws.calls) == 1
     assert (result.cause and result.cause.reason) == reason
     assert result.message == ("" if ended is Ended.DONE else f"AuthorizeSecurityGroupIngress: {code}: told so")
+
+
+@pytest.mark.parametrize("operation", [MAKE, MAKE_ONCE], ids=["without a token", "with one"])
+def test_an_answer_without_the_id_of_what_was_made_is_a_lost_one(operation: Operation) -> None:
+    aws = Script()
+    (result,) = done(by_hand(operation.on(WEB, "make it", gives=Ref(WEB))), aws)
+    assert (result.ended, result.cause and result.cause.reason) == (Ended.UNKNOWN, Reason.ANSWER_LOST)
+    assert len(aws.calls) == 1
+
+
+def test_a_token_that_made_something_else_the_look_has_seen_makes_way_for_the_next() -> None:
+    aws = Script(
+        {MAKE_ONCE.name: ["IdempotentParameterMismatch", {"GroupId": LOOK.handles[Ref(APP)]}, {"GroupId": "n"}]}
+    )
+    (result,) = done(by_hand(MAKE_ONCE.on(WEB, "make it", gives=Ref(WEB))), aws, missing(LOOK, WEB))
+    assert result.ended is Ended.DONE
+    tokens = [params["ClientToken"] for _, params in aws.calls]
+    assert len(set(tokens)) == len(tokens) == 3
 
 
 def test_a_lost_answer_is_neither_done_nor_failed_and_not_sent_again() -> None:
