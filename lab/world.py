@@ -77,26 +77,54 @@ def looking_back(live: Live, world: World) -> Iterator[None]:
 
 @contextmanager
 def fresh(live: Live) -> Iterator[None]:
-    """Inside the block the account is empty, whatever an outer mock_aws() has; that is restored afterwards.
-
-    Other services (the functions' bucket, table, queue and topic) start and end empty.
+    """Inside the block the account is empty, whatever an outer laboratory has; that is restored afterwards, with its
+    other services (the functions' bucket, table, queue and topic).
     """
-    outer = save(live)
-    _empty_the_rest()
+    outer, rest = save(live), _take_the_rest()
     live.rds.secretsmanager.reset()
     live.ec2.reset()
     live.rds.reset()
     try:
         yield
     finally:
-        _empty_the_rest()
+        if s3 := sys.modules.get("moto.s3.models"):
+            for account in s3.s3_backends.values():
+                account.reset()  # closes the files of its objects
+        _take_the_rest()
+        _put_back(rest)
         restore(live, outer)
 
 
-def _empty_the_rest() -> None:
+def _take_the_rest() -> dict[str, list[Any]]:
+    """What the other services hold, by service; afterwards they are empty."""
+    taken = {}
     for service in _REST:
-        if module := sys.modules.get(f"moto.{service}.models"):  # one that was never imported is empty
-            getattr(module, f"{service}_backends").reset()
+        held = _held(service)
+        taken[service] = [list(each) if isinstance(each, list) else dict(each) for each in held]
+        for each in held:
+            each.clear()
+    return taken
+
+
+def _put_back(rest: dict[str, list[Any]]) -> None:
+    for service, taken in rest.items():
+        for each, was in zip(_held(service), taken, strict=False):  # a service that was not imported then was empty
+            (each.extend if isinstance(each, list) else each.update)(was)
+
+
+def _held(service: str) -> list[Any]:
+    """Where moto holds what a service has: its backends by account, and for S3 whose each bucket is, and its files."""
+    module = sys.modules.get(f"moto.{service}.models")
+    if module is None:
+        return []
+    backends = getattr(module, f"{service}_backends")
+    if service != "s3":
+        return [backends]
+    return [
+        backends,
+        backends.bucket_accounts,
+        *(one.instances_tracked for one in (module.FakeKey, module.FakeMultipart)),
+    ]
 
 
 def _present(live: Live) -> _State:

@@ -312,11 +312,19 @@ def test_writes_work_without_keeping_the_past(aws: StrictAws, ec2: Any) -> None:
 
 def test_a_laboratory_within_another_has_a_world_of_its_own(aws: StrictAws, ec2: Any) -> None:
     make(ec2, 1)
+    s3 = aws.outsider().client("s3")
+    here: Any = {"LocationConstraint": "ap-northeast-2"}
+    s3.create_bucket(Bucket="ours", CreateBucketConfiguration=here)
+    s3.put_object(Bucket="ours", Key="kept", Body=b"as it was")
     with laboratory() as inner:
         there = inner.session().client("ec2")
         assert vpcs(there) == [HOME]
         make(there, 2)
+        assert inner.outsider().client("s3").list_buckets()["Buckets"] == []
+        inner.outsider().client("s3").create_bucket(Bucket="theirs", CreateBucketConfiguration=here)
     assert vpcs(ec2) == ["10.1.0.0/16", HOME]
+    assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == ["ours"]
+    assert s3.get_object(Bucket="ours", Key="kept")["Body"].read() == b"as it was"
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
