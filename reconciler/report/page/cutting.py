@@ -26,11 +26,14 @@ class Goes(IntEnum):
 
 @dataclass(frozen=True)
 class Piece:
-    """A line or some that stay or go together; `of` is what is counted when they go: `difference`."""
+    """A line or some that stay or go together; `of` is what is counted when they go (`difference`), `count` how many of
+    that they tell of.
+    """
 
     text: str
     of: str
     goes: Goes
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,8 @@ class _Text:
                 numbered = list(enumerate(block.pieces, at))
                 at += len(numbered)
                 kept = [piece.text for index, piece in numbered if index not in gone]
-                lost.update(piece.of for index, piece in numbered if index in gone)
+                for index, piece in numbered:
+                    lost[piece.of] += piece.count * (index in gone)
                 left = left or bool(kept)
                 if kept or not numbered:
                     told.append("\n".join((*block.before, *kept, *block.after)))

@@ -18,7 +18,8 @@ LONGEST = 160
 """Characters of one text in its place."""
 _MARKS = 2
 """The most combining characters after another one: more of them are painted over the lines above and below."""
-_PLAIN = re.compile(r"\(?(?:[A-Za-z]{1,40}|[0-9]{1,5})[),.;:]{0,3}")
+_PLAIN = re.compile(r"\(?(?:[A-Za-z]{1,40}|[0-9]{1,5}(?:\.[0-9]{1,3})?)[),.;:]{0,3}|[/%]")
+_AROUND = re.compile(r"(\(?)(.*?)([),.;:]{0,3})")
 _DIGEST = re.compile(r"\(?[a-fA-F0-9]{7,}[),.;:]{0,3}")
 _FENCE = re.compile(r"`+")
 
@@ -57,12 +58,15 @@ def code(text: object, longest: int = LONGEST) -> str:
 
 def prose(text: object, longest: int = 400) -> str:
     """A sentence of Setpoint's that has names in it: words and small numbers as they are, all else in code spans."""
-    words = inert(text, longest).split(" ")
-    return " ".join(
-        " ".join(some) if plain else code(" ".join(some), longest) if any(some) else ""
-        for plain, group in groupby(words, _is_plain)
-        for some in [list(group)]
-    ).strip()
+    runs = groupby(inert(text, longest).split(), _is_plain)
+    return " ".join(" ".join(some) if plain else _in_code(" ".join(some), longest) for plain, some in runs).strip()
+
+
+def _in_code(words: str, longest: int) -> str:
+    """Words in a code span, with the punctuation of the sentence around it."""
+    around = _AROUND.fullmatch(words)
+    before, inside, after = around.groups() if around else ("", words, "")
+    return f"{before}{code(inside, longest)}{after}" if inside.strip() else code(words, longest)
 
 
 def _is_plain(word: str) -> bool:
