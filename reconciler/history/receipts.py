@@ -114,14 +114,15 @@ def parse_key(written: str) -> Summary | None:
     )
 
 
-def digest(receipt: Mapping[str, Any]) -> str:
-    """The SHA-256 of what a run has found and left as it is, from a receipt or from so much of one as is read here.
+def digest(found: Mapping[str, Any]) -> str:
+    """The SHA-256 of what a run has found and left as it is: of a receipt, or of so much of one as is read here.
 
     Addresses, fields, values, outcomes, verdicts, which document is enforced, and what could not be seen. Neither times
-    nor ids of runs, nor what the run has corrected: the next look, which finds nothing, is no news then.
+    nor ids of runs, nor what the run has corrected: the next look, which finds nothing, is no news then. Runs take it
+    before secrets are redacted and long lists are cut, so readers compare the digests in receipts and do not repeat
+    them.
     """
-    canonical = json.dumps(_found(receipt), sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(_left(found)).encode()).hexdigest()
 
 
 _CORRECTED = "corrected"
@@ -130,33 +131,37 @@ _OF_FINDING = ("address", "field", "key", "outcome", "reason")
 _OF_PENDING = ("address", "field", "now", "accepted")
 
 
-def _found(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    run, document = receipt.get("run") or {}, receipt.get("document") or {}
-    ending = run.get("ending")
-    left = [one for one in receipt.get("drifted") or () if one.get("outcome") != _CORRECTED]
+def _left(found: Mapping[str, Any]) -> dict[str, Any]:
+    run, document = found.get("run") or {}, found.get("document") or {}
+    drifts = [
+        one | {"means": (one.get("consequence") or {}).get("severity")}
+        for one in found.get("drifted") or ()
+        if one.get("outcome") != _CORRECTED
+    ]
     return {
-        "ending": ending,
+        "ending": run.get("ending"),
         # Why nothing could be read differs from one try to the next; why a document is refused does not.
-        "refusal": run.get("problem") if ending == State.REFUSED else run.get("refusal"),
+        "problem": None if run.get("ending") == "unobservable" else run.get("problem"),
         "document": [document.get("revision"), document.get("sha256")],
-        "held": bool(receipt.get("held_as_a_whole")),
-        "drifted": _parts(left, _OF_DRIFT),
-        "findings": _parts(receipt.get("findings"), _OF_FINDING),
-        "pending": _parts(receipt.get("pending"), _OF_PENDING),
-        "unmanaged": _parts(receipt.get("unmanaged"), ("address", "id")),
-        "intents": _parts(receipt.get("intents"), ("name", "status")),
-        "holds": _parts(receipt.get("holds"), ("address",)),
-        "unseen": _parts(receipt.get("unseen"), ("kind",)),
+        "held": bool(found.get("held_as_a_whole")),
+        "drifted": _parts(drifts, (*_OF_DRIFT, "means")),
+        "findings": _parts(found.get("findings"), _OF_FINDING),
+        "orphaned": _parts(found.get("orphaned"), ("address", "operation", "outcome")),
+        "pending": _parts(found.get("pending"), _OF_PENDING),
+        "unmanaged": _parts(found.get("unmanaged"), ("address", "id")),
+        "intents": _parts(found.get("intents"), ("name", "status")),
+        "holds": _parts(found.get("holds"), ("address",)),
+        "unseen": _parts(found.get("unseen"), ("kind",)),
     }
 
 
 def _parts(entries: Iterable[Mapping[str, Any]] | None, names: tuple[str, ...]) -> list[list[Any]]:
     """Of each entry what is named, in an order that does not depend on theirs."""
-    return sorted(([one.get(name) for name in names] for one in entries or ()), key=_sortable)
+    return sorted(([one.get(name) for name in names] for one in entries or ()), key=_canonical)
 
 
-def _sortable(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
 
 
 class Remembered(NamedTuple):
@@ -197,7 +202,7 @@ def day_sheet(  # noqa: PLR0913 (what it says)
     severity: Severity | None,
     revision: int | None,
     run: Mapping[str, Any],
-    found: str | None,
+    found: str,
 ) -> dict[str, Any]:
     """The sheet of one day, written by the first run after it, at `until`; `state` and `severity` are those at its end.
 

@@ -107,9 +107,9 @@ class Receipts:
         of that second and later. Keys that are no receipt's are skipped. Raises ReceiptError.
         """
         where = self._keyed(prefix(document))
-        start = {"StartAfter": self._keyed(prefix(document, since))} if since else {}
+        after = self._keyed(prefix(document, since))
         listing = self._client.get_paginator("list_objects_v2")
-        pages = iter(listing.paginate(Bucket=self.bucket, Prefix=where, **start))
+        pages = iter(listing.paginate(Bucket=self.bucket, Prefix=where, StartAfter=after))
         while (page := self._answered(where, lambda: next(pages, None))) is not None:
             for entry in page.get("Contents", ()):
                 key = ROOT + entry["Key"].removeprefix(self._root)
@@ -149,7 +149,7 @@ def unpacked(data: bytes, where: str) -> dict[str, Any]:
         text = _plain(data) if data[:2] == b"\x1f\x8b" else data
         value = json.loads(text.decode())
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise ReceiptError(where, f"it is no receipt: {error or type(error).__name__}", _WHOLE) from error
+        raise ReceiptError(where, f"it is no receipt: {str(error) or type(error).__name__}", _WHOLE) from error
     if not isinstance(value, dict) or not isinstance(version := value.get("receipt"), int):
         raise ReceiptError(where, "it is no receipt: it has no member `receipt`", _WHOLE)
     if version > FORMAT:
