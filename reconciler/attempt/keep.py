@@ -229,6 +229,7 @@ def _select_and_run(
     blank = replace(blank, refusal=selection.refusal)
     try:
         before, record = record.accepted, _accepted(lease, record, selection, request)
+        blank = replace(blank, version_id=selection.accepted.version_id if selection.accepted else "")
         if request.write and not selection.held:
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
             blank = replace(blank, change=change, rollout=record.rollout is not None)
@@ -400,6 +401,7 @@ def _run(
         exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
         exposed_unknown=exposed.unknown & foreign,
         since=_since(blank, report, record, started),
+        drift_since=openings.times(report, record, found.made),
         hold_tags=hold_tags,
     )
     scope = document.scope

@@ -58,7 +58,8 @@ class AttemptResult:
     for each address with drift that let in undeclared traffic, for how many seconds it did at most, and
     `exposed_unknown` are those of which that is not known. `alerts_lost`: how many messages could not be sent.
     `rollout`: this is the first run of a version of the document. `since`: of broken intents, when that was first
-    reported.
+    reported. `drift_since`: of each difference, by its identity, from when on it may have been there at the
+    earliest, as far as that is known. `version_id` is S3's of the version in force (empty: none is).
 
     `change` is what a new version changes: one that waits for an approval if `held` says what is enforced instead,
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
@@ -84,6 +85,8 @@ class AttemptResult:
     exposed_unknown: frozenset[Address] = frozenset()
     alerts_lost: int = 0
     rollout: bool = False
+    drift_since: Mapping[tuple[Address, str, Any], datetime] = field(default_factory=dict)
+    version_id: str = ""
     since: Mapping[Address, datetime] = field(default_factory=dict)
     change: RevisionChange | None = None
     held: str = ""
