@@ -14,6 +14,7 @@ from reconciler.attempt.keep import AttemptResult, Ending, Request, keep
 from reconciler.model.trigger import Source, Trigger
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
+from reconciler.report.fitting import cut_lists
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -106,16 +107,14 @@ def _short(text: str) -> str:
 
 
 def _fitted(content: dict[str, Any]) -> dict[str, Any]:
-    report = content["report"]
-    left_out: dict[str, int] = {}
-    while len(json.dumps(content)) > LARGEST:
-        lists = {name: value for name, value in report.items() if isinstance(value, list) and value}
-        longest = max(lists, key=lambda name: len(json.dumps(lists[name])))
-        half = len(lists[longest]) // 2
-        left_out[longest] = left_out.get(longest, 0) + len(lists[longest]) - half
-        report[longest] = lists[longest][:half]
-        content["left_out"] = left_out
-    return content
+    """The answer with the report cut to what room there is, by the bytes that Lambda sends."""
+    room = LARGEST - _sent(content | {"report": None, "left_out": None})
+    report, left_out = cut_lists(content["report"], room, bytes_of=_sent)
+    return content | {"report": report} | ({"left_out": left_out} if left_out else {})
+
+
+def _sent(value: Any) -> int:
+    return len(json.dumps(value))
 
 
 ready()

@@ -108,7 +108,8 @@ class Report:
     addresses without this document's tags where these are not set: in mode report, and where the document says so;
     `tagless` are those whose tags AWS does not show. `release` is the fingerprint by which a person releases in the
     next run what this one held. `intents` is None if the document has none. `pending` is from the last look. `beneath`
-    is what stands open at the resources of which it is not clear whose they are (`beneath.py`).
+    is what stands open at the resources of which it is not clear whose they are (`beneath.py`). `first` and `last` are
+    the looks themselves, for what tells of the whole network (`report/network.py`); `last` is None after a single look.
     """
 
     document: Document
@@ -139,6 +140,8 @@ class Report:
     associations_after: Mapping[str, str] = field(default_factory=dict)
     pending: tuple[PendingChange, ...] = ()
     beneath: Mapping[Address, tuple[Difference, ...]] = field(default_factory=dict)
+    first: Snapshot | None = field(default=None, repr=False)
+    last: Snapshot | None = field(default=None, repr=False)
 
     def count(self, outcome: Outcome | None) -> int:
         """How many drifts, findings and orphaned actions ended so; None: nothing was tried yet."""
@@ -240,6 +243,8 @@ def judge(
         release=_release(trace),
         intents=None if isinstance(intents, Finding) else intents,
         pending=tuple(_pending(trace.last.snapshot)),
+        first=trace.first.snapshot,
+        last=None if trace.last is trace.first else trace.last.snapshot,
     )
 
 
