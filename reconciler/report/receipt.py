@@ -77,7 +77,7 @@ def receipt(
         "previous": None,
         **plain,
         "run": _run(report, attempt),
-        "document": plain["document"] | _uploaded(attempt),
+        "document": plain["document"] | _uploaded(attempt) | {"rollback": _rollback(report)},
         "state": _state(report),
         "severity": _severity(report),
         "digest": None,
@@ -225,6 +225,11 @@ def _uploaded(attempt: AttemptResult | None) -> dict[str, Any]:
         "source_ip": upload.source_ip or None,
     }
     return known | {"uploaded": uploaded}
+
+
+def _rollback(report: Report) -> dict[str, Any] | None:
+    note = report.document.rollback
+    return {"to": note.to, "reason": note.reason or None} if note else None
 
 
 def _left(report: Report) -> list[Drift]:
