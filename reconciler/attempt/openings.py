@@ -19,7 +19,7 @@ from reconciler.engine.diff import covers
 from reconciler.engine.result import Drift, Report
 from reconciler.ledger.record import DocumentRecord
 from reconciler.model import Outcome
-from reconciler.notify.exposure import exposes
+from reconciler.report.exposure import exposes
 
 UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for a time that is not known, and is before every other one."""
@@ -58,6 +58,12 @@ def since(drift: Drift, report: Report, record: DocumentRecord, made: Made) -> d
     first = record.open_since.get(OTHERS) or record.looked_at or UNKNOWN
     ended = [one.until for one in report.document.exceptions if covers(one, drift.difference)]
     return max([first, *(until for until in ended if until <= report.started)]) if first is not UNKNOWN else first
+
+
+def times(report: Report, record: DocumentRecord, made: Made) -> dict[tuple[Address, str, Any], datetime]:
+    """From when on each difference may have been there, as far as that is known, by its identity."""
+    found = {drift.difference.identity: since(drift, report, record, made) for drift in report.drifts}
+    return {identity: time for identity, time in found.items() if time > UNKNOWN}
 
 
 def exposed(report: Report, record: DocumentRecord, made: Made, now: datetime) -> Exposed:

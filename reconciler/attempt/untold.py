@@ -24,9 +24,9 @@ from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Alert, Member, Topic, fingerprint
 from reconciler.notify.alert_rules import member
-from reconciler.notify.exposure import exposure
 from reconciler.redact import fit, safe_text
 from reconciler.report.attempt import AttemptResult, Ending, Late
+from reconciler.report.exposure import exposure
 
 LONGEST_WAIT = timedelta(hours=1)
 """How long it is left open whether something was corrected: then it is told without saying so."""

@@ -18,10 +18,10 @@ from reconciler.model import ENDED_THE_RUN, Cause, Ended, Finding, Outcome, Reas
 from reconciler.model.exposure import Exposure, Severity
 from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
-from reconciler.notify.exposure import cost, exposure
 from reconciler.notify.hold_tags import of_hold, under_hold
 from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.exposure import cost, exposure
 from reconciler.report.takeover import Takeover, takeovers
 from reconciler.report.text import difference
 

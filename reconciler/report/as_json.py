@@ -13,10 +13,12 @@ from desired_state.fields import AclEntry, Address, RuleKey, written_entry, writ
 from desired_state.members import Collection
 from desired_state.resource import SECTIONS, Resource
 from reconciler.engine.plan import printable
-from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Unmanaged
+from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Outcome, Unmanaged
 from reconciler.model.guard import Stage, contained
 from reconciler.report.calls import id_of
 from reconciler.report.consequence import as_json as consequence_as_json
+from reconciler.report.exposure import own_layer
+from reconciler.report.resolving import Resolving
 from reconciler.report.summary import counts, expired
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "in_sync": report.in_sync,
         "fingerprint": report.plan.fingerprint,
         "held_as_a_whole": report.gate.plan_held.message if report.gate.plan_held else None,
-        "drifted": [told(drift_as_json, drift) | {"id": id_of(report, drift.address)} for drift in report.drifts],
+        "ids": {address: report.ids[address] for address in sorted(report.ids)},
+        "drifted": [told(drift_as_json, drift) | _means(report, drift) for drift in report.drifts],
         "actions": _actions(report),
         "findings": [told(finding_as_json, one) | {"id": id_of(report, one.address)} for one in report.findings],
         "pending": [_pending(report, one) for one in report.pending],
@@ -85,6 +88,21 @@ def told[T: (Drift, Finding)](say: Callable[[T], dict[str, Any]], one: T) -> dic
         }
 
     return contained(lambda: say(one), instead, who=one.address, stage=Stage.TELLING)
+
+
+def _means(report: Report, drift: Drift) -> dict[str, Any]:
+    """How grave a drift is at its own layer, and the sentence that says why, in the past tense once it is corrected.
+    What arrives because of it is its `consequence`.
+    """
+    past = drift.outcome is Outcome.CORRECTED
+
+    def means() -> dict[str, Any]:
+        found = own_layer(drift.difference, past=past)
+        return {"severity": found.severity.value, "sentence": found.sentence}
+
+    nothing = {"severity": None, "sentence": None}
+    known = contained(means, lambda cause: nothing, who=drift.address, stage=Stage.TELLING)
+    return {"id": id_of(report, drift.address), **known}
 
 
 def drift_as_json(drift: Drift) -> dict[str, Any]:
@@ -157,7 +175,9 @@ def _cause_as_json(cause: Cause | None) -> dict[str, Any]:
 
 
 def _actions(report: Report) -> list[dict[str, Any]]:
-    """The calls in their order: of a plan what would be made, afterwards what was tried."""
+    """The calls in their order: of a plan what would be made, afterwards what was tried. `resolves_drifted` are indexes
+    into `drifted`: of the members of one field only those that the call itself names.
+    """
     held = report.gate.held
     ended: list[tuple[Action, str | None, Cause | None]]
     if report.wrote:
@@ -165,9 +185,11 @@ def _actions(report: Report) -> list[dict[str, Any]]:
     else:
         planned = enumerate(report.plan.actions)
         ended = [(action, "held" if index in held else None, held.get(index)) for index, action in planned]
+    resolving = Resolving([one.difference for one in report.drifts]) if ended else None
     return [
         {"number": number, "id": id_of(report, action.address)}
         | action_as_json(action)
+        | {"resolves_drifted": resolving.of(action) if resolving else []}
         | {"ended": how, **_cause_as_json(cause)}
         for number, (action, how, cause) in enumerate(ended, start=1)
     ]

@@ -58,7 +58,8 @@ class AttemptResult:
     for each address with drift that let in undeclared traffic, for how many seconds it did at most, and
     `exposed_unknown` are those of which that is not known. `alerts_lost`: how many messages could not be sent.
     `rollout`: this is the first run of a version of the document. `since`: of broken intents, when that was first
-    reported.
+    reported. `drift_since`: of each difference, by its identity, from when on it may have been there at the
+    earliest, as far as that is known. `version_id` is S3's of the version in force (empty: none is).
 
     `change` is what a new version changes: one that waits for an approval if `held` says what is enforced instead,
     otherwise one that is accepted and to be announced. `upload` is who uploaded it, if that is known.
@@ -66,7 +67,8 @@ class AttemptResult:
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
     being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `hold_tags` are those
     that the run saw, by their resource. `approved_by` is who approved what the run did, or why that is not known
-    (empty: nothing was approved).
+    (empty: nothing was approved). `receipt` is the key of the receipt that it left, or of an earlier one that says the
+    same (empty: none), `receipts_lost` how many could not be written.
     """
 
     document: str
@@ -83,6 +85,8 @@ class AttemptResult:
     exposed_unknown: frozenset[Address] = frozenset()
     alerts_lost: int = 0
     rollout: bool = False
+    drift_since: Mapping[tuple[Address, str, Any], datetime] = field(default_factory=dict)
+    version_id: str = ""
     since: Mapping[Address, datetime] = field(default_factory=dict)
     change: RevisionChange | None = None
     held: str = ""
@@ -92,3 +96,5 @@ class AttemptResult:
     bug: str = ""
     hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
     approved_by: str = ""
+    receipt: str = ""
+    receipts_lost: int = 0

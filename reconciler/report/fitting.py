@@ -6,6 +6,8 @@ What may be shown at all is decided before, in `redact.py`: nothing here looks f
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 
@@ -33,17 +35,42 @@ def cut_lines(lines: list[str], room: int) -> tuple[list[str], int]:
     return lines, 0
 
 
-def cut_lists(fields: dict[str, Any], longest: int) -> tuple[dict[str, Any], dict[str, int]]:
+def cut_lists(
+    fields: Mapping[str, Any],
+    longest: int,
+    *,
+    nested: Iterable[tuple[str, ...]] = (),
+    bytes_of: Callable[[Any], int] = lambda value: size(encoded(value)),
+) -> tuple[dict[str, Any], dict[str, int]]:
     """The fields with the longest of their lists halved until their JSON has at most `longest` bytes, and how many
-    members each list has lost. The first members stay.
+    members each list has lost, by its name. The first members stay.
+
+    `nested` are the paths of lists and mappings that are cut too, each named by its path with dots. `bytes_of` measures
+    a value as it is sent.
     """
     fields, left_out = dict(fields), dict[str, int]()
-    while size(encoded(fields | {"left_out": left_out})) > longest:
-        sizes = {name: size(encoded(value)) for name, value in fields.items() if isinstance(value, list) and value}
+    paths = [*((name,) for name, value in fields.items() if isinstance(value, list)), *nested]
+    while bytes_of(fields | {"left_out": left_out}) > longest:
+        sizes = {path: bytes_of(value) for path in paths if (value := _at(fields, path))}
         if not sizes:
             break
-        name = max(sizes, key=lambda name: sizes[name])
-        members = len(fields[name])
-        fields[name] = fields[name][: members // 2]
-        left_out[name] = left_out.get(name, 0) + members - members // 2
+        path = max(sizes, key=lambda path: sizes[path])
+        value = _at(fields, path)
+        half = len(value) // 2
+        fields = _with(fields, path, dict(islice(value.items(), half)) if isinstance(value, Mapping) else value[:half])
+        name = ".".join(path)
+        left_out[name] = left_out.get(name, 0) + len(value) - half
     return fields, left_out
+
+
+def _at(fields: Any, path: tuple[str, ...]) -> Any:
+    """What is at a path; None if it leads nowhere."""
+    for name in path:
+        fields = fields.get(name) if isinstance(fields, Mapping) else None
+    return fields
+
+
+def _with(fields: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The fields with another value at a path, which leads somewhere."""
+    name, *below = path
+    return {**fields, name: _with(fields[name], tuple(below), value) if below else value}

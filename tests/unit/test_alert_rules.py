@@ -35,8 +35,8 @@ from reconciler.model.trigger import Source
 from reconciler.notify.alert import Alert, Topic
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.notify.exposure import exposure
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.exposure import exposure
 from tests.support import worlds
 from tests.support.attempts import (
     DAY,

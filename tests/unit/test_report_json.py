@@ -32,6 +32,7 @@ from reconciler.model import (
     Unmanaged,
 )
 from reconciler.report.as_json import as_json
+from reconciler.report.exposure import own_layer
 from tests.support.attempts import REPORT_ONLY
 from tests.support.reports import GROUP, NOW, VPC, action, document, drift, planned, report
 
@@ -64,6 +65,7 @@ def test_the_whole_of_a_calm_plan() -> None:
         "in_sync": True,
         "fingerprint": "0123456789abcdef",
         "held_as_a_whole": None,
+        "ids": {},
         "drifted": [],
         "actions": [],
         "findings": [],
@@ -129,7 +131,10 @@ def test_the_whole_of_a_calm_plan() -> None:
 )
 def test_a_drift_stands_as_the_document_writes_it(one: Drift, sign: str, key: Any, want: Any, have: Any) -> None:
     (told,) = json.loads(json.dumps(as_json(report(one))))["drifted"]
+    means = own_layer(one.difference, past=False)
     assert told == {
+        "severity": means.severity.value,
+        "sentence": means.sentence,
         "id": None,
         "address": one.address,
         "field": one.field,
@@ -208,6 +213,7 @@ def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> No
         "risk": "traffic",
         "breaks": 1,
         "resolves": [],
+        "resolves_drifted": [],
         "params": {"GroupId": "<security_group/Web>", "Flags": [True, None, 3]},
         "ended": "held",
         "reason": "report_only",

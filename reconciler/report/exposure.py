@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def exposure(drift: Drift) -> Exposure:
     """What this drift means, or meant until it was corrected: from end to end, if that was judged."""
     one, past = drift.difference, drift.outcome is Outcome.CORRECTED
-    alone = _alone(one, past=past)
+    alone = own_layer(one, past=past)
     if drift.consequence is None:
         return alone
     said = sentence(drift.consequence, past=past)
@@ -25,8 +25,8 @@ def exposure(drift: Drift) -> Exposure:
     return Exposure(severity, said if drift.consequence.flows else f"{alone.sentence} {said}")
 
 
-def _alone(one: Difference, *, past: bool) -> Exposure:
-    """What a difference means at its own layer."""
+def own_layer(one: Difference, *, past: bool) -> Exposure:
+    """What a difference means at its own layer, whether or not anything arrives because of it."""
     if one.field in {"tags", "description"}:
         differs = "differ" if one.field == "tags" else "differs"
         return Exposure(
