@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 
 from reconciler.report.page.calls import Calls
-from reconciler.report.page.differences import Differences
+from reconciler.report.page.differences import Difference, Differences
 from reconciler.report.page.intents import Intents
 from reconciler.report.page.lanes import Lane, Lanes
 from reconciler.report.page.notes import Notes
@@ -181,12 +181,18 @@ def _graves(parts: Parts) -> list[Grave]:
         for one in parts.notes.openings
     ]
     found += [
-        Grave(str(one.severity), _said(one.sentence or one.reach or "", entry.merged), one.number)
+        Grave(str(one.severity), _said(_gravest_sentence(one), entry.merged), one.number)
         for entry in parts.differences.entries
         for one in entry.differences
         if one.severity and (one.sentence or one.reach) and not one.done
     ]
     return sorted(found, key=lambda one: rank(one.severity))
+
+
+def _gravest_sentence(one: Difference) -> str:
+    """That of its own layer, unless it is what it means from end to end that is so grave."""
+    own = rank(one.own_severity) <= rank(one.severity)
+    return (one.sentence if own else one.reach) or one.sentence or one.reach or ""
 
 
 def _can(certain: bool) -> str:  # noqa: FBT001 (of a flow)
