@@ -77,12 +77,13 @@ class Entry:
 
 @dataclass(frozen=True)
 class Differences:
-    """All of them. `left_out` is how many are not on the page; `numbers` are by place in `drifted`, `tones` by
+    """All of them, of which `done` are put right. `left_out` is how many are not on the page; `numbers` are by place in `drifted`, `tones` by
     number: `grave`, `warn` or `done`.
     """
 
     entries: tuple[Entry, ...]
     count: int
+    done: int
     at: int
     left_out: int
     numbers: dict[int, int]
@@ -126,6 +127,7 @@ def differences(receipt: Json, resources: Resources) -> Differences:
     return Differences(
         entries=tuple(replace(one, open=few or one.severity == "critical") for one in entries),
         count=len(drifted),
+        done=sum(one.get("outcome") in DONE for one in drifted),
         at=len({_address(one) for one in drifted}),
         left_out=len(drifted) - len(numbers),
         numbers=numbers,
