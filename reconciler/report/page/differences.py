@@ -77,8 +77,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Differences:
-    """All of them, of which `done` are put right. `left_out` is how many are not on the page; `numbers` are by place in `drifted`, `tones` by
-    number: `grave`, `warn` or `done`.
+    """All of them, of which `done` are put right. `left_out` is how many are not on the page; `numbers` are by place in
+    `drifted`, `tones` by number: `grave`, `warn` or `done`.
     """
 
     entries: tuple[Entry, ...]
