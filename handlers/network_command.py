@@ -163,6 +163,12 @@ def apply(
     return _exit_code(report)
 
 
+def planned(at: Invocation, document: Document, deployed: Policy, options: Mapping[str, Any]) -> Report:
+    """What applying a document would do, that no file has yet. Raises Refused."""
+    connection = _connection(at, document, options)
+    return _run(at, document, connection, deployed, write=False, openings=_openings(deployed))
+
+
 def _stopped(report: Report) -> str:
     """What a run did that a signal ended in time."""
     done = sum(one.ended.value == "done" for one in report.action_results)

@@ -66,6 +66,7 @@ def _complete_address(context: click.Context, _: click.Parameter, incomplete: st
 
 
 DOC = click.argument("doc", type=click.Path(path_type=Path))
+NAME = click.argument("name")
 DOCS = click.argument("docs", metavar="DOC...", nargs=-1, required=True, type=click.Path(path_type=Path))
 FORM = click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The output format."
@@ -76,6 +77,7 @@ PAGE_FORM = click.option(
     default="text",
     help="The output format; html and markdown are the page of the run.",
 )
+STACK = click.option("--stack", default="", metavar="NAME", help="The deployed stack; or SETPOINT_STACK.")
 COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 VERBOSE = click.option(
     *("-v", "--verbose"),
@@ -137,6 +139,16 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
         VERBOSE,
         connection_options,
         COLOR,
+        policy_options,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def policy_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """The deployment's policy, option by option."""
+    options = (
         click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct drift, or only report it."),
         click.option("--create-databases/--no-create-databases", default=None, help="Create missing databases."),
         click.option(
