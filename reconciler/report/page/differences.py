@@ -74,13 +74,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Differences:
-    """All of them. `left_out` is how many are not on the page; `by_index` finds the number of one in `drifted`."""
+    """All of them. `left_out` is how many are not on the page; `numbers` are by place in `drifted`, `tones` by
+    number: `grave`, `warn` or `done`.
+    """
 
     entries: tuple[Entry, ...]
     count: int
     at: int
     left_out: int
     numbers: dict[int, int]
+    tones: dict[int, str]
     actors_unknown: str | None
     since_unknown: str | None
     exposed_unknown: str | None
@@ -123,10 +126,17 @@ def differences(receipt: Json, resources: Resources) -> Differences:
         at=len({_address(one) for one in drifted}),
         left_out=len(drifted) - len(numbers),
         numbers=numbers,
+        tones={one.number: _tone(one) for entry in entries for one in entry.differences},
         actors_unknown=text(receipt, "actors_unknown") if drifted else None,
         since_unknown=text(receipt, "since_unknown") if drifted else None,
         exposed_unknown=text(receipt, "exposed_unknown_why"),
     )
+
+
+def _tone(one: Difference) -> str:
+    if one.done:
+        return "done"
+    return "grave" if rank(one.severity) <= rank("high") else "warn"
 
 
 def _order(drifted: list[Json], group: list[int]) -> tuple[bool, int, int]:
