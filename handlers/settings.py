@@ -57,6 +57,9 @@ class Deployment(BaseModel):
 
     bucket: str = Field(min_length=3, description="write the name of the bucket that holds the documents")
     prefix: str = Field("documents/", pattern=r"^([a-zA-Z0-9_.-]+/)*$", description="write a prefix that ends in /")
+    receipts: str = Field(
+        "", pattern=r"^([a-z0-9.-]{3,63})?$", description="write the name of the bucket for receipts, or leave it out"
+    )
     table: str = Field(min_length=3, description="write the name of the DynamoDB table")
     queue_url: str = Field(pattern=r"^https?://", description="write the URL of the queue")
     topic_arn: str = Field("", pattern=r"^(arn:.+)?$", description="write the ARN of the SNS topic, or leave it out")
@@ -73,6 +76,7 @@ class Deployment(BaseModel):
         description="write <document>=<account> or <document>=<account>/<vpc id>, separated by commas: "
         "team-a=111122223333/vpc-0123456789abcdef0,team-b-*=999999999999",
     )
+    item_memo: bool = Field(default=True, description="write 1 or 0")
     stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 

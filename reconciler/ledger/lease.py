@@ -171,6 +171,11 @@ class Lease:
         self._over = False
         self._next: DocumentRecord | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is known to be no longer ours; nobody is asked."""
+        return self._stop is not None
+
     def note(self, untold: Iterable[Untold]) -> None:
         """What people must be told of, should this run end early: the next `confirm` stores it, before its call."""
         noted = bounded(replace(self.record, untold=tuple(untold)))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pydantic import NonNegativeInt
+
 from desired_state.fields import Address
 
 
@@ -112,6 +114,17 @@ class Untold:
 
 
 @dataclass(frozen=True)
+class LastReceipt:
+    """The last receipt: its key, the SHA-256 of its bytes, and the digest of what it says. `key` and `sha256` are empty
+    where a deployment has no bucket for receipts.
+    """
+
+    key: str
+    sha256: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class DocumentRecord:
     """All that is remembered of one document. `looked_at` is when the last run that read the whole network began.
     `announced` is the version whose change was announced last (None: the accepted one).
@@ -124,6 +137,12 @@ class DocumentRecord:
     `deleted`: the object is deleted, and this was reported. `untold` is what people must still be told of. `rollout`
     says of the accepted version that no run has brought the network to it yet. `covers` is a time of the queue's clock
     at which that look had not begun yet: it has seen what messages from before it report.
+
+    `state` is that after the last run, since `since`; `severity` is that of the gravest thing that is still there, and
+    `openings` are the sentences of the gravest openings. `in_sync_since` is null while anything is not as declared.
+    `looks` counts the attempts to look since `day`, the first one of the day in UTC, `unseen` those of them that saw
+    nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network. `receipt` is the
+    last receipt that was written.
     """
 
     account: str = ""
@@ -142,3 +161,13 @@ class DocumentRecord:
     open_since: Mapping[str, datetime] = field(default_factory=dict)
     untold: tuple[Untold, ...] = ()
     rollout: Rollout | None = None
+    state: str | None = None
+    severity: str | None = None
+    since: datetime | None = None
+    in_sync_since: datetime | None = None
+    openings: tuple[str, ...] = ()
+    day: datetime | None = None
+    looks: NonNegativeInt = 0
+    unseen: NonNegativeInt = 0
+    longest_gap: NonNegativeInt = 0
+    receipt: LastReceipt | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,6 +33,7 @@ from reconciler.ledger.record import (
     Accepted,
     DocumentRecord,
     FlappingRecord,
+    LastReceipt,
     Notified,
     Rollout,
     Untold,
@@ -76,6 +78,16 @@ FULL = DocumentRecord(
         ),
     ),
     rollout=Rollout((Accepted(6, "9f01", "v.6"),), ("n2",)),
+    state="open",
+    severity="critical",
+    since=NINE,
+    in_sync_since=NINE,
+    openings=("tcp 22 from anyone may enter security_group/web.",),
+    day=NINE,
+    looks=1440,
+    unseen=4,
+    longest_gap=360,
+    receipt=LastReceipt("receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz", "cd34", "ef56"),
 )
 """A record in which every field has a value other than its default."""
 
@@ -155,6 +167,20 @@ def test_an_item_can_be_read_by_a_person() -> None:
             }
         ],
         "rollout": {"since": [{"revision": 6, "sha256": "9f01", "version_id": "v.6"}], "left": ["n2"]},
+        "state": "open",
+        "severity": "critical",
+        "since": "2026-11-22T09:00:00Z",
+        "in_sync_since": "2026-11-22T09:00:00Z",
+        "openings": ["tcp 22 from anyone may enter security_group/web."],
+        "day": "2026-11-22T09:00:00Z",
+        "looks": 1440,
+        "unseen": 4,
+        "longest_gap": 360,
+        "receipt": {
+            "key": "receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz",
+            "sha256": "cd34",
+            "digest": "ef56",
+        },
     }
 
 
@@ -177,6 +203,44 @@ def test_an_item_from_before_there_were_announcements_says_nothing_of_them() -> 
     record = read(through_the_wire({"accepted": {"revision": 7, "sha256": "ab12", "version_id": "v.7"}}))
     assert (record.accepted, record.announced) == (Accepted(7, "ab12", "v.7"), None)
     assert "announced" not in written(record)
+
+
+def test_an_item_from_before_there_were_receipts_says_nothing_of_them() -> None:
+    names = ("state", "severity", "since", "in_sync_since", "openings", "day", "looks", "unseen", "longest_gap")
+    old = {name: value for name, value in written(FULL).items() if name not in {*names, "receipt"}}
+    record = read(through_the_wire(old))
+    assert (record.state, record.day, record.looks, record.openings, record.receipt) == (None, None, 0, (), None)
+    assert written(record) == old
+
+
+def test_what_is_remembered_of_receipts_takes_less_than_a_kilobyte() -> None:
+    """The renewal of a lease is charged by the size of the whole item."""
+    widest = replace(
+        FULL,
+        state="differs",
+        openings=tuple("tcp 22 from anyone may enter security_group/web. " * 9 for _ in range(9)),
+        longest_gap=86_400,
+        receipt=LastReceipt(
+            f"receipts/{'s' * 63}/20261122T090000Z.differs.critical.r123456789.w1234.6f2c9a1e.json.gz",
+            "c" * 64,
+            "e" * 64,
+        ),
+    )
+    with_it, without = written(bounded(widest)), written(bounded(DocumentRecord()))
+    ours = {
+        "state",
+        "severity",
+        "since",
+        "in_sync_since",
+        "openings",
+        "day",
+        "looks",
+        "unseen",
+        "longest_gap",
+        "receipt",
+    }
+    assert without.keys().isdisjoint(ours)
+    assert len(json.dumps({name: with_it[name] for name in ours})) < 1024
 
 
 def test_what_a_newer_version_added_does_not_disturb() -> None:
@@ -216,6 +280,17 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("ids", ["vpc/a"], "ids"),
         ("ids", {"vpc/a": Decimal(1)}, "ids.vpc/a"),
         ("ids", {"vpc/a": None}, "ids.vpc/a"),
+        ("state", Decimal(1), "state"),
+        ("severity", None, "severity"),
+        ("since", "2026-11-22T09:00:00", "since"),
+        ("in_sync_since", "always", "in_sync_since"),
+        ("openings", "tcp 22", "openings"),
+        ("openings", [None], "openings.0"),
+        ("day", "2026-11-22T09:00:00", "day"),
+        ("looks", Decimal(-1), "looks"),
+        ("unseen", "4", "unseen"),
+        ("longest_gap", Decimal("0.5"), "longest_gap"),
+        ("receipt", {"key": "k", "sha256": "s"}, "receipt.digest"),
     ],
 )
 def test_an_attribute_that_somebody_broke_is_named_and_never_taken_for_an_empty_one(
