@@ -56,7 +56,7 @@ def shown(name: str) -> Receipt:
 def _lived() -> _Lived:
     with laboratory(region=REFERENCE["scope"]["region"]) as lab:
         network = build(lab)
-        looking = Recorder(network._aws)
+        looking = Recorder(network.aws)
         calm = run_once(
             document(), Environment(cast("Aws", looking), network.clock.now, network.clock.sleep), Policy(), write=False
         )
