@@ -131,8 +131,20 @@ class Document:
     origin: str
     rollback: RollbackNote | None = None
 
-    def of_kind(self, kind: str) -> dict[Address, Resource]:
-        return {address: resource for address, resource in self.resources.items() if address.kind == kind}
+    def of_kind(self, kind: str) -> Mapping[Address, Resource]:
+        return self._by_kind.get(kind, {})
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Mapping[Address, Resource]]:
+        by_kind: dict[str, dict[Address, Resource]] = {}
+        for address, resource in self.resources.items():
+            by_kind.setdefault(address.kind, {})[address] = resource
+        return by_kind
+
+    @cached_property
+    def compared(self) -> dict[Address, Any]:
+        """What `diff` remembers of the last comparison of each resource with a look."""
+        return {}
 
     @cached_property
     def ids(self) -> frozenset[str]:

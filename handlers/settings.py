@@ -90,6 +90,7 @@ class Deployment(BaseModel):
     rate: str = Field(
         "", pattern=r"^(rate\(.+\))?$", description="write a rate such as rate(5 minutes), or leave it out"
     )
+    item_memo: bool = Field(default=True, description="write 1 or 0")
     stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 

@@ -252,7 +252,7 @@ def _state(report: Report) -> str:
         return "open"
     if any(case.exposed for one in _broken(report) for case in one.cases):
         return "open"
-    if report.gate.unseen or next(_unseen(report), None):
+    if report.gate.unseen or list(_unseen(report)):
         return "unseen"
     return "sync" if report.in_sync else "differs"
 
@@ -335,7 +335,7 @@ def _times(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
         unknown = _NO_MEMORY if report.drifts else None
         open_ = sorted({one.address for one in report.drifts if exposes(one)})
         return {"since": {}, "since_unknown": unknown, "exposed": {}, "exposed_unknown": open_}
-    since: dict[str, datetime] = dict(attempt.since)
+    since: dict[Address, datetime] = dict(attempt.since)
     for one in report.drifts:
         if (found := attempt.drift_since.get(one.difference.identity)) is not None:
             since[one.address] = min(found, since.get(one.address, found))
