@@ -132,6 +132,10 @@ DOORS = (
     ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _RUNNERS),
     ApiCall("s3", "GetObject", ("s3:GetObject",), frozenset({"terminal"})),
     ApiCall("s3", "PutObject", ("s3:PutObject",), _RUNNERS),
+    # `rollback` alone: no function may list what was, and none may write a document.
+    ApiCall("s3", "ListObjectVersions", ("s3:ListBucketVersions",), frozenset({"terminal"})),
+    ApiCall("s3", "PutObject", ("s3:PutObject",), frozenset({"terminal"})),
+    ApiCall("cloudformation", "DescribeStacks", ("cloudformation:DescribeStacks",), frozenset({"terminal"})),
     ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker", "invoke", "terminal"})),
     ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _RUNNERS),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),

@@ -80,9 +80,8 @@ def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any
     found, problem = None, _problem(event)
     if not problem:
         try:
-            found = read(
-                stack.fleet_sources, stack.now(), stack.rate, region=stack.region, account=stack.account, stack=stack.name
-            )
+            where = {"region": stack.region, "account": stack.account, "stack": stack.name}
+            found = read(stack.fleet_sources, stack.now(), stack.rate, **where)
         except LedgerError as error:
             problem = redacted(str(error))
     return {

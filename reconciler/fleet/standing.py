@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from reconciler.ledger.item import MalformedItem, read
+from reconciler.ledger.item import LONGEST_OPENING, MalformedItem, read
 from reconciler.ledger.lease import LastLook
 from reconciler.ledger.record import FLAPPING, DocumentRecord
 from reconciler.model import Outcome
@@ -117,10 +117,15 @@ def _standing(name: str, record: DocumentRecord, *, silent: bool) -> Standing:
         severity=Severity(record.severity) if record.severity in set(Severity) else None,
         alerts={str(severity): count for severity, count in alerts.items() if count},
         alerts_since=min((one.first_seen for one in notified), default=None),
-        openings=tuple(safe_text(one)[:_SENTENCE] for one in record.openings),
+        openings=tuple(map(_opening, record.openings)),
         exposed_since=record.exposed_since if record.openings else None,
         in_sync_since=record.in_sync_since,
     )
+
+
+def _opening(sentence: str) -> str:
+    """A sentence as the item has it, which may be its beginning only."""
+    return f"{safe_text(sentence)[:_SENTENCE]}{'...' if len(sentence) >= LONGEST_OPENING else ''}"
 
 
 def _state(record: DocumentRecord, *, silent: bool) -> State:
