@@ -8,7 +8,7 @@ and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address, ip_network
@@ -53,20 +53,22 @@ class Who(NamedTuple):
     ends: tuple[End, ...]
 
 
-def who_is_there(document: Document, ids: Mapping[str, str]) -> list[Who]:
-    """The internet, and the workloads and databases in every subnet of theirs; `ids` are the ids of addresses."""
+def who_is_there(document: Document, id_of: Callable[[str], str]) -> list[Who]:
+    """The internet, and the workloads and databases in every subnet of theirs; `id_of` says the id of an
+    address.
+    """
     found = [Who("internet", "internet", "", (OUTSIDE,))]
     for name, workload in document.workloads.items():
         for subnet in sorted(workload.subnets):
             mapped = getattr(document.resources[subnet], "map_public_ip_on_launch", None)
             public = workload.public_address if workload.public_address is not None else True if mapped else None
-            groups = tuple(sorted(ids[one] for one in workload.security_groups))
+            groups = tuple(sorted(id_of(one) for one in workload.security_groups))
             known = (True, False) if public is None else (public,)
-            found.append(Who("workload", name, subnet, tuple(End(ids[subnet], groups, one) for one in known)))
+            found.append(Who("workload", name, subnet, tuple(End(id_of(subnet), groups, one) for one in known)))
     for address, database in document.of_kind("db_instance").items():
         place: Any = document.resources[database.db_subnet_group]  # type: ignore[attr-defined]
-        name = ids[address]
-        found += [Who("db_instance", address.name, at, (End(ids[at], name=name),)) for at in sorted(place.subnets)]
+        name = id_of(address)
+        found += [Who("db_instance", address.name, at, (End(id_of(at), name=name),)) for at in sorted(place.subnets)]
     return found
 
 

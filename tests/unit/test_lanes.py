@@ -32,11 +32,14 @@ type Lanes = Callable[[Report], Mapping[str, Any] | None]
 
 REFERENCE = document()
 PLANS = sampled(range(60), 20, seed="lanes")
-WORKLOADS: dict[str, Any] = {
-    "front": Workload(subnets=[FRONT], security_groups=[WEB]),
-    "app": Workload(subnets=[BACK1, BACK2], security_groups=[APP]),
-    "both": Workload(subnets=[FRONT], security_groups=[WEB, APP], public_address=True),
-    "data": Workload(subnets=[BACK1], security_groups=[DB]),
+WORKLOADS = {
+    name: Workload.model_validate({"subnets": subnets, "security_groups": groups, "public_address": public})
+    for name, subnets, groups, public in (
+        ("front", [FRONT], [WEB], None),
+        ("app", [BACK1, BACK2], [APP], None),
+        ("both", [FRONT], [WEB, APP], True),
+        ("data", [BACK1], [DB], None),
+    )
 }
 
 
@@ -81,11 +84,10 @@ def course(seed: int, *, ended: Sequence[Ended] = (), order: Random | None = Non
             network = network if index in skipped else network.after(action.effect)
             networks.append(network)
     networks.append(live_network(seen(declared)))
-    known = {at: id_of(at) for at in declared.resources}
     states = [state_of(one) for one in networks]
     if not ended and found.findings:  # what no call can correct is as declared only by name
-        return Course(made, Oracle([*states[:-1], None], who_is_there(declared, known)))
-    return Course(made, Oracle(states, who_is_there(declared, known)))
+        return Course(made, Oracle([*states[:-1], None], who_is_there(declared, id_of)))
+    return Course(made, Oracle(states, who_is_there(declared, id_of)))
 
 
 def _skipped(found: Plan, held: Mapping[int, Any]) -> set[int]:
