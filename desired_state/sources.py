@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from desired_state.document import Name
 from desired_state.fields import shown
 from desired_state.load import DocumentError, Problem
+from desired_state.rollback_note import RollbackNote, noted
 from desired_state.sanitize import sanitize
 from desired_state.strict_json import MAX_BYTES
 
@@ -45,6 +46,7 @@ _HINTS = {
     "InvalidObjectState": "restore it from the archive, and exclude documents from archiving lifecycle rules",
 }
 _LISTING_HINTS = {**_HINTS, "AccessDenied": "grant s3:ListBucket on the bucket"}
+_VERSIONS_HINTS = {**_HINTS, "AccessDenied": "grant s3:ListBucketVersions on the bucket"}
 
 
 class SourceError(Exception):
@@ -65,12 +67,15 @@ class SourceError(Exception):
 
 @dataclass(frozen=True)
 class Pinned:
-    """All the bytes of one version of a document's object. `origin` is its URL with the version, for messages."""
+    """All the bytes of one version of a document's object. `origin` is its URL with the version, for messages.
+    `rollback` is what a rollback has noted on it, which whoever may upload can write too.
+    """
 
     name: str
     data: bytes
     version_id: str
     origin: str
+    rollback: RollbackNote | None = None
 
 
 class ListedDocument(NamedTuple):
@@ -78,6 +83,22 @@ class ListedDocument(NamedTuple):
 
     name: str
     uploaded: datetime
+
+
+class ObjectVersion(NamedTuple):
+    """One version of a document's object, not a delete marker; `etag` as S3 writes it, in quotes."""
+
+    version_id: str
+    uploaded: datetime
+    etag: str
+
+
+@dataclass(frozen=True)
+class ObjectVersions:
+    """Every version of a document's object, the newest first; `deleted`: the object is deleted now."""
+
+    versions: tuple[ObjectVersion, ...]
+    deleted: bool = False
 
 
 class Documents:
@@ -109,6 +130,23 @@ class Documents:
                 *(sanitize(where), len(ignored), shown(ignored[0]), _SUFFIX),
             )
 
+    def versions(self, name: str) -> ObjectVersions:
+        """All versions of a document's object, a page of the listing (1,000) at a time. Raises SourceError.
+
+        Needs s3:ListBucketVersions, which the functions do not have.
+        """
+        key = self._key(name)
+        where = self._where(key)
+        listing = self._client.get_paginator("list_object_versions")
+        pages = iter(listing.paginate(Bucket=self._bucket, Prefix=key))
+        found, deleted = list[ObjectVersion](), False
+        while (page := self._answered(where, lambda: next(pages, None), _VERSIONS_HINTS)) is not None:
+            for one in page.get("Versions", ()):
+                if one["Key"] == key:  # a prefix also finds `shop.json.bak`
+                    found.append(ObjectVersion(one["VersionId"], one["LastModified"], one["ETag"]))
+            deleted |= any(one["Key"] == key and one["IsLatest"] for one in page.get("DeleteMarkers", ()))
+        return ObjectVersions(tuple(found), deleted)
+
     def current(self, name: str) -> Pinned | None:
         """The newest version of a document; None if its object is deleted. Raises SourceError."""
         try:
@@ -123,28 +161,32 @@ class Documents:
         return self._pinned(name, version_id)
 
     def _pinned(self, name: str, version_id: str | None = None) -> Pinned:
-        if not _is_name(name):
-            raise SourceError(
-                self._where(self._prefix), f"{shown(name)} is not a valid document name", "check the name"
-            )
-        key = f"{self._prefix}{name}{_SUFFIX}"
+        key = self._key(name)
         where = self._where(key, version_id)
 
-        def fetched() -> tuple[bytes, int | None, str]:
+        def fetched() -> tuple[bytes, int | None, str, RollbackNote | None]:
             if version_id is None:
                 answer = self._client.get_object(Bucket=self._bucket, Key=key)
             else:
                 answer = self._client.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
             with closing(answer["Body"]) as body:
-                return _drained(body.read), answer.get("ContentLength"), answer.get("VersionId", "")
+                data = _drained(body.read)
+            return data, answer.get("ContentLength"), answer.get("VersionId", ""), noted(answer.get("Metadata", {}))
 
-        data, length, pinned = self._answered(where, fetched, _HINTS)
+        data, length, pinned, rollback = self._answered(where, fetched, _HINTS)
         if length is None or len(data) != min(length, MAX_BYTES + 1):
             raise SourceError(where, f"the answer broke off after {len(data):,} of {length} bytes", _LATER)
         if pinned in ("", "null"):
             hint = "enable versioning for the bucket, then upload the document again"
             raise SourceError(where, "the bucket has no version of it, so a version cannot be pinned", hint)
-        return Pinned(name, data, pinned, sanitize(self._where(key, pinned)))
+        return Pinned(name, data, pinned, sanitize(self._where(key, pinned)), rollback)
+
+    def _key(self, name: str) -> str:
+        if not _is_name(name):
+            raise SourceError(
+                self._where(self._prefix), f"{shown(name)} is not a valid document name", "check the name"
+            )
+        return f"{self._prefix}{name}{_SUFFIX}"
 
     def _answered[Answer](self, where: str, call: Callable[[], Answer], hints: dict[str, str]) -> Answer:
         try:

@@ -158,6 +158,14 @@ def survey(text: str) -> Survey:
     return Survey(spots, faults, too_deep=False)
 
 
+def scalar_end(text: str, offset: int) -> int:
+    """Where the text, number or word ends that starts at `offset`, one of a survey's spots."""
+    found = _TOKEN.match(text, offset)
+    if found is None or found[0] in "[]{}":
+        raise ValueError(f"there is no text, number or word at {offset}")
+    return found.end()
+
+
 def line_starts(text: str) -> list[int]:
     """The offset at which every line starts."""
     return [0, *(match.end() for match in re.finditer("\n", text))]

@@ -1,4 +1,4 @@
-"""The command line: `setpoint demo | import | validate | plan | apply | schema | operations | completion`.
+"""The command line: `setpoint demo | import | validate | plan | apply | rollback | fleet | schema | ...`.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
 or blocked; 1 an error, also of usage; 128 and the signal's number if one ended the command (130: Ctrl-C). No error ends
@@ -218,6 +218,54 @@ def apply(
     from handlers import network_command
 
     return network_command.apply(invocation(), doc, planned, only, form, auto_approve=auto_approve, options=options)
+
+
+@cli.command()
+@given.NAME
+@click.option("--previous", is_flag=True, help="Back to the revision before the newest one.")
+@click.option("--to", type=click.IntRange(min=1), metavar="N", help="Back to revision N.")
+@click.option("--version-id", default="", metavar="ID", help="Back to this version of the object.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; stored with the upload.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the document to this file, for a commit.")
+@click.option("--upload", is_flag=True, help="Put it into the bucket, after asking; only if nobody did meanwhile.")
+@given.STACK
+@click.option("--bucket", default="", metavar="NAME", help="The documents' bucket, instead of --stack.")
+@click.option(
+    "--network-profile", default="", metavar="NAME", help="The profile for the network, where it is in another account."
+)
+@given.FORM
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+@given.policy_options
+def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form: str, **options: Any) -> int:
+    """Give an earlier revision's text a new number, and show what it would do. NAME is the document's name.
+
+    Without --out and --upload nothing is written. Exit code 0: shown, written or uploaded. 1: an error.
+    """
+    if sum((previous, to is not None or bool(version_id))) != 1:
+        raise click.UsageError("name what to go back to: --previous, or --to N, or --version-id ID")
+    from handlers.rollback_command import RollbackOptions, run
+
+    own = {one: options.pop(one) for one in ("reason", "out", "upload", "stack", "bucket", "network_profile")}
+    run(invocation(), RollbackOptions(name, to, version_id, form=form, run=options, **own))
+    return IN_SYNC
+
+
+@cli.command()
+@given.STACK
+@given.FORM
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def fleet(*, stack: str, form: str, **options: Any) -> int:
+    """Show how every document of a deployed stack stands, the gravest first. Only reads.
+
+    Exit code 0: all in sync. 2: something is not, or nobody looks at it. 1: an error.
+    """
+    from handlers.fleet_command import run
+
+    return IN_SYNC if run(invocation(), stack, form, options) else DRIFT
 
 
 @cli.command()

@@ -66,10 +66,18 @@ def _complete_address(context: click.Context, _: click.Parameter, incomplete: st
 
 
 DOC = click.argument("doc", type=click.Path(path_type=Path))
+NAME = click.argument("name")
 DOCS = click.argument("docs", metavar="DOC...", nargs=-1, required=True, type=click.Path(path_type=Path))
 FORM = click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The output format."
 )
+PAGE_FORM = click.option(
+    *("-o", "--output", "form"),
+    type=click.Choice(["text", "json", "html", "markdown"]),
+    default="text",
+    help="The output format; html and markdown are the page of the run.",
+)
+STACK = click.option("--stack", default="", metavar="NAME", help="The deployed stack; or SETPOINT_STACK.")
 COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 VERBOSE = click.option(
     *("-v", "--verbose"),
@@ -120,10 +128,27 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
             shell_complete=_complete_address,
             help="Only this resource; can be repeated.",
         ),
-        FORM,
+        PAGE_FORM,
+        click.option(
+            "--max-chars",
+            type=click.IntRange(min=2_000),
+            metavar="N",
+            help="The most characters of -o markdown (60000); what is left out is counted.",
+        ),
+        click.option("--redact", is_flag=True, help="A page without accounts, addresses and people."),
         VERBOSE,
         connection_options,
         COLOR,
+        policy_options,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def policy_options[Command: Callable[..., Any]](command: Command) -> Command:
+    """The deployment's policy, option by option."""
+    options = (
         click.option("--mode", type=click.Choice(["correct", "report"]), help="Correct drift, or only report it."),
         click.option("--create-databases/--no-create-databases", default=None, help="Create missing databases."),
         click.option(

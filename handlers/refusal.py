@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """The network could not be read, or which one it is must be settled."""
     STALE_PLAN = "stale_plan"
     NOT_APPROVED = "not_approved"
+    OVERTAKEN = "overtaken"
+    """Somebody else has changed meanwhile what was to be replaced."""
     OUTPUT = "output"
     """The output cannot be written."""
     INTERRUPTED = "interrupted"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,11 +25,12 @@ from desired_state.sources import Documents
 from handlers import IN_LAMBDA
 from handlers.bindings import binding_problem
 from handlers.queue import Queue
-from handlers.settings import Deployment, SettingsError, deployment, settings
+from handlers.settings import Deployment, SettingsError, deployment, rate_of, settings
 from handlers.triggers import Here
 from handlers.wiring import version
 from reconciler.attempt.keep import Dependencies, Unreachable
 from reconciler.aws.client import Aws
+from reconciler.aws.item_memo import ItemMemo
 from reconciler.cloudtrail.record import is_own
 from reconciler.ledger.lease import Ledger
 from reconciler.model import Policy
@@ -37,6 +38,7 @@ from reconciler.notify.publisher import Publisher
 
 if TYPE_CHECKING:
     from desired_state.document import Document
+    from handlers.fleet import Sources
 
 SESSION_NAME = "setpoint-worker"
 """The name of the sessions in other accounts. CloudTrail shows it, and Setpoint recognizes its own calls by it."""
@@ -78,6 +80,7 @@ class Stack:
         self._session, self._policy, self._now, self._sleep = session, policy, now, sleep
         self._clients: dict[str, Any] = {}
         self._assumed: dict[str, tuple[Aws, datetime]] = {}
+        self._memo = ItemMemo() if deployment.item_memo else None
         self._stem = function.rpartition("-")[0]
         self.told: dict[str, datetime] = {}
         """What the sweep told people, and when: a cold start forgets it, so a message may come twice, never not."""
@@ -108,6 +111,25 @@ class Stack:
     def invoke_name(self) -> str:
         """The name of the function `invoke`, for the commands in messages."""
         return f"{self._stem}-invoke"
+
+    @property
+    def name(self) -> str:
+        """The name of the stack."""
+        return self._stem
+
+    @property
+    def rate(self) -> timedelta | None:
+        """How often every document is looked at; None if the deployment does not say so."""
+        return rate_of(self.deployment.rate)
+
+    @property
+    def fleet_sources(self) -> Sources:
+        """What the fleet is read from."""
+        from handlers.fleet import Sources
+        from reconciler.history.store import Receipts
+
+        bucket = self.deployment.receipts
+        return Sources(self.ledger, self.documents, Receipts(self._client("s3"), bucket) if bucket else None)
 
     def now(self) -> datetime:
         """The stack's clock."""
@@ -146,7 +168,14 @@ class Stack:
             sleep=self._sleep,
             seconds_left=invocation.seconds_left,
             reserve=self.deployment.reserve_seconds,
+            stale=timedelta(seconds=self.deployment.stale_seconds),
+            put_receipt=self._put_receipt if self.deployment.receipts else None,
         )
+
+    def _put_receipt(self, key: str, receipt: Mapping[str, Any]) -> str:
+        from reconciler.history.store import Receipts
+
+        return Receipts(self._client("s3"), self.deployment.receipts).put(key, receipt)
 
     def scope_problem(self, document: Document) -> str:
         """Why this deployment does not manage a document's account, region and VPC; empty if it does."""
@@ -188,7 +217,7 @@ class Stack:
         return self._aws(self._session)
 
     def _aws(self, session: boto3.Session) -> Aws:
-        return Aws(session, self.region, version=version(), sleep=self._sleep)
+        return Aws(session, self.region, version=version(), memo=self._memo, sleep=self._sleep)
 
     def _assume(self, role: str) -> tuple[boto3.Session, datetime]:
         """A session with the role in another account, and when it expires."""

@@ -18,7 +18,7 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, holding, identities, openings, rollout, untold
+from reconciler.attempt import announcement, flapping, holding, identities, openings, receipts, rollout, untold
 from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
@@ -84,7 +84,8 @@ class Dependencies:
     `vpc_problem` why a document may not be for the VPC that it was found to be for, by its id (empty: one that it would
     create). `aws_for` connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their
     CloudTrail record. `seconds_left` are those of this invocation; the last `reserve` of them are for the look after
-    the writes and for notifications. An open alert is sent again after `repeat`.
+    the writes and for notifications. An open alert is sent again after `repeat`. `put_receipt` writes a receipt (None:
+    the deployment has no bucket for them). After `stale` without a look nobody knows what was.
     """
 
     ledger: Ledger
@@ -101,6 +102,8 @@ class Dependencies:
     seconds_left: Callable[[], float]
     reserve: float
     vpc_problem: Callable[[Document, str], str] = lambda document, vpc_id: ""
+    put_receipt: receipts.Put | None = None
+    stale: timedelta = timedelta(minutes=30)
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
@@ -192,6 +195,8 @@ def _under_lease(
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
+    recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost)
+    result, record = receipts.recorded(result, record, lease.record, recorder)
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
     return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)

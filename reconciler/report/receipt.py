@@ -76,7 +76,7 @@ def receipt(
         "previous": None,
         **plain,
         "run": _run(report, attempt),
-        "document": plain["document"] | _uploaded(attempt),
+        "document": plain["document"] | _uploaded(attempt) | {"rollback": _rollback(report)},
         "rollout": _rollout(attempt),
         "state": standing.state(report),
         "severity": standing.severity(report),
@@ -246,6 +246,11 @@ def _uploaded(attempt: AttemptResult | None) -> dict[str, Any]:
         "source_ip": upload.source_ip or None,
     }
     return known | {"uploaded": uploaded}
+
+
+def _rollback(report: Report) -> dict[str, Any] | None:
+    note = report.document.rollback
+    return {"to": note.to, "reason": note.reason or None} if note else None
 
 
 def _lanes(report: Report, *, asked: bool) -> dict[str, Any]:

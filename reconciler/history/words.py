@@ -1,0 +1,100 @@
+"""Words of the history: what differed, who did it, how long. Pure.
+
+Names, descriptions and principals are other people's words: all of them leave here redacted and sanitized.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.history.recorded import Drift
+from reconciler.redact import safe_text
+
+_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
+_LONGEST_VALUE = 80
+
+
+def place(drift: Drift) -> str:
+    """`security_group/DBSG ingress`, or the address alone of a whole resource."""
+    return safe_text(f"{drift.address} {drift.field}".rstrip())
+
+
+def what(drift: Drift) -> str:
+    """What differed: `security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0`."""
+    if not drift.field:
+        return f"{place(drift)} {'was missing' if drift.have is None else 'differed'}"
+    if drift.key is None:
+        return f"{place(drift)}: {_value(drift.have)} instead of {_value(drift.want)}"
+    live = drift.want if drift.have is None else drift.have
+    if isinstance(drift.key, Mapping):
+        said = _traffic(drift.key)
+    elif isinstance(live, Mapping):
+        said = f"{safe_text(str(drift.key))} {_traffic(live)}"
+    elif str(live) == str(drift.key):
+        said = safe_text(str(drift.key))
+    else:
+        said = f"{safe_text(str(drift.key))} = {_value(live)}"
+    if drift.sign == "change" and drift.want != drift.have and not isinstance(drift.key, Mapping):
+        wanted = _traffic(drift.want) if isinstance(drift.want, Mapping) else _value(drift.want)
+        return f"{place(drift)}: {said} instead of {wanted}"
+    if drift.sign == "change":
+        return f"{place(drift)}: the description of {said}"
+    return f"{place(drift)}: {'no ' if drift.have is None else ''}{said}"
+
+
+def _traffic(rule: Mapping[str, Any]) -> str:
+    """A rule or an entry as a document writes it, in words: `allow tcp 443 from 0.0.0.0/0`."""
+    words = [str(rule.get("action") or ""), str(rule.get("protocol", "")), str(rule.get("ports", ""))]
+    words += [f"{name.removeprefix('icmp_')} {rule[name]}" for name in ("icmp_type", "icmp_code") if name in rule]
+    words += [
+        f"{preposition} {rule[end]}" for end, preposition in (("source", "from"), ("destination", "to")) if end in rule
+    ]
+    return safe_text(" ".join(filter(None, words)))
+
+
+def _value(value: Any) -> str:
+    """A value in a few words; `nothing` if it is absent."""
+    if value is None:
+        return "nothing"
+    said = safe_text(value if isinstance(value, str) else json.dumps(value, default=str))
+    return said if len(said) <= _LONGEST_VALUE else f"{said[:_LONGEST_VALUE]}..."
+
+
+def who(principal: str) -> str:
+    """Who it was, without what is the same for everybody: `Reporting/metabase` of the ARN of an assumed role."""
+    for part in (":assumed-role/", ":user/", ":federated-user/"):
+        before, found, after = principal.partition(part)
+        if found and before.startswith("arn:"):
+            return safe_text(after)
+    return safe_text(principal)
+
+
+def quoted(text: str) -> str:
+    """Somebody's words in quotes."""
+    return json.dumps(safe_text(text), ensure_ascii=False)
+
+
+def lasted(seconds: float) -> str:
+    """`3 s`, `2 min 4 s`, `9 h 2 min`, `29 d 10 h`: at most two units, rounded down."""
+    whole = int(seconds)
+    days, hours, minutes = whole // _DAY, whole % _DAY // _HOUR, whole % _HOUR // _MINUTE
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {whole % _MINUTE} s" if whole % _MINUTE else f"{minutes} min"
+    return f"{whole} s"
+
+
+def time(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 look`, `43,190 looks`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,150 @@
+"""Receipts and day sheets as a deployment records them, made by hand: for tests of the history without any AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from reconciler.history.receipts import State, Summary, key
+from reconciler.history.recorded import recorded
+from reconciler.history.standing import Entry
+from reconciler.history.words import time
+from reconciler.model.exposure import Severity
+
+DAY = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def at(hours: float, minutes: float = 0, seconds: float = 0) -> datetime:
+    """That time after the beginning of DAY."""
+    return DAY + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+def rule(source: str = "0.0.0.0/0", ports: int = 5432, **more: Any) -> dict[str, Any]:
+    """A drift line: a rule that nobody declared, which lets something in unless `exposes` says otherwise."""
+    written = {"protocol": "tcp", "ports": ports, "source": source}
+    return {
+        "address": "security_group/DBSG",
+        "field": "ingress",
+        "key": written,
+        "sign": "remove",
+        "want": None,
+        "have": written,
+        "outcome": "corrected",
+        "severity": "critical",
+        "exposes": True,
+        "message": "",
+    } | more
+
+
+def setting(**more: Any) -> dict[str, Any]:
+    """A drift line that lets nothing in."""
+    return {
+        "address": "vpc/MyVPC",
+        "field": "enable_dns_support",
+        "key": None,
+        "sign": "change",
+        "want": True,
+        "have": False,
+        "outcome": "corrected",
+        "severity": "medium",
+        "exposes": False,
+        "message": "",
+    } | more
+
+
+def receipt(
+    moment: datetime,
+    *drifted: Mapping[str, Any],
+    state: State | None = None,
+    revision: int = 7,
+    run: str = "",
+    seconds: float = 3,
+    first: bool = False,
+    document: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A receipt whose calls each resolve one corrected difference; the state is that of what it leaves."""
+    left = [one for one in drifted if one["outcome"] != "corrected"]
+    found = State.SYNC if not left else State.OPEN if any(one["exposes"] for one in left) else State.DIFFERS
+    gravest = min((Severity(one["severity"]) for one in left), key=lambda one: one.rank, default=None)
+    calls = [
+        {"ended": "done", "resolves_drifted": [index]}
+        for index, one in enumerate(drifted)
+        if one["outcome"] == "corrected"
+    ]
+    return {
+        "receipt": 1,
+        "previous": None if first else {"key": "before", "sha256": "0" * 64},
+        "run": {
+            "id": run or f"{int(moment.timestamp()):08x}",
+            "started": time(moment),
+            "seconds": seconds,
+            "ending": "completed",
+            "writes": len(calls),
+        },
+        "document": {"name": "shop", "revision": revision} | dict(document or {}),
+        "account": "123456789012",
+        "region": "eu-central-1",
+        "state": (state or found).value,
+        "severity": gravest.value if gravest else None,
+        "drifted": list(drifted),
+        "actions": calls,
+    } | more
+
+
+def sheet(
+    since: datetime,
+    until: datetime,
+    *,
+    state: State = State.SYNC,
+    looks: int = 288,
+    unseen: int = 0,
+    gaps: Sequence[tuple[datetime, datetime]] = (),
+    longest: int = 300,
+) -> dict[str, Any]:
+    """A day sheet."""
+    return {
+        "receipt": 1,
+        "previous": None,
+        "run": {"id": f"{int(until.timestamp()):08x}", "started": time(until)},
+        "document": {"name": "shop", "revision": 7},
+        "state": "day",
+        "severity": None,
+        "day": {
+            "date": since.date().isoformat(),
+            "since": time(since),
+            "until": time(until),
+            "state": state.value,
+            "looks": looks,
+            "unseen": unseen,
+            "longest_gap": max([longest, *(int((end - start).total_seconds()) for start, end in gaps)]),
+            "gaps": [[time(start), time(end)] for start, end in gaps],
+        },
+    }
+
+
+def summary(content: Mapping[str, Any]) -> Summary:
+    """What the key of this receipt says."""
+    run, document = content["run"], content["document"]
+    severity = Severity(content["severity"]) if content["severity"] else None
+    started = datetime.fromisoformat(run["started"])
+    return Summary(
+        document["name"],
+        started,
+        State(content["state"]),
+        severity,
+        document["revision"] or 0,
+        run.get("writes", 0),
+        run["id"],
+    )
+
+
+def entry(content: Mapping[str, Any], *, opened: bool = True) -> Entry:
+    """As the reading makes it of an object in the bucket."""
+    said = summary(content)
+    return Entry(key(said), said, recorded(content) if opened else None)
+
+
+def entries(*contents: Mapping[str, Any]) -> list[Entry]:
+    return [entry(one) for one in contents]
