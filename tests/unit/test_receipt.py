@@ -21,6 +21,7 @@ from reconciler.model import ABSENT, Cause, Finding, Observed, Operation, Outcom
 from reconciler.model.trigger import Source, Upload
 from reconciler.redact import REDACTED
 from reconciler.report import receipt as receipts
+from reconciler.report import standing
 from reconciler.report.attempt import AttemptResult, Ending, HoldTag
 from reconciler.report.fitting import encoded, size
 from reconciler.report.looks import but, expanded
@@ -274,7 +275,7 @@ def test_a_kind_that_could_not_be_read_is_told_once() -> None:
     declared = SimpleNamespace(**vars(report().document))
     declared.resources = {**report().document.resources, **dict.fromkeys(two, Vpc(cidr_block="10.0.0.0/16"))}
     seen = replace(report(), first=replace(_CALM, resources={}, unreadable=two), document=declared)  # type: ignore[arg-type]
-    assert list(receipts.standing.unseen(seen)) == [
+    assert list(standing.unseen(seen)) == [
         {"kind": "subnet", "why": "no"},
         {"kind": "vpc/Main", "why": "odd"},
     ]
@@ -385,7 +386,7 @@ class _Odd(SecurityGroup):
 def test_a_fault_in_one_resource_costs_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
     odd = Observed("sg-1", _Odd(), None)
     seen = replace(look(vpc__Main=vpc(enable_dns_support=False), security_group__Web=odd))
-    bad = AUTHORIZE.on(GROUP, "bad", "ingress", params={1: object(), "x": {2}})
+    bad = AUTHORIZE.on(GROUP, "bad", "ingress", params={"1": object(), "x": {2}})
     told = sent(receipt(report(extra(outcome=None), first=seen, plan=planned(bad)), lanes=False))
     assert told["network"]["first"]["resources"]["security_group/Web"] == {"id": "sg-1", "status": None, "spec": None}
     assert told["network"]["first"]["resources"]["vpc/Main"]["but"] == {"enable_dns_support": False}

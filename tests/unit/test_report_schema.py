@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 import reconciler.report
+from reconciler.history.receipts import Day, State, chained, day_sheet
 from reconciler.report.as_json import as_json
 from tests.support.receipts import NAMES, fixture
 from tests.support.reports import action, drift, planned, report
@@ -83,3 +85,19 @@ def test_a_report_is_as_published() -> None:
         {key: value for key, value in one.items() if key != "ids"},
     ):
         assert not IS_REPORT.is_valid(broken)
+
+
+def test_a_day_sheet_is_a_receipt_as_published() -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    day = Day(at, 1440, 4, 360, ((int(at.timestamp()), int(at.timestamp()) + 360),))
+    sheet = day_sheet(
+        "shop",
+        day,
+        until=at,
+        state=State.SYNC,
+        severity=None,
+        revision=7,
+        run={"id": "r", "ending": "completed"},
+        found="",
+    )
+    IS_RECEIPT.validate(chained(sheet, None))
