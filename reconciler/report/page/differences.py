@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count, groupby
 
@@ -91,16 +91,6 @@ class Differences:
     actors_unknown: str | None
     since_unknown: str | None
     exposed_unknown: str | None
-
-    def at_address(self, address: str, drifted: Iterable[Json]) -> tuple[int, ...]:
-        """The numbers of what differs at a resource, or is about it in another one."""
-        return tuple(
-            dict.fromkeys(
-                self.numbers[index]
-                for index, one in enumerate(drifted)
-                if index in self.numbers and (one.get("address") == address or one.get("key") == address)
-            )
-        )
 
 
 def differences(receipt: Json, resources: Resources) -> Differences:

@@ -52,6 +52,11 @@ class Past:
     exposed: str | None
     exposed_unknown: bool
 
+    @property
+    def told(self) -> bool:
+        """Whether anything of it is known, or known to be unknown."""
+        return bool(self.actor or self.since or self.exposed or self.exposed_unknown)
+
 
 class Resources:
     """What a receipt knows of its resources."""

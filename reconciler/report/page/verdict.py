@@ -33,6 +33,11 @@ class Grave:
     sentence: str
     numbers: tuple[int, ...] = ()
 
+    @property
+    def number(self) -> int | None:
+        """The first of them."""
+        return self.numbers[0] if self.numbers else None
+
 
 @dataclass(frozen=True)
 class Figure:
