@@ -24,8 +24,8 @@ class Fact:
 
 @dataclass(frozen=True)
 class Found:
-    """A resource, and by what evidence it was taken for the declared one. `lasting` is the id that AWS gives to no other,
-    if it is not the one that it is called by.
+    """A resource, and by what evidence it was taken for the declared one. `lasting` is the id that AWS gives to no
+    other, if it is not the one that it is called by.
     """
 
     resource: Resource

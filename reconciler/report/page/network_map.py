@@ -214,7 +214,7 @@ class _Drawing:
         return self._numbered(self._about.get(address, ()))
 
     def _numbered(self, indexes: Iterable[int]) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(self._differences.numbers[index] for index in indexes))
+        return tuple(sorted({self._differences.numbers[index] for index in indexes}))
 
     def _own_numbers(self, address: str) -> tuple[int, ...]:
         return self._numbered(n for n in self._about.get(address, ()) if self._drifted[n].get("address") == address)
@@ -275,9 +275,10 @@ class _Drawing:
         of_subnet = (n for n in self._about.get(subnet, ()) if kind_of(str(self._drifted[n].get("address"))) == kind)
         used = dict.fromkeys(one for one in (live, wanted) if one)
         of_used = (n for one in used for n in self._about.get(one, ()) if self._drifted[n].get("field") != "subnets")
-        about = sorted({*of_subnet, *of_used})
         differs = declared and wanted is not None and wanted != live
-        return Value(name_of(live), name_of(wanted) if differs and wanted else None, self._numbered(about))
+        return Value(
+            name_of(live), name_of(wanted) if differs and wanted else None, self._numbered([*of_subnet, *of_used])
+        )
 
     def _cards(self, subnet: str) -> Iterator[Card]:
         for name, one in self._known_workloads().items():

@@ -90,7 +90,7 @@ class Resources:
             self._actor(mapping(mapping(self._receipt, "actors"), address)),
             moment(self._since(address)),
             duration(exposed) if isinstance(exposed, int | float) else None,
-            address in self._unknown,
+            address in self._unknown and not text(self._receipt, "since_unknown"),
         )
 
     def _since(self, address: str) -> str | None:
