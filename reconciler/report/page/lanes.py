@@ -83,6 +83,7 @@ class Mark:
     call: int | None
     predicted: bool
     said: str
+    effect: str
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Lanes:
 
     def changed_by(self, call: int) -> str | None:
         """What a call changes in what arrives, as a sentence; None if that is not known."""
-        return next((one.said for one in self.marks if one.call == call), None)
+        return next((one.effect for one in self.marks if one.call == call), None)
 
 
 def lanes(receipt: Json) -> Lanes:
@@ -257,6 +258,7 @@ def _mark(
         call=call if isinstance(call, int) else None,
         predicted=bool(state.get("predicted")),
         said=_said(place, name, known, actions.get(call) if call is not None else None),
+        effect=_effect(place, known),
     )
 
 
@@ -275,13 +277,18 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
             [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
         )
         return f"{begun}: {', '.join(told)}."
+    return f"{begun}{'' if action is not None else ':'} {_effect(place, known)}"
+
+
+def _effect(place: int, known: list[Lane]) -> str:
+    """What starts and ends to arrive in one state."""
     shut = [one for one in known if one.on[place - 1 : place + 1] == "10"]
     opened = [one for one in known if one.on[place - 1 : place + 1] == "01"]
     if not shut and not opened:
-        return f"{begun}{'' if action is not None else ':'} No change in what arrives."
+        return "No change in what arrives."
     told = [f"Shuts {joined(map(_named, shut[:4]))}{_others(shut)}."] if shut else []
     told += [f"Opens {joined(map(_named, opened[:4]))}{_others(opened)}."] if opened else []
-    return f"{begun}{'' if action is not None else ':'} {' '.join(told)}"
+    return " ".join(told)
 
 
 def _others(some: list[Lane]) -> str:
