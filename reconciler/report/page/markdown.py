@@ -116,5 +116,6 @@ def _to_do(verdict: Verdict) -> Section:
 
 
 def _grave(one: Grave) -> str:
-    where = f" (difference {one.number})" if one.number else ""
+    numbers = ", ".join(map(str, one.numbers))
+    where = f" ({'difference' if len(one.numbers) == 1 else 'differences'} {numbers})" if numbers else ""
     return f"- **{prose(one.severity.upper())}** {prose(one.sentence)}{where}"
