@@ -24,11 +24,20 @@ class Fact:
 
 @dataclass(frozen=True)
 class Found:
-    """A resource, and by what evidence it was taken for the declared one."""
+    """A resource, and by what evidence it was taken for the declared one. `lasting` is the id that AWS gives to no
+    other, if it is not the one that it is called by.
+    """
 
     resource: Resource
     by: str | None
     how: str | None
+    lasting: str | None
+
+    @property
+    def named(self) -> str:
+        """Its address, with its ids."""
+        ids = [one for one in (self.resource.id, self.lasting) if one]
+        return f"{self.resource.address} ({', '.join(ids)})" if ids else self.resource.address
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,17 @@ class Basis:
     policy: tuple[Fact, ...]
     rests_on: tuple[str, ...]
     inventory: tuple[Found, ...]
+    resources: int
     inventory_left_out: int
     left_out: tuple[Fact, ...]
+
+    def by_how(self) -> dict[str, list[Found]]:
+        """The inventory by the evidence: most were found in the same way."""
+        found: dict[str, list[Found]] = {}
+        for one in self.inventory:
+            how = one.how or one.by
+            found.setdefault(f"By {how}" if how else "It is not said how", []).append(one)
+        return found
 
 
 def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
@@ -55,18 +73,15 @@ def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
         policy=tuple(Fact(name, (plain(value),)) for name, value in mapping(receipt, "policy").items()),
         rests_on=tuple(dict.fromkeys([*lanes.rests_on, *intents])),
         inventory=tuple(_found(address, mapping(found, address), resources) for address in addresses[:MOST]),
+        resources=len(addresses),
         inventory_left_out=max(0, len(addresses) - MOST),
         left_out=tuple(Fact(name, (f"{count:,}",)) for name, count in mapping(receipt, "left_out").items()),
     )
 
 
 def _found(address: str, given: Json, resources: Resources) -> Found:
-    resource = resources.at(address)
-    own = text(given, "id")
-    how = text(given, "how")
-    if own and own != resource.id:
-        how = f"{how} ({own})" if how else own
-    return Found(resource, text(given, "by"), how)
+    resource, lasting = resources.at(address), text(given, "id")
+    return Found(resource, text(given, "by"), text(given, "how"), lasting if lasting != resource.id else None)
 
 
 def _facts(receipt: Json) -> list[Fact]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count, groupby
 
-from reconciler.report.page.reading import Json, kind_of, listed, mapping, text
+from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, text
 from reconciler.report.page.resources import Past, Resource, Resources
 from reconciler.report.page.words import Side, gravest, key_of, rank, side
 
@@ -92,16 +92,6 @@ class Differences:
     since_unknown: str | None
     exposed_unknown: str | None
 
-    def at_address(self, address: str, drifted: Iterable[Json]) -> tuple[int, ...]:
-        """The numbers of what differs at a resource, or is about it in another one."""
-        return tuple(
-            dict.fromkeys(
-                self.numbers[index]
-                for index, one in enumerate(drifted)
-                if index in self.numbers and (one.get("address") == address or one.get("key") == address)
-            )
-        )
-
 
 def differences(receipt: Json, resources: Resources) -> Differences:
     """The differences of a receipt as the page tells them."""
@@ -175,11 +165,13 @@ def _likeness(one: Json) -> str:
     return json.dumps([kind_of(address), *parts, *told, reach], sort_keys=True)
 
 
-def _of_each(sentence: str | None, address: str) -> str | None:
+def _of_each(sentence: str | None, address: str, each: str = "each") -> str | None:
     """A sentence about one resource, as one about each of several."""
     if sentence is None:
         return None
-    return f"Each{sentence.removeprefix(address)}" if sentence.startswith(address) else sentence.replace(address, "it")
+    return (
+        f"{each}{sentence.removeprefix(address)}" if sentence.startswith(address) else sentence.replace(address, "it")
+    )
 
 
 def _calls(receipt: Json) -> dict[int, list[int]]:
@@ -203,9 +195,10 @@ def _calls(receipt: Json) -> dict[int, list[int]]:
 def _difference(number: int, indexes: list[int], drifted: list[Json], calls: dict[int, list[int]]) -> Difference:
     one, alike = drifted[indexes[0]], len(indexes) > 1
     address = _address(one)
+    each = f"Each of {len(indexes):,} {in_words(kind_of(address))}s"
 
     def told(sentence: str | None) -> str | None:
-        return _of_each(sentence, address) if alike else sentence
+        return _of_each(sentence, address, each) if alike else sentence
 
     sign, words = _SIGNS.get(str(one.get("sign")), ("?", "not known how"))
     return Difference(

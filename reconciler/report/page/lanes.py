@@ -120,8 +120,8 @@ class Lanes:
         return [one for one in self.all if one.flow in {"missing", "declared_now"} and not one.ends[last]]
 
     def changed_by(self, call: int) -> str | None:
-        """What a call changes in what arrives, as a sentence; None if that is not known."""
-        return next((one.effect for one in self.marks if one.call == call), None)
+        """What a call changes in what arrives, as a sentence; None if it changes nothing, or that is not known."""
+        return next((one.effect for one in self.marks if one.call == call), None) or None
 
 
 def lanes(receipt: Json) -> Lanes:
@@ -277,15 +277,15 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
             [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
         )
         return f"{begun}: {', '.join(told)}."
-    return f"{begun}{'' if action is not None else ':'} {_effect(place, known)}"
+    return f"{begun}{'' if action is not None else ':'} {_effect(place, known) or 'No change in what arrives.'}"
 
 
 def _effect(place: int, known: list[Lane]) -> str:
-    """What starts and ends to arrive in one state."""
+    """What starts and ends to arrive in one state; empty if nothing does."""
     shut = [one for one in known if one.on[place - 1 : place + 1] == "10"]
     opened = [one for one in known if one.on[place - 1 : place + 1] == "01"]
     if not shut and not opened:
-        return "No change in what arrives."
+        return ""
     told = [f"Shuts {joined(map(_named, shut[:4]))}{_others(shut)}."] if shut else []
     told += [f"Opens {joined(map(_named, opened[:4]))}{_others(opened)}."] if opened else []
     return " ".join(told)

@@ -69,7 +69,7 @@ def history(given: Json | None, document: str | None) -> History:
         named = document or "DOCUMENT"
         return History(
             unknown="This page was made without the history: a run knows only what it saw. To add it, make the page "
-            f"with --history, or see `setpoint history {named}`."
+            f"with --history, or see: setpoint history {named}"
         )
     episodes = listed(given, "episodes")
     latest = sorted(episodes, key=lambda one: str(one.get("from") or ""), reverse=True)

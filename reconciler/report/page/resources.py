@@ -52,6 +52,11 @@ class Past:
     exposed: str | None
     exposed_unknown: bool
 
+    @property
+    def told(self) -> bool:
+        """Whether anything of it is known, or known to be unknown."""
+        return bool(self.actor or self.since or self.exposed or self.exposed_unknown)
+
 
 class Resources:
     """What a receipt knows of its resources."""
@@ -85,7 +90,7 @@ class Resources:
             self._actor(mapping(mapping(self._receipt, "actors"), address)),
             moment(self._since(address)),
             duration(exposed) if isinstance(exposed, int | float) else None,
-            address in self._unknown,
+            address in self._unknown and not text(self._receipt, "since_unknown"),
         )
 
     def _since(self, address: str) -> str | None:

@@ -33,6 +33,11 @@ class Grave:
     sentence: str
     numbers: tuple[int, ...] = ()
 
+    @property
+    def number(self) -> int | None:
+        """The first of them."""
+        return self.numbers[0] if self.numbers else None
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -177,7 +182,7 @@ def _graves(parts: Parts) -> list[Grave]:
         if not parts.after
     ]
     found += [
-        Grave(str(one.severity), _said(_gravest_sentence(one), entry.merged), (one.number,))
+        Grave(str(one.severity), _gravest_sentence(one), (one.number,))
         for entry in parts.differences.entries
         for one in entry.differences
         if one.severity and (one.sentence or one.reach) and not one.done
@@ -197,14 +202,6 @@ def _gravest_sentence(one: Difference) -> str:
 
 def _can(certain: bool) -> str:  # noqa: FBT001 (of a flow)
     return "can" if certain else "may"
-
-
-def _said(sentence: str, merged: bool) -> str:  # noqa: FBT001 (of an entry)
-    return (
-        sentence.replace("Each ", "Several resources: each ", 1)
-        if merged and sentence.startswith("Each ")
-        else sentence
-    )
 
 
 def _lead(receipt: Json, parts: Parts) -> str:
@@ -262,6 +259,9 @@ def _arriving(lanes: Lanes, *, last: bool) -> Figure:
     if lanes.unknown is not None:
         return Figure("not worked out", "openings that arrive", unknown=True)
     found = len(lanes.openings(last=last))
+    if lanes.pairs_left_out:
+        label = "openings that arrive"
+        return Figure(f"{found:,} or more", label, "grave") if found else Figure("not known", label, unknown=True)
     return Figure(f"{found:,}", "openings that arrive", "grave" if found else "good")
 
 
