@@ -8,6 +8,7 @@ A run in sync, of which there is nothing new to say, makes no call and imports n
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,8 +30,8 @@ from reconciler.history.receipts import (
     sheet_due,
     short_run,
 )
-from reconciler.ledger.record import DocumentRecord, LastReceipt
-from reconciler.model import Outcome
+from reconciler.ledger.record import FLAPPING, DocumentRecord, LastReceipt
+from reconciler.model import Outcome, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Source
 from reconciler.report.as_json import drift_as_json, finding_as_json, told, unmanaged_as_json
@@ -79,7 +80,14 @@ def recorded(
         log.exception("%s: the receipt of this run could not be made", result.document)
         # What was found could not be told, so nobody may take it for in sync.
         return replace(result, receipts_lost=lost + 1), replace(
-            record, state=State.UNSEEN.value, severity=None, since=recorder.began, in_sync_since=None, openings=()
+            record,
+            state=State.UNSEEN.value,
+            severity=None,
+            since=recorder.began,
+            in_sync_since=None,
+            openings=(),
+            exposed_since=None,
+            outcomes={},
         )
 
 
@@ -215,6 +223,8 @@ def _now(result: AttemptResult, record: DocumentRecord, content: Mapping[str, An
         since=record.since if record.since and state == record.state else began,
         in_sync_since=(record.in_sync_since or began) if in_sync else None,
         openings=_openings(result.report),
+        exposed_since=_exposed_since(result),
+        outcomes=_outcomes(result.report),
     )
 
 
@@ -224,6 +234,30 @@ def _openings(report: Report | None) -> tuple[str, ...]:
         return ()
     left = [exposure(one) for one in report.drifts if one.outcome is not Outcome.CORRECTED and exposes(one)]
     return tuple(sanitize(one.sentence) for one in sorted(left, key=lambda one: one.severity.rank))
+
+
+def _exposed_since(result: AttemptResult) -> datetime | None:
+    """From when on something that stands open after the run may have been there; None if that is not known of all."""
+    drifts = result.report.drifts if result.report else ()
+    left = [one.difference.identity for one in drifts if one.outcome is not Outcome.CORRECTED and exposes(one)]
+    known = [result.drift_since[one] for one in left if one in result.drift_since]
+    return min(known) if known and len(known) == len(left) else None
+
+
+_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
+
+
+def _outcomes(report: Report | None) -> dict[str, int]:
+    """How many differences, findings and orphaned actions a run left as they are, by their outcomes."""
+    if report is None:
+        return {}
+    left = Counter[str]()
+    for one in (*report.drifts, *report.findings, *report.orphaned):
+        if one.outcome is Outcome.HELD and one.cause and one.cause.reason in _SUPPRESSED:
+            left[FLAPPING] += 1
+        elif one.outcome not in {None, Outcome.IN_SYNC, Outcome.CORRECTED}:
+            left[str(one.outcome)] += 1
+    return dict(left)
 
 
 def found_by(result: AttemptResult) -> dict[str, Any]:

@@ -17,7 +17,8 @@ One item a document, readable in the console:
     state, severity  S                               openings  L  of S, sentences
     since, in_sync_since  S  time                    day       S  time of the first look of the day
     looks, unseen, longest_gap  N  of the day        gaps      L  of L of two N
-    receipt   M  key S, sha256 S, digest S, of S
+    receipt   M  key S, sha256 S, digest S, of S     outcomes  M  outcome: how many N
+    exposed_since  S  time
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -56,14 +57,14 @@ IN_FULL, BY_NAME = 24 * 1024, 72 * 1024
 """Bytes of `untold`: what is stored with all its words, and the rest."""
 MOST_LEFT = 1000
 MOST_SINCE = 5
-MOST_OPENINGS, LONGEST_OPENING = 3, 120
+MOST_OPENINGS, LONGEST_OPENING = 3, 110
 MOST_GAPS = 8
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 """The attributes of an item that hold its record; the others are the key and the lease."""
 
-_NOT_EMPTY = ("untold", "openings", "looks", "unseen", "longest_gap", "gaps")
+_NOT_EMPTY = ("untold", "openings", "outcomes", "looks", "unseen", "longest_gap", "gaps")
 """What is left out of an item where it is empty or 0."""
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
@@ -95,6 +96,8 @@ _HINTS = {
     "since": f"{_TIME}, or remove it",
     "in_sync_since": f"{_TIME}, or remove it",
     "openings": "write a list of texts, or remove it",
+    "exposed_since": f"{_TIME}, or remove it: what stands open then counts from a time that is not known",
+    "outcomes": "write whole numbers from 0, or remove it",
     "day": f"{_TIME}, or remove it: the looks of the day are then counted from the next one",
     "looks": _COUNT,
     "unseen": _COUNT,
@@ -286,7 +289,7 @@ def _plain(value: object) -> int | float:
 def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     if record.looked_at:
         yield "looked_at", record.looked_at
-    for name in ("covers", "since", "in_sync_since", "day"):
+    for name in ("covers", "since", "in_sync_since", "exposed_since", "day"):
         if time := getattr(record, name):
             yield name, time
     for name, flapping in record.flapping.items():

@@ -10,6 +10,9 @@ from pydantic import NonNegativeInt
 
 from desired_state.fields import Address
 
+FLAPPING = "flapping"
+"""Among `DocumentRecord.outcomes`: what is held because it, or what it depends on, flaps."""
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -46,6 +49,7 @@ class FlappingRecord:
 class Notified:
     """An alert that was sent. `digest` identifies what was open and what was corrected then. `open` is false once it is
     resolved or all of it was corrected; it is then remembered for an hour, so that it is not reported twice.
+    `severity` is empty in what an older version of this program stored.
     """
 
     digest: str
@@ -53,6 +57,7 @@ class Notified:
     first_seen: datetime
     last_alerted: datetime
     open: bool = True
+    severity: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,8 @@ class DocumentRecord:
     `looks` counts the attempts to look since `day`, the first one of the day in UTC, `unseen` those of them that saw
     nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network; `gaps` are the
     times between two such looks, in seconds since 1970, that were longer than is allowed. `receipt` is the last receipt
-    that was written.
+    that was written. `outcomes` counts what the last run left by its outcome, what is suppressed as `flapping`;
+    `exposed_since` is from when on one of the `openings` may have been there (None: not known, or none is).
     """
 
     account: str = ""
@@ -169,6 +175,8 @@ class DocumentRecord:
     since: datetime | None = None
     in_sync_since: datetime | None = None
     openings: tuple[str, ...] = ()
+    exposed_since: datetime | None = None
+    outcomes: Mapping[str, NonNegativeInt] = field(default_factory=dict)
     day: datetime | None = None
     looks: NonNegativeInt = 0
     unseen: NonNegativeInt = 0
