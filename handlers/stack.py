@@ -168,6 +168,7 @@ class Stack:
             sleep=self._sleep,
             seconds_left=invocation.seconds_left,
             reserve=self.deployment.reserve_seconds,
+            stale=timedelta(seconds=self.deployment.stale_seconds),
             put_receipt=self._put_receipt if self.deployment.receipts else None,
         )
 

@@ -78,5 +78,8 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         looks=st.integers(0, 10**6),
         unseen=st.integers(0, 10**6),
         longest_gap=st.integers(0, 10**6),
-        receipt=st.none() | st.builds(LastReceipt, text, text, text),
+        gaps=st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=3).map(
+            lambda found: tuple(sorted(found))
+        ),
+        receipt=st.none() | st.builds(LastReceipt, text, text, text, st.none() | text),
     )

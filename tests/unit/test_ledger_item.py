@@ -92,7 +92,13 @@ FULL = DocumentRecord(
     looks=1440,
     unseen=4,
     longest_gap=360,
-    receipt=LastReceipt("receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz", "cd34", "ef56"),
+    gaps=((1795338000, 1795341600),),
+    receipt=LastReceipt(
+        "receipts/shop/20261122T090000Z.day.critical.r7.w0.6f2c9a1e.json.gz",
+        "cd34",
+        "ef56",
+        "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
+    ),
 )
 """A record in which every field has a value other than its default."""
 
@@ -184,10 +190,12 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "looks": 1440,
         "unseen": 4,
         "longest_gap": 360,
+        "gaps": [[1795338000, 1795341600]],
         "receipt": {
-            "key": "receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz",
+            "key": "receipts/shop/20261122T090000Z.day.critical.r7.w0.6f2c9a1e.json.gz",
             "sha256": "cd34",
             "digest": "ef56",
+            "of": "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
         },
     }
 
