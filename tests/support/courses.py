@@ -78,10 +78,10 @@ def _arrives(
     walkers: tuple[Walker, Walker], ends: Mapping[str, list[End]], source: str, target: str, packet: _Packet
 ) -> list[bool]:
     """Whether it does in the worst case, and in the best one."""
-    a, b, _ = packet
+    a, b, place = packet
     here, there = ends.get(source, []), ends.get(target, [])
     both = [(one, to) for one, to in product(here, there) if has(one.addresses, a) and has(to.addresses, b)]
-    return [any(walker.request(*pair, *packet) for pair in both) for walker in walkers]
+    return [any(walker.request(*pair, a, b, place) for pair in both) for walker in walkers]
 
 
 def _packets(ends: Collection[Mapping[str, list[End]]], source: str, target: str) -> Iterator[_Packet]:

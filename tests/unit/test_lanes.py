@@ -15,17 +15,33 @@ from desired_state.document import Document
 from desired_state.fields import RuleKey
 from desired_state.intents import Workload
 from desired_state.load import load
+from desired_state.members import SecurityGroups
 from desired_state.rules import Ingress
+from reconciler.engine import states
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.engine.result import Report
 from reconciler.kinds import live_network
-from reconciler.model import ActionResult, Ended, Snapshot
-from reconciler.report.lanes import lanes
+from reconciler.model import ActionResult, Cause, Ended, Interface, Reason, Snapshot
+from reconciler.report.lanes import lanes, lanes_unknown
 from tests.support.lanes import Oracle, id_of, state_of, who_is_there
 from tests.support.reports import report
 from tests.support.sampling import sampled
-from tests.support.worlds import APP, BACK1, BACK2, DB, FRONT, WEB, document, drawn, drifted, plan, seen
+from tests.support.worlds import (
+    APP,
+    BACK1,
+    BACK2,
+    DATABASE,
+    DB,
+    FRONT,
+    WEB,
+    aws_id,
+    document,
+    drawn,
+    drifted,
+    plan,
+    seen,
+)
 from tests.support.worlds import REFERENCE as WRITTEN
 
 type Lanes = Callable[[Report], Mapping[str, Any] | None]
@@ -84,10 +100,10 @@ def course(seed: int, *, ended: Sequence[Ended] = (), order: Random | None = Non
             network = network if index in skipped else network.after(action.effect)
             networks.append(network)
     networks.append(live_network(seen(declared)))
-    states = [state_of(one) for one in networks]
+    known = [state_of(one) for one in networks]
     if not ended and found.findings:  # what no call can correct is as declared only by name
-        return Course(made, Oracle([*states[:-1], None], who_is_there(declared, id_of)))
-    return Course(made, Oracle(states, who_is_there(declared, id_of)))
+        return Course(made, Oracle([*known[:-1], None], who_is_there(declared, id_of)))
+    return Course(made, Oracle(known, who_is_there(declared, id_of)))
 
 
 def _skipped(found: Plan, held: Mapping[int, Any]) -> set[int]:
@@ -229,3 +245,132 @@ def test_a_door_that_opens_before_another_one_shuts_is_shown_as_broken() -> None
             "let through after call 1, although neither the state before nor the document lets it through",
         ),
     ]
+
+
+# By hand: what becomes of calls, and what a second look sees.
+
+
+def opened() -> Snapshot:
+    """The database carries the front door's group in place of its own."""
+    return drifted(seen(REFERENCE), DATABASE, vpc_security_groups=SecurityGroups([WEB]), groups=frozenset({WEB}))
+
+
+def ssh() -> Snapshot:
+    return drifted(seen(REFERENCE), WEB, ingress=Ingress({**seen(REFERENCE).resources[WEB].spec.ingress, SSH: ""}))
+
+
+TO_ITSELF = ("workload api -> workload api", "tcp 22")
+
+
+def made(first: Snapshot, last: Snapshot, *ended: Ended) -> Report:
+    """A run whose calls ended so, in turns."""
+    planned_ = planned(first)
+    results = tuple(ActionResult(one, ended[n % len(ended)]) for n, one in enumerate(planned_.plan.actions))
+    return replace(planned_, wrote=True, action_results=results, last=replace(last, interfaces=()))
+
+
+def test_a_database_takes_its_change_later_so_that_it_is_under_way_until_a_look_has_seen_it() -> None:
+    told = lanes(planned(opened()))
+    assert told
+    shown = [(one["class"], one["on"], one["under_way"], one["verdict"]) for one in told["flows"] if one["under_way"]]
+    shut = ("undeclared", [[0, 0]], [1], "shut after call 1, stays shut; under way until a look has seen it")
+    assert shown == [
+        shut,  # what it may send with the front door's group
+        shut,  # what the front door's group lets in
+        ("missing", [[1, 2]], [1], "back after call 1; under way until a look has seen it"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "on", "under_way", "verdict"),
+    [
+        (seen(REFERENCE), [[0, 0]], [1], "shut after call 1, stays shut"),
+        (opened(), [[0, 0], [2, 2]], [1, 2], "shut by call 1, not in force at the second look"),
+    ],
+    ids=["in force", "not in force yet"],
+)
+def test_what_a_database_has_not_taken_yet_is_no_disagreement(
+    last: Snapshot, on: list[list[int]], under_way: list[int], verdict: str
+) -> None:
+    told = lanes(made(opened(), last, Ended.DONE))
+    assert told
+    found = [(one["on"], one["under_way"], one["verdict"]) for one in told["flows"] if one["class"] == "undeclared"]
+    assert (found, told["disagree"]) == ([(on, under_way, verdict)] * 2, [])
+
+
+@pytest.mark.parametrize("ended", [one for one in Ended if one not in {Ended.DONE, Ended.UNKNOWN}])
+def test_a_call_that_was_not_made_has_no_effect(ended: Ended) -> None:
+    assert flows(made(ssh(), ssh(), ended), "undeclared") == [(*TO_ITSELF, [[0, 2]], "still open")]
+
+
+def test_a_call_whose_outcome_is_not_known_may_have_had_its_effect() -> None:
+    told = lanes(made(ssh(), seen(REFERENCE), Ended.UNKNOWN))
+    assert told
+    (found,) = [one for one in told["flows"] if one["class"] == "undeclared"]
+    assert (found["on"], found["perhaps"], found["certain"]) == ([[0, 1]], [[1, 1]], False)
+    assert found["verdict"] == "shut at the second look, as far as is known"
+    assert found["rests_on"] == ["the outcome of call 1 is not known"]
+    assert told["disagree"] == []
+
+
+def test_where_the_second_look_disagrees_it_is_right_and_that_is_said() -> None:
+    told = lanes(made(ssh(), ssh(), Ended.DONE))
+    assert told
+    assert [one["name"] for one in told["states"]] == ["before", "after call 1", "second look"]
+    assert [one["predicted"] for one in told["states"]] == [False, True, False]
+    assert (told["basis"], told["broken"]) == ("seen", False)
+    assert told["disagree"] == [
+        "workload api -> workload api, tcp 22: the calls say that it does not arrive, and at the second look it arrives"
+    ]
+    assert flows(made(ssh(), ssh(), Ended.DONE), "undeclared") == [
+        (*TO_ITSELF, [[0, 0], [2, 2]], "still open at the second look, although shut after call 1")
+    ]
+
+
+def test_what_somebody_else_opened_or_cut_meanwhile_is_no_broken_rule() -> None:
+    closed = drifted(seen(REFERENCE), APP, ingress=Ingress())
+    told = lanes(made(closed, ssh(), Ended.FAILED))
+    assert told
+    assert not told["broken"]
+    assert flows(made(closed, ssh(), Ended.FAILED), "undeclared", "missing") == [
+        (*TO_ITSELF, [[2, 2]], "open at the second look, by no call of this run"),
+        ("workload api -> workload server", "tcp 8000", [[2, 2]], "back at the second look"),
+    ]
+    assert flows(made(ssh(), closed, Ended.DONE), "missing") == [
+        ("workload api -> workload server", "tcp 8000", [[0, 1]], "cut at the second look, by no call of this run")
+    ]
+
+
+def test_a_held_call_of_a_plan_and_what_needs_it_have_no_effect() -> None:
+    cause = Cause(Reason.HOLD_TAG, "held")
+    gate = Gate(held={0: cause}, deferred={}, plan_held=None, findings=())
+    assert flows(planned(ssh(), gate=gate), "undeclared") == [
+        (*TO_ITSELF, [[0, 1]], "arrives: no call of this plan shuts it")
+    ]
+
+
+def test_nothing_is_said_without_a_look_or_of_too_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lanes(report()) is None
+    assert lanes_unknown(report()) == "this report has no look of its own"
+    monkeypatch.setattr(states, "MOST_CALLS", 0)
+    assert lanes(planned(ssh())) is None
+    assert lanes_unknown(planned(ssh())) == (
+        "1 calls change what passes: the states between them are worked out for 0 at most"
+    )
+
+
+def test_the_outcome_of_too_many_calls_may_be_unknown() -> None:
+    several = replace(
+        made(ssh(), ssh(), Ended.UNKNOWN), action_results=made(ssh(), ssh(), Ended.UNKNOWN).action_results * 4
+    )
+    assert (lanes(several), lanes_unknown(several)) == (None, "the outcome of too many calls is not known")
+
+
+def test_names_are_told_without_their_power() -> None:
+    nasty, where = "eni-\x1b[31m\u202eevil\n", (aws_id(FRONT), frozenset({aws_id(APP)}), ("10.0.1.9/32",))
+    stranger = Interface(nasty, *where, public=True, type="", managed=False, instance=nasty, nat="", in_use=True)
+    told = lanes(replace(planned(ssh()), first=replace(ssh(), interfaces=(stranger,))))
+    assert told
+    found = {end["label"] for one in told["flows"] for end in (one["from"], one["to"]) if end["kind"] == "nobody"}
+    assert len(found) == 1
+    assert not set("\x1b\u202e\n") & set(json.dumps(told, ensure_ascii=False))
