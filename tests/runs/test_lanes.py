@@ -31,7 +31,7 @@ def told_wrong(net: Network, report: Report, before: State, writes: Sequence[Sta
     return list(Oracle(states, who_is_there(report.document, net.id)).disagreements(told))
 
 
-@pytest.mark.parametrize("drift", sampled(DRIFTS, 5, seed="lanes", ids=[drift.name for drift in DRIFTS]))
+@pytest.mark.parametrize("drift", sampled(DRIFTS, 8, seed="lanes", ids=[drift.name for drift in DRIFTS]))
 def test_the_lanes_of_a_run_are_what_every_packet_shows_after_every_write(net: Network, drift: Drift) -> None:
     drift.apply(net.hands, net.live)
     before = net.state()

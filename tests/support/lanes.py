@@ -114,7 +114,7 @@ class Oracle:
                     for one in about:
                         said |= one.traffic if one.arrives(number) else 0
                         unsure |= one.traffic if one.perhaps(number) else 0
-                    wrong = (sure & ~said | said & ~maybe) & ~unsure
+                    wrong = (sure & ~said | said & ~maybe) & ~unsure & ~self._untold(target)
                     if wrong:
                         state = lanes["states"][number]["name"]
                         what = self.judge.universe.traffics[wrong.bit_length() - 1]
@@ -170,6 +170,11 @@ class Oracle:
             for there in self._places(target.ends[0]):
                 a, b = addresses[here], addresses[there]
                 yield (a, b), [one for one in told if _is_about(one.addresses, a, b)]
+
+    def _untold(self, target: Who) -> int:
+        """What the oracle does not know: that a NAT gateway carries TCP, UDP and ICMP only."""
+        others = (bit for bit, (name, _) in enumerate(self.judge.universe.traffics) if name == "47")
+        return sum(1 << bit for bit in others) if target.kind == "internet" else 0
 
     def _told(self, lanes: Mapping[str, Any], source: Who, target: Who) -> Iterator[Told]:
         for flow in lanes["flows"]:
@@ -231,8 +236,9 @@ def _is_one(part: str, traffic: tuple[str, int]) -> bool:
     if len(words) == 1:
         return True
     if protocol == "icmp":
-        assert words[1] == "type", part
-        return int(words[2]) == port and (len(words) == 3 or words[4] == "0")
+        first, _, last = words[2].partition("-")
+        codes = words[4].partition("-")[0] if words[3:] else "0"
+        return int(first) <= port <= int(last or first) and codes == "0"
     first, _, last = words[1].partition("-")
     return int(first) <= port <= int(last or first)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,6 +26,7 @@ from reconciler.engine.result import Report
 from reconciler.kinds import live_network
 from reconciler.model import ActionResult, Cause, Ended, Interface, Reason, Snapshot
 from reconciler.report.lanes import lanes, lanes_unknown
+from tests.support.altered import altered
 from tests.support.lanes import Oracle, id_of, state_of, who_is_there
 from tests.support.reports import report
 from tests.support.sampling import sampled
@@ -47,7 +50,8 @@ from tests.support.worlds import REFERENCE as WRITTEN
 type Lanes = Callable[[Report], Mapping[str, Any] | None]
 
 REFERENCE = document()
-PLANS = sampled(range(60), 20, seed="lanes")
+DRAWN = 19
+PLANS = sampled(range(60), 30, seed="lanes")
 WORKLOADS = {
     name: Workload.model_validate({"subnets": subnets, "security_groups": groups, "public_address": public})
     for name, subnets, groups, public in (
@@ -172,6 +176,54 @@ def test_any_plan_is_told_state_by_state_whatever_becomes_of_its_calls(seed: int
         assert one.wrong() == []
 
 
+MODULES = ("reconciler.engine.states", "reconciler.report.lanes")
+MUTANTS: dict[str, tuple[str, str]] = {
+    "a call is skipped": (
+        "networks.append(_after(*networks[-1], call))",
+        "networks.append(networks[-1] if len(networks) == 2 else _after(*networks[-1], call))",
+    ),
+    "what a call does counts as the next one's": (
+        "tuple(context.of(some) for some, _ in networks)",
+        "tuple(context.of(some) for some, _ in (networks[0], *networks[:-2], networks[-1]))",
+    ),
+    "what is held has an effect": ("index in gate.held", "False"),
+    "what was not made has an effect": ("_Call(one.action, one.ended is Ended.DONE", "_Call(one.action, True"),
+    "the document is what the calls lead to": (
+        "networks.append(([declared], [declared]))",
+        "networks.append(networks[-1])",
+    ),
+    "what passes between some subnets passes between all of them": (
+        "alike.setdefault(tuple(sorted(targets)), [])",
+        "alike.setdefault(tuple({at: 1 for some in places.values() for at in some}), [])",
+    ),
+    "what passes within each subnet passes between them": ("(lane.addresses, _WITHIN)", "(lane.addresses,)"),
+    "it is not said of which addresses": (
+        "_addresses(one, MOST_PARTS),\n                values",
+        "None,\n                values",
+    ),
+    "nothing is ever broken": ("if self._breaks(certain=True):", "if False:"),
+    "what arrived before is broken when it is shut": (
+        "allowed, least = max(before, declared, self._lane.meant)",
+        "allowed, least = max(declared, self._lane.meant)",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    sampled([(name, *both) for name, both in MUTANTS.items()], 5, seed="lanes", ids=list(MUTANTS)),
+)
+def test_the_oracle_notices_that(name: str, old: str, new: str) -> None:
+    module = next(one for one in MODULES if old in Path(str(sys.modules[one].__file__)).read_text())
+    judged = altered(MODULES, module, old, new)[MODULES[1]].lanes
+    made = ([*Ended][:-2], ())
+    for seed in (DRAWN, *range(19, 30)):
+        courses = (course(seed, ended=ended, order=dice) for ended in made for dice in (None, Random(seed)))
+        if any(one.wrong(judged) for one in courses):
+            return
+    pytest.fail(f"nobody noticed: {name}")
+
+
 # By hand: a rule that is planted to be broken.
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
@@ -259,6 +311,7 @@ def ssh() -> Snapshot:
     return drifted(seen(REFERENCE), WEB, ingress=Ingress({**seen(REFERENCE).resources[WEB].spec.ingress, SSH: ""}))
 
 
+TO_SERVER = ("workload api -> workload server", "tcp 8000")
 TO_ITSELF = ("workload api -> workload api", "tcp 22")
 
 
@@ -334,14 +387,29 @@ def test_what_somebody_else_opened_or_cut_meanwhile_is_no_broken_rule() -> None:
     assert not told["broken"]
     assert flows(made(closed, ssh(), Ended.FAILED), "undeclared", "missing") == [
         (*TO_ITSELF, [[2, 2]], "open at the second look, by no call of this run"),
-        ("workload api -> workload server", "tcp 8000", [[2, 2]], "back at the second look"),
+        (*TO_SERVER, [[2, 2]], "back at the second look"),
     ]
     assert flows(made(ssh(), closed, Ended.DONE), "missing") == [
-        ("workload api -> workload server", "tcp 8000", [[0, 1]], "cut at the second look, by no call of this run")
+        (*TO_SERVER, [[0, 1]], "cut at the second look, by no call of this run")
     ]
 
 
 def test_a_held_call_of_a_plan_and_what_needs_it_have_no_effect() -> None:
+    look = drifted(ssh(), APP, ingress=Ingress())
+    made = planned(look)
+    gate = Gate(held={1: Cause(Reason.HOLD_TAG, "held")}, deferred={}, plan_held=None, findings=())
+    assert [one.address for one in made.plan.actions] == [WEB, APP]
+    assert flows(replace(made, gate=gate), "missing") == [
+        (*TO_SERVER, [[3, 3]], "does not arrive: no call of this plan brings it back")
+    ]
+    needing = replace(made.plan, actions=made.plan.actions[::-1], needs=(frozenset(), frozenset({0})))
+    held = Gate(held={0: Cause(Reason.HOLD_TAG, "held")}, deferred={}, plan_held=None, findings=())
+    assert flows(replace(made, plan=needing, gate=held), "undeclared") == [
+        (*TO_ITSELF, [[0, 2]], "arrives: no call of this plan shuts it")
+    ]
+
+
+def test_a_call_that_is_held_shuts_nothing() -> None:
     cause = Cause(Reason.HOLD_TAG, "held")
     gate = Gate(held={0: cause}, deferred={}, plan_held=None, findings=())
     assert flows(planned(ssh(), gate=gate), "undeclared") == [
