@@ -192,9 +192,9 @@ MUTANTS: dict[str, tuple[str, str]] = {
         "networks.append(([declared], [declared]))",
         "networks.append(networks[-1])",
     ),
-    "what passes between some subnets passes between all of them": (
-        "alike.setdefault(tuple(sorted(targets)), [])",
-        "alike.setdefault(tuple({at: 1 for some in places.values() for at in some}), [])",
+    "it is not said from which subnets": (
+        "alike.setdefault(tuple(sorted(targets)), []).extend(source)",
+        "alike.setdefault(tuple(sorted(targets)), []).extend(())",
     ),
     "what passes within each subnet passes between them": ("(lane.addresses, _WITHIN)", "(lane.addresses,)"),
     "it is not said of which addresses": (
