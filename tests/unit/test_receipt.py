@@ -29,9 +29,9 @@ from reconciler.report.receipt import receipt, receipt_of_attempt
 from reconciler.report.resolving import Resolving
 from reconciler.report.stored import stored_text
 from tests.support.attempts import HTTPS, IDS, NOW, SOMEBODY, SSH, completed, ended, extra, hostile, lacking
+from tests.support.published import IS_RECEIPT
 from tests.support.receipts import fixture
 from tests.support.reports import GROUP, VPC, drift, planned, report
-from tests.unit.test_report_schema import IS_RECEIPT
 
 AUTHORIZE = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.TRAFFIC)
 TAG = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
