@@ -127,12 +127,16 @@ _RUNNERS = frozenset({"worker", "invoke"})
 _ALL = _RUNNERS | {"sweep"}
 
 DOORS = (
-    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep", "terminal"})),
+    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep", "invoke", "terminal"})),
     # Without s3:ListBucket S3 answers 403 for a deleted object (S3 API reference, GetObject).
     ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _RUNNERS),
     ApiCall("s3", "GetObject", ("s3:GetObject",), frozenset({"terminal"})),
     ApiCall("s3", "PutObject", ("s3:PutObject",), _RUNNERS),
-    ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker"})),
+    # `rollback` alone: no function may list what was, and none may write a document.
+    ApiCall("s3", "ListObjectVersions", ("s3:ListBucketVersions",), frozenset({"terminal"})),
+    ApiCall("s3", "PutObject", ("s3:PutObject",), frozenset({"terminal"})),
+    ApiCall("cloudformation", "DescribeStacks", ("cloudformation:DescribeStacks",), frozenset({"terminal"})),
+    ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker", "invoke", "terminal"})),
     ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _RUNNERS),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
     ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _ALL),
@@ -145,14 +149,15 @@ DOORS = (
 
 
 def calls() -> dict[str, frozenset[str]]:
-    """Every API operation that the product calls, by botocore's name of the service."""
+    """Every API operation that the functions call, by botocore's name of the service; the terminal has a whole botocore."""
     found: dict[str, set[str]] = defaultdict(set)
     reads = read_permissions().actions
     for permission in (*reads, *(one.permission for kind in REGISTRY.values() for one in kind.operations)):
         service, _, operation = permission.partition(":")
         found[service].add(operation)
     for one in DOORS:
-        found[one.service].add(one.operation)
+        if one.doors != {"terminal"}:
+            found[one.service].add(one.operation)
     return {service: frozenset(found[service]) for service in sorted(found)}
 
 

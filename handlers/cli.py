@@ -1,4 +1,4 @@
-"""The command line: `setpoint demo | import | validate | plan | apply | rollback | schema | operations | completion`.
+"""The command line: `setpoint demo | import | validate | plan | apply | rollback | fleet | schema | ...`.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
 or blocked; 1 an error, also of usage; 128 and the signal's number if one ended the command (130: Ctrl-C). No error ends
@@ -253,6 +253,22 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
 
 
 @cli.command()
+@given.STACK
+@given.FORM
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def fleet(*, stack: str, form: str, **options: Any) -> int:
+    """Show how every document of a deployed stack stands, the gravest first. Only reads.
+
+    Exit code 0: all in sync. 2: something is not, or nobody looks at it. 1: an error.
+    """
+    from handlers.fleet_command import run
+
+    return IN_SYNC if run(invocation(), stack, form, options) else DRIFT
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of documents, for editors."""
     from desired_state.schema import FILE
@@ -285,19 +301,27 @@ def completion(shell: str) -> int:
 
 
 @cli.command()
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the page of the broken network to this file: HTML, or Markdown if it ends in .md.",
+)
 @given.COLOR
-def demo(*, no_color: bool) -> int:
+def demo(*, page: Path | None, no_color: bool) -> int:
     """Build an example network on an embedded emulator, break it, correct it, and verify the result.
 
     Needs no AWS account, reads no credentials and opens no port.
     """
+    if page and not page.absolute().parent.is_dir():
+        raise Refused(f"--page: there is no folder for {page}; make it, or write to another one", Kind.FILE)
     try:
         from handlers.demo import demonstrate
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in {"moto", "rich", "lab"}:
             raise Refused(f"the demo needs {error.name}; install it with `pip install 'setpoint[cli,demo]'`") from error
         raise
-    return demonstrate(no_color=no_color or bool(os.environ.get("NO_COLOR")))
+    return demonstrate(no_color=no_color or bool(os.environ.get("NO_COLOR")), page=page)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """`declared`: {address: spec}, `external` what of it is only referred to; `workloads`: {name: where it stands, and
-    its groups}; `first` and `last`: a look each, `last` null if there was no second one.
+    """`declared`: {address: spec}, `external` what of it is only referred to, `workloads` who is where; `first` and
+    `last`: a look each, `last` null if there was no second one.
     """
     resources = report.document.resources
     declared = {address: spec_as_json(address, one) for address, one in resources.items()}
@@ -34,7 +34,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "declared": declared,
         "external": sorted(report.document.external),
         "workloads": {
-            sanitize(name): {"subnets": sorted(one.subnets), "security_groups": sorted(one.security_groups)}
+            sanitize(name): {"subnets": one.subnets.as_written(), "security_groups": one.security_groups.as_written()}
             for name, one in report.document.workloads.items()
         },
         "first": look_as_json(report.first, declared) if report.first else None,
