@@ -253,6 +253,30 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
 
 
 @cli.command()
+@given.NAME
+@click.option("--since", default="30d", metavar="TIME", help="How far back: 30d, 12h, 2w, or a date.  [default: 30d]")
+@click.option("--only", multiple=True, metavar="ADDRESS", help="Only episodes of this resource; can be repeated.")
+@click.option("--open", "opened", is_flag=True, help="Only what let something in that is not declared.")
+@click.option("--verify", is_flag=True, help="Read every receipt, and check that none is missing or changed.")
+@given.FORM
+@given.STACK
+@given.RECEIPTS
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def history(name: str, **options: Any) -> int:
+    """Tell what was recorded of a document: what differed, since when, who did it, what was done. NAME is its name.
+
+    Exit code 0: told. 1: it could not be read, or with --verify a receipt is missing or changed.
+    """
+    from handlers import history_command, wiring
+
+    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
+    return IN_SYNC if whole else ERROR
+
+
+@cli.command()
 def schema() -> int:
     """Print the JSON Schema of documents, for editors."""
     from desired_state.schema import FILE

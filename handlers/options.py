@@ -71,6 +71,9 @@ DOCS = click.argument("docs", metavar="DOC...", nargs=-1, required=True, type=cl
 FORM = click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The output format."
 )
+RECEIPTS = click.option(
+    "--receipts", default="", metavar="BUCKET", help="The receipts' bucket, instead of --stack; or SETPOINT_RECEIPTS."
+)
 STACK = click.option("--stack", default="", metavar="NAME", help="The deployed stack; or SETPOINT_STACK.")
 COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 VERBOSE = click.option(

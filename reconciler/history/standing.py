@@ -331,6 +331,8 @@ class _Finder:
         start = entry.summary.at
         if actor and actor.at and actor.at < start and self._new_since(actor.at):
             start = actor.at
+        elif self._before is None and content.previous and drift.since:  # its first receipt is not among these
+            start = min(start, drift.since)
         begun = _Standing(
             What.DIFFERENCE,
             start,
@@ -349,8 +351,8 @@ class _Finder:
             return entry.ended - timedelta(seconds=content.exposed[drift.address])
         if drift.address in content.exposed_unknown:
             return None
-        if drift.address in content.since:
-            return content.since[drift.address]
+        if drift.since or drift.address in content.since:
+            return drift.since or content.since[drift.address]
         return one.opened if one.opens else one.start
 
     def _settle(self, entry: Entry) -> None:
