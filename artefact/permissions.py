@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reconciler.engine.interfaces import PERMISSION as INTERFACES
+from reconciler.history.receipts import ROOT
 from reconciler.kinds import REGISTRY
 from reconciler.model import DOCUMENT_TAG, Operation, Phase
 from reconciler.model.kind import Kind
@@ -126,9 +127,11 @@ _RUNNERS = frozenset({"worker", "invoke"})
 _ALL = _RUNNERS | {"sweep"}
 
 DOORS = (
-    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep"})),
+    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep", "terminal"})),
     # Without s3:ListBucket S3 answers 403 for a deleted object (S3 API reference, GetObject).
     ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _RUNNERS),
+    ApiCall("s3", "GetObject", ("s3:GetObject",), frozenset({"terminal"})),
+    ApiCall("s3", "PutObject", ("s3:PutObject",), _RUNNERS),
     ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker"})),
     ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _RUNNERS),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
@@ -330,12 +333,13 @@ DENIED = (
     "rds:StopDBInstance",
     "s3:DeleteObject*",
     "s3:PutBucketPolicy",
-    "s3:PutObject",
     "secretsmanager:GetSecretValue",
 )
 """Denied whatever else a role allows: calls that destroy data, copy it elsewhere, hide who did it, or escalate
 privileges.
 """
+WRITE_OBJECTS = "s3:PutObject"
+"""Denied for everything but receipts: a document is the right to change a network."""
 
 
 _DATABASES = "arn:${AWS::Partition}:rds:*:*:db:*"
@@ -380,10 +384,14 @@ password), so a deployment can leave it out.
 """
 
 
-def denied() -> list[dict[str, Any]]:
-    """The statements that deny them, and that any role is given to any service but the one for monitoring."""
+def denied(*, receipts: bool = False) -> list[dict[str, Any]]:
+    """The statements that deny them, that any object is written but, with `receipts`, those of the deployment, and that
+    any role is given to any service but the one for monitoring.
+    """
+    where = {"NotResource": {"Fn::Sub": f"${{Receipts.Arn}}/{ROOT}*"}} if receipts else {"Resource": "*"}
     return [
         {"Sid": "Never", "Effect": "Deny", "Action": list(DENIED), "Resource": "*"},
+        {"Sid": "NeverWriteObjects", "Effect": "Deny", "Action": WRITE_OBJECTS, **where},
         {
             "Sid": "NeverPassOtherwise",
             "Effect": "Deny",

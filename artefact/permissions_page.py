@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from artefact.permissions import DENIED, DOORS, read_permissions, writes
+from reconciler.history.receipts import ROOT
 from reconciler.model import DOCUMENT_TAG
 
 _PSEUDO = re.compile(r"\$\{AWS::\w+\}")
@@ -20,6 +22,22 @@ _GRANTED_IN = {
     "prune": "mode correct, with Prune",
     "create_databases": "mode correct, with CreateDatabases",
 }
+
+_RECEIPTS = "arn:aws:s3:::RECEIPTS-BUCKET"
+_READER = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "ListReceipts",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": _RECEIPTS,
+            "Condition": {"StringLike": {"s3:prefix": f"{ROOT}*"}},
+        },
+        {"Sid": "ReadReceipts", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{_RECEIPTS}/{ROOT}*"},
+    ],
+}
+"""What a person needs who reads the history; `history` and `receipt` call nothing else."""
 
 _PAGE = """\
 # Permissions
@@ -53,14 +71,27 @@ Create it once with `aws iam create-service-linked-role --aws-service-name rds.a
 
 {denied}
 
-Also denied: to create or change a database of another engine than PostgreSQL, to create one with a master password of
-the caller's, and, unless `OwnPasswords` is `true`, to change one whose master password is not in Secrets Manager.
+Also denied: to write any object but the receipts of the deployment (`s3:PutObject`), to create or change a database of
+another engine than PostgreSQL, to create one with a master password of the caller's, and, unless `OwnPasswords` is
+`true`, to change one whose master password is not in Secrets Manager.
 
 ## The functions' own permissions
 
 | Call | Permissions | Used by |
 |---|---|---|
 {doors}
+
+## Reading the receipts
+
+The functions write receipts and cannot read them. Whoever reads the history with `setpoint history` or
+`setpoint receipt` needs this, with the name of the bucket that the stack shows as `ReceiptsBucketName`:
+
+```json
+{reader}
+```
+
+Receipts hold names, account ids and addresses: give it to those who may know them. Nobody needs `s3:PutObject` there,
+and the bucket refuses every upload that could replace a receipt.
 """
 
 
@@ -76,6 +107,7 @@ def page() -> str:
             f"| {', '.join(sorted(one.doors))} |"
             for one in DOORS
         ),
+        reader=json.dumps(_READER, indent=2),
     )
 
 

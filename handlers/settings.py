@@ -57,6 +57,9 @@ class Deployment(BaseModel):
 
     bucket: str = Field(min_length=3, description="write the name of the bucket that holds the documents")
     prefix: str = Field("documents/", pattern=r"^([a-zA-Z0-9_.-]+/)*$", description="write a prefix that ends in /")
+    receipts: str = Field(
+        "", pattern=r"^([a-z0-9.-]{3,63})?$", description="write the name of the bucket for receipts, or leave it out"
+    )
     table: str = Field(min_length=3, description="write the name of the DynamoDB table")
     queue_url: str = Field(pattern=r"^https?://", description="write the URL of the queue")
     topic_arn: str = Field("", pattern=r"^(arn:.+)?$", description="write the ARN of the SNS topic, or leave it out")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -146,7 +146,13 @@ class Stack:
             sleep=self._sleep,
             seconds_left=invocation.seconds_left,
             reserve=self.deployment.reserve_seconds,
+            put_receipt=self._put_receipt if self.deployment.receipts else None,
         )
+
+    def _put_receipt(self, key: str, receipt: Mapping[str, Any]) -> str:
+        from reconciler.history.store import Receipts
+
+        return Receipts(self._client("s3"), self.deployment.receipts).put(key, receipt)
 
     def scope_problem(self, document: Document) -> str:
         """Why this deployment does not manage a document's account, region and VPC; empty if it does."""

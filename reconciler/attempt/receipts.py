@@ -25,6 +25,7 @@ from reconciler.history.receipts import (
     digest,
     due,
     key,
+    parse_key,
     sheet_due,
     short_run,
 )
@@ -32,9 +33,9 @@ from reconciler.ledger.record import DocumentRecord, LastReceipt
 from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Source
-from reconciler.notify.exposure import exposes, exposure
 from reconciler.report.as_json import drift_as_json, finding_as_json, told, unmanaged_as_json
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.exposure import exposes, exposure
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def _receipt_told(
     found, writes = digest(found_by(result)), report.writes if report else 0
     unrecorded = last is not None and not last.key and recorder.put is not None
     if not due(None if last is None or unrecorded else last.digest, found, writes):
-        return result, record
+        return replace(result, receipt=_still(last)), record
     if recorder.lost and not writes:
         return result, record  # whoever has the lease now tells it
     from reconciler.report.receipt import receipt_of_attempt
@@ -161,6 +162,12 @@ def _receipt_told(
     if written is None:
         return replace(result, receipts_lost=result.receipts_lost + 1), record
     return replace(result, receipt=written.key), replace(record, receipt=replace(written, digest=found))
+
+
+def _still(last: LastReceipt | None) -> str:
+    """The key of the last receipt, which says the same as this run would, unless it is a day sheet."""
+    said = parse_key(last.key) if last else None
+    return last.key if last and said and said.state is not State.DAY else ""
 
 
 def _put(summary: Summary, content: Mapping[str, Any], record: DocumentRecord, put: Put) -> LastReceipt | None:

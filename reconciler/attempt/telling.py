@@ -115,4 +115,6 @@ def broken_off(blank: AttemptResult, error: Exception) -> AttemptResult:
         code=code,
         bug=at or code,
         alerts_lost=blank.alerts_lost,
+        receipt=blank.receipt,
+        receipts_lost=blank.receipts_lost,
     )

@@ -33,6 +33,7 @@ LONGEST_BODY = 64_000
 _LONGEST_NAME = 256
 _DOCUMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """A valid name of a document; an object in the bucket may have any other."""
+_RECEIPT = re.compile(r"receipts/[a-z0-9][a-z0-9-]{0,62}/[0-9TZ]{16}(\.[a-z0-9]{1,16}){5}\.json\.gz")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LINK = re.compile(r"(?i)(?<![a-z0-9])(?:(?!s3:)([a-z][a-z0-9+.-]*):(?=//)|(mailto):)")
 _WEB = re.compile(r"(?i)(?<![a-z0-9])www\.")
@@ -47,7 +48,7 @@ class NotificationOrigin:
     """Where a notification comes from: the document, and its account and region (empty: not known).
 
     `invoke` is the name of the manual function; empty: there is only the command line. `approved_by` is who approved
-    what the run did (empty: nothing was approved).
+    what the run did (empty: nothing was approved), `receipt` the key of the run's receipt (empty: it left none).
     """
 
     document: str
@@ -57,18 +58,26 @@ class NotificationOrigin:
     run_id: str
     invoke: str
     approved_by: str = ""
+    receipt: str = ""
 
 
 def origin_of(result: AttemptResult, *, region: str = "", invoke: str = "") -> NotificationOrigin:
     """The origin of an attempt's notifications; `region` is the deployment's."""
     invoke = invoke if _PLAIN.fullmatch(invoke) else ""
     if result.report is None:
-        return NotificationOrigin(result.document, None, result.trigger.account, region, result.run_id, invoke)
+        account = result.trigger.account
+        return NotificationOrigin(result.document, None, account, region, result.run_id, invoke, receipt=result.receipt)
     document = result.report.document
     scope = document.scope
     place = scope.account_id, scope.region
     return NotificationOrigin(
-        result.document, document.revision, *place, result.run_id, invoke, approved_by=result.approved_by
+        result.document,
+        document.revision,
+        *place,
+        result.run_id,
+        invoke,
+        approved_by=result.approved_by,
+        receipt=result.receipt,
     )
 
 
@@ -201,6 +210,9 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
             yield "Open for", "not known: no earlier look is remembered"
         yield "Done", _done(alert)
     yield "Run", shown(here.run_id)
+    if _RECEIPT.fullmatch(here.receipt):
+        yield "Receipt", here.receipt
+        yield "Its page", f"setpoint receipt {here.document} {here.receipt.split('.')[-3]} -o html > receipt.html"
 
 
 def _who(actor: Actor | None) -> str:

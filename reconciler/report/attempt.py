@@ -67,8 +67,8 @@ class AttemptResult:
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
     being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `hold_tags` are those
     that the run saw, by their resource. `approved_by` is who approved what the run did, or why that is not known
-    (empty: nothing was approved). `receipt` is the key of the receipt that it left (empty: none), `receipts_lost` how
-    many could not be written.
+    (empty: nothing was approved). `receipt` is the key of the receipt that it left, or of an earlier one that says the
+    same (empty: none), `receipts_lost` how many could not be written.
     """
 
     document: str

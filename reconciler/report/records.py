@@ -60,6 +60,7 @@ UNITS: Mapping[str, str] = {
     "DocumentInvalid": "Count",
     "RunSucceeded": "Count",
     "AlertsLost": "Count",
+    "ReceiptsLost": "Count",
     "OldestLookAge": "Seconds",
     "DocumentsStale": "Count",
 }
@@ -131,7 +132,8 @@ def metrics(result: AttemptResult) -> dict[str, float]:
     if result.ending is Ending.REFUSED and manual:
         return {}
     invalid = bool(result.refusal) or (result.ending is Ending.REFUSED and not result.held)
-    figures: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": result.alerts_lost, "RunSucceeded": 0}
+    figures: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": result.alerts_lost}
+    figures |= {"ReceiptsLost": result.receipts_lost, "RunSucceeded": 0}
     if result.exposed:
         figures["ExposureSeconds"] = max(result.exposed.values())
     if report:
@@ -267,10 +269,10 @@ def _run(result: AttemptResult) -> LogRecord:
         "source": result.trigger.source.value,
         "refusal": result.refusal,
         "approved_by": result.approved_by,
+        "receipt": result.receipt,
     }
-    record |= {
-        name: value for name, value in (("again", result.retry_after), ("alerts_lost", result.alerts_lost)) if value
-    }
+    lost = (("alerts_lost", result.alerts_lost), ("receipts_lost", result.receipts_lost))
+    record |= {name: value for name, value in (("again", result.retry_after), *lost) if value}
     if result.exposed:
         record["exposed_seconds"] = max(result.exposed.values())
     if report := result.report:

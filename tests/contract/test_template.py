@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import DENIED, DOORS, PASS_ROLE, ApiCall, denied, policies, read_permissions, writes
+from artefact.permissions import (
+    DENIED,
+    DOORS,
+    PASS_ROLE,
+    WRITE_OBJECTS,
+    ApiCall,
+    denied,
+    policies,
+    read_permissions,
+    writes,
+)
 from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
@@ -79,7 +89,7 @@ def test_what_may_be_read_is_what_the_registry_reads_and_who_did_it(name: str) -
 
 @BOTH
 def test_what_is_refused_is_the_list_of_what_is_refused(name: str) -> None:
-    assert held(name, "NeverPolicy") == denied()
+    assert held(name, "NeverPolicy") == denied(receipts=name == MAIN)
     assert len(DENIED) == len(set(DENIED))
 
 
@@ -153,7 +163,8 @@ def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, req
 def test_a_role_that_may_correct_is_refused_what_destroys(name: str) -> None:
     worked = stack(name, **FULL)
     for role in set(roles(worked)) - {"SweepRole"}:
-        assert actions(worked, role, "Deny") == {*DENIED, PASS_ROLE, "rds:CreateDBInstance", "rds:ModifyDBInstance"}
+        others = {PASS_ROLE, WRITE_OBJECTS, "rds:CreateDBInstance", "rds:ModifyDBInstance"}
+        assert actions(worked, role, "Deny") == {*DENIED, *others}
 
 
 @BOTH
@@ -317,6 +328,7 @@ def live(worked: Stack) -> dict[str, str]:
     """The environment with what the stack's resources are called put in."""
     called = {
         "SETPOINT_BUCKET": "setpoint-documents-1abc",
+        "SETPOINT_RECEIPTS": "setpoint-receipts-1abc",
         "SETPOINT_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/123456789012/setpoint-Queue-1ABC",
         "SETPOINT_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:setpoint-Alerts-1ABC",
         "SETPOINT_OWN_ROLES": "arn:aws:iam::123456789012:role/a,arn:aws:iam::123456789012:role/b",
@@ -330,6 +342,8 @@ def test_the_settings_can_be_read_as_the_template_writes_them() -> None:
     assert settings(live(stack())) == Policy()
     where = deployment(live(stack()))
     assert (where.prefix, where.event_bus, where.alert_form, where.role_arns) == ("documents/", "default", "text", ())
+    assert where.receipts == "setpoint-receipts-1abc"
+    assert environment(stack())["SETPOINT_RECEIPTS"] == "Receipts"
     assert (where.alert_repeat_hours, where.reserve_seconds, where.external_id) == (24, 60, "")
 
 
@@ -435,9 +449,39 @@ def test_everybody_is_allowed_nothing_and_refused_without_tls() -> None:
     for name, one in resource_policies(stack()):
         if one["Principal"] == "*":
             assert one["Effect"] == "Deny"
+            if one["Sid"] == "OnceOnly":
+                continue
             assert one["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             refused.add(name)
-    assert refused == {"DocumentsPolicy", "QueuePolicy", "DeadLettersPolicy", "AlertsPolicy"}
+    assert refused == {"DocumentsPolicy", "ReceiptsPolicy", "QueuePolicy", "DeadLettersPolicy", "AlertsPolicy"}
+
+
+def test_nobody_can_write_a_receipt_that_could_replace_another_one() -> None:
+    """S3 user guide, "Enforce conditional writes on Amazon S3 buckets"."""
+    policy = stack().resources["ReceiptsPolicy"]["Properties"]["PolicyDocument"]
+    (once,) = [one for one in statements(policy) if one["Sid"] == "OnceOnly"]
+    assert (once["Effect"], once["Principal"], once["Action"]) == ("Deny", "*", "s3:PutObject")
+    assert once["Resource"] == "Receipts.Arn/*"
+    assert once["Condition"] == {
+        "Null": {"s3:if-none-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    }
+
+
+def test_receipts_are_forgotten_after_their_days_and_locked_only_when_asked_for() -> None:
+    def bucket(**parameters: str) -> dict[str, Any]:
+        properties: dict[str, Any] = stack(**parameters).resources["Receipts"]["Properties"]
+        return properties
+
+    assert bucket()["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == "400"
+    assert bucket(ReceiptDays="30")["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == "30"
+    # A bucket can only be given a lock later if it was made for one.
+    assert bucket()["ObjectLockEnabled"] is True
+    assert "Rule" not in bucket()["ObjectLockConfiguration"]
+    assert bucket(ReceiptLockDays="365")["ObjectLockConfiguration"]["Rule"] == {
+        "DefaultRetention": {"Mode": "COMPLIANCE", "Days": "365"}
+    }
+    assert "NotificationConfiguration" not in bucket()
 
 
 def test_documents_are_written_by_those_whom_the_deployment_names_and_by_nobody_else() -> None:
@@ -473,13 +517,17 @@ def test_rules_may_send_by_their_own_arn_only() -> None:
 
 def test_what_is_stored_is_encrypted_and_what_cannot_be_made_again_stays() -> None:
     worked = stack()
-    for name in ("Documents", "Ledger", "SweepLogs", "WorkerLogs", "InvokeLogs"):
+    for name in ("Documents", "Receipts", "Ledger", "SweepLogs", "WorkerLogs", "InvokeLogs"):
         assert worked.resources[name]["DeletionPolicy"] == worked.resources[name]["UpdateReplacePolicy"] == "Retain"
-    bucket, table = worked.resources["Documents"]["Properties"], worked.resources["Ledger"]["Properties"]
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
-    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
-    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    buckets, table = worked.of_type("AWS::S3::Bucket"), worked.resources["Ledger"]["Properties"]
+    assert buckets.keys() == {"Documents", "Receipts"}
+    for bucket in buckets.values():
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["BucketEncryption"] == buckets["Documents"]["BucketEncryption"]
+        assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    woken = {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+    assert buckets["Documents"]["NotificationConfiguration"] == woken
     assert table["SSESpecification"] == {"SSEEnabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert (table["BillingMode"], table["KeySchema"]) == (
@@ -641,6 +689,6 @@ def test_the_output_shows_how_to_invoke_and_upload() -> None:
 
 def test_a_call_of_a_door_that_no_role_may_make_would_be_seen() -> None:
     """The comparison of roles and doors fails for a call that is in the table and not in the template."""
-    unknown = ApiCall("s3", "PutObject", ("s3:PutObject",), frozenset({"worker"}))
+    unknown = ApiCall("s3", "PutObjectTagging", ("s3:PutObjectTagging",), frozenset({"worker"}))
     wanted = {permission for one in (*DOORS, unknown) if "worker" in one.doors for permission in one.permissions}
-    assert wanted - actions(stack(TargetRoleArns=ROLE_THERE), "WorkerRole") == {"s3:PutObject"}
+    assert wanted - actions(stack(TargetRoleArns=ROLE_THERE), "WorkerRole") == {"s3:PutObjectTagging"}

@@ -235,3 +235,42 @@ def with_arn(worked: Stack, bucket: str) -> dict[str, object]:
         for one in policy["Statement"]
     ]
     return {**policy, "Statement": put}
+
+
+FUNCTIONS = pytest.mark.parametrize("role", ["WorkerRole", "InvokeRole"])
+RECEIPT: Target = ("Receipts.Arn/receipts/shop/20261127T051208Z.open.critical.r7.w9.6f2c9a1e.json.gz", {})
+DOCUMENT: Target = ("Documents.Arn/documents/shop.json", {})
+
+
+@FUNCTIONS
+def test_a_function_writes_receipts_and_nothing_else_and_cannot_read_them(role: str) -> None:
+    most = stack(Prune="true", CreateDatabases="true")
+    assert may(most, role, "s3:PutObject", RECEIPT)
+    elsewhere: list[Target] = [
+        DOCUMENT,
+        ("Documents.Arn/receipts/shop/20261127T051208Z.open.critical.r7.w9.6f2c9a1e.json.gz", {}),
+        ("Receipts.Arn/documents/shop.json", {}),
+        ("arn:aws:s3:::another/receipts/shop/x", {}),
+    ]
+    assert [one for one in elsewhere if may(most, role, "s3:PutObject", one)] == []
+    for call in ("GetObject", "GetObjectVersion", "DeleteObject", "DeleteObjectVersion", "PutObjectRetention"):
+        assert not may(most, role, f"s3:{call}", RECEIPT), call
+    for call in ("ListBucket", "PutBucketPolicy", "PutLifecycleConfiguration", "PutBucketVersioning"):
+        assert not may(most, role, f"s3:{call}", ("Receipts.Arn", {"s3:prefix": "receipts/"})), call
+
+
+@FUNCTIONS
+def test_documents_stay_out_of_reach_whatever_else_a_role_is_given(role: str) -> None:
+    """The denial holds even where somebody attaches a policy that allows it."""
+    worked = stack()
+    worked.resources["KeepPolicy"]["Properties"]["PolicyDocument"]["Statement"].append(
+        {"Sid": "Everything", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    )
+    assert not may(worked, role, "s3:PutObject", DOCUMENT)
+    assert not may(worked, role, "s3:DeleteObjectVersion", RECEIPT)
+    assert may(worked, role, "s3:PutObject", RECEIPT)
+
+
+def test_the_sweep_and_other_accounts_have_nothing_to_do_with_receipts() -> None:
+    assert not may(stack(), "SweepRole", "s3:PutObject", RECEIPT)
+    assert not may(stack("templates/target-role.yaml"), "TargetRole", "s3:PutObject", RECEIPT)

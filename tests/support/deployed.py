@@ -56,6 +56,7 @@ METRICS = {
     "DocumentInvalid",
     "RunSucceeded",
     "AlertsLost",
+    "ReceiptsLost",
     "OldestLookAge",
     "DocumentsStale",
 }

@@ -38,7 +38,7 @@ def _any(held: Iterable[Mapping[str, Any]], effect: str, action: str, target: Ta
     return any(
         one["Effect"] == effect
         and any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))
-        and any(_arn_like(arn, pattern) for pattern in listed(one["Resource"]))
+        and _meant(arn, one)
         and all(
             _holds(operator, keys.get(key), listed(wanted))
             for operator, given in one.get("Condition", {}).items()
@@ -46,6 +46,12 @@ def _any(held: Iterable[Mapping[str, Any]], effect: str, action: str, target: Ta
         )
         for one in held
     )
+
+
+def _meant(arn: str, one: Mapping[str, Any]) -> bool:
+    if "NotResource" in one:
+        return not any(_arn_like(arn, pattern) for pattern in listed(one["NotResource"]))
+    return any(_arn_like(arn, pattern) for pattern in listed(one["Resource"]))
 
 
 def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
