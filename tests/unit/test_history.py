@@ -128,11 +128,10 @@ def test_a_gap_that_no_sheet_places_is_a_finding() -> None:
 def test_nothing_is_known_after_the_last_look() -> None:
     found = told(receipt(at(0), first=True), SHEET, hours=48)
     assert strip(found)[-1] == (1440, 2880, "unseen")
-    assert found.findings == (
-        (
-            "no look is known since 2026-11-21T00:00:00Z; the looks since the last day sheet are in the ledger, which was "
-            "not read"
-        ),
+    (finding,) = found.findings
+    assert finding == (
+        "no look is known since 2026-11-21T00:00:00Z; the looks since the last day sheet are in the ledger, which was "
+        "not read"
     )
 
 
