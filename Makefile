@@ -20,11 +20,24 @@ help: ## This list
 demo: $(VENV)/demo.stamp ## The example network on an embedded emulator: broken, put right, shown (no AWS account needed)
 	@$(BIN)/setpoint demo $(ARGS)
 
-test: $(VENV)/dev.stamp ## The gate: format, lint, types, layers, dependencies, template, tests
+test: $(VENV)/dev.stamp ## The gate: format, lint, types, layers, dependencies, template, tests (BROWSER=none: without those)
+	@$(browser_first)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@$(beside_types)
-	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(without_browser) $(ARGS)
+	@$(said_last)
+
+# Without a browser the gate fails at once, and not after minutes. Who leaves the browser tests out is told so in the last
+# line; in CI nobody does. Only the word `none` counts: many desktops have BROWSER in their environment for other ends.
+ifeq ($(BROWSER),none)
+browser_first = case "$$CI" in ''|false) ;; *) echo 'BROWSER=none: in CI the browser tests always run.' >&2; exit 1;; esac
+without_browser = -m 'not long and not browser'
+said_last = echo 'NOT RUN: the browser tests (BROWSER=none)'
+else
+browser_first = $(BIN)/python -m tests.support.chromium
+said_last = :
+endif
 
 # mypy takes one core for half a minute, so the others run beside it; each is shown, and each must succeed. Its own workers
 # (--num-workers) would use both, but on a busy machine it gives up on them before they have started.

@@ -18,6 +18,7 @@ from desired_state.members import Names
 from desired_state.network import Vpc
 from desired_state.regions import is_region, listed_regions
 from desired_state.resource import Enforcement, Resource
+from desired_state.rollback_note import RollbackNote
 from desired_state.spelling import foreign_groups, ids_in
 
 FORMAT = 1
@@ -111,6 +112,7 @@ class Document:
     under its id, with enforcement `ignore`. So are those of `external`: last, with no field set.
 
     `formerly` are earlier names of the document. `adopt` says which live resource an address is: an id, or NEW.
+    `rollback` is what a rollback has noted on the version of the object that the bytes are from.
     """
 
     name: str
@@ -127,9 +129,22 @@ class Document:
     exceptions: tuple[DocumentException, ...]
     sha256: str
     origin: str
+    rollback: RollbackNote | None = None
 
-    def of_kind(self, kind: str) -> dict[Address, Resource]:
-        return {address: resource for address, resource in self.resources.items() if address.kind == kind}
+    def of_kind(self, kind: str) -> Mapping[Address, Resource]:
+        return self._by_kind.get(kind, {})
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Mapping[Address, Resource]]:
+        by_kind: dict[str, dict[Address, Resource]] = {}
+        for address, resource in self.resources.items():
+            by_kind.setdefault(address.kind, {})[address] = resource
+        return by_kind
+
+    @cached_property
+    def compared(self) -> dict[Address, Any]:
+        """What `diff` remembers of the last comparison of each resource with a look."""
+        return {}
 
     @cached_property
     def ids(self) -> frozenset[str]:

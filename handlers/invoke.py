@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from handlers import telemetry
 from handlers.retry import put_back
 from handlers.stack import Invocation, Stack, ready, warm
 from handlers.triggers import InvalidRequest, read_request
 from reconciler.attempt.keep import AttemptResult, Ending, Request, keep
+from reconciler.model import Cause
+from reconciler.model.guard import Stage, contained
 from reconciler.model.trigger import Source, Trigger
 from reconciler.redact import fit, redacted
 from reconciler.report.as_json import as_json
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 LARGEST = 6 * 1024 * 1024 - 64 * 1024
 """Bytes of an answer: Lambda's limit of 6 MB (Lambda quotas, Invocation payload), less a reserve."""
+LARGEST_PAGE = LARGEST // 2
+"""Bytes of a page in it; the report is cut to the rest."""
 MANY, DEEP = 1_000_000, 12
 """More members and levels than a report has, so that only `_fitted` shortens it, and `left_out` says so."""
 MOST_CHANGES = 2_000
@@ -57,15 +61,19 @@ def invoke(event: Any, stack: Stack, invocation: Invocation) -> dict[str, Any]:
         result = keep(given.document, trigger, stack.dependencies(invocation), request)
     telemetry.emit(result)
     if not (request.write and result.report and result.retry_after):
-        return answer(result)
+        return answer(result, page=given.page)
     if put_back(result, stack):
-        return answer(result, again=result.retry_after)
-    return answer(replace(result, problem="what is left could not be put on the queue; the next sweep continues it"))
+        return answer(result, again=result.retry_after, page=given.page)
+    problem = "what is left could not be put on the queue; the next sweep continues it"
+    return answer(replace(result, problem=problem), page=given.page)
 
 
-def answer(result: AttemptResult, *, again: int | None = None) -> dict[str, Any]:
+def answer(
+    result: AttemptResult, *, again: int | None = None, page: Literal["html", "markdown"] | None = None
+) -> dict[str, Any]:
     """`ending`, `problem` and `refusal` as in `AttemptResult`, the report as `setpoint plan -o json` prints it, and in
-    how many seconds the worker continues (null: it does not). Whatever looks like a secret is redacted.
+    how many seconds the worker continues (null: it does not). Whatever looks like a secret is redacted. If a page was
+    asked for, `page` has it as text; null, with the reason in `page_problem`, if it could not be made.
 
     A report that is too long for Lambda is shortened list by list; `left_out` counts what was left out of each.
     """
@@ -80,7 +88,30 @@ def answer(result: AttemptResult, *, again: int | None = None) -> dict[str, Any]
         "again_in_seconds": again,
         "report": fit(as_json(result.report), MANY, DEEP, redacted) if result.report else None,
     }
+    if page:
+        content |= _page(result, page)
     return _fitted(content) if result.report else content
+
+
+def _page(result: AttemptResult, form: Literal["html", "markdown"]) -> dict[str, Any]:
+    """The page of a run. The run is over: what goes wrong here must not hide how it ended."""
+
+    def made() -> dict[str, Any]:
+        from reconciler.report.receipt import receipt_of_attempt
+
+        if form == "html":
+            from reconciler.report.page.html import page as written
+        else:
+            from reconciler.report.page.markdown import markdown as written
+        text = written(receipt_of_attempt(result))
+        if (size := len(json.dumps(text))) > LARGEST_PAGE:
+            return {"page": None, "page_problem": f"it takes {size:,} bytes of the {LARGEST_PAGE:,} that it may"}
+        return {"page": text, "page_problem": None}
+
+    def instead(cause: Cause) -> dict[str, Any]:
+        return {"page": None, "page_problem": _short(cause.message)}
+
+    return contained(made, instead, who="the page", stage=Stage.TELLING)
 
 
 def _revision(result: AttemptResult) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import click
 
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
-from handlers import document_input, plan_file, terminal, wiring
+from handlers import document_input, page, plan_file, terminal, wiring
 from handlers.options import Invocation, policy
 from handlers.progress import Progress
 from handlers.refusal import Kind, Refused, as_json, refusing
@@ -35,11 +35,14 @@ _COUNTED = {IN_SYNC: "in sync", DRIFT: "with drift", ERROR: "with an error"}
 class Plan:
     """`setpoint plan`, for one document after the other. `options` are those of `run_options`."""
 
-    def __init__(self, at: Invocation, only: tuple[str, ...], form: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, at: Invocation, only: tuple[str, ...], form: str, options: dict[str, Any]) -> None:
+        self._page = page.chosen(form, options)
         self._at, self._only, self._form, self._options = at, only, form, options
 
     def run(self, docs: tuple[Path, ...], out: Path | None, against: Path | None) -> int:
         """The exit code; a document that cannot be planned does not keep the others from it."""
+        if against and self._page:
+            raise Refused("--against: a page shows one run; use -o text or -o json for what changes in meaning")
         document_input.check_stdin([*docs, against] if against else list(docs))
         if len(docs) == 1:
             code, values = self._one(docs[0], out, against)
@@ -49,23 +52,26 @@ class Plan:
         for option, given in (("--out", out), ("--against", against), ("--only", self._only)):
             if given:
                 raise Refused(f"{option} is for one document: plan them one by one")
+        self._page = self._page and self._page.of_many(len(docs))
         codes, answers = [], []
         for number, doc in enumerate(docs):
-            if number and self._form == "text":
-                click.echo()
+            if number and self._form != "json":
+                click.echo("\n---\n" if self._page else "")
             try:
                 code, values = self._one(doc, None, None)
             except Refused as refused:
                 code, values = ERROR, {"file": document_input.origin(doc), **as_json(refused)}
-                if self._form == "text":
+                if self._form != "json":
                     click.echo(str(refused), err=True)
+                if self._page:
+                    click.echo(page.refused(document_input.origin(doc), str(refused)), nl=False)
             codes.append(code)
             answers.append(values)
         if self._form == "json":
             click.echo(json.dumps({"format_version": 1, "documents": answers}, indent=2))
         else:
             counts = (f"{codes.count(code)} {what}" for code, what in _COUNTED.items() if code in codes)
-            click.echo(f"\n{len(docs)} documents: {', '.join(counts)}.")
+            click.echo(f"\n{len(docs)} documents: {', '.join(counts)}.", err=self._page is not None)
         return next(code for code in _WORST if code in codes)
 
     def _one(self, doc: Path, out: Path | None, against: Path | None) -> tuple[int, dict[str, Any] | None]:
@@ -82,7 +88,9 @@ class Plan:
         connection = _connection(self._at, document, self._options)
         report = _run(self._at, document, connection, deployed, write=False, only=chosen, openings=_openings(deployed))
         values = terminal.report_as_json(report, change)
-        if self._form == "text":
+        if self._page:
+            click.echo(page.page(report, connection, self._page), nl=False)
+        elif self._form == "text":
             terminal.show(report, no_color=self._options["no_color"], change=change)
         if out:
             refusing(
@@ -111,9 +119,10 @@ def apply(
     form: str,
     *,
     auto_approve: bool,
-    options: Mapping[str, Any],
+    options: dict[str, Any],
 ) -> int:
     """The exit code of `setpoint apply`. Raises Refused, and Interrupted."""
+    as_page = page.chosen(form, options)
     document = document_input.document(doc, at.trace)
     chosen = _chosen(document, only)
     deployed = policy(options)
@@ -129,19 +138,26 @@ def apply(
     connection = _connection(at, document, options)
     openings = _openings(deployed)
     no_color = options["no_color"]
+
+    def show(ended: Report) -> None:
+        if as_page:
+            click.echo(page.page(ended, connection, as_page), nl=False)
+        else:
+            terminal.show_as(form, ended, no_color=no_color)
+
     if not expected and not auto_approve:
         ask = _openings(deployed, ask=True)
         proposed = _run(at, document, connection, deployed, write=False, only=chosen, openings=ask)
         openings = ask
         if len(proposed.gate.held) == len(proposed.plan.actions):
-            terminal.show_as(form, proposed, no_color=no_color)
+            show(proposed)
             return _exit_code(proposed)
         if not terminal.approved(proposed, no_color=no_color):
             raise Refused("not approved; nothing was changed", Kind.NOT_APPROVED)
         expected = proposed.plan.fingerprint
     released = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
     report = _run(at, document, connection, deployed, **released)
-    terminal.show_as(form, report, no_color=no_color)
+    show(report)
     if at.signals.caught:
         raise Interrupted(at.signals.caught, _stopped(report))
     return _exit_code(report)

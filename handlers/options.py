@@ -71,6 +71,12 @@ DOCS = click.argument("docs", metavar="DOC...", nargs=-1, required=True, type=cl
 FORM = click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json"]), default="text", help="The output format."
 )
+PAGE_FORM = click.option(
+    *("-o", "--output", "form"),
+    type=click.Choice(["text", "json", "html", "markdown"]),
+    default="text",
+    help="The output format; html and markdown are the page of the run.",
+)
 RECEIPTS = click.option(
     "--receipts", default="", metavar="BUCKET", help="The receipts' bucket, instead of --stack; or SETPOINT_RECEIPTS."
 )
@@ -125,7 +131,14 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
             shell_complete=_complete_address,
             help="Only this resource; can be repeated.",
         ),
-        FORM,
+        PAGE_FORM,
+        click.option(
+            "--max-chars",
+            type=click.IntRange(min=2_000),
+            metavar="N",
+            help="The most characters of -o markdown (60000); what is left out is counted.",
+        ),
+        click.option("--redact", is_flag=True, help="A page without accounts, addresses and people."),
         VERBOSE,
         connection_options,
         COLOR,

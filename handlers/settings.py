@@ -76,6 +76,7 @@ class Deployment(BaseModel):
         description="write <document>=<account> or <document>=<account>/<vpc id>, separated by commas: "
         "team-a=111122223333/vpc-0123456789abcdef0,team-b-*=999999999999",
     )
+    item_memo: bool = Field(default=True, description="write 1 or 0")
     stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")
 

@@ -30,6 +30,7 @@ from handlers.triggers import Here
 from handlers.wiring import version
 from reconciler.attempt.keep import Dependencies, Unreachable
 from reconciler.aws.client import Aws
+from reconciler.aws.item_memo import ItemMemo
 from reconciler.cloudtrail.record import is_own
 from reconciler.ledger.lease import Ledger
 from reconciler.model import Policy
@@ -78,6 +79,7 @@ class Stack:
         self._session, self._policy, self._now, self._sleep = session, policy, now, sleep
         self._clients: dict[str, Any] = {}
         self._assumed: dict[str, tuple[Aws, datetime]] = {}
+        self._memo = ItemMemo() if deployment.item_memo else None
         self._stem = function.rpartition("-")[0]
         self.told: dict[str, datetime] = {}
         """What the sweep told people, and when: a cold start forgets it, so a message may come twice, never not."""
@@ -194,7 +196,7 @@ class Stack:
         return self._aws(self._session)
 
     def _aws(self, session: boto3.Session) -> Aws:
-        return Aws(session, self.region, version=version(), sleep=self._sleep)
+        return Aws(session, self.region, version=version(), memo=self._memo, sleep=self._sleep)
 
     def _assume(self, role: str) -> tuple[boto3.Session, datetime]:
         """A session with the role in another account, and when it expires."""

@@ -231,13 +231,14 @@ def _message(event: Mapping[str, Any]) -> Trigger:
 class InvokeRequest(BaseModel):
     """The payload of a manual invocation; a field's description is its hint. `only` limits the run to some addresses,
     `approve` is the fingerprint of a held plan that may be applied, `accept_revision` accepts an older document,
-    `approve_revision` is the fingerprint of a held version of it.
+    `approve_revision` is the fingerprint of a held version of it, `page` is the form of the page of the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     document: Name = Field(description='write the document\'s name, such as "test-server"')
     mode: Literal["plan", "apply"] = Field("plan", description="write plan or apply")
+    page: Literal["html", "markdown"] | None = Field(None, description="write html or markdown, or leave it out")
     only: Annotated[
         tuple[Annotated[Address, Field(pattern=r"^[a-z_]{1,64}/.{1,255}\z")], ...], Field(strict=False, max_length=500)
     ] = Field((), description='write a list of addresses, such as ["security_group/web"]')

@@ -210,7 +210,7 @@ def _document(pinned: Pinned, scope_problem: ScopeProblem) -> Document:
         raise _Refused(f"{pinned.origin}: {problem}; {hint}")
     if why := scope_problem(document):
         raise _Refused(f"{pinned.origin}: {sanitize(why)}")
-    return document
+    return replace(document, rollback=pinned.rollback) if pinned.rollback else document
 
 
 def _check_follows(new: Accepted, accepted: Accepted, origin: str) -> None:

@@ -35,6 +35,7 @@ from reconciler.model import Cause, Reason
 if TYPE_CHECKING:
     import boto3
 
+    from reconciler.aws.item_memo import ItemMemo
     from reconciler.model import Operation
     from reconciler.model.kind import Read
 
@@ -88,16 +89,18 @@ class Aws:
     """One account and region. `reads` and `writes` count the calls that were sent.
 
     `on_read` is called with the operation before a read, `on_throttle` with the operation and the seconds to wait after
-    a throttled write. `seconds_left` are those of the invocation: reads end before they do.
+    a throttled write. `seconds_left` are those of the invocation: reads end before they do. With `memo`, items
+    that EC2 has shown before are not parsed again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a connection consists of)
         self,
         session: boto3.Session,
         region: str,
         *,
         endpoint_url: str | None = None,
         version: str = "0",
+        memo: ItemMemo | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_read: Callable[[str], None] = lambda operation: None,
         on_throttle: Callable[[str, float], None] = lambda operation, seconds: None,
@@ -106,7 +109,7 @@ class Aws:
         self.reads = 0
         self.writes = 0
         self.seconds_left: Callable[[], float] = lambda: math.inf
-        self._session, self._endpoint, self._version = session, endpoint_url, version
+        self._session, self._endpoint, self._version, self._memo = session, endpoint_url, version, memo
         self._sleep, self._on_read, self._on_throttle = sleep, on_read, on_throttle
         self._lock = threading.RLock()
         self._clients: dict[tuple[str, int], Any] = {}
@@ -187,7 +190,7 @@ class Aws:
         with self._lock:
             if (service, attempts) not in self._clients:
                 quick = service == "cloudtrail"
-                self._clients[service, attempts] = self._session.client(
+                client = self._session.client(
                     service,  # type: ignore[call-overload]
                     region_name=self.region,
                     endpoint_url=self._endpoint,
@@ -202,6 +205,9 @@ class Aws:
                         user_agent_appid=f"setpoint/{self._version}",  # type: ignore[call-arg]  # the stubs are behind
                     ),
                 )
+                if self._memo and service == "ec2" and attempts > 1:
+                    self._memo.register(client)
+                self._clients[service, attempts] = client
             return self._clients[service, attempts]
 
 

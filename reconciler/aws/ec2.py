@@ -28,14 +28,15 @@ from desired_state.members import Tags
 from desired_state.resource import route_parameter
 from desired_state.route_targets import UNKNOWN, target_parameter
 from desired_state.spelling import spelled_peer
-from reconciler.aws.shapes import listed, text, word
+from reconciler.aws.shapes import text, word
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
 from reconciler.model.kind import Answers, Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 
 HIGHEST_PORT, HIGHEST_ICMP = 65535, 255
-_PEERS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
+_NOBODY: list[Item] = []
+"""What stands for a list of peers that an answer does not show; nobody adds to it."""
 _NAMES = {str(number): name for name, number in NAMED_PROTOCOLS.items()}
 
 
@@ -126,20 +127,28 @@ def rules_of(
 ) -> dict[RuleKey, str]:
     """Key -> description of every rule in `IpPermissions`, which groups peers by protocol and ports."""
     rules: dict[RuleKey, str] = {}
-    for permission in permissions:
-        traffic = permission["IpProtocol"], permission.get("FromPort"), permission.get("ToPort")
-        peers = [listed(permission, name) for name in _PEERS if name in permission]
-        if not any(peers):
+    for permission in permissions:  # ten thousand in a large VPC, so the four lists are read without a loop
+        shown = permission.get
+        protocol, first, last = permission["IpProtocol"], shown("FromPort"), shown("ToPort")
+        v4, v6 = shown("IpRanges", _NOBODY), shown("Ipv6Ranges", _NOBODY)
+        lists, groups = shown("PrefixListIds", _NOBODY), shown("UserIdGroupPairs", _NOBODY)
+        if not type(v4) is type(v6) is type(lists) is type(groups) is list:
+            raise ValueError("the peers of a rule are no list")
+        if not (v4 or v6 or lists or groups):
             raise ValueError("a rule that says for nobody")
-        for one in permission.get("IpRanges", ()):
-            rules[_network_rule(*traffic, one["CidrIp"])] = one.get("Description", "")
-        for one in permission.get("Ipv6Ranges", ()):
-            rules[_network_rule(*traffic, one["CidrIpv6"])] = one.get("Description", "")
-        for one in permission.get("PrefixListIds", ()):
-            rules[rule_key(*traffic_of(*traffic), text(one, "PrefixListId"))] = one.get("Description", "")
-        for one in permission.get("UserIdGroupPairs", ()):
-            peer = _group_peer(one, account, names)
-            rules[rule_key(*traffic_of(*traffic), peer)] = one.get("Description", "")
+        try:
+            for one in v4:
+                rules[_network_rule(protocol, first, last, one["CidrIp"])] = one.get("Description", "")
+            for one in v6:
+                rules[_network_rule(protocol, first, last, one["CidrIpv6"])] = one.get("Description", "")
+            for one in lists:
+                key = rule_key(*traffic_of(protocol, first, last), text(one, "PrefixListId"))
+                rules[key] = one.get("Description", "")
+            for one in groups:
+                key = rule_key(*traffic_of(protocol, first, last), _group_peer(one, account, names))
+                rules[key] = one.get("Description", "")
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"a peer of a rule is no structure: {error}") from error
     return rules
 
 

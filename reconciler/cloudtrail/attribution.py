@@ -76,10 +76,13 @@ class Drifted(NamedTuple):
 
 
 class Attribution(NamedTuple):
-    """By address, who may have caused the drift; by `Difference.identity`, when what is there was certainly made."""
+    """By address, who may have caused the drift; by `Difference.identity`, when what is there was certainly made.
+    `unknown` is why not all were looked up (empty: they were).
+    """
 
     actors: Mapping[Address, Actor]
     made: Mapping[tuple[Address, str, Any], datetime]
+    unknown: str = ""
 
 
 def drifted(report: Report, ids: Mapping[Address, str], associations: Mapping[str, str]) -> tuple[Drifted, ...]:
@@ -168,8 +171,10 @@ def attribute(
             explained[drift] = explaining
         elif name := _resource_name(drift):
             open_.append((drift, name))
+    unknown = ""
     if len(open_) > LOOKUPS:
         log.info("who changed %d of %d drifted resources is not looked up", len(open_) - LOOKUPS, len(open_))
+        unknown = f"{len(open_) - LOOKUPS} of {len(open_)} resources were not looked up: a run asks {LOOKUPS} times"
     last: datetime | None = None
     for drift, name in open_[:LOOKUPS]:
         if last and (wait := PACE - (now() - last).total_seconds()) > 0:
@@ -179,12 +184,13 @@ def attribute(
             answer = aws.read(_lookup(name, since))
         except (AwsError, KeyError) as error:  # KeyError: an answer without a list of events
             log.warning("who caused the drift is unknown: %s", sanitize(str(error)))
+            unknown = f"CloudTrail did not answer: {sanitize(str(error))}"
             break
         if explaining := [event for event in _actors(answer, is_own_call) if _explains(event, drift)]:
             explained[drift] = explaining
     told = ((drift.address, _one_of(calls)) for drift, calls in explained.items())
     who = {address: one for address, one in told if one}
-    return Attribution(who, dict(_made(explained)))
+    return Attribution(who, dict(_made(explained)), unknown)
 
 
 def _lookup(name: str, since: datetime) -> Read:

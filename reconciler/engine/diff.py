@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
@@ -57,14 +57,29 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
     for address, resource in document.resources.items():
         if resource.enforcement == "ignore" or address in snapshot.unreadable or address in snapshot.ambiguous:
             continue
-        kind, have = kinds[address.kind], snapshot.resources.get(address)
-        with about(address, Stage.COMPARING):
-            want = wanted(document, context.policy, address, kind, missing=have is None)
-            base = have.spec if have else kind.create.initial_state(want, context)
-            found = tuple(differences(address, want, base))
+        have, last = snapshot.resources.get(address), document.compared.get(address)
+        if last and have and last.have is have.spec and last.policy == context.policy:
+            want, base, found = last.want, last.have, last.found
+        else:
+            kind = kinds[address.kind]
+            with about(address, Stage.COMPARING):
+                want = wanted(document, context.policy, address, kind, missing=have is None)
+                base = have.spec if have else kind.create.initial_state(want, context)
+                found = tuple(differences(address, want, base))
+            if have:
+                document.compared[address] = _Compared(want, base, context.policy, found)
         if found or have is None:
             changes.append(Change(address, want, have, base, found))
     return tuple(changes)
+
+
+class _Compared(NamedTuple):
+    """What was compared, and the differences: a look that shows the same makes the same object of it."""
+
+    want: Resource
+    have: Resource
+    policy: Policy
+    found: tuple[Difference, ...]
 
 
 def differences(address: Address, want: Resource, have: Resource) -> Iterator[Difference]:

@@ -47,14 +47,14 @@ class Gate:
         declared. What is suppressed does not come for now; what waits for another reason still does, so that nothing is
         cut that it would keep.
         """
-        intended = {plan.actions[index].address for index, cause in self.held.items() if cause.reason in _INTENDED}
+        intended = {plan.actions[index].address for index, cause in self.held.items() if cause.reason in INTENDED}
         wanted = [one for one in self.wanted or plan.actions if one.address not in intended]
-        out = {index for index, cause in self.held.items() if cause.reason in _INTENDED | _SUPPRESSED}
+        out = {index for index, cause in self.held.items() if cause.reason in INTENDED | _SUPPRESSED}
         coming = [one for index, one in enumerate(plan.actions) if index not in out]
         return Steps(lambda: live_network(snapshot), wanted, coming, plan.forbids)
 
 
-_INTENDED = frozenset({Reason.REPORT_ONLY, Reason.HOLD_TAG})
+INTENDED = frozenset({Reason.REPORT_ONLY, Reason.HOLD_TAG})
 _SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
 
 
@@ -121,7 +121,7 @@ def gate(
         with about(action.address, Stage.HOLDING):
             cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
         cause = cause or unsafe.get(index)
-        if cause and (index not in deferred or cause.reason in _INTENDED):
+        if cause and (index not in deferred or cause.reason in INTENDED):
             held[index] = cause
             deferred.pop(index, None)
     held = _with_dependencies(plan, Gate(held, deferred, plan_held, (), wanted=limits.wanted), snapshot)

@@ -11,9 +11,9 @@ traceback: what they catch is an error of Setpoint, or a value that AWS never sh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Literal
 
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
@@ -46,15 +46,23 @@ class ResourceFaultError(Exception):
         self.address, self.stage, self.cause = address, stage, cause
 
 
-@contextmanager
-def about(address: Address, stage: Stage, field: str = "") -> Iterator[None]:
+class about:  # noqa: N801 (it is used as a function; a generator would cost three times as much, for each field)
     """Whatever the block raises is about this resource, unless an inner block says it is about another one."""
-    try:
-        yield
-    except ResourceFaultError:
-        raise
-    except Exception as error:
-        raise ResourceFaultError(address, stage, fault(error, stage, field=field)) from error
+
+    __slots__ = ("_address", "_field", "_stage")
+
+    def __init__(self, address: Address, stage: Stage, field: str = "") -> None:
+        self._address, self._stage, self._field = address, stage, field
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> Literal[False]:
+        if isinstance(error, Exception) and not isinstance(error, ResourceFaultError):
+            raise ResourceFaultError(
+                self._address, self._stage, fault(error, self._stage, field=self._field)
+            ) from error
+        return False
 
 
 def fault(error: Exception, stage: Stage, *, aws_id: str = "", field: str = "") -> Cause:

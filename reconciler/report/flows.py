@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from desired_state.fields import ANY, ICMP, NAMED_PROTOCOLS, traffic
 from desired_state.sanitize import sanitize
 from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, less
-from reconciler.reach.compare import FlowChange, is_anybody, severity
+from reconciler.reach.compare import FlowChange, severity
+from reconciler.reach.machines import is_anybody
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 
 _LISTED = 4
@@ -34,7 +35,7 @@ def told(changes: Iterable[FlowChange], *, past: bool = False) -> list[str]:
     for (alike, source), targets in by_source.items():
         by_target.setdefault((alike, _names(targets)), []).append(sources[source])
     return [
-        sanitize(alike.sentence(_listed(_names(some)), _listed(targets), past=past))
+        sanitize(alike.sentence(listed(_names(some)), listed(targets), past=past))
         for (alike, targets), some in by_target.items()
     ]
 
@@ -81,8 +82,8 @@ def traffic_of(cuts: Cuts) -> str:
     if cuts == LINE:
         return "all traffic"
     if _size(cuts) > _size(LINE) // 2:
-        return f"all traffic but {_listed(list(_parts(less(LINE, cuts))))}"
-    return _listed(list(_parts(cuts)))
+        return f"all traffic but {listed(list(_parts(less(LINE, cuts))))}"
+    return listed(list(_parts(cuts)))
 
 
 def _parts(cuts: Cuts) -> Iterator[str]:
@@ -111,11 +112,16 @@ def _names(ends: Iterable[End]) -> tuple[str, ...]:
         if place and place not in places:
             places.append(place)
     return tuple(
-        f"{name} in {f'{len(places)} subnets' if len(found) > 1 < len(places) else _listed(sorted(places))}"
+        f"{name} in {f'{len(places)} subnets' if len(found) > 1 < len(places) else listed(sorted(places))}"
         if places
         else name
         for name, places in found.items()
     )
+
+
+def name_of(end: End) -> str:
+    """One end for people."""
+    return _names([end])[0]
 
 
 def _name(end: End) -> tuple[str, str]:
@@ -124,25 +130,25 @@ def _name(end: End) -> tuple[str, str]:
         return _network(end), ""
     if end.owner:
         return (end.label if end.stranger else end.owner), ""
-    return ("machines" if is_anybody(end) else f"machines with {_listed(sorted(end.groups or ()))}"), end.subnet
+    return ("machines" if is_anybody(end) else f"machines with {listed(sorted(end.groups or ()))}"), end.subnet
 
 
 def _network(end: External) -> str:
     if not end.internet:
-        return f"{_listed(end.addresses.cidrs)} {end.label}"
+        return f"{listed(end.addresses.cidrs)} {end.label}"
     if _size(end.addresses.ipv4) >= _NEARLY_ALL * _size(INTERNET.ipv4):
         return end.label
     if not end.addresses.ipv4:
         whole = end.addresses.ipv6 == INTERNET.ipv6
-        return f"{end.label} (IPv6)" if whole else f"{_listed(Ranges(ipv6=end.addresses.ipv6).cidrs)} on {end.label}"
-    return f"{_listed(Ranges(end.addresses.ipv4).cidrs)} on {end.label}"
+        return f"{end.label} (IPv6)" if whole else f"{listed(Ranges(ipv6=end.addresses.ipv6).cidrs)} on {end.label}"
+    return f"{listed(Ranges(end.addresses.ipv4).cidrs)} on {end.label}"
 
 
 def _size(cuts: Cuts) -> int:
     return sum(cuts[1::2]) - sum(cuts[::2])
 
 
-def _listed(things: Iterable[str]) -> str:
+def listed(things: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b, c and 2 more`."""
     known = list(things)
     if len(known) > _LISTED:

@@ -6,7 +6,8 @@ which nobody declares, become the model only here, so a run that nobody asks cos
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
@@ -16,27 +17,34 @@ from reconciler.kinds import REGISTRY
 from reconciler.model import Observed, Ref, Snapshot
 from reconciler.model.guard import Stage, contained
 from reconciler.report.as_json import time_as_json
+from reconciler.report.looks import but, without_our_tags
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """`declared`: {address: spec}; `first` and `last`: a look each, `last` null if there was no second one."""
+    """`declared`: {address: spec}, `external` what of it is only referred to; `first` and `last`: a look each, `last`
+    null if there was no second one.
+    """
+    resources = report.document.resources
+    declared = {address: spec_as_json(address, one) for address, one in resources.items()}
     return {
-        "declared": {address: spec_as_json(address, one) for address, one in report.document.resources.items()},
+        "declared": declared,
         "external": sorted(report.document.external),
-        "first": look_as_json(report.first, report.document.resources) if report.first else None,
-        "last": look_as_json(report.last, report.document.resources) if report.last else None,
+        "first": look_as_json(report.first, declared) if report.first else None,
+        "last": look_as_json(report.last, declared) if report.last else None,
     }
 
 
-def look_as_json(look: Snapshot, declared: Iterable[Address] = ()) -> dict[str, Any]:
-    """One look. `resources` are the declared ones that exist, with a null `spec` if they have a value that a document
-    cannot say; `unmanaged` what nobody declares, by kind and id, with `made_by_aws` for what comes with the VPC;
-    `unread` says why something is in neither.
+def look_as_json(
+    look: Snapshot, declared: Mapping[Address, dict[str, Any] | None] = MappingProxyType({})
+) -> dict[str, Any]:
+    """One look. `resources` are the declared ones that exist: what is otherwise than declared (`looks.py`), or a null
+    `spec` if they have a value that a document cannot say. `unmanaged` is what nobody declares, by kind and id, with
+    `made_by_aws` for what comes with the VPC; `unread` says why something is in neither.
     """
-    resources = {address: _seen(address, one) for address, one in look.resources.items()}
+    resources = {address: _seen(address, one, declared.get(address)) for address, one in look.resources.items()}
     for address in declared:
         if address not in resources and (aws_id := look.handles.get(Ref(address))):
             resources[address] = {"id": aws_id, "status": None, "spec": None}
@@ -60,12 +68,12 @@ def before_as_json(report: Report) -> dict[str, Any]:
     tried = [one.action for one in report.action_results]
     touched = dict.fromkeys(at for one in tried for at in (one.address, *(at for at, _ in sorted(one.resolves))))
     unmanaged = {one.address: (one.address.kind, one.id) for one in report.first.unmanaged}
-    found = {}
+    found: dict[str, Any] = {}
     for address in touched:
         seen = report.first.resources.get(address)
         if seen is None and address in unmanaged:
             seen = report.first.neighbours.get(unmanaged[address])
-        if seen is not None and (spec := spec_as_json(address, seen.spec)) is not None:
+        if seen is not None and (spec := _live(address, seen)) is not None:
             found[address] = spec
     return found
 
@@ -75,8 +83,15 @@ def spec_as_json(address: Address, spec: Resource) -> dict[str, Any] | None:
     return contained(lambda: as_section(spec), lambda cause: None, who=address, stage=Stage.TELLING)
 
 
-def _seen(address: Address, one: Observed) -> dict[str, Any]:
-    return {"id": one.id or None, "status": one.status or None, "spec": spec_as_json(address, one.spec)}
+def _live(address: Address, one: Observed) -> dict[str, Any] | None:
+    spec = spec_as_json(address, one.spec)
+    return None if spec is None else without_our_tags(spec)
+
+
+def _seen(address: Address, one: Observed, declared: dict[str, Any] | None) -> dict[str, Any]:
+    known = {"id": one.id or None, "status": one.status or None}
+    spec = _live(address, one)
+    return known | ({"spec": spec} if spec is None or declared is None else {"but": but(declared, spec)})
 
 
 def _neighbour(look: Snapshot, kind: str, aws_id: str, label: str) -> dict[str, Any]:
@@ -84,9 +99,9 @@ def _neighbour(look: Snapshot, kind: str, aws_id: str, label: str) -> dict[str, 
 
     def told() -> dict[str, Any]:
         seen = look.neighbours[kind, aws_id]
-        spec = spec_as_json(address, seen.spec) if seen else None
+        spec = _live(address, seen) if seen else None
         name = label if label != aws_id else ""
-        made = bool(seen) and REGISTRY[kind].create.by_aws(Address.of(kind, name), seen.spec)
+        made = REGISTRY[kind].create.by_aws(Address.of(kind, name), seen.spec) if seen else False
         return {"id": aws_id, "name": name or None, "spec": spec, "made_by_aws": made}
 
     nothing = {"id": aws_id, "name": None, "spec": None, "made_by_aws": False}

@@ -77,7 +77,7 @@ def receipt(
         "previous": None,
         **plain,
         "run": _run(report, attempt),
-        "document": plain["document"] | _uploaded(attempt),
+        "document": plain["document"] | _uploaded(attempt) | {"rollback": _rollback(report)},
         "state": _state(report),
         "severity": _severity(report),
         "digest": None,
@@ -227,6 +227,11 @@ def _uploaded(attempt: AttemptResult | None) -> dict[str, Any]:
     return known | {"uploaded": uploaded}
 
 
+def _rollback(report: Report) -> dict[str, Any] | None:
+    note = report.document.rollback
+    return {"to": note.to, "reason": note.reason or None} if note else None
+
+
 def _left(report: Report) -> list[Drift]:
     return [one for one in report.drifts if one.outcome is not Outcome.CORRECTED]
 
@@ -247,7 +252,7 @@ def _state(report: Report) -> str:
         return "open"
     if any(case.exposed for one in _broken(report) for case in one.cases):
         return "open"
-    if report.gate.unseen or next(_unseen(report), None):
+    if report.gate.unseen or list(_unseen(report)):
         return "unseen"
     return "sync" if report.in_sync else "differs"
 
@@ -330,7 +335,7 @@ def _times(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
         unknown = _NO_MEMORY if report.drifts else None
         open_ = sorted({one.address for one in report.drifts if exposes(one)})
         return {"since": {}, "since_unknown": unknown, "exposed": {}, "exposed_unknown": open_}
-    since: dict[str, datetime] = dict(attempt.since)
+    since: dict[Address, datetime] = dict(attempt.since)
     for one in report.drifts:
         if (found := attempt.drift_since.get(one.difference.identity)) is not None:
             since[one.address] = min(found, since.get(one.address, found))

@@ -62,6 +62,7 @@ OPTIONS = {"keyword": "", "markexpr": " not long", "deselect": None, "ignore": N
     ("source", "changed", "whole"),
     [
         (pytest.Config.ArgsSource.TESTPATHS, {}, True),
+        (pytest.Config.ArgsSource.TESTPATHS, {"markexpr": "not long and not browser"}, True),
         (pytest.Config.ArgsSource.TESTPATHS, {"keyword": "vpc"}, False),
         (pytest.Config.ArgsSource.TESTPATHS, {"markexpr": "long"}, False),
         (pytest.Config.ArgsSource.TESTPATHS, {"deselect": ["tests/unit"]}, False),

@@ -82,7 +82,7 @@ def world(net: Network, _kept: list[World]) -> World:
             if drift.name in CLOSING:
                 drift.apply(net.hands, net.live)
         net.lab.settle()
-        aws = Recorder(net._aws)
+        aws = Recorder(net.aws)
         report = run(document(), Environment(aws, net.clock.now, net.clock.sleep), Policy(), write=False)  # type: ignore[arg-type]
         aws.read(read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", {}, page=100))
         ids = {aws_id: at for at, aws_id in report.ids.items() if at.kind != "db_subnet_group"}

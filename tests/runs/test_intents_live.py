@@ -18,7 +18,7 @@ DB = "db_instance/mypostgresqldb"
 
 def judged_live(net: Network) -> dict[str, Verdict]:
     """What is known of the intents from one look, of the machines that the document names."""
-    network = live_network(observe(net.document, net._aws, ObserveOptions(net.clock.now, lambda: None)))
+    network = live_network(observe(net.document, net.aws, ObserveOptions(net.clock.now, lambda: None)))
     there = placed(net.document, network)
     context = JudgeContext(Topology(network, there.endpoints), there)
     return {one.intent.name: one for one in judge(net.document.intents, context)}

@@ -45,7 +45,7 @@ def _run(net: Network, wanted: Document | None = None, policy: Policy | None = N
         net.clock.sleep(seconds)
         net.lab.settle()
 
-    return run(wanted or document(), Environment(net._aws, net.clock.now, sleep), policy or Policy())
+    return run(wanted or document(), Environment(net.aws, net.clock.now, sleep), policy or Policy())
 
 
 def _checked(net: Network, report: Report, refused: set[str], drifted: set[str]) -> None:

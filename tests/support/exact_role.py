@@ -38,6 +38,10 @@ ONLY_WITH = {
 Reference; RDS user guide, Password management with Secrets Manager).
 """
 
+_MAY_BE_LEFT_OUT = ("browser", "long")
+_WHOLE = ("not long", "not long and not browser")
+"""Markers of tests that need nothing of a role, and what the gate asks pytest for."""
+
 Needs = Mapping[tuple[str, str], Collection[str]]
 """By a call's service and operation, all permissions that it may take."""
 
@@ -117,7 +121,7 @@ class ExactRole:
         return answer
 
     def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
-        if any(item.get_closest_marker("long") is None for item in items):
+        if not all(any(item.get_closest_marker(name) for name in _MAY_BE_LEFT_OUT) for item in items):
             self._whole = False
 
     @pytest.hookimpl(optionalhook=True)
@@ -159,7 +163,9 @@ def _used() -> set[Used]:
 
 
 def complete(config: pytest.Config) -> bool:
-    """Whether this run was asked for all tests but the long ones: no paths, no narrowing, nothing left out."""
+    """Whether this run was asked for all tests but the long ones and those in a browser: no paths, no narrowing,
+    nothing left out.
+    """
     option = config.option
     narrowing = (
         "keyword",
@@ -172,5 +178,5 @@ def complete(config: pytest.Config) -> bool:
         "setuponly",
         "setupplan",
     )
-    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and option.markexpr.strip() == "not long"
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and option.markexpr.strip() in _WHOLE
     return whole and not any(getattr(option, name, None) for name in narrowing)

@@ -18,11 +18,11 @@ from lab.network import Network as Live
 from lab.network import find_network
 from lab.strict_aws import Call, StrictAws
 from lab.world import World as Saved
-from reconciler.aws.client import Aws
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, run
 from reconciler.model import Outcome, Policy
 from tests.support.packets import State, look, look_again
+from tests.support.shared_items import SharingAws
 
 EXAMPLES = Path(__file__).parents[2] / "desired_state" / "examples"
 REFERENCE: dict[str, Any] = json.loads((EXAMPLES / "test-server.json").read_text())
@@ -72,12 +72,12 @@ class Network:
         self.started = self.clock.at
         self.document = document()
         self.hands = self.lab.outsider()
-        self._aws = Aws(self.lab.session(), self.lab.region, sleep=self.clock.sleep)
+        self.aws = SharingAws(self.lab.session(), self.lab.region, sleep=self.clock.sleep)
         self._clients: dict[str, Any] = {name: self.hands.client(name) for name in ("ec2", "rds")}
 
     def run(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:
         """One run, as the doors make it."""
-        world = Environment(self._aws, self.clock.now, self.clock.sleep)
+        world = Environment(self.aws, self.clock.now, self.clock.sleep)
         return run(wanted or document(), world, policy or Policy(), **how)
 
     def plan(self, wanted: Document | None = None, policy: Policy | None = None, **how: Any) -> Report:

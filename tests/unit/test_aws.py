@@ -15,6 +15,7 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTim
 
 from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
+from reconciler.aws.item_memo import ItemMemo
 from reconciler.model import Operation, Phase, Risk
 from reconciler.model.kind import read
 
@@ -231,3 +232,23 @@ def test_a_read_that_nobody_answers_ends_within_the_time_that_a_run_may_begin_wi
     config = Wire([]).aws()._client(service, READ_ATTEMPTS).meta.config
     longest = config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout)
     assert longest <= most
+
+
+def test_an_item_that_comes_again_is_not_parsed_again_by_the_clients_that_read() -> None:
+    item = (
+        "<item><vpcId>vpc-0123456789abcdef0</vpcId><cidrBlock>10.0.0.0/16</cidrBlock><ownerId>111122223333</ownerId>"
+        "<state>available</state><isDefault>false</isDefault><instanceTenancy>default</instanceTenancy></item>"
+    )
+    head = '<?xml version="1.0" encoding="UTF-8"?>\n<DescribeVpcsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+    body = f"{head}<requestId>1</requestId><vpcSet>{item}</vpcSet></DescribeVpcsResponse>"
+    wire = Wire([(200, body), (200, body)])
+    aws, memo = wire.aws(), ItemMemo()
+    remembering = Aws(session(), "ap-northeast-2", memo=memo)
+    (first,), (again,) = (remembering.read(VPCS) for _ in range(2))
+    assert first is again
+    assert first["VpcId"] == "vpc-0123456789abcdef0"
+    assert (memo.parsed, memo.reused) == (1, 1)
+    wire.answers += [(200, body), (200, body)]
+    (first,), (again,) = (aws.read(VPCS) for _ in range(2))
+    assert first is not again
+    assert first == again

@@ -16,8 +16,9 @@ from desired_state.fields import Address
 from reconciler.model.exposure import Severity
 from reconciler.packets.traffic import box, join
 from reconciler.reach import compare
-from reconciler.reach.compare import FlowChange, changes, is_anybody, is_grave, severity
+from reconciler.reach.compare import FlowChange, changes, is_grave, severity
 from reconciler.reach.judge.context import JudgeContext
+from reconciler.reach.machines import is_anybody
 from reconciler.reach.network import Network, rules
 from reconciler.reach.pair.ends import Endpoint, External, Ranges, internet
 from reconciler.report.flows import as_json, told, traffic_of

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from desired_state.document import Document
+from desired_state.rollback_note import RollbackNote
 from desired_state.sources import Pinned, SourceError
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.ledger.record import Accepted
@@ -33,6 +34,7 @@ class Shelf:
     deleted: bool = False
     unreadable: dict[str, str] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
+    notes: dict[str, RollbackNote] = field(default_factory=dict)
 
     def current(self, name: str) -> Pinned | None:
         return None if self.deleted else self.version(name, list(self.versions)[-1])
@@ -43,7 +45,8 @@ class Shelf:
             raise SourceError(PLACE + version_id, "S3 is slow", "look again later", self.unreadable[version_id])
         if version_id not in self.versions:
             raise SourceError(PLACE + version_id, "S3 answers NoSuchVersion", "look again later", "NoSuchVersion")
-        return Pinned(name, self.versions[version_id], version_id, PLACE + version_id)
+        note = self.notes.get(version_id)
+        return Pinned(name, self.versions[version_id], version_id, PLACE + version_id, note)
 
 
 def everywhere(document: Document) -> str:
@@ -74,6 +77,17 @@ def test_the_first_version_that_loads_is_accepted() -> None:
     assert enforced(answer) == (3, "v1")
     assert answer.accepted == remembered(3, "v1")
     assert (answer.refusal, answer.deleted) == ("", False)
+
+
+def test_what_a_rollback_noted_goes_with_the_version_that_is_enforced() -> None:
+    note = RollbackNote(3, "wrong port")
+    shelf = Shelf({"v1": revision(3), "v2": revision(4, "other"), "v3": revision(5)}, notes={"v3": note})
+    newest = taken(shelf, remembered(4, "v2", revision(4, "other")))
+    assert newest.document is not None
+    assert newest.document.rollback == note
+    assert newest.accepted == remembered(5, "v3")
+    refused = taken(shelf, remembered(9, "v2", revision(4, "other")))
+    assert refused.document is None or refused.document.rollback is None
 
 
 def test_a_newer_revision_is_accepted() -> None:

@@ -16,17 +16,15 @@ from reconciler.aws.ec2 import (
     in_vpc,
     key_of_rule,
     permission,
-    prefix_list_sizes,
     reads_prefix_lists,
     retag,
     rule_request,
-    rules_of,
     tagged_as,
     tags_of,
 )
-from reconciler.aws.shapes import listed
 from reconciler.kinds.security_group.causes import CHANGES
 from reconciler.kinds.security_group.imported import IMPORT
+from reconciler.kinds.security_group.observed import Facts, names_prefix_list, observed
 from reconciler.kinds.security_group.rule_steps import rule_steps, within
 from reconciler.model import (
     ABSENT,
@@ -57,7 +55,6 @@ from reconciler.model.kind import (
     Item,
     Kind,
     Observe,
-    ObserveContext,
     PlanContext,
     Read,
     ReadContext,
@@ -154,10 +151,7 @@ def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
     """What prefix lists count, if a live or a declared rule names one."""
     declared = (rules for group in context.declared.values() for rules in (group.ingress, group.egress) if rules)
     used = any(key.peer.startswith("pl-") for rules in declared for key in rules) or any(
-        permission.get("PrefixListIds")
-        for item in answers.get(_groups(context), ())
-        for name in ("IpPermissions", "IpPermissionsEgress")
-        for permission in item.get(name, ())
+        names_prefix_list(item) for item in answers.get(_groups(context), ())
     )
     return reads_prefix_lists(used=used)
 
@@ -183,24 +177,7 @@ def misnamed(address: Address, item: Item) -> str:
     )
 
 
-class Facts(NamedTuple):
-    """`sizes`: what each prefix list counts towards the quota of rules."""
-
-    sizes: Mapping[str, int] = MappingProxyType({})
-
-
 type GroupChange = Change[SecurityGroup, Facts]
-
-
-def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, Facts]:
-    account = context.read.document.scope.account_id
-    spec = SecurityGroup(
-        ingress=Ingress(rules_of(listed(item, "IpPermissions"), account, context.names)),
-        egress=Egress(rules_of(listed(item, "IpPermissionsEgress"), account, context.names)),
-        tags=tags_of(item),
-    )
-    facts = Facts(prefix_list_sizes(context.answers))
-    return Observed(item["GroupId"], spec.but(description=item["Description"]), facts)
 
 
 def initial_state(want: SecurityGroup, context: PlanContext) -> SecurityGroup:

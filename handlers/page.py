@@ -1,0 +1,128 @@
+"""The page of a run at a terminal: `-o html` and `-o markdown` of `setpoint plan` and `setpoint apply`.
+
+A terminal has no memory, so the page says that it does not know since when; who made a change it asks CloudTrail, where
+the caller may. The page goes to stdout, so that it can be redirected; everything else is on stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from desired_state.sanitize import sanitize
+from handlers.refusal import Refused
+
+if TYPE_CHECKING:
+    from desired_state.document import Document
+    from desired_state.fields import Address
+    from handlers.wiring import AwsConnection
+    from reconciler.engine.run import Report
+    from reconciler.model.trigger import Actor
+
+FORMS = ("html", "markdown")
+MOST_CHARACTERS = 60_000
+"""Of a page as Markdown: GitHub takes comments of at most 65,536."""
+LEAST_CHARACTERS = 2_000
+LOOK_BACK = timedelta(days=90)
+"""CloudTrail's event history has no more (CloudTrail user guide, event history)."""
+
+History = Callable[["Document"], Mapping[str, Any] | None]
+"""What is known of the last days of a document, as `reconciler/history` tells it; None: nothing is at hand."""
+
+
+class PageOptions(NamedTuple):
+    """How a page is made: its form, the most characters of it as Markdown, whether accounts, addresses and people have
+    other names in it, and where the last 30 days come from.
+    """
+
+    form: Literal["html", "markdown"]
+    max_chars: int
+    redact: bool
+    history: History = lambda document: None
+
+    def of_many(self, number: int) -> PageOptions:
+        """The options of each of several pages below each other, which share the room. Raises Refused."""
+        if self.form == "html":
+            raise Refused("-o html: one page is of one document; plan them one by one, or use -o markdown")
+        if (room := self.max_chars // number) < LEAST_CHARACTERS:
+            most = self.max_chars // LEAST_CHARACTERS
+            raise Refused(f"-o markdown: {self.max_chars} characters have room for {most} documents; raise --max-chars")
+        return self._replace(max_chars=room)
+
+
+def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
+    """The options of the page, taken out of those of a command; None if its output is none. Raises Refused."""
+    max_chars, redact = options.pop("max_chars"), options.pop("redact")
+    if max_chars is not None and form != "markdown":
+        raise Refused("--max-chars: only a page as Markdown is cut; use it with -o markdown")
+    if redact and form not in FORMS:
+        raise Refused(f"--redact: only a page is redacted; use it with -o {' or -o '.join(FORMS)}")
+    if form == "html":
+        if sys.stdout and sys.stdout.isatty():
+            raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
+        return PageOptions("html", 0, redact)
+    return PageOptions("markdown", max_chars or MOST_CHARACTERS, redact) if form == "markdown" else None
+
+
+def page(report: Report, connection: AwsConnection, options: PageOptions) -> str:
+    """The page of one run. Who made the changes is looked up, with at most five calls."""
+    from reconciler.report.receipt import receipt
+
+    actors, unknown = who(report, connection)
+    return written(receipt(report, actors=actors, actors_unknown=unknown), options, options.history(report.document))
+
+
+def written(receipt: Mapping[str, Any], options: PageOptions, history: Mapping[str, Any] | None = None) -> str:
+    """A receipt as a page."""
+    if options.form == "html":
+        from reconciler.report.page.html import page as html
+
+        return html(receipt, history=history, redact=options.redact)
+    from reconciler.report.page.markdown import markdown
+
+    return markdown(receipt, history=history, max_chars=options.max_chars, redact=options.redact)
+
+
+def who(report: Report, connection: AwsConnection) -> tuple[Mapping[Address, Actor], str | None]:
+    """Who made the changes that a run found, and why that is not known of all of them. A refusal costs nothing else."""
+    from handlers import wiring
+    from reconciler.cloudtrail.attribution import NONE, attribute, drifted
+    from reconciler.cloudtrail.record import time_of
+
+    drifts = drifted(report, {}, NONE)
+    if not drifts:
+        return {}, None
+    began = report.started.replace(microsecond=0)
+    environment = wiring.environment(connection)
+
+    def after_the_look(record: Mapping[str, Any]) -> bool:
+        """What was called when the run had begun is its own, or came too late for what it saw first."""
+        at = time_of(record.get("eventTime"))
+        return at is None or at >= began
+
+    try:
+        found = attribute(
+            drifts,
+            (),
+            environment.aws,
+            since=began - LOOK_BACK,
+            now=environment.now,
+            sleep=environment.sleep,
+            is_own_call=after_the_look,
+        )
+    except wiring.FAILURES as error:
+        return {}, f"CloudTrail could not be asked: {sanitize(str(error))}"
+    if found.unknown or all(one.address in found.actors for one in drifts):
+        return found.actors, found.unknown or None
+    return found.actors, "CloudTrail knows of no call in the last 90 days that explains it"
+
+
+def refused(origin: str, problem: str) -> str:
+    """What stands in place of a page, as Markdown, if there is no run to show."""
+    from reconciler.report.page.gfm import code, fenced
+
+    return "\n".join(
+        (f"## Setpoint: {code(origin)}", "", "It could not be planned:", "", *fenced(problem.splitlines()), "")
+    )

@@ -1,0 +1,73 @@
+"""What a live group is, from its item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from desired_state.fields import Address
+from desired_state.network import SecurityGroup
+from desired_state.rules import Egress, Ingress
+from reconciler.aws.ec2 import prefix_list_sizes, rules_of, tags_of
+from reconciler.aws.shapes import listed
+from reconciler.model import Observed
+from reconciler.model.kept import KeptItem
+from reconciler.model.kind import Item, ObserveContext
+
+
+class Facts(NamedTuple):
+    """`sizes`: what each prefix list counts towards the quota of rules."""
+
+    sizes: Mapping[str, int] = MappingProxyType({})
+
+
+class _Made(NamedTuple):
+    """The model of an item, and what else it depends on: the document's account, and whose its peers are. `lists`: some
+    rule names a prefix list.
+    """
+
+    spec: SecurityGroup
+    account: str
+    peers: tuple[tuple[str, Address | None], ...]
+    lists: bool
+
+
+def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, Facts]:
+    return Observed(item["GroupId"], _spec(item, context), Facts(prefix_list_sizes(context.answers)))
+
+
+def _spec(item: Item, context: ObserveContext) -> SecurityGroup:
+    """Of an item that the look before had too, the model that was made then: ten thousand rules are most of a look."""
+    account, names = context.read.document.scope.account_id, context.names
+    made = _made(item)
+    if made and made.account == account and all(names.get(one) == at for one, at in made.peers):
+        return made.spec
+    spec = SecurityGroup(
+        ingress=Ingress(rules_of(listed(item, "IpPermissions"), account, names)),
+        egress=Egress(rules_of(listed(item, "IpPermissionsEgress"), account, names)),
+        tags=tags_of(item),
+    ).but(description=item["Description"])
+    if isinstance(item, KeptItem):
+        peers = tuple((one, names.get(one)) for one in _peers(item))
+        item.made = _Made(spec, account, peers, names_prefix_list(item))
+    return spec
+
+
+def names_prefix_list(item: Item) -> bool:
+    """Whether a rule of the group is about a prefix list."""
+    if made := _made(item):
+        return made.lists
+    sides = (item.get("IpPermissions", ()), item.get("IpPermissionsEgress", ()))
+    return any(rule.get("PrefixListIds") for rules in sides for rule in rules)
+
+
+def _made(item: Item) -> _Made | None:
+    made = item.made if isinstance(item, KeptItem) else None
+    return made if isinstance(made, _Made) else None
+
+
+def _peers(item: Item) -> set[str]:
+    """The groups that its rules name."""
+    rules = [*item["IpPermissions"], *item["IpPermissionsEgress"]]
+    return {pair["GroupId"] for rule in rules for pair in rule.get("UserIdGroupPairs", ())}

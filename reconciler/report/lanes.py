@@ -1,0 +1,369 @@
+"""Who reaches what after every call of a run, as JSON values and words. Pure.
+
+A lane is some traffic from one end to another that arrives in the same states. Of each it is known whether the state
+before and the document let it through: what both do must arrive in every state, and what neither does in none. Where a
+state breaks that, the lane is `broken`. Worked out only where somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from desired_state.fields import Address
+from desired_state.sanitize import sanitize
+from reconciler.packets.traffic import Cuts
+from reconciler.reach.histories import Arrives, History, histories
+from reconciler.reach.pair.blockers import blockers
+from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
+from reconciler.reach.pair.explain import rests_on
+from reconciler.reach.pair.path import Flow
+from reconciler.report.flows import listed, name_of, traffic_of
+
+if TYPE_CHECKING:
+    from reconciler.engine.result import Report
+    from reconciler.engine.states import Named, States
+
+MOST_REASONS = 4
+"""Of how many things it is said that a lane rests on them."""
+
+CLASSES = ("broken", "undeclared", "missing", "declared_now", "throughout")
+"""The classes of lanes, in the order in which they are told."""
+
+
+def lanes(report: Report) -> dict[str, Any] | None:
+    """The states of a run and all that arrives in any of them; None if that is not known (`lanes_unknown`)."""
+    from reconciler.engine.states import states
+
+    known = states(report)
+    return _Lanes(known).as_json() if known else None
+
+
+def lanes_unknown(report: Report) -> str | None:
+    """Why there are no lanes; None if there are."""
+    from reconciler.engine.states import why_none
+
+    return why_none(report)
+
+
+class _Lane(NamedTuple):
+    """What one lane is, but for the subnets and addresses of its ends."""
+
+    source: _Who
+    target: _Who
+    traffic: Cuts
+    addresses: str | None
+    arrives: tuple[Arrives, ...]
+    late: tuple[Arrives, ...]
+    declared: Arrives
+    meant: Arrives
+    new: bool
+
+
+class _Who(NamedTuple):
+    kind: str
+    name: str
+    label: str
+    address: str | None
+
+
+class _Lanes:
+    def __init__(self, known: States) -> None:
+        self._known = known
+        self._count = len(known.states)
+        columns = [*known.states, *known.late, (known.declared,), (known.meant,)]
+        self._found = histories(columns)
+
+    def as_json(self) -> dict[str, Any]:
+        known = self._known
+        flows = list(self._flows())
+        disagree = [text for flow, text in flows if text] if known.seen else []
+        told = sorted((flow for flow, _ in flows), key=_order)
+        return {
+            "states": [{"name": one.name, "call": one.call, "predicted": one.predicted} for one in known.names],
+            "basis": "seen" if known.seen else "predicted",
+            "broken": any(flow["class"] == "broken" for flow in told),
+            "disagree": disagree,
+            "flows": told,
+            "left_out": self._found.left_out,
+        }
+
+    def _flows(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Each lane, and in what the second look disagrees with what was predicted of it."""
+        for lane, one, pieces in self._lanes():
+            for of, to in pieces:
+                told = _Told(lane, self._known.names, seen=self._known.seen)
+                certain = Arrives.PERHAPS not in (*lane.arrives, lane.declared)
+                yield (
+                    {
+                        "from": _end(lane.source, of),
+                        "to": _end(lane.target, to),
+                        "traffic": traffic_of(lane.traffic),
+                        "addresses": lane.addresses,
+                        "class": told.kind,
+                        "on": _runs([bool(value) for value in lane.arrives]),
+                        "perhaps": _runs([value is Arrives.PERHAPS for value in lane.arrives]),
+                        "under_way": told.under_way,
+                        "certain": certain,
+                        "verdict": told.verdict + ("" if certain else ", as far as is known"),
+                        "rests_on": sorted(self._rests_on(one, certain=certain)),
+                    },
+                    told.disagrees(f"{lane.source.label} -> {lane.target.label}, {traffic_of(lane.traffic)}"),
+                )
+
+    def _lanes(self) -> Iterator[tuple[_Lane, History, list[tuple[list[str], list[str]]]]]:
+        """The histories, those of one workload or database in several subnets together."""
+        found: dict[_Lane, tuple[History, dict[tuple[str, ...], dict[tuple[str, ...], None]]]] = {}
+        for one in self._found.found:
+            values, count = one.arrives, self._count
+            if not any(values[:count]) and not values[-2]:
+                continue
+            lane = _Lane(
+                _who(one.source),
+                _who(one.target),
+                one.traffic,
+                _addresses(one),
+                values[:count],
+                values[count : 2 * count],
+                values[-2],
+                values[-1],
+                not one.there[0],
+            )
+            _, places = found.setdefault(lane, (one, {}))
+            places.setdefault(_subnets(one.source), {})[_subnets(one.target)] = None
+        for lane, (one, places) in found.items():
+            alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+            for source, targets in places.items():
+                alike.setdefault(tuple(sorted(targets)), []).extend(source)
+            pieces = [(sorted(some), sorted({at for to in targets for at in to})) for targets, some in alike.items()]
+            yield lane, one, pieces
+
+    def _rests_on(self, one: History, *, certain: bool) -> set[str]:
+        """What a lane takes for granted, and what is not known of it."""
+        known = self._known
+        topology = known.states[-1][0].topology
+        found = set(map(sanitize, rests_on(topology, one.source, one.target)))
+        if certain:
+            return found
+        place = next((n for n, value in enumerate(one.arrives) if value is Arrives.PERHAPS), 0)
+        state = (*known.states, *known.late, (known.declared,), (known.meant,))[place]
+        for blocker in blockers(state[0].topology, one.source, one.target, Flow("", one.traffic)):
+            hop = blocker.hop
+            if not blocker.certain and not hop.reply and hop.why and len(found) < MOST_REASONS:
+                found.add(sanitize(f"{hop.component}: {hop.why.value}"))
+        found |= {f"the outcome of call {number} is not known" for number in known.unknown}
+        if not all(_is_known(end) for end in (one.source, one.target)) and state[0].strangers:
+            found.add(sanitize(state[0].strangers))
+        return found
+
+
+class _Told:
+    """The class of a lane, and its verdict in words."""
+
+    def __init__(self, lane: _Lane, names: Sequence[Named], *, seen: bool) -> None:
+        self._lane, self._names, self._seen = lane, names, seen
+        self._on = [bool(value) for value in lane.arrives]
+        self._calls = lane.arrives[:-1]
+        """The state before, and those after the calls."""
+        last = len(names) - 1
+        late = [now is not then for now, then in zip(lane.arrives, lane.late, strict=True)]
+        if seen:
+            late[last] = late[last - 1] and lane.arrives[last] is lane.late[last - 1] if last else False
+        self.under_way = [number for number, under in enumerate(late) if under]
+        self.kind = self._kind()
+        self.verdict = self._verdict()
+
+    def _kind(self) -> str:
+        before, declared = self._lane.arrives[0], self._lane.declared
+        allowed = before or declared or self._lane.meant
+        if not allowed and any(self._calls) and not self._lane.new:
+            return "broken"
+        if before and declared and not all(self._calls):
+            return "broken"
+        if before and declared:
+            return "throughout" if self._on[-1] else "missing"
+        if declared:
+            return "declared_now" if self._lane.new else "missing"
+        return "undeclared"
+
+    @property
+    def _turns(self) -> list[tuple[int, bool]]:
+        """The calls' states in which it begins to arrive, or ceases to."""
+        calls = self._on[:-1]
+        return [(n, now) for n, (was, now) in enumerate(pairwise(calls), start=1) if was != now]
+
+    def _verdict(self) -> str:
+        match self.kind:
+            case "throughout":
+                return "arrives throughout"
+            case "broken":
+                return self._broken()
+            case "undeclared":
+                return self._turned(_SHUT)
+            case "declared_now":
+                return self._turned(_NEW)
+            case _:
+                return self._turned(_BACK)
+
+    def _turned(self, words: _Words) -> str:
+        """When it comes to what is declared, and whether it stays so."""
+        wanted = words is not _SHUT
+        predicted, looked = self._on[-2], self._on[-1]
+        steps = [
+            f"{words.turned if on is wanted else words.again} after call {self._names[n].call}" for n, on in self._turns
+        ]
+        right = predicted is wanted
+        if not self._seen:
+            if right and steps:
+                said = ", ".join(steps) + ("" if wanted else ", stays shut")
+                return said + ("; under way until a look has seen it" if self.under_way else "")
+            return ", ".join((*steps, words.never if not steps else words.left))
+        if looked is wanted:
+            if right and steps:
+                return ", ".join(steps) + ("" if wanted else ", stays shut")
+            return ", ".join((*steps, f"{words.turned} at the second look"))
+        if len(self._names) - 1 in self.under_way:
+            call = next((self._names[n].call for n, _ in reversed(self._turns)), None)
+            return f"{words.asked} by call {call}, not in force at the second look"
+        if right and steps:
+            return f"{words.still} at the second look, although {', '.join(steps)}"
+        if not wanted and not self._on[0] and not steps:
+            return "open at the second look, by no call of this run"
+        if wanted and self._on[0]:
+            return "cut at the second look, by no call of this run"
+        return ", ".join((*steps, words.still))
+
+    def _broken(self) -> str:
+        calls = [bool(value) for value in self._calls]
+        opened = not self._lane.arrives[0]
+        wrong = [self._names[n].call for n, on in enumerate(calls) if n and on is opened]
+        where = f"after call{'s' if len(wrong) > 1 else ''} {listed(map(str, wrong))}"
+        if opened:
+            return f"let through {where}, although neither the state before nor the document lets it through"
+        return f"cut {where}, although both the state before and the document let it through"
+
+    def disagrees(self, what: str) -> str:
+        """In what the second look is not as predicted; empty if it is, or if a database has still to take a change."""
+        if not self._seen or len(self._names) - 1 in self.under_way:
+            return ""
+        predicted, looked = self._lane.arrives[-2:]
+        if Arrives.PERHAPS in (predicted, looked) or predicted is looked:
+            return ""
+        was, now = ("arrives", "does not arrive") if predicted else ("does not arrive", "arrives")
+        return f"{what}: the calls say that it {was}, and at the second look it {now}"
+
+
+class _Words(NamedTuple):
+    """How it is said that a lane comes to what is declared (`turned`), or not."""
+
+    turned: str
+    again: str
+    never: str
+    left: str
+    still: str
+    asked: str
+
+
+_SHUT = _Words("shut", "open", "arrives: no call of this plan shuts it", "stays open", "still open", "shut")
+_BACK = _Words(
+    "back", "cut", "does not arrive: no call of this plan brings it back", "stays cut", "still cut", "asked for"
+)
+_NEW = _Words(
+    "arrives", "cut", "does not arrive: no call of this plan lets it through", "stays cut", "still cut", "asked for"
+)
+
+
+def _order(flow: dict[str, Any]) -> tuple[Any, ...]:
+    kinds = ("internet", "network", "nobody", "workload", "db_instance")
+    of, to = flow["from"], flow["to"]
+    return (
+        CLASSES.index(flow["class"]),
+        kinds.index(of["kind"]),
+        of["label"],
+        -kinds.index(to["kind"]),
+        to["label"],
+        flow["traffic"],
+        flow["addresses"] or "",
+        of["subnets"],
+        to["subnets"],
+        flow["on"],
+    )
+
+
+def _end(one: _Who, subnets: list[str]) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "label": one.label,
+        "address": one.address,
+        "subnets": [sanitize(at) for at in subnets],
+    }
+
+
+def _who(end: End) -> _Who:
+    if isinstance(end, External):
+        if end.internet:
+            return _Who("internet", "internet", end.label, None)
+        label = sanitize(end.label)
+        return _Who("network", label.removeprefix("behind "), label, None)
+    owner = Address(end.owner)
+    if end.stranger or not end.owner:
+        name = sanitize(name_of(end))
+        return _Who("nobody", name, name, None)
+    if owner.kind == "db_instance":
+        return _Who("db_instance", sanitize(owner.name), sanitize(owner), sanitize(owner))
+    usual = end.label in (end.owner, f"{end.owner} in {end.subnet}")
+    label = f"workload {end.owner}" if usual else end.label
+    return _Who("workload", sanitize(end.owner), sanitize(label), None)
+
+
+def _is_known(end: End) -> bool:
+    return isinstance(end, External) or bool(end.owner)
+
+
+def _subnets(end: End) -> tuple[str, ...]:
+    return (end.subnet,) if isinstance(end, Endpoint) else ()
+
+
+def _addresses(one: History) -> str | None:
+    """Which addresses of the ends it is about, if not all of theirs; of the internet always."""
+    parts = [
+        f"{word} {said}"
+        for word, end, whole in (("from", one.source, one.source_whole), ("to", one.target, one.target_whole))
+        if (said := _part(end, whole=whole))
+    ]
+    return " ".join(parts) or None
+
+
+def _part(end: End, *, whole: bool) -> str:
+    if isinstance(end, External) and end.internet:
+        return _of_internet(end.addresses, whole=whole)
+    return "" if whole else listed(end.addresses.cidrs)
+
+
+def _of_internet(addresses: Ranges, *, whole: bool) -> str:
+    """A part of the internet; both families if nothing else is said."""
+    if whole:
+        return "anyone"
+    for family in (Ranges(ipv4=addresses.ipv4), Ranges(ipv6=addresses.ipv6)):
+        if family == addresses:
+            everyone = Ranges(ipv4=INTERNET.ipv4) if addresses.ipv4 else Ranges(ipv6=INTERNET.ipv6)
+            others = (everyone - addresses).cidrs
+            name = "anyone" if addresses.ipv4 else "anyone (IPv6)"
+            if not others:
+                return name
+            if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > 1 << 31 and len(others) <= MOST_REASONS:
+                return f"{name} but {listed(others)}"
+    return listed(addresses.cidrs)
+
+
+def _runs(on: Iterable[bool]) -> list[list[int]]:
+    """The states in which something is so, as the first and the last of each run of them."""
+    found: list[list[int]] = []
+    for number, value in enumerate(on):
+        if value and found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        elif value:
+            found.append([number, number])
+    return found

@@ -1,0 +1,68 @@
+"""What a look saw of a declared resource, said by what is otherwise than declared, and said whole again. Pure.
+
+Most of a network is as declared, and a receipt has it up to three times. So a look says of a declared resource only
+`but`: the fields that are otherwise, null for one that AWS does not show. An undeclared field that is empty, zero or
+false goes without saying.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OF_THE_DOCUMENT = frozenset({"enforcement", "formerly", "note"})
+"""What a document says of a resource and AWS does not know."""
+_RESERVED = "setpoint:"
+
+
+def without_our_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A live resource as a document may write it: the tags by which Setpoint knows it are none that it may declare."""
+    if "tags" not in spec:
+        return dict(spec)
+    return {**spec, "tags": {key: value for key, value in spec["tags"].items() if not key.startswith(_RESERVED)}}
+
+
+def but(declared: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a live resource that are otherwise than declared."""
+    found = {
+        name: value for name, value in live.items() if (not _same(value, declared[name]) if name in declared else value)
+    }
+    return found | {name: None for name in declared if name not in live and name not in _OF_THE_DOCUMENT}
+
+
+def _same(live: Any, declared: Any) -> bool:
+    """Whether it is as declared; of a rule that is declared without a description, whatever is not said is empty."""
+    if isinstance(live, list) and isinstance(declared, list) and live != declared:
+        return [_undescribed(one) for one in live] == declared
+    return bool(live == declared)
+
+
+def _undescribed(one: Any) -> Any:
+    return (
+        {key: value for key, value in one.items() if (key, value) != ("description", "")}
+        if isinstance(one, dict)
+        else one
+    )
+
+
+def expanded(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """The receipt with the whole `spec` of every declared resource that a look saw, instead of `but`."""
+    network = receipt.get("network")
+    if not isinstance(network, Mapping):
+        return dict(receipt)
+    declared = network.get("declared") or {}
+    looks = {name: _whole(look, declared) for name in ("first", "last") if (look := network.get(name))}
+    return {**receipt, "network": {**network, **looks}}
+
+
+def _whole(look: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    seen = look.get("resources") or {}
+    return {**look, "resources": {address: _spec(one, declared.get(address)) for address, one in seen.items()}}
+
+
+def _spec(one: Mapping[str, Any], declared: Mapping[str, Any] | None) -> dict[str, Any]:
+    if "but" not in one:
+        return dict(one)
+    base = {name: value for name, value in (declared or {}).items() if name not in _OF_THE_DOCUMENT}
+    spec = {name: value for name, value in (base | one["but"]).items() if value is not None}
+    return {name: value for name, value in one.items() if name != "but"} | {"spec": spec}

@@ -1,0 +1,117 @@
+"""What the page rests on: the document, the policy, what woke the run, its receipt, and what was assumed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.report.page.lanes import Lanes
+from reconciler.report.page.reading import Json, listed, mapping, text
+from reconciler.report.page.resources import Resource, Resources
+from reconciler.report.page.words import Foreign, moment, plain
+
+MOST = 300
+"""The most resources that the inventory lists; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line: what, and its values. `code`: it is copied rather than read."""
+
+    name: str
+    values: tuple[str, ...]
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """A resource, and by what evidence it was taken for the declared one."""
+
+    resource: Resource
+    by: str | None
+    how: str | None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The last part of the page."""
+
+    facts: tuple[Fact, ...]
+    policy: tuple[Fact, ...]
+    rests_on: tuple[str, ...]
+    inventory: tuple[Found, ...]
+    inventory_left_out: int
+    left_out: tuple[Fact, ...]
+
+
+def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
+    """What a receipt says about itself."""
+    found = mapping(receipt, "found_by")
+    addresses = list(
+        dict.fromkeys([*found, *mapping(receipt, "ids"), *mapping(mapping(receipt, "network"), "declared")])
+    )
+    intents = (str(why) for one in listed(receipt, "intents") for why in listed(one, "rests_on"))
+    return Basis(
+        facts=tuple(one for one in _facts(receipt) if one.values),
+        policy=tuple(Fact(name, (plain(value),)) for name, value in mapping(receipt, "policy").items()),
+        rests_on=tuple(dict.fromkeys([*lanes.rests_on, *intents])),
+        inventory=tuple(_found(address, mapping(found, address), resources) for address in addresses[:MOST]),
+        inventory_left_out=max(0, len(addresses) - MOST),
+        left_out=tuple(Fact(name, (f"{count:,}",)) for name, count in mapping(receipt, "left_out").items()),
+    )
+
+
+def _found(address: str, given: Json, resources: Resources) -> Found:
+    resource = resources.at(address)
+    own = text(given, "id")
+    how = text(given, "how")
+    if own and own != resource.id:
+        how = f"{how} ({own})" if how else own
+    return Found(resource, text(given, "by"), how)
+
+
+def _facts(receipt: Json) -> list[Fact]:
+    run, document = mapping(receipt, "run"), mapping(receipt, "document")
+    previous = mapping(receipt, "previous")
+    return [
+        Fact("Document", _known(text(document, "name"), _named("revision", document.get("revision")))),
+        Fact("Read from", _known(text(document, "origin")), code=True),
+        Fact("Its sha256", _known(text(document, "sha256")), code=True),
+        Fact("Its version id", _known(text(document, "version_id")), code=True),
+        Fact("Uploaded", _uploaded(mapping(document, "uploaded"))),
+        Fact("Rollback", _rollback(mapping(document, "rollback"))),
+        Fact("Woken by", _woken(mapping(run, "trigger"))),
+        Fact("Approved by", _known(text(run, "approved_by"))),
+        Fact("Ended", _known(text(run, "ending"), text(run, "problem"))),
+        Fact("Fingerprint of the plan", _known(text(receipt, "fingerprint")), code=True),
+        Fact("Receipt", _known(text(receipt, "key")), code=True),
+        Fact("Digest of what was found", _known(text(receipt, "digest")), code=True),
+        Fact("Receipt before it", _known(text(previous, "key"), text(previous, "sha256")), code=True),
+        Fact("Setpoint", _known(text(run, "tool"))),
+    ]
+
+
+def _known(*values: str | None) -> tuple[str, ...]:
+    return tuple(one for one in values if one)
+
+
+def _named(name: str, value: object) -> str | None:
+    return None if value is None else f"{name} {value}"
+
+
+def _uploaded(given: Json) -> tuple[str, ...]:
+    address = text(given, "source_ip")
+    return _known(
+        f"by {who}" if (who := text(given, "who")) else None,
+        moment(text(given, "at"), seconds=True),
+        f"from {address}" if address else None,
+    )
+
+
+def _rollback(given: Json) -> tuple[str, ...]:
+    reason = text(given, "reason")
+    return _known(_named("to revision", given.get("to")) if given else None, Foreign(reason) if reason else None)
+
+
+def _woken(given: Json) -> tuple[str, ...]:
+    detail = text(given, "detail")
+    return _known(text(given, "source"), Foreign(detail) if detail else None)

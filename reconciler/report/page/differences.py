@@ -1,0 +1,229 @@
+"""What differs, by resource, the gravest first; of very many, what is alike is told once. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count, groupby
+
+from reconciler.report.page.reading import Json, kind_of, listed, mapping, text
+from reconciler.report.page.resources import Past, Resource, Resources
+from reconciler.report.page.words import Side, gravest, key_of, rank, side
+
+ALL_OPEN = 40
+"""Up to so many differences all are open and none are merged."""
+ALIKE = 3
+"""From so many resources on, the same difference is told once."""
+MOST = 300
+"""The most differences on one page; what is left out is counted."""
+MOST_ADDRESSES = 100
+"""The most resources that one entry lists."""
+_SIGNS = {"add": ("+", "missing"), "change": ("~", "not as declared"), "remove": ("\N{MINUS SIGN}", "not declared")}
+DONE = ("corrected", "in_sync")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference. `number` is its number on this page, `indexes` are its places in `drifted` of the receipt,
+    `calls` the numbers of the calls that resolve it. `reach` is what it means from end to end.
+    """
+
+    number: int
+    indexes: tuple[int, ...]
+    sign: str
+    sign_in_words: str
+    field: str | None
+    key: str | None
+    severity: str | None
+    sentence: str | None
+    reach: str | None
+    outcome: str | None
+    reason: str | None
+    message: str | None
+    declared: Side
+    live: Side
+    calls: tuple[int, ...]
+
+    @property
+    def done(self) -> bool:
+        return self.outcome in DONE
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What differs at one resource, or one difference of several: then `others` are how many more it is at."""
+
+    number: int
+    resources: tuple[Resource, ...]
+    pasts: tuple[Past, ...]
+    severity: str | None
+    differences: tuple[Difference, ...]
+    open: bool
+    others: int = 0
+
+    @property
+    def merged(self) -> bool:
+        return len(self.resources) + self.others > 1
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing of it is left."""
+        return all(one.done for one in self.differences)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """All of them. `left_out` is how many are not on the page; `by_index` finds the number of one in `drifted`."""
+
+    entries: tuple[Entry, ...]
+    count: int
+    at: int
+    left_out: int
+    numbers: dict[int, int]
+    actors_unknown: str | None
+    since_unknown: str | None
+    exposed_unknown: str | None
+
+    def at_address(self, address: str, drifted: Iterable[Json]) -> tuple[int, ...]:
+        """The numbers of what differs at a resource, or is about it in another one."""
+        return tuple(
+            dict.fromkeys(
+                self.numbers[index]
+                for index, one in enumerate(drifted)
+                if index in self.numbers and (one.get("address") == address or one.get("key") == address)
+            )
+        )
+
+
+def differences(receipt: Json, resources: Resources) -> Differences:
+    """The differences of a receipt as the page tells them."""
+    drifted = listed(receipt, "drifted")
+    calls = _calls(receipt)
+    merged = list(_merged(drifted)) if len(drifted) > ALL_OPEN else []
+    alone = sorted(set(range(len(drifted))) - {index for group in merged for index in group})
+    alone.sort(key=lambda n: _address(drifted[n]))
+    by_address = [list(group) for _, group in groupby(alone, lambda n: _address(drifted[n]))]
+    groups = sorted([*by_address, *merged], key=lambda group: _order(drifted, group))
+    numbers: dict[int, int] = {}
+    entries: list[Entry] = []
+    numbered, left = count(1), MOST
+    for group in groups:
+        alike = group in merged
+        parts = [group] if alike else [[n] for n in sorted(group, key=lambda n: (rank(_severity(drifted[n])), n))]
+        shown = [_difference(next(numbered), part, drifted, calls) for part in parts[: max(0, left)]]
+        left -= len(parts)
+        numbers.update({index: one.number for one in shown for index in one.indexes})
+        if shown:
+            entries.append(_entry(shown, group, drifted, resources, alike=alike))
+    few = len(drifted) <= ALL_OPEN
+    return Differences(
+        entries=tuple(replace(one, open=few or one.severity == "critical") for one in entries),
+        count=len(drifted),
+        at=len({_address(one) for one in drifted}),
+        left_out=len(drifted) - len(numbers),
+        numbers=numbers,
+        actors_unknown=text(receipt, "actors_unknown") if drifted else None,
+        since_unknown=text(receipt, "since_unknown") if drifted else None,
+        exposed_unknown=text(receipt, "exposed_unknown_why"),
+    )
+
+
+def _order(drifted: list[Json], group: list[int]) -> tuple[bool, int, int]:
+    """What is left before what is done, then by severity, then as the receipt has it."""
+    done = all(drifted[n].get("outcome") in DONE for n in group)
+    return done, min(rank(_severity(drifted[n])) for n in group), group[0]
+
+
+def _address(one: Json) -> str:
+    return str(one.get("address"))
+
+
+def _severity(one: Json) -> str | None:
+    """Its own layer's, or what it means from end to end, whichever is graver."""
+    return gravest([text(one, "severity"), text(mapping(one, "consequence"), "severity")])
+
+
+def _merged(drifted: list[Json]) -> Iterator[list[int]]:
+    """The differences that are the same at three or more resources."""
+    alike: dict[str, list[int]] = {}
+    for index, one in enumerate(drifted):
+        alike.setdefault(_likeness(one), []).append(index)
+    yield from (group for group in alike.values() if len({_address(drifted[n]) for n in group}) >= ALIKE)
+
+
+def _likeness(one: Json) -> str:
+    address = _address(one)
+    parts = [one.get(name) for name in ("field", "key", "sign", "want", "have", "severity", "outcome", "reason")]
+    told = [_of_each(text(one, "sentence"), address), _of_each(text(one, "message"), address)]
+    reach = _of_each(text(mapping(one, "consequence"), "sentence"), address)
+    return json.dumps([kind_of(address), *parts, *told, reach], sort_keys=True)
+
+
+def _of_each(sentence: str | None, address: str) -> str | None:
+    """A sentence about one resource, as one about each of several."""
+    if sentence is None:
+        return None
+    return f"Each{sentence.removeprefix(address)}" if sentence.startswith(address) else sentence.replace(address, "it")
+
+
+def _calls(receipt: Json) -> dict[int, list[int]]:
+    """The calls that resolve a difference, by its place in `drifted`; by address and field where only that is said."""
+    drifted, found = listed(receipt, "drifted"), dict[int, list[int]]()
+    by_field: dict[tuple[str, str], list[int]] = {}
+    for index, one in enumerate(drifted):
+        by_field.setdefault((_address(one), str(one.get("field") or "")), []).append(index)
+    for number, action in enumerate(listed(receipt, "actions"), 1):
+        if isinstance(exact := action.get("resolves_drifted"), list):
+            indexes = exact
+        else:
+            indexes = [
+                n for address, field in listed(action, "resolves") for n in by_field.get((address, field or ""), [])
+            ]
+        for index in indexes:
+            found.setdefault(index, []).append(int(action.get("number", number)))
+    return found
+
+
+def _difference(number: int, indexes: list[int], drifted: list[Json], calls: dict[int, list[int]]) -> Difference:
+    one, alike = drifted[indexes[0]], len(indexes) > 1
+    address = _address(one)
+
+    def told(sentence: str | None) -> str | None:
+        return _of_each(sentence, address) if alike else sentence
+
+    sign, words = _SIGNS.get(str(one.get("sign")), ("?", "not known how"))
+    sentence, reach = told(text(one, "sentence")), told(text(mapping(one, "consequence"), "sentence"))
+    return Difference(
+        number=number,
+        indexes=tuple(indexes),
+        sign=sign,
+        sign_in_words=words,
+        field=text(one, "field"),
+        key=key_of(one.get("key")),
+        severity=_severity(one),
+        sentence=sentence,
+        reach=None if reach and sentence and reach in sentence else reach,
+        outcome=text(one, "outcome"),
+        reason=text(one, "reason"),
+        message=told(text(one, "message")),
+        declared=side(one.get("want")),
+        live=side(one.get("have")),
+        calls=tuple(sorted({call for index in indexes for call in calls.get(index, ())})),
+    )
+
+
+def _entry(
+    shown: list[Difference], group: list[int], drifted: list[Json], resources: Resources, *, alike: bool
+) -> Entry:
+    addresses = list(dict.fromkeys(_address(drifted[n]) for n in group))
+    listed_here = addresses[:MOST_ADDRESSES] if alike else addresses
+    return Entry(
+        number=shown[0].number,
+        resources=tuple(resources.at(address) for address in listed_here),
+        pasts=tuple(resources.past(address) for address in listed_here),
+        severity=gravest(one.severity for one in shown),
+        differences=tuple(shown),
+        open=True,
+        others=len(addresses) - len(listed_here),
+    )

@@ -1,0 +1,92 @@
+"""Other people's words in GitHub Flavored Markdown, where nothing of them may act. Pure.
+
+A name may hold what mentions a team, closes an issue, links, loads an image, or ends a table. Backslashes do not help:
+GitHub and chat programs look for mentions and addresses in the text that was rendered. Only a code span is left alone,
+so whatever is not a plain word stands in one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from reconciler.redact import safe_text
+
+LONGEST = 160
+"""Characters of one text in its place."""
+_MARKS = 2
+"""The most combining characters after another one: more of them are painted over the lines above and below."""
+_PLAIN = re.compile(r"\(?(?:[A-Za-z]{1,40}|[0-9]{1,5}(?:\.[0-9]{1,3})?)[),.;:]{0,3}|[/%]")
+_AROUND = re.compile(r"(\(?)(.*?)([),.;:]{0,3})")
+_DIGEST = re.compile(r"\(?[a-fA-F0-9]{7,}[),.;:]{0,3}")
+_FENCE = re.compile(r"`+")
+
+
+def inert(text: object, longest: int = LONGEST) -> str:
+    """A text on one line that nothing acts on: without secrets, with unprintable characters escaped, shortened."""
+    return shortened(unstacked(safe_text(str(text))), longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """At most `longest` characters, of which the last three are dots if some are missing."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def unstacked(text: str) -> str:
+    """The text with at most two combining characters after another one."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
+        if marks <= _MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def code(text: object, longest: int = LONGEST) -> str:
+    """A code span that holds the text and nothing else: its fence is longer than any run of backticks within."""
+    words = inert(text, longest)
+    if not words.strip():
+        return "(blank)" if words else "(empty)"
+    fence = "`" * (max((len(run) for run in _FENCE.findall(words)), default=0) + 1)
+    apart = " " if words[0] in "` " or words[-1] in "` " else ""  # one space at both ends is not part of the text
+    return f"{fence}{apart}{words}{apart}{fence}"
+
+
+def prose(text: object, longest: int = 400) -> str:
+    """A sentence of Setpoint's that has names in it: words and small numbers as they are, all else in code spans."""
+    runs = groupby(inert(text, longest).split(), _is_plain)
+    return " ".join(" ".join(some) if plain else _in_code(" ".join(some), longest) for plain, some in runs).strip()
+
+
+def _in_code(words: str, longest: int) -> str:
+    """Words in a code span, with the punctuation of the sentence around it."""
+    around = _AROUND.fullmatch(words)
+    before, inside, after = around.groups() if around else ("", words, "")
+    return f"{before}{code(inside, longest)}{after}" if inside.strip() else code(words, longest)
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a word can neither name anybody nor stand for anything. A digest would link to a commit."""
+    return bool(_PLAIN.fullmatch(word)) and not _DIGEST.fullmatch(word)
+
+
+def row(cells: Iterable[str]) -> str:
+    """A row of a table. A `|` ends a cell, in a code span too, unless it is escaped."""
+    return f"| {' | '.join(cell.replace('|', r'\|') or ' ' for cell in cells)} |"
+
+
+def head(names: Sequence[str]) -> list[str]:
+    """The two lines that begin a table."""
+    return [row(names), f"|{'---|' * len(names)}"]
+
+
+def fenced(lines: Iterable[str]) -> list[str]:
+    """Lines to copy, as a code block."""
+    inside = [inert(line, 2_000) for line in lines]
+    longest = max((len(run) for line in inside for run in _FENCE.findall(line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [fence, *inside, fence]

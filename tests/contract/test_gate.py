@@ -1,0 +1,76 @@
+"""What `make test` does about the browser: it always runs those tests, or says last that it did not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import chromium
+from tests.support.exact_role import _WHOLE
+
+ROOT = Path(chromium.__file__).parents[2]
+MAKE = shutil.which("make") or "make"
+
+
+def commands(*arguments: str) -> list[str]:
+    """The command lines of the gate, in their order; none of them is run."""
+    clean = {name: value for name, value in os.environ.items() if name not in {"BROWSER", "MAKEFLAGS", "MAKELEVEL"}}
+    told = subprocess.run(
+        [MAKE, "-n", "-o", ".venv/dev.stamp", "test", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=clean,
+    )
+    return told.stdout.splitlines()
+
+
+def test_the_gate_asks_for_the_browser_first_and_leaves_nothing_out() -> None:
+    first, *_, last = commands()
+    assert first.endswith("-m tests.support.chromium")
+    assert last == ":"
+    assert " -m " not in next(line for line in commands() if "pytest" in line)
+
+
+def test_without_a_browser_the_last_line_of_the_gate_says_what_was_not_run() -> None:
+    *_, tests, last = commands("BROWSER=none")
+    assert last == "echo 'NOT RUN: the browser tests (BROWSER=none)'"
+    assert f"-m '{_WHOLE[1]}'" in tests
+
+
+@pytest.mark.parametrize(("ci", "code"), [("true", 1), ("1", 1), ("false", 0), ("", 0)])
+def test_in_ci_nobody_leaves_the_browser_tests_out(ci: str, code: int) -> None:
+    first = commands("BROWSER=none")[0]
+    told = subprocess.run(["/bin/sh", "-c", first], check=False, capture_output=True, text=True, env={"CI": ci})
+    assert told.returncode == code
+    assert ("in CI the browser tests always run" in told.stderr) is bool(code)
+
+
+def test_another_browser_in_the_environment_leaves_nothing_out() -> None:
+    assert commands("BROWSER=firefox") == commands()
+
+
+def test_where_no_browser_is_installed_the_package_is_named(tmp_path: Path) -> None:
+    environment = {"PATH": str(tmp_path), chromium.VARIABLE: ""}
+    assert chromium.find(environment, places=()) is None
+    environment[chromium.VARIABLE] = str(tmp_path / "not-there")
+    command = [sys.executable, "-m", "tests.support.chromium"]
+    told = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert told.returncode == 1
+    assert "apt-get install chromium" in told.stderr
+    assert "make test BROWSER=none" in told.stderr
+
+
+def test_a_browser_is_found_by_its_name_at_its_place_or_where_it_is_said_to_be(tmp_path: Path) -> None:
+    for name in ("google-chrome", "chromium"):
+        (tmp_path / name).touch(mode=0o755)
+        assert chromium.find({"PATH": str(tmp_path)}, places=()) == str(tmp_path / name)
+    named = str(tmp_path / "google-chrome")
+    assert chromium.find({"PATH": str(tmp_path), chromium.VARIABLE: named}, places=()) == named
+    assert chromium.find({"PATH": ""}, places=(named,)) == named
