@@ -19,11 +19,12 @@ from lab.drifts import DRIFTS
 from lab.network import find_network
 from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
 from lab.world import World
+from reconciler.history.store import Receipts
 from reconciler.model import Policy
 from tests.support.ledger_table import create_table
 from tests.support.runs import REFERENCE, Clock
 
-BUCKET, TABLE = "setpoint-documents", "setpoint-ledger"
+BUCKET, RECEIPTS, TABLE = "setpoint-documents", "setpoint-receipts", "setpoint-ledger"
 SCHEDULE = {"source": "setpoint.schedule", "version": 1}
 WORKER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/setpoint-worker"
 NAME = REFERENCE["name"]
@@ -107,6 +108,7 @@ class Doors:
             built = self.lab.save()
         self._clean, self._looked_at = built, self.clock.at
         self._item: dict[str, Any] = {}
+        self._receipt: dict[str, Any] = {}
         return built
 
     def again(self) -> None:
@@ -117,10 +119,10 @@ class Doors:
         self.lab.trail.clear()
         self.stack.told.clear()
         self.seconds_left = lambda: 300.0
-        for version in self._s3.list_object_versions(Bucket=BUCKET).get("Versions", ()):
-            self._s3.delete_object(Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"])
-        for marker in self._s3.list_object_versions(Bucket=BUCKET).get("DeleteMarkers", ()):
-            self._s3.delete_object(Bucket=BUCKET, Key=marker["Key"], VersionId=marker["VersionId"])
+        for bucket in (BUCKET, RECEIPTS):
+            there = self._s3.list_object_versions(Bucket=bucket)
+            for one in (*there.get("Versions", ()), *there.get("DeleteMarkers", ())):
+                self._s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
         dynamodb = self.hands.client("dynamodb")
         for item in dynamodb.scan(TableName=TABLE)["Items"]:
             dynamodb.delete_item(TableName=TABLE, Key={"document": item["document"]})
@@ -137,10 +139,14 @@ class Doors:
             version = self._s3.head_object(Bucket=BUCKET, Key=key)["VersionId"]
             accepted = {"M": self._item["accepted"]["M"] | {"version_id": {"S": version}}}
             table.put_item(TableName=TABLE, Item=self._item | {"accepted": accepted, "announced": accepted})
+            self._s3.put_object(Bucket=RECEIPTS, **self._receipt)
             return
         assert self.work(object_event()) == ()
         self.clock.sleep(60)
         self._item, self._looked_at = self.item(), self.clock.at
+        (name,) = self.puts()[-1:]
+        body = self._s3.get_object(Bucket=RECEIPTS, Key=name)["Body"].read()
+        self._receipt = {"Key": name, "Body": body, "ContentEncoding": "gzip"}
 
     def sweep(self, stack: Stack | None = None) -> int:
         return sweep(SCHEDULE, stack or self.stack)
@@ -198,6 +204,14 @@ class Doors:
         """The writes to the network and the database so far, refused ones too."""
         return [one.operation for one in self.lab.calls if one.kind == "write" and one.service in {"ec2", "rds"}]
 
+    def receipts(self) -> Receipts:
+        """The receipts, as somebody reads them who may."""
+        return Receipts(self._s3, RECEIPTS)
+
+    def puts(self) -> list[str]:
+        """The keys of the receipts that were put so far, also where S3 refused."""
+        return [one.params["Key"] for one in self.lab.calls if one.operation == "PutObject"]
+
     def item(self) -> dict[str, Any]:
         """The ledger's item of the reference document, as DynamoDB has it; empty where there is none."""
         answer = self.hands.client("dynamodb").get_item(TableName=TABLE, Key={"document": {"S": NAME}})
@@ -210,14 +224,16 @@ def deployed(**chosen: Any) -> Iterator[Doors]:
     with laboratory(REGION) as lab:
         hands = lab.outsider()
         s3 = hands.client("s3")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        for bucket in (BUCKET, RECEIPTS):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-2"})
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         create_table(hands.client("dynamodb"), TABLE)
         url = hands.client("sqs").create_queue(QueueName="setpoint")["QueueUrl"]
         topic = hands.client("sns").create_topic(Name="setpoint")["TopicArn"]
         deployment = Deployment.model_validate(
             {
                 "bucket": BUCKET,
+                "receipts": RECEIPTS,
                 "table": TABLE,
                 "queue_url": url,
                 "topic_arn": topic,
