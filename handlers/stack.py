@@ -149,7 +149,6 @@ class Stack:
             seconds_left=invocation.seconds_left,
             reserve=self.deployment.reserve_seconds,
             put_receipt=self._put_receipt if self.deployment.receipts else None,
-            quiet=timedelta(seconds=self.deployment.stale_seconds),
         )
 
     def _put_receipt(self, key: str, receipt: Mapping[str, Any]) -> str:

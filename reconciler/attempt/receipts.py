@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from desired_state.sanitize import sanitize
@@ -48,13 +48,12 @@ _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Endin
 @dataclass(frozen=True)
 class Recorder:
     """With what an attempt is recorded: how receipts are written (None: the deployment has no bucket for them), when
-    the attempt began, and whether its lease is known to be lost. Longer than `quiet` between two looks, nobody looked.
+    the attempt began, and whether its lease is known to be lost.
     """
 
     put: Put | None
     began: datetime
     lost: bool = False
-    quiet: timedelta = timedelta(minutes=30)
 
 
 def recorded(
@@ -67,7 +66,7 @@ def recorded(
         return result, record  # nobody looked, or a request was refused to whoever made it
     lost = 0
     try:
-        record, lost = _day_told(result, _counted(result, record, before, recorder), before, recorder)
+        record, lost = _day_told(result, _counted(result, record, before, recorder.began), before, recorder)
     except Exception:
         log.exception("%s: the day sheet could not be made", result.document)
         lost = 1
@@ -86,23 +85,17 @@ def _not_again(*_: object) -> str:
     raise TimeoutError("the day sheet could not be written, and one try a run is enough")
 
 
-def _counted(
-    result: AttemptResult, record: DocumentRecord, before: DocumentRecord, recorder: Recorder
-) -> DocumentRecord:
+def _counted(result: AttemptResult, record: DocumentRecord, before: DocumentRecord, began: datetime) -> DocumentRecord:
     """The record with this look counted among those of its day. How long nobody has seen the whole network counts as
     soon as it is known, not only once it is over.
     """
-    began, last = recorder.began, before.looked_at
-    gap = int((began - last).total_seconds()) if last else 0
-    gaps = [one for one in record.gaps if one[0] != last]  # it goes on
-    gaps += [(last, began)] if last and began - last > recorder.quiet else []
+    gap = int((began - before.looked_at).total_seconds()) if before.looked_at else 0
     return replace(
         record,
         day=record.day or began,
         looks=record.looks + 1,
         unseen=record.unseen + (result.report is None),
         longest_gap=max(record.longest_gap, gap),
-        gaps=tuple(gaps),
     )
 
 
@@ -114,7 +107,7 @@ def _day_told(
     """
     if before.day is None or not sheet_due(before.day, recorder.began):
         return record, 0
-    new = replace(record, day=recorder.began, looks=1, unseen=int(result.report is None), longest_gap=0, gaps=())
+    new = replace(record, day=recorder.began, looks=1, unseen=int(result.report is None), longest_gap=0)
     if recorder.put is None:
         return new, 0
     severity = _severity(before.severity)
@@ -122,7 +115,7 @@ def _day_told(
     sheet = day_sheet(
         result.document,
         # The gap up to this look began on the day before.
-        Day(before.day, before.looks, before.unseen, record.longest_gap, record.gaps),
+        Day(before.day, before.looks, before.unseen, record.longest_gap),
         until=recorder.began,
         state=_state(before.state),
         severity=severity,

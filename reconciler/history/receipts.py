@@ -184,15 +184,13 @@ def sheet_due(since: datetime | None, now: datetime) -> bool:
 
 class Day(NamedTuple):
     """The looks of a day, in UTC: when the first one began, how many there were, how many of them saw nothing, and the
-    longest time in seconds between two looks at the whole network, up to the first one of the next day; `gaps` are
-    those of these times that were too long.
+    longest time in seconds between two looks at the whole network, up to the first one of the next day.
     """
 
     since: datetime
     looks: int
     unseen: int
     longest_gap: int
-    gaps: tuple[tuple[datetime, datetime], ...] = ()
 
 
 def day_sheet(  # noqa: PLR0913 (what it says)
@@ -225,7 +223,6 @@ def day_sheet(  # noqa: PLR0913 (what it says)
             "looks": day.looks,
             "unseen": day.unseen,
             "longest_gap": day.longest_gap,
-            "gaps": [[written_time(start), written_time(end)] for start, end in day.gaps],
         },
     }
 

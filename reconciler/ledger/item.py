@@ -17,7 +17,6 @@ One item a document, readable in the console:
     state, severity  S                               openings  L  of S, sentences
     since, in_sync_since  S  time                    day       S  time of the first look of the day
     looks, unseen, longest_gap  N  of the day        receipt   M  key S, sha256 S, digest S
-    gaps      L  of L of two times, of the day
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -57,13 +56,12 @@ IN_FULL, BY_NAME = 24 * 1024, 72 * 1024
 MOST_LEFT = 1000
 MOST_SINCE = 5
 MOST_OPENINGS, LONGEST_OPENING = 3, 120
-MOST_GAPS = 8
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 """The attributes of an item that hold its record; the others are the key and the lease."""
 
-_NOT_EMPTY = ("untold", "openings", "looks", "unseen", "longest_gap", "gaps")
+_NOT_EMPTY = ("untold", "openings", "looks", "unseen", "longest_gap")
 """What is left out of an item where it is empty or 0."""
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
@@ -99,7 +97,6 @@ _HINTS = {
     "looks": _COUNT,
     "unseen": _COUNT,
     "longest_gap": _COUNT,
-    "gaps": "write a list of pairs of times, or remove it",
     "receipt": "write key, sha256 and digest as text, or remove it: the next run then writes a receipt, linked to none "
     "before it",
     "owner": "remove owner and expires, once no run is under way",
@@ -201,15 +198,8 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         associations=_first(((key, _utf8(one)) for key, one in record.associations.items()), MOST_ASSOCIATIONS),
         untold=_fitting(record.untold),
         rollout=record.rollout and _fitting_rollout(record.rollout),
-        gaps=_fewer(record.gaps),
         openings=tuple(_utf8(one)[:LONGEST_OPENING] for one in record.openings[:MOST_OPENINGS]),
     )
-
-
-def _fewer(gaps: tuple[tuple[datetime, datetime], ...]) -> tuple[tuple[datetime, datetime], ...]:
-    """At most MOST_GAPS. The first ones become one, with the looks between them: that is never more than was seen."""
-    joined = gaps[: len(gaps) - MOST_GAPS + 1]
-    return gaps if len(gaps) <= MOST_GAPS else ((joined[0][0], joined[-1][1]), *gaps[len(joined) :])
 
 
 def _fitting_rollout(one: Rollout) -> Rollout:
@@ -295,7 +285,6 @@ def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     for name in ("covers", "since", "in_sync_since", "day"):
         if time := getattr(record, name):
             yield name, time
-    yield from (("gaps", time) for gap in record.gaps for time in gap)
     for name, flapping in record.flapping.items():
         yield from ((f"flapping.{name}.times", time) for time in flapping.times)
         if flapping.until:

@@ -141,8 +141,8 @@ class DocumentRecord:
     `state` is that after the last run, since `since`; `severity` is that of the gravest thing that is still there, and
     `openings` are the sentences of the gravest openings. `in_sync_since` is null while anything is not as declared.
     `looks` counts the attempts to look since `day`, the first one of the day in UTC, `unseen` those of them that saw
-    nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network. `gaps` are those
-    times of the day that were too long, from look to look. `receipt` is the last receipt that was written.
+    nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network. `receipt` is the
+    last receipt that was written.
     """
 
     account: str = ""
@@ -170,5 +170,4 @@ class DocumentRecord:
     looks: NonNegativeInt = 0
     unseen: NonNegativeInt = 0
     longest_gap: NonNegativeInt = 0
-    gaps: tuple[tuple[datetime, datetime], ...] = ()
     receipt: LastReceipt | None = None

@@ -76,6 +76,5 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         looks=st.integers(0, 10**6),
         unseen=st.integers(0, 10**6),
         longest_gap=st.integers(0, 10**6),
-        gaps=st.lists(st.tuples(times, times), max_size=3).map(tuple),
         receipt=st.none() | st.builds(LastReceipt, text, text, text),
     )

@@ -87,7 +87,6 @@ FULL = DocumentRecord(
     looks=1440,
     unseen=4,
     longest_gap=360,
-    gaps=((NINE, NINE),),
     receipt=LastReceipt("receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz", "cd34", "ef56"),
 )
 """A record in which every field has a value other than its default."""
@@ -177,7 +176,6 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "looks": 1440,
         "unseen": 4,
         "longest_gap": 360,
-        "gaps": [["2026-11-22T09:00:00Z", "2026-11-22T09:00:00Z"]],
         "receipt": {
             "key": "receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz",
             "sha256": "cd34",
@@ -207,17 +205,8 @@ def test_an_item_from_before_there_were_announcements_says_nothing_of_them() -> 
     assert "announced" not in written(record)
 
 
-def test_more_gaps_than_an_item_holds_are_never_told_as_less_time() -> None:
-    """What is joined also has the looks between: nobody may take a gap for a time in which somebody looked."""
-    hours = [NINE + timedelta(hours=number) for number in range(40)]
-    gaps = tuple((hours[number], hours[number + 1]) for number in range(0, 24, 2))
-    kept = bounded(replace(FULL, gaps=gaps)).gaps
-    assert kept == ((hours[0], hours[9]), *gaps[5:])
-    assert len(kept) == 8
-
-
 def test_an_item_from_before_there_were_receipts_says_nothing_of_them() -> None:
-    names = ("state", "severity", "since", "in_sync_since", "openings", "day", "looks", "unseen", "longest_gap", "gaps")
+    names = ("state", "severity", "since", "in_sync_since", "openings", "day", "looks", "unseen", "longest_gap")
     old = {name: value for name, value in written(FULL).items() if name not in {*names, "receipt"}}
     record = read(through_the_wire(old))
     assert (record.state, record.day, record.looks, record.openings, record.receipt) == (None, None, 0, (), None)
@@ -248,7 +237,6 @@ def test_what_is_remembered_of_receipts_takes_less_than_a_kilobyte() -> None:
         "looks",
         "unseen",
         "longest_gap",
-        "gaps",
         "receipt",
     }
     assert without.keys().isdisjoint(ours)
@@ -302,7 +290,6 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("looks", Decimal(-1), "looks"),
         ("unseen", "4", "unseen"),
         ("longest_gap", Decimal("0.5"), "longest_gap"),
-        ("gaps", [["2026-11-22T09:00:00Z", "now"]], "gaps.0.1"),
         ("receipt", {"key": "k", "sha256": "s"}, "receipt.digest"),
     ],
 )

@@ -229,7 +229,6 @@ def test_a_day_sheet_says_how_often_somebody_looked() -> None:
             "looks": 1440,
             "unseen": 4,
             "longest_gap": 360,
-            "gaps": [],
         },
     }
 
