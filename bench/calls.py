@@ -69,3 +69,17 @@ def parser(call: Call) -> Callable[[bytes], Any]:
     shape = model.operation_model(call.operation).output_shape
     parse = ResponseParserFactory().create_parser(model.metadata["protocol"])
     return lambda body: parse.parse({"body": body, "headers": {}, "status_code": 200}, shape)
+
+
+def keeping(call: Call, memo: Any) -> Callable[[bytes], Any]:
+    """The same, with a memo of items that botocore asks before it parses; as its endpoint does it."""
+    parse, model = parser(call), service_model(call.service).operation_model(call.operation)
+
+    def parsed(body: bytes) -> Any:
+        response: dict[str, Any] = {"body": body, "headers": {}, "status_code": 200}
+        beside: dict[str, Any] = {}
+        if call.service == "ec2":
+            memo.before_parse(model, response, beside)
+        return parse(response["body"]) | beside
+
+    return parsed

@@ -2,8 +2,8 @@
 
 `python -m bench.server FOLDER [CERTIFICATE]` serves the worlds in FOLDER (`worlds.py`), each under its folder's name,
 prints its port on stdout, and exits at the end of its stdin, so that it does not outlive its parent. Every POST is
-answered after LATENCY seconds and counted; GET /<world>/calls returns the counts and resets them. With a certificate
-(and its key, in one file) it uses TLS.
+answered after LATENCY seconds and counted, with its number in place of CHANGES; GET /<world>/calls returns the counts
+and resets them. With a certificate (and its key, in one file) it uses TLS.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qs
 
+CHANGES = b"__CHANGES__"
+"""Stands in an answer for what is never the same twice."""
 LATENCY = 0.05
 """Seconds that AWS takes for an answer; an assumption, the same for both sides of every ratio."""
 
@@ -34,6 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     worlds: ClassVar[dict[str, dict[str, bytes]]] = {}
     counts: ClassVar[defaultdict[str, Counter[str]]] = defaultdict(Counter)
+    numbers: ClassVar[Iterator[int]] = count()
     lock: ClassVar = threading.Lock()
 
     def do_POST(self) -> None:
@@ -42,10 +46,14 @@ class _Handler(BaseHTTPRequestHandler):
         world, operation = self.path.strip("/"), asked["Action"][0]
         with self.lock:
             self.counts[world][operation] += 1
+            number = next(self.numbers)
         name = f"{operation}.{asked['Attribute'][0]}" if operation == "DescribeVpcAttribute" else operation
         time.sleep(LATENCY)
         answer = self.worlds[world].get(name)
-        self._send(200, "text/xml", answer) if answer is not None else self._send(400, "text/xml", b"<Response/>")
+        if answer is None:
+            self._send(400, "text/xml", b"<Response/>")
+        else:
+            self._send(200, "text/xml", answer.replace(CHANGES, b"%d" % number) if CHANGES in answer else answer)
 
     def do_GET(self) -> None:
         with self.lock:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from bench.calls import ACCOUNT, REGION, Call, calls, made, service_model
+from bench.server import CHANGES
 from desired_state.load import load
 from lab import laboratory
 from reconciler.aws.client import Aws
@@ -109,11 +110,20 @@ def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def write(folder: Path, like: Reference, groups: int, *, merged: bool = False) -> None:
+def write(
+    folder: Path,
+    like: Reference,
+    groups: int,
+    *,
+    merged: bool = False,
+    changing: bool = False,
+    indented: bool = False,
+) -> None:
     """The world of the reference network and `groups` more groups, as files in `folder`.
 
     `merged`: every two rules share protocol and ports, which EC2 answers as one permission, so that botocore has less
-    to parse; else each rule has ports of its own.
+    to parse; else each rule has ports of its own. `changing`: a description in one group, which the document does not
+    manage, is never the same twice. `indented`: the answers have white space between their elements.
     """
     seeded = random.Random(groups)
     rules = {
@@ -122,6 +132,9 @@ def write(folder: Path, like: Reference, groups: int, *, merged: bool = False) -
     }
     written = dict(like.written, resources=dict(like.written["resources"]))
     declared = {name: _declared(some) for name, some in rules.items()}
+    if changing:
+        declared["group-0"]["ingress"][0].pop("description", None)
+        rules["group-0"][0] = replace(rules["group-0"][0], description=CHANGES.decode())
     written["resources"]["security_group"] = like.written["resources"]["security_group"] | declared
     answers = dict(like.answers)
     live = [_live(name, some, like) for name, some in rules.items()]
@@ -131,7 +144,7 @@ def write(folder: Path, like: Reference, groups: int, *, merged: bool = False) -
     (folder / "document.json").write_text(json.dumps(written, separators=(",", ":")))
     (folder / "vpc_id").write_text(like.vpc_id)
     for one in calls(like.vpc_id):
-        (folder / f"{one.name}.xml").write_bytes(as_xml(one, answers[one.name]))
+        (folder / f"{one.name}.xml").write_bytes(as_xml(one, answers[one.name], indented=indented))
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,7 @@ def _group_id(index: int) -> str:
     return f"sg-{index + 0x1000:017x}"
 
 
-def as_xml(call: Call, answer: Mapping[str, Any]) -> bytes:
+def as_xml(call: Call, answer: Mapping[str, Any], *, indented: bool = False) -> bytes:
     """The answer as AWS sends it, by botocore's own description of the service (protocols `ec2` and `query`)."""
     model = service_model(call.service)
     root = ET.Element(f"{call.operation}Response", xmlns=str(model.metadata.get("xmlNamespace", "")))
@@ -220,6 +233,8 @@ def as_xml(call: Call, answer: Mapping[str, Any]) -> bytes:
     _fill(ET.SubElement(root, wrapper) if wrapper else root, shape, answer)
     around = ET.SubElement(root, "ResponseMetadata") if wrapper else root
     ET.SubElement(around, "RequestId" if wrapper else "requestId").text = "00000000-0000-4000-8000-000000000000"
+    if indented:
+        ET.indent(root, "    ")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root)
 
 

@@ -4,10 +4,10 @@ LONGEST = 500
 """Characters of one text."""
 
 
-def sanitize(text: str) -> str:
-    """The text on one line, at most LONGEST characters long, with every unprintable character escaped, so that no
+def sanitize(text: str, longest: int = LONGEST) -> str:
+    """The text on one line, at most `longest` characters long, with every unprintable character escaped, so that no
     terminal or log viewer acts on it.
     """
     if not text.isprintable():
         text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return text if len(text) <= longest else f"{text[:longest]}..."

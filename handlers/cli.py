@@ -1,4 +1,4 @@
-"""The command line: `setpoint demo | import | validate | plan | apply | rollback | schema | operations | completion`.
+"""The command line: `setpoint demo | import | validate | plan | apply | rollback | fleet | schema | ...`.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
 or blocked; 1 an error, also of usage; 128 and the signal's number if one ended the command (130: Ctrl-C). No error ends
@@ -274,6 +274,22 @@ def history(name: str, **options: Any) -> int:
     connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
     whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
     return IN_SYNC if whole else ERROR
+
+
+@cli.command()
+@given.STACK
+@given.FORM
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def fleet(*, stack: str, form: str, **options: Any) -> int:
+    """Show how every document of a deployed stack stands, the gravest first. Only reads.
+
+    Exit code 0: all in sync. 2: something is not, or nobody looks at it. 1: an error.
+    """
+    from handlers.fleet_command import run
+
+    return IN_SYNC if run(invocation(), stack, form, options) else DRIFT
 
 
 @cli.command()

@@ -43,6 +43,10 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
 
 def invoke(event: Any, stack: Stack, invocation: Invocation) -> dict[str, Any]:
     """The answer to one manual invocation; a refusal is an answer too, never an exception."""
+    if isinstance(event, dict) and "fleet" in event:
+        from handlers.fleet import answer as fleet
+
+        return fleet(event, stack, invocation.run_id)
     try:
         given = read_request(event)
         if "only" in given.model_fields_set and not given.only:

@@ -140,10 +140,15 @@ def apply(
     no_color = options["no_color"]
 
     def show(ended: Report) -> None:
-        if as_page:
-            click.echo(page.page(ended, connection, as_page), nl=False)
-        else:
+        if not as_page:
             terminal.show_as(form, ended, no_color=no_color)
+            return
+        try:
+            told = page.page(ended, connection, as_page)
+        except Exception:
+            terminal.show_on_stderr(ended)  # what was done must be known, whatever is wrong with the page
+            raise
+        click.echo(told, nl=False)
 
     if not expected and not auto_approve:
         ask = _openings(deployed, ask=True)

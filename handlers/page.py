@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FORMS = ("html", "markdown")
 MOST_CHARACTERS = 60_000
 """Of a page as Markdown: GitHub takes comments of at most 65,536."""
+_OWN = "setpoint/"
+"""In the user agent of every call of this program."""
 LEAST_CHARACTERS = 2_000
 LOOK_BACK = timedelta(days=90)
 """CloudTrail's event history has no more (CloudTrail user guide, event history)."""
@@ -97,10 +99,10 @@ def who(report: Report, connection: AwsConnection) -> tuple[Mapping[Address, Act
     began = report.started.replace(microsecond=0)
     environment = wiring.environment(connection)
 
-    def after_the_look(record: Mapping[str, Any]) -> bool:
-        """What was called when the run had begun is its own, or came too late for what it saw first."""
+    def no_cause(record: Mapping[str, Any]) -> bool:
+        """Whether a call cannot have made what the first look saw: it was later, or is one of the run itself."""
         at = time_of(record.get("eventTime"))
-        return at is None or at >= began
+        return at is None or at > began or (at == began and _OWN in str(record.get("userAgent")))
 
     try:
         found = attribute(
@@ -110,7 +112,7 @@ def who(report: Report, connection: AwsConnection) -> tuple[Mapping[Address, Act
             since=began - LOOK_BACK,
             now=environment.now,
             sleep=environment.sleep,
-            is_own_call=after_the_look,
+            is_own_call=no_cause,
         )
     except wiring.FAILURES as error:
         return {}, f"CloudTrail could not be asked: {sanitize(str(error))}"

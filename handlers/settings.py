@@ -7,7 +7,9 @@ set any of these (`reconciler/model/policy.py`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -27,6 +29,15 @@ class SettingsError(Exception):
 
 def _split(text: object) -> object:
     return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+
+
+_RATE = re.compile(r"rate\(([0-9]{1,4}) (minute|hour|day)s?\)")
+
+
+def rate_of(expression: str) -> timedelta | None:
+    """The time of a rate of EventBridge Scheduler, such as `rate(5 minutes)`; None if it is none."""
+    found = _RATE.fullmatch(expression)
+    return timedelta(**{f"{found[2]}s": int(found[1])}) if found else None
 
 
 _ROLE = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=.@/-]+$"
@@ -75,6 +86,9 @@ class Deployment(BaseModel):
         (),
         description="write <document>=<account> or <document>=<account>/<vpc id>, separated by commas: "
         "team-a=111122223333/vpc-0123456789abcdef0,team-b-*=999999999999",
+    )
+    rate: str = Field(
+        "", pattern=r"^(rate\(.+\))?$", description="write a rate such as rate(5 minutes), or leave it out"
     )
     item_memo: bool = Field(default=True, description="write 1 or 0")
     stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")

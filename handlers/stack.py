@@ -25,7 +25,7 @@ from desired_state.sources import Documents
 from handlers import IN_LAMBDA
 from handlers.bindings import binding_problem
 from handlers.queue import Queue
-from handlers.settings import Deployment, SettingsError, deployment, settings
+from handlers.settings import Deployment, SettingsError, deployment, rate_of, settings
 from handlers.triggers import Here
 from handlers.wiring import version
 from reconciler.attempt.keep import Dependencies, Unreachable
@@ -38,6 +38,7 @@ from reconciler.notify.publisher import Publisher
 
 if TYPE_CHECKING:
     from desired_state.document import Document
+    from handlers.fleet import Sources
 
 SESSION_NAME = "setpoint-worker"
 """The name of the sessions in other accounts. CloudTrail shows it, and Setpoint recognizes its own calls by it."""
@@ -111,6 +112,25 @@ class Stack:
         """The name of the function `invoke`, for the commands in messages."""
         return f"{self._stem}-invoke"
 
+    @property
+    def name(self) -> str:
+        """The name of the stack."""
+        return self._stem
+
+    @property
+    def rate(self) -> timedelta | None:
+        """How often every document is looked at; None if the deployment does not say so."""
+        return rate_of(self.deployment.rate)
+
+    @property
+    def fleet_sources(self) -> Sources:
+        """What the fleet is read from."""
+        from handlers.fleet import Sources
+        from reconciler.history.store import Receipts
+
+        bucket = self.deployment.receipts
+        return Sources(self.ledger, self.documents, Receipts(self._client("s3"), bucket) if bucket else None)
+
     def now(self) -> datetime:
         """The stack's clock."""
         return self._now()
@@ -148,6 +168,7 @@ class Stack:
             sleep=self._sleep,
             seconds_left=invocation.seconds_left,
             reserve=self.deployment.reserve_seconds,
+            stale=timedelta(seconds=self.deployment.stale_seconds),
             put_receipt=self._put_receipt if self.deployment.receipts else None,
         )
 

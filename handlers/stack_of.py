@@ -20,13 +20,14 @@ from botocore.parsers import ResponseParserError
 from desired_state.fields import shown
 from desired_state.sanitize import sanitize
 from handlers.refusal import Kind, Refused
+from handlers.settings import rate_of
 from handlers.wiring import AwsConnection
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_PREFIX = "documents/"
-DEFAULT_RATE = timedelta(minutes=5)
 CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=5,
@@ -35,7 +36,6 @@ CONFIG = Config(
 )
 """Of the clients that ask a stack's bucket and table."""
 
-_RATE = re.compile(r"rate\(([0-9]{1,4}) (minute|hour|day)s?\)")
 _OUTPUTS = {"bucket": "BucketName", "table": "LedgerName", "receipts": "ReceiptsBucketName"}
 _POLICY = {
     "Mode": "mode",
@@ -126,16 +126,17 @@ def stack_of(connection: AwsConnection, account: str, given: Given) -> Deployed:
     )
 
 
-def rate_of(expression: str) -> timedelta | None:
-    """The time of a rate of EventBridge Scheduler, such as `rate(5 minutes)`; None if it is none."""
-    found = _RATE.fullmatch(expression)
-    return timedelta(**{f"{found[2]}s": int(found[1])}) if found else None
-
-
 def s3(connection: AwsConnection) -> S3Client:
     """A client for the stack's buckets."""
     return connection.session.client(
         "s3", region_name=connection.region, endpoint_url=connection.endpoint_url or None, config=CONFIG
+    )
+
+
+def dynamodb(connection: AwsConnection) -> DynamoDBClient:
+    """A client for the stack's table."""
+    return connection.session.client(
+        "dynamodb", region_name=connection.region, endpoint_url=connection.endpoint_url or None, config=CONFIG
     )
 
 

@@ -58,6 +58,13 @@ def show(report: Report, *, no_color: bool, change: RevisionChange | None = None
     click.echo(text(report, style) if coloured else text(report), color=coloured)
 
 
+def show_on_stderr(report: Report) -> None:
+    """Print a report as text where it does not mix with data."""
+    from reconciler.report.text import text
+
+    click.echo(text(report), err=True)
+
+
 def revision(change: RevisionChange, *, holds: bool) -> dict[str, Any]:
     """What a document changes, as `-o json` shows it."""
     from reconciler.report.revision import as_json

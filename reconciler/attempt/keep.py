@@ -85,7 +85,7 @@ class Dependencies:
     create). `aws_for` connects to them, or raises `Unreachable`. `is_own_call` recognises our own calls by their
     CloudTrail record. `seconds_left` are those of this invocation; the last `reserve` of them are for the look after
     the writes and for notifications. An open alert is sent again after `repeat`. `put_receipt` writes a receipt (None:
-    the deployment has no bucket for them).
+    the deployment has no bucket for them). After `stale` without a look nobody knows what was.
     """
 
     ledger: Ledger
@@ -103,6 +103,7 @@ class Dependencies:
     reserve: float
     vpc_problem: Callable[[Document, str], str] = lambda document, vpc_id: ""
     put_receipt: receipts.Put | None = None
+    stale: timedelta = timedelta(minutes=30)
 
 
 def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Request | None = None) -> AttemptResult:
@@ -194,7 +195,7 @@ def _under_lease(
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
-    recorder = receipts.Recorder(dependencies.put_receipt, began, lost=lease.lost)
+    recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost)
     result, record = receipts.recorded(result, record, lease.record, recorder)
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.

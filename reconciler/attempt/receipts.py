@@ -8,9 +8,10 @@ A run in sync, of which there is nothing new to say, makes no call and imports n
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.sanitize import sanitize
@@ -29,8 +30,8 @@ from reconciler.history.receipts import (
     sheet_due,
     short_run,
 )
-from reconciler.ledger.record import DocumentRecord, LastReceipt
-from reconciler.model import Outcome
+from reconciler.ledger.record import FLAPPING, DocumentRecord, LastReceipt
+from reconciler.model import Outcome, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Source
 from reconciler.report.as_json import drift_as_json, finding_as_json, told, unmanaged_as_json
@@ -48,11 +49,13 @@ _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Endin
 @dataclass(frozen=True)
 class Recorder:
     """With what an attempt is recorded: how receipts are written (None: the deployment has no bucket for them), when
-    the attempt began, and whether its lease is known to be lost.
+    the attempt began, after which time without a look nobody knows what was (`stale`), and whether its lease is known
+    to be lost.
     """
 
     put: Put | None
     began: datetime
+    stale: timedelta
     lost: bool = False
 
 
@@ -66,7 +69,7 @@ def recorded(
         return result, record  # nobody looked, or a request was refused to whoever made it
     lost = 0
     try:
-        record, lost = _day_told(result, _counted(result, record, before, recorder.began), before, recorder)
+        record, lost = _day_told(result, _counted(result, record, before, recorder), before, recorder)
     except Exception:
         log.exception("%s: the day sheet could not be made", result.document)
         lost = 1
@@ -77,7 +80,14 @@ def recorded(
         log.exception("%s: the receipt of this run could not be made", result.document)
         # What was found could not be told, so nobody may take it for in sync.
         return replace(result, receipts_lost=lost + 1), replace(
-            record, state=State.UNSEEN.value, severity=None, since=recorder.began, in_sync_since=None, openings=()
+            record,
+            state=State.UNSEEN.value,
+            severity=None,
+            since=recorder.began,
+            in_sync_since=None,
+            openings=(),
+            exposed_since=None,
+            outcomes={},
         )
 
 
@@ -85,13 +95,21 @@ def _not_again(*_: object) -> str:
     raise TimeoutError("the day sheet could not be written, and one try a run is enough")
 
 
-def _counted(result: AttemptResult, record: DocumentRecord, before: DocumentRecord, began: datetime) -> DocumentRecord:
+def _counted(
+    result: AttemptResult, record: DocumentRecord, before: DocumentRecord, recorder: Recorder
+) -> DocumentRecord:
     """The record with this look counted among those of its day. How long nobody has seen the whole network counts as
     soon as it is known, not only once it is over.
     """
-    gap = int((began - before.looked_at).total_seconds()) if before.looked_at else 0
+    began, last = recorder.began, before.looked_at
+    gap = int((began - last).total_seconds()) if last else 0
+    over = record.looked_at == began or sheet_due(before.day, began)
+    gaps = record.gaps
+    if last and over and gap > recorder.stale.total_seconds():
+        gaps = (*gaps, (int(last.timestamp()), int(began.timestamp())))
     return replace(
         record,
+        gaps=gaps,
         day=record.day or began,
         looks=record.looks + 1,
         unseen=record.unseen + (result.report is None),
@@ -107,7 +125,7 @@ def _day_told(
     """
     if before.day is None or not sheet_due(before.day, recorder.began):
         return record, 0
-    new = replace(record, day=recorder.began, looks=1, unseen=int(result.report is None), longest_gap=0)
+    new = replace(record, day=recorder.began, looks=1, unseen=int(result.report is None), longest_gap=0, gaps=())
     if recorder.put is None:
         return new, 0
     severity = _severity(before.severity)
@@ -115,14 +133,15 @@ def _day_told(
     sheet = day_sheet(
         result.document,
         # The gap up to this look began on the day before.
-        Day(before.day, before.looks, before.unseen, record.longest_gap),
+        Day(before.day, before.looks, before.unseen, record.longest_gap, record.gaps),
         until=recorder.began,
         state=_state(before.state),
         severity=severity,
         revision=revision,
         run={"id": result.run_id, "ending": result.ending.value},
         found=before.receipt.digest if before.receipt else "",
-    )
+        of=_of(before.receipt),
+    ) | {"account": record.account or None, "region": record.region or None}
     summary = Summary(result.document, recorder.began, State.DAY, severity, revision or 0, 0, short_run(result.run_id))
     written = _put(summary, sheet, new, recorder.put)
     return (record, 1) if written is None else (replace(new, receipt=written), 0)
@@ -135,14 +154,15 @@ def _receipt_told(
     found, writes = digest(found_by(result)), report.writes if report else 0
     unrecorded = last is not None and not last.key and recorder.put is not None
     if not due(None if last is None or unrecorded else last.digest, found, writes):
-        return replace(result, receipt=_still(last)), record
+        return replace(result, receipt=_of(last) or ""), record
     if recorder.lost and not writes:
         return result, record  # whoever has the lease now tells it
     from reconciler.report.receipt import receipt_of_attempt
 
-    content = receipt_of_attempt(result) | {"digest": found}
+    content = receipt_of_attempt(result) | {"digest": found, "rollout": _rollout(result, before)}
     if report is not None and report.plan.only is not None:
         # It has looked at a part. The rest is not in sync for that, and the next whole look leaves a receipt.
+        content["run"] |= {"only": sorted(report.plan.only)}
         state, found = _state(before.state) or State.UNSEEN if content["state"] == State.SYNC else content["state"], ""
         content |= {"state": State(state).value}
     else:
@@ -151,7 +171,7 @@ def _receipt_told(
         return result, replace(record, receipt=LastReceipt("", "", found))
     summary = Summary(
         result.document,
-        recorder.began,
+        report.started if report else recorder.began,
         State(content["state"]),
         _severity(content["severity"]),
         report.document.revision if report else 0,
@@ -164,10 +184,19 @@ def _receipt_told(
     return replace(result, receipt=written.key), replace(record, receipt=replace(written, digest=found))
 
 
-def _still(last: LastReceipt | None) -> str:
-    """The key of the last receipt, which says the same as this run would, unless it is a day sheet."""
-    said = parse_key(last.key) if last else None
-    return last.key if last and said and said.state is not State.DAY else ""
+def _of(last: LastReceipt | None) -> str | None:
+    """The key of the last receipt that is no day sheet."""
+    if last is None:
+        return None
+    said = parse_key(last.key)
+    return last.key if said and said.state is not State.DAY else last.of
+
+
+def _rollout(result: AttemptResult, before: DocumentRecord) -> dict[str, Any] | None:
+    """Which revision was in force before, if the run is the first one of another."""
+    if not result.rollout or before.rollout is None or not before.rollout.since:
+        return None
+    return {"from": before.rollout.since[-1].revision or None}
 
 
 def _put(summary: Summary, content: Mapping[str, Any], record: DocumentRecord, put: Put) -> LastReceipt | None:
@@ -180,7 +209,7 @@ def _put(summary: Summary, content: Mapping[str, Any], record: DocumentRecord, p
     except Exception:  # whatever it is, the run goes on
         log.exception("%s: the receipt %s could not be written", summary.document, name)
         return None
-    return LastReceipt(name, sha256, str(content["digest"]))
+    return LastReceipt(name, sha256, str(content["digest"]), _of(last) if summary.state is State.DAY else None)
 
 
 def _now(result: AttemptResult, record: DocumentRecord, content: Mapping[str, Any], began: datetime) -> DocumentRecord:
@@ -194,6 +223,8 @@ def _now(result: AttemptResult, record: DocumentRecord, content: Mapping[str, An
         since=record.since if record.since and state == record.state else began,
         in_sync_since=(record.in_sync_since or began) if in_sync else None,
         openings=_openings(result.report),
+        exposed_since=_exposed_since(result),
+        outcomes=_outcomes(result.report),
     )
 
 
@@ -203,6 +234,30 @@ def _openings(report: Report | None) -> tuple[str, ...]:
         return ()
     left = [exposure(one) for one in report.drifts if one.outcome is not Outcome.CORRECTED and exposes(one)]
     return tuple(sanitize(one.sentence) for one in sorted(left, key=lambda one: one.severity.rank))
+
+
+def _exposed_since(result: AttemptResult) -> datetime | None:
+    """From when on something that stands open after the run may have been there; None if that is not known of all."""
+    drifts = result.report.drifts if result.report else ()
+    left = [one.difference.identity for one in drifts if one.outcome is not Outcome.CORRECTED and exposes(one)]
+    known = [result.drift_since[one] for one in left if one in result.drift_since]
+    return min(known) if known and len(known) == len(left) else None
+
+
+_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
+
+
+def _outcomes(report: Report | None) -> dict[str, int]:
+    """How many differences, findings and orphaned actions a run left as they are, by their outcomes."""
+    if report is None:
+        return {}
+    left = Counter[str]()
+    for one in (*report.drifts, *report.findings, *report.orphaned):
+        if one.outcome is Outcome.HELD and one.cause and one.cause.reason in _SUPPRESSED:
+            left[FLAPPING] += 1
+        elif one.outcome not in {None, Outcome.IN_SYNC, Outcome.CORRECTED}:
+            left[str(one.outcome)] += 1
+    return dict(left)
 
 
 def found_by(result: AttemptResult) -> dict[str, Any]:

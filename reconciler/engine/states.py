@@ -24,12 +24,25 @@ from reconciler.model.kind import declared_ids
 from reconciler.reach.histories import State
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.live import Standing, live, standing
-from reconciler.reach.network import UNREADABLE, Network
+from reconciler.reach.network import (
+    GROUPS_OF,
+    PLACE_OF,
+    PUBLIC,
+    PUBLIC_SUBNETS,
+    SUBNETS,
+    SUBNETS_OF,
+    UNREADABLE,
+    Network,
+)
 
 MOST_CALLS = 400
 """With more calls that change what passes, nothing is said of the states between them."""
 MOST_NETWORKS = 8
 """Of how many networks the state may be one, after calls whose outcome is not known."""
+
+
+_PLACES = (SUBNETS, PUBLIC_SUBNETS, SUBNETS_OF, PLACE_OF, GROUPS_OF, PUBLIC, UNREADABLE)
+"""The cells that say who is where."""
 
 
 class Named(NamedTuple):
@@ -133,16 +146,23 @@ class _Contexts:
         found = live(self._document, network, self._there)
         self._possible, self._strangers = found.possible, self._there.unknown
         self._known: dict[int, tuple[Network, JudgeContext]] = {}
+        self._last: JudgeContext | None = None
 
     def of(self, networks: Iterable[Network]) -> State:
         return tuple(self._context(one) for one in networks)
 
     def _context(self, network: Network) -> JudgeContext:
         if id(network) not in self._known:  # it keeps the network, so that its identity stays its own
-            found = live(self._document, network, replace(self._there, unknown=""))
-            context = replace(found, possible=self._possible, strangers=self._strangers)
-            self._known[id(network)] = network, context
+            self._known[id(network)] = network, self._made(network)
         return self._known[id(network)][1]
+
+    def _made(self, network: Network) -> JudgeContext:
+        """Most calls change nothing of who is where."""
+        if self._last and all(network[cell] is self._last.topology.network[cell] for cell in _PLACES):
+            return replace(self._last, topology=self._last.topology.after(network))
+        found = live(self._document, network, replace(self._there, unknown=""))
+        self._last = replace(found, possible=self._possible, strangers=self._strangers)
+        return self._last
 
 
 def _standing(report: Report, snapshot: Snapshot, network: Network) -> Standing:

@@ -184,13 +184,15 @@ def sheet_due(since: datetime | None, now: datetime) -> bool:
 
 class Day(NamedTuple):
     """The looks of a day, in UTC: when the first one began, how many there were, how many of them saw nothing, and the
-    longest time in seconds between two looks at the whole network, up to the first one of the next day.
+    longest time in seconds between two looks at the whole network, up to the first one of the next day. `gaps` are
+    those times, from and to in seconds since 1970, that were longer than the deployment allows.
     """
 
     since: datetime
     looks: int
     unseen: int
     longest_gap: int
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 def day_sheet(  # noqa: PLR0913 (what it says)
@@ -203,10 +205,12 @@ def day_sheet(  # noqa: PLR0913 (what it says)
     revision: int | None,
     run: Mapping[str, Any],
     found: str,
+    of: str | None = None,
 ) -> dict[str, Any]:
     """The sheet of one day, written by the first run after it, at `until`; `state` and `severity` are those at its end.
 
-    `run` and `found` are the run that writes it, and the digest of the last receipt. `previous` is added by `chained`.
+    `run` is the run that writes it; `of` and `found` are the key and the digest of the last receipt that is no sheet:
+    what that found still stands. `previous` is added by `chained`.
     """
     return {
         "receipt": 1,
@@ -223,6 +227,8 @@ def day_sheet(  # noqa: PLR0913 (what it says)
             "looks": day.looks,
             "unseen": day.unseen,
             "longest_gap": day.longest_gap,
+            "of": of,
+            "gaps": [[written_time(datetime.fromtimestamp(one, UTC)) for one in gap] for gap in day.gaps],
         },
     }
 

@@ -16,7 +16,9 @@ One item a document, readable in the console:
     rollout   M  since L of versions as accepted, left L of names; absent: the network was brought to the accepted one
     state, severity  S                               openings  L  of S, sentences
     since, in_sync_since  S  time                    day       S  time of the first look of the day
-    looks, unseen, longest_gap  N  of the day        receipt   M  key S, sha256 S, digest S
+    looks, unseen, longest_gap  N  of the day        gaps      L  of L of two N
+    receipt   M  key S, sha256 S, digest S, of S     outcomes  M  outcome: how many N
+    exposed_since  S  time
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -55,13 +57,14 @@ IN_FULL, BY_NAME = 24 * 1024, 72 * 1024
 """Bytes of `untold`: what is stored with all its words, and the rest."""
 MOST_LEFT = 1000
 MOST_SINCE = 5
-MOST_OPENINGS, LONGEST_OPENING = 3, 120
+MOST_OPENINGS, LONGEST_OPENING = 3, 110
+MOST_GAPS = 8
 LONGEST_TITLE = 200
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 """The attributes of an item that hold its record; the others are the key and the lease."""
 
-_NOT_EMPTY = ("untold", "openings", "looks", "unseen", "longest_gap")
+_NOT_EMPTY = ("untold", "openings", "outcomes", "looks", "unseen", "longest_gap", "gaps")
 """What is left out of an item where it is empty or 0."""
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
@@ -93,10 +96,13 @@ _HINTS = {
     "since": f"{_TIME}, or remove it",
     "in_sync_since": f"{_TIME}, or remove it",
     "openings": "write a list of texts, or remove it",
+    "exposed_since": f"{_TIME}, or remove it: what stands open then counts from a time that is not known",
+    "outcomes": "write whole numbers from 0, or remove it",
     "day": f"{_TIME}, or remove it: the looks of the day are then counted from the next one",
     "looks": _COUNT,
     "unseen": _COUNT,
     "longest_gap": _COUNT,
+    "gaps": "write a list of pairs of seconds since 1970, or remove it",
     "receipt": "write key, sha256 and digest as text, or remove it: the next run then writes a receipt, linked to none "
     "before it",
     "owner": "remove owner and expires, once no run is under way",
@@ -199,6 +205,7 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         untold=_fitting(record.untold),
         rollout=record.rollout and _fitting_rollout(record.rollout),
         openings=tuple(_utf8(one)[:LONGEST_OPENING] for one in record.openings[:MOST_OPENINGS]),
+        gaps=tuple(sorted(sorted(record.gaps, key=lambda one: one[0] - one[1])[:MOST_GAPS])),
     )
 
 
@@ -282,7 +289,7 @@ def _plain(value: object) -> int | float:
 def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
     if record.looked_at:
         yield "looked_at", record.looked_at
-    for name in ("covers", "since", "in_sync_since", "day"):
+    for name in ("covers", "since", "in_sync_since", "exposed_since", "day"):
         if time := getattr(record, name):
             yield name, time
     for name, flapping in record.flapping.items():

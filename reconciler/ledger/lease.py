@@ -43,6 +43,7 @@ _FREE = (
 )
 _NEXT = "the next run continues"
 _NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
+_NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "vpc_id"})
 _ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
 
@@ -139,6 +140,13 @@ class Ledger:
         what, values = "the documents could not be listed", {":true": True}
         found = self._table.items(what, _NOT_DELETED, values, ("account", "looked_at"))
         return {str(one["document"]): LastLook.of(one) for one in found}
+
+    def at_a_glance(self) -> list[Mapping[str, Any]]:
+        """All items, deleted documents too, without what says nothing of how a document stands: most of an item are
+        ids and alerts that are still to be told. `item.read` reads them, each for itself.
+        """
+        attributes = [name for name in ATTRIBUTES if name not in _NOT_AT_A_GLANCE]
+        return list(self._table.items("the documents could not be read", "attribute_exists(#document)", {}, attributes))
 
     def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
         if not item:  # something between us and DynamoDB dropped it from the answer

@@ -10,6 +10,9 @@ from pydantic import NonNegativeInt
 
 from desired_state.fields import Address
 
+FLAPPING = "flapping"
+"""Among `DocumentRecord.outcomes`: what is held because it, or what it depends on, flaps."""
+
 
 @dataclass(frozen=True)
 class Accepted:
@@ -46,6 +49,7 @@ class FlappingRecord:
 class Notified:
     """An alert that was sent. `digest` identifies what was open and what was corrected then. `open` is false once it is
     resolved or all of it was corrected; it is then remembered for an hour, so that it is not reported twice.
+    `severity` is empty in what an older version of this program stored.
     """
 
     digest: str
@@ -53,6 +57,7 @@ class Notified:
     first_seen: datetime
     last_alerted: datetime
     open: bool = True
+    severity: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,12 +121,14 @@ class Untold:
 @dataclass(frozen=True)
 class LastReceipt:
     """The last receipt: its key, the SHA-256 of its bytes, and the digest of what it says. `key` and `sha256` are empty
-    where a deployment has no bucket for receipts.
+    where a deployment has no bucket for receipts. If `key` is that of a day sheet, `of` is that of the last receipt
+    that is none.
     """
 
     key: str
     sha256: str
     digest: str
+    of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +148,10 @@ class DocumentRecord:
     `state` is that after the last run, since `since`; `severity` is that of the gravest thing that is still there, and
     `openings` are the sentences of the gravest openings. `in_sync_since` is null while anything is not as declared.
     `looks` counts the attempts to look since `day`, the first one of the day in UTC, `unseen` those of them that saw
-    nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network. `receipt` is the
-    last receipt that was written.
+    nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network; `gaps` are the
+    times between two such looks, in seconds since 1970, that were longer than is allowed. `receipt` is the last receipt
+    that was written. `outcomes` counts what the last run left by its outcome, what is suppressed as `flapping`;
+    `exposed_since` is from when on one of the `openings` may have been there (None: not known, or none is).
     """
 
     account: str = ""
@@ -166,8 +175,11 @@ class DocumentRecord:
     since: datetime | None = None
     in_sync_since: datetime | None = None
     openings: tuple[str, ...] = ()
+    exposed_since: datetime | None = None
+    outcomes: Mapping[str, NonNegativeInt] = field(default_factory=dict)
     day: datetime | None = None
     looks: NonNegativeInt = 0
     unseen: NonNegativeInt = 0
     longest_gap: NonNegativeInt = 0
+    gaps: tuple[tuple[int, int], ...] = ()
     receipt: LastReceipt | None = None

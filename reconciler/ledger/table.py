@@ -99,14 +99,15 @@ class Table:
     ) -> Iterator[Mapping[str, Any]]:
         """Of all items that match `where`, the key and these attributes, all pages. Raises LedgerError."""
         wanted = ", ".join(f"#{name}" for name in ("document", *attributes))
+        filtered: dict[str, Any] = {"ExpressionAttributeValues": _values(values)} if values else {}
         try:
             for page in self._client.get_paginator("scan").paginate(
                 TableName=self.name,
                 FilterExpression=where,
                 ProjectionExpression=wanted,
                 ExpressionAttributeNames=_names(where + wanted),
-                ExpressionAttributeValues=_values(values),
                 ConsistentRead=True,
+                **filtered,
             ):
                 yield from map(_plain, page["Items"])
         except _FAILURES as error:

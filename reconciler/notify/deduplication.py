@@ -86,7 +86,14 @@ def deduplicate(
             continue
         first = before.first_seen if before and before.open else None
         messages.append(Notification(status or Status.FIRING, name, alert.severity, alert.title, alert, first))
-        known[name] = Notified(_digests(alert), alert.title[:_LONGEST], first or now, now, open=not alert.settled)
+        known[name] = Notified(
+            _digests(alert),
+            alert.title[:_LONGEST],
+            first or now,
+            now,
+            open=not alert.settled,
+            severity=alert.severity.value,
+        )
     shows = _shows(result)
     for name, before in notified.items():
         if name in known:

@@ -43,7 +43,18 @@ from reconciler.reach.machines import (
     with_anybody,
     within,
 )
-from reconciler.reach.network import LOCAL, SIDES, SUBNETS, TABLE_OF, UNREADABLE, USABLE, Cell, Table, rules
+from reconciler.reach.network import (
+    LOCAL,
+    PUBLIC_SUBNETS,
+    SIDES,
+    SUBNETS,
+    TABLE_OF,
+    UNREADABLE,
+    USABLE,
+    Cell,
+    Table,
+    rules,
+)
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 from reconciler.reach.pair.filters import Through
 from reconciler.reach.pair.flows import passing
@@ -54,6 +65,9 @@ MOST_PAIRS = 20_000
 names."""
 MOST_QUESTIONS = 200_000
 """How often it is judged what passes between the addresses of two ends, before the pairs that follow are left out."""
+
+MOST_UNNAMED = 200
+"""Of how many machines that may be there and do not change themselves it is told what reaches them."""
 
 type State = tuple[JudgeContext, ...]
 """The networks that one state may be; nearly always one."""
@@ -136,7 +150,8 @@ class _Judged:
         self._outside = tuple(
             _One(((one,),) * len(contexts), self._everywhere, one.addresses) for one in outside(*contexts)
         )
-        self._bounds: dict[object, Bounds] = {}
+        self._places: dict[tuple[int, Address], object] = {}
+        self._bounds: dict[int, Bounds] = {}
         self._splits: dict[tuple[int, int], tuple[object, _Split]] = {}
         self._questions = 0
         self.left_out = 0
@@ -180,29 +195,42 @@ class _Judged:
         others: list[Here] = [{} for _ in found]
         if not self._looked:
             known = {group for here in found for ends in here.values() for one in ends for group in carried(one)}
-            others = [
-                in_subnets(one.network, anybody(one.network)) | in_subnets(one.network, self._unnamed(one, known))
-                for one in self._topologies
-            ]
+            unnamed = self._unnamed(known)
+            made: dict[tuple[int, int], Here] = {}
+            for number, network in enumerate(one.network for one in self._topologies):
+                key = id(network[SUBNETS]), id(network[PUBLIC_SUBNETS])
+                if key not in made:
+                    places = ((at, groups) for at, groups in unnamed.items() if at in network.subnets)
+                    made[key] = in_subnets(network, anybody(network)) | in_subnets(network, places)
+                others[number] = made[key]
         return self._over_states(found), self._over_states(others)
 
-    def _unnamed(self, topology: Topology, known: set[Address]) -> Iterator[tuple[Address, Iterable[Address]]]:
-        """For each subnet, the groups that nobody known carries: all of them if a filter of the subnet differs in some
-        state, otherwise those whose rules do.
+    def _unnamed(self, known: set[Address]) -> dict[Address, list[Address]]:
+        """For each subnet, the groups that nobody known carries: those whose rules differ in some state, then all of
+        them if a filter of the subnet does.
         """
-        some = {cell.of for cell in self._differing if cell.table is Table.RULES}
+        differing = {cell.of for cell in self._differing if cell.table is Table.RULES}
         everywhere = len(set(self._everywhere)) > 1
-        for subnet, groups in all_groups(topology.network, known):
-            cells = (cell for one in self._topologies for cell in filters_of(one.network, subnet))
-            moved = len({tuple(filters_of(one.network, subnet)) for one in self._topologies}) > 1
-            wanted = everywhere or moved or any(cell in self._differing for cell in cells)
-            yield subnet, groups if wanted else [group for group in groups if group in some]
+        some: dict[Address, list[Address]] = {}
+        rest: list[tuple[Address, Address]] = []
+        for subnet, groups in dict(at for one in self._topologies for at in all_groups(one.network, known)).items():
+            some[subnet] = [group for group in groups if group in differing]
+            places = {tuple(filters_of(one.network, subnet)) for one in self._topologies}
+            if everywhere or len(places) > 1 or any(cell in self._differing for cells in places for cell in cells):
+                rest += ((subnet, group) for group in groups if group not in differing)
+        room = max(MOST_UNNAMED - sum(map(len, some.values())), 0)
+        self.left_out += len(rest[room:])
+        for subnet, group in rest[:room]:
+            some[subnet].append(group)
+        return some
 
     def _over_states(self, found: Sequence[Here]) -> dict[Who, _One]:
         there = {who: None for here in found for who in here}
         return {who: self._one(tuple(here.get(who, ()) for here in found)) for who in there}
 
     def _one(self, ends: tuple[Ends, ...]) -> _One:
+        same: dict[Ends, Ends] = {}
+        ends = tuple(same.setdefault(some, some) for some in ends)
         versions = _numbers(self._version(number, some) for number, some in enumerate(ends))
         parts = dict.fromkeys(end.addresses for some in ends for end in some)
         return _One(ends, versions, reduce(Ranges.__or__, parts))
@@ -217,10 +245,17 @@ class _Judged:
         if not isinstance(end, Endpoint):
             return None
         topology = self._topologies[number]
-        cells = [rules(group, side) for group in carried(end) for side in SIDES]
-        places = [*filters_of(topology.network, end.subnet), *filters_of_nats(topology, end.subnet)]
-        versions = tuple(self._differing[cell][number] for cell in (*cells, *places) if cell in self._differing)
-        return tuple(places), end.subnet in topology.network[TABLE_OF], versions
+        cells = (rules(group, side) for group in carried(end) for side in SIDES)
+        versions = tuple(self._differing[cell][number] for cell in cells if cell in self._differing)
+        if (number, end.subnet) not in self._places:
+            self._places[number, end.subnet] = self._of_place(number, end.subnet)
+        return versions, self._places[number, end.subnet], end.subnet in topology.network[TABLE_OF]
+
+    def _of_place(self, number: int, subnet: Address) -> object:
+        """What decides about packets that enter or leave a subnet."""
+        topology = self._topologies[number]
+        cells = (*filters_of(topology.network, subnet), *filters_of_nats(topology, subnet))
+        return cells, tuple(self._differing[cell][number] for cell in cells if cell in self._differing)
 
     def _of_all(self, number: int) -> object:
         """What decides about packets anywhere in one network."""
@@ -239,17 +274,28 @@ class _Judged:
             return  # what a machine sends to itself is not filtered
         versions = list(zip(source.versions, target.versions, strict=True))
         numbers = [versions.index(both) for both in dict.fromkeys(versions)]
-        if not any(self._passing(number, source.ends[number], target.ends[number])[1] for number in numbers):
+        whole = [self._passing(number, source.ends[number], target.ends[number]) for number in numbers]
+        if not any(possible for _, possible in whole):
             return
         order = [numbers.index(versions.index(both)) for both in versions]
         there = tuple(any(source.ends[n] and target.ends[n] for n in state) for state in self._states)
         found: dict[tuple[Arrives, ...], list[tuple[Cuts, Ranges, Ranges]]] = {}
-        for of, of_ends in self._split(source, self._boundaries(target)):
-            for to, to_ends in self._split(target, self._boundaries(source)):
-                if bool(of.ipv6) == bool(to.ipv6):
-                    through = [self._passing(number, of_ends[number], to_ends[number]) for number in numbers]
-                    for arrives, cuts in self._shared(through, order):
-                        found.setdefault(arrives, []).append((cuts, of, to))
+        of_sources, of_targets = (self._split(*both) for both in self._cuts(source, target))
+        one_piece = len(of_sources) == len(of_targets) == 1
+        for of, of_ends in of_sources:
+            for to, to_ends in of_targets:
+                if bool(of.ipv6) != bool(to.ipv6):
+                    continue
+                through = (
+                    whole
+                    if one_piece
+                    else [
+                        self._passing(number, of_ends[number], to_ends[number]) if through[1] else through
+                        for number, through in zip(numbers, whole, strict=True)
+                    ]
+                )
+                for arrives, cuts in self._shared(through, order):
+                    found.setdefault(arrives, []).append((cuts, of, to))
         unnamed = any(isinstance(one.any, Endpoint) and not one.any.owner for one in (source, target))
         for arrives, parts in found.items():
             if unnamed and len(set(arrives)) == 1:
@@ -259,6 +305,10 @@ class _Judged:
                     ends = source.any._replace(addresses=of), target.any._replace(addresses=to)
                     wholes = of == source.addresses, to == target.addresses
                     yield History(*ends, traffic, arrives, *wholes, there)
+
+    def _cuts(self, source: _One, target: _One) -> tuple[tuple[_One, Bounds], tuple[_One, Bounds]]:
+        """Each end, with the addresses at which the filters of the other one split it."""
+        return (source, self._boundaries(target)), (target, self._boundaries(source))
 
     def _passing(self, number: int, sources: Ends, targets: Ends) -> Through:
         self._questions += 1
@@ -300,22 +350,26 @@ class _Judged:
             # No gateway to the internet carries what is not of the internet, but a network of one's own may have both.
             parts = (one.addresses & INTERNET, one.addresses - INTERNET) if of_own else (one.addresses,)
             pieces: _Split = []
+            distinct = {id(ends): ends for ends in one.ends}
             for piece in (piece for part in parts for piece in cut_up(part, bounds)):
-                made = {ends: within(ends, piece) for ends in one.ends}
-                pieces.append((piece, tuple(made[ends] for ends in one.ends)))
+                made = {key: within(ends, piece) for key, ends in distinct.items()}
+                pieces.append((piece, tuple(made[id(ends)] for ends in one.ends)))
             self._splits[key] = (one, bounds), pieces
         return self._splits[key][1]
 
     def _boundaries(self, one: _One) -> Bounds:
         """Where the filters of an end begin or end to match an address of the other side, in any of the networks."""
-        places = frozenset((end.groups, end.subnet) for ends in one.ends for end in ends if isinstance(end, Endpoint))
-        if places not in self._bounds:
-            cidrs = {cidr for topology in self._topologies for cidr in matching(topology, places) if is_cidr(cidr)}
+        key = id(one)
+        if key not in self._bounds:  # `_splits` and `_machines` keep the end, so that its identity stays its own
+            cidrs: set[str] = set()
+            for number in {version: number for number, version in enumerate(one.versions)}.values():
+                places = {(end.groups, end.subnet) for end in one.ends[number] if isinstance(end, Endpoint)}
+                cidrs.update(filter(is_cidr, matching(self._topologies[number], places)))
             bounds: tuple[set[int], set[int]] = (set(), set())
             for version, first, last in map(network, cidrs):
                 bounds[version == 6].update((first, last + 1))
-            self._bounds[places] = tuple(sorted(bounds[0])), tuple(sorted(bounds[1]))
-        return self._bounds[places]
+            self._bounds[key] = tuple(sorted(bounds[0])), tuple(sorted(bounds[1]))
+        return self._bounds[key]
 
 
 def _with_parts(topology: Topology, parts: dict[Any, Any], *, looked: bool) -> Topology:

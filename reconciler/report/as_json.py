@@ -188,11 +188,24 @@ def _actions(report: Report) -> list[dict[str, Any]]:
     resolving = Resolving([one.difference for one in report.drifts]) if ended else None
     return [
         {"number": number, "id": id_of(report, action.address)}
-        | action_as_json(action)
-        | {"resolves_drifted": resolving.of(action) if resolving else []}
+        | _action(action, resolving)
         | {"ended": how, **_cause_as_json(cause)}
         for number, (action, how, cause) in enumerate(ended, start=1)
     ]
+
+
+def _action(action: Action, resolving: Resolving | None) -> dict[str, Any]:
+    """What is said of one call; if it cannot be, only what it is."""
+
+    def told() -> dict[str, Any]:
+        return action_as_json(action) | {"resolves_drifted": resolving.of(action) if resolving else []}
+
+    def instead(cause: Cause) -> dict[str, Any]:
+        what = {"operation": action.operation.permission, "address": action.address, "why": cause.message}
+        how = {"phase": action.operation.phase.name.lower(), "risk": action.risk.name.lower(), "breaks": action.breaks}
+        return {**what, **how, "resolves": [], "params": {}, "resolves_drifted": []}
+
+    return contained(told, instead, who=action.address, stage=Stage.TELLING)
 
 
 def action_as_json(action: Action) -> dict[str, Any]:

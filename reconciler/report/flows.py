@@ -77,13 +77,13 @@ class _Alike(NamedTuple):
         return f"{what} from {source} {verb} {have}{act[1]} {target}"
 
 
-def traffic_of(cuts: Cuts) -> str:
-    """A set of traffic, such as `tcp 22 and udp 53`, or `all traffic but tcp 22`."""
+def traffic_of(cuts: Cuts, most: int = _LISTED) -> str:
+    """A set of traffic, such as `tcp 22 and udp 53`, or `all traffic but tcp 22`; beyond `most` parts are counted."""
     if cuts == LINE:
         return "all traffic"
     if _size(cuts) > _size(LINE) // 2:
-        return f"all traffic but {listed(list(_parts(less(LINE, cuts))))}"
-    return listed(list(_parts(cuts)))
+        return f"all traffic but {listed(_parts(less(LINE, cuts)), most)}"
+    return listed(_parts(cuts), most)
 
 
 def _parts(cuts: Cuts) -> Iterator[str]:
@@ -148,9 +148,9 @@ def _size(cuts: Cuts) -> int:
     return sum(cuts[1::2]) - sum(cuts[::2])
 
 
-def listed(things: Iterable[str]) -> str:
+def listed(things: Iterable[str], most: int = _LISTED) -> str:
     """`a`, `a and b`, `a, b, c and 2 more`."""
     known = list(things)
-    if len(known) > _LISTED:
-        known = [*known[: _LISTED - 1], f"{len(known) - _LISTED + 1} more"]
+    if len(known) > most:
+        known = [*known[: most - 1], f"{len(known) - most + 1} more"]
     return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}"

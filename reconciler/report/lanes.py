@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 4
 """Of how many things it is said that a lane rests on them."""
+MOST_PARTS, IN_FULL = 4, 1000
+"""How many kinds of traffic or networks a lane lists; the others are counted, and all listed `in_full`."""
+
+_WITHIN = "within one subnet"
+"""The addresses of a lane that only joins machines of the same subnet."""
 
 CLASSES = ("broken", "undeclared", "missing", "declared_now", "throughout")
 """The classes of lanes, in the order in which they are told."""
@@ -101,6 +106,7 @@ class _Lanes:
                         "to": _end(lane.target, to),
                         "traffic": traffic_of(lane.traffic),
                         "addresses": lane.addresses,
+                        "in_full": _in_full(lane, one),
                         "class": told.kind,
                         "on": _runs([bool(value) for value in lane.arrives]),
                         "perhaps": _runs([value is Arrives.PERHAPS for value in lane.arrives]),
@@ -123,7 +129,7 @@ class _Lanes:
                 _who(one.source),
                 _who(one.target),
                 one.traffic,
-                _addresses(one),
+                _addresses(one, MOST_PARTS),
                 values[:count],
                 values[count : 2 * count],
                 values[-2],
@@ -133,6 +139,14 @@ class _Lanes:
             _, places = found.setdefault(lane, (one, {}))
             places.setdefault(_subnets(one.source), {})[_subnets(one.target)] = None
         for lane, (one, places) in found.items():
+            if len(places) > 1 and all(list(targets) == [source] for source, targets in places.items()):
+                within = sorted(at for some in places for at in some)
+                yield (
+                    lane._replace(addresses=" ".join(filter(None, (lane.addresses, _WITHIN)))),
+                    one,
+                    [(within, within)],
+                )
+                continue
             alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
             for source, targets in places.items():
                 alike.setdefault(tuple(sorted(targets)), []).extend(source)
@@ -326,36 +340,40 @@ def _subnets(end: End) -> tuple[str, ...]:
     return (end.subnet,) if isinstance(end, Endpoint) else ()
 
 
-def _addresses(one: History) -> str | None:
+def _addresses(one: History, most: int) -> str | None:
     """Which addresses of the ends it is about, if not all of theirs; of the internet always."""
     parts = [
         f"{word} {said}"
         for word, end, whole in (("from", one.source, one.source_whole), ("to", one.target, one.target_whole))
-        if (said := _part(end, whole=whole))
+        if (said := _part(end, most, whole=whole))
     ]
     return " ".join(parts) or None
 
 
-def _part(end: End, *, whole: bool) -> str:
+def _in_full(lane: _Lane, one: History) -> dict[str, str | None] | None:
+    """Its traffic and addresses without anything left out; None if they are so already."""
+    full = {"traffic": traffic_of(lane.traffic, IN_FULL), "addresses": _addresses(one, IN_FULL)}
+    shown = {"traffic": traffic_of(lane.traffic, MOST_PARTS), "addresses": _addresses(one, MOST_PARTS)}
+    return None if full == shown else full
+
+
+def _part(end: End, most: int, *, whole: bool) -> str:
     if isinstance(end, External) and end.internet:
-        return _of_internet(end.addresses, whole=whole)
-    return "" if whole else listed(end.addresses.cidrs)
+        return _of_internet(end.addresses, most, whole=whole)
+    return "" if whole else listed(end.addresses.cidrs, most)
 
 
-def _of_internet(addresses: Ranges, *, whole: bool) -> str:
-    """A part of the internet; both families if nothing else is said."""
-    if whole:
-        return "anyone"
-    for family in (Ranges(ipv4=addresses.ipv4), Ranges(ipv6=addresses.ipv6)):
-        if family == addresses:
-            everyone = Ranges(ipv4=INTERNET.ipv4) if addresses.ipv4 else Ranges(ipv6=INTERNET.ipv6)
-            others = (everyone - addresses).cidrs
-            name = "anyone" if addresses.ipv4 else "anyone (IPv6)"
-            if not others:
-                return name
-            if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > 1 << 31 and len(others) <= MOST_REASONS:
-                return f"{name} but {listed(others)}"
-    return listed(addresses.cidrs)
+def _of_internet(addresses: Ranges, most: int, *, whole: bool) -> str:
+    """A part of the internet."""
+    everyone = Ranges(INTERNET.ipv4 if addresses.ipv4 else (), INTERNET.ipv6 if addresses.ipv6 else ())
+    name = "anyone" if addresses.ipv4 else "anyone (IPv6)"
+    others = (everyone - addresses).cidrs
+    if whole or not others:
+        return name
+    half = sum(everyone.ipv4[1::2]) - sum(everyone.ipv4[::2]) >> 1
+    if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > half and len(others) <= len(addresses.cidrs):
+        return f"{name} but {listed(others, most)}"
+    return listed(addresses.cidrs, most)
 
 
 def _runs(on: Iterable[bool]) -> list[list[int]]:

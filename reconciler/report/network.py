@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
+from desired_state.sanitize import sanitize
 from desired_state.write import as_section
 from reconciler.kinds import REGISTRY
 from reconciler.model import Observed, Ref, Snapshot
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """`declared`: {address: spec}, `external` what of it is only referred to; `first` and `last`: a look each, `last`
-    null if there was no second one.
+    """`declared`: {address: spec}, `external` what of it is only referred to, `workloads` who is where; `first` and
+    `last`: a look each, `last` null if there was no second one.
     """
     resources = report.document.resources
     declared = {address: spec_as_json(address, one) for address, one in resources.items()}
     return {
         "declared": declared,
         "external": sorted(report.document.external),
+        "workloads": {
+            sanitize(name): {"subnets": one.subnets.as_written(), "security_groups": one.security_groups.as_written()}
+            for name, one in report.document.workloads.items()
+        },
         "first": look_as_json(report.first, declared) if report.first else None,
         "last": look_as_json(report.last, declared) if report.last else None,
     }

@@ -7,28 +7,27 @@ the rest be, so members may be added and `receipt` stays 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
-from reconciler.model import Outcome, Reason
+from reconciler.model import Cause, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.guard import Stage, contained
-from reconciler.report import network
+from reconciler.report import network, standing
 from reconciler.report.as_json import as_json, intents_as_json, time_as_json
 from reconciler.report.attempt import AttemptResult, Ending
-from reconciler.report.exposure import exposes, exposure
+from reconciler.report.exposure import exposes
 from reconciler.report.fitting import cut_lists, encoded, size
+from reconciler.report.standing import left
 from reconciler.report.stored import stored
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.engine.result import Drift, Report
+    from reconciler.engine.result import Drift, Orphaned, Report
     from reconciler.model.trigger import Actor
-    from reconciler.reach.judge.intents import Verdict
 
 VERSION = 1
 PROGRAM = "setpoint"
@@ -69,26 +68,28 @@ def receipt(
         actors, actors_unknown = {}, actors_unknown or (_NOT_ASKED if report.drifts else None)
     plain = as_json(report)
     for number, (one, drift) in enumerate(zip(plain["drifted"], report.drifts, strict=True), start=1):
-        one |= {"number": number, "since": _since(drift, attempt)}
+        one |= {"number": number, "since": _since(drift, attempt), "exposes": exposes(drift)}
     if attempt is not None:
-        plain["intents"] = _part(lambda: intents_as_json(report, attempt.since), [], "the intents")
+        plain["intents"] = _part(lambda: intents_as_json(report, attempt.since), "the intents") or []
     content = {
         "receipt": VERSION,
         "previous": None,
         **plain,
         "run": _run(report, attempt),
         "document": plain["document"] | _uploaded(attempt) | {"rollback": _rollback(report)},
-        "state": _state(report),
-        "severity": _severity(report),
+        "rollout": _rollout(attempt),
+        "state": standing.state(report),
+        "severity": standing.severity(report),
         "digest": None,
-        "network": _part(lambda: network.as_json(report), None, "the network"),
+        "network": _part(lambda: network.as_json(report), "the network"),
         **_lanes(report, asked=lanes),
+        "orphaned": [orphaned_as_json(one) for one in report.orphaned],
         "holds": _holds(report, attempt),
-        "unseen": list(_unseen(report)),
+        "unseen": list(standing.unseen(report)),
         "actors": {address: actor_as_json(actors[address]) for address in sorted(actors)},
         "actors_unknown": actors_unknown,
         **_times(report, attempt),
-        "before": _part(lambda: network.before_as_json(report), {}, "the resources before the run"),
+        "before": _part(lambda: network.before_as_json(report), "the resources before the run") or {},
         "left_out": {},
     }
     return _finished(content)
@@ -105,6 +106,7 @@ def receipt_of_attempt(result: AttemptResult, *, lanes: bool = True) -> dict[str
         "run": {
             **_of_attempt(result),
             "mode": None,
+            "only": None,
             "reads": 0,
             "writes": 0,
             "started": None,
@@ -128,6 +130,18 @@ def actor_as_json(actor: Actor) -> dict[str, Any]:
         "source_ip": actor.source_ip or None,
         "user_agent": actor.user_agent or None,
         "event_id": actor.event_id or None,
+    }
+
+
+def orphaned_as_json(one: Orphaned) -> dict[str, Any]:
+    """What a run deletes, or cleans up, where nothing declared differs."""
+    return {
+        "address": one.action.address,
+        "operation": one.action.operation.permission,
+        "why": one.action.why,
+        "outcome": one.outcome.value if one.outcome else None,
+        "reason": one.cause.reason.value if one.cause else None,
+        "message": one.message,
     }
 
 
@@ -159,10 +173,9 @@ def _gravest_first(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _part[T](make: Any, instead: T, who: str) -> T:
-    """A part of a receipt; if it cannot be made, the receipt is without it."""
-    made: T = contained(make, lambda cause: instead, who=who, stage=Stage.TELLING)
-    return made
+def _part[T](make: Callable[[], T], who: str) -> T | None:
+    """A part of a receipt; None if it cannot be made: the receipt is without it."""
+    return contained(make, lambda cause: None, who=who, stage=Stage.TELLING)
 
 
 def _run(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
@@ -180,6 +193,7 @@ def _run(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
     mode = "report" if report.policy.mode == "report" else "apply" if report.wrote else "plan"
     return known | {
         "mode": mode,
+        "only": None if report.plan.only is None else sorted(report.plan.only),
         "reads": report.reads,
         "writes": report.writes,
         "started": time_as_json(report.started),
@@ -211,6 +225,13 @@ def tool() -> str | None:
         return None
 
 
+def _rollout(attempt: AttemptResult | None) -> dict[str, Any] | None:
+    """If this run was the first of a version of the document: the revision before it, if that is known."""
+    if attempt is None or not attempt.rollout:
+        return None
+    return {"from": attempt.change.before if attempt.change and not attempt.held else None}
+
+
 def _uploaded(attempt: AttemptResult | None) -> dict[str, Any]:
     nothing: dict[str, Any] = {"version_id": None, "uploaded": None, "rollback": None}
     if attempt is None:
@@ -232,52 +253,16 @@ def _rollback(report: Report) -> dict[str, Any] | None:
     return {"to": note.to, "reason": note.reason or None} if note else None
 
 
-def _left(report: Report) -> list[Drift]:
-    return [one for one in report.drifts if one.outcome is not Outcome.CORRECTED]
-
-
-def _broken(report: Report) -> list[Verdict]:
-    """The intents that are broken, and not by what an exception allows."""
-    if report.intents is None:
-        return []
-    judged = report.intents
-    return [one for one in judged.verdicts if one.status == "broken" and one.intent.name not in judged.tolerated]
-
-
-def _state(report: Report) -> str:
-    """`open`: something that is not declared is let in, or arrives though an intent forbids it, and that is still so.
-    `unseen`: something could not be read, so that nobody knows.
-    """
-    if any(exposes(one) for one in _left(report)):
-        return "open"
-    if any(case.exposed for one in _broken(report) for case in one.cases):
-        return "open"
-    if report.gate.unseen or list(_unseen(report)):
-        return "unseen"
-    return "sync" if report.in_sync else "differs"
-
-
-def _severity(report: Report) -> str | None:
-    """The gravest of what is still there, or if nothing is, of what was put right."""
-    found = [exposure(one).severity for one in _left(report)]
-    found += [one.severity or Severity.LOW for one in _broken(report)]
-    if not found and report.in_sync:
-        found = [exposure(one).severity for one in report.drifts]
-    return min(found, key=lambda one: one.rank).value if found else None
-
-
 def _lanes(report: Report, *, asked: bool) -> dict[str, Any]:
     if not asked:
         return {"lanes": None, "lanes_unknown": "nobody asked"}
-    if find_spec("reconciler.report.lanes") is None:
-        return {"lanes": None, "lanes_unknown": "this version does not judge it"}
-    from reconciler.report.lanes import lanes
+    from reconciler.report.lanes import lanes, lanes_unknown
 
     def told() -> dict[str, Any]:
         found = lanes(report)
-        return {"lanes": found, "lanes_unknown": None if found else "the network could not be judged"}
+        return {"lanes": found, "lanes_unknown": None if found else lanes_unknown(report)}
 
-    def instead(cause: Any) -> dict[str, Any]:
+    def instead(cause: Cause) -> dict[str, Any]:
         return {"lanes": None, "lanes_unknown": str(cause)}
 
     return contained(told, instead, who="who reaches what", stage=Stage.JUDGING)
@@ -299,31 +284,6 @@ def _holds(report: Report, attempt: AttemptResult | None) -> list[dict[str, Any]
     ]
 
 
-def _unseen(report: Report) -> Iterator[dict[str, Any]]:
-    """What the last look could not read, and why: a whole kind at once, if it is."""
-    look = report.last or report.first
-    if look is None:
-        return
-    told = {address: str(cause) for address, cause in {**look.unreadable, **look.ambiguous}.items()}
-    whole = dict(_whole_kinds(told, report.document.resources))
-    for kind, why in whole.items():
-        yield {"kind": kind, "why": why}
-    for address, why in told.items():
-        if address.kind not in whole:
-            yield {"kind": address, "why": why}
-    if look.interfaces is not None and not isinstance(look.interfaces, tuple):
-        yield {"kind": "network_interface", "why": str(look.interfaces)}
-
-
-def _whole_kinds(told: Mapping[Address, str], declared: Iterable[Address]) -> Iterator[tuple[str, str]]:
-    for kind in dict.fromkeys(address.kind for address in told):
-        mine = [address for address in declared if address.kind == kind]
-        why = {told.get(address) for address in mine} or {told.get(Address.of(kind, "*"))}
-        (one, *others) = why
-        if one is not None and not others and len(mine) != 1:
-            yield kind, one
-
-
 def _since(drift: Drift, attempt: AttemptResult | None) -> str | None:
     """From when on a difference may have been there, at the earliest."""
     found = attempt.drift_since.get(drift.difference.identity) if attempt else None
@@ -341,7 +301,7 @@ def _times(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
             since[one.address] = min(found, since.get(one.address, found))
     exposed = {address: round(seconds, 3) for address, seconds in attempt.exposed.items()}
     unknown_for = set(attempt.exposed_unknown)
-    for one in _left(report):
+    for one in left(report):
         if not exposes(one):
             continue
         found = attempt.drift_since.get(one.difference.identity)

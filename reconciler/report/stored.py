@@ -20,6 +20,7 @@ _BY_ADDRESS = frozenset(
         ("exposed",),
         ("before",),
         ("network", "declared"),
+        ("network", "workloads"),
         *(("network", look, part) for look in ("first", "last") for part in ("resources", "unmanaged", "unread")),
     }
 )

@@ -72,17 +72,23 @@ class State:
         return [end for end in self.world.ends if isinstance(end, Endpoint)]
 
 
-def random_states(random: Random) -> tuple[State, State]:
-    """A world, and what it is after one to three changes."""
+def first_state(random: Random) -> State:
+    """A world in which every machine is itself; one may stand for machines with and without public addresses."""
     world = random_world(random)
     machines = [end._replace(owner=end.label) for end in world.ends if isinstance(end, Endpoint)]
     world.ends = [*machines]
     if random.random() < 0.2:
         twin = random.choice(machines)
         world.ends.append(twin._replace(public=not twin.public))
-    before, after = State(world), State(deepcopy(world))
+    return State(world)
+
+
+def random_states(random: Random) -> tuple[State, State]:
+    """A world, and what it is after one to three changes."""
+    before = first_state(random)
+    after = State(deepcopy(before.world))
     for _ in range(random.choice((1, 1, 2, 3))):
-        random.choice(_MOVES)(random, after)
+        random.choice(MOVES)(random, after)
     return (before, after) if random.random() < 0.5 else (after, before)
 
 
@@ -144,7 +150,7 @@ def _machine(random: Random, state: State, change: Callable[[Endpoint], Endpoint
     state.world.ends[at] = change(state.machines[at])
 
 
-_MOVES = (_rule, _rule, _rule, _line, _line, _route, _route, _acl_of, _table_of, _gateway, _public, _groups, _leaves)
+MOVES = (_rule, _rule, _rule, _line, _line, _route, _route, _acl_of, _table_of, _gateway, _public, _groups, _leaves)
 
 
 class _Pair(NamedTuple):
@@ -230,7 +236,7 @@ class _Walk:
 
     def _is_in(self, one: FlowChange, a: str, b: str, place: tuple[str, int]) -> bool:
         at = (one.source, a), (one.target, b)
-        return holds(one.traffic, place) and all(_has(end.addresses, address) for end, address in at)
+        return holds(one.traffic, place) and all(has(end.addresses, address) for end, address in at)
 
     def _arrives(self, number: int, a: str, b: str, place: tuple[str, int]) -> tuple[bool, bool]:
         sure, maybe = (
@@ -241,7 +247,7 @@ class _Walk:
 
     def _ends(self, number: int, a: str, b: str) -> Iterator[tuple[End, End]]:
         for source, target in product(self.pair.sources[number], self.pair.targets[number]):
-            if _has(source.addresses, a) and _has(target.addresses, b):
+            if has(source.addresses, a) and has(target.addresses, b):
                 yield source, target
 
     def _loses_replies(self, a: str, b: str, place: tuple[str, int]) -> bool:
@@ -278,6 +284,7 @@ class _Walk:
         return any(asked(to, via) for routes in tables for to, via in routes)
 
 
-def _has(ranges: Ranges, address: str) -> bool:
+def has(ranges: Ranges, address: str) -> bool:
+    """Whether an address is in a set of them."""
     number, cuts = int(ip_address(address)), ranges.ipv6 if ":" in address else ranges.ipv4
     return any(low <= number < high for low, high in zip(cuts[::2], cuts[1::2], strict=True))

@@ -169,6 +169,11 @@ class Doors:
             {"document": NAME} | payload, stack or self.stack, Invocation(f"run-{self.runs}", self.seconds_left)
         )
 
+    def invoke_fleet(self, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the function answers about all documents."""
+        self.runs += 1
+        return invoke(event or {"fleet": True}, self.stack, Invocation(f"run-{self.runs}", self.seconds_left))
+
     def sent(self) -> list[tuple[str, int]]:
         """Every message put on the queue so far: its body, and the seconds it is kept back."""
         calls = [one for one in self.lab.calls if one.operation == "SendMessageBatch" and one.error is None]

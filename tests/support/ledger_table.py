@@ -62,7 +62,7 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         looked_at=st.none() | times,
         deleted=st.booleans(),
         flapping=st.dictionaries(name, flapping, max_size=4),
-        notified=st.dictionaries(name, st.builds(Notified, text, text, times, times, st.booleans()), max_size=4),
+        notified=st.dictionaries(name, st.builds(Notified, text, text, times, times, st.booleans(), text), max_size=4),
         holds=st.dictionaries(name.map(Address), times, max_size=4),
         ids=st.dictionaries(name.map(Address), text, max_size=4),
         untold=st.lists(untold, max_size=2).map(tuple),
@@ -72,9 +72,14 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         since=st.none() | times,
         in_sync_since=st.none() | times,
         openings=st.lists(text, max_size=3).map(tuple),
+        exposed_since=st.none() | times,
+        outcomes=st.dictionaries(st.sampled_from(["held", "waiting", "blocked", "failed"]), st.integers(0, 99)),
         day=st.none() | times,
         looks=st.integers(0, 10**6),
         unseen=st.integers(0, 10**6),
         longest_gap=st.integers(0, 10**6),
-        receipt=st.none() | st.builds(LastReceipt, text, text, text),
+        gaps=st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), max_size=3).map(
+            lambda found: tuple(sorted(found))
+        ),
+        receipt=st.none() | st.builds(LastReceipt, text, text, text, st.none() | text),
     )

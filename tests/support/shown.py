@@ -56,7 +56,7 @@ def shown(name: str) -> Receipt:
 def _lived() -> _Lived:
     with laboratory(region=REFERENCE["scope"]["region"]) as lab:
         network = build(lab)
-        looking = Recorder(network._aws)
+        looking = Recorder(network.aws)
         calm = run_once(
             document(), Environment(cast("Aws", looking), network.clock.now, network.clock.sleep), Policy(), write=False
         )
@@ -72,14 +72,14 @@ GROUPS, SUBNETS, ZONES = 200, 52, "acd"
 _PORTS = (443, 8080, 8443, 9092, 6379)
 
 
-def wide(groups: int = GROUPS, differences: int = 149) -> Receipt:
+def wide(groups: int = GROUPS, differences: int = 149, *, lanes: bool = False) -> Receipt:
     """The receipt of a plan over a network of that many groups, where that many rules are not as declared."""
     grown = _Grown(_lived().answers, groups, SUBNETS)
     grown.spoil(differences)
     clock = Clock()
     aws = cast("Aws", Recorded(grown.answers))
     report = run_once(grown.document, Environment(aws, clock.now, clock.sleep), Policy(), write=False)
-    return receipt(report)
+    return receipt(report, lanes=lanes)
 
 
 class _Grown:

@@ -346,7 +346,7 @@ class Walker:
                 if (prefix, order) > (length, rank):
                     best, length, rank = via, prefix, order
         others = [via for to, via in self.world.made[table] if to.startswith("pl-")]
-        return [best, *(via for via in others if not local or via not in (PEERING, ATTACHED))]
+        return [best, *(via for via in others if not local or via not in (PEERING, ATTACHED, DETACHED))]
 
     def any_of(self, answers: list[bool]) -> bool:
         """One of several things happens, and nobody knows which."""

@@ -30,6 +30,7 @@ from reconciler.ledger.item import (
     written,
 )
 from reconciler.ledger.record import (
+    FLAPPING,
     Accepted,
     DocumentRecord,
     FlappingRecord,
@@ -55,7 +56,9 @@ FULL = DocumentRecord(
     flapping={
         "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
     },
-    notified={"f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False)},
+    notified={
+        "f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False, severity="high")
+    },
     holds={Address("security_group/web"): NINE},
     ids={Address("route_table/private"): "rtb-0a1b2c3d", Address("db_instance/app"): "db-ABC"},
     associations={"subnet/a route_table_association": "rtbassoc-0a1b2c3d"},
@@ -83,11 +86,19 @@ FULL = DocumentRecord(
     since=NINE,
     in_sync_since=NINE,
     openings=("tcp 22 from anyone may enter security_group/web.",),
+    exposed_since=NINE,
+    outcomes={"held": 2, FLAPPING: 1},
     day=NINE,
     looks=1440,
     unseen=4,
     longest_gap=360,
-    receipt=LastReceipt("receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz", "cd34", "ef56"),
+    gaps=((1795338000, 1795341600),),
+    receipt=LastReceipt(
+        "receipts/shop/20261122T090000Z.day.critical.r7.w0.6f2c9a1e.json.gz",
+        "cd34",
+        "ef56",
+        "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
+    ),
 )
 """A record in which every field has a value other than its default."""
 
@@ -136,6 +147,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
                 "first_seen": "2026-11-22T09:00:00Z",
                 "last_alerted": "2026-11-22T11:00:00Z",
                 "open": False,
+                "severity": "high",
             }
         },
         "holds": {"security_group/web": "2026-11-22T09:00:00Z"},
@@ -172,14 +184,18 @@ def test_an_item_can_be_read_by_a_person() -> None:
         "since": "2026-11-22T09:00:00Z",
         "in_sync_since": "2026-11-22T09:00:00Z",
         "openings": ["tcp 22 from anyone may enter security_group/web."],
+        "exposed_since": "2026-11-22T09:00:00Z",
+        "outcomes": {"held": 2, "flapping": 1},
         "day": "2026-11-22T09:00:00Z",
         "looks": 1440,
         "unseen": 4,
         "longest_gap": 360,
+        "gaps": [[1795338000, 1795341600]],
         "receipt": {
-            "key": "receipts/shop/20261122T090000Z.open.critical.r7.w9.6f2c9a1e.json.gz",
+            "key": "receipts/shop/20261122T090000Z.day.critical.r7.w0.6f2c9a1e.json.gz",
             "sha256": "cd34",
             "digest": "ef56",
+            "of": "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
         },
     }
 
@@ -207,7 +223,8 @@ def test_an_item_from_before_there_were_announcements_says_nothing_of_them() -> 
 
 def test_an_item_from_before_there_were_receipts_says_nothing_of_them() -> None:
     names = ("state", "severity", "since", "in_sync_since", "openings", "day", "looks", "unseen", "longest_gap")
-    old = {name: value for name, value in written(FULL).items() if name not in {*names, "receipt"}}
+    new = {*names, "receipt", "outcomes", "exposed_since"}
+    old = {name: value for name, value in written(FULL).items() if name not in new}
     record = read(through_the_wire(old))
     assert (record.state, record.day, record.looks, record.openings, record.receipt) == (None, None, 0, (), None)
     assert written(record) == old
@@ -220,6 +237,7 @@ def test_what_is_remembered_of_receipts_takes_less_than_a_kilobyte() -> None:
         state="differs",
         openings=tuple("tcp 22 from anyone may enter security_group/web. " * 9 for _ in range(9)),
         longest_gap=86_400,
+        outcomes=dict.fromkeys(("failed", "blocked", "held", FLAPPING, "waiting"), 1000),
         receipt=LastReceipt(
             f"receipts/{'s' * 63}/20261122T090000Z.differs.critical.r123456789.w1234.6f2c9a1e.json.gz",
             "c" * 64,
@@ -238,6 +256,8 @@ def test_what_is_remembered_of_receipts_takes_less_than_a_kilobyte() -> None:
         "unseen",
         "longest_gap",
         "receipt",
+        "outcomes",
+        "exposed_since",
     }
     assert without.keys().isdisjoint(ours)
     assert len(json.dumps({name: with_it[name] for name in ours})) < 1024
@@ -284,6 +304,8 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("severity", None, "severity"),
         ("since", "2026-11-22T09:00:00", "since"),
         ("in_sync_since", "always", "in_sync_since"),
+        ("outcomes", {"held": -1}, "outcomes.held"),
+        ("exposed_since", "yesterday", "exposed_since"),
         ("openings", "tcp 22", "openings"),
         ("openings", [None], "openings.0"),
         ("day", "2026-11-22T09:00:00", "day"),

@@ -206,13 +206,14 @@ def test_a_day_sheet_says_how_often_somebody_looked() -> None:
     midnight = datetime(2026, 11, 28, tzinfo=UTC)
     written = day_sheet(
         "shop",
-        Day(AT, 1440, 4, 360),
+        Day(AT, 1440, 4, 3600, ((1795770000, 1795773600),)),
         until=midnight,
         state=State.OPEN,
         severity=Severity.HIGH,
         revision=7,
         run={"id": RUN},
         found="ab",
+        of=KEY,
     )
     assert written == {
         "receipt": 1,
@@ -228,7 +229,9 @@ def test_a_day_sheet_says_how_often_somebody_looked() -> None:
             "state": "open",
             "looks": 1440,
             "unseen": 4,
-            "longest_gap": 360,
+            "longest_gap": 3600,
+            "of": KEY,
+            "gaps": [["2026-11-27T09:00:00Z", "2026-11-27T10:00:00Z"]],
         },
     }
 

@@ -21,7 +21,8 @@ from desired_state.rollback_note import LONGEST_REASON, RollbackNote, metadata, 
 from desired_state.sources import Documents, ObjectVersion
 from handlers.refusal import Kind, Refused
 from handlers.rollback_upload import Upload
-from handlers.stack_of import Given, rate_of
+from handlers.settings import rate_of
+from handlers.stack_of import Given
 from reconciler.model import Policy
 from reconciler.report.rollback import Rollback, text
 from reconciler.revision.rollback import Topic, beforehand
@@ -304,8 +305,8 @@ def test_an_exception_that_has_ended_is_told() -> None:
         (
             Topic.EXCEPTION_ENDED,
             (
-                "the exception for security_group/APIGatewaySG ingress ended at 2026-11-27 05:12Z ('for the audit'): what "
-                "it tolerated is corrected"
+                "the exception for security_group/APIGatewaySG ingress ended at 2026-11-27 05:12Z ('for the audit'): "
+                "what it tolerated is corrected"
             ),
         )
     ]

@@ -26,7 +26,8 @@ DONE = ("corrected", "in_sync")
 @dataclass(frozen=True)
 class Difference:
     """One difference. `number` is its number on this page, `indexes` are its places in `drifted` of the receipt,
-    `calls` the numbers of the calls that resolve it. `reach` is what it means from end to end.
+    `calls` the numbers of the calls that resolve it. `reach` is what it means from end to end, `flows` whether
+    anything more or less arrives because of it.
     """
 
     number: int
@@ -36,8 +37,10 @@ class Difference:
     field: str | None
     key: str | None
     severity: str | None
+    own_severity: str | None
     sentence: str | None
     reach: str | None
+    flows: bool
     outcome: str | None
     reason: str | None
     message: str | None
@@ -74,13 +77,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Differences:
-    """All of them. `left_out` is how many are not on the page; `by_index` finds the number of one in `drifted`."""
+    """All of them, of which `done` are put right. `left_out` is how many are not on the page; `numbers` are by place in
+    `drifted`, `tones` by number: `grave`, `warn` or `done`.
+    """
 
     entries: tuple[Entry, ...]
     count: int
+    done: int
     at: int
     left_out: int
     numbers: dict[int, int]
+    tones: dict[int, str]
     actors_unknown: str | None
     since_unknown: str | None
     exposed_unknown: str | None
@@ -120,13 +127,21 @@ def differences(receipt: Json, resources: Resources) -> Differences:
     return Differences(
         entries=tuple(replace(one, open=few or one.severity == "critical") for one in entries),
         count=len(drifted),
+        done=sum(one.get("outcome") in DONE for one in drifted),
         at=len({_address(one) for one in drifted}),
         left_out=len(drifted) - len(numbers),
         numbers=numbers,
+        tones={one.number: _tone(one) for entry in entries for one in entry.differences},
         actors_unknown=text(receipt, "actors_unknown") if drifted else None,
         since_unknown=text(receipt, "since_unknown") if drifted else None,
         exposed_unknown=text(receipt, "exposed_unknown_why"),
     )
+
+
+def _tone(one: Difference) -> str:
+    if one.done:
+        return "done"
+    return "grave" if rank(one.severity) <= rank("high") else "warn"
 
 
 def _order(drifted: list[Json], group: list[int]) -> tuple[bool, int, int]:
@@ -193,7 +208,6 @@ def _difference(number: int, indexes: list[int], drifted: list[Json], calls: dic
         return _of_each(sentence, address) if alike else sentence
 
     sign, words = _SIGNS.get(str(one.get("sign")), ("?", "not known how"))
-    sentence, reach = told(text(one, "sentence")), told(text(mapping(one, "consequence"), "sentence"))
     return Difference(
         number=number,
         indexes=tuple(indexes),
@@ -202,8 +216,10 @@ def _difference(number: int, indexes: list[int], drifted: list[Json], calls: dic
         field=text(one, "field"),
         key=key_of(one.get("key")),
         severity=_severity(one),
-        sentence=sentence,
-        reach=None if reach and sentence and reach in sentence else reach,
+        own_severity=text(one, "severity"),
+        sentence=told(text(one, "sentence")),
+        reach=told(_reach(one)),
+        flows=bool(listed(mapping(one, "consequence"), "flows")),
         outcome=text(one, "outcome"),
         reason=text(one, "reason"),
         message=told(text(one, "message")),
@@ -211,6 +227,16 @@ def _difference(number: int, indexes: list[int], drifted: list[Json], calls: dic
         live=side(one.get("have")),
         calls=tuple(sorted({call for index in indexes for call in calls.get(index, ())})),
     )
+
+
+def _reach(one: Json) -> str | None:
+    """What it means, or meant, from end to end; None if that was not judged."""
+    consequence = mapping(one, "consequence")
+    if not consequence or listed(consequence, "flows"):
+        return text(consequence, "sentence")
+    why = text(consequence, "stopped_by")
+    verb = "arrived" if one.get("outcome") in DONE else "arrives"
+    return f"Nothing more or less {verb} because of it{f' ({why})' if why else ''}."
 
 
 def _entry(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 from reconciler.redact import safe_text
@@ -26,7 +27,13 @@ _FENCE = re.compile(r"`+")
 
 def inert(text: object, longest: int = LONGEST) -> str:
     """A text on one line that nothing acts on: without secrets, with unprintable characters escaped, shortened."""
-    return shortened(unstacked(safe_text(str(text))), longest)
+    return shortened(_safe(str(text)), longest)
+
+
+@lru_cache(maxsize=2_048)
+def _safe(text: str) -> str:
+    """Of many resources much is the same, and the search for secrets is most of the work."""
+    return unstacked(safe_text(text))
 
 
 def shortened(text: str, longest: int) -> str:
@@ -58,8 +65,11 @@ def code(text: object, longest: int = LONGEST) -> str:
 
 def prose(text: object, longest: int = 400) -> str:
     """A sentence of Setpoint's that has names in it: words and small numbers as they are, all else in code spans."""
-    runs = groupby(inert(text, longest).split(), _is_plain)
-    return " ".join(" ".join(some) if plain else _in_code(" ".join(some), longest) for plain, some in runs).strip()
+    words = inert(text, longest)
+    if not words.strip():
+        return code(words) if words else ""
+    runs = groupby(words.split(), _is_plain)
+    return " ".join(" ".join(some) if plain else _in_code(" ".join(some), longest) for plain, some in runs)
 
 
 def _in_code(words: str, longest: int) -> str:

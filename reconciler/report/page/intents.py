@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.report.page.reading import Json, listed, mapping, text
-from reconciler.report.page.words import joined, moment
+from reconciler.report.page.reading import Json, listed, mapping, number, text
+from reconciler.report.page.words import moment
 
 _ORDER = ("broken", "unknown", "kept")
 _HOPS = 12
@@ -24,6 +24,8 @@ class Intent:
     enforcement: str | None
     since: str | None
     whys: tuple[str, ...]
+    pairs: tuple[str, ...]
+    pairs_left_out: int
     path: tuple[str, ...]
     mends: tuple[str, ...]
     after_plan: str | None
@@ -81,6 +83,8 @@ def _intent(one: Json) -> Intent:
         enforcement=text(one, "enforcement"),
         since=moment(text(one, "since")),
         whys=tuple(_whys(one, witness, blockers)),
+        pairs=tuple(_pairs(one)) if unlike else (),
+        pairs_left_out=max(0, number(one, "pairs_in_all") - len(listed(one, "pairs"))) if unlike else 0,
         path=tuple(_hop(hop) for hop in listed(one, "path")[:_HOPS]) if unlike else (),
         mends=tuple(mends) if unlike else (),
         after_plan=text(one, "after_plan"),
@@ -98,11 +102,11 @@ def _whys(one: Json, witness: Json, blockers: list[Json]) -> list[str]:
     told += [f"rests on: {name}" for name in listed(one, "rests_on")]
     if not told:
         told.append(_plainly(one))
-    pairs = [f"{pair.get('source')} to {pair.get('target')}" for pair in listed(one, "pairs")]
-    more = int(one.get("pairs_in_all") or 0) - len(pairs)
-    if pairs and _status(one) != "kept":
-        told.append(f"between {joined([*pairs, f'{more} more pairs'] if more > 0 else pairs)}")
     return list(dict.fromkeys(told))
+
+
+def _pairs(one: Json) -> list[str]:
+    return [f"{pair.get('source')} to {pair.get('target')}" for pair in listed(one, "pairs")]
 
 
 def _plainly(one: Json) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from reconciler.report.page.reading import Json, listed, mapping, text
+from reconciler.report.page.reading import Json, listed, mapping, number, text
 from reconciler.report.page.words import counted, joined
 
 MARKS = 60
 """With more calls than this, only those that change a lane get a mark."""
 SHOWN = 60
 """The most lanes; what is open or changes comes first."""
+LABELS = 14
+"""The most labels on the axis."""
 UNFOLDED = 8
 """Lanes of what arrives throughout, if there are more, are closed."""
 _ORDER = ("broken", "undeclared", "missing", "declared_now", "throughout")
@@ -26,10 +30,14 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Run:
-    """A stretch of marks, `start` to `start + length`; `under_way`: asked for, and not seen yet."""
+    """A stretch of marks, `start` to `start + length`, in which it arrives (`on`) or perhaps arrives. `under_way`: a
+    change of it was asked for, and no look has seen it yet.
+    """
 
     start: int
     length: int
+    on: bool
+    perhaps: bool = False
     under_way: bool = False
 
 
@@ -67,7 +75,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Mark:
-    """A state on the axis of the lanes. `short` is its label there, `said` the sentence about it."""
+    """A state on the axis of the lanes. `short` is its label there, empty if there is no room; `said` the sentence."""
 
     index: int
     short: str
@@ -75,6 +83,7 @@ class Mark:
     call: int | None
     predicted: bool
     said: str
+    effect: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class Lanes:
     rests_on: tuple[str, ...] = ()
     states: int = 0
     left_out: int = 0
+    pairs_left_out: int = 0
     unknown: str | None = None
 
     @property
@@ -111,7 +121,7 @@ class Lanes:
 
     def changed_by(self, call: int) -> str | None:
         """What a call changes in what arrives, as a sentence; None if that is not known."""
-        return next((one.said for one in self.marks if one.call == call), None)
+        return next((one.effect for one in self.marks if one.call == call), None)
 
 
 def lanes(receipt: Json) -> Lanes:
@@ -121,8 +131,8 @@ def lanes(receipt: Json) -> Lanes:
         why = text(receipt, "lanes_unknown") or "this run did not work out which packets arrive"
         return Lanes(unknown=why)
     states, flows = listed(given, "states"), listed(given, "flows")
-    flows.sort(key=_order)
-    history = [_states_on(one, len(states)) for one in flows]
+    flows = sorted(_alike(flows), key=_order)
+    history = [_within(listed(one, "on"), len(states)) for one in flows]
     kept = _kept(states, history)
     known = [_lane(number, flow, on, kept) for number, (flow, on) in enumerate(zip(flows, history, strict=True), 1)]
     shown = known[:SHOWN]
@@ -137,6 +147,7 @@ def lanes(receipt: Json) -> Lanes:
         rests_on=tuple(dict.fromkeys(why for one in known for why in one.rests_on)),
         states=len(states),
         left_out=len(known) - len(shown),
+        pairs_left_out=number(given, "left_out"),
     )
 
 
@@ -150,10 +161,25 @@ def _is(flow: Json, end: str, kind: str) -> bool:
     return mapping(flow, end).get("kind") == kind
 
 
-def _states_on(flow: Json, states: int) -> list[bool]:
-    """For each state whether it arrives."""
+def _alike(flows: list[Json]) -> list[Json]:
+    """Flows that differ only in the subnets of their ends, as one."""
+    found: dict[str, dict[str, Any]] = {}
+    for flow in flows:
+        ends = {side: mapping(flow, side) for side in ("from", "to")}
+        bare = {
+            side: {name: end.get(name) for name in ("kind", "name", "label", "address")} for side, end in ends.items()
+        }
+        one = found.setdefault(json.dumps([{**flow, **bare}], sort_keys=True), {**flow, **bare})
+        for side, end in ends.items():
+            known = one[side].setdefault("subnets", [])
+            known += [subnet for subnet in listed(end, "subnets") if subnet not in known]
+    return list(found.values())
+
+
+def _within(ranges: list[Any], states: int) -> list[bool]:
+    """For each state whether it is in one of these ranges, which include both their ends."""
     on = [False] * states
-    for first, last in listed(flow, "on"):
+    for first, last in ranges:
         for state in range(max(0, int(first)), min(int(last), states - 1) + 1):
             on[state] = True
     return on
@@ -169,8 +195,9 @@ def _kept(states: list[Json], history: list[list[bool]]) -> list[int]:
 
 def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
     source, target = mapping(flow, "from"), mapping(flow, "to")
-    waiting = set(listed(flow, "under_way"))
+    waiting, perhaps = set(listed(flow, "under_way")), _within(listed(flow, "perhaps"), len(on))
     marks = "".join("01"[on[state]] for state in kept)
+    looks = [(on[state], perhaps[state], state in waiting) for state in kept]
     return Lane(
         number=number,
         flow=str(flow.get("class")) if flow.get("class") in _ORDER else "undeclared",
@@ -181,7 +208,7 @@ def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
         verdict=str(flow.get("verdict") or "not known"),
         certain=flow.get("certain") is not False,
         on=marks,
-        runs=tuple(_runs(marks, [state in waiting for state in kept])),
+        runs=tuple(_runs(looks)),
         ends=(bool(on and on[0]), bool(on and on[-1])),
         rests_on=tuple(map(str, listed(flow, "rests_on"))),
         from_internet=source.get("kind") == "internet",
@@ -203,13 +230,14 @@ def _identity(end: Json) -> str:
     return f"{end.get('kind')} {end.get('name')} {end.get('label')}"
 
 
-def _runs(on: str, waiting: list[bool]) -> Iterable[Run]:
-    """Neighbouring marks with the same look are one run."""
+def _runs(looks: list[tuple[bool, bool, bool]]) -> Iterable[Run]:
+    """Neighbouring marks with the same look are one run; nothing is drawn where nothing arrives."""
     start = 0
-    for place in range(1, len(on) + 1):
-        if place == len(on) or (on[place], waiting[place]) != (on[start], waiting[start]):
-            if on[start] == "1" or waiting[start]:
-                yield Run(start, place - start, waiting[start])
+    for place in range(1, len(looks) + 1):
+        if place == len(looks) or looks[place] != looks[start]:
+            on, perhaps, waiting = looks[start]
+            if on or waiting:
+                yield Run(start, place - start, on, perhaps, waiting)
             start = place
 
 
@@ -220,8 +248,9 @@ def _mark(
     call = state.get("call")
     name = str(state.get("name") or f"state {kept[place]}")
     first, last = place == 0, place == len(kept) - 1
-    short = "now" if first and state.get("predicted") is not None and last else name
-    short = "before" if first else "end" if last and call is None else str(call if call is not None else kept[place])
+    every = -(-len(kept) // LABELS)
+    room = place % every == 0 and len(kept) - 1 - place >= every
+    short = "now" if first else "end" if last else str(call if call is not None else kept[place]) if room else ""
     return Mark(
         index=place,
         short=short,
@@ -229,6 +258,7 @@ def _mark(
         call=call if isinstance(call, int) else None,
         predicted=bool(state.get("predicted")),
         said=_said(place, name, known, actions.get(call) if call is not None else None),
+        effect=_effect(place, known),
     )
 
 
@@ -247,13 +277,18 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
             [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
         )
         return f"{begun}: {', '.join(told)}."
+    return f"{begun}{'' if action is not None else ':'} {_effect(place, known)}"
+
+
+def _effect(place: int, known: list[Lane]) -> str:
+    """What starts and ends to arrive in one state."""
     shut = [one for one in known if one.on[place - 1 : place + 1] == "10"]
     opened = [one for one in known if one.on[place - 1 : place + 1] == "01"]
     if not shut and not opened:
-        return f"{begun}{'' if action is not None else ':'} No change in what arrives."
+        return "No change in what arrives."
     told = [f"Shuts {joined(map(_named, shut[:4]))}{_others(shut)}."] if shut else []
     told += [f"Opens {joined(map(_named, opened[:4]))}{_others(opened)}."] if opened else []
-    return f"{begun}{'' if action is not None else ':'} {' '.join(told)}"
+    return " ".join(told)
 
 
 def _others(some: list[Lane]) -> str:

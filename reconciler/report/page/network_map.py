@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reconciler.report.page.differences import Differences
 from reconciler.report.page.lanes import Lane, Lanes
 from reconciler.report.page.placement import Placement, zones
-from reconciler.report.page.reading import Json, kind_of, listed, mapping, name_of, text
+from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, name_of, text
 from reconciler.report.page.resources import Resource, Resources
 from reconciler.report.page.words import counted, member, moment
 
@@ -47,11 +47,19 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Group:
+    """A group on a card. `state`: empty, `extra` (it is not declared) or `missing` (it is declared, and not there)."""
+
+    name: str
+    state: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
     """A workload or a database in a subnet. `elsewhere`: it may also stand in another subnet."""
 
     resource: Resource
-    groups: tuple[str, ...]
+    groups: tuple[Group, ...]
     arrivals: tuple[Arrival, ...]
     database: bool = False
     remarks: tuple[str, ...] = ()
@@ -269,7 +277,7 @@ class _Drawing:
     def _cards(self, subnet: str) -> Iterator[Card]:
         for name, one in self._known_workloads().items():
             if subnet in listed(one, "subnets"):
-                groups = tuple(name_of(str(group)) for group in listed(one, "security_groups"))
+                groups = tuple(Group(name_of(str(group))) for group in listed(one, "security_groups"))
                 arrivals = self._arrivals(
                     lane for lane in self._lanes.all if name in _names(lane) and _stands_in(lane, subnet)
                 )
@@ -299,11 +307,14 @@ class _Drawing:
         remarks += ["does not exist"] if not seen else []
         remarks += ["may stand here"] if elsewhere else []
         arrivals = self._arrivals(lane for lane in self._lanes.all if address in _names(lane))
-        groups = tuple(name_of(str(group)) for group in listed(spec, "vpc_security_groups"))
+        live = [str(group) for group in listed(spec, "vpc_security_groups")]
+        wanted = [str(group) for group in listed(self._declared.specs.get(address, {}), "vpc_security_groups")]
+        groups = [Group(name_of(one), "extra" if wanted and one not in wanted else "") for one in live]
+        groups += [Group(name_of(one), "missing") for one in wanted if one not in live]
         numbers = self._own_numbers(address)
         return Card(
             self._resources.at(address),
-            groups,
+            tuple(groups),
             arrivals=tuple(arrivals),
             database=True,
             remarks=tuple(remarks),
@@ -371,7 +382,7 @@ def _stands_in(lane: Lane, subnet: str) -> bool:
 
 
 def _about(kind: str, spec: Json) -> str:
-    words = kind.replace("_", " ")
+    words = in_words(kind)
     match kind:
         case "security_group" if spec:
             rules = len(listed(spec, "ingress")) + len(listed(spec, "egress"))

@@ -84,6 +84,11 @@ def kind_of(address: str) -> str:
     return address.partition("/")[0]
 
 
+def in_words(kind: str) -> str:
+    """A kind for people: `network ACL`."""
+    return " ".join({"acl": "ACL", "db": "DB", "vpc": "VPC"}.get(word, word) for word in kind.split("_"))
+
+
 def name_of(address: str) -> str:
     """The name of the resource at an address."""
     return address.partition("/")[2] or address

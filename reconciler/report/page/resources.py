@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.report.page.console import event_link, link
-from reconciler.report.page.reading import Json, kind_of, listed, mapping, name_of, text
+from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, name_of, text
 from reconciler.report.page.words import Foreign, duration, moment
 
 
@@ -23,7 +23,7 @@ class Resource:
 
     @property
     def kind_in_words(self) -> str:
-        return self.kind.replace("_", " ")
+        return in_words(self.kind)
 
     @property
     def name(self) -> str:

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass
 
 from reconciler.report.page.calls import Calls
-from reconciler.report.page.differences import Differences
+from reconciler.report.page.differences import Difference, Differences
 from reconciler.report.page.intents import Intents
 from reconciler.report.page.lanes import Lane, Lanes
 from reconciler.report.page.notes import Notes
@@ -27,11 +27,11 @@ _FUNCTION = "setpoint-invoke"
 
 @dataclass(frozen=True)
 class Grave:
-    """A sentence of one layer, with the number of its difference."""
+    """A grave sentence, with the numbers of the differences that it is about."""
 
     severity: str
     sentence: str
-    number: int | None
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Parts:
-    """What the verdict is made from."""
+    """What the verdict is made from. `after`: it is one on a run that changed the network, or tried to."""
 
     differences: Differences
     lanes: Lanes
     intents: Intents
     calls: Calls
     notes: Notes
+    after: bool
 
 
 _ENDINGS = {
@@ -120,7 +121,7 @@ def verdict(receipt: Json, parts: Parts) -> Verdict:
 
 
 def _heading(receipt: Json, parts: Parts, graves: list[Grave]) -> tuple[str, str]:
-    lanes, after = parts.lanes, is_apply(receipt)
+    lanes, after = parts.lanes, parts.after
     if lanes.broken:
         return "The rule was broken: between the calls, packets passed or were cut that should not have been", "grave"
     openings = sorted(lanes.openings(last=after), key=lambda one: (not one.from_internet, not one.to_database))
@@ -129,7 +130,7 @@ def _heading(receipt: Json, parts: Parts, graves: list[Grave]) -> tuple[str, str
     broken = [one for one in parts.intents.intents if one.status == "broken"]
     if broken and not (after and all(one.after_plan == "kept" for one in broken)):
         return _broken([one.name for one in broken]), "grave"
-    done, count = _done(parts), parts.differences.count
+    done, count = parts.differences.done, parts.differences.count
     if after and count:
         if done == count:
             return f"Put right: {done:,} of {count:,}", "good" if not parts.notes.unseen else "warn"
@@ -168,25 +169,30 @@ def _broken(names: list[str]) -> str:
     return first if len(names) == 1 else f"{len(names)} intents are broken, the first: {names[0]}"
 
 
-def _done(parts: Parts) -> int:
-    return sum(len(one.indexes) for entry in parts.differences.entries for one in entry.differences if one.done)
-
-
 def _graves(parts: Parts) -> list[Grave]:
     """The sentences of what is left, and of what the plan itself would open; the gravest first."""
     found = [
-        Grave(
-            "critical", f"With this plan, {one.traffic} from {one.source} {_can(one.certain)} reach {one.target}.", None
-        )
+        Grave("critical", f"With this plan, {one.traffic} from {one.source} {_can(one.certain)} reach {one.target}.")
         for one in parts.notes.openings
+        if not parts.after
     ]
     found += [
-        Grave(str(one.severity), _said(one.sentence or one.reach or "", entry.merged), one.number)
+        Grave(str(one.severity), _said(_gravest_sentence(one), entry.merged), (one.number,))
         for entry in parts.differences.entries
         for one in entry.differences
         if one.severity and (one.sentence or one.reach) and not one.done
     ]
-    return sorted(found, key=lambda one: rank(one.severity))
+    alike: dict[tuple[str, str], tuple[int, ...]] = {}
+    for one in sorted(found, key=lambda one: rank(one.severity)):
+        same = (one.severity, one.sentence)
+        alike[same] = alike.get(same, ()) + one.numbers
+    return [Grave(severity, sentence, numbers) for (severity, sentence), numbers in alike.items()]
+
+
+def _gravest_sentence(one: Difference) -> str:
+    """That of its own layer, unless it is what it means from end to end that is so grave."""
+    own = rank(one.own_severity) <= rank(one.severity)
+    return (one.sentence if own else one.reach) or one.sentence or one.reach or ""
 
 
 def _can(certain: bool) -> str:  # noqa: FBT001 (of a flow)
@@ -202,13 +208,13 @@ def _said(sentence: str, merged: bool) -> str:  # noqa: FBT001 (of an entry)
 
 
 def _lead(receipt: Json, parts: Parts) -> str:
-    after = is_apply(receipt)
+    after = parts.after
     told = [_applied(receipt, parts) if after else _planned(receipt)]
     openings, cuts = len(parts.lanes.openings(last=after)), len(parts.lanes.cuts(last=after))
     if parts.lanes.unknown is None and (openings or cuts):
         told.append(f"{counted(openings, 'opening')} and {counted(cuts, 'cut')} in what arrives.")
     if parts.differences.count and not after:
-        done = _done(parts)
+        done = parts.differences.done
         told += [f"{done} were put right."] if done else []
     return " ".join(told)
 
@@ -236,8 +242,8 @@ def _applied(receipt: Json, parts: Parts) -> str:
 
 
 def _figures(receipt: Json, parts: Parts) -> tuple[Figure, ...]:
-    after = is_apply(receipt)
-    left = parts.differences.count - _done(parts)
+    after = parts.after
+    left = parts.differences.count - parts.differences.done
     tone = "" if not left else "grave" if _tone(_graves(parts)) == "grave" else "warn"
     count = Figure(f"{parts.differences.count:,}", "differences found" if after else "differences", tone)
     counts = mapping(receipt, "counts")
@@ -282,7 +288,7 @@ def _steps(receipt: Json, parts: Parts) -> tuple[tuple[str, ...], str | None]:
     """Commands that do exactly this plan. Only words of an exact form become part of one."""
     document, fingerprint = mapping(receipt, "document"), text(receipt, "fingerprint") or ""
     name = text(document, "name") or ""
-    if is_apply(receipt) or not parts.calls.count or not _FINGERPRINT.fullmatch(fingerprint):
+    if parts.after or not parts.calls.count or not _FINGERPRINT.fullmatch(fingerprint):
         return (), None
     if not _DOCUMENT.fullmatch(name):
         return (), None

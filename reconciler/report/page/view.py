@@ -95,13 +95,14 @@ def _page(receipt: Json, past: Json | None, now: datetime | None, *, redacted: b
         intents=intents(receipt),
         calls=calls(receipt, resources, differing, ways),
         notes=notes(receipt, resources, now or parsed(_started(receipt))),
+        after=is_apply(receipt),
     )
     complete = is_complete(receipt)
     told = history(past, text(mapping(receipt, "document"), "name"))
     return Page(
         head=_head(receipt),
         complete=complete,
-        after_apply=is_apply(receipt),
+        after_apply=parts.after,
         links=_links(parts, told) if complete else (),
         verdict=verdict(receipt, parts) if complete else not_completed(receipt),
         history=told,

@@ -20,6 +20,12 @@ class Foreign(str):
     __slots__ = ()
 
 
+class Whole(str):
+    """A long text where it stands whole, at the end of the page."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Side:
     """One side of a difference: its lines as a document writes them, and a rule's description. Empty: not there."""

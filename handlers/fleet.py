@@ -1,0 +1,132 @@
+"""Reads what the fleet is made from: the ledger in one scan, the names of the documents, and the keys of the receipts,
+one listing a document. The command line and the function `invoke` call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from desired_state.fields import shown
+from desired_state.sources import Documents, SourceError
+from reconciler.fleet.fleet import Fleet, fleet_of
+from reconciler.fleet.standing import Standing, never_looked, standing
+from reconciler.fleet.strip import DAYS, PROVEN, Strip, strip
+from reconciler.history.store import ReceiptError, Receipts
+from reconciler.ledger.lease import Ledger
+from reconciler.ledger.table import LedgerError
+from reconciler.redact import redacted
+
+if TYPE_CHECKING:
+    from handlers.stack import Stack
+
+FORMAT_VERSION = 1
+"""Of the answer of `invoke`."""
+DEFAULT_RATE = timedelta(minutes=5)
+"""That of the stack's parameter Rate."""
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the fleet of one deployment is read from; without `documents` or `receipts` that part is left out."""
+
+    ledger: Ledger
+    documents: Documents | None = None
+    receipts: Receipts | None = None
+
+
+def read(
+    sources: Sources,
+    at: datetime,
+    rate: timedelta | None,
+    *,
+    region: str,
+    account: str = "",
+    stack: str = "",
+) -> Fleet:
+    """The fleet now. `rate` is how often every document is looked at (None: nobody said so, DEFAULT_RATE is assumed).
+
+    Raises LedgerError. What else cannot be read is said in `findings`, and hides nothing.
+    """
+    every = rate or DEFAULT_RATE
+    known = [standing(item, at, every) for item in sources.ledger.at_a_glance()]
+    unknown, findings = _unknown(sources.documents, {one.document for one in known}, at, every)
+    found = [*known, *unknown]
+    strips = _strips(sources.receipts, found, at)
+    unlisted = [one for one in strips.values() if isinstance(one, str)]
+    if unlisted:
+        findings.append(f"the receipts of {len(unlisted)} documents could not be listed: {unlisted[0]}")
+    return fleet_of(
+        found,
+        strips,
+        at=at,
+        region=region,
+        rate=every,
+        assumed=rate is None,
+        account=account,
+        stack=stack,
+        findings=tuple(findings),
+    )
+
+
+def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any]:
+    """What `invoke` answers to `{"fleet": true}`: `fleet` as `setpoint fleet -o json` prints it, or null and a
+    `problem`.
+    """
+    found, problem = None, _problem(event)
+    if not problem:
+        try:
+            where = {"region": stack.region, "account": stack.account, "stack": stack.name}
+            found = read(stack.fleet_sources, stack.now(), stack.rate, **where)
+        except LedgerError as error:
+            problem = redacted(str(error))
+    return {
+        "format_version": FORMAT_VERSION,
+        "run_id": run_id,
+        "problem": problem or None,
+        "fleet": found.as_json() if found else None,
+    }
+
+
+def _problem(event: Mapping[str, Any]) -> str:
+    """Why this is no request for the fleet; empty if it is one."""
+    if event["fleet"] is not True:
+        return "fleet: write true, or leave it out"
+    others = sorted(map(str, event.keys() - {"fleet"}))
+    return f"{shown(others[0])}: a request for the fleet has no such member; leave it out" if others else ""
+
+
+def _unknown(
+    documents: Documents | None, known: set[str], at: datetime, rate: timedelta
+) -> tuple[list[Standing], list[str]]:
+    """The documents in the bucket of which the ledger knows nothing, and why they could not be listed."""
+    if documents is None:
+        return [], []
+    try:
+        return [
+            never_looked(one.name, one.uploaded, at, rate) for one in documents.listed() if one.name not in known
+        ], []
+    except SourceError as error:
+        return [], [f"documents that nobody has looked at yet are missing here: {error}"]
+
+
+def _strips(receipts: Receipts | None, found: Iterable[Standing], at: datetime) -> Mapping[str, Strip | str]:
+    """The strip of each document, or why there is none."""
+    if receipts is None:
+        return {}
+    since = at - timedelta(days=DAYS) - PROVEN
+
+    def listed(one: Standing) -> Strip | str:
+        try:
+            keys = [entry.summary for entry in receipts.listed(one.document, since)]
+        except ReceiptError as error:
+            return str(error)
+        return strip(keys, one.looked_at, at)
+
+    standings = list(found)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return {one.document: each for one, each in zip(standings, pool.map(listed, standings), strict=True)}
