@@ -277,6 +277,31 @@ def history(name: str, **options: Any) -> int:
 
 
 @cli.command()
+@click.argument("what", metavar="DOC|FILE")
+@click.argument("run", default="", metavar="[RUN|KEY]")
+@click.option("--undo", is_flag=True, help="Print what a document would say to have back what the run took away.")
+@click.option("--history", "with_history", is_flag=True, help="Add the last 30 days to the page.")
+@given.PAGE_FORM
+@click.option("--max-chars", type=click.IntRange(min=2000), metavar="N", help="The most characters as Markdown.")
+@click.option("--redact", is_flag=True, help="Other names for accounts, addresses and people on the page.")
+@given.STACK
+@given.RECEIPTS
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def receipt(what: str, run: str, **options: Any) -> int:
+    """Show a recorded run: DOC and RUN as `history` tells them, or a FILE.
+
+    RUN is the run's id, its first 8 digits, or a key in the bucket. Exit code 0: shown. 1: it could not be read.
+    """
+    from handlers import receipt_command, wiring
+
+    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
+    return IN_SYNC
+
+
+@cli.command()
 @given.STACK
 @given.FORM
 @given.VERBOSE

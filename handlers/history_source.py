@@ -117,7 +117,7 @@ def _today(record: DocumentRecord | None, until: datetime) -> Sheet | None:
         "looks": record.looks,
         "unseen": record.unseen,
         "longest_gap": record.longest_gap,
-        "gaps": getattr(record, "gaps", ()),
+        "gaps": [[datetime.fromtimestamp(at, UTC) for at in gap] for gap in record.gaps],
     }
     return Sheet(**values)
 

@@ -4,67 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from handlers import history_source, wiring
 from handlers.cli import ERROR, IN_SYNC
-from lab.strict_aws import StrictAws, laboratory
-from reconciler.history.receipts import Remembered, State, chained, key
-from reconciler.history.store import Receipts, packed
+from reconciler.history.receipts import State
+from reconciler.history.store import packed
 from tests.doors.conftest import Setpoint
-from tests.support.recorded import at, receipt, rule, setting, sheet, summary
+from tests.support.receipt_bucket import BUCKET, Bucket, bucket_of_receipts
+from tests.support.recorded import at, receipt, rule, setting, sheet
 
-BUCKET = "setpoint-receipts"
 ACTOR = {"who": "arn:aws:sts::123456789012:assumed-role/Reporting/metabase", "at": "2026-11-20T04:10:00Z"}
-
-
-class Bucket(NamedTuple):
-    """The bucket of the receipts: `s3` are somebody's hands in it, `lab` knows the calls."""
-
-    lab: StrictAws
-    s3: Any
-    receipts: Receipts
-
-    def keep(self, *contents: dict[str, Any]) -> list[str]:
-        """Put receipts one after the other, each chained to the one before; their keys."""
-        last, keys = None, []
-        for one in contents:
-            name = key(summary(one))
-            sha256 = self.receipts.put(name, chained(one, last))
-            last = Remembered(name, sha256, "")
-            keys.append(name)
-        self.lab.calls.clear()
-        return keys
-
-    def replace(self, name: str, data: bytes) -> None:
-        self.s3.put_object(Bucket=BUCKET, Key=name, Body=data)
-
-    def count(self, operation: str) -> int:
-        return sum(one.operation == operation for one in self.lab.calls)
 
 
 @pytest.fixture(scope="module")
 def _bucket() -> Iterator[Bucket]:
-    with laboratory() as lab:
-        s3 = lab.outsider().client("s3")
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": lab.region})
-        yield Bucket(lab, s3, Receipts(s3, BUCKET))
+    with bucket_of_receipts() as bucket:
+        yield bucket
 
 
 @pytest.fixture
 def bucket(_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    """Empty, and named by the environment; it is five days after the first look."""
-    session = _bucket.lab.session()
-    monkeypatch.setattr(wiring, "open_session", lambda entry: session)
-    monkeypatch.setattr(history_source, "now", lambda: at(120))
-    monkeypatch.setenv("SETPOINT_RECEIPTS", BUCKET)
-    monkeypatch.setenv("AWS_REGION", _bucket.lab.region)
-    for one in _bucket.s3.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
-        _bucket.s3.delete_object(Bucket=BUCKET, Key=one["Key"])
-    _bucket.lab.calls.clear()
-    return _bucket
+    return _bucket.emptied(monkeypatch)
 
 
 def five_days() -> list[dict[str, Any]]:
