@@ -139,6 +139,8 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
             help="The most characters of -o markdown (60000); what is left out is counted.",
         ),
         click.option("--redact", is_flag=True, help="A page without accounts, addresses and people."),
+        click.option("--history", is_flag=True, help="A page with the last 30 days, from the stack's receipts."),
+        STACK,
         VERBOSE,
         connection_options,
         COLOR,

@@ -6,10 +6,13 @@ the caller may. The page goes to stdout, so that it can be redirected; everythin
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import click
 
 from desired_state.sanitize import sanitize
 from handlers.refusal import Refused
@@ -30,8 +33,12 @@ LEAST_CHARACTERS = 2_000
 LOOK_BACK = timedelta(days=90)
 """CloudTrail's event history has no more (CloudTrail user guide, event history)."""
 
-History = Callable[["Document"], Mapping[str, Any] | None]
+History = Callable[["Document", "AwsConnection"], Mapping[str, Any] | None]
 """What is known of the last days of a document, as `reconciler/history` tells it; None: nothing is at hand."""
+
+
+def nothing_at_hand(document: Document, connection: AwsConnection) -> None:
+    """A terminal has no memory."""
 
 
 class PageOptions(NamedTuple):
@@ -42,7 +49,7 @@ class PageOptions(NamedTuple):
     form: Literal["html", "markdown"]
     max_chars: int
     redact: bool
-    history: History = lambda document: None
+    history: History = nothing_at_hand
 
     def of_many(self, number: int) -> PageOptions:
         """The options of each of several pages below each other, which share the room. Raises Refused."""
@@ -57,6 +64,7 @@ class PageOptions(NamedTuple):
 def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
     """The options of the page, taken out of those of a command; None if its output is none. Raises Refused."""
     max_chars, redact = options.pop("max_chars"), options.pop("redact")
+    history = _history(form, asked=options.pop("history"), stack=options.pop("stack"))
     if max_chars is not None and form != "markdown":
         raise Refused("--max-chars: only a page as Markdown is cut; use it with -o markdown")
     if redact and form not in FORMS:
@@ -64,8 +72,35 @@ def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
     if form == "html":
         if sys.stdout and sys.stdout.isatty():
             raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
-        return PageOptions("html", 0, redact)
-    return PageOptions("markdown", max_chars or MOST_CHARACTERS, redact) if form == "markdown" else None
+        return PageOptions("html", 0, redact, history)
+    return PageOptions("markdown", max_chars or MOST_CHARACTERS, redact, history) if form == "markdown" else None
+
+
+def _history(form: str, *, asked: bool, stack: str) -> History:
+    """Where the last 30 days come from. Raises Refused, before anything is read."""
+    if not asked and not stack:
+        return nothing_at_hand
+    if form not in FORMS:
+        option = "--history" if asked else "--stack"
+        raise Refused(f"{option}: only a page tells the last 30 days; use it with -o {' or -o '.join(FORMS)}")
+    if not asked:
+        raise Refused("--stack: it says where the history is; use it with --history")
+    if not (stack or os.environ.get("SETPOINT_STACK") or os.environ.get("SETPOINT_RECEIPTS")):
+        raise Refused("--history: which bucket holds the receipts is not known; name the stack with --stack")
+
+    def last_month(document: Document, connection: AwsConnection) -> Mapping[str, Any] | None:
+        """The last 30 days; if they cannot be read, the page is without them, and why is on stderr."""
+        from handlers.history_source import MONTH, now, source
+
+        until = now()
+        try:
+            found = source(connection, document.scope.account_id, stack=stack)
+            return found.history(document.name, until - MONTH, until).as_json()
+        except Refused as refused:
+            click.echo(f"The last 30 days are not on the page: {refused}", err=True)
+            return None
+
+    return last_month
 
 
 def page(report: Report, connection: AwsConnection, options: PageOptions) -> str:
@@ -73,7 +108,9 @@ def page(report: Report, connection: AwsConnection, options: PageOptions) -> str
     from reconciler.report.receipt import receipt
 
     actors, unknown = who(report, connection)
-    return written(receipt(report, actors=actors, actors_unknown=unknown), options, options.history(report.document))
+    return written(
+        receipt(report, actors=actors, actors_unknown=unknown), options, options.history(report.document, connection)
+    )
 
 
 def written(receipt: Mapping[str, Any], options: PageOptions, history: Mapping[str, Any] | None = None) -> str:
