@@ -258,7 +258,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
 @click.option("--only", multiple=True, metavar="ADDRESS", help="Only episodes of this resource; can be repeated.")
 @click.option("--open", "opened", is_flag=True, help="Only what let something in that is not declared.")
 @click.option("--verify", is_flag=True, help="Read every receipt, and check that none is missing or changed.")
-@given.FORM
+@given.PAGE_FORM
 @given.STACK
 @given.RECEIPTS
 @given.VERBOSE

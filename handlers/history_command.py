@@ -49,6 +49,8 @@ class HistoryOptions:
 def run(at: Invocation, options: HistoryOptions) -> bool:
     """Print the history; whether its chain is whole, as far as that was asked for. Raises Refused."""
     name = document_name(options.document)
+    if options.form == "html" and sys.stdout and sys.stdout.isatty():
+        raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
     until = history_source.now()
     start = since(options.since, until)
     found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
@@ -90,11 +92,22 @@ def _show(told: History, chain: Chain | None, options: HistoryOptions) -> None:
     if options.form == "json":
         values = told.as_json() | ({"chain": _chain_as_json(chain)} if chain else {})
         click.echo(json.dumps(values, indent=2))
-    else:
+    elif options.form == "text":
         coloured = bool(sys.stdout and sys.stdout.isatty()) and not terminal.colourless(options.no_color)
         click.echo(text(told, terminal.style if coloured else plain), color=coloured)
         if chain:
             click.echo("\n".join(_chain(chain)))
+    else:
+        click.echo(_page(told, options.form), nl=False)
+        if chain:
+            click.echo("\n".join(_chain(chain)), err=True)
+
+
+def _page(told: History, form: str) -> str:
+    from handlers.page import MOST_CHARACTERS
+    from reconciler.report.page.past_page import history_html, history_markdown
+
+    return history_html(told.as_json()) if form == "html" else history_markdown(told.as_json(), MOST_CHARACTERS)
 
 
 def _broken(chain: Chain) -> bool:

@@ -75,7 +75,7 @@ PAGE_FORM = click.option(
     *("-o", "--output", "form"),
     type=click.Choice(["text", "json", "html", "markdown"]),
     default="text",
-    help="The output format; html and markdown are the page of the run.",
+    help="The output format; html and markdown are pages.",
 )
 RECEIPTS = click.option(
     "--receipts", default="", metavar="BUCKET", help="The receipts' bucket, instead of --stack; or SETPOINT_RECEIPTS."

@@ -58,8 +58,9 @@ class What(StrEnum):
 @dataclass(frozen=True)
 class Episode:
     """`start` is when CloudTrail says that it was made, or else when it was first seen (`seen`); `end` is None while it
-    lasts. `address` is empty for what is about the whole document. `opens`: it let something in; `opened` is then from
-    when on that may have been so (None: not known). `receipt` is the run whose receipt tells most of it.
+    lasts. `text` says what differed of `address`, which is empty for what is about the whole document. `opens`: it let
+    something in; `opened` is then from when on that may have been so (None: not known). `receipt` is the last run whose
+    receipt tells of it.
     """
 
     what: What
@@ -338,7 +339,7 @@ class _Finder:
             start,
             entry.summary.at,
             entry.summary.revision or None,
-            words.what(drift),
+            words.difference(drift),
             address=safe_text(drift.address),
             who=words.who(actor.who) if actor else "",
         )

@@ -95,7 +95,7 @@ def _row(found: History, one: Episode) -> tuple[str, ...]:
         lasted if one.end else f"now {lasted}",
         one.severity.upper() if one.severity else "-",
         f"r{one.before} -> {revision}" if one.before else revision,
-        one.text,
+        f"{one.address} {one.text}".lstrip(),
         one.who or "-",
         one.outcome,
         one.receipt,

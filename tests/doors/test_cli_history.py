@@ -113,11 +113,11 @@ def test_only_some_of_it(bucket: Bucket, setpoint: Setpoint) -> None:
     def shown(*words: str) -> list[str]:
         return [one["text"] for one in setpoint("history", "shop", "-o", "json", *words).report()["episodes"]]
 
-    assert shown("--only", "vpc/MyVPC") == ["vpc/MyVPC enable_dns_support: false instead of true"]
-    assert shown("--open") == ["security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0"]
+    assert shown("--only", "vpc/MyVPC") == ["enable_dns_support: false instead of true"]
+    assert shown("--open") == ["ingress: tcp 5432 from 0.0.0.0/0"]
     assert shown("--since", "2026-11-22T01:00") == [
         "nobody looked",
-        "vpc/MyVPC enable_dns_support: false instead of true",
+        "enable_dns_support: false instead of true",
     ]
 
 
@@ -230,3 +230,25 @@ def test_other_peoples_words_are_inert(bucket: Bucket, setpoint: Setpoint) -> No
         assert ran.code == IN_SYNC
         assert all(line.isprintable() for line in ran.out.splitlines())
         assert len(ran.out) < 8000
+
+
+def test_it_is_a_page_too(bucket: Bucket, setpoint: Setpoint) -> None:
+    bucket.keep(*five_days())
+    ran = setpoint("history", "shop", "-o", "html")
+    assert (ran.code, ran.err) == (IN_SYNC, "")
+    assert ran.out.startswith("<!doctype html>")
+    assert "<h1>Something differs</h1>" in ran.out
+    for state in ("sync", "open", "differs", "unseen"):
+        assert f'class="s-{state}"' in ran.out
+    for fact in ("Reporting/metabase", "ingress: tcp 5432 from 0.0.0.0/0", "6f2c9a1e", "nobody looked", "1,440 looks"):
+        assert fact in ran.out
+    assert not re.search(r"\sstyle=|\son[a-z]+=", ran.out)
+
+
+def test_it_is_markdown_too(bucket: Bucket, setpoint: Setpoint) -> None:
+    bucket.keep(*five_days())
+    ran = setpoint("history", "shop", "-o", "markdown")
+    assert (ran.code, ran.err) == (IN_SYNC, "")
+    assert ran.out.startswith("## Setpoint: history of `shop`\n")
+    for fact in ("### Something differs", "`Reporting/metabase`", "`6f2c9a1e`", "`nobody looked`", "**still so**"):
+        assert fact in ran.out

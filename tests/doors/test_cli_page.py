@@ -225,7 +225,7 @@ def test_the_last_days_come_from_the_receipts_if_they_are_asked_for(
     ran = setpoint("plan", EXAMPLE, "-o", "markdown", "--history")
     assert ran.code == 0
     assert "288 looks" in ran.out
-    assert "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0" in ran.out
+    assert "ingress: tcp 5432 from 0.0.0.0/0" in ran.out
     assert "Not at hand" not in ran.out
 
 

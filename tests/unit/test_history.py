@@ -50,7 +50,7 @@ def test_a_corrected_opening_is_an_episode_from_the_call_that_made_it_to_the_end
         "revision": 7,
         "revision_before": None,
         "address": "security_group/DBSG",
-        "text": "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0",
+        "text": "ingress: tcp 5432 from 0.0.0.0/0",
         "who": "Reporting/metabase",
         "outcome": "corrected, 1 call",
         "receipt": "6f2c9a1e",
@@ -175,7 +175,7 @@ def test_a_change_of_somebody_else_beside_a_rollout_is_an_episode_of_its_own() -
     put = receipt(at(10), rule(), setting(), revision=8, actors=actors)
     found = told(receipt(at(0), first=True), put, SHEET)
     assert [(one.what, one.text) for one in found.episodes] == [
-        (What.DIFFERENCE, "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0"),
+        (What.DIFFERENCE, "ingress: tcp 5432 from 0.0.0.0/0"),
         (What.REVISION, "put in force"),
     ]
 
@@ -211,7 +211,7 @@ def test_a_time_in_which_nothing_could_be_read_ends_no_difference() -> None:
         receipt(at(0), first=True), receipt(at(1), setting(outcome="held")), blind, receipt(at(4), setting()), SHEET
     )
     assert [(one.what, one.start, one.end, one.text) for one in found.episodes] == [
-        (What.DIFFERENCE, at(1), at(4, 0, 3), "vpc/MyVPC enable_dns_support: false instead of true"),
+        (What.DIFFERENCE, at(1), at(4, 0, 3), "enable_dns_support: false instead of true"),
         (What.UNSEEN, at(2), at(4), "the network could not be read: Throttling"),
     ]
     assert strip(found) == [
