@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -90,8 +91,9 @@ def _finalized(value: object) -> object:
 
 @cache
 def _constant(name: str) -> Markup:
-    """Our own style or script: a constant, which nothing is put into."""
-    return Markup((_HERE / name).read_text("utf-8"))  # noqa: S704 (a file of this package)
+    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts."""
+    text = re.sub(r"\s+", " ", (_HERE / name).read_text("utf-8"))
+    return Markup(re.sub(r" ?([{};,]) ", r"\1", text).strip())  # noqa: S704 (a file of this package)
 
 
 def _digest(content: Markup) -> str:

@@ -65,7 +65,7 @@ class Resources:
         self._found = mapping(receipt, "found_by")
         self._named = {
             str(one["address"]): one["id"]
-            for name in ("unmanaged", "findings", "actions", "drifted")
+            for name in ("unmanaged", "findings", "pending", "actions", "drifted")
             for one in listed(receipt, name)
             if one.get("id") and one.get("address")
         }
