@@ -21,8 +21,6 @@ FORMAT_VERSION = 1
 """Of a history as JSON."""
 QUIET = timedelta(minutes=30)
 """Longer than this between two looks, nobody looked: the default of the stack's parameter HeartbeatSeconds."""
-LAST = 20
-"""The episodes that a page shows."""
 _MOST_DAYS = 10
 """The days without a sheet that are named; the others are counted."""
 _DIFFERED = frozenset({What.DIFFERENCE, What.REVISION})
@@ -76,8 +74,8 @@ class History:
         kept = [one for one in self.episodes if not addresses or one.address in addresses]
         return replace(self, episodes=tuple(one for one in kept if one.opens or not opened))
 
-    def as_json(self, most: int | None = LAST) -> dict[str, Any]:
-        """As values for `json.dumps`, with the last `most` episodes, the latest first (None: all of them)."""
+    def as_json(self) -> dict[str, Any]:
+        """As values for `json.dumps`, the latest episode first."""
         told = [one.as_json(self.whole.end) for one in reversed(self.episodes)]
         share, longest = self.share_as_declared, self.longest
         return {
@@ -85,7 +83,7 @@ class History:
             "document": self.document,
             "account": self.account or None,
             "region": self.region or None,
-            "days": round(self.whole.seconds / 86_400, 3),
+            "days": max(1, round(self.whole.seconds / 86_400)),
             "from": words.time(self.whole.start),
             "to": words.time(self.whole.end),
             "segments": [
@@ -93,9 +91,7 @@ class History:
                 for span, state in self.segments
             ],
             "share_as_declared": None if share is None else round(share, 6),
-            "episodes": told if most is None else told[:most],
-            "episodes_in_all": len(told),
-            "differences_in_all": len(self.differences),
+            "episodes": told,
             "longest_s": None if longest is None else int(longest),
             "open_s": int(self.open_seconds),
             "looks": self.looks,

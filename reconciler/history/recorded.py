@@ -97,6 +97,7 @@ class Drift(_Part):
     reason: _Text = ""
     message: _Text = ""
     severity: Severity | None = None
+    since: AwareDatetime | None = None
     exposes: bool | None = None
     consequence: Consequence | None = None
 

@@ -58,8 +58,9 @@ class What(StrEnum):
 @dataclass(frozen=True)
 class Episode:
     """`start` is when CloudTrail says that it was made, or else when it was first seen (`seen`); `end` is None while it
-    lasts. `address` is empty for what is about the whole document. `opens`: it let something in; `opened` is then from
-    when on that may have been so (None: not known). `receipt` is the run whose receipt tells most of it.
+    lasts. `text` says what differed of `address`, which is empty for what is about the whole document. `opens`: it let
+    something in; `opened` is then from when on that may have been so (None: not known). `receipt` is the last run whose
+    receipt tells of it.
     """
 
     what: What
@@ -331,12 +332,14 @@ class _Finder:
         start = entry.summary.at
         if actor and actor.at and actor.at < start and self._new_since(actor.at):
             start = actor.at
+        elif self._before is None and content.previous and drift.since:  # its first receipt is not among these
+            start = min(start, drift.since)
         begun = _Standing(
             What.DIFFERENCE,
             start,
             entry.summary.at,
             entry.summary.revision or None,
-            words.what(drift),
+            words.difference(drift),
             address=safe_text(drift.address),
             who=words.who(actor.who) if actor else "",
         )
@@ -349,8 +352,8 @@ class _Finder:
             return entry.ended - timedelta(seconds=content.exposed[drift.address])
         if drift.address in content.exposed_unknown:
             return None
-        if drift.address in content.since:
-            return content.since[drift.address]
+        if drift.since or drift.address in content.since:
+            return drift.since or content.since[drift.address]
         return one.opened if one.opens else one.start
 
     def _settle(self, entry: Entry) -> None:

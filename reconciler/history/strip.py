@@ -77,7 +77,7 @@ def watched(entries: Iterable[Entry], today: Sheet | None, until: datetime, quie
     gaps = [Span(start, end) for one in sheets for start, end in one.gaps]
     spans = [left for one in sheets for left in without(Span(one.since, one.until), gaps)]
     moments = [Span(one.summary.at, one.ended) for one in entries if not one.is_sheet]
-    moments.append(Span(until, until))
+    moments += [Span(at, at) for at in (until, *(one.until for one in sheets))]  # a gap may end with the last look
     bridged: list[Span] = []
     for one in sorted([*spans, *moments]):
         if bridged and one.start - bridged[-1].end <= quiet:
@@ -90,7 +90,7 @@ def watched(entries: Iterable[Entry], today: Sheet | None, until: datetime, quie
 def unwatched(whole: Span, entries: Iterable[Entry], today: Sheet | None) -> list[Span]:
     """Each time in which nobody looked, as the sheets tell it."""
     sheets = [*_sheets(entries), *([today] if today else [])]
-    return union(clipped((Span(start, end) for one in sheets for start, end in one.gaps), whole))
+    return sorted(set(clipped((Span(start, end) for one in sheets for start, end in one.gaps), whole)))
 
 
 def missing_days(whole: Span, entries: Iterable[Entry], today: Sheet | None) -> list[date]:

@@ -50,7 +50,7 @@ def test_a_corrected_opening_is_an_episode_from_the_call_that_made_it_to_the_end
         "revision": 7,
         "revision_before": None,
         "address": "security_group/DBSG",
-        "text": "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0",
+        "text": "ingress: tcp 5432 from 0.0.0.0/0",
         "who": "Reporting/metabase",
         "outcome": "corrected, 1 call",
         "receipt": "6f2c9a1e",
@@ -128,11 +128,10 @@ def test_a_gap_that_no_sheet_places_is_a_finding() -> None:
 def test_nothing_is_known_after_the_last_look() -> None:
     found = told(receipt(at(0), first=True), SHEET, hours=48)
     assert strip(found)[-1] == (1440, 2880, "unseen")
-    assert found.findings == (
-        (
-            "no look is known since 2026-11-21T00:00:00Z; the looks since the last day sheet are in the ledger, which was "
-            "not read"
-        ),
+    (finding,) = found.findings
+    assert finding == (
+        "no look is known since 2026-11-21T00:00:00Z; the looks since the last day sheet are in the ledger, which was "
+        "not read"
     )
 
 
@@ -176,7 +175,7 @@ def test_a_change_of_somebody_else_beside_a_rollout_is_an_episode_of_its_own() -
     put = receipt(at(10), rule(), setting(), revision=8, actors=actors)
     found = told(receipt(at(0), first=True), put, SHEET)
     assert [(one.what, one.text) for one in found.episodes] == [
-        (What.DIFFERENCE, "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0"),
+        (What.DIFFERENCE, "ingress: tcp 5432 from 0.0.0.0/0"),
         (What.REVISION, "put in force"),
     ]
 
@@ -212,7 +211,7 @@ def test_a_time_in_which_nothing_could_be_read_ends_no_difference() -> None:
         receipt(at(0), first=True), receipt(at(1), setting(outcome="held")), blind, receipt(at(4), setting()), SHEET
     )
     assert [(one.what, one.start, one.end, one.text) for one in found.episodes] == [
-        (What.DIFFERENCE, at(1), at(4, 0, 3), "vpc/MyVPC enable_dns_support: false instead of true"),
+        (What.DIFFERENCE, at(1), at(4, 0, 3), "enable_dns_support: false instead of true"),
         (What.UNSEEN, at(2), at(4), "the network could not be read: Throttling"),
     ]
     assert strip(found) == [

@@ -62,8 +62,8 @@ class History:
     unknown: str | None = None
 
 
-def history(given: Json | None, document: str | None) -> History:
-    """The history as the page tells it; None: there is none at hand."""
+def history(given: Json | None, document: str | None, most: int = EPISODES) -> History:
+    """The history as the page tells it, with at most so many episodes; None: there is none at hand."""
     if not given:
         named = document or "DOCUMENT"
         return History(
@@ -78,8 +78,8 @@ def history(given: Json | None, document: str | None) -> History:
         until=moment(text(given, "to")),
         strip=tuple(_strip(given)),
         sentence=sentence(given),
-        episodes=tuple(map(_episode, latest[:EPISODES])),
-        left_out=max(0, len(episodes) - EPISODES),
+        episodes=tuple(map(_episode, latest[:most])),
+        left_out=max(0, len(episodes) - most),
         count=len(episodes),
     )
 
