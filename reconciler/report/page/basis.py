@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.lanes import Lanes
 from reconciler.report.page.reading import Json, listed, mapping, text
@@ -13,8 +13,7 @@ MOST = 300
 """The most resources that the inventory lists; the rest is counted."""
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """One line: what, and its values. `code`: it is copied rather than read."""
 
     name: str
@@ -22,8 +21,7 @@ class Fact:
     code: bool = False
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A resource, and by what evidence it was taken for the declared one. `lasting` is the id that AWS gives to no
     other, if it is not the one that it is called by.
     """
@@ -40,8 +38,7 @@ class Found:
         return f"{self.resource.address} ({', '.join(ids)})" if ids else self.resource.address
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(NamedTuple):
     """The last part of the page."""
 
     facts: tuple[Fact, ...]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, groupby
+from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, text
 from reconciler.report.page.resources import Past, Resource, Resources
@@ -23,8 +24,7 @@ _SIGNS = {"add": ("+", "missing"), "change": ("~", "not as declared"), "remove":
 DONE = ("corrected", "in_sync")
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One difference. `number` is its number on this page, `indexes` are its places in `drifted` of the receipt,
     `calls` the numbers of the calls that resolve it. `reach` is what it means from end to end, `flows` whether
     anything more or less arrives because of it.
@@ -53,8 +53,7 @@ class Difference:
         return self.outcome in DONE
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What differs at one resource, or one difference of several: then `others` are how many more it is at."""
 
     number: int
@@ -115,7 +114,7 @@ def differences(receipt: Json, resources: Resources) -> Differences:
             entries.append(_entry(shown, group, drifted, resources, alike=alike))
     few = len(drifted) <= ALL_OPEN
     return Differences(
-        entries=tuple(replace(one, open=few or one.severity == "critical") for one in entries),
+        entries=tuple(one._replace(open=few or one.severity == "critical") for one in entries),
         count=len(drifted),
         done=sum(one.get("outcome") in DONE for one in drifted),
         at=len({_address(one) for one in drifted}),

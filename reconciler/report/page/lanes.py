@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.report.page.reading import Json, listed, mapping, number, text
 from reconciler.report.page.words import counted, joined
@@ -28,8 +28,7 @@ CLASSES = {
 }
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A stretch of marks, `start` to `start + length`, in which it arrives (`on`) or perhaps arrives. `under_way`: a
     change of it was asked for, and no look has seen it yet.
     """
@@ -41,8 +40,7 @@ class Run:
     under_way: bool = False
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(NamedTuple):
     """One set of packets between two ends, with its history. `on` has a 0 or 1 for each mark. `ends` are whether it
     arrives in the first state, and in the last.
     """
@@ -86,8 +84,7 @@ class Mark:
     effect: str
 
 
-@dataclass(frozen=True)
-class Lanes:
+class Lanes(NamedTuple):
     """All lanes, the gravest first. `left_out` were not shown. `unknown`: why there are none."""
 
     marks: tuple[Mark, ...] = ()

@@ -6,7 +6,7 @@ It shows the last look: of a plan what is so now, after an apply what is so then
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.differences import Differences
 from reconciler.report.page.lanes import Lane, Lanes
@@ -25,8 +25,7 @@ _GROUPS = ("security_group", "db_subnet_group")
 _SHARED = ("route_table", "network_acl")
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A fact of the map. `declared` is None where it is as declared."""
 
     live: str
@@ -34,8 +33,7 @@ class Value:
     numbers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """What reaches a card. `state`: `declared`, `open` (not declared) or `missing` (declared, does not arrive)."""
 
     state: str
@@ -46,16 +44,14 @@ class Arrival:
     certain: bool
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """A group on a card. `state`: empty, `extra` (it is not declared) or `missing` (it is declared, and not there)."""
 
     name: str
     state: str = ""
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(NamedTuple):
     """A workload or a database in a subnet. `elsewhere`: it may also stand in another subnet."""
 
     resource: Resource
@@ -71,8 +67,7 @@ class Card:
         return any(one.state == "open" for one in self.arrivals)
 
 
-@dataclass(frozen=True)
-class Subnet:
+class Subnet(NamedTuple):
     """A subnet; `missing`: it is declared and does not exist."""
 
     resource: Resource
@@ -96,8 +91,7 @@ class Subnet:
         return self.public and self.public_declared is False
 
 
-@dataclass(frozen=True)
-class Zone:
+class Zone(NamedTuple):
     """An availability zone; `further` are subnets that are as declared and not drawn."""
 
     name: str
@@ -105,8 +99,7 @@ class Zone:
     further: tuple[Resource, ...]
 
 
-@dataclass(frozen=True)
-class Shared:
+class Shared(NamedTuple):
     """A group, a table or an ACL, or something that nobody declares."""
 
     resource: Resource
@@ -119,8 +112,7 @@ class Shared:
     remark: str | None = None
 
 
-@dataclass(frozen=True)
-class Gateway:
+class Gateway(NamedTuple):
     """An internet gateway."""
 
     resource: Resource
@@ -129,8 +121,7 @@ class Gateway:
     managed: bool
 
 
-@dataclass(frozen=True)
-class Vpc:
+class Vpc(NamedTuple):
     """A VPC."""
 
     resource: Resource
@@ -139,8 +130,7 @@ class Vpc:
     missing: bool
 
 
-@dataclass(frozen=True)
-class NetworkMap:
+class NetworkMap(NamedTuple):
     """All of it. `unknown`: why there is none. `at` is when it was looked at; `past`: it is after an apply."""
 
     at: str | None = None

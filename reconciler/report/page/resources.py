@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.console import event_link, link
 from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, name_of, text
 from reconciler.report.page.words import Foreign, duration, moment
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """A resource by its address. `id` is AWS's, `url` its page in the console; None where not known."""
 
     address: str
@@ -30,8 +29,7 @@ class Resource:
         return name_of(self.address)
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(NamedTuple):
     """Who made a change, by CloudTrail."""
 
     who: str
@@ -43,8 +41,7 @@ class Actor:
     url: str | None
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """The history of what differs at a resource; None where it is not known."""
 
     actor: Actor | None

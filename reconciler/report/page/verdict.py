@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.calls import Calls
 from reconciler.report.page.differences import Difference, Differences
@@ -25,8 +25,7 @@ _REGION = re.compile(r"[a-z]{2}[a-z-]{1,30}-[0-9]{1,2}", re.ASCII)
 _FUNCTION = "setpoint-invoke"
 
 
-@dataclass(frozen=True)
-class Grave:
+class Grave(NamedTuple):
     """A grave sentence, with the numbers of the differences that it is about."""
 
     severity: str
@@ -39,8 +38,7 @@ class Grave:
         return self.numbers[0] if self.numbers else None
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """One figure. `tone`: `grave`, `warn`, `good` or empty; `unknown`: the value is a word."""
 
     value: str
@@ -49,8 +47,7 @@ class Figure:
     unknown: bool = False
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the page says first. `tone` is that of all; `steps` are commands to copy, `release` says what they do."""
 
     heading: str
@@ -65,8 +62,7 @@ class Verdict:
     problem: str | None
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """What the verdict is made from. `after`: it is one on a run that changed the network, or tried to."""
 
     differences: Differences
