@@ -181,6 +181,7 @@ class Lease:
         self._stop: LedgerError | None = None
         self._over = False
         self._next: DocumentRecord | None = None
+        self._unsure: set[str] = set()
 
     @property
     def lost(self) -> bool:
@@ -202,11 +203,13 @@ class Lease:
             update, values = "SET #expires = :until", {":until": seconds(until)}
             if noted:
                 update, values = f"{update}, #untold = :untold", values | {":untold": written(noted)["untold"]}
+                self._unsure.add("untold")  # until there is an answer, nobody knows whether it is stored
             try:
                 self._update("could not be confirmed", update, values, sendings=1)
             except LedgerError as error:
                 self._stop = error
             else:
+                self._unsure.discard("untold")
                 if noted:
                     self.record, self._next = replace(self.record, untold=noted.untold), None
                 if self._now() >= until:
@@ -235,11 +238,13 @@ class Lease:
             raise self._stop
         attributes = written(bounded(record))
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in names)
+        self._unsure.update(names)
         self._update(f"could not be used to remember {what}", update, {f":{name}": attributes[name] for name in names})
+        self._unsure.difference_update(names)
         self.record = record
 
     def release(self, record: DocumentRecord) -> str:
-        """Store `record` and release the lease, in one call: empty, or why nothing was written.
+        """Store what has changed in `record` and release the lease, in one call: empty, or why nothing was written.
 
         The record is stored even if the lease has run out, as long as no other run has taken it since: the fence shows
         that.
@@ -248,9 +253,11 @@ class Lease:
             return str(self._stop)
         stored = bounded(record)
         _log_forgotten(self.document, record, stored)
-        values = written(stored)
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-        update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *ATTRIBUTES) if name not in values)
+        after, before = written(stored), written(self.record)
+        changed = {name for name in ATTRIBUTES if after.get(name) != before.get(name)} | self._unsure
+        values = {name: value for name, value in after.items() if name in changed}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values) if values else ""
+        update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *sorted(changed - values.keys())))
         try:
             self._update(
                 "could not be given up, and nothing was remembered",
