@@ -171,7 +171,7 @@ def _findings(
 ) -> Iterator[str]:
     if missing := missing_days(whole, entries, today):
         yield f"no day sheet of {_days(missing)}: nothing proves that somebody looked"
-    unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and not one.gaps]
+    unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and one.gaps is None]
     if unplaced:
         days = _days([one.since.date() for one in unplaced])
         longest = words.lasted(max(one.longest_gap for one in unplaced))

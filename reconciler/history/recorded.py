@@ -152,7 +152,8 @@ class Previous(_Part):
 
 class Sheet(_Part):
     """A day: when its first look began, until when its looks are counted, how many there were, how many of them saw
-    nothing, the longest time between two (seconds), and where nobody looked. `state` is that at its end.
+    nothing, the longest time between two (seconds), and where nobody looked (None: not recorded). `state` is that at the
+    end of it.
     """
 
     since: AwareDatetime
@@ -161,7 +162,7 @@ class Sheet(_Part):
     looks: _Count = 0
     unseen: _Count = 0
     longest_gap: _Count = 0
-    gaps: Annotated[tuple[tuple[AwareDatetime, AwareDatetime], ...], _or(())] = ()
+    gaps: tuple[tuple[AwareDatetime, AwareDatetime], ...] | None = None
     of: str | None = None
 
 

@@ -121,7 +121,7 @@ def test_a_day_on_which_nobody_looked_needs_no_sheet_of_its_own() -> None:
 
 
 def test_a_gap_that_no_sheet_places_is_a_finding() -> None:
-    found = told(receipt(at(0), first=True), sheet(at(0), at(24), longest=5400))
+    found = told(receipt(at(0), first=True), sheet(at(0), at(24), longest=5400, gaps=None))
     assert found.findings == ("nobody looked for up to 1 h 30 min on 20 Nov 2026; when that was is not recorded",)
 
 
