@@ -152,8 +152,8 @@ class Previous(_Part):
 
 class Sheet(_Part):
     """A day: when its first look began, until when its looks are counted, how many there were, how many of them saw
-    nothing, the longest time between two (seconds), and where nobody looked (None: not recorded). `state` is that at the
-    end of it.
+    nothing, the longest time between two (seconds), and where nobody looked (None: not recorded). `state` is that at
+    the end of it.
     """
 
     since: AwareDatetime
