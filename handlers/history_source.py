@@ -87,6 +87,12 @@ class Source:
             self._records[document] = self._read(document) if self.table else None
         return self._records[document]
 
+    def last(self, document: str) -> tuple[str, str] | None:
+        """The key of the newest receipt and the SHA-256 of its bytes, as the ledger remembers them."""
+        record = self.record(document)
+        known = record.receipt if record else None
+        return (known.key, known.sha256) if known and known.key else None
+
     def _read(self, document: str) -> DocumentRecord | None:
         client = self.connection.session.client(
             "dynamodb",

@@ -54,7 +54,7 @@ def run(at: Invocation, options: ReceiptOptions) -> None:
         name = document_name(options.what)
         found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
         try:
-            receipt = find_receipt(found.receipts, name, options.run)
+            receipt = find_receipt(found.receipts, name, options.run, found.last(name))
         except (NoHistory, ReceiptError) as error:
             raise refused(error) from error
         if options.with_history:

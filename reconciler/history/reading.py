@@ -198,9 +198,9 @@ def _last(last: tuple[str, str], links: Sequence[Link]) -> Broken | None:
     return None if mine.sha256 == sha256 else Broken(key, "changed")
 
 
-def find_receipt(store: Receipts, document: str, run: str) -> Mapping[str, Any]:
-    """The receipt of a run of a document: by its id, the first 8 digits of that, or its key. Raises NoHistory, and
-    ReceiptError, also if the receipt after it saw another one.
+def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str] | None = None) -> Mapping[str, Any]:
+    """The receipt of a run of a document: by its id, the first 8 digits of that, or its key; `last` as of `verify`.
+    Raises NoHistory, and ReceiptError, also if the receipt after it, or the ledger, saw another one.
     """
     keys = [one.key for one in store.listed(document)]
     wanted = [key for key in keys if key in {run, f"{ROOT}{document}/{run}"}] or [
@@ -211,10 +211,12 @@ def find_receipt(store: Receipts, document: str, run: str) -> Mapping[str, Any]:
         raise NoHistory(f"{shown(document)} has no receipt of the run {shown(run)}; {_WHICH}")
     stored = store.get(wanted[0])
     content(stored)
+    if last and last[0] == stored.key and last[1] != stored.sha256:
+        raise ReceiptError(stored.key, "it was tampered with: the ledger saw another one", _TAMPERED)
     for after in keys[keys.index(stored.key) + 1 :][:_AFTER]:
-        seen = content(store.get(after)).previous
-        if seen and seen.key == stored.key:
-            if seen.sha256 != stored.sha256:
+        seen = _link(store, after).previous
+        if seen and seen[0] == stored.key:
+            if seen[1] != stored.sha256:
                 raise ReceiptError(stored.key, f"it was tampered with: {after} saw another one", _TAMPERED)
             break
     return stored.receipt
