@@ -1,4 +1,4 @@
-"""The command line: `setpoint demo | import | validate | plan | apply | rollback | fleet | schema | ...`.
+"""The command line: `setpoint demo | import | validate | plan | apply | rollback | history | receipt | fleet | ...`.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
 or blocked; 1 an error, also of usage; 128 and the signal's number if one ended the command (130: Ctrl-C). No error ends

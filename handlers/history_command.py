@@ -80,10 +80,8 @@ def open_source(at: Invocation, given: wiring.ConnectionOptions, *, stack: str, 
 
 
 def _checked(found: Source, name: str, start: datetime) -> Chain:
-    record = found.record(name)
-    last = (record.receipt.key, record.receipt.sha256) if record and record.receipt and record.receipt.key else None
     try:
-        return verify(found.receipts, name, start, last)
+        return verify(found.receipts, name, start, found.last(name))
     except (NoHistory, ReceiptError) as error:
         raise refused(error) from error
 

@@ -21,6 +21,7 @@ from desired_state.fields import shown
 from desired_state.sanitize import sanitize
 from handlers.refusal import Kind, Refused
 from handlers.stack_of import CONFIG, Given, s3, stack_of
+from reconciler.history.episodes import QUIET
 from reconciler.history.reading import NoHistory, read_history
 from reconciler.history.receipts import State
 from reconciler.history.recorded import Sheet
@@ -36,6 +37,8 @@ _SINCE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST = timedelta(days=3660)
 MONTH = timedelta(days=30)
+_LATE = 3
+"""So many times the stack's rate without a look: nobody looked."""
 
 
 def now() -> datetime:
@@ -60,18 +63,21 @@ def since(given: str, now: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Source:
-    """The receipts, and the table of the ledger (empty: it is not known)."""
+    """The receipts, and the table of the ledger (empty: it is not known). Between two looks without a day sheet, nobody
+    looked if they are further apart than `quiet`.
+    """
 
     receipts: Receipts
     connection: AwsConnection
     table: str = ""
+    quiet: timedelta = QUIET
     _records: dict[str, DocumentRecord | None] = field(default_factory=dict)
 
     def history(self, document: str, since: datetime, until: datetime) -> History:
         """The history of a document. Raises Refused."""
         record = self.record(document)
         try:
-            return read_history(self.receipts, document, since, until, today=_today(record, until))
+            return read_history(self.receipts, document, since, until, today=_today(record, until), quiet=self.quiet)
         except (NoHistory, ReceiptError) as error:
             raise refused(error) from error
 
@@ -80,6 +86,12 @@ class Source:
         if document not in self._records:
             self._records[document] = self._read(document) if self.table else None
         return self._records[document]
+
+    def last(self, document: str) -> tuple[str, str] | None:
+        """The key of the newest receipt and the SHA-256 of its bytes, as the ledger remembers them."""
+        record = self.record(document)
+        known = record.receipt if record else None
+        return (known.key, known.sha256) if known and known.key else None
 
     def _read(self, document: str) -> DocumentRecord | None:
         client = self.connection.session.client(
@@ -103,7 +115,8 @@ def source(connection: AwsConnection, account: str, *, stack: str = "", receipts
     if receipts:
         given = Given(given.stack, given.bucket, given.prefix, given.table, receipts)
     deployed = stack_of(connection, account, given)
-    return Source(Receipts(s3(connection), deployed.receipts_bucket()), connection, deployed.table)
+    quiet = max(QUIET, _LATE * deployed.rate) if deployed.rate else QUIET
+    return Source(Receipts(s3(connection), deployed.receipts_bucket()), connection, deployed.table, quiet)
 
 
 def _today(record: DocumentRecord | None, until: datetime) -> Sheet | None:

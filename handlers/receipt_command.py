@@ -21,6 +21,7 @@ from handlers.options import Invocation
 from handlers.refusal import Kind, Refused, refusing
 from reconciler.history import undo as undoing
 from reconciler.history.reading import NoHistory, find_receipt
+from reconciler.history.receipts import State
 from reconciler.history.recorded import NotAReceipt, recorded
 from reconciler.history.store import LARGEST_READ, ReceiptError, unpacked
 from reconciler.history.summary import text
@@ -54,7 +55,7 @@ def run(at: Invocation, options: ReceiptOptions) -> None:
         name = document_name(options.what)
         found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
         try:
-            receipt = find_receipt(found.receipts, name, options.run)
+            receipt = find_receipt(found.receipts, name, options.run, found.last(name))
         except (NoHistory, ReceiptError) as error:
             raise refused(error) from error
         if options.with_history:
@@ -115,6 +116,9 @@ def _undo(receipt: Mapping[str, Any], options: ReceiptOptions) -> None:
 
 
 def _page(receipt: Mapping[str, Any], history: Mapping[str, Any] | None, options: ReceiptOptions) -> None:
+    if receipt.get("state") == State.DAY:
+        hint = "use -o text or -o json; `setpoint history` tells what the sheets say together"
+        raise Refused(f"this is a day sheet, which has no page of its own; {hint}", Kind.RECEIPT)
     from handlers.page import MOST_CHARACTERS, PageOptions, written
     from reconciler.report.page.reading import UnreadableReceipt
 

@@ -16,6 +16,7 @@ from reconciler.history.recorded import Sheet
 from reconciler.history.spans import Span, total
 from reconciler.history.standing import Entry, Episode, What, episodes
 from reconciler.history.strip import Segment, missing_days, segments, unwatched, watched
+from reconciler.redact import safe_text
 
 FORMAT_VERSION = 1
 """Of a history as JSON."""
@@ -125,8 +126,8 @@ def history(
     told = next((one.content for one in reversed(ordered) if one.content and one.content.account), None)
     return History(
         document=document,
-        account=told.account if told else "",
-        region=told.region if told else "",
+        account=safe_text(told.account) if told else "",
+        region=safe_text(told.region) if told else "",
         whole=whole,
         segments=tuple(segments(whole, ordered, found, seen)) if whole.seconds > 0 else (),
         episodes=tuple(sorted([*found, *gaps], key=lambda one: (one.start, one.address, one.text))),
@@ -171,7 +172,7 @@ def _findings(
 ) -> Iterator[str]:
     if missing := missing_days(whole, entries, today):
         yield f"no day sheet of {_days(missing)}: nothing proves that somebody looked"
-    unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and not one.gaps]
+    unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and one.gaps is None]
     if unplaced:
         days = _days([one.since.date() for one in unplaced])
         longest = words.lasted(max(one.longest_gap for one in unplaced))

@@ -7,7 +7,8 @@ another run than its key says, is refused, and so is one that the receipt after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -32,6 +33,8 @@ LEAD = timedelta(days=2)
 """Receipts of this time before the one that is asked for are listed too: a day sheet among them says what stood."""
 MOST = 1000
 """The most receipts that are opened for one history, the newest; a fight that never ends leaves one a run."""
+_AT_ONCE = 8
+"""Receipts that are read at the same time."""
 _BACK = 60
 """The most receipts that are opened to find what stood before the first one of the listing."""
 _CALM = frozenset({State.SYNC})
@@ -57,10 +60,17 @@ def read_history(
     """
     keys = _listed(store, document, since)
     wanted = [one for one in keys if _needed(_summary(one))][-MOST:]
-    contents = {key: content(store.get(key)) for key in wanted}
+    contents = dict(zip(wanted, _opened(store, wanted), strict=True))
     before = _standing_before(store, keys, contents)
     entries = [Entry(key, _summary(key), contents.get(key)) for key in keys]
     return history(document, [*before, *entries], since, until, today=today, quiet=quiet)
+
+
+def _opened(store: Receipts, keys: Sequence[str]) -> Iterator[Recorded]:
+    """What is in these receipts, in their order; several are read at a time. Raises ReceiptError."""
+    with ThreadPoolExecutor(_AT_ONCE) as readers:
+        for stored in readers.map(store.get, keys):
+            yield content(stored)
 
 
 def _listed(store: Receipts, document: str, since: datetime) -> list[str]:
@@ -157,24 +167,26 @@ def verify(store: Receipts, document: str, since: datetime, last: tuple[str, str
     listed = [one.key for one in store.listed(document, since - LEAD)] or [one.key for one in store.listed(document)]
     if not listed and not last:
         _listed(store, document, since)
-    links, unreadable = [], []
-    for key in listed:
-        try:
-            stored = store.get(key)
-            found = content(stored)
-        except ReceiptError as error:
-            if error.code:  # S3 did not give it
-                raise
-            unreadable.append(Broken(key, "changed"))
-            links.append(Link(key, "", None))
-            continue
-        previous = found.previous
-        links.append(Link(key, stored.sha256, (previous.key, previous.sha256) if previous else None))
+    with ThreadPoolExecutor(_AT_ONCE) as readers:
+        links = list(readers.map(lambda key: _link(store, key), listed))
+    unreadable = [Broken(one.key, "changed") for one in links if not one.sha256]
     first = min(listed, default="")
     broken = [*verified(links, begins=lambda key: key < first), *unreadable]
     if last and (problem := _last(last, links)):
         broken.append(problem)
     return Chain(len(listed), tuple(dict.fromkeys(sorted(broken))))
+
+
+def _link(store: Receipts, key: str) -> Link:
+    """A receipt in the chain; without a digest if it is none any more. Raises ReceiptError."""
+    try:
+        stored = store.get(key)
+        previous = content(stored).previous
+    except ReceiptError as error:
+        if error.code:  # S3 did not give it
+            raise
+        return Link(key, "", None)
+    return Link(key, stored.sha256, (previous.key, previous.sha256) if previous else None)
 
 
 def _last(last: tuple[str, str], links: Sequence[Link]) -> Broken | None:
@@ -186,9 +198,9 @@ def _last(last: tuple[str, str], links: Sequence[Link]) -> Broken | None:
     return None if mine.sha256 == sha256 else Broken(key, "changed")
 
 
-def find_receipt(store: Receipts, document: str, run: str) -> Mapping[str, Any]:
-    """The receipt of a run of a document: by its id, the first 8 digits of that, or its key. Raises NoHistory, and
-    ReceiptError, also if the receipt after it saw another one.
+def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str] | None = None) -> Mapping[str, Any]:
+    """The receipt of a run of a document: by its id, the first 8 digits of that, or its key; `last` as of `verify`.
+    Raises NoHistory, and ReceiptError, also if the receipt after it, or the ledger, saw another one.
     """
     keys = [one.key for one in store.listed(document)]
     wanted = [key for key in keys if key in {run, f"{ROOT}{document}/{run}"}] or [
@@ -199,10 +211,12 @@ def find_receipt(store: Receipts, document: str, run: str) -> Mapping[str, Any]:
         raise NoHistory(f"{shown(document)} has no receipt of the run {shown(run)}; {_WHICH}")
     stored = store.get(wanted[0])
     content(stored)
+    if last and last[0] == stored.key and last[1] != stored.sha256:
+        raise ReceiptError(stored.key, "it was tampered with: the ledger saw another one", _TAMPERED)
     for after in keys[keys.index(stored.key) + 1 :][:_AFTER]:
-        seen = content(store.get(after)).previous
-        if seen and seen.key == stored.key:
-            if seen.sha256 != stored.sha256:
+        seen = _link(store, after).previous
+        if seen and seen[0] == stored.key:
+            if seen[1] != stored.sha256:
                 raise ReceiptError(stored.key, f"it was tampered with: {after} saw another one", _TAMPERED)
             break
     return stored.receipt

@@ -21,6 +21,8 @@ from reconciler.model.exposure import Severity
 from reconciler.redact import safe_text
 
 _CORRECTED, _WAITING = "corrected", "waiting"
+_NO_CALL = -1
+"""The place in the list of differences of what no call resolves by itself."""
 _NOT_LOOKED = frozenset({State.REFUSED, State.DELETED})
 
 
@@ -232,10 +234,13 @@ class _Finder:
         if content is None:  # in sync, by its key
             self._gone(entry, set())
         else:
-            self._gone(entry, {one.identity for one in content.drifted})
+            self._gone(entry, {one.identity for one in (*content.drifted, *content.broken)})
             rollout = self._rollout(entry, content)
             for index, one in enumerate(content.drifted):
                 self._seen(entry, content, index, one, rollout)
+            for one in content.broken:  # an episode of its own only where no difference says why
+                if one.identity in self._differences or not content.explained:
+                    self._seen(entry, content, _NO_CALL, one, None)
             if rollout:
                 self._rollouts.append(rollout)
         self._settle(entry)
@@ -269,9 +274,9 @@ class _Finder:
         summary = entry.summary
         if not summary.revision:
             return None
-        if self._before is None and (content.previous is not None or not content.drifted):
+        if self._before is None and not content.rollout and (content.previous or not content.drifted):
             return None
-        before = self._before.summary.revision if self._before else 0
+        before = self._before.summary.revision if self._before else (content.rollout and content.rollout.before) or 0
         if before == summary.revision or (before == 0 and self._before):
             return None
         document = content.document

@@ -40,7 +40,8 @@ def text(found: Recorded, style: Style = plain) -> str:
 def _lines(found: Recorded, style: Style) -> Iterator[str]:
     document, run = found.document, found.run
     revision = f" r{document.revision}" if document.revision else ""
-    where = ", ".join(filter(None, (f"{safe_text(document.name)}{revision}", safe_text(found.account), found.region)))
+    named = (f"{safe_text(document.name)}{revision}", safe_text(found.account), safe_text(found.region))
+    where = ", ".join(filter(None, named))
     when = f", {words.time(run.started)}" if run.started else ""
     state, colour = _STATES[found.state]
     yield f"{style(where, 'bold')}{when}, run {safe_text(run.id)[:8] or 'of a terminal'}: {style(state, colour)}"

@@ -16,7 +16,7 @@ Style = Callable[[str, str], str]
 MOST = 100
 """The most episodes that a text tells."""
 _COLOURS = {Severity.CRITICAL: "red", Severity.HIGH: "red", Severity.MEDIUM: "yellow"}
-_DAY = 86_400
+_DAY, _HOUR = 86_400, 3_600
 _YEAR = 300 * _DAY
 """From this on, dates are told with their year."""
 
@@ -83,7 +83,7 @@ def share(part: float | None) -> str:
 def _period(found: History) -> str:
     whole = found.whole.seconds
     days = round(whole / _DAY)
-    return words.counted(days, "day") if abs(whole - days * _DAY) < 1 else words.lasted(whole)
+    return words.counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else words.lasted(whole)
 
 
 def _row(found: History, one: Episode) -> tuple[str, ...]:

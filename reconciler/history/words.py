@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.history.recorded import Drift
+from reconciler.history.recorded import INTENT, Drift
 from reconciler.redact import safe_text
 
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
@@ -24,6 +24,8 @@ def what(drift: Drift) -> str:
 
 def difference(drift: Drift) -> str:
     """What differed of a resource: `ingress: tcp 5432 from 0.0.0.0/0`."""
+    if drift.address.startswith(INTENT):
+        return "an intent of the document is broken"
     if not drift.field:
         return "was missing" if drift.have is None else "differed"
     place = safe_text(drift.field)

@@ -176,3 +176,38 @@ def test_a_file_that_there_is_not(setpoint: Setpoint, tmp_path: Path) -> None:
     assert (ran.code, ran.out) == (ERROR, "")
     assert "No such file" in ran.err
     assert "setpoint receipt DOC RUN" in ran.err
+
+
+def test_a_day_sheet_is_told_and_has_no_page(bucket: Bucket, setpoint: Setpoint) -> None:
+    keys = bucket.keep(*several())
+    told = setpoint("receipt", "shop", keys[2]).out.splitlines()
+    assert told[1] == "  2026-11-20T00:00:00Z to 2026-11-21T00:00:00Z: 288 looks, 0 saw nothing, longest gap 5 min"
+    ran = setpoint("receipt", "shop", keys[2], "-o", "html")
+    assert (ran.code, ran.out) == (ERROR, "")
+    assert ran.err.startswith("this is a day sheet")
+
+
+def test_what_others_wrote_into_any_member_is_inert(setpoint: Setpoint, tmp_path: Path) -> None:
+    """A canary in the place of every text, one at a time: on no terminal does it do anything."""
+    file, canary = tmp_path / "receipt.json", "\u202e\x1b[31m\ud800" + "x" * 5000
+    content = corrected()
+    for path in [*_texts(content)]:
+        spoiled = json.loads(json.dumps(content))
+        inner = spoiled
+        for step in path[:-1]:
+            inner = inner[step]
+        inner[path[-1]] = canary
+        file.write_text(json.dumps(spoiled))
+        for words in (["-o", "text"], ["--undo"]):
+            ran = setpoint("receipt", file, *words)
+            assert all(line.isprintable() for line in (ran.out + ran.err).splitlines()), path
+            assert len(ran.out + ran.err) < 12_000, path
+
+
+def _texts(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where a text stands."""
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(inner, (*path, key))
+    elif isinstance(value, str):
+        yield path

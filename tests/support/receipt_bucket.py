@@ -6,16 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from boto3.dynamodb.types import TypeSerializer
+
 from handlers import history_source, wiring
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.history.receipts import Remembered, chained, key
 from reconciler.history.store import Receipts
+from reconciler.ledger.item import written
+from tests.support.ledger_table import create_table
 from tests.support.recorded import at, summary
 
 if TYPE_CHECKING:
     import pytest
 
-BUCKET = "setpoint-receipts"
+    from reconciler.ledger.record import DocumentRecord
+
+BUCKET, TABLE = "setpoint-receipts", "setpoint-ledger"
 
 
 class Bucket(NamedTuple):
@@ -42,6 +48,13 @@ class Bucket(NamedTuple):
     def count(self, operation: str) -> int:
         return sum(one.operation == operation for one in self.lab.calls)
 
+    def remember(self, record: DocumentRecord, patch: pytest.MonkeyPatch) -> None:
+        """The ledger remembers this of the document, and the environment names its table."""
+        item = {name: TypeSerializer().serialize(value) for name, value in written(record).items()}
+        client: Any = self.lab.outsider().client("dynamodb")
+        client.put_item(TableName=TABLE, Item=item | {"document": {"S": "shop"}})
+        patch.setenv("SETPOINT_TABLE", TABLE)
+
     def emptied(self, patch: pytest.MonkeyPatch) -> Bucket:
         """Empty, and named by the environment; it is five days after the first look."""
         session = self.lab.session()
@@ -57,8 +70,9 @@ class Bucket(NamedTuple):
 
 @contextmanager
 def bucket_of_receipts() -> Iterator[Bucket]:
-    """A laboratory with nothing but the bucket."""
+    """A laboratory with nothing but the bucket and an empty ledger."""
     with laboratory() as lab:
         s3: Any = lab.outsider().client("s3")
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": lab.region})
+        create_table(lab.outsider().client("dynamodb"), TABLE)
         yield Bucket(lab, s3, Receipts(s3, BUCKET))

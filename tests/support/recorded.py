@@ -105,7 +105,7 @@ def sheet(
     state: State = State.SYNC,
     looks: int = 288,
     unseen: int = 0,
-    gaps: Sequence[tuple[datetime, datetime]] = (),
+    gaps: Sequence[tuple[datetime, datetime]] | None = (),
     longest: int = 300,
 ) -> dict[str, Any]:
     """A day sheet."""
@@ -123,8 +123,8 @@ def sheet(
             "state": state.value,
             "looks": looks,
             "unseen": unseen,
-            "longest_gap": max([longest, *(int((end - start).total_seconds()) for start, end in gaps)]),
-            "gaps": [[time(start), time(end)] for start, end in gaps],
+            "longest_gap": max([longest, *(int((end - start).total_seconds()) for start, end in gaps or ())]),
+            "gaps": None if gaps is None else [[time(start), time(end)] for start, end in gaps],
         },
     }
 

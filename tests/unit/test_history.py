@@ -121,7 +121,7 @@ def test_a_day_on_which_nobody_looked_needs_no_sheet_of_its_own() -> None:
 
 
 def test_a_gap_that_no_sheet_places_is_a_finding() -> None:
-    found = told(receipt(at(0), first=True), sheet(at(0), at(24), longest=5400))
+    found = told(receipt(at(0), first=True), sheet(at(0), at(24), longest=5400, gaps=None))
     assert found.findings == ("nobody looked for up to 1 h 30 min on 20 Nov 2026; when that was is not recorded",)
 
 
@@ -368,3 +368,29 @@ def test_null_means_not_known() -> None:
 def test_an_entry_ends_when_its_run_does() -> None:
     assert entry(receipt(at(1), seconds=90)).ended - at(1) == timedelta(seconds=90)
     assert isinstance(entry(receipt(at(1))), Entry)
+
+
+def test_an_intent_that_no_difference_explains_is_an_episode() -> None:
+    broken = [{"name": "nobody reaches the database", "status": "broken", "severity": "critical"}]
+    opened = receipt(at(1), intents=broken, state=State.OPEN)
+    both = receipt(at(2), rule(outcome="held"), intents=broken)
+    found = told(receipt(at(0), first=True), opened, both, receipt(at(3)), SHEET)
+    assert [(one.address, one.text, one.start, one.end, one.opens) for one in found.episodes] == [
+        ("intent/nobody reaches the database", "an intent of the document is broken", at(1), at(3), True),
+        ("security_group/DBSG", "ingress: tcp 5432 from 0.0.0.0/0", at(2), at(3), True),
+    ]
+    assert strip(found) == [(0, 60, "sync"), (60, 180, "open"), (180, 1440, "sync")]
+
+
+def test_an_intent_that_a_difference_breaks_is_told_by_the_difference() -> None:
+    broken = [
+        {"name": "nobody reaches the database", "status": "broken"},
+        {"name": "the auditors may", "status": "broken", "tolerated_until": "2026-12-31"},
+    ]
+    found = told(receipt(at(0), first=True), receipt(at(1), rule(outcome="held"), intents=broken), SHEET)
+    assert [one.address for one in found.episodes] == ["security_group/DBSG"]
+
+
+def test_a_rollout_whose_revision_before_is_not_listed_is_one_all_the_same() -> None:
+    found = told(receipt(at(10), setting(), revision=8, rollout={"from": 6}), SHEET)
+    assert [(one.what, one.before, one.revision) for one in found.episodes] == [(What.REVISION, 6, 8)]

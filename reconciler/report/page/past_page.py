@@ -13,17 +13,23 @@ from reconciler.report.page.reading import Json, listed, text
 
 MOST = 300
 """The most episodes of a page; what is left out is counted."""
-_HEADINGS = {"sync": "As declared", "differs": "Something differs", "open": "Something stands open"}
+_HEADINGS = {
+    "sync": ("As declared", "good"),
+    "differs": ("Something differs", "warn"),
+    "open": ("Something stands open", "grave"),
+}
+_NOT_KNOWN = ("How it stands is not known: nobody has looked", "warn")
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the page says. `heading` is how it stands at the end of the time."""
+    """What the page says. `heading` is how it stands at the end of the time, `tone` how grave that is."""
 
     document: str
     account: str | None
     region: str | None
     heading: str
+    tone: str
     past: History
     findings: tuple[str, ...]
 
@@ -33,12 +39,13 @@ def told(given: Json) -> Told:
     name = text(given, "document") or "a document"
     findings = given.get("findings")
     segments = listed(given, "segments")
-    state = str(segments[-1].get("state")) if segments else ""
+    heading, tone = _HEADINGS.get(str(segments[-1].get("state")) if segments else "", _NOT_KNOWN)
     return Told(
         document=name,
         account=text(given, "account"),
         region=text(given, "region"),
-        heading=_HEADINGS.get(state, "Nobody knows: nobody could look"),
+        heading=heading,
+        tone=tone,
         past=history(given, name, MOST),
         findings=tuple(map(str, findings)) if isinstance(findings, list | tuple) else (),
     )
