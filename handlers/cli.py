@@ -254,7 +254,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
 
 @cli.command()
 @given.STACK
-@given.FORM
+@given.FLEET_FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from desired_state.fields import shown
 from desired_state.sources import Documents, SourceError
 from reconciler.fleet.fleet import Fleet, fleet_of
-from reconciler.fleet.standing import Standing, never_looked, standing
+from reconciler.fleet.standing import LOOKS_MISSED, Standing, never_looked, standing
 from reconciler.fleet.strip import DAYS, PROVEN, Strip, strip
 from reconciler.history.store import ReceiptError, Receipts
 from reconciler.ledger.lease import Ledger
@@ -56,7 +56,7 @@ def read(
     known = [standing(item, at, every) for item in sources.ledger.at_a_glance()]
     unknown, findings = _unknown(sources.documents, {one.document for one in known}, at, every)
     found = [*known, *unknown]
-    strips = _strips(sources.receipts, found, at)
+    strips = _strips(sources.receipts, found, at, LOOKS_MISSED * every)
     unlisted = [one for one in strips.values() if isinstance(one, str)]
     if unlisted:
         findings.append(f"the receipts of {len(unlisted)} documents could not be listed: {unlisted[0]}")
@@ -75,7 +75,7 @@ def read(
 
 def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any]:
     """What `invoke` answers to `{"fleet": true}`: `fleet` as `setpoint fleet -o json` prints it, or null and a
-    `problem`.
+    `problem`; `page` as text, if a form of it is asked for.
     """
     found, problem = None, _problem(event)
     if not problem:
@@ -84,20 +84,36 @@ def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any
             found = read(stack.fleet_sources, stack.now(), stack.rate, **where)
         except LedgerError as error:
             problem = redacted(str(error))
-    return {
+    content = {
         "format_version": FORMAT_VERSION,
         "run_id": run_id,
         "problem": problem or None,
         "fleet": found.as_json() if found else None,
     }
+    if found and "page" in event:
+        content["page"] = written(found, event["page"])
+    return content
+
+
+def written(fleet: Fleet, form: str) -> str:
+    """The fleet as a page: `html` or `markdown`."""
+    if form == "html":
+        from reconciler.fleet.html import page
+
+        return page(fleet)
+    from reconciler.fleet.markdown import markdown
+
+    return markdown(fleet)
 
 
 def _problem(event: Mapping[str, Any]) -> str:
     """Why this is no request for the fleet; empty if it is one."""
     if event["fleet"] is not True:
         return "fleet: write true, or leave it out"
-    others = sorted(map(str, event.keys() - {"fleet"}))
-    return f"{shown(others[0])}: a request for the fleet has no such member; leave it out" if others else ""
+    others = sorted(map(str, event.keys() - {"fleet", "page"}))
+    if others:
+        return f"{shown(others[0])}: a request for the fleet has no such member; leave it out"
+    return "" if event.get("page", "html") in {"html", "markdown"} else "page: write html or markdown, or leave it out"
 
 
 def _unknown(
@@ -114,7 +130,9 @@ def _unknown(
         return [], [f"documents that nobody has looked at yet are missing here: {error}"]
 
 
-def _strips(receipts: Receipts | None, found: Iterable[Standing], at: datetime) -> Mapping[str, Strip | str]:
+def _strips(
+    receipts: Receipts | None, found: Iterable[Standing], at: datetime, quiet: timedelta
+) -> Mapping[str, Strip | str]:
     """The strip of each document, or why there is none."""
     if receipts is None:
         return {}
@@ -125,7 +143,7 @@ def _strips(receipts: Receipts | None, found: Iterable[Standing], at: datetime) 
             keys = [entry.summary for entry in receipts.listed(one.document, since)]
         except ReceiptError as error:
             return str(error)
-        return strip(keys, one.looked_at, at)
+        return strip(keys, one.looked_at, at, quiet=quiet)
 
     standings = list(found)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
