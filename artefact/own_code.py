@@ -1,4 +1,6 @@
-"""Setpoint's modules that the functions import. Only they are in the artefact, not the command line or the lab."""
+"""Setpoint's modules that the functions import, and the page's templates. The artefact has neither the command line nor
+the lab.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("desired_state", "handlers", "reconciler")
+PAGE = Path("reconciler/report/page")
+"""Where the page is made."""
 _ALWAYS = ("handlers.settings", "handlers.wiring")
 
 
@@ -42,6 +46,7 @@ def reachable(root: Path = ROOT) -> list[Path]:
 def sources(root: Path = ROOT) -> list[Path]:
     """Every file that `copy` may copy."""
     files = [file for package in PACKAGES for file in (root / package).rglob("*.py")]
+    files += [file for pattern in ("page.*", "templates/*.jinja") for file in (root / PAGE).glob(pattern)]
     return [root / "LICENSE", root / "pyproject.toml", *sorted(files)]
 
 
@@ -50,8 +55,19 @@ def copy(target: Path, root: Path = ROOT) -> None:
     for file in reachable(root):
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, target / file)
+    if (target / PAGE / "html.py").exists():
+        _copy_page(target / PAGE, root / PAGE)
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     metadata = target / f"{project['name']}-{project['version']}.dist-info" / "METADATA"
     metadata.parent.mkdir()
     metadata.write_text(f"Metadata-Version: 2.4\nName: {project['name']}\nVersion: {project['version']}\n", "utf-8")
     shutil.copyfile(root / "LICENSE", metadata.with_name("LICENSE"))
+
+
+def _copy_page(target: Path, source: Path) -> None:
+    """The style and the script of the page, and its templates as Python: compiling them takes longer than a page."""
+    from reconciler.report.page.html import compile_templates
+
+    for file in source.glob("page.*"):
+        shutil.copyfile(file, target / file.name)
+    compile_templates(source / "templates", target / "compiled")

@@ -19,6 +19,7 @@ from desired_state.network import Vpc
 from desired_state.regions import is_region, listed_regions
 from desired_state.resource import Enforcement, Resource
 from desired_state.rollback_note import RollbackNote
+from desired_state.rules import Rules
 from desired_state.spelling import foreign_groups, ids_in
 
 FORMAT = 1
@@ -140,6 +141,12 @@ class Document:
         for address, resource in self.resources.items():
             by_kind.setdefault(address.kind, {})[address] = resource
         return by_kind
+
+    @cached_property
+    def names_prefix_lists(self) -> bool:
+        """Whether a rule of a group is about a prefix list."""
+        rules = (getattr(one, field) for one in self.resources.values() for field in one.described())
+        return any(key.peer.startswith("pl-") for some in rules if isinstance(some, Rules) for key in some)
 
     @cached_property
     def compared(self) -> dict[Address, Any]:

@@ -301,19 +301,27 @@ def completion(shell: str) -> int:
 
 
 @cli.command()
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the page of the broken network to this file: HTML, or Markdown if it ends in .md.",
+)
 @given.COLOR
-def demo(*, no_color: bool) -> int:
+def demo(*, page: Path | None, no_color: bool) -> int:
     """Build an example network on an embedded emulator, break it, correct it, and verify the result.
 
     Needs no AWS account, reads no credentials and opens no port.
     """
+    if page and not page.absolute().parent.is_dir():
+        raise Refused(f"--page: there is no folder for {page}; make it, or write to another one", Kind.FILE)
     try:
         from handlers.demo import demonstrate
     except ModuleNotFoundError as error:
         if error.name and error.name.partition(".")[0] in {"moto", "rich", "lab"}:
             raise Refused(f"the demo needs {error.name}; install it with `pip install 'setpoint[cli,demo]'`") from error
         raise
-    return demonstrate(no_color=no_color or bool(os.environ.get("NO_COLOR")))
+    return demonstrate(no_color=no_color or bool(os.environ.get("NO_COLOR")), page=page)
 
 
 if __name__ == "__main__":

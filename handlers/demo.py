@@ -10,13 +10,14 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from desired_state.document import Scope
 from desired_state.load import load
+from handlers import page as page_of_run
 from handlers.terminal import style
 from handlers.wiring import AwsConnection, environment
 from lab import by_hand, laboratory
@@ -31,6 +32,8 @@ from reconciler.report.run_intents import lines
 from reconciler.report.text import sentence, text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from desired_state.document import Document
     from lab import StrictAws
     from reconciler.engine.run import Report
@@ -40,13 +43,15 @@ _MOST_RUNS = 5
 """RDS needs minutes for a change; the laboratory lets them pass between two runs."""
 
 
-def demonstrate(*, no_color: bool) -> int:
-    """The exit code: 0 if everything was corrected and the last run wrote nothing, else 1."""
+def demonstrate(*, no_color: bool, page: Path | None = None) -> int:
+    """The exit code: 0 if everything was corrected and the last run wrote nothing, else 1. The page of what was broken
+    is written to `page`.
+    """
     console = Console(no_color=no_color or None, highlight=False, markup=False, emoji=False)
     example = files("desired_state") / "examples" / "test-server.json"
     document = load(example.read_bytes(), "examples/test-server.json")
     with laboratory(region=document.scope.region) as lab:
-        return _Show(console, document, lab).play()
+        return _Show(console, document, lab, page).play()
 
 
 def _broken(report: Report) -> list[str]:
@@ -58,8 +63,8 @@ def _broken(report: Report) -> list[str]:
 class _Show:
     """The demo's steps, on one laboratory."""
 
-    def __init__(self, console: Console, document: Document, lab: StrictAws) -> None:
-        self._console, self._document, self._lab = console, document, lab
+    def __init__(self, console: Console, document: Document, lab: StrictAws, page: Path | None) -> None:
+        self._console, self._document, self._lab, self._page = console, document, lab, page
         self._outsider = lab.outsider()
         self._connection = AwsConnection(lab.session(), lab.region)
 
@@ -107,6 +112,7 @@ class _Show:
     def _break(self) -> bool:
         self._heading("Break", "People and other tools then change it outside of Setpoint:")
         network = find_network(self._outsider, self._document.name)
+        self._lab.trail.clear()  # who built it has nothing to do with who changes it now
         for number, drift in enumerate(DRIFTS, start=1):
             drift.apply(self._outsider, network)
             self._print(f"{number:>2}  {drift.story}", hanging=4)
@@ -117,7 +123,15 @@ class _Show:
         missed = sorted(drift.name for drift in DRIFTS if not drift.addresses <= found)
         if missed:
             self._print(f"Not found: {', '.join(missed)}", "red")
+        if self._page:
+            self._page.write_text(self._written(plan, self._page), encoding="utf-8")
         return not missed
+
+    def _written(self, plan: Report, to: Path) -> str:
+        """The page of a plan: the plan of a broken network shows more than its correction."""
+        form: Literal["html", "markdown"] = "markdown" if to.suffix == ".md" else "html"
+        options = page_of_run.PageOptions(form, page_of_run.MOST_CHARACTERS, redact=False)
+        return page_of_run.page(plan, replace(environment(self._connection), sleep=lambda seconds: None), options)
 
     def _correct(self) -> bool:
         self._heading("Apply", "setpoint apply closes exposure first, adds before it removes, and verifies the result:")
@@ -174,6 +188,7 @@ class _Show:
             calls = f"{len(self._lab.calls)} API calls, {writes} of them writes, none of them while in sync"
             self._print("The network that existed was taken over with tags alone, and held.", "bold green")
             self._print(f"All {len(DRIFTS)} were found, corrected and verified: {calls}.", "bold green")
+            self._print(f"The page of what was broken: {self._page or 'setpoint demo --page demo.html'}")
             return 0
         steps = (
             ("take over", held),

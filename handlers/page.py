@@ -17,8 +17,7 @@ from handlers.refusal import Refused
 if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.fields import Address
-    from handlers.wiring import AwsConnection
-    from reconciler.engine.run import Report
+    from reconciler.engine.run import Environment, Report
     from reconciler.model.trigger import Actor
 
 FORMS = ("html", "markdown")
@@ -68,11 +67,11 @@ def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
     return PageOptions("markdown", max_chars or MOST_CHARACTERS, redact) if form == "markdown" else None
 
 
-def page(report: Report, connection: AwsConnection, options: PageOptions) -> str:
+def page(report: Report, environment: Environment, options: PageOptions) -> str:
     """The page of one run. Who made the changes is looked up, with at most five calls."""
     from reconciler.report.receipt import receipt
 
-    actors, unknown = who(report, connection)
+    actors, unknown = who(report, environment)
     return written(receipt(report, actors=actors, actors_unknown=unknown), options, options.history(report.document))
 
 
@@ -87,9 +86,9 @@ def written(receipt: Mapping[str, Any], options: PageOptions, history: Mapping[s
     return markdown(receipt, history=history, max_chars=options.max_chars, redact=options.redact)
 
 
-def who(report: Report, connection: AwsConnection) -> tuple[Mapping[Address, Actor], str | None]:
+def who(report: Report, environment: Environment) -> tuple[Mapping[Address, Actor], str | None]:
     """Who made the changes that a run found, and why that is not known of all of them. A refusal costs nothing else."""
-    from handlers import wiring
+    from handlers.wiring import FAILURES
     from reconciler.cloudtrail.attribution import NONE, attribute, drifted
     from reconciler.cloudtrail.record import time_of
 
@@ -97,7 +96,6 @@ def who(report: Report, connection: AwsConnection) -> tuple[Mapping[Address, Act
     if not drifts:
         return {}, None
     began = report.started.replace(microsecond=0)
-    environment = wiring.environment(connection)
 
     def no_cause(record: Mapping[str, Any]) -> bool:
         """Whether a call cannot have made what the first look saw: it was later, or is one of the run itself."""
@@ -114,7 +112,7 @@ def who(report: Report, connection: AwsConnection) -> tuple[Mapping[Address, Act
             sleep=environment.sleep,
             is_own_call=no_cause,
         )
-    except wiring.FAILURES as error:
+    except FAILURES as error:
         return {}, f"CloudTrail could not be asked: {sanitize(str(error))}"
     if found.unknown or all(one.address in found.actors for one in drifts):
         return found.actors, found.unknown or None

@@ -92,7 +92,10 @@ class Seen:
     ) -> None:
         try:
             seen = known or kind.observe.observed(item, context)
-            self._resources[address] = replace(seen, resource_id=kind.identify.resource_id(item))
+            resource_id = kind.identify.resource_id(item)
+            self._resources[address] = (
+                seen if seen.resource_id == resource_id else replace(seen, resource_id=resource_id)
+            )
         except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
             self._unreadable(address, _unsupported(kind.observe.id(item), error))
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
+from reconciler.engine.states import Named, States, states, why_none
 from reconciler.packets.traffic import Cuts
 from reconciler.reach.histories import Arrives, History, histories
+from reconciler.reach.layers import ANYWHERE
 from reconciler.reach.pair.blockers import blockers
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 from reconciler.reach.pair.explain import rests_on
@@ -23,7 +25,6 @@ from reconciler.report.flows import listed, name_of, traffic_of
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
-    from reconciler.engine.states import Named, States
 
 MOST_REASONS = 4
 """Of how many things it is said that a lane rests on them."""
@@ -39,16 +40,12 @@ CLASSES = ("broken", "undeclared", "missing", "declared_now", "throughout")
 
 def lanes(report: Report) -> dict[str, Any] | None:
     """The states of a run and all that arrives in any of them; None if that is not known (`lanes_unknown`)."""
-    from reconciler.engine.states import states
-
     known = states(report)
     return _Lanes(known).as_json() if known else None
 
 
 def lanes_unknown(report: Report) -> str | None:
     """Why there are no lanes; None if there are."""
-    from reconciler.engine.states import why_none
-
     return why_none(report)
 
 
@@ -112,7 +109,7 @@ class _Lanes:
                         "perhaps": _runs([value is Arrives.PERHAPS for value in lane.arrives]),
                         "under_way": told.under_way,
                         "certain": certain,
-                        "verdict": told.verdict + ("" if certain else ", as far as is known"),
+                        "verdict": told.verdict,
                         "rests_on": sorted(self._rests_on(one, certain=certain)),
                     },
                     told.disagrees(f"{lane.source.label} -> {lane.target.label}, {traffic_of(lane.traffic)}"),
@@ -190,16 +187,25 @@ class _Told:
 
     def _kind(self) -> str:
         before, declared = self._lane.arrives[0], self._lane.declared
-        allowed = before or declared or self._lane.meant
-        if not allowed and any(self._calls) and not self._lane.new:
-            return "broken"
-        if before and declared and not all(self._calls):
+        if self._breaks(certain=True):
             return "broken"
         if before and declared:
             return "throughout" if self._on[-1] else "missing"
         if declared:
             return "declared_now" if self._lane.new else "missing"
         return "undeclared"
+
+    def _breaks(self, *, certain: bool) -> list[int]:
+        """The states after calls that break the rule: surely, or perhaps. Where an end was not there before, what it
+        sends or gets while it is being made is no break.
+        """
+        before, declared = self._lane.arrives[0], self._lane.declared
+        allowed, least = max(before, declared, self._lane.meant), min(before, declared)
+        if allowed is Arrives.NO and not self._lane.new:
+            return [n for n, now in enumerate(self._calls) if now >= (Arrives.YES if certain else Arrives.PERHAPS)]
+        if least >= (Arrives.YES if certain else Arrives.PERHAPS):
+            return [n for n, now in enumerate(self._calls) if now is Arrives.NO]
+        return []
 
     @property
     def _turns(self) -> list[tuple[int, bool]]:
@@ -208,17 +214,13 @@ class _Told:
         return [(n, now) for n, (was, now) in enumerate(pairwise(calls), start=1) if was != now]
 
     def _verdict(self) -> str:
-        match self.kind:
-            case "throughout":
-                return "arrives throughout"
-            case "broken":
-                return self._broken()
-            case "undeclared":
-                return self._turned(_SHUT)
-            case "declared_now":
-                return self._turned(_NEW)
-            case _:
-                return self._turned(_BACK)
+        if self.kind == "broken":
+            return self._broken(certain=True)
+        certain = Arrives.PERHAPS not in (*self._lane.arrives, self._lane.declared)
+        if not certain and self._breaks(certain=False):
+            return self._broken(certain=False)
+        said = "arrives throughout" if self.kind == "throughout" else self._turned(_WORDS[self.kind])
+        return said if certain else f"{said}, as far as is known"
 
     def _turned(self, words: _Words) -> str:
         """When it comes to what is declared, and whether it stays so."""
@@ -248,14 +250,14 @@ class _Told:
             return "cut at the second look, by no call of this run"
         return ", ".join((*steps, words.still))
 
-    def _broken(self) -> str:
-        calls = [bool(value) for value in self._calls]
+    def _broken(self, *, certain: bool) -> str:
         opened = not self._lane.arrives[0]
-        wrong = [self._names[n].call for n, on in enumerate(calls) if n and on is opened]
-        where = f"after call{'s' if len(wrong) > 1 else ''} {listed(map(str, wrong))}"
+        where = f"after {_calls([self._names[n].call for n in self._breaks(certain=certain)])}"
         if opened:
-            return f"let through {where}, although neither the state before nor the document lets it through"
-        return f"cut {where}, although both the state before and the document let it through"
+            verb = "let through" if certain else "perhaps let through"
+            return f"{verb} {where}, although neither the state before nor the document lets it through"
+        verb = "cut" if certain else "perhaps cut"
+        return f"{verb} {where}, although both the state before and the document let it through"
 
     def disagrees(self, what: str) -> str:
         """In what the second look is not as predicted; empty if it is, or if a database has still to take a change."""
@@ -286,6 +288,18 @@ _BACK = _Words(
 _NEW = _Words(
     "arrives", "cut", "does not arrive: no call of this plan lets it through", "stays cut", "still cut", "asked for"
 )
+
+
+_WORDS = {"undeclared": _SHUT, "missing": _BACK, "declared_now": _NEW}
+
+
+def _calls(numbers: Sequence[int | None]) -> str:
+    """Such as `call 3`, `calls 3 to 7`, `calls 3, 5 to 7 and 9`."""
+    runs = _runs([number in numbers for number in range((numbers[-1] or 0) + 1)])
+    said = listed(
+        one for first, last in runs for one in ([f"{first} to {last}"] if last > first + 1 else map(str, {first, last}))
+    )
+    return f"call{'s' if len(numbers) > 1 else ''} {said}"
 
 
 def _order(flow: dict[str, Any]) -> tuple[Any, ...]:
@@ -373,7 +387,12 @@ def _of_internet(addresses: Ranges, most: int, *, whole: bool) -> str:
     half = sum(everyone.ipv4[1::2]) - sum(everyone.ipv4[::2]) >> 1
     if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > half and len(others) <= len(addresses.cidrs):
         return f"{name} but {listed(others, most)}"
-    return listed(addresses.cidrs, most)
+    # What is not of the internet may be named with it, if that is shorter: 128.0.0.0/1 in place of 54 networks.
+    around = [one for one in (addresses | _BESIDE).cidrs if Ranges.of(one) & addresses]
+    return listed(min(addresses.cidrs, around, key=len), most)
+
+
+_BESIDE = Ranges.of(*ANYWHERE) - INTERNET
 
 
 def _runs(on: Iterable[bool]) -> list[list[int]]:

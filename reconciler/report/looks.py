@@ -1,8 +1,8 @@
 """What a look saw of a declared resource, said by what is otherwise than declared, and said whole again. Pure.
 
 Most of a network is as declared, and a receipt has it up to three times. So a look says of a declared resource only
-`but`: the fields that are otherwise, null for one that AWS does not show. An undeclared field that is empty, zero or
-false goes without saying.
+`but`: the fields that are otherwise, null for one that AWS does not show. An undeclared field that is empty goes
+without saying.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 _OF_THE_DOCUMENT = frozenset({"enforcement", "formerly", "note"})
 """What a document says of a resource and AWS does not know."""
 _RESERVED = "setpoint:"
+_EMPTY: tuple[Any, ...] = ("", [], {})
 
 
 def without_our_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,9 @@ def without_our_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
 def but(declared: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a live resource that are otherwise than declared."""
     found = {
-        name: value for name, value in live.items() if (not _same(value, declared[name]) if name in declared else value)
+        name: value
+        for name, value in live.items()
+        if (not _same(value, declared[name]) if name in declared else value not in _EMPTY)
     }
     return found | {name: None for name in declared if name not in live and name not in _OF_THE_DOCUMENT}
 

@@ -212,7 +212,7 @@ def _of_attempt(result: AttemptResult) -> dict[str, Any]:
         "trigger": {"source": _SOURCES.get(source, "event"), "detail": None if source in _SOURCES else source},
         "tool": tool(),
         "ending": result.ending.value,
-        "problem": result.problem or result.refusal or None,
+        "problem": result.problem or result.refusal or result.held or None,
         "approved_by": result.approved_by or None,
     }
 

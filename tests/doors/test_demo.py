@@ -24,7 +24,7 @@ import socket, sys
 def no_socket(*_, **__): raise AssertionError("the demo opened a socket")
 socket.socket.connect = socket.socket.bind = no_socket
 from handlers.cli import main
-main(["demo"])
+main(["demo", "--page", "page.html"])
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SETPOINT_"))}
     ran = subprocess.run(
@@ -46,7 +46,15 @@ main(["demo"])
     assert "  security_group/backend: revoke tcp 22 from 0.0.0.0/0\n" in ran.stdout
     assert "  Intent broken: from outside only the front door. CRITICAL\n" in ran.stdout
     assert "  Kept again: from outside only the front door. When the run began: tcp 22 from 1.0.0.0" in ran.stdout
-    assert ran.stdout.splitlines()[-1].startswith("  All 15 were found, corrected and verified: ")
+    *_, last, page = ran.stdout.splitlines()
+    assert last.startswith("  All 15 were found, corrected and verified: ")
+    assert page == "  The page of what was broken: page.html"
+    written = (tmp_path / "page.html").read_text("utf-8")
+    assert written.startswith("<!doctype html>")
+    assert "CRITICAL" in written.upper()
+    assert "user/somebody" in written
+    assert "assumed-role/setpoint" not in written
+    assert len(written.encode()) <= 100_000
 
 
 def test_the_demo_fails_when_an_accident_is_not_found_and_when_nothing_had_to_be_held(
@@ -73,3 +81,9 @@ def test_without_the_emulator_the_demo_says_what_to_install(setpoint: Any, monke
     ran = setpoint("demo")
     assert ran.code == 1
     assert ran.err == "the demo needs moto; install it with `pip install 'setpoint[cli,demo]'`\n"
+
+
+def test_a_page_for_a_folder_that_is_not_there_is_refused_before_the_demo_begins(setpoint: Any, tmp_path: Path) -> None:
+    ran = setpoint("demo", "--page", tmp_path / "nowhere" / "page.html")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith("--page: there is no folder for ")

@@ -11,6 +11,7 @@ import pytest
 
 from handlers.invoke import LARGEST, answer, invoke
 from handlers.stack import Invocation, Stack
+from lab.drifts import DRIFTS
 from lab.strict_aws import Call as Made
 from reconciler.attempt.keep import Request, keep
 from reconciler.ledger.lease import Lease
@@ -52,6 +53,8 @@ def sent(doors: Doors) -> list[dict[str, Any]]:
         ({}, "document: missing"),
         ({"document": "../secrets"}, "document: '../secrets' is not valid"),
         ({"document": NAME, "mode": "destroy"}, "mode: 'destroy' is not valid; write plan or apply"),
+        ({"document": NAME, "page": "pdf"}, "page: 'pdf' is not valid; write html or markdown, or leave it out"),
+        ({"document": NAME, "page": True}, "page: true is not valid; write html or markdown, or leave it out"),
         ({"document": NAME, "dry_run": True}, "dry_run"),
         ({"document": NAME, "only": ["nonsense"]}, "only: "),
         ({"document": NAME, "mode": "apply", "only": []}, "only: the list is empty"),
@@ -126,6 +129,63 @@ def test_an_apply_of_some_addresses_leaves_the_others_as_they_are_and_covers_not
     assert (given["ending"], doors.writes()) == ("completed", ["RevokeSecurityGroupIngress"])
     assert doors.work_records([early]) == ()
     assert doors.writes() == ["RevokeSecurityGroupIngress", "CreateTags"]
+
+
+# ------------------------------------------------------------------------------------------------------------- page
+
+
+@pytest.mark.parametrize(
+    ("page", "begins"), [("html", "<!doctype html>"), ("markdown", "## Setpoint: plan of `test-server`")]
+)
+def test_the_page_of_a_run_is_text_in_the_answer_beside_its_report(doors: Doors, page: str, begins: str) -> None:
+    doors.drift(OPEN)
+    given = doors.invoke(mode="plan", page=page)
+    assert given.keys() == KEYS | {"page", "page_problem"}
+    assert given["page"].startswith(begins)
+    assert given["page_problem"] is None
+    assert given["report"]["drifted"][0]["id"] in given["page"]
+    assert given["run_id"] in given["page"]
+    assert doors.invoke(mode="plan").keys() == KEYS
+
+
+def test_an_attempt_without_a_report_has_a_page_that_says_so(doors: Doors) -> None:
+    given = doors.invoke(document="nobody", page="markdown")
+    assert (given["ending"], given["report"]) == ("unknown", None)
+    assert "there is no such object" in given["page"]
+
+
+def test_a_page_takes_its_room_from_the_report_and_one_that_has_none_is_left_out(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in DRIFTS:
+        doors.drift(one.name)
+    dependencies = doors.stack.dependencies(Invocation("run", lambda: 300.0))
+    kept = keep(NAME, Trigger(Source.MANUAL, NAME), dependencies, Request(write=False))
+    whole = answer(kept, page="markdown")
+    assert "left_out" not in whole
+    room = len(json.dumps(whole)) - 100
+    monkeypatch.setattr("handlers.invoke.LARGEST", room)
+    cut = answer(kept, page="markdown")
+    assert cut["page"] == whole["page"]
+    assert len(json.dumps(cut)) <= room
+    assert cut["left_out"]
+    monkeypatch.setattr("handlers.invoke.LARGEST_PAGE", 1_000)
+    none = answer(kept, page="markdown")
+    assert none["page"] is None
+    assert none["page_problem"] == f"it takes {len(json.dumps(whole['page'])):,} bytes of the 1,000 that it may"
+
+
+def test_a_page_that_cannot_be_made_does_not_hide_what_an_apply_did(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> str:
+        raise RuntimeError("no page")
+
+    monkeypatch.setattr("reconciler.report.page.markdown.markdown", broken)
+    doors.drift(OPEN)
+    given = doors.invoke(mode="apply", page="markdown")
+    assert (given["ending"], doors.writes(), given["page"]) == ("completed", ["RevokeSecurityGroupIngress"], None)
+    assert given["page_problem"] == "Setpoint failed while telling of it: RuntimeError: no page"
 
 
 # ------------------------------------------------------------------------------------------- approve, accept_revision

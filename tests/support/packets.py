@@ -438,10 +438,11 @@ _IN, _OUT = 0, 1
 _NOTHING = Passing(0, 0, 0, 0)
 
 
-class _Judge:
+class Judge:
     """The ends of a run, and what passes between them in each state."""
 
-    def __init__(self, known: Sequence[State], states: Sequence[State]) -> None:
+    def __init__(self, known: Sequence[State], states: Sequence[State], more: Iterable[End] = ()) -> None:
+        """`more` are ends besides those that may stand somewhere."""
         self.universe = universe = universe_of([*known, *states])
         self.width = len(universe.traffics)
         first = known[0]
@@ -462,7 +463,7 @@ class _Judge:
             (one, other) for one, other in product(standing, standing) if not one.name or one.name != other.name
         ]
         self.pairs += [pair for end in (*standing, *private) for pair in ((OUTSIDE, end), (end, OUTSIDE))]
-        self.ends = [*standing, *private, OUTSIDE]
+        self.ends = list(dict.fromkeys([*standing, *private, OUTSIDE, *more]))
         every = (1 << self.width) - 1
         size = self.universe.of_one
         self._at = {subnet: _spread(universe, every, cidr) & size for subnet, cidr in subnets.items()}
@@ -470,7 +471,7 @@ class _Judge:
         for network in {network for state in (*known, *states) for network in state.networks}:
             inside |= _spread(universe, every, network) & size
         self._at[""] = size & ~inside
-        self._places = {
+        self.places = {
             subnet: [bit for bit in range(len(universe.addresses)) if at >> bit * self.width & 1]
             for subnet, at in self._at.items()
         }
@@ -547,13 +548,13 @@ class _Judge:
             kept = Passing(*(mine & theirs for mine, theirs in zip(kept, one, strict=True)))
         if not all(kept) or not any(mine & ~theirs for mine, theirs in zip(kept, now, strict=True)):
             return ""
-        for here, there in product(self._places[source.subnet], self._places[target.subnet]):
-            asked = self._one(kept.leaves, there) & self._one(kept.enters, here)
-            answered = self._one(kept.reply_leaves, here) & self._one(kept.reply_enters, there)
+        for here, there in product(self.places[source.subnet], self.places[target.subnet]):
+            asked = self.one(kept.leaves, there) & self.one(kept.enters, here)
+            answered = self.one(kept.reply_leaves, here) & self.one(kept.reply_enters, there)
             if not (asked and answered):
                 continue
-            no_request = asked & ~(self._one(now.leaves, there) & self._one(now.enters, here))
-            no_reply = answered & ~(self._one(now.reply_leaves, here) & self._one(now.reply_enters, there))
+            no_request = asked & ~(self.one(now.leaves, there) & self.one(now.enters, here))
+            no_reply = answered & ~(self.one(now.reply_leaves, here) & self.one(now.reply_enters, there))
             for requests, replies in _talk(self.universe):
                 if not (asked & requests and answered & replies):
                     continue
@@ -564,18 +565,18 @@ class _Judge:
                     return f"the replies {self._named((no_reply & replies).bit_length() - 1, *reversed(addresses))}"
         return ""
 
-    def _one(self, packets: int, place: int) -> int:
+    def one(self, packets: int, place: int) -> int:
         return packets >> place * self.width & (1 << self.width) - 1
 
     def _traffics(self, packets: int, end: End) -> int:
         found = 0
-        for place in self._places[end.subnet]:
-            found |= self._one(packets, place)
+        for place in self.places[end.subnet]:
+            found |= self.one(packets, place)
         return found
 
     def _first(self, packets: int, end: End, traffic: int) -> str:
-        places = self._places[end.subnet]
-        return next(self.universe.addresses[place] for place in places if self._one(packets, place) >> traffic & 1)
+        places = self.places[end.subnet]
+        return next(self.universe.addresses[place] for place in places if self.one(packets, place) >> traffic & 1)
 
     def _named(self, traffic: int, source: str, target: str) -> str:
         protocol, port = self.universe.traffics[traffic]
@@ -601,7 +602,7 @@ def violations(before: State, after: State, states: Sequence[State], *others: St
     if not states:
         return []
     known = [before, after, *others]
-    judge = _Judge(known, states)
+    judge = Judge(known, states)
     said: set[tuple[End, End, str]] = set()
     told = []
     of_known = [{end: judge.filters(end, state) for end in judge.ends} for state in known]

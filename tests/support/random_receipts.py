@@ -141,7 +141,9 @@ def _drift(draw: _Drawing, number: int) -> dict[str, Any]:
         "outcome": outcome,
         "reason": outcome and draw.choice(_REASONS),
         "message": outcome and draw.word("message"),
-        "consequence": draw.maybe({"severity": "low", "sentence": draw.word("reach"), "flows": [], "stopped_by": None}),
+        "consequence": draw.maybe(
+            {"severity": "low", "sentence": draw.word("reach"), "flows": [{}], "stopped_by": None}
+        ),
     }
 
 

@@ -62,14 +62,23 @@ def _read(name: str) -> dict[str, Any]:
 
 def steady(one: dict[str, Any]) -> dict[str, Any]:
     """A receipt with its AWS ids numbered in their order, so that two laboratories make the same."""
+    one = deepcopy(one)
+    for look in (one.get("network") or {}).values():
+        if isinstance(look, dict) and "unmanaged" in look:
+            look["unmanaged"] = dict(sorted(look["unmanaged"].items(), key=_without_ids))
+    if "unmanaged" in one:
+        one["unmanaged"] = sorted(one["unmanaged"], key=_without_ids)
     seen: dict[str, str] = {}
 
     def numbered(found: re.Match[str]) -> str:
         return seen.setdefault(found[0], f"{found[1]}-{len(seen) + 1:017x}")
 
     steadied: dict[str, Any] = json.loads(_ID.sub(numbered, json.dumps(one)))
-    steadied["run"]["tool"] = None if steadied["run"]["tool"] is None else "0.1.0"
     return steadied
+
+
+def _without_ids(value: Any) -> str:
+    return _ID.sub("", json.dumps(value))
 
 
 def made(net: Network) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -301,3 +302,10 @@ def _databases(random: Random, parts: dict[str, Any]) -> None:
 
 documents = st.randoms(use_true_random=False).map(lambda random: document(written(random)))
 """Documents about the same addresses; hypothesis shrinks the choices that `written` makes."""
+
+
+@cache
+def drawn(seed: int) -> tuple[Document, Snapshot, Plan]:
+    """A declared network, another live one, and the plan from this to that: a second each, so they are shared."""
+    declared, fact = (document(written(Random(f"{seed} {which}"))) for which in ("declared", "live"))
+    return declared, seen(fact), plan(declared, seen(fact))

@@ -128,9 +128,9 @@ def _hidden(receipt: dict[str, Any], path: tuple[Any, ...]) -> bool:
     """What no page shows: paths of intents that are kept, and whose sentence another one has told already."""
     if path[0] == "intents":
         kept = receipt["intents"][path[1]]["status"] == "kept"
-        where = path[2] == "blockers" and path[-1] in {"component", "member"}
-        return where or (kept and path[2] in {"path", "blockers", "pairs"})
-    return path[0] == "found_by"
+        where: bool = path[2] == "blockers" and path[-1] in {"component", "member"}
+        return where or bool(kept and path[2] in {"path", "blockers", "pairs"})
+    return bool(path[0] == "found_by")
 
 
 @pytest.mark.parametrize("seed", sampled(range(400), 20))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from random import Random
 from typing import Any
 
 import pytest
 
-from desired_state.document import Document
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
 from reconciler.kinds import REGISTRY, live_network, ranked
-from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Snapshot, Unmanaged, refs
+from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from reconciler.reach.steps import Breach, Steps
-from tests.support import worlds
 from tests.support.sampling import sampled
 from tests.support.worlds import (
     APP,
@@ -35,6 +32,7 @@ from tests.support.worlds import (
     WEB,
     beside,
     document,
+    drawn,
     drifted,
     missing,
     of_groups,
@@ -263,13 +261,6 @@ def test_the_fingerprint_is_that_of_the_document_and_the_actions() -> None:
     assert plan(DOCUMENT, other).fingerprint != found
     assert plan(replace(DOCUMENT, sha256="0" * 64), look).fingerprint != found
     assert fingerprint(DOCUMENT.sha256, plan(DOCUMENT, look).actions) == found
-
-
-@cache
-def drawn(seed: int) -> tuple[Document, Snapshot, Plan]:
-    """A declared network, another live one, and the plan from this to that: a second each, so they are shared."""
-    declared, fact = (document(worlds.written(Random(f"{seed} {which}"))) for which in ("declared", "live"))
-    return declared, seen(fact), plan(declared, seen(fact))
 
 
 PLANS = sampled(range(80), 10)

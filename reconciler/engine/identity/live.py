@@ -168,7 +168,8 @@ class Lives:
         """What AWS's unique key says is this address, under its name or a former one."""
         resource = self.declared[address]
         keys = {self.rules.key(name, resource) for name in self._names[address]} - {None}
-        return [one for key in sorted(keys, key=repr) for one in self._keyed.get(key, ())]
+        order = sorted(keys, key=repr) if len(keys) > 1 else keys
+        return [one for key in order for one in self._keyed.get(key, ())]
 
     @cached_property
     def _keyed(self) -> Mapping[Hashable, list[Live]]:

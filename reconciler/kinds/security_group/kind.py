@@ -149,8 +149,7 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
     """What prefix lists count, if a live or a declared rule names one."""
-    declared = (rules for group in context.declared.values() for rules in (group.ingress, group.egress) if rules)
-    used = any(key.peer.startswith("pl-") for rules in declared for key in rules) or any(
+    used = context.document.names_prefix_lists or any(
         names_prefix_list(item) for item in answers.get(_groups(context), ())
     )
     return reads_prefix_lists(used=used)

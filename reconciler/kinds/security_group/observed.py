@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,35 +24,32 @@ class Facts(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """The model of an item, and what else it depends on: the document's account, and whose its peers are. `lists`: some
-    rule names a prefix list.
+    """What was made of an item, and what else that depends on: the document's account, and whose its peers are.
+    `lists`: some rule names a prefix list.
     """
 
-    spec: SecurityGroup
+    seen: Observed[SecurityGroup, Facts]
     account: str
     peers: tuple[tuple[str, Address | None], ...]
     lists: bool
 
 
 def observed(item: Item, context: ObserveContext) -> Observed[SecurityGroup, Facts]:
-    return Observed(item["GroupId"], _spec(item, context), Facts(prefix_list_sizes(context.answers)))
-
-
-def _spec(item: Item, context: ObserveContext) -> SecurityGroup:
-    """Of an item that the look before had too, the model that was made then: ten thousand rules are most of a look."""
-    account, names = context.read.document.scope.account_id, context.names
+    """Of an item that the look before had too, what was made of it then: ten thousand rules are most of a look."""
+    account, names, sizes = context.read.document.scope.account_id, context.names, prefix_list_sizes(context.answers)
     made = _made(item)
     if made and made.account == account and all(names.get(one) == at for one, at in made.peers):
-        return made.spec
+        return made.seen if made.seen.facts.sizes == sizes else replace(made.seen, facts=Facts(sizes))
     spec = SecurityGroup(
         ingress=Ingress(rules_of(listed(item, "IpPermissions"), account, names)),
         egress=Egress(rules_of(listed(item, "IpPermissionsEgress"), account, names)),
         tags=tags_of(item),
     ).but(description=item["Description"])
+    seen = Observed(item["GroupId"], spec, Facts(sizes))
     if isinstance(item, KeptItem):
         peers = tuple((one, names.get(one)) for one in _peers(item))
-        item.made = _Made(spec, account, peers, names_prefix_list(item))
-    return spec
+        item.made = _Made(seen, account, peers, names_prefix_list(item))
+    return seen
 
 
 def names_prefix_list(item: Item) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.lanes import Lane, Lanes
 
@@ -24,24 +24,21 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A box on the left. `y` is its upper edge."""
 
     name: str
     y: float
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A heading on the right. `y` is its base line."""
 
     name: str
     y: float
 
 
-@dataclass(frozen=True)
-class Arrow:
+class Arrow(NamedTuple):
     """One flow: its curve from (LEFT, `start`) to (RIGHT, `end`), and what is said beside it."""
 
     lane: Lane
@@ -55,8 +52,7 @@ class Arrow:
         return (LEFT + RIGHT) / 2
 
 
-@dataclass(frozen=True)
-class Arrows:
+class Arrows(NamedTuple):
     """The picture; `height` in its units."""
 
     sources: tuple[Source, ...]

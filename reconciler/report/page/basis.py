@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.lanes import Lanes
 from reconciler.report.page.reading import Json, listed, mapping, text
@@ -13,8 +13,7 @@ MOST = 300
 """The most resources that the inventory lists; the rest is counted."""
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """One line: what, and its values. `code`: it is copied rather than read."""
 
     name: str
@@ -22,25 +21,41 @@ class Fact:
     code: bool = False
 
 
-@dataclass(frozen=True)
-class Found:
-    """A resource, and by what evidence it was taken for the declared one."""
+class Found(NamedTuple):
+    """A resource, and by what evidence it was taken for the declared one. `lasting` is the id that AWS gives to no
+    other, if it is not the one that it is called by.
+    """
 
     resource: Resource
     by: str | None
     how: str | None
+    lasting: str | None
+
+    @property
+    def named(self) -> str:
+        """Its address, with its ids."""
+        ids = [one for one in (self.resource.id, self.lasting) if one]
+        return f"{self.resource.address} ({', '.join(ids)})" if ids else self.resource.address
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(NamedTuple):
     """The last part of the page."""
 
     facts: tuple[Fact, ...]
     policy: tuple[Fact, ...]
     rests_on: tuple[str, ...]
     inventory: tuple[Found, ...]
+    resources: int
     inventory_left_out: int
     left_out: tuple[Fact, ...]
+
+    def by_how(self) -> dict[str, list[Found]]:
+        """The inventory by the evidence: most were found in the same way."""
+        found: dict[str, list[Found]] = {}
+        for one in self.inventory:
+            how = one.how or one.by
+            found.setdefault(f"By {how}" if how else "It is not said how", []).append(one)
+        return found
 
 
 def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
@@ -55,18 +70,15 @@ def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
         policy=tuple(Fact(name, (plain(value),)) for name, value in mapping(receipt, "policy").items()),
         rests_on=tuple(dict.fromkeys([*lanes.rests_on, *intents])),
         inventory=tuple(_found(address, mapping(found, address), resources) for address in addresses[:MOST]),
+        resources=len(addresses),
         inventory_left_out=max(0, len(addresses) - MOST),
         left_out=tuple(Fact(name, (f"{count:,}",)) for name, count in mapping(receipt, "left_out").items()),
     )
 
 
 def _found(address: str, given: Json, resources: Resources) -> Found:
-    resource = resources.at(address)
-    own = text(given, "id")
-    how = text(given, "how")
-    if own and own != resource.id:
-        how = f"{how} ({own})" if how else own
-    return Found(resource, text(given, "by"), how)
+    resource, lasting = resources.at(address), text(given, "id")
+    return Found(resource, text(given, "by"), text(given, "how"), lasting if lasting != resource.id else None)
 
 
 def _facts(receipt: Json) -> list[Fact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.differences import Differences
 from reconciler.report.page.lanes import Lanes
@@ -13,8 +14,7 @@ MOST = 300
 """The most calls on one page; what is left out is counted."""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call. `ended` is None in a plan; `arrives` says what it changes in what arrives, if that was worked out."""
 
     number: int

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count, groupby
+from typing import NamedTuple
 
-from reconciler.report.page.reading import Json, kind_of, listed, mapping, text
+from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, text
 from reconciler.report.page.resources import Past, Resource, Resources
 from reconciler.report.page.words import Side, gravest, key_of, rank, side
 
@@ -23,8 +24,7 @@ _SIGNS = {"add": ("+", "missing"), "change": ("~", "not as declared"), "remove":
 DONE = ("corrected", "in_sync")
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One difference. `number` is its number on this page, `indexes` are its places in `drifted` of the receipt,
     `calls` the numbers of the calls that resolve it. `reach` is what it means from end to end, `flows` whether
     anything more or less arrives because of it.
@@ -53,8 +53,7 @@ class Difference:
         return self.outcome in DONE
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What differs at one resource, or one difference of several: then `others` are how many more it is at."""
 
     number: int
@@ -92,16 +91,6 @@ class Differences:
     since_unknown: str | None
     exposed_unknown: str | None
 
-    def at_address(self, address: str, drifted: Iterable[Json]) -> tuple[int, ...]:
-        """The numbers of what differs at a resource, or is about it in another one."""
-        return tuple(
-            dict.fromkeys(
-                self.numbers[index]
-                for index, one in enumerate(drifted)
-                if index in self.numbers and (one.get("address") == address or one.get("key") == address)
-            )
-        )
-
 
 def differences(receipt: Json, resources: Resources) -> Differences:
     """The differences of a receipt as the page tells them."""
@@ -125,7 +114,7 @@ def differences(receipt: Json, resources: Resources) -> Differences:
             entries.append(_entry(shown, group, drifted, resources, alike=alike))
     few = len(drifted) <= ALL_OPEN
     return Differences(
-        entries=tuple(replace(one, open=few or one.severity == "critical") for one in entries),
+        entries=tuple(one._replace(open=few or one.severity == "critical") for one in entries),
         count=len(drifted),
         done=sum(one.get("outcome") in DONE for one in drifted),
         at=len({_address(one) for one in drifted}),
@@ -175,11 +164,13 @@ def _likeness(one: Json) -> str:
     return json.dumps([kind_of(address), *parts, *told, reach], sort_keys=True)
 
 
-def _of_each(sentence: str | None, address: str) -> str | None:
+def _of_each(sentence: str | None, address: str, each: str = "each") -> str | None:
     """A sentence about one resource, as one about each of several."""
     if sentence is None:
         return None
-    return f"Each{sentence.removeprefix(address)}" if sentence.startswith(address) else sentence.replace(address, "it")
+    return (
+        f"{each}{sentence.removeprefix(address)}" if sentence.startswith(address) else sentence.replace(address, "it")
+    )
 
 
 def _calls(receipt: Json) -> dict[int, list[int]]:
@@ -203,9 +194,10 @@ def _calls(receipt: Json) -> dict[int, list[int]]:
 def _difference(number: int, indexes: list[int], drifted: list[Json], calls: dict[int, list[int]]) -> Difference:
     one, alike = drifted[indexes[0]], len(indexes) > 1
     address = _address(one)
+    each = f"Each of {len(indexes):,} {in_words(kind_of(address))}s"
 
     def told(sentence: str | None) -> str | None:
-        return _of_each(sentence, address) if alike else sentence
+        return _of_each(sentence, address, each) if alike else sentence
 
     sign, words = _SIGNS.get(str(one.get("sign")), ("?", "not known how"))
     return Difference(

@@ -8,17 +8,14 @@ so whatever is not a plain word stands in one.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from itertools import groupby
 
-from reconciler.redact import safe_text
+from reconciler.report.page.inert import inert as clean_of
+from reconciler.report.page.words import Whole
 
 LONGEST = 160
 """Characters of one text in its place."""
-_MARKS = 2
-"""The most combining characters after another one: more of them are painted over the lines above and below."""
 _PLAIN = re.compile(r"\(?(?:[A-Za-z]{1,40}|[0-9]{1,5}(?:\.[0-9]{1,3})?)[),.;:]{0,3}|[/%]")
 _AROUND = re.compile(r"(\(?)(.*?)([),.;:]{0,3})")
 _DIGEST = re.compile(r"\(?[a-fA-F0-9]{7,}[),.;:]{0,3}")
@@ -26,31 +23,11 @@ _FENCE = re.compile(r"`+")
 
 
 def inert(text: object, longest: int = LONGEST) -> str:
-    """A text on one line that nothing acts on: without secrets, with unprintable characters escaped, shortened."""
-    return shortened(_safe(str(text)), longest)
-
-
-@lru_cache(maxsize=2_048)
-def _safe(text: str) -> str:
-    """Of many resources much is the same, and the search for secrets is most of the work."""
-    return unstacked(safe_text(text))
-
-
-def shortened(text: str, longest: int) -> str:
-    """At most `longest` characters, of which the last three are dots if some are missing."""
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
-def unstacked(text: str) -> str:
-    """The text with at most two combining characters after another one."""
-    if text.isascii():
-        return text
-    kept, marks = [], 0
-    for char in text:
-        marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
-        if marks <= _MARKS:
-            kept.append(char)
-    return "".join(kept)
+    """A text on one line that nothing acts on, of at most `longest` characters: the last three are dots if some
+    are missing.
+    """
+    clean = clean_of(Whole(text))
+    return clean if len(clean) <= longest else f"{clean[: longest - 3]}..."
 
 
 def code(text: object, longest: int = LONGEST) -> str:

@@ -56,6 +56,11 @@ def rendered(template: str, **values: Any) -> str:
     return environment().get_template(template).render(**shared, **values)
 
 
+def compile_templates(templates: Path, target: Path) -> None:
+    """Writes each template of a folder as a Python module into `target`, where `environment` finds it."""
+    environment(FileSystemLoader(templates)).compile_templates(target, zip=None, ignore_errors=False)
+
+
 @cache
 def environment(loader: BaseLoader | None = None) -> Environment:
     """Jinja2 in its strictest form, with the templates of this folder."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, listed, mapping, number, text
 from reconciler.report.page.words import moment
@@ -12,8 +13,7 @@ _HOPS = 12
 MOST = 300
 
 
-@dataclass(frozen=True)
-class Intent:
+class Intent(NamedTuple):
     """One intent. `whys` are sentences, the first the shortest; `mends` are entries to paste into the document."""
 
     name: str

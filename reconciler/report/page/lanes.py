@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.report.page.reading import Json, listed, mapping, number, text
 from reconciler.report.page.words import counted, joined
@@ -28,8 +28,7 @@ CLASSES = {
 }
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A stretch of marks, `start` to `start + length`, in which it arrives (`on`) or perhaps arrives. `under_way`: a
     change of it was asked for, and no look has seen it yet.
     """
@@ -41,8 +40,7 @@ class Run:
     under_way: bool = False
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(NamedTuple):
     """One set of packets between two ends, with its history. `on` has a 0 or 1 for each mark. `ends` are whether it
     arrives in the first state, and in the last.
     """
@@ -86,8 +84,7 @@ class Mark:
     effect: str
 
 
-@dataclass(frozen=True)
-class Lanes:
+class Lanes(NamedTuple):
     """All lanes, the gravest first. `left_out` were not shown. `unknown`: why there are none."""
 
     marks: tuple[Mark, ...] = ()
@@ -120,8 +117,8 @@ class Lanes:
         return [one for one in self.all if one.flow in {"missing", "declared_now"} and not one.ends[last]]
 
     def changed_by(self, call: int) -> str | None:
-        """What a call changes in what arrives, as a sentence; None if that is not known."""
-        return next((one.effect for one in self.marks if one.call == call), None)
+        """What a call changes in what arrives, as a sentence; None if it changes nothing, or that is not known."""
+        return next((one.effect for one in self.marks if one.call == call), None) or None
 
 
 def lanes(receipt: Json) -> Lanes:
@@ -277,15 +274,15 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
             [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
         )
         return f"{begun}: {', '.join(told)}."
-    return f"{begun}{'' if action is not None else ':'} {_effect(place, known)}"
+    return f"{begun}{'' if action is not None else ':'} {_effect(place, known) or 'No change in what arrives.'}"
 
 
 def _effect(place: int, known: list[Lane]) -> str:
-    """What starts and ends to arrive in one state."""
+    """What starts and ends to arrive in one state; empty if nothing does."""
     shut = [one for one in known if one.on[place - 1 : place + 1] == "10"]
     opened = [one for one in known if one.on[place - 1 : place + 1] == "01"]
     if not shut and not opened:
-        return "No change in what arrives."
+        return ""
     told = [f"Shuts {joined(map(_named, shut[:4]))}{_others(shut)}."] if shut else []
     told += [f"Opens {joined(map(_named, opened[:4]))}{_others(opened)}."] if opened else []
     return " ".join(told)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.report.page import markdown_notes as beside
 from reconciler.report.page import markdown_parts as parts
 from reconciler.report.page.cutting import Block, Goes, Piece, Section, fitted, fixed, listed
-from reconciler.report.page.gfm import LONGEST, code, fenced, head, prose, row
-from reconciler.report.page.reading import leaves
+from reconciler.report.page.gfm import code, fenced, head, prose, row
 from reconciler.report.page.reading import listed as list_of
 from reconciler.report.page.view import Head, Page, history_of, view
 
@@ -44,7 +43,8 @@ def markdown(
     if max_chars < LEAST:
         raise ValueError(f"a page needs room for {LEAST} characters")
     page = view(receipt, history=history_of(history), now=now, redact=redact)
-    long = any(len(text) > LONGEST for text in leaves(receipt))
+    sections = list(_sections(page, receipt))
+    shortened = any("..." in line for section in sections for block in section.blocks for line in _lines(block))
 
     def notice(left_out: Mapping[str, int]) -> str:
         told = (
@@ -52,11 +52,16 @@ def markdown(
             if any(left_out.values())
             else []
         )
-        told += [f"Texts of more than {LONGEST} characters are shortened."] if long else []
+        told += ["Long texts are shortened: they end in three dots."] if shortened else []
         told += ["`-o json` has all of it."] if told else []
         return f"> {' '.join(told)}" if told else ""
 
-    return fitted(list(_sections(page, receipt)), max_chars, notice)
+    return fitted(sections, max_chars, notice)
+
+
+def _lines(block: Block) -> Iterator[str]:
+    yield from block.before
+    yield from (piece.text for piece in block.pieces)
 
 
 def _sections(page: Page, receipt: Mapping[str, Any]) -> Iterator[Section]:
@@ -111,5 +116,6 @@ def _to_do(verdict: Verdict) -> Section:
 
 
 def _grave(one: Grave) -> str:
-    where = f" (difference {one.number})" if one.number else ""
+    numbers = ", ".join(map(str, one.numbers))
+    where = f" ({'difference' if len(one.numbers) == 1 else 'differences'} {numbers})" if numbers else ""
     return f"- **{prose(one.severity.upper())}** {prose(one.sentence)}{where}"

@@ -240,6 +240,9 @@ def _intent(one: Intent) -> Piece:
 
 def _more(one: Intent) -> Iterator[str]:
     yield from map(prose, one.whys[1:])
+    if one.pairs:
+        more = f", and {one.pairs_left_out} more" if one.pairs_left_out else ""
+        yield f"between {', '.join(map(code, one.pairs))}{more}"
     if one.path:
         yield f"path: {', then '.join(map(code, one.path))}"
     yield from (f"to mend it: {code(mend, 400)}" for mend in one.mends)

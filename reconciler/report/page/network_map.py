@@ -6,7 +6,7 @@ It shows the last look: of a plan what is so now, after an apply what is so then
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.differences import Differences
 from reconciler.report.page.lanes import Lane, Lanes
@@ -25,8 +25,7 @@ _GROUPS = ("security_group", "db_subnet_group")
 _SHARED = ("route_table", "network_acl")
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A fact of the map. `declared` is None where it is as declared."""
 
     live: str
@@ -34,8 +33,7 @@ class Value:
     numbers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """What reaches a card. `state`: `declared`, `open` (not declared) or `missing` (declared, does not arrive)."""
 
     state: str
@@ -46,16 +44,14 @@ class Arrival:
     certain: bool
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """A group on a card. `state`: empty, `extra` (it is not declared) or `missing` (it is declared, and not there)."""
 
     name: str
     state: str = ""
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(NamedTuple):
     """A workload or a database in a subnet. `elsewhere`: it may also stand in another subnet."""
 
     resource: Resource
@@ -71,8 +67,7 @@ class Card:
         return any(one.state == "open" for one in self.arrivals)
 
 
-@dataclass(frozen=True)
-class Subnet:
+class Subnet(NamedTuple):
     """A subnet; `missing`: it is declared and does not exist."""
 
     resource: Resource
@@ -96,8 +91,7 @@ class Subnet:
         return self.public and self.public_declared is False
 
 
-@dataclass(frozen=True)
-class Zone:
+class Zone(NamedTuple):
     """An availability zone; `further` are subnets that are as declared and not drawn."""
 
     name: str
@@ -105,8 +99,7 @@ class Zone:
     further: tuple[Resource, ...]
 
 
-@dataclass(frozen=True)
-class Shared:
+class Shared(NamedTuple):
     """A group, a table or an ACL, or something that nobody declares."""
 
     resource: Resource
@@ -119,8 +112,7 @@ class Shared:
     remark: str | None = None
 
 
-@dataclass(frozen=True)
-class Gateway:
+class Gateway(NamedTuple):
     """An internet gateway."""
 
     resource: Resource
@@ -129,8 +121,7 @@ class Gateway:
     managed: bool
 
 
-@dataclass(frozen=True)
-class Vpc:
+class Vpc(NamedTuple):
     """A VPC."""
 
     resource: Resource
@@ -139,8 +130,7 @@ class Vpc:
     missing: bool
 
 
-@dataclass(frozen=True)
-class NetworkMap:
+class NetworkMap(NamedTuple):
     """All of it. `unknown`: why there is none. `at` is when it was looked at; `past`: it is after an apply."""
 
     at: str | None = None
@@ -172,6 +162,11 @@ class _Drawing:
     ) -> None:
         self._receipt, self._resources, self._differences, self._lanes = receipt, resources, differences, lanes
         self._drifted = listed(receipt, "drifted")
+        self._about: dict[str, list[int]] = {}
+        for index, one in enumerate(self._drifted):
+            if index in differences.numbers:
+                for address in {str(one.get("address")), str(one.get("key"))}:
+                    self._about.setdefault(address, []).append(index)
         self._look = look
         self._last = bool(mapping(network, "last"))
         self._there = mapping(look, "resources")
@@ -182,6 +177,9 @@ class _Drawing:
         self._live = Placement({a: mapping(one, "spec") for a, one in self._there.items() if one.get("spec")}, strange)
         self._declared = Placement(self._specs)
         self._strange = strange
+        self._by_kind: dict[str, list[str]] = {}
+        for address in dict.fromkeys([*self._specs, *self._there]):
+            self._by_kind.setdefault(kind_of(address), []).append(address)
 
     def drawn(self) -> NetworkMap:
         groups = sorted(self._shared(), key=lambda one: not (one.numbers or one.missing))
@@ -203,16 +201,16 @@ class _Drawing:
         )
 
     def _numbers(self, address: str) -> tuple[int, ...]:
-        return self._differences.at_address(address, self._drifted)
+        return self._numbered(self._about.get(address, ()))
+
+    def _numbered(self, indexes: Iterable[int]) -> tuple[int, ...]:
+        return tuple(sorted({self._differences.numbers[index] for index in indexes}))
 
     def _own_numbers(self, address: str) -> tuple[int, ...]:
-        own = (index for index, one in enumerate(self._drifted) if one.get("address") == address)
-        return tuple(dict.fromkeys(self._differences.numbers[n] for n in own if n in self._differences.numbers))
+        return self._numbered(n for n in self._about.get(address, ()) if self._drifted[n].get("address") == address)
 
     def _all_of(self, kind: str) -> list[str]:
-        declared = (address for address in self._specs if kind_of(address) == kind)
-        there = (address for address in self._there if kind_of(address) == kind)
-        return list(dict.fromkeys([*declared, *there]))
+        return self._by_kind.get(kind, [])
 
     def _spec(self, address: str) -> Json:
         return self._live.specs.get(address) or self._declared.specs.get(address) or {}
@@ -264,15 +262,13 @@ class _Drawing:
 
     def _value(self, kind: str, subnet: str, seen: Placement, *, declared: bool) -> Value:
         live, wanted = seen.named(kind, subnet), self._declared.user(kind, subnet)
-        about = [
-            self._differences.numbers[index]
-            for index, one in enumerate(self._drifted)
-            if index in self._differences.numbers
-            and kind_of(str(one.get("address"))) == kind
-            and (one.get("key") == subnet or (one.get("address") in {live, wanted} and one.get("field") != "subnets"))
-        ]
+        of_subnet = (n for n in self._about.get(subnet, ()) if kind_of(str(self._drifted[n].get("address"))) == kind)
+        used = dict.fromkeys(one for one in (live, wanted) if one)
+        of_used = (n for one in used for n in self._about.get(one, ()) if self._drifted[n].get("field") != "subnets")
         differs = declared and wanted is not None and wanted != live
-        return Value(name_of(live), name_of(wanted) if differs and wanted else None, tuple(dict.fromkeys(about)))
+        return Value(
+            name_of(live), name_of(wanted) if differs and wanted else None, self._numbered([*of_subnet, *of_used])
+        )
 
     def _cards(self, subnet: str) -> Iterator[Card]:
         for name, one in self._known_workloads().items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, listed, mapping, text
 from reconciler.report.page.resources import Resource, Resources
@@ -12,8 +13,7 @@ from reconciler.report.page.words import Side, duration, member, moment, parsed,
 MOST = 300
 
 
-@dataclass(frozen=True)
-class Tolerated:
+class Tolerated(NamedTuple):
     """A declared exception. `left` is the time that it has at the time of the run, None if it has ended."""
 
     resource: Resource
@@ -25,8 +25,7 @@ class Tolerated:
     active: bool
 
 
-@dataclass(frozen=True)
-class Hold:
+class Hold(NamedTuple):
     """A hold by the tag on a resource."""
 
     resource: Resource
@@ -36,16 +35,14 @@ class Hold:
     left: str | None
 
 
-@dataclass(frozen=True)
-class Unseen:
+class Unseen(NamedTuple):
     """What could not be read."""
 
     what: str
     why: str
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something that a person should know."""
 
     resource: Resource
@@ -55,8 +52,7 @@ class Finding:
     message: str | None
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """A change that AWS has accepted and not applied yet."""
 
     resource: Resource
@@ -65,8 +61,7 @@ class Pending:
     accepted: str
 
 
-@dataclass(frozen=True)
-class Opening:
+class Opening(NamedTuple):
     """What the plan newly lets the internet reach."""
 
     source: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, listed, number, text
 from reconciler.report.page.words import counted, duration, moment, parsed
@@ -21,8 +22,7 @@ STATES = {
 }
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A stretch of the strip: where it starts, how wide it is, and what was so."""
 
     start: float
@@ -31,8 +31,7 @@ class Stretch:
     said: str
 
 
-@dataclass(frozen=True)
-class Episode:
+class Episode(NamedTuple):
     """One thing that differed, from its first look to its last. `until` is None while it lasts."""
 
     since: str | None
@@ -69,7 +68,7 @@ def history(given: Json | None, document: str | None) -> History:
         named = document or "DOCUMENT"
         return History(
             unknown="This page was made without the history: a run knows only what it saw. To add it, make the page "
-            f"with --history, or see `setpoint history {named}`."
+            f"with --history, or see: setpoint history {named}"
         )
     episodes = listed(given, "episodes")
     latest = sorted(episodes, key=lambda one: str(one.get("from") or ""), reverse=True)

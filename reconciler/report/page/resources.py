@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.console import event_link, link
 from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, name_of, text
 from reconciler.report.page.words import Foreign, duration, moment
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """A resource by its address. `id` is AWS's, `url` its page in the console; None where not known."""
 
     address: str
@@ -30,8 +29,7 @@ class Resource:
         return name_of(self.address)
 
 
-@dataclass(frozen=True)
-class Actor:
+class Actor(NamedTuple):
     """Who made a change, by CloudTrail."""
 
     who: str
@@ -43,14 +41,18 @@ class Actor:
     url: str | None
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """The history of what differs at a resource; None where it is not known."""
 
     actor: Actor | None
     since: str | None
     exposed: str | None
     exposed_unknown: bool
+
+    @property
+    def told(self) -> bool:
+        """Whether anything of it is known, or known to be unknown."""
+        return bool(self.actor or self.since or self.exposed or self.exposed_unknown)
 
 
 class Resources:
@@ -85,7 +87,7 @@ class Resources:
             self._actor(mapping(mapping(self._receipt, "actors"), address)),
             moment(self._since(address)),
             duration(exposed) if isinstance(exposed, int | float) else None,
-            address in self._unknown,
+            address in self._unknown and not text(self._receipt, "since_unknown"),
         )
 
     def _since(self, address: str) -> str | None:

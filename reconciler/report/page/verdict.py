@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.report.page.calls import Calls
 from reconciler.report.page.differences import Difference, Differences
@@ -25,17 +25,20 @@ _REGION = re.compile(r"[a-z]{2}[a-z-]{1,30}-[0-9]{1,2}", re.ASCII)
 _FUNCTION = "setpoint-invoke"
 
 
-@dataclass(frozen=True)
-class Grave:
+class Grave(NamedTuple):
     """A grave sentence, with the numbers of the differences that it is about."""
 
     severity: str
     sentence: str
     numbers: tuple[int, ...] = ()
 
+    @property
+    def number(self) -> int | None:
+        """The first of them."""
+        return self.numbers[0] if self.numbers else None
 
-@dataclass(frozen=True)
-class Figure:
+
+class Figure(NamedTuple):
     """One figure. `tone`: `grave`, `warn`, `good` or empty; `unknown`: the value is a word."""
 
     value: str
@@ -44,8 +47,7 @@ class Figure:
     unknown: bool = False
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the page says first. `tone` is that of all; `steps` are commands to copy, `release` says what they do."""
 
     heading: str
@@ -60,8 +62,7 @@ class Verdict:
     problem: str | None
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """What the verdict is made from. `after`: it is one on a run that changed the network, or tried to."""
 
     differences: Differences
@@ -177,7 +178,7 @@ def _graves(parts: Parts) -> list[Grave]:
         if not parts.after
     ]
     found += [
-        Grave(str(one.severity), _said(_gravest_sentence(one), entry.merged), (one.number,))
+        Grave(str(one.severity), _gravest_sentence(one), (one.number,))
         for entry in parts.differences.entries
         for one in entry.differences
         if one.severity and (one.sentence or one.reach) and not one.done
@@ -197,14 +198,6 @@ def _gravest_sentence(one: Difference) -> str:
 
 def _can(certain: bool) -> str:  # noqa: FBT001 (of a flow)
     return "can" if certain else "may"
-
-
-def _said(sentence: str, merged: bool) -> str:  # noqa: FBT001 (of an entry)
-    return (
-        sentence.replace("Each ", "Several resources: each ", 1)
-        if merged and sentence.startswith("Each ")
-        else sentence
-    )
 
 
 def _lead(receipt: Json, parts: Parts) -> str:
@@ -262,6 +255,9 @@ def _arriving(lanes: Lanes, *, last: bool) -> Figure:
     if lanes.unknown is not None:
         return Figure("not worked out", "openings that arrive", unknown=True)
     found = len(lanes.openings(last=last))
+    if lanes.pairs_left_out:
+        label = "openings that arrive"
+        return Figure(f"{found:,} or more", label, "grave") if found else Figure("not known", label, unknown=True)
     return Figure(f"{found:,}", "openings that arrive", "grave" if found else "good")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.report.page.basis import Basis, basis
 from reconciler.report.page.calls import Calls, calls
@@ -23,8 +23,7 @@ from reconciler.report.page.words import duration, moment, parsed
 __all__ = ["Head", "Link", "Page", "UnreadableReceipt", "view"]
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """Which document, where, and which run."""
 
     document: str
@@ -46,8 +45,7 @@ class Link:
     count: str = ""
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """The parts of a page, in its order. `complete`: the run saw a network; else only the head, the verdict and the
     basis say anything.
     """

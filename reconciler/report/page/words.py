@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
 _LINES = 40
@@ -26,8 +25,7 @@ class Whole(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(NamedTuple):
     """One side of a difference: its lines as a document writes them, and a rule's description. Empty: not there."""
 
     lines: tuple[str, ...] = ()

@@ -1,0 +1,90 @@
+"""Five days as the receipts tell them, at the cost that was computed before (decision 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reconciler.history.receipts import Link, State, verified
+from reconciler.model.exposure import Severity
+from tests.support.doors import NAME
+from tests.support.five_days import EVERY_MINUTE, REASON, SPARSELY, Story, told
+
+DOLLARS_A_PUT, DOLLARS_A_GIGABYTE = 0.005 / 1000, 0.023
+"""S3 Standard, US East: PutObject, and storage a month."""
+
+
+@pytest.fixture(
+    scope="module", params=[SPARSELY, pytest.param(EVERY_MINUTE, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+)
+def story(request: pytest.FixtureRequest) -> Iterator[Story]:
+    with told(request.param) as found:
+        yield found
+
+
+def receipts(story: Story) -> list[dict[str, Any]]:
+    store = story.doors.receipts()
+    everything = [dict(store.get(one.key).receipt) for one in store.listed(NAME, story.begins + timedelta(seconds=10))]
+    return [one for one in everything if one["state"] != "day"]
+
+
+def test_every_change_is_one_receipt_however_often_it_was_looked(story: Story) -> None:
+    assert [(one.state, one.severity, one.revision, one.writes) for one in story.receipts()] == [
+        (State.OPEN, Severity.CRITICAL, 1, 0),  # held
+        (State.OPEN, Severity.CRITICAL, 1, 1),  # the other opening, corrected
+        (State.OPEN, Severity.CRITICAL, 2, 1),  # revision 2
+        (State.OPEN, Severity.CRITICAL, 3, 1),  # the rollback
+        (State.SYNC, Severity.HIGH, 3, 2),  # released, and corrected
+    ]
+    first, *_, last = story.receipts()
+    assert first.at - story.at["held"] <= story.every + timedelta(minutes=1)
+    assert last.at - story.at["released"] <= story.every + timedelta(minutes=1)
+
+
+def test_every_day_has_its_sheet_and_the_sheets_count_every_look(story: Story) -> None:
+    store = story.doors.receipts()
+    days = [store.get(one).receipt["day"] for one in story.doors.puts() if ".day." in one]
+    begins = story.begins.date()
+    assert [one["date"] for one in days] == [str(begins + timedelta(days=number)) for number in range(5)]
+    # The look at midnight is the first one of the day after.
+    assert sum(one["looks"] for one in days) == story.looks
+    assert [one["state"] for one in days] == ["open", "open", "open", "open", "sync"]
+    assert [one["unseen"] for one in days] == [0] * 5
+    gaps = [gap for one in days for gap in one["gaps"]]
+    assert len(gaps) == 1
+    assert max(one["longest_gap"] for one in days) == int((story.every + timedelta(hours=1)).total_seconds())
+
+
+def test_the_rollback_is_told_with_its_reason(story: Story) -> None:
+    changed, rolled_back = receipts(story)[2:4]
+    assert (changed["rollout"], changed["document"]["rollback"]) == ({"from": 1}, None)
+    assert rolled_back["rollout"] == {"from": 2}
+    assert rolled_back["document"]["rollback"] == {"to": 1, "reason": REASON}
+
+
+def test_the_chain_of_the_five_days_is_whole(story: Story) -> None:
+    store = story.doors.receipts()
+    found = [store.get(one.key) for one in store.listed(NAME)]
+    links = [
+        Link(one.key, one.sha256, (before["key"], before["sha256"]) if (before := one.receipt["previous"]) else None)
+        for one in found
+    ]
+    assert verified(links) == []
+    assert sum(link.previous is None for link in links) == 1
+
+
+def test_it_costs_a_put_for_each_change_and_each_day(story: Story) -> None:
+    """The month of the decision has 200 changes and 30 days: 0.002 dollars, where an object for every look would cost
+    0.23.
+    """
+    puts = story.puts()
+    assert len(puts) == len(story.receipts()) + len(story.sheets()) == 5 + 5
+    sizes = [one.size for one in story.doors.receipts().listed(NAME)]
+    largest = max(sizes)
+    assert largest <= 8 * 1024
+    month = 230 * DOLLARS_A_PUT + 230 * 13 * largest / 1e9 * DOLLARS_A_GIGABYTE
+    assert round(month, 3) <= 0.002
+    assert 100 * month < 43_200 * DOLLARS_A_PUT

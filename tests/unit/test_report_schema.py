@@ -1,0 +1,103 @@
+"""The published schemas of the report and of the receipt: all that is made is as they say, and has nothing besides."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+import reconciler.report
+from reconciler.history.receipts import Day, State, chained, day_sheet
+from reconciler.report.as_json import as_json
+from tests.support.receipts import NAMES, fixture
+from tests.support.reports import action, drift, planned, report
+
+_FOLDER = Path(reconciler.report.__file__).parent
+REPORT, RECEIPT = (json.loads((_FOLDER / f"{one}.v1.schema.json").read_text()) for one in ("report", "receipt"))
+
+
+def strict(schema: Any) -> Any:
+    """A schema that also refuses members which it does not name; readers of the published one let them be."""
+    if isinstance(schema, list):
+        return [strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(one) for name, one in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "type" in schema:
+        closed.setdefault("additionalProperties", False)
+    return closed
+
+
+IS_REPORT, IS_RECEIPT = (Draft202012Validator(strict(one), format_checker=FormatChecker()) for one in (REPORT, RECEIPT))
+
+
+@pytest.mark.parametrize("schema", [REPORT, RECEIPT], ids=["report", "receipt"])
+def test_the_published_schemas_are_schemas(schema: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(schema)
+
+
+def test_what_both_say_is_the_same() -> None:
+    assert {name: RECEIPT["$defs"][name] for name in REPORT["$defs"]} == REPORT["$defs"]
+    assert all(RECEIPT["properties"][name] == one for name, one in REPORT["properties"].items() if name not in _WIDER)
+
+
+_WIDER = {"account", "region"}
+"""A receipt without a report may not know them."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_receipt_is_as_published(name: str) -> None:
+    IS_RECEIPT.validate(fixture(name))
+
+
+@pytest.mark.parametrize("name", ["calm", "refused"])
+def test_what_is_not_as_published_is_no_receipt(name: str) -> None:
+    one = fixture(name)
+    for broken in (
+        {**one, "receipt": 2},
+        {**one, "state": "calm"},
+        {**one, "unheard_of": 1},
+        {key: value for key, value in one.items() if key != "run"},
+    ):
+        assert not IS_RECEIPT.is_valid(broken)
+    if "drifted" in one:
+        assert not IS_RECEIPT.is_valid({key: value for key, value in one.items() if key != "network"})
+
+
+@pytest.mark.parametrize("name", ["calm", "plan", "apply", "hostile"])
+def test_the_report_in_a_receipt_is_as_published(name: str) -> None:
+    one = fixture(name)
+    IS_REPORT.validate({key: value for key, value in one.items() if key in REPORT["properties"]})
+
+
+def test_a_report_is_as_published() -> None:
+    one = json.loads(json.dumps(as_json(report(drift("ingress", None, 1, 2), plan=planned(action())))))
+    IS_REPORT.validate(one)
+    for broken in (
+        {**one, "format_version": 2},
+        {**one, "drifted": [{**one["drifted"][0], "sign": "?"}]},
+        {**one, "drifted": [{**one["drifted"][0], "severity": "grave"}]},
+        {**one, "actions": [{**one["actions"][0], "resolves_drifted": ["0"]}]},
+        {key: value for key, value in one.items() if key != "ids"},
+    ):
+        assert not IS_REPORT.is_valid(broken)
+
+
+def test_a_day_sheet_is_a_receipt_as_published() -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    day = Day(at, 1440, 4, 360, ((int(at.timestamp()), int(at.timestamp()) + 360),))
+    sheet = day_sheet(
+        "shop",
+        day,
+        until=at,
+        state=State.SYNC,
+        severity=None,
+        revision=7,
+        run={"id": "r", "ending": "completed"},
+        found="",
+    )
+    IS_RECEIPT.validate(chained(sheet, None))
