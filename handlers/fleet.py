@@ -4,6 +4,7 @@ one listing a document. The command line and the function `invoke` call it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 """Of the answer of `invoke`."""
+LARGEST = 6 * 1024 * 1024 - 64 * 1024
+"""Bytes of an answer, as of `invoke`."""
 DEFAULT_RATE = timedelta(minutes=5)
 """That of the stack's parameter Rate."""
 _AT_ONCE = 16
@@ -77,7 +80,7 @@ def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any
     """What `invoke` answers to `{"fleet": true}`: `fleet` as `setpoint fleet -o json` prints it, or null and a
     `problem`; `page` as text, if a form of it is asked for.
     """
-    found, problem = None, _problem(event)
+    found, problem = None, request_problem(event)
     if not problem:
         try:
             where = {"region": stack.region, "account": stack.account, "stack": stack.name}
@@ -92,6 +95,26 @@ def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any
     }
     if found and "page" in event:
         content["page"] = written(found, event["page"])
+    return _fitted(content)
+
+
+def _fitted(content: dict[str, Any]) -> dict[str, Any]:
+    """The answer within what Lambda allows: without the strips, then without the last documents, which are the calm
+    ones; `left_out` counts both.
+    """
+    left_out: dict[str, int] = {}
+    while len(json.dumps(content)) > LARGEST:
+        lines = content["fleet"]["documents"]
+        if stripped := [one | {"segments": None} for one in lines if one["segments"]]:
+            left_out["segments"] = len(stripped)
+            content["fleet"]["documents"] = [one | {"segments": None} for one in lines]
+        elif content.get("page"):
+            content["page"], left_out["page"] = None, 1
+        else:
+            half = len(lines) // 2
+            left_out["documents"] = left_out.get("documents", 0) + len(lines) - half
+            content["fleet"]["documents"] = lines[:half]
+        content["left_out"] = left_out
     return content
 
 
@@ -106,7 +129,7 @@ def written(fleet: Fleet, form: str) -> str:
     return markdown(fleet)
 
 
-def _problem(event: Mapping[str, Any]) -> str:
+def request_problem(event: Mapping[str, Any]) -> str:
     """Why this is no request for the fleet; empty if it is one."""
     if event["fleet"] is not True:
         return "fleet: write true, or leave it out"

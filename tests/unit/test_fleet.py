@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -325,3 +326,24 @@ def test_the_json_says_all_of_it() -> None:
     assert (line["state"], line["last_look_s"], line["share_as_declared"]) == ("IN SYNC", 20, 1.0)
     assert line["segments"] == [{"from": "2026-10-28T05:12:00Z", "to": "2026-11-27T05:12:00Z", "state": "sync"}]
     assert (made["counts"], made["rate_s"], made["rate_assumed"]) == ({"IN SYNC": 1}, 300, False)
+
+
+def test_an_answer_that_is_too_long_leaves_out_the_strips_then_the_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    strips: dict[str, Strip | str] = {
+        f"d{n}": strip([summary(31, Recorded.SYNC), *daily()], NOW, NOW) for n in range(8)
+    }
+    whole: Any = fleet(*[CALM] * 7, CASES[State.OPEN], strips=strips)
+    stack: Any = SimpleNamespace(fleet_sources=None, rate=RATE, region="", account="", name="", now=lambda: NOW)
+    monkeypatch.setattr(reading, "read", lambda *_, **__: whole)
+    told = reading.answer({"fleet": True, "page": "markdown"}, stack, "run-1")
+    assert "left_out" not in told
+    assert told["page"].startswith("## Setpoint: ")
+    size = len(json.dumps(told))
+    monkeypatch.setattr(reading, "LARGEST", size - 1)
+    assert reading.answer({"fleet": True}, stack, "run-1").get("left_out") is None
+    fewer = reading.answer({"fleet": True, "page": "markdown"}, stack, "run-1")
+    assert fewer["left_out"] == {"segments": 8}
+    monkeypatch.setattr(reading, "LARGEST", 2_000)
+    least = reading.answer({"fleet": True, "page": "markdown"}, stack, "run-1")
+    assert least["left_out"] == {"segments": 8, "page": 1, "documents": 6}
+    assert [one["state"] for one in least["fleet"]["documents"]] == ["OPEN", "IN SYNC"]
