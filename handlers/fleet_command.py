@@ -36,7 +36,7 @@ def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bo
     sources = fleet.Sources(
         Ledger(dynamodb(connection), deployed.ledger_table(), now=lambda: now),
         Documents(client, deployed.bucket, deployed.prefix) if deployed.bucket else None,
-        Receipts(client, deployed.receipts) if deployed.receipts else None,
+        Receipts(fleet.quick(s3(connection)), deployed.receipts) if deployed.receipts else None,
     )
     known = {"region": deployed.region, "account": deployed.account, "stack": deployed.stack}
     try:
