@@ -252,11 +252,14 @@ def _outcomes(report: Report | None) -> dict[str, int]:
     if report is None:
         return {}
     left = Counter[str]()
-    for one in (*report.drifts, *report.findings, *report.orphaned):
-        if one.outcome is Outcome.HELD and one.cause and one.cause.reason in _SUPPRESSED:
+    ended = [(one.outcome, one.cause) for one in report.drifts]
+    ended += [(one.outcome, one.cause) for one in report.findings]
+    ended += [(one.outcome, one.cause) for one in report.orphaned]
+    for outcome, cause in ended:
+        if outcome is Outcome.HELD and cause and cause.reason in _SUPPRESSED:
             left[FLAPPING] += 1
-        elif one.outcome not in {None, Outcome.IN_SYNC, Outcome.CORRECTED}:
-            left[str(one.outcome)] += 1
+        elif outcome not in {None, Outcome.IN_SYNC, Outcome.CORRECTED}:
+            left[str(outcome)] += 1
     return dict(left)
 
 

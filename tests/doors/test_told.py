@@ -27,7 +27,7 @@ TOLD = {
     "- tags: setpoint:name = old-do-not-use -> MyVPC",
 }
 SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}
-CALLS, PUBLISHED = 40, 36
+CALLS, PUBLISHED = 41, 37
 """The calls of a run that corrects these, and which of them is the first message."""
 
 
