@@ -141,7 +141,7 @@ DOORS = (
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
     ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _ALL),
     ApiCall("events", "PutEvents", ("events:PutEvents",), _RUNNERS),
-    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _RUNNERS),
+    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _RUNNERS | {"terminal"}),
     ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _RUNNERS),
     ApiCall("sts", "GetCallerIdentity", (), frozenset({"terminal"})),
 )

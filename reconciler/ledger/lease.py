@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
+from reconciler.ledger.accounts import PREFIX, Accounts
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
 from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, Rollout, Untold
 from reconciler.ledger.table import LedgerError, Table
@@ -42,7 +43,7 @@ _FREE = (
     "OR #expires < :free OR #expires > :absurd OR #owner = :me"
 )
 _NEXT = "the next run continues"
-_NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
+_NOT_DELETED = "NOT begins_with(#document, :accounts) AND (attribute_not_exists(#deleted) OR #deleted <> :true)"
 _NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "vpc_id"})
 _ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Ledger:
         self, client: DynamoDBClient, table: str, *, now: Callable[[], datetime], term: timedelta = TERM
     ) -> None:
         self._table, self._now, self._term = Table(client, table), now, term
+        self.accounts = Accounts(self._table)
 
     def take(self, document: str, owner: str) -> Lease | LeaseHeld:
         """The lease of `document` with its record, or who has it. One call. Raises LedgerError.
@@ -131,13 +133,13 @@ class Ledger:
         found = self._table.scan(
             "the documents of an account could not be listed",
             f"#account = :account AND #region = :region AND ({_NOT_DELETED})",
-            {":account": account, ":region": region, ":true": True},
+            {":account": account, ":region": region, ":true": True, ":accounts": PREFIX},
         )
         return tuple(sorted(found))
 
     def looks(self) -> dict[str, LastLook]:
         """All documents that are remembered, without deleted ones, and when each was looked at last."""
-        what, values = "the documents could not be listed", {":true": True}
+        what, values = "the documents could not be listed", {":true": True, ":accounts": PREFIX}
         found = self._table.items(what, _NOT_DELETED, values, ("account", "looked_at"))
         return {str(one["document"]): LastLook.of(one) for one in found}
 
@@ -146,7 +148,8 @@ class Ledger:
         ids and alerts that are still to be told. `item.read` reads them, each for itself.
         """
         attributes = [name for name in ATTRIBUTES if name not in _NOT_AT_A_GLANCE]
-        return list(self._table.items("the documents could not be read", "attribute_exists(#document)", {}, attributes))
+        where, values = "NOT begins_with(#document, :accounts)", {":accounts": PREFIX}
+        return list(self._table.items("the documents could not be read", where, values, attributes))
 
     def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
         if not item:  # something between us and DynamoDB dropped it from the answer

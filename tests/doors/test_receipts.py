@@ -17,6 +17,7 @@ from reconciler.model.exposure import Severity
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import metrics
 from tests.support.doors import NAME, TABLE, Doors, object_event
+from tests.support.published import IS_RECEIPT
 
 OPEN, TAGS = "ssh-opened-to-the-world", "deletion-protection-off"
 SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}
@@ -36,9 +37,12 @@ def said(doors: Doors) -> list[Summary]:
 
 
 def kept(doors: Doors) -> list[dict[str, Any]]:
-    """The receipts in the bucket, oldest first."""
+    """The receipts in the bucket, oldest first; each is as published."""
     receipts = doors.receipts()
-    return [dict(receipts.get(one.key).receipt) for one in receipts.listed(NAME)]
+    found = [dict(receipts.get(one.key).receipt) for one in receipts.listed(NAME)]
+    for one in found:
+        IS_RECEIPT.validate(one)
+    return found
 
 
 def links(doors: Doors) -> list[Link]:

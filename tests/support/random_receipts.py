@@ -27,7 +27,7 @@ class _Drawing:
         return value if self._least or self._random.random() < 0.7 else None
 
     def several(self, make: Any, most: int) -> list[Any]:
-        return [make() for _ in range(self.randint(self._least, most))]
+        return [make() for _ in range(self.randint(min(self._least, most), most))]
 
     def time(self) -> str:
         return f"2026-11-{self.randint(1, 28):02}T{self.randint(0, 23):02}:{self.randint(0, 59):02}:00Z"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from reconciler.report.page.differences import Differences
+from reconciler.report.page.differences import DONE, Differences
 from reconciler.report.page.lanes import Lane, Lanes
 from reconciler.report.page.placement import Placement, zones
 from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, name_of, text
@@ -110,6 +110,7 @@ class Shared(NamedTuple):
     made_with_vpc: bool = False
     missing: bool = False
     remark: str | None = None
+    differs: bool = False
 
 
 class Gateway(NamedTuple):
@@ -211,6 +212,11 @@ class _Drawing:
 
     def _all_of(self, kind: str) -> list[str]:
         return self._by_kind.get(kind, [])
+
+    def _differs(self, address: str) -> bool:
+        """Whether a resource is not as declared in the look that the map shows."""
+        own = (self._drifted[n] for n in self._about.get(address, ()))
+        return any(one.get("address") == address and one.get("outcome") not in DONE for one in own)
 
     def _spec(self, address: str) -> Json:
         return self._live.specs.get(address) or self._declared.specs.get(address) or {}
@@ -341,6 +347,7 @@ class _Drawing:
                     rules,
                     self._own_numbers(address),
                     missing=missing,
+                    differs=missing or self._differs(address),
                 )
 
     def _unmanaged(self) -> Iterator[Shared]:
