@@ -18,7 +18,7 @@ from tests.support.attempts import DAY, NOW, completed, ended, extra, lacking
 
 HELD = Cause(Reason.HOLD_TAG, "a tag holds it")
 MIDNIGHT = NOW.replace(hour=0)
-EVERY = timedelta(minutes=5)
+EVERY = timedelta(minutes=15)
 
 
 @dataclass
@@ -64,8 +64,8 @@ def test_five_days_held_are_two_receipts_and_five_sheets_and_a_put_for_each() ->
     desk.attempt(CALM, at + EVERY)
     assert sorted(desk.states()[begun:]) == [State.DAY] * 6 + [State.OPEN, State.SYNC]
     whole = [one["day"] for one in desk.kept.values() if one["state"] == "day"][1:]
-    assert [one["looks"] for one in whole] == [288] * 5
-    assert [(one["state"], one["longest_gap"], one["gaps"]) for one in whole] == [("open", 300, [])] * 5
+    assert [one["looks"] for one in whole] == [96] * 5
+    assert [(one["state"], one["longest_gap"], one["gaps"]) for one in whole] == [("open", 900, [])] * 5
 
 
 def test_a_fight_that_never_ends_costs_a_put_a_run() -> None:
@@ -89,7 +89,7 @@ def test_attempts_that_see_nothing_are_one_receipt_whatever_the_reason() -> None
         desk.attempt(ended(Ending.UNOBSERVABLE, problem=why, code=why), NOW + (number + 1) * EVERY)
     desk.attempt(CALM, NOW + 4 * EVERY)
     assert desk.states() == [State.SYNC, State.UNSEEN, State.SYNC]
-    assert (desk.record.looks, desk.record.unseen, desk.record.longest_gap) == (5, 3, 1200)
+    assert (desk.record.looks, desk.record.unseen, desk.record.longest_gap) == (5, 3, 3600)
 
 
 def test_attempts_that_are_no_looks_change_nothing() -> None:
