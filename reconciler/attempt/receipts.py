@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 type Put = Callable[[str, Mapping[str, Any]], str]
 """Writes a receipt under its key, and returns the SHA-256 of its bytes."""
 
+HURRIED = 30.0
+"""With fewer seconds left than this, a receipt is without its lanes."""
 _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Ending.DELETED})
 
 
@@ -50,13 +52,14 @@ _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Endin
 class Recorder:
     """With what an attempt is recorded: how receipts are written (None: the deployment has no bucket for them), when
     the attempt began, after which time without a look nobody knows what was (`stale`), and whether its lease is known
-    to be lost.
+    to be lost. `hurried`: there is no time to judge who reaches what between the calls; people must still be told.
     """
 
     put: Put | None
     began: datetime
     stale: timedelta
     lost: bool = False
+    hurried: bool = False
 
 
 def recorded(
@@ -159,7 +162,10 @@ def _receipt_told(
         return result, record  # whoever has the lease now tells it
     from reconciler.report.receipt import receipt_of_attempt
 
-    content = receipt_of_attempt(result) | {"digest": found, "rollout": _rollout(result, before)}
+    content = receipt_of_attempt(result, lanes=not recorder.hurried) | {
+        "digest": found,
+        "rollout": _rollout(result, before),
+    }
     if report is not None and report.plan.only is not None:
         # It has looked at a part. The rest is not in sync for that, and the next whole look leaves a receipt.
         content["run"] |= {"only": sorted(report.plan.only)}

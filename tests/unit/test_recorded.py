@@ -38,12 +38,12 @@ class Desk:
         self.kept[key] = dict(receipt)
         return f"sha256 of {len(packed(receipt))} bytes"
 
-    def attempt(self, result: AttemptResult, at: datetime, *, lost: bool = False) -> AttemptResult:
+    def attempt(self, result: AttemptResult, at: datetime, **how: bool) -> AttemptResult:
         self.run += 1
         report = result.report and replace(result.report, started=at)
         result = replace(result, run_id=f"run-{self.run}", report=report)
         record = replace(self.record, looked_at=at) if report else self.record
-        recorder = Recorder(self.put, at, timedelta(minutes=30), lost=lost)
+        recorder = Recorder(self.put, at, timedelta(minutes=30), **how)
         result, self.record = recorded(result, record, self.record, recorder)
         return result
 
@@ -147,3 +147,10 @@ def test_what_a_run_has_corrected_is_told_by_its_receipt_and_is_no_news_for_the_
     desk.attempt(CALM, NOW + 2 * EVERY)
     assert desk.states() == [State.SYNC, State.SYNC]
     assert len(list(desk.kept.values())[-1]["drifted"]) == 2
+
+
+def test_a_run_that_has_no_time_left_leaves_a_receipt_without_lanes() -> None:
+    desk = Desk()
+    desk.attempt(OPEN, NOW, hurried=True)
+    (receipt,) = desk.kept.values()
+    assert (receipt["lanes"], receipt["lanes_unknown"]) == (None, "nobody asked")
