@@ -126,7 +126,7 @@ def digest(found: Mapping[str, Any]) -> str:
 
 
 _CORRECTED = "corrected"
-_OF_DRIFT = ("address", "field", "key", "sign", "want", "have", "outcome", "reason")
+_OF_DRIFT = ("address", "field", "key", "sign", "want", "have", "outcome", "reason", "exposes")
 _OF_FINDING = ("address", "field", "key", "outcome", "reason")
 _OF_PENDING = ("address", "field", "now", "accepted")
 
