@@ -277,7 +277,7 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
     begun = f"{name[:1].upper()}{name[1:]}"
     if action is not None:
         begun = f"{begun}: {action.get('address')}: {action.get('why')}."
-    if place == 0 or (action is None and place == len(known[0].on) - 1 if known else True):
+    if action is None:
         arriving = [one for one in known if one.on[place] == "1"]
         wrong = sum(one.flow in {"undeclared", "broken"} for one in arriving)
         missing = sum(one.flow in {"missing", "declared_now"} and one.on[place] == "0" for one in known)
@@ -287,7 +287,7 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
             [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
         )
         return f"{begun}: {', '.join(told)}. {_effect(place, known) if place else ''}".strip()
-    return f"{begun}{'' if action is not None else ':'} {_effect(place, known) or 'No change in what arrives.'}"
+    return f"{begun} {_effect(place, known) or 'No change in what arrives.'}"
 
 
 def _effect(place: int, known: list[Lane]) -> str:
