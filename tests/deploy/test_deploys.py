@@ -168,6 +168,7 @@ def test_the_worker_takes_batches_from_the_queue_and_is_told_where_everything_is
     assert mapping["FunctionArn"].rpartition(":")[2] == stack.ids["WorkerFunction"]
     told = aws.get_function(FunctionName=stack.ids["WorkerFunction"])["Configuration"]["Environment"]["Variables"]
     assert (told["SETPOINT_BUCKET"], told["SETPOINT_TABLE"]) == (stack.ids["Documents"], stack.ids["Ledger"])
+    assert told["SETPOINT_RECEIPTS"] == stack.ids["Receipts"]
     assert (told["SETPOINT_QUEUE_URL"], told["SETPOINT_TOPIC_ARN"]) == (stack.ids["Queue"], stack.ids["Alerts"])
     assert told["SETPOINT_OWN_ROLES"] == stack.outputs["TrustedRoleArns"]
 

@@ -77,8 +77,7 @@ def view(receipt: object, *, history: Json | None = None, now: datetime | None =
     if redact:
         known, history = without_names(known, history)
     try:
-        known = expanded(known)
-        return _page(known, history, now, redacted=redact)
+        return _page(expanded(known), history, now, redacted=redact)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         if isinstance(error, UnreadableReceipt):
             raise
