@@ -149,7 +149,7 @@ DOORS = (
 
 
 def calls() -> dict[str, frozenset[str]]:
-    """Every API operation that the functions call, by botocore's name of the service; the terminal has a whole botocore."""
+    """Every API operation that the functions call, by botocore's name of the service. The terminal has all of it."""
     found: dict[str, set[str]] = defaultdict(set)
     reads = read_permissions().actions
     for permission in (*reads, *(one.permission for kind in REGISTRY.values() for one in kind.operations)):

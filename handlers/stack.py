@@ -125,11 +125,12 @@ class Stack:
     @property
     def fleet_sources(self) -> Sources:
         """What the fleet is read from."""
-        from handlers.fleet import Sources
+        from handlers.fleet import Sources, quick
         from reconciler.history.store import Receipts
 
         bucket = self.deployment.receipts
-        return Sources(self.ledger, self.documents, Receipts(self._client("s3"), bucket) if bucket else None)
+        listing = quick(self._session.client("s3", region_name=self.region, config=_CONFIG)) if bucket else None
+        return Sources(self.ledger, self.documents, Receipts(listing, bucket) if listing else None)
 
     def now(self) -> datetime:
         """The stack's clock."""

@@ -99,7 +99,7 @@ def parse_key(written: str) -> Summary | None:
     if found is None:
         return None
     try:
-        at = datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC)
+        at = datetime.fromisoformat(found["at"])  # a listing has thousands: strptime takes ten times as long
     except ValueError:  # the 31st of February
         return None
     severity = None if found["severity"] == NO_SEVERITY else Severity(found["severity"])

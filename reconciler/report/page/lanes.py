@@ -187,7 +187,7 @@ def _kept(states: list[Json], history: list[list[bool]]) -> list[int]:
     if len(states) <= MARKS + 2:
         return list(range(len(states)))
     changed = [n for n in range(1, len(states) - 1) if any(on[n] != on[n - 1] for on in history)]
-    return [0, *changed[: MARKS * 2], len(states) - 1]
+    return [0, *changed, len(states) - 1]
 
 
 def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
