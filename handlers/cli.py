@@ -1,4 +1,4 @@
-"""The command line: `setpoint demo | import | validate | plan | apply | rollback | fleet | schema | ...`.
+"""The command line: `setpoint demo | import | validate | plan | apply | rollback | history | receipt | fleet | ...`.
 
 Data goes to stdout, everything else to stderr. Exit codes: 0 valid or in sync; 2 drift, or something is held, waiting
 or blocked; 1 an error, also of usage; 128 and the signal's number if one ended the command (130: Ctrl-C). No error ends
@@ -253,8 +253,58 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
 
 
 @cli.command()
+@given.NAME
+@click.option("--since", default="30d", metavar="TIME", help="How far back: 30d, 12h, 2w, or a date.  [default: 30d]")
+@click.option("--only", multiple=True, metavar="ADDRESS", help="Only episodes of this resource; can be repeated.")
+@click.option("--open", "opened", is_flag=True, help="Only what let something in that is not declared.")
+@click.option("--verify", is_flag=True, help="Read every receipt, and check that none is missing or changed.")
+@given.PAGE_FORM
+@click.option("--redact", is_flag=True, help="A page without accounts, addresses and people.")
 @given.STACK
-@given.FORM
+@given.RECEIPTS
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def history(name: str, **options: Any) -> int:
+    """Tell what was recorded of a document: what differed, since when, who did it, what was done. NAME is its name.
+
+    Exit code 0: told. 1: it could not be read, or with --verify a receipt is missing or changed.
+    """
+    from handlers import history_command, wiring
+
+    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
+    return IN_SYNC if whole else ERROR
+
+
+@cli.command()
+@click.argument("what", metavar="DOC|FILE")
+@click.argument("run", default="", metavar="[RUN|KEY]")
+@click.option("--undo", is_flag=True, help="Print what a document would say to have back what the run took away.")
+@click.option("--history", "with_history", is_flag=True, help="Add the last 30 days to the page.")
+@given.PAGE_FORM
+@click.option("--max-chars", type=click.IntRange(min=2000), metavar="N", help="The most characters as Markdown.")
+@click.option("--redact", is_flag=True, help="A page without accounts, addresses and people.")
+@given.STACK
+@given.RECEIPTS
+@given.VERBOSE
+@given.connection_options
+@given.COLOR
+def receipt(what: str, run: str, **options: Any) -> int:
+    """Show a recorded run: DOC and RUN as `history` tells them, or a FILE.
+
+    RUN is the run's id, its first 8 digits, or a key in the bucket. Exit code 0: shown. 1: it could not be read.
+    """
+    from handlers import receipt_command, wiring
+
+    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
+    return IN_SYNC
+
+
+@cli.command()
+@given.STACK
+@given.FLEET_FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR

@@ -75,7 +75,16 @@ PAGE_FORM = click.option(
     *("-o", "--output", "form"),
     type=click.Choice(["text", "json", "html", "markdown"]),
     default="text",
-    help="The output format; html and markdown are the page of the run.",
+    help="The output format; html and markdown are pages.",
+)
+RECEIPTS = click.option(
+    "--receipts", default="", metavar="BUCKET", help="The receipts' bucket, instead of --stack; or SETPOINT_RECEIPTS."
+)
+FLEET_FORM = click.option(
+    *("-o", "--output", "form"),
+    type=click.Choice(["text", "json", "html", "markdown"]),
+    default="text",
+    help="The output format; html and markdown are a page.",
 )
 STACK = click.option("--stack", default="", metavar="NAME", help="The deployed stack; or SETPOINT_STACK.")
 COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
@@ -136,6 +145,8 @@ def run_options[Command: Callable[..., Any]](command: Command) -> Command:
             help="The most characters of -o markdown (60000); what is left out is counted.",
         ),
         click.option("--redact", is_flag=True, help="A page without accounts, addresses and people."),
+        click.option("--history", is_flag=True, help="A page with the last 30 days, from the stack's receipts."),
+        STACK,
         VERBOSE,
         connection_options,
         COLOR,

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """A file that cannot be written."""
     CONNECTION = "connection"
     """No credentials, another account or region, no answer from AWS."""
+    RECEIPT = "receipt"
+    """A receipt or a history that there is none of, or that cannot be read."""
     NETWORK = "network"
     """The network could not be read, or which one it is must be settled."""
     STALE_PLAN = "stale_plan"

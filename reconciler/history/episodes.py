@@ -16,13 +16,12 @@ from reconciler.history.recorded import Sheet
 from reconciler.history.spans import Span, total
 from reconciler.history.standing import Entry, Episode, What, episodes
 from reconciler.history.strip import Segment, missing_days, segments, unwatched, watched
+from reconciler.redact import safe_text
 
 FORMAT_VERSION = 1
 """Of a history as JSON."""
 QUIET = timedelta(minutes=30)
 """Longer than this between two looks, nobody looked: the default of the stack's parameter HeartbeatSeconds."""
-LAST = 20
-"""The episodes that a page shows."""
 _MOST_DAYS = 10
 """The days without a sheet that are named; the others are counted."""
 _DIFFERED = frozenset({What.DIFFERENCE, What.REVISION})
@@ -76,8 +75,8 @@ class History:
         kept = [one for one in self.episodes if not addresses or one.address in addresses]
         return replace(self, episodes=tuple(one for one in kept if one.opens or not opened))
 
-    def as_json(self, most: int | None = LAST) -> dict[str, Any]:
-        """As values for `json.dumps`, with the last `most` episodes, the latest first (None: all of them)."""
+    def as_json(self) -> dict[str, Any]:
+        """As values for `json.dumps`, the latest episode first."""
         told = [one.as_json(self.whole.end) for one in reversed(self.episodes)]
         share, longest = self.share_as_declared, self.longest
         return {
@@ -85,7 +84,7 @@ class History:
             "document": self.document,
             "account": self.account or None,
             "region": self.region or None,
-            "days": round(self.whole.seconds / 86_400, 3),
+            "days": max(1, round(self.whole.seconds / 86_400)),
             "from": words.time(self.whole.start),
             "to": words.time(self.whole.end),
             "segments": [
@@ -93,9 +92,7 @@ class History:
                 for span, state in self.segments
             ],
             "share_as_declared": None if share is None else round(share, 6),
-            "episodes": told if most is None else told[:most],
-            "episodes_in_all": len(told),
-            "differences_in_all": len(self.differences),
+            "episodes": told,
             "longest_s": None if longest is None else int(longest),
             "open_s": int(self.open_seconds),
             "looks": self.looks,
@@ -129,8 +126,8 @@ def history(
     told = next((one.content for one in reversed(ordered) if one.content and one.content.account), None)
     return History(
         document=document,
-        account=told.account if told else "",
-        region=told.region if told else "",
+        account=safe_text(told.account) if told else "",
+        region=safe_text(told.region) if told else "",
         whole=whole,
         segments=tuple(segments(whole, ordered, found, seen)) if whole.seconds > 0 else (),
         episodes=tuple(sorted([*found, *gaps], key=lambda one: (one.start, one.address, one.text))),
@@ -175,7 +172,7 @@ def _findings(
 ) -> Iterator[str]:
     if missing := missing_days(whole, entries, today):
         yield f"no day sheet of {_days(missing)}: nothing proves that somebody looked"
-    unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and not one.gaps]
+    unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and one.gaps is None]
     if unplaced:
         days = _days([one.since.date() for one in unplaced])
         longest = words.lasted(max(one.longest_gap for one in unplaced))

@@ -18,6 +18,9 @@ from desired_state.sanitize import sanitize
 from reconciler.history.receipts import State
 from reconciler.model.exposure import Severity
 
+INTENT = "intent/"
+"""Before the name of an intent, in the place of an address."""
+
 
 class NotAReceipt(ValueError):
     """A member of a receipt is missing, or has another form than it must have: which one, and what it should be."""
@@ -97,6 +100,7 @@ class Drift(_Part):
     reason: _Text = ""
     message: _Text = ""
     severity: Severity | None = None
+    since: AwareDatetime | None = None
     exposes: bool | None = None
     consequence: Consequence | None = None
 
@@ -118,6 +122,22 @@ class Call(_Part):
 
     ended: _Text = ""
     resolves_drifted: Annotated[tuple[int, ...], _or(())] = ()
+
+
+class Intent(_Part):
+    """What was judged of an intent of the document; `tolerated_until`: an exception allows what breaks it."""
+
+    name: str
+    status: _Text = ""
+    severity: Severity | None = None
+    since: AwareDatetime | None = None
+    tolerated_until: _Text = ""
+
+
+class Rollout(_Part):
+    """The run was the first one of a version; `before` is the revision that was in force until then."""
+
+    before: int | None = Field(None, alias="from")
 
 
 class Actor(_Part):
@@ -151,7 +171,8 @@ class Previous(_Part):
 
 class Sheet(_Part):
     """A day: when its first look began, until when its looks are counted, how many there were, how many of them saw
-    nothing, the longest time between two (seconds), and where nobody looked. `state` is that at its end.
+    nothing, the longest time between two (seconds), and where nobody looked (None: not recorded). `state` is that at
+    the end of it.
     """
 
     since: AwareDatetime
@@ -160,7 +181,7 @@ class Sheet(_Part):
     looks: _Count = 0
     unseen: _Count = 0
     longest_gap: _Count = 0
-    gaps: Annotated[tuple[tuple[AwareDatetime, AwareDatetime], ...], _or(())] = ()
+    gaps: tuple[tuple[AwareDatetime, AwareDatetime], ...] | None = None
     of: str | None = None
 
 
@@ -177,6 +198,8 @@ class Recorded(_Part):
     severity: Severity | None = None
     drifted: Annotated[tuple[Drift, ...], _or(())] = ()
     actions: Annotated[tuple[Call, ...], _or(())] = ()
+    intents: Annotated[tuple[Intent, ...], _or(())] = ()
+    rollout: Rollout | None = None
     actors: Annotated[Mapping[str, Actor], _or({})] = Field(default_factory=dict)
     since: Annotated[Mapping[str, AwareDatetime], _or({})] = Field(default_factory=dict)
     exposed: Annotated[Mapping[str, float], _or({})] = Field(default_factory=dict)
@@ -191,6 +214,27 @@ class Recorded(_Part):
         return frozenset(
             at for at, one in enumerate(self.actions) if one.ended == "done" and index in one.resolves_drifted
         )
+
+    @cached_property
+    def broken(self) -> tuple[Drift, ...]:
+        """The intents that are broken, in the form of differences."""
+        return tuple(
+            Drift(
+                address=f"{INTENT}{one.name}",
+                outcome="broken",
+                severity=one.severity,
+                since=one.since,
+                exposes=self.state is State.OPEN,
+            )
+            for one in self.intents
+            if one.status == "broken" and not one.tolerated_until
+        )
+
+    @property
+    def explained(self) -> bool:
+        """Whether a difference that is left says why something stands open, if it does."""
+        left = (one for one in self.drifted if one.outcome != "corrected")
+        return self.state is not State.OPEN or any(one.opens for one in left)
 
     def saw(self, address: str) -> bool:
         """Whether the run looked at this resource, so that what it does not list is gone."""

@@ -21,6 +21,8 @@ from reconciler.model.exposure import Severity
 from reconciler.redact import safe_text
 
 _CORRECTED, _WAITING = "corrected", "waiting"
+_NO_CALL = -1
+"""The place in the list of differences of what no call resolves by itself."""
 _NOT_LOOKED = frozenset({State.REFUSED, State.DELETED})
 
 
@@ -58,8 +60,9 @@ class What(StrEnum):
 @dataclass(frozen=True)
 class Episode:
     """`start` is when CloudTrail says that it was made, or else when it was first seen (`seen`); `end` is None while it
-    lasts. `address` is empty for what is about the whole document. `opens`: it let something in; `opened` is then from
-    when on that may have been so (None: not known). `receipt` is the run whose receipt tells most of it.
+    lasts. `text` says what differed of `address`, which is empty for what is about the whole document. `opens`: it let
+    something in; `opened` is then from when on that may have been so (None: not known). `receipt` is the last run whose
+    receipt tells of it.
     """
 
     what: What
@@ -231,10 +234,13 @@ class _Finder:
         if content is None:  # in sync, by its key
             self._gone(entry, set())
         else:
-            self._gone(entry, {one.identity for one in content.drifted})
+            self._gone(entry, {one.identity for one in (*content.drifted, *content.broken)})
             rollout = self._rollout(entry, content)
             for index, one in enumerate(content.drifted):
                 self._seen(entry, content, index, one, rollout)
+            for one in content.broken:  # an episode of its own only where no difference says why
+                if one.identity in self._differences or not content.explained:
+                    self._seen(entry, content, _NO_CALL, one, None)
             if rollout:
                 self._rollouts.append(rollout)
         self._settle(entry)
@@ -268,9 +274,9 @@ class _Finder:
         summary = entry.summary
         if not summary.revision:
             return None
-        if self._before is None and (content.previous is not None or not content.drifted):
+        if self._before is None and not content.rollout and (content.previous or not content.drifted):
             return None
-        before = self._before.summary.revision if self._before else 0
+        before = self._before.summary.revision if self._before else (content.rollout and content.rollout.before) or 0
         if before == summary.revision or (before == 0 and self._before):
             return None
         document = content.document
@@ -331,12 +337,14 @@ class _Finder:
         start = entry.summary.at
         if actor and actor.at and actor.at < start and self._new_since(actor.at):
             start = actor.at
+        elif self._before is None and content.previous and drift.since:  # its first receipt is not among these
+            start = min(start, drift.since)
         begun = _Standing(
             What.DIFFERENCE,
             start,
             entry.summary.at,
             entry.summary.revision or None,
-            words.what(drift),
+            words.difference(drift),
             address=safe_text(drift.address),
             who=words.who(actor.who) if actor else "",
         )
@@ -349,8 +357,8 @@ class _Finder:
             return entry.ended - timedelta(seconds=content.exposed[drift.address])
         if drift.address in content.exposed_unknown:
             return None
-        if drift.address in content.since:
-            return content.since[drift.address]
+        if drift.since or drift.address in content.since:
+            return drift.since or content.since[drift.address]
         return one.opened if one.opens else one.start
 
     def _settle(self, entry: Entry) -> None:

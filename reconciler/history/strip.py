@@ -74,10 +74,10 @@ def watched(entries: Iterable[Entry], today: Sheet | None, until: datetime, quie
     longer than `quiet` between two of these, or between the last one and `until`.
     """
     sheets = [*_sheets(entries), *([today] if today else [])]
-    gaps = [Span(start, end) for one in sheets for start, end in one.gaps]
+    gaps = [Span(start, end) for one in sheets for start, end in one.gaps or ()]
     spans = [left for one in sheets for left in without(Span(one.since, one.until), gaps)]
     moments = [Span(one.summary.at, one.ended) for one in entries if not one.is_sheet]
-    moments.append(Span(until, until))
+    moments += [Span(at, at) for at in (until, *(one.until for one in sheets))]  # a gap may end with the last look
     bridged: list[Span] = []
     for one in sorted([*spans, *moments]):
         if bridged and one.start - bridged[-1].end <= quiet:
@@ -88,9 +88,10 @@ def watched(entries: Iterable[Entry], today: Sheet | None, until: datetime, quie
 
 
 def unwatched(whole: Span, entries: Iterable[Entry], today: Sheet | None) -> list[Span]:
-    """Each time in which nobody looked, as the sheets tell it."""
+    """Each time in which nobody looked, as the sheets tell it, if some of it is in the whole."""
     sheets = [*_sheets(entries), *([today] if today else [])]
-    return union(clipped((Span(start, end) for one in sheets for start, end in one.gaps), whole))
+    found = {Span(start, end) for one in sheets for start, end in one.gaps or ()}
+    return sorted(one for one in found if next(clipped([one], whole), None))
 
 
 def missing_days(whole: Span, entries: Iterable[Entry], today: Sheet | None) -> list[date]:

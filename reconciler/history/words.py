@@ -10,24 +10,27 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.history.recorded import Drift
+from reconciler.history.recorded import INTENT, Drift
 from reconciler.redact import safe_text
 
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 _LONGEST_VALUE = 80
 
 
-def place(drift: Drift) -> str:
-    """`security_group/DBSG ingress`, or the address alone of a whole resource."""
-    return safe_text(f"{drift.address} {drift.field}".rstrip())
-
-
 def what(drift: Drift) -> str:
-    """What differed: `security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0`."""
+    """What differed, with its address: `security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0`."""
+    return f"{safe_text(drift.address)} {difference(drift)}"
+
+
+def difference(drift: Drift) -> str:
+    """What differed of a resource: `ingress: tcp 5432 from 0.0.0.0/0`."""
+    if drift.address.startswith(INTENT):
+        return "an intent of the document is broken"
     if not drift.field:
-        return f"{place(drift)} {'was missing' if drift.have is None else 'differed'}"
+        return "was missing" if drift.have is None else "differed"
+    place = safe_text(drift.field)
     if drift.key is None:
-        return f"{place(drift)}: {_value(drift.have)} instead of {_value(drift.want)}"
+        return f"{place}: {_value(drift.have)} instead of {_value(drift.want)}"
     live = drift.want if drift.have is None else drift.have
     if isinstance(drift.key, Mapping):
         said = _traffic(drift.key)
@@ -39,10 +42,10 @@ def what(drift: Drift) -> str:
         said = f"{safe_text(str(drift.key))} = {_value(live)}"
     if drift.sign == "change" and drift.want != drift.have and not isinstance(drift.key, Mapping):
         wanted = _traffic(drift.want) if isinstance(drift.want, Mapping) else _value(drift.want)
-        return f"{place(drift)}: {said} instead of {wanted}"
+        return f"{place}: {said} instead of {wanted}"
     if drift.sign == "change":
-        return f"{place(drift)}: the description of {said}"
-    return f"{place(drift)}: {'no ' if drift.have is None else ''}{said}"
+        return f"{place}: the description of {said}"
+    return f"{place}: {'no ' if drift.have is None else ''}{said}"
 
 
 def _traffic(rule: Mapping[str, Any]) -> str:

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from handlers import history_source
 from lab import StrictAws
 from lab.drifts import DRIFTS, Network
 from reconciler.cloudtrail.attribution import LOOKUPS
+from reconciler.history.receipts import key
+from reconciler.history.store import Receipts
+from tests.support.recorded import at, receipt, rule, sheet, summary
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state/examples/test-server.json"
 FORMS = {"html": "<!doctype html>", "markdown": "## Setpoint: plan of `test-server`, revision `1`\n"}
@@ -205,3 +209,46 @@ def test_what_an_apply_did_is_told_even_if_its_page_cannot_be_made(
     assert "Corrected 1 difference with 1 write; the second look is in sync." in ran.err
     assert "Unexpected RuntimeError: no page" in ran.err
     assert writes(lab) == 1
+
+
+def test_the_last_days_come_from_the_receipts_if_they_are_asked_for(
+    setpoint: Any, lab: StrictAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3: Any = lab.outsider().client("s3")
+    s3.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": lab.region})
+    receipts = Receipts(s3, "kept")
+    for one in (receipt(at(0), first=True), receipt(at(4), rule()), sheet(at(0), at(24))):
+        one["document"]["name"] = "test-server"
+        receipts.put(key(summary(one)), one)
+    monkeypatch.setenv("SETPOINT_RECEIPTS", "kept")
+    monkeypatch.setattr(history_source, "now", lambda: at(24))
+    ran = setpoint("plan", EXAMPLE, "-o", "markdown", "--history")
+    assert ran.code == 0
+    assert "288 looks" in ran.out
+    assert "ingress: tcp 5432 from 0.0.0.0/0" in ran.out
+    assert "Not at hand" not in ran.out
+
+
+def test_a_page_is_without_the_last_days_if_they_cannot_be_read(
+    setpoint: Any, monkeypatch: pytest.MonkeyPatch, lab: StrictAws
+) -> None:
+    monkeypatch.setenv("SETPOINT_RECEIPTS", "there-is-none")
+    ran = setpoint("plan", EXAMPLE, "-o", "markdown", "--history")
+    assert ran.code == 0
+    assert "Not at hand" in ran.out
+    assert "The last 30 days are not on the page: s3://there-is-none/receipts/test-server/: " in ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--history"], "--history: only a page tells the last 30 days"),
+        (["--stack", "setpoint"], "--stack: only a page tells the last 30 days"),
+        (["--stack", "setpoint", "-o", "markdown"], "--stack: it says where the history is"),
+        (["--history", "-o", "markdown"], "--history: which bucket holds the receipts is not known"),
+    ],
+)
+def test_the_history_is_refused_where_it_could_not_be_shown(setpoint: Any, words: list[str], problem: str) -> None:
+    ran = setpoint("plan", EXAMPLE, *words)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(problem)

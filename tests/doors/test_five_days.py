@@ -8,10 +8,18 @@ from typing import Any
 
 import pytest
 
+from handlers.history_source import Source
+from handlers.wiring import AwsConnection
+from reconciler.history.episodes import History
+from reconciler.history.reading import verify
 from reconciler.history.receipts import Link, State, verified
+from reconciler.history.standing import What
+from reconciler.history.words import lasted
 from reconciler.model.exposure import Severity
-from tests.support.doors import NAME
+from reconciler.report.page.markdown import markdown
+from tests.support.doors import NAME, TABLE
 from tests.support.five_days import EVERY_MINUTE, REASON, SPARSELY, Story, told
+from tests.support.published import IS_RECEIPT
 
 DOLLARS_A_PUT, DOLLARS_A_GIGABYTE = 0.005 / 1000, 0.023
 """S3 Standard, US East: PutObject, and storage a month."""
@@ -28,6 +36,8 @@ def story(request: pytest.FixtureRequest) -> Iterator[Story]:
 def receipts(story: Story) -> list[dict[str, Any]]:
     store = story.doors.receipts()
     everything = [dict(store.get(one.key).receipt) for one in store.listed(NAME, story.begins + timedelta(seconds=10))]
+    for one in everything:
+        IS_RECEIPT.validate(one)
     return [one for one in everything if one["state"] != "day"]
 
 
@@ -88,3 +98,80 @@ def test_it_costs_a_put_for_each_change_and_each_day(story: Story) -> None:
     month = 230 * DOLLARS_A_PUT + 230 * 13 * largest / 1e9 * DOLLARS_A_GIGABYTE
     assert round(month, 3) <= 0.002
     assert 100 * month < 43_200 * DOLLARS_A_PUT
+
+
+def history(story: Story) -> History:
+    """As `setpoint history` reads it, with the looks of the ledger that no sheet counts yet."""
+    doors = story.doors
+    source = Source(doors.receipts(), AwsConnection(doors.lab.session(), doors.lab.region), TABLE)
+    return source.history(NAME, story.begins + timedelta(seconds=30), story.ends + timedelta(minutes=1))
+
+
+def test_the_history_tells_exactly_that(story: Story) -> None:
+    soon, at = timedelta(seconds=30), story.at
+    released = story.receipts()[-1].at
+    told = sorted(history(story).episodes, key=lambda one: (one.start, one.severity or ""))
+    assert [(one.what, one.address, one.text, one.outcome) for one in told] == [
+        (
+            What.DIFFERENCE,
+            "security_group/DBSG",
+            "ingress: tcp 5432 from 0.0.0.0/0",
+            "corrected, 1 call",
+        ),
+        (
+            What.DIFFERENCE,
+            "security_group/DBSG",
+            "ingress: no tcp 5432 from security_group/TestServerSG",
+            "corrected, 1 call",
+        ),
+        (
+            What.DIFFERENCE,
+            "security_group/APIGatewaySG",
+            "ingress: tcp 22 from 0.0.0.0/0",
+            "corrected, 1 call",
+        ),
+        (What.UNWATCHED, "", "nobody looked", "nothing is known of this time"),
+        (What.REVISION, "", "put in force", "1 call"),
+        (What.REVISION, "", f'put in force (rollback to r1: "{REASON}")', "1 call"),
+    ]
+    held, _, opened, unwatched, changed, back = told
+    assert (held.start, held.end, held.opens, held.who) == (at["held"], released, True, "somebody")
+    assert (opened.start, opened.end, opened.who) == (at["opened"], at["closed"], "somebody")
+    assert abs(unwatched.start - at["unwatched"]) <= soon
+    assert abs((unwatched.end or story.begins) - at["watched"]) <= soon
+    assert [(one.before, one.revision) for one in (changed, back)] == [(1, 2), (2, 3)]
+    assert abs(changed.start - at["changed"]) <= soon
+    assert abs(back.start - at["rolled_back"]) <= soon
+
+
+def test_the_strip_is_green_only_where_somebody_looked_and_nothing_stood_open(story: Story) -> None:
+    found, at = history(story), story.at
+    assert [one.state for one in found.segments] == [State.SYNC, State.OPEN, State.UNSEEN, State.OPEN, State.SYNC]
+    assert found.segments[1].span.start == at["held"]
+    assert found.segments[-1].span.start == story.receipts()[-1].at
+    assert found.segments[-1].span.end == found.whole.end
+    green = sum(one.span.seconds for one in found.segments if one.state is State.SYNC)
+    assert found.share_as_declared == green / found.whole.seconds
+    assert found.open_seconds == (story.receipts()[-1].at - at["held"]).total_seconds()
+    assert found.findings == ()
+    # The first look after the fifth day is in the ledger only.
+    assert found.looks == story.looks + 1
+
+
+def test_the_page_tells_the_same(story: Story) -> None:
+    found = history(story)
+    told = markdown(receipts(story)[-1], history=found.as_json())
+    for fact in (
+        "5 episodes; 1 time in which nothing is known",
+        f"stood open for at most {lasted(found.open_seconds)} in all",
+        "`ingress: tcp 22 from 0.0.0.0/0`",
+        "`nobody looked`",
+        f'`put in force (rollback to r1: "{REASON}")`',
+    ):
+        assert fact in told
+
+
+def test_every_receipt_of_the_five_days_is_as_the_next_one_saw_it(story: Story) -> None:
+    item = story.doors.item()["receipt"]["M"]
+    last = item["key"]["S"], item["sha256"]["S"]
+    assert verify(story.doors.receipts(), NAME, story.begins, last).broken == ()

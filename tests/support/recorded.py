@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.history.receipts import State, Summary, key
+from reconciler.history.receipts import State, Summary, key, short_run
 from reconciler.history.recorded import recorded
 from reconciler.history.standing import Entry
 from reconciler.history.words import time
@@ -53,6 +53,11 @@ def setting(**more: Any) -> dict[str, Any]:
     } | more
 
 
+def run_id(digits: str) -> str:
+    """A request id of Lambda that begins with these 8 digits."""
+    return f"{digits}-0000-4000-8000-000000000000"
+
+
 def receipt(
     moment: datetime,
     *drifted: Mapping[str, Any],
@@ -77,7 +82,7 @@ def receipt(
         "receipt": 1,
         "previous": None if first else {"key": "before", "sha256": "0" * 64},
         "run": {
-            "id": run or f"{int(moment.timestamp()):08x}",
+            "id": run_id(run or f"{int(moment.timestamp()):08x}"),
             "started": time(moment),
             "seconds": seconds,
             "ending": "completed",
@@ -100,14 +105,14 @@ def sheet(
     state: State = State.SYNC,
     looks: int = 288,
     unseen: int = 0,
-    gaps: Sequence[tuple[datetime, datetime]] = (),
+    gaps: Sequence[tuple[datetime, datetime]] | None = (),
     longest: int = 300,
 ) -> dict[str, Any]:
     """A day sheet."""
     return {
         "receipt": 1,
         "previous": None,
-        "run": {"id": f"{int(until.timestamp()):08x}", "started": time(until)},
+        "run": {"id": run_id(f"{int(until.timestamp()):08x}"), "started": time(until)},
         "document": {"name": "shop", "revision": 7},
         "state": "day",
         "severity": None,
@@ -118,8 +123,8 @@ def sheet(
             "state": state.value,
             "looks": looks,
             "unseen": unseen,
-            "longest_gap": max([longest, *(int((end - start).total_seconds()) for start, end in gaps)]),
-            "gaps": [[time(start), time(end)] for start, end in gaps],
+            "longest_gap": max([longest, *(int((end - start).total_seconds()) for start, end in gaps or ())]),
+            "gaps": None if gaps is None else [[time(start), time(end)] for start, end in gaps],
         },
     }
 
@@ -136,7 +141,7 @@ def summary(content: Mapping[str, Any]) -> Summary:
         severity,
         document["revision"] or 0,
         run.get("writes", 0),
-        run["id"],
+        short_run(run["id"]),
     )
 
 

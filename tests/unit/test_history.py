@@ -50,7 +50,7 @@ def test_a_corrected_opening_is_an_episode_from_the_call_that_made_it_to_the_end
         "revision": 7,
         "revision_before": None,
         "address": "security_group/DBSG",
-        "text": "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0",
+        "text": "ingress: tcp 5432 from 0.0.0.0/0",
         "who": "Reporting/metabase",
         "outcome": "corrected, 1 call",
         "receipt": "6f2c9a1e",
@@ -121,18 +121,17 @@ def test_a_day_on_which_nobody_looked_needs_no_sheet_of_its_own() -> None:
 
 
 def test_a_gap_that_no_sheet_places_is_a_finding() -> None:
-    found = told(receipt(at(0), first=True), sheet(at(0), at(24), longest=5400))
+    found = told(receipt(at(0), first=True), sheet(at(0), at(24), longest=5400, gaps=None))
     assert found.findings == ("nobody looked for up to 1 h 30 min on 20 Nov 2026; when that was is not recorded",)
 
 
 def test_nothing_is_known_after_the_last_look() -> None:
     found = told(receipt(at(0), first=True), SHEET, hours=48)
     assert strip(found)[-1] == (1440, 2880, "unseen")
-    assert found.findings == (
-        (
-            "no look is known since 2026-11-21T00:00:00Z; the looks since the last day sheet are in the ledger, which was "
-            "not read"
-        ),
+    (finding,) = found.findings
+    assert finding == (
+        "no look is known since 2026-11-21T00:00:00Z; the looks since the last day sheet are in the ledger, which was "
+        "not read"
     )
 
 
@@ -176,7 +175,7 @@ def test_a_change_of_somebody_else_beside_a_rollout_is_an_episode_of_its_own() -
     put = receipt(at(10), rule(), setting(), revision=8, actors=actors)
     found = told(receipt(at(0), first=True), put, SHEET)
     assert [(one.what, one.text) for one in found.episodes] == [
-        (What.DIFFERENCE, "security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0"),
+        (What.DIFFERENCE, "ingress: tcp 5432 from 0.0.0.0/0"),
         (What.REVISION, "put in force"),
     ]
 
@@ -212,7 +211,7 @@ def test_a_time_in_which_nothing_could_be_read_ends_no_difference() -> None:
         receipt(at(0), first=True), receipt(at(1), setting(outcome="held")), blind, receipt(at(4), setting()), SHEET
     )
     assert [(one.what, one.start, one.end, one.text) for one in found.episodes] == [
-        (What.DIFFERENCE, at(1), at(4, 0, 3), "vpc/MyVPC enable_dns_support: false instead of true"),
+        (What.DIFFERENCE, at(1), at(4, 0, 3), "enable_dns_support: false instead of true"),
         (What.UNSEEN, at(2), at(4), "the network could not be read: Throttling"),
     ]
     assert strip(found) == [
@@ -369,3 +368,29 @@ def test_null_means_not_known() -> None:
 def test_an_entry_ends_when_its_run_does() -> None:
     assert entry(receipt(at(1), seconds=90)).ended - at(1) == timedelta(seconds=90)
     assert isinstance(entry(receipt(at(1))), Entry)
+
+
+def test_an_intent_that_no_difference_explains_is_an_episode() -> None:
+    broken = [{"name": "nobody reaches the database", "status": "broken", "severity": "critical"}]
+    opened = receipt(at(1), intents=broken, state=State.OPEN)
+    both = receipt(at(2), rule(outcome="held"), intents=broken)
+    found = told(receipt(at(0), first=True), opened, both, receipt(at(3)), SHEET)
+    assert [(one.address, one.text, one.start, one.end, one.opens) for one in found.episodes] == [
+        ("intent/nobody reaches the database", "an intent of the document is broken", at(1), at(3), True),
+        ("security_group/DBSG", "ingress: tcp 5432 from 0.0.0.0/0", at(2), at(3), True),
+    ]
+    assert strip(found) == [(0, 60, "sync"), (60, 180, "open"), (180, 1440, "sync")]
+
+
+def test_an_intent_that_a_difference_breaks_is_told_by_the_difference() -> None:
+    broken = [
+        {"name": "nobody reaches the database", "status": "broken"},
+        {"name": "the auditors may", "status": "broken", "tolerated_until": "2026-12-31"},
+    ]
+    found = told(receipt(at(0), first=True), receipt(at(1), rule(outcome="held"), intents=broken), SHEET)
+    assert [one.address for one in found.episodes] == ["security_group/DBSG"]
+
+
+def test_a_rollout_whose_revision_before_is_not_listed_is_one_all_the_same() -> None:
+    found = told(receipt(at(10), setting(), revision=8, rollout={"from": 6}), SHEET)
+    assert [(one.what, one.before, one.revision) for one in found.episodes] == [(What.REVISION, 6, 8)]

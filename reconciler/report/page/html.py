@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reconciler.report.page.arrows import LEFT, RIGHT, WIDTH, arrows
-from reconciler.report.page.inert import inert, remember
+from reconciler.report.page.inert import LONGEST_FOREIGN, clean, inert, remember
 from reconciler.report.page.past import WIDTH as STRIP
 from reconciler.report.page.reading import Json
 from reconciler.report.page.view import history_of, view
@@ -27,6 +28,8 @@ _HERE = Path(__file__).parent
 TEMPLATES = _HERE / "templates"
 COMPILED = _HERE / "compiled"
 """Only the artefact has these: byte code of the templates, made when it is assembled."""
+STYLES = {"fleet.html.jinja": ("page.css", "fleet.css")}
+"""The styles of a template that needs more than the page's."""
 _NOT_KNOWN = "not known"
 
 
@@ -43,7 +46,7 @@ def page(receipt: object, *, history: Any = None, now: datetime | None = None, r
 def rendered(template: str, **values: Any) -> str:
     """A page by its template: with our style and script, their digests, and the long texts at its end."""
     long = remember()
-    style, script = _constant("page.css"), _constant("page.js")
+    style, script = _constant(*STYLES.get(template, ("page.css",))), _constant("page.js")
     policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
     shared: dict[str, Json | object] = {
         "style": style,
@@ -85,13 +88,22 @@ def _finalized(value: object) -> object:
         return value
     if value is None:
         return _NOT_KNOWN
-    return inert(value) if isinstance(value, str) else inert(str(value))
+    text = value if isinstance(value, str) else str(value)
+    return (_escaped(text) if len(text) <= LONGEST_FOREIGN else None) or inert(text)
+
+
+@lru_cache(8192)
+def _escaped(text: str) -> Markup | None:
+    """A short text as markup, since most of them stand several times on a page; None if it is not short when inert."""
+    short = clean(text)
+    return escape(short) if len(short) <= LONGEST_FOREIGN else None
 
 
 @cache
-def _constant(name: str) -> Markup:
-    """Our own style or script: a constant, which nothing is put into."""
-    return Markup((_HERE / name).read_text("utf-8"))  # noqa: S704 (a file of this package)
+def _constant(*names: str) -> Markup:
+    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts."""
+    text = re.sub(r"\s+", " ", " ".join((_HERE / name).read_text("utf-8") for name in names))
+    return Markup(re.sub(r" ?([{};,]) ", r"\1", text).strip())  # noqa: S704 (a file of this package)
 
 
 def _digest(content: Markup) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, listed, number, text
@@ -12,6 +13,8 @@ WIDTH = 1000
 """The strip is this wide; positions are in the same unit."""
 EPISODES = 20
 """The most episodes that the page tells."""
+_BLIND = frozenset({"unseen", "unwatched", "refused", "deleted"})
+"""Episodes of which only that is known, and not that something differed."""
 _LEAST = 2.0
 """What is short is drawn at least this wide, or nobody would see it."""
 STATES = {
@@ -62,8 +65,8 @@ class History:
     unknown: str | None = None
 
 
-def history(given: Json | None, document: str | None) -> History:
-    """The history as the page tells it; None: there is none at hand."""
+def history(given: Json | None, document: str | None, most: int = EPISODES) -> History:
+    """The history as the page tells it, with at most so many episodes; None: there is none at hand."""
     if not given:
         named = document or "DOCUMENT"
         return History(
@@ -78,8 +81,8 @@ def history(given: Json | None, document: str | None) -> History:
         until=moment(text(given, "to")),
         strip=tuple(_strip(given)),
         sentence=sentence(given),
-        episodes=tuple(map(_episode, latest[:EPISODES])),
-        left_out=max(0, len(episodes) - EPISODES),
+        episodes=tuple(map(_episode, latest[:most])),
+        left_out=max(0, len(episodes) - most),
         count=len(episodes),
     )
 
@@ -89,17 +92,22 @@ def sentence(given: Json) -> str:
     share, days = given.get("share_as_declared"), number(given, "days")
     parts = []
     if isinstance(share, int | float):
-        kept = f"{100 * share:.1f}".removesuffix(".0")
+        tenths = floor(1000 * share + 1e-9)  # 100 % is the whole time
+        kept = f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}"
         parts.append(f"As declared for {kept} % of {counted(days, 'day')}")
     else:
         parts.append(f"How long it was as declared in these {counted(days, 'day')} is not known")
-    parts.append(counted(len(listed(given, "episodes")), "episode"))
+    found = listed(given, "episodes")
+    blind = sum(one.get("what") in _BLIND for one in found)
+    parts.append(counted(len(found) - blind, "episode"))
+    if blind:
+        parts.append(f"{counted(blind, 'time')} in which nothing is known")
     if given.get("longest_s") is not None:
         parts.append(f"the longest {duration(number(given, 'longest_s'))}")
     opened = number(given, "open_s")
     parts.append(f"stood open for at most {duration(opened)} in all" if opened else "nothing stood open")
-    blind, looks = number(given, "looks_that_saw_nothing"), number(given, "looks")
-    parts.append(f"{counted(looks, 'look')}, {blind:,} of them could not see")
+    saw_nothing, looks = number(given, "looks_that_saw_nothing"), number(given, "looks")
+    parts.append(f"{counted(looks, 'look')}, {saw_nothing:,} of them could not see")
     if given.get("longest_gap_s") is not None:
         parts.append(f"longest gap between looks {duration(number(given, 'longest_gap_s'))}")
     return f"{'; '.join(parts)}."

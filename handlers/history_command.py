@@ -1,0 +1,138 @@
+"""`setpoint history`: what was recorded of a document, as text, JSON, Markdown or a page. Only reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from desired_state.document import Name
+from desired_state.fields import shown
+from handlers import history_source, terminal, wiring
+from handlers.history_source import Source, refused, since, source
+from handlers.options import Invocation
+from handlers.refusal import Kind, Refused, refusing
+from reconciler.history.reading import Chain, NoHistory, verify
+from reconciler.history.store import ReceiptError
+from reconciler.history.telling import plain, text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.history.episodes import History
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_WRONG = {"missing": "is missing", "changed": "was changed"}
+"""What makes a chain broken. A twin does not: a run broke off after it had written its receipt."""
+
+
+@dataclass(frozen=True)
+class HistoryOptions:
+    """The options of the command, as they were given."""
+
+    document: str
+    since: str
+    only: tuple[str, ...]
+    opened: bool
+    verify: bool
+    form: str
+    stack: str
+    receipts: str
+    connection: wiring.ConnectionOptions
+    redact: bool = False
+    no_color: bool = False
+
+
+def run(at: Invocation, options: HistoryOptions) -> bool:
+    """Print the history; whether its chain is whole, as far as that was asked for. Raises Refused."""
+    name = document_name(options.document)
+    if options.form == "html" and sys.stdout and sys.stdout.isatty():
+        raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
+    if options.redact and options.form not in {"html", "markdown"}:
+        raise Refused("--redact: only a page is redacted; use it with -o html or -o markdown")
+    until = history_source.now()
+    start = since(options.since, until)
+    found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
+    at.trace.tell(f"{name}: receipts in the bucket {found.receipts.bucket}")
+    whole = found.history(name, start, until)
+    chain = _checked(found, name, start) if options.verify else None
+    told = whole.only(options.only, opened=options.opened) if options.only or options.opened else whole
+    _show(told, chain, options)
+    return chain is None or not _broken(chain)
+
+
+def document_name(given: str) -> str:
+    """The name of a document. Raises Refused."""
+    try:
+        return _NAME.validate_python(given)
+    except ValidationError as error:
+        hint = "write the name that stands in the document; it is that of its object, without .json"
+        raise Refused(f"{shown(given)} is not a valid document name; {hint}") from error
+
+
+def open_source(at: Invocation, given: wiring.ConnectionOptions, *, stack: str, receipts: str) -> Source:
+    """The receipts of the stack that the options name. Raises Refused."""
+    connection, account = refusing(
+        wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
+    )
+    return source(connection, account, stack=stack, receipts=receipts)
+
+
+def _checked(found: Source, name: str, start: datetime) -> Chain:
+    try:
+        return verify(found.receipts, name, start, found.last(name))
+    except (NoHistory, ReceiptError) as error:
+        raise refused(error) from error
+
+
+def _show(told: History, chain: Chain | None, options: HistoryOptions) -> None:
+    if options.form == "json":
+        values = told.as_json() | ({"chain": _chain_as_json(chain)} if chain else {})
+        click.echo(json.dumps(values, indent=2))
+    elif options.form == "text":
+        coloured = bool(sys.stdout and sys.stdout.isatty()) and not terminal.colourless(options.no_color)
+        click.echo(text(told, terminal.style if coloured else plain), color=coloured)
+        if chain:
+            click.echo("\n".join(_chain(chain)))
+    else:
+        click.echo(_page(told, options), nl=False)
+        if chain:
+            click.echo("\n".join(_chain(chain)), err=True)
+
+
+def _page(told: History, options: HistoryOptions) -> str:
+    from handlers.page import MOST_CHARACTERS
+    from reconciler.report.page.past_page import history_html, history_markdown
+
+    if options.form == "html":
+        return history_html(told.as_json(), redact=options.redact)
+    return history_markdown(told.as_json(), MOST_CHARACTERS, redact=options.redact)
+
+
+def _broken(chain: Chain) -> bool:
+    return any(one.what in _WRONG for one in chain.broken)
+
+
+def _chain(chain: Chain) -> list[str]:
+    """What a check of the chain found, in words."""
+    lines = [f"The receipt {one.key} {_WRONG[one.what]}." for one in chain.broken if one.what in _WRONG]
+    lines += [
+        f"The run of the receipt {one.key} ended before it was remembered: another one continues from the same receipt."
+        for one in chain.broken
+        if one.what not in _WRONG
+    ]
+    count = f"{chain.read:,} receipt{'' if chain.read == 1 else 's'}"
+    verdict = "The chain is broken." if _broken(chain) else "The chain is whole."
+    return [*lines, f"{verdict} {count} read, each compared with what the next one saw of it."]
+
+
+def _chain_as_json(chain: Chain) -> dict[str, Any]:
+    return {
+        "whole": not _broken(chain),
+        "read": chain.read,
+        "broken": [{"key": one.key, "what": one.what} for one in chain.broken],
+    }
