@@ -280,16 +280,11 @@ def found_by(result: AttemptResult) -> dict[str, Any]:
         "run": run,
         "document": {"revision": document.revision, "sha256": document.sha256},
         "held_as_a_whole": bool(report.gate.plan_held),
-        "drifted": [
-            told(drift_as_json, one) | {"exposes": exposes(one)}
-            for one in report.drifts
-            if one.outcome is not Outcome.CORRECTED
-        ],
+        "drifted": [told(drift_as_json, one) | {"exposes": exposes(one)} for one in report.drifts],
         "findings": [told(finding_as_json, one) for one in report.findings],
         "orphaned": [
             {"address": one.action.address, "operation": one.action.operation.permission, "outcome": one.outcome}
             for one in report.orphaned
-            if one.outcome is not Outcome.CORRECTED
         ],
         "pending": [one._asdict() for one in report.pending],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],

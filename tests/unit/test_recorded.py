@@ -11,10 +11,11 @@ from reconciler.attempt.receipts import Recorder, found_by, recorded
 from reconciler.history.receipts import State, digest, parse_key
 from reconciler.history.store import packed
 from reconciler.ledger.record import DocumentRecord
-from reconciler.model import Cause, Outcome, Reason, Snapshot
+from reconciler.model import ActionResult, Cause, Ended, Outcome, Reason, Snapshot
 from reconciler.model.trigger import Source
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, NOW, completed, ended, extra, lacking
+from tests.support.reports import action, planned
 
 HELD = Cause(Reason.HOLD_TAG, "a tag holds it")
 MIDNIGHT = NOW.replace(hour=0)
@@ -115,6 +116,17 @@ def test_a_time_without_a_look_stands_in_the_sheet_of_its_day() -> None:
     assert (desk.record.gaps, desk.record.longest_gap, desk.record.looks) == ((), 0, 1)
 
 
+def test_looks_that_see_nothing_lengthen_one_time_and_begin_no_other() -> None:
+    desk = Desk()
+    desk.attempt(CALM, NOW)
+    for minutes in (40, 50):
+        desk.attempt(ended(Ending.UNOBSERVABLE), NOW + timedelta(minutes=minutes))
+    desk.attempt(CALM, NOW + timedelta(minutes=60))
+    desk.attempt(CALM, NOW + timedelta(minutes=65))
+    begins = int(NOW.timestamp())
+    assert (desk.record.gaps, desk.record.longest_gap) == (((begins, begins + 3600),), 3600)
+
+
 def test_while_s3_does_not_answer_what_is_so_is_remembered_all_the_same() -> None:
     desk = Desk(broken=2)
     assert desk.attempt(OPEN, NOW).receipts_lost == 1
@@ -138,6 +150,15 @@ def test_interfaces_that_could_not_be_read_are_news() -> None:
     seen = replace(unread, interfaces=())
     one, other = (found_by(completed(first=look)) for look in (unread, seen))
     assert digest(one) != digest(other)
+
+
+def test_what_a_run_has_deleted_is_told_by_its_receipt_and_is_no_news_for_the_next() -> None:
+    one = action()
+    deleted = completed(plan=planned(one), action_results=(ActionResult(one, Ended.DONE),), writes=1)
+    desk = Desk()
+    for number, found in enumerate((CALM, deleted, CALM)):
+        desk.attempt(found, NOW + number * EVERY)
+    assert desk.states() == [State.SYNC, State.SYNC]
 
 
 def test_what_a_run_has_corrected_is_told_by_its_receipt_and_is_no_news_for_the_next() -> None:
