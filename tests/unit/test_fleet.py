@@ -26,7 +26,15 @@ from reconciler.history.receipts import Summary
 from reconciler.history.store import ReceiptError
 from reconciler.history.store import Receipts as Stored
 from reconciler.ledger.item import written
-from reconciler.ledger.record import FLAPPING, Accepted, DocumentRecord, FlappingRecord, Notified, Rollout
+from reconciler.ledger.record import (
+    FLAPPING,
+    Accepted,
+    DocumentRecord,
+    FlappingRecord,
+    LastReceipt,
+    Notified,
+    Rollout,
+)
 from reconciler.model.exposure import Severity
 from tests.support.ledger_table import records
 
@@ -217,6 +225,22 @@ def test_the_text_is_one_line_a_document() -> None:
 
 
 WHERE = ("123456789012", "eu-central-1")
+
+
+def test_why_nobody_sees_it_is_told_by_the_open_alert() -> None:
+    unread = replace(HELD_ALERT, title="the network could not be read")
+    silent = replace(CASES[State.SILENT], state="unseen", notified={"f": unread})
+    assert stands(silent).why == (
+        "nobody looks",
+        "the network, or a part of it, could not be read",
+        "the network could not be read",
+    )
+
+
+def test_the_last_receipt_is_named_if_it_can_be_one() -> None:
+    key = "receipts/shop/20261127T051208Z.open.critical.r7.w9.6f2c9a1e.json.gz"
+    one, other = (replace(CALM, receipt=LastReceipt(name, "", "")) for name in (key, "<script>"))
+    assert [line["receipt"] for line in fleet(one, other).as_json()["documents"]] == [key, None]
 
 
 def test_a_document_that_no_run_has_looked_at_yet_is_not_forgotten() -> None:
