@@ -155,7 +155,10 @@ def test_it_is_written_after_the_last_look_and_before_people_are_told_who_get_it
     (name,) = doors.puts()
     run = name.split(".")[-3]
     assert f"Receipt:     {name}\n" in alert["Message"]
-    assert f"setpoint receipt {NAME} {run} -o html > receipt.html" in alert["Message"]
+    assert (
+        f"setpoint receipt {NAME} {run} --stack setpoint --region ap-northeast-2 -o html > receipt.html"
+        in alert["Message"]
+    )
     assert run == short_run(f"run-{doors.runs}")
 
 
