@@ -149,6 +149,7 @@ def _left(found: Mapping[str, Any]) -> dict[str, Any]:
         "pending": _parts(found.get("pending"), _OF_PENDING),
         "unmanaged": _parts(found.get("unmanaged"), ("address", "id")),
         "intents": _parts(found.get("intents"), ("name", "status")),
+        "late": _parts(found.get("late"), ("fingerprint",)),
         "holds": _parts(found.get("holds"), ("address",)),
         "unseen": _parts(found.get("unseen"), ("kind",)),
     }

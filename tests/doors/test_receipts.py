@@ -242,6 +242,29 @@ def test_a_crash_between_the_put_and_the_release_leaves_one_twin(doors: Doors) -
     assert [one["digest"] for one in kept(doors)[1:]] == [kept(doors)[1]["digest"]] * 2
 
 
+def test_what_a_run_that_died_has_corrected_is_in_the_receipt_of_the_next_one(doors: Doors) -> None:
+    doors.drift(OPEN)
+
+    def died(call: Any) -> None:
+        if call.service == "ec2":
+            raise Stopped("after the call, before any receipt")
+
+    doors.lab.after_write = died
+    with pytest.raises(Stopped):
+        look(doors)
+    doors.lab.after_write = None
+    assert doors.puts() == []
+    look(doors, int((TERM + GRACE).total_seconds()))
+    told = kept(doors)[-1]
+    assert (told["state"], told["drifted"], told["run"]["writes"]) == ("sync", [], 0)
+    (late,) = told["late"]
+    assert late["address"] == "security_group/APIGatewaySG"
+    assert late["members"] == ['ingress: tcp 22 from 0.0.0.0/0 "temporary, for debugging"']
+    for _ in range(3):
+        look(doors)
+    assert len(doors.puts()) == 2  # the second says that nothing is left to be told
+
+
 def test_whoever_lost_the_lease_leaves_a_receipt_of_what_it_wrote_and_remembers_nothing(doors: Doors) -> None:
     doors.drift(OPEN)
     doors.drift(TAGS)
