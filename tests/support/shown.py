@@ -66,6 +66,67 @@ def _lived() -> _Lived:
         return _Lived(receipt(plan), receipt(applied), receipt(calm), looking.answers)
 
 
+# --- The last 30 days ---
+
+
+def past(words: Iterator[str] | None = None) -> dict[str, Any]:
+    """A history in which all that a page can show has happened; with `words`, in other people's."""
+    days = [f"2026-{month:02}-{day:02}" for month, day in [(10, day) for day in range(23, 32)] + [(11, 1)]]
+    spans = (
+        (f"{days[0]}T09:00:00Z", f"{days[3]}T10:00:00Z", "sync"),
+        (f"{days[3]}T10:00:00Z", f"{days[4]}T11:00:00Z", "differs"),
+        (f"{days[4]}T11:00:00Z", f"{days[6]}T04:00:00Z", "sync"),
+        (f"{days[6]}T04:00:00Z", f"{days[6]}T09:00:00Z", "open"),
+        (f"{days[6]}T09:00:00Z", f"{days[8]}T00:00:00Z", "unseen"),
+        (f"{days[8]}T00:00:00Z", "2026-11-22T09:00:00Z", "sync"),
+    )
+    told = (
+        (
+            "open",
+            "critical",
+            "security_group/DBSG",
+            "ingress: tcp 5432 from 0.0.0.0/0",
+            "Reporting/metabase",
+            "corrected",
+        ),
+        ("differs", "low", "vpc/MyVPC", "tags", None, "held: the plan takes away 34 live members"),
+        ("sync", None, "", "put in force: 3 calls", "Deploy/ci", 'rollback to r5: "wrong port"'),
+    )
+    episodes = [
+        {
+            "from": f"{days[number + 3]}T10:02:00Z",
+            "to": None if number == 1 else f"{days[number + 4]}T10:06:04Z",
+            "severity": severity,
+            "revision": 7 - number,
+            "address": address,
+            "text": next(words) if words else text,
+            "who": next(words) if words and who else who,
+            "outcome": next(words) if words else outcome,
+            "receipt": "6f2c9a1e-0000-4000-8000-000000000000",
+            "open_s": 244 if state == "open" else None,
+        }
+        for number, (state, severity, address, text, who, outcome) in enumerate(told)
+    ]
+    return {
+        "format_version": 1,
+        "document": REFERENCE["name"],
+        "account": "123456789012",
+        "region": REFERENCE["scope"]["region"],
+        "days": 30,
+        "from": spans[0][0],
+        "to": spans[-1][1],
+        "segments": [{"from": start, "to": end, "state": state} for start, end, state in spans],
+        "share_as_declared": 0.912,
+        "episodes": episodes,
+        "longest_s": 90_000,
+        "open_s": 244,
+        "looks": 43_190,
+        "looks_that_saw_nothing": 4,
+        "longest_gap_s": 360,
+        "findings": [],
+    }
+
+
 # --- A wide network ---
 
 GROUPS, SUBNETS, ZONES = 200, 52, "acd"
@@ -201,7 +262,7 @@ _FOREIGN = frozenset({"description", "who", "call", "source_ip", "user_agent", "
 
 def hostile(plain: Receipt) -> Receipt:
     """The same receipt, in which every word that is not Setpoint's own is hostile, each in its turn."""
-    words = _turns()
+    words = turns()
     changed = cast("dict[str, Any]", _planted(deepcopy(dict(plain)), words))
     for one in changed["unmanaged"]:
         one["remark"] = next(words)
@@ -226,7 +287,7 @@ def hostile(plain: Receipt) -> Receipt:
     return changed
 
 
-def _turns() -> Iterator[str]:
+def turns() -> Iterator[str]:
     while True:
         yield from HOSTILE
 
