@@ -213,6 +213,15 @@ def test_a_missing_receipt_shows(bucket: Bucket, setpoint: Setpoint) -> None:
     assert told.report()["chain"] == {"whole": False, "read": 7, "broken": [{"key": keys[1], "what": "missing"}]}
 
 
+def test_every_receipt_that_is_none_any_more_shows(bucket: Bucket, setpoint: Setpoint) -> None:
+    keys = bucket.keep(*five_days())
+    for key in (keys[3], keys[-1]):
+        bucket.replace(key, b"<html>")
+    ran = setpoint("history", "shop", "--verify")
+    assert (ran.code, len(ran.err.splitlines())) == (ERROR, 1)
+    assert ran.out.splitlines()[:2] == [f"The receipt {key} was changed." for key in (keys[3], keys[-1])]
+
+
 def test_a_twin_is_no_sign_of_tampering(bucket: Bucket, setpoint: Setpoint) -> None:
     first, corrected, *rest = five_days()
     bucket.keep(first, corrected)
