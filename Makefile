@@ -10,7 +10,7 @@ no_venv := $(shell test -x $(BIN)/python || echo no_venv)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test long bench artefact sam fmt lock clean no_venv
+.PHONY: help demo test long bench artefact picture sam fmt lock clean no_venv
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,10 +60,15 @@ ASSEMBLE = $(BIN)/python -m artefact --architecture $(ARCHITECTURE) $(if $(SETPO
 artefact: $(VENV)/demo.stamp ## What Lambda runs, as build/setpoint.zip (ARCHITECTURE=arm64 or x86_64)
 	@$(ASSEMBLE)
 
+picture: $(VENV)/dev.stamp ## The README's picture again, out of the page of the demo (needs Chromium)
+	@mkdir -p build
+	@$(BIN)/setpoint demo --page build/page.html >build/demo.txt || { cat build/demo.txt; exit 1; }
+	@$(BIN)/python -m tests.browser.picture build/page.html docs/page.png
+
 # What `sam build` starts for each function. They are one artefact, assembled once when `sam build` works in this folder
 # (build_in_source) or finds what `make artefact` has left in build/.
-.PHONY: build-SweepFunction build-WorkerFunction build-InvokeFunction
-build-SweepFunction build-WorkerFunction build-InvokeFunction: $(VENV)/demo.stamp
+.PHONY: build-SweepFunction build-WorkerFunction build-InvokeFunction build-PlanFunction
+build-SweepFunction build-WorkerFunction build-InvokeFunction build-PlanFunction: $(VENV)/demo.stamp
 	@$(ASSEMBLE) --into '$(ARTIFACTS_DIR)'
 
 SAM = AWS_DEFAULT_REGION=eu-west-1 SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam

@@ -86,7 +86,7 @@ another engine than PostgreSQL, to create one with a master password of the call
 The functions write receipts and cannot read them. Whoever reads the history with `setpoint history` or
 `setpoint receipt` needs this, with the name of the bucket that the stack shows as `ReceiptsBucketName`:
 
-```json
+```
 {reader}
 ```
 

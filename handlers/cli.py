@@ -304,7 +304,7 @@ def receipt(what: str, run: str, **options: Any) -> int:
 
 @cli.command()
 @given.STACK
-@given.FORM
+@given.FLEET_FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR

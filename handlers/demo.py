@@ -131,7 +131,7 @@ class _Show:
         """The page of a plan: the plan of a broken network shows more than its correction."""
         form: Literal["html", "markdown"] = "markdown" if to.suffix == ".md" else "html"
         options = page_of_run.PageOptions(form, page_of_run.MOST_CHARACTERS, redact=False)
-        return page_of_run.page(plan, replace(environment(self._connection), sleep=lambda seconds: None), options)
+        return page_of_run.page(plan, self._connection, options, sleep=lambda seconds: None)
 
     def _correct(self) -> bool:
         self._heading("Apply", "setpoint apply closes exposure first, adds before it removes, and verifies the result:")

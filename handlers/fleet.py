@@ -4,6 +4,8 @@ one listing a document. The command line and the function `invoke` call it.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from desired_state.fields import shown
 from desired_state.sources import Documents, SourceError
 from reconciler.fleet.fleet import Fleet, fleet_of
-from reconciler.fleet.standing import Standing, never_looked, standing
+from reconciler.fleet.standing import LOOKS_MISSED, Standing, never_looked, standing
 from reconciler.fleet.strip import DAYS, PROVEN, Strip, strip
 from reconciler.history.store import ReceiptError, Receipts
 from reconciler.ledger.lease import Ledger
@@ -21,13 +23,18 @@ from reconciler.ledger.table import LedgerError
 from reconciler.redact import redacted
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from handlers.stack import Stack
 
 FORMAT_VERSION = 1
 """Of the answer of `invoke`."""
+LARGEST = 6 * 1024 * 1024 - 64 * 1024
+"""Bytes of an answer, as of `invoke`."""
 DEFAULT_RATE = timedelta(minutes=5)
 """That of the stack's parameter Rate."""
 _AT_ONCE = 16
+_UNUSED = re.compile(rb"<(LastModified|ETag|ChecksumAlgorithm|ChecksumType|StorageClass)>[^<]*</\1>")
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,18 @@ class Sources:
     ledger: Ledger
     documents: Documents | None = None
     receipts: Receipts | None = None
+
+
+def quick(client: S3Client) -> S3Client:
+    """The client, listing in half the time: what a listing says beside keys and sizes is dropped before it is parsed,
+    because botocore spends most of its time on the times. For the receipts alone, of which nobody needs them.
+    """
+    client.meta.events.register("before-parse.s3.ListObjectsV2", _without_unused)
+    return client
+
+
+def _without_unused(response_dict: dict[str, Any], **_: Any) -> None:
+    response_dict["body"] = _UNUSED.sub(b"", response_dict["body"])
 
 
 def read(
@@ -56,7 +75,7 @@ def read(
     known = [standing(item, at, every) for item in sources.ledger.at_a_glance()]
     unknown, findings = _unknown(sources.documents, {one.document for one in known}, at, every)
     found = [*known, *unknown]
-    strips = _strips(sources.receipts, found, at)
+    strips = _strips(sources.receipts, found, at, LOOKS_MISSED * every)
     unlisted = [one for one in strips.values() if isinstance(one, str)]
     if unlisted:
         findings.append(f"the receipts of {len(unlisted)} documents could not be listed: {unlisted[0]}")
@@ -75,29 +94,65 @@ def read(
 
 def answer(event: Mapping[str, Any], stack: Stack, run_id: str) -> dict[str, Any]:
     """What `invoke` answers to `{"fleet": true}`: `fleet` as `setpoint fleet -o json` prints it, or null and a
-    `problem`.
+    `problem`; `page` as text, if a form of it is asked for.
     """
-    found, problem = None, _problem(event)
+    found, problem = None, request_problem(event)
     if not problem:
         try:
             where = {"region": stack.region, "account": stack.account, "stack": stack.name}
             found = read(stack.fleet_sources, stack.now(), stack.rate, **where)
         except LedgerError as error:
             problem = redacted(str(error))
-    return {
+    content = {
         "format_version": FORMAT_VERSION,
         "run_id": run_id,
         "problem": problem or None,
         "fleet": found.as_json() if found else None,
     }
+    if found and "page" in event:
+        content["page"] = written(found, event["page"])
+    return _fitted(content)
 
 
-def _problem(event: Mapping[str, Any]) -> str:
+def _fitted(content: dict[str, Any]) -> dict[str, Any]:
+    """The answer within what Lambda allows: without the strips, then without the last documents, which are the calm
+    ones; `left_out` counts both.
+    """
+    left_out: dict[str, int] = {}
+    while len(json.dumps(content)) > LARGEST:
+        lines = content["fleet"]["documents"]
+        if stripped := [one | {"segments": None} for one in lines if one["segments"]]:
+            left_out["segments"] = len(stripped)
+            content["fleet"]["documents"] = [one | {"segments": None} for one in lines]
+        elif content.get("page"):
+            content["page"], left_out["page"] = None, 1
+        else:
+            half = len(lines) // 2
+            left_out["documents"] = left_out.get("documents", 0) + len(lines) - half
+            content["fleet"]["documents"] = lines[:half]
+        content["left_out"] = left_out
+    return content
+
+
+def written(fleet: Fleet, form: str) -> str:
+    """The fleet as a page: `html` or `markdown`."""
+    if form == "html":
+        from reconciler.fleet.html import page
+
+        return page(fleet)
+    from reconciler.fleet.markdown import markdown
+
+    return markdown(fleet)
+
+
+def request_problem(event: Mapping[str, Any]) -> str:
     """Why this is no request for the fleet; empty if it is one."""
     if event["fleet"] is not True:
         return "fleet: write true, or leave it out"
-    others = sorted(map(str, event.keys() - {"fleet"}))
-    return f"{shown(others[0])}: a request for the fleet has no such member; leave it out" if others else ""
+    others = sorted(map(str, event.keys() - {"fleet", "page"}))
+    if others:
+        return f"{shown(others[0])}: a request for the fleet has no such member; leave it out"
+    return "" if event.get("page", "html") in {"html", "markdown"} else "page: write html or markdown, or leave it out"
 
 
 def _unknown(
@@ -114,7 +169,9 @@ def _unknown(
         return [], [f"documents that nobody has looked at yet are missing here: {error}"]
 
 
-def _strips(receipts: Receipts | None, found: Iterable[Standing], at: datetime) -> Mapping[str, Strip | str]:
+def _strips(
+    receipts: Receipts | None, found: Iterable[Standing], at: datetime, quiet: timedelta
+) -> Mapping[str, Strip | str]:
     """The strip of each document, or why there is none."""
     if receipts is None:
         return {}
@@ -125,7 +182,7 @@ def _strips(receipts: Receipts | None, found: Iterable[Standing], at: datetime) 
             keys = [entry.summary for entry in receipts.listed(one.document, since)]
         except ReceiptError as error:
             return str(error)
-        return strip(keys, one.looked_at, at)
+        return strip(keys, one.looked_at, at, quiet=quiet)
 
     standings = list(found)
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -25,6 +25,8 @@ from reconciler.report.text import plain
 
 def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bool:
     """Whether every document is in sync; prints how each one stands. Raises Refused."""
+    if form == "html" and sys.stdout and sys.stdout.isatty():
+        raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > fleet.html")
     given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
@@ -34,7 +36,7 @@ def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bo
     sources = fleet.Sources(
         Ledger(dynamodb(connection), deployed.ledger_table(), now=lambda: now),
         Documents(client, deployed.bucket, deployed.prefix) if deployed.bucket else None,
-        Receipts(client, deployed.receipts) if deployed.receipts else None,
+        Receipts(fleet.quick(s3(connection)), deployed.receipts) if deployed.receipts else None,
     )
     known = {"region": deployed.region, "account": deployed.account, "stack": deployed.stack}
     try:
@@ -43,6 +45,8 @@ def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bo
         raise Refused(str(error), Kind.CONNECTION) from error
     if form == "json":
         click.echo(json.dumps(found.as_json(), indent=2))
+    elif form in {"html", "markdown"}:
+        click.echo(fleet.written(found, form), nl=False)
     else:
         coloured = bool(sys.stdout and sys.stdout.isatty()) and not terminal.colourless(options["no_color"])
         click.echo(text(found, terminal.style if coloured else plain), color=coloured)

@@ -89,7 +89,7 @@ class Plan:
         report = _run(self._at, document, connection, deployed, write=False, only=chosen, openings=_openings(deployed))
         values = terminal.report_as_json(report, change)
         if self._page:
-            click.echo(page.page(report, wiring.environment(connection), self._page), nl=False)
+            click.echo(page.page(report, connection, self._page), nl=False)
         elif self._form == "text":
             terminal.show(report, no_color=self._options["no_color"], change=change)
         if out:
@@ -144,7 +144,7 @@ def apply(
             terminal.show_as(form, ended, no_color=no_color)
             return
         try:
-            told = page.page(ended, wiring.environment(connection), as_page)
+            told = page.page(ended, connection, as_page)
         except Exception:
             terminal.show_on_stderr(ended)  # what was done must be known, whatever is wrong with the page
             raise

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import click
 
 from desired_state.sanitize import sanitize
-from handlers.refusal import Kind, Refused, refusing
+from handlers.refusal import Refused
 
 if TYPE_CHECKING:
     from desired_state.document import Document
     from desired_state.fields import Address
-    from reconciler.engine.run import Environment, Report
+    from handlers.wiring import AwsConnection
+    from reconciler.engine.run import Report
     from reconciler.model.trigger import Actor
 
 FORMS = ("html", "markdown")
@@ -32,11 +33,11 @@ LEAST_CHARACTERS = 2_000
 LOOK_BACK = timedelta(days=90)
 """CloudTrail's event history has no more (CloudTrail user guide, event history)."""
 
-History = Callable[["Document"], Mapping[str, Any] | None]
+History = Callable[["Document", "AwsConnection"], Mapping[str, Any] | None]
 """What is known of the last days of a document, as `reconciler/history` tells it; None: nothing is at hand."""
 
 
-def nothing_at_hand(document: Document) -> None:
+def nothing_at_hand(document: Document, connection: AwsConnection) -> None:
     """A terminal has no memory."""
 
 
@@ -63,7 +64,7 @@ class PageOptions(NamedTuple):
 def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
     """The options of the page, taken out of those of a command; None if its output is none. Raises Refused."""
     max_chars, redact = options.pop("max_chars"), options.pop("redact")
-    history = _history(form, options, asked=options.pop("history"), stack=options.pop("stack"))
+    history = _history(form, asked=options.pop("history"), stack=options.pop("stack"))
     if max_chars is not None and form != "markdown":
         raise Refused("--max-chars: only a page as Markdown is cut; use it with -o markdown")
     if redact and form not in FORMS:
@@ -75,7 +76,7 @@ def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
     return PageOptions("markdown", max_chars or MOST_CHARACTERS, redact, history) if form == "markdown" else None
 
 
-def _history(form: str, options: Mapping[str, Any], *, asked: bool, stack: str) -> History:
+def _history(form: str, *, asked: bool, stack: str) -> History:
     """Where the last 30 days come from. Raises Refused, before anything is read."""
     if not asked and not stack:
         return nothing_at_hand
@@ -87,20 +88,13 @@ def _history(form: str, options: Mapping[str, Any], *, asked: bool, stack: str) 
     if not (stack or os.environ.get("SETPOINT_STACK") or os.environ.get("SETPOINT_RECEIPTS")):
         raise Refused("--history: which bucket holds the receipts is not known; name the stack with --stack")
 
-    def last_month(document: Document) -> Mapping[str, Any] | None:
+    def last_month(document: Document, connection: AwsConnection) -> Mapping[str, Any] | None:
         """The last 30 days; if they cannot be read, the page is without them, and why is on stderr."""
-        from handlers import wiring
         from handlers.history_source import MONTH, now, source
 
         until = now()
-        where = wiring.ConnectionOptions(
-            options["profile"], options["region"] or document.scope.region, options["endpoint_url"]
-        )
         try:
-            connection, account = refusing(
-                wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(where)
-            )
-            found = source(connection, account, stack=stack)
+            found = source(connection, document.scope.account_id, stack=stack)
             return found.history(document.name, until - MONTH, until).as_json()
         except Refused as refused:
             click.echo(f"The last 30 days are not on the page: {refused}", err=True)
@@ -109,12 +103,21 @@ def _history(form: str, options: Mapping[str, Any], *, asked: bool, stack: str) 
     return last_month
 
 
-def page(report: Report, environment: Environment, options: PageOptions) -> str:
-    """The page of one run. Who made the changes is looked up, with at most five calls."""
+def page(
+    report: Report,
+    connection: AwsConnection,
+    options: PageOptions,
+    *,
+    sleep: Callable[[float], None] | None = None,
+) -> str:
+    """The page of one run. Who made the changes is looked up, with at most five calls and a pause between two; `sleep`
+    in place of the clock's.
+    """
     from reconciler.report.receipt import receipt
 
-    actors, unknown = who(report, environment)
-    return written(receipt(report, actors=actors, actors_unknown=unknown), options, options.history(report.document))
+    actors, unknown = who(report, connection, sleep)
+    told = receipt(report, actors=actors, actors_unknown=unknown)
+    return written(told, options, options.history(report.document, connection))
 
 
 def written(receipt: Mapping[str, Any], options: PageOptions, history: Mapping[str, Any] | None = None) -> str:
@@ -128,9 +131,11 @@ def written(receipt: Mapping[str, Any], options: PageOptions, history: Mapping[s
     return markdown(receipt, history=history, max_chars=options.max_chars, redact=options.redact)
 
 
-def who(report: Report, environment: Environment) -> tuple[Mapping[Address, Actor], str | None]:
+def who(
+    report: Report, connection: AwsConnection, sleep: Callable[[float], None] | None = None
+) -> tuple[Mapping[Address, Actor], str | None]:
     """Who made the changes that a run found, and why that is not known of all of them. A refusal costs nothing else."""
-    from handlers.wiring import FAILURES
+    from handlers import wiring
     from reconciler.cloudtrail.attribution import NONE, attribute, drifted
     from reconciler.cloudtrail.record import time_of
 
@@ -138,6 +143,7 @@ def who(report: Report, environment: Environment) -> tuple[Mapping[Address, Acto
     if not drifts:
         return {}, None
     began = report.started.replace(microsecond=0)
+    environment = wiring.environment(connection)
 
     def no_cause(record: Mapping[str, Any]) -> bool:
         """Whether a call cannot have made what the first look saw: it was later, or is one of the run itself."""
@@ -151,10 +157,10 @@ def who(report: Report, environment: Environment) -> tuple[Mapping[Address, Acto
             environment.aws,
             since=began - LOOK_BACK,
             now=environment.now,
-            sleep=environment.sleep,
+            sleep=sleep or environment.sleep,
             is_own_call=no_cause,
         )
-    except FAILURES as error:
+    except wiring.FAILURES as error:
         return {}, f"CloudTrail could not be asked: {sanitize(str(error))}"
     if found.unknown or all(one.address in found.actors for one in drifts):
         return found.actors, found.unknown or None

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8
 """Versions that are read at the same time."""
+_MANY = 200
+"""More versions than this take seconds, so a person is told."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def _found(documents: Documents, options: RollbackOptions, at: Invocation) -> _F
     except SourceError as error:
         raise Refused(str(error), Kind.CONNECTION) from error
     at.trace.tell(f"{options.name}: {len(listed.versions)} versions")
+    if len(listed.versions) > _MANY and options.form == "text":
+        click.echo(f"  reading {len(listed.versions):,} versions of {options.name}", err=True)
     if not listed.versions:
         hint = "check the name, which is that of the object without .json, and the bucket"
         raise Refused(f"{sanitize(options.name)}: there is no such document, and there never was; {hint}")

@@ -195,9 +195,10 @@ def _under_lease(
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
-    recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost)
+    hurried = dependencies.seconds_left() < receipts.HURRIED
+    recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost, hurried=hurried)
     result, record = receipts.recorded(result, record, lease.record, recorder)
-    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now)
+    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now, dependencies.ledger.accounts)
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
     return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
 
@@ -240,6 +241,8 @@ def _select_and_run(
             record, ids=lease.record.ids
         )
     except (ObserveError, AwsError, Unreachable, LedgerError) as error:
+        account = selection.document.scope.account_id if _of_the_account(error) else ""
+        blank = replace(blank, unreachable=account)
         return _unobservable(blank, error), replace(record, ids=lease.record.ids)
     except StalePlanError as error:
         problem = f"{error}; nothing was changed: request the plan again and review it"
@@ -271,6 +274,17 @@ def _unobservable(blank: AttemptResult, error: Exception) -> AttemptResult:
     code = (cause and (cause.code or cause.reason.value)) or type(error).__name__
     delay = retry_delay(blank.trigger, WAITING_AGAIN)
     return replace(blank, problem=sanitize(str(error)), code=code, retry_after=delay)
+
+
+def _of_the_account(error: Exception) -> bool:
+    """Whether it is the trouble of every document of the account."""
+    cause = error.cause if isinstance(error, (AwsError, ObserveError)) else None
+    return isinstance(error, Unreachable) or (cause is not None and cause.reason in _OF_THE_ACCOUNT)
+
+
+_OF_THE_ACCOUNT = frozenset(
+    {Reason.CREDENTIALS, Reason.THROTTLED, Reason.ANSWER_LOST, Reason.REFUSED, Reason.UNREADABLE}
+)
 
 
 def _unknown(only: Iterable[str] | None, document: Document) -> str:

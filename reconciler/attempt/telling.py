@@ -14,9 +14,10 @@ from pathlib import Path
 
 from desired_state.sanitize import sanitize
 from reconciler.attempt import announcement, untold
+from reconciler.ledger.accounts import Accounts
 from reconciler.ledger.lease import MALFORMED
 from reconciler.ledger.record import DocumentRecord, Untold
-from reconciler.notify.alert import Alert
+from reconciler.notify.alert import Alert, Topic, of_account
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import Notifications, deduplicate
 from reconciler.notify.publisher import Publisher, Sent
@@ -27,11 +28,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Voice:
-    """With what people are told: the topic and the bus, how often an open alert is repeated, and the clock."""
+    """With what people are told: the topic and the bus, how often an open alert is repeated, the clock, and who speaks
+    for an account that cannot be reached (None: every document).
+    """
 
     publisher: Publisher
     repeat: timedelta
     now: Callable[[], datetime]
+    accounts: Accounts | None = None
+
+    def alerts(self, result: AttemptResult) -> tuple[Alert, ...]:
+        """The alerts of an attempt, without what another document of its account tells people."""
+        found = tuple(find_alerts(result))
+        if not result.unreachable or not self.accounts:
+            return found
+        if self.accounts.speaks(result.unreachable, result.document, self.now()):
+            return found
+        return tuple(one for one in found if one.topic is not Topic.UNSEEN)
+
+    def account_is_back(self, result: AttemptResult, record: DocumentRecord) -> None:
+        """The account of a document that had told people that it cannot be reached."""
+        if self.accounts and result.report:
+            account = result.report.document.scope.account_id
+            before = record.notified.get(of_account(account))
+            if before and before.open:
+                self.accounts.back(account, result.document)
 
 
 def tell(
@@ -44,7 +65,8 @@ def tell(
     try:
         late, later = untold.recovered(left, result, now)
         result = replace(result, late=late)
-        alerts = find_alerts(result)
+        alerts = voice.alerts(result)
+        voice.account_is_back(result, record)
         notifications = deduplicate(alerts, record.notified, now, voice.repeat, result)
         sent = voice.publisher.send(notifications, result)
     except Exception as error:  # what the run did must be stored, even if no alert can be written about it

@@ -30,7 +30,8 @@ class Gate:
     `deferred[i]` says why the caller leaves it to another run, which is not a decision to keep the live state. The
     findings are the hold tags, valid and invalid, and the `suspects`: the resources whose identity has changed, with
     the cause. `tagged` are the resources with a hold that has not ended; `unseen` could not be read, and may have one.
-    `wanted` are the actions that would lead to the document, if the plan has only some of them.
+    `wanted` are the actions that would lead to the document, if the plan has only some of them. `ends` says until when
+    each valid hold lasts.
     """
 
     held: Mapping[int, Cause]
@@ -41,6 +42,7 @@ class Gate:
     unseen: frozenset[Address] = frozenset()
     suspects: Mapping[Address, Cause] = field(default_factory=dict)
     wanted: tuple[Action, ...] = ()
+    ends: Mapping[Address, datetime] = field(default_factory=dict)
 
     def steps(self, plan: Plan, snapshot: Snapshot) -> Steps:
         """The network while the rest of the plan is applied. Where somebody wants the live state to stay, it counts as
@@ -128,7 +130,7 @@ def gate(
     unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
     suspects = {at: cause for at, cause in limits.changed.items() if at in document.resources}
     changed = (Finding(at, Outcome.HELD, cause) for at, cause in suspects.items())
-    return Gate(held, deferred, plan_held, (*lost, *changed, *findings), tagged, unseen, suspects, limits.wanted)
+    return Gate(held, deferred, plan_held, (*lost, *changed, *findings), tagged, unseen, suspects, limits.wanted, holds)
 
 
 def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, Cause]:

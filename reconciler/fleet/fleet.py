@@ -131,6 +131,7 @@ class Fleet:
             if seen
             else None,
             "unlisted": line.unlisted or None,
+            "receipt": one.receipt or None,
         }
 
 

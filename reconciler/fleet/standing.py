@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from reconciler.history.receipts import parse_key
 from reconciler.ledger.item import LONGEST_OPENING, MalformedItem, read
 from reconciler.ledger.lease import LastLook
 from reconciler.ledger.record import FLAPPING, DocumentRecord
@@ -49,6 +50,13 @@ class State(StrEnum):
         return list(State).index(self)
 
 
+_TOLD_BY_ALERTS = frozenset({State.SILENT, State.FAILED, State.HELD})
+"""Where nothing else says why, the title of an open alert does."""
+
+
+_COUNTED = (Outcome.FAILED.value, Outcome.BLOCKED.value, Outcome.HELD.value, FLAPPING, Outcome.WAITING.value)
+
+
 @dataclass(frozen=True)
 class Standing:
     """How a document stands; what is not known is None or empty.
@@ -56,7 +64,7 @@ class Standing:
     `looked_at` is the last look at the whole network, `silent` whether it is too long ago. `alerts` are the open ones
     by severity, those of an unknown one under the empty text, `alerts_since` when the first of them was told.
     `openings` are sentences on what stands open, `exposed_since` from when on that may have been so at the earliest.
-    `why` are reasons, for people. All texts are safe to show.
+    `why` are reasons, for people, `receipt` is the key of the last receipt. All texts are safe to show.
     """
 
     document: str
@@ -73,6 +81,7 @@ class Standing:
     exposed_since: datetime | None = None
     in_sync_since: datetime | None = None
     why: tuple[str, ...] = ()
+    receipt: str = ""
 
 
 def standing(item: Mapping[str, Any], now: datetime, rate: timedelta) -> Standing:
@@ -120,6 +129,7 @@ def _standing(name: str, record: DocumentRecord, *, silent: bool) -> Standing:
         openings=tuple(map(_opening, record.openings)),
         exposed_since=record.exposed_since if record.openings else None,
         in_sync_since=record.in_sync_since,
+        receipt=record.receipt.key if record.receipt and parse_key(record.receipt.key) else "",
     )
 
 
@@ -153,16 +163,14 @@ def _why(record: DocumentRecord, state: State, *, silent: bool) -> Iterator[str]
     if silent and not record.deleted:
         yield "no run has ever looked at the whole network" if record.looked_at is None else "nobody looks"
     if record.state == "unseen":
-        yield "part of the network could not be read"
+        yield "the network, or a part of it, could not be read"
     if record.state == "refused":
         yield "no version of the document may be enforced"
     if record.deleted and record.openings:
         yield "something stood open when it was deleted"
-    words = {"failed": "failed", "blocked": "blocked", "held": "held", FLAPPING: "flapping", "waiting": "waiting"}
-    counts = [f"{count} {words[one]}" for one in words if (count := record.outcomes.get(one))]
-    if counts:
+    if counts := [f"{count} {one}" for one in _COUNTED if (count := record.outcomes.get(one))]:
         yield ", ".join(counts)
-    elif state is State.HELD and (titles := [one.title for one in record.notified.values() if one.open]):
+    elif state in _TOLD_BY_ALERTS and (titles := [one.title for one in record.notified.values() if one.open]):
         yield f"{safe_text(titles[0])}{f', and {len(titles) - 1} more' if len(titles) > 1 else ''}"
     until = [one.until for one in record.flapping.values() if one.until]
     if state is State.FLAPPING and until:

@@ -40,12 +40,16 @@ class Strip:
         return total(span for span, found in self.segments if found is state)
 
 
-def strip(found: Iterable[Summary], looked_at: datetime | None, now: datetime) -> Strip:
-    """The last DAYS. `looked_at` is the last look by the ledger: what came after it is not known."""
+def strip(
+    found: Iterable[Summary], looked_at: datetime | None, now: datetime, *, quiet: timedelta = timedelta(0)
+) -> Strip:
+    """The last DAYS. `looked_at` is the last look by the ledger: what came after it is not known, unless it is no
+    longer ago than `quiet`.
+    """
     ordered = sorted(found, key=lambda one: one.at)
     whole = Span(now - timedelta(days=DAYS), now)
     layers = [(state, [span for span, known in _states(ordered, now) if known is state]) for state in _SHOWN]
-    unseen = (State.UNSEEN, list(_unproven(ordered, looked_at, now)))
+    unseen = (State.UNSEEN, list(_unproven(ordered, looked_at, now, quiet)))
     return Strip(whole, tuple(layered(whole, State.UNSEEN, [*layers, unseen])))
 
 
@@ -57,12 +61,14 @@ def _states(ordered: Sequence[Summary], now: datetime) -> Iterator[tuple[Span, S
             yield Span(one.at, end), one.state
 
 
-def _unproven(ordered: Sequence[Summary], looked_at: datetime | None, now: datetime) -> Iterator[Span]:
+def _unproven(
+    ordered: Sequence[Summary], looked_at: datetime | None, now: datetime, quiet: timedelta
+) -> Iterator[Span]:
     for one, after in pairwise(ordered):
         if after.at - one.at > PROVEN:
             yield Span(one.at, after.at)
     last = max([*(one.at for one in ordered[-1:]), *([looked_at] if looked_at else [])], default=None)
-    if last is not None and last < now:
+    if last is not None and now - last > quiet:
         yield Span(last, now)
     # A look of today proves nothing of the days before it, of which there is no sheet.
     if ordered and looked_at and looked_at - ordered[-1].at > PROVEN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC
 
@@ -94,4 +95,5 @@ def month(line: Line) -> str:
     share, unseen = line.strip.share_as_declared, line.strip.seconds(Recorded.UNSEEN)
     if share is None:
         return "nothing is known"
-    return f"{share:.1%}".replace("%", " %") + (f", {lasted(unseen)} not known" if unseen >= 1 else "")
+    kept = f"{math.floor(share * 1000) / 10:.1f}".removesuffix(".0")  # 99.99 % is not all of the time
+    return f"{kept} %" + (f", {lasted(unseen)} not known" if unseen >= 1 else "")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
+from reconciler.ledger.accounts import PREFIX, Accounts
 from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
 from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, Rollout, Untold
 from reconciler.ledger.table import LedgerError, Table
@@ -42,7 +43,7 @@ _FREE = (
     "OR #expires < :free OR #expires > :absurd OR #owner = :me"
 )
 _NEXT = "the next run continues"
-_NOT_DELETED = "attribute_not_exists(#deleted) OR #deleted <> :true"
+_NOT_DELETED = "NOT begins_with(#document, :accounts) AND (attribute_not_exists(#deleted) OR #deleted <> :true)"
 _NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "vpc_id"})
 _ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Ledger:
         self, client: DynamoDBClient, table: str, *, now: Callable[[], datetime], term: timedelta = TERM
     ) -> None:
         self._table, self._now, self._term = Table(client, table), now, term
+        self.accounts = Accounts(self._table)
 
     def take(self, document: str, owner: str) -> Lease | LeaseHeld:
         """The lease of `document` with its record, or who has it. One call. Raises LedgerError.
@@ -131,13 +133,13 @@ class Ledger:
         found = self._table.scan(
             "the documents of an account could not be listed",
             f"#account = :account AND #region = :region AND ({_NOT_DELETED})",
-            {":account": account, ":region": region, ":true": True},
+            {":account": account, ":region": region, ":true": True, ":accounts": PREFIX},
         )
         return tuple(sorted(found))
 
     def looks(self) -> dict[str, LastLook]:
         """All documents that are remembered, without deleted ones, and when each was looked at last."""
-        what, values = "the documents could not be listed", {":true": True}
+        what, values = "the documents could not be listed", {":true": True, ":accounts": PREFIX}
         found = self._table.items(what, _NOT_DELETED, values, ("account", "looked_at"))
         return {str(one["document"]): LastLook.of(one) for one in found}
 
@@ -146,7 +148,8 @@ class Ledger:
         ids and alerts that are still to be told. `item.read` reads them, each for itself.
         """
         attributes = [name for name in ATTRIBUTES if name not in _NOT_AT_A_GLANCE]
-        return list(self._table.items("the documents could not be read", "attribute_exists(#document)", {}, attributes))
+        where, values = "NOT begins_with(#document, :accounts)", {":accounts": PREFIX}
+        return list(self._table.items("the documents could not be read", where, values, attributes))
 
     def _taken(self, what: str, item: Mapping[str, Any], now: datetime) -> LeaseHeld:
         if not item:  # something between us and DynamoDB dropped it from the answer
@@ -178,6 +181,7 @@ class Lease:
         self._stop: LedgerError | None = None
         self._over = False
         self._next: DocumentRecord | None = None
+        self._unsure: set[str] = set()
 
     @property
     def lost(self) -> bool:
@@ -199,11 +203,13 @@ class Lease:
             update, values = "SET #expires = :until", {":until": seconds(until)}
             if noted:
                 update, values = f"{update}, #untold = :untold", values | {":untold": written(noted)["untold"]}
+                self._unsure.add("untold")  # until there is an answer, nobody knows whether it is stored
             try:
                 self._update("could not be confirmed", update, values, sendings=1)
             except LedgerError as error:
                 self._stop = error
             else:
+                self._unsure.discard("untold")
                 if noted:
                     self.record, self._next = replace(self.record, untold=noted.untold), None
                 if self._now() >= until:
@@ -232,11 +238,13 @@ class Lease:
             raise self._stop
         attributes = written(bounded(record))
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in names)
+        self._unsure.update(names)
         self._update(f"could not be used to remember {what}", update, {f":{name}": attributes[name] for name in names})
+        self._unsure.difference_update(names)
         self.record = record
 
     def release(self, record: DocumentRecord) -> str:
-        """Store `record` and release the lease, in one call: empty, or why nothing was written.
+        """Store what has changed in `record` and release the lease, in one call: empty, or why nothing was written.
 
         The record is stored even if the lease has run out, as long as no other run has taken it since: the fence shows
         that.
@@ -245,9 +253,11 @@ class Lease:
             return str(self._stop)
         stored = bounded(record)
         _log_forgotten(self.document, record, stored)
-        values = written(stored)
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values)
-        update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *ATTRIBUTES) if name not in values)
+        after, before = written(stored), written(self.record)
+        changed = {name for name in ATTRIBUTES if after.get(name) != before.get(name)} | self._unsure
+        values = {name: value for name, value in after.items() if name in changed}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in values) if values else ""
+        update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *sorted(changed - values.keys())))
         try:
             self._update(
                 "could not be given up, and nothing was remembered",

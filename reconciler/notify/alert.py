@@ -98,6 +98,11 @@ def fingerprint(document: str, topic: Topic, address: str = "", field: str = "")
     return short([document, topic.value, address, field])
 
 
+def of_account(account: str) -> str:
+    """What identifies the alert that an account cannot be read, whichever of its documents tells it."""
+    return fingerprint(f"account {account}", Topic.UNSEEN)
+
+
 def digest(members: Iterable[Member], beside: str = "") -> str:
     """What identifies these members, in any order, and `beside`; empty if there are none. Messages do not count: ids
     and times in them vary from run to run.

@@ -17,7 +17,7 @@ from reconciler.engine.result import Drift, Orphaned, Report
 from reconciler.model import ENDED_THE_RUN, Cause, Ended, Finding, Outcome, Reason, Risk
 from reconciler.model.exposure import Exposure, Severity
 from reconciler.model.trigger import Source
-from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
+from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, of_account, short
 from reconciler.notify.hold_tags import of_hold, under_hold
 from reconciler.report.as_json import value_as_json
 from reconciler.report.attempt import AttemptResult, Ending
@@ -109,7 +109,11 @@ def _unobservable(result: AttemptResult) -> Iterator[Alert]:
         sentence = "Nothing could be read, so nothing was changed. What differs now is not known."
         title = "the network could not be read"
         member = Member(result.problem or "nothing could be read", Outcome.FAILED)
-        yield _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, [member], about=result.code)
+        if result.unreachable:
+            title = f"account {result.unreachable} could not be read"
+            sentence += f" This is told once for all documents of the account {result.unreachable}."
+        alert = _whole(result, Topic.UNSEEN, Severity.HIGH, title, sentence, [member], about=result.code)
+        yield replace(alert, fingerprint=of_account(result.unreachable)) if result.unreachable else alert
 
 
 def _of_the_network(result: AttemptResult, report: Report) -> Iterator[Alert]:

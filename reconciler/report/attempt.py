@@ -67,8 +67,9 @@ class AttemptResult:
     `late` is what earlier runs could not tell of. `own` are the differences that the version itself makes, while it is
     being rolled out (None: all). `bug` says where this program broke off (empty: it did not). `hold_tags` are those
     that the run saw, by their resource. `approved_by` is who approved what the run did, or why that is not known
-    (empty: nothing was approved). `receipt` is the key of the receipt that it left, or of an earlier one that says the
-    same (empty: none), `receipts_lost` how many could not be written.
+    (empty: nothing was approved). `unreachable` is the account, if the problem is that of all its documents. `receipt`
+    is the key of the receipt that it left, or of an earlier one that says the same (empty: none), `receipts_lost` how
+    many could not be written.
     """
 
     document: str
@@ -96,5 +97,6 @@ class AttemptResult:
     bug: str = ""
     hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
     approved_by: str = ""
+    unreachable: str = ""
     receipt: str = ""
     receipts_lost: int = 0

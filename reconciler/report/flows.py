@@ -92,15 +92,36 @@ def _parts(cuts: Cuts) -> Iterator[str]:
         for number in range(start // STRETCH, (end - 1) // STRETCH + 1):
             low = max(start - number * STRETCH, 0)
             high = min(end - number * STRETCH, STRETCH) - 1
-            yield _part(_NAMES.get(number, str(number)), low, high)
+            yield from _part(_NAMES.get(number, str(number)), low, high)
 
 
-def _part(protocol: str, low: int, high: int) -> str:
+def _part(protocol: str, low: int, high: int) -> Iterator[str]:
+    """A range of the places of one protocol."""
     if (low, high) == (0, STRETCH - 1):
-        return protocol if protocol in _NAMES.values() else traffic(protocol, ANY, ANY)
-    if protocol in ICMP:
-        return traffic(protocol, low // CODES, low % CODES if low == high else ANY)
-    return traffic(protocol, low, high)
+        yield protocol if protocol in _NAMES.values() else traffic(protocol, ANY, ANY)
+    elif protocol in ICMP:
+        yield from _types(protocol, low, high)
+    else:
+        yield traffic(protocol, low, high)
+
+
+def _types(protocol: str, low: int, high: int) -> Iterator[str]:
+    """A range of ICMP types and codes: whole types together, and the codes of the first and the last one."""
+    first, last = -(-low // CODES), (high + 1) // CODES - 1
+    if first > last + 1:  # within one type
+        yield _codes(protocol, low, high)
+        return
+    if low % CODES:
+        yield _codes(protocol, low, first * CODES - 1)
+    if first <= last:
+        yield f"{protocol} type {first}" if first == last else f"{protocol} types {first}-{last}"
+    if (high + 1) % CODES:
+        yield _codes(protocol, (last + 1) * CODES, high)
+
+
+def _codes(protocol: str, low: int, high: int) -> str:
+    codes = f"code {low % CODES}" if low == high else f"codes {low % CODES}-{high % CODES}"
+    return f"{protocol} type {low // CODES} {codes}"
 
 
 def _names(ends: Iterable[End]) -> tuple[str, ...]:

@@ -388,8 +388,8 @@ def _of_internet(addresses: Ranges, most: int, *, whole: bool) -> str:
     if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > half and len(others) <= len(addresses.cidrs):
         return f"{name} but {listed(others, most)}"
     # What is not of the internet may be named with it, if that is shorter: 128.0.0.0/1 in place of 54 networks.
-    around = [one for one in (addresses | _BESIDE).cidrs if Ranges.of(one) & addresses]
-    return listed(min(addresses.cidrs, around, key=len), most)
+    around = tuple(one for one in (addresses | _BESIDE).cidrs if Ranges.of(one) & addresses)
+    return listed(around if len(around) < len(addresses.cidrs) else addresses.cidrs, most)
 
 
 _BESIDE = Ranges.of(*ANYWHERE) - INTERNET

@@ -269,7 +269,7 @@ def _lanes(report: Report, *, asked: bool) -> dict[str, Any]:
 
 
 def _holds(report: Report, attempt: AttemptResult | None) -> list[dict[str, Any]]:
-    """The hold tags that the run saw, valid and invalid."""
+    """The hold tags that the run saw; one without an end has no effect."""
     reasons = {Reason.HOLD_TAG, Reason.INVALID_HOLD_TAG}
     tags = attempt.hold_tags if attempt else {}
     seen = dict.fromkeys(one.address for one in report.gate.findings if one.cause.reason in reasons)
@@ -278,7 +278,7 @@ def _holds(report: Report, attempt: AttemptResult | None) -> list[dict[str, Any]
             "address": address,
             "since": time_as_json(tags[address].since) if address in tags else None,
             "who": actor.who if address in tags and (actor := tags[address].who) else None,
-            "until": None,
+            "until": time_as_json(report.gate.ends[address]) if address in report.gate.ends else None,
         }
         for address in dict.fromkeys((*seen, *tags))
     ]

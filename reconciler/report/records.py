@@ -132,8 +132,9 @@ def metrics(result: AttemptResult) -> dict[str, float]:
     if result.ending is Ending.REFUSED and manual:
         return {}
     invalid = bool(result.refusal) or (result.ending is Ending.REFUSED and not result.held)
-    figures: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": result.alerts_lost}
-    figures |= {"ReceiptsLost": result.receipts_lost, "RunSucceeded": 0}
+    figures: dict[str, float] = {"DocumentInvalid": int(invalid), "AlertsLost": result.alerts_lost, "RunSucceeded": 0}
+    if result.receipts_lost:  # a metric costs more than all receipts, and this one is nearly always 0
+        figures["ReceiptsLost"] = result.receipts_lost
     if result.exposed:
         figures["ExposureSeconds"] = max(result.exposed.values())
     if report:

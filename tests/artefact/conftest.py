@@ -76,8 +76,9 @@ def aws(emulator: str) -> Account:
     urllib.request.urlopen(reset).close()  # noqa: S310
     account = Account(emulator, "setpoint-documents", "setpoint-ledger", "", "", "")
     s3, sqs, sns = account.client("s3"), account.client("sqs"), account.client("sns")
-    s3.create_bucket(Bucket=account.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    s3.put_bucket_versioning(Bucket=account.bucket, VersioningConfiguration={"Status": "Enabled"})
+    for bucket in (account.bucket, account.receipts):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     account.client("dynamodb").create_table(
         TableName=account.table,
         KeySchema=[{"AttributeName": "document", "KeyType": "HASH"}],

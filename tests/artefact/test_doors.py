@@ -101,6 +101,19 @@ def asked(name: str = NAME, source: str = "schedule", **more: Any) -> dict[str, 
     return {"setpoint": 1, "document": name, "trigger": {"source": source, **more}}
 
 
+def test_a_correction_leaves_a_receipt_that_its_alert_names_and_the_calm_look_after_it_none(stack: Stack) -> None:
+    stack.drift(OPEN)
+    stack.sweep()
+    stack.deliver()
+    (receipt,) = stack.left()
+    assert (receipt["state"], [one["outcome"] for one in receipt["drifted"]]) == ("sync", ["corrected"])
+    people, _ = stack.hear()
+    assert [f"setpoint receipt {NAME} " in one["Message"] for one in people] == [True]
+    stack.sweep()
+    stack.deliver()
+    assert stack.left() == [receipt]
+
+
 def test_a_manual_invoke_builds_the_example_network_and_the_next_finds_it_in_sync(stack: Stack) -> None:
     assert stack.built.error is None
     (run,) = runs(stack.built)

@@ -112,10 +112,24 @@ def test_the_function_tells_the_fleet_as_the_worker_left_it(doors: Doors) -> Non
 SCHEDULED = {"setpoint": 1, "document": "test-server", "trigger": {"source": "schedule"}}
 
 
+def test_the_strip_comes_from_the_receipts_and_the_page_with_the_answer(doors: Doors) -> None:
+    doors.drift("ssh-opened-to-the-world")
+    doors.work(SCHEDULED)
+    doors.settle()
+    doors.lab.calls.clear()
+    told = doors.invoke_fleet({"fleet": True, "page": "html"})
+    (line,) = told["fleet"]["documents"]
+    assert [one["state"] for one in line["segments"]][-1] == "sync"
+    assert line["unlisted"] is None
+    assert "test-server" in told["page"]
+    assert [one.operation for one in doors.lab.calls] == ["Scan", "ListObjectsV2", "ListObjectsV2"]
+
+
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
         ({"fleet": 1}, "fleet: write true, or leave it out"),
+        ({"fleet": True, "page": "pdf"}, "page: write html or markdown, or leave it out"),
         ({"fleet": True, "document": "shop"}, "'document': a request for the fleet has no such member; leave it out"),
     ],
 )

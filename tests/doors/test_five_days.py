@@ -19,6 +19,7 @@ from reconciler.model.exposure import Severity
 from reconciler.report.page.markdown import markdown
 from tests.support.doors import NAME, TABLE
 from tests.support.five_days import EVERY_MINUTE, REASON, SPARSELY, Story, told
+from tests.support.published import IS_RECEIPT
 
 DOLLARS_A_PUT, DOLLARS_A_GIGABYTE = 0.005 / 1000, 0.023
 """S3 Standard, US East: PutObject, and storage a month."""
@@ -35,6 +36,8 @@ def story(request: pytest.FixtureRequest) -> Iterator[Story]:
 def receipts(story: Story) -> list[dict[str, Any]]:
     store = story.doors.receipts()
     everything = [dict(store.get(one.key).receipt) for one in store.listed(NAME, story.begins + timedelta(seconds=10))]
+    for one in everything:
+        IS_RECEIPT.validate(one)
     return [one for one in everything if one["state"] != "day"]
 
 

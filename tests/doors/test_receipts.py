@@ -16,7 +16,8 @@ from reconciler.model import Policy
 from reconciler.model.exposure import Severity
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import metrics
-from tests.support.doors import NAME, TABLE, Doors, object_event
+from tests.support.doors import BUCKET, NAME, TABLE, Doors, object_event
+from tests.support.published import IS_RECEIPT
 
 OPEN, TAGS = "ssh-opened-to-the-world", "deletion-protection-off"
 SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}
@@ -36,9 +37,12 @@ def said(doors: Doors) -> list[Summary]:
 
 
 def kept(doors: Doors) -> list[dict[str, Any]]:
-    """The receipts in the bucket, oldest first."""
+    """The receipts in the bucket, oldest first; each is as published."""
     receipts = doors.receipts()
-    return [dict(receipts.get(one.key).receipt) for one in receipts.listed(NAME)]
+    found = [dict(receipts.get(one.key).receipt) for one in receipts.listed(NAME)]
+    for one in found:
+        IS_RECEIPT.validate(one)
+    return found
 
 
 def links(doors: Doors) -> list[Link]:
@@ -81,7 +85,11 @@ def test_a_correction_leaves_one_receipt_and_the_calm_look_after_it_none(doors: 
     assert (receipt.state, receipt.writes, receipt.revision) == (State.SYNC, 1, 1)
     told = kept(doors)[-1]
     assert [one["outcome"] for one in told["drifted"]] == ["corrected"]
-    assert told["before"].keys() == {told["drifted"][0]["address"]}
+    (drifted,) = told["drifted"]
+    assert told["before"].keys() == told["since"].keys() == told["exposed"].keys() == {drifted["address"]}
+    assert drifted["since"] == told["since"][drifted["address"]] < told["run"]["started"]
+    version = doors.hands.client("s3").head_object(Bucket=BUCKET, Key=f"documents/{NAME}.json")["VersionId"]
+    assert told["document"]["version_id"] == version
     look(doors)
     assert len(doors.puts()) == 1
 
@@ -213,7 +221,7 @@ def test_a_put_that_fails_fails_nothing_and_the_next_run_writes(doors: Doors, re
     assert metrics(results[-1])["RunSucceeded"] == 1
     look(doors, stack=stack)
     assert [one["state"] for one in kept(doors)] == ["sync", "open"]
-    assert metrics(results[-1])["ReceiptsLost"] == 0
+    assert "ReceiptsLost" not in metrics(results[-1])
     assert verified(links(doors)) == []
 
 

@@ -25,10 +25,7 @@ from tests.support.reports import GROUP, VPC, action, document, drift, report
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 CALM = AttemptResult("small", "run-1", Ending.COMPLETED, Trigger(Source.SCHEDULE, "small"), report(wrote=True))
-COUNTS = (
-    "AlertsLost Blocked Corrected DocumentInvalid Drifted Failed Held ReadCalls ReceiptsLost RunSucceeded Unmanaged "
-    "Waiting"
-)
+COUNTS = "AlertsLost Blocked Corrected DocumentInvalid Drifted Failed Held ReadCalls RunSucceeded Unmanaged Waiting"
 ESCAPED = re.compile(r"(?<!\\)(?:\\\\)*\\[^\\\"]")
 """What a reader of JSON would turn into another character than a backslash or a quote."""
 

@@ -17,7 +17,7 @@ from desired_state.fields import Address
 from lab.strict_aws import StrictAws, laboratory
 from reconciler.ledger.item import MOST_NOTIFIED
 from reconciler.ledger.lease import GRACE, LONGEST, TERM, Lease, LeaseHeld, Ledger
-from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified, Rollout
+from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, FlappingRecord, Notified, Rollout, Untold
 from reconciler.ledger.table import LedgerError
 from tests.support.ledger_table import create_table, records
 from tests.support.runs import MORNING, Clock
@@ -38,6 +38,7 @@ FULL = DocumentRecord(
     notified={"f1": Notified("d1", "somebody opened port 22", MORNING, MORNING, open=False)},
     holds={Address("security_group/web"): MORNING},
 )
+UNTOLD = (Untold("f2", "drift", "critical", "security_group/web ingress", "It let the internet in.", MORNING),)
 
 
 @dataclass
@@ -417,6 +418,26 @@ def test_a_confirmation_whose_answer_was_lost_allows_nothing_and_the_end_is_stil
     assert desk.sent() == ["UpdateItem"] * 2
     assert held.release(FULL) == ""
     assert desk.take("run-2").record == FULL
+
+
+def test_what_may_have_been_stored_although_the_answer_was_lost_is_stored_anew(desk: Desk) -> None:
+    """A release stores what has changed, and of this nobody knows whether it has."""
+    held = desk.take()
+    held.note(UNTOLD)
+    desk.lab.faults.lose_answer("UpdateItem")
+    held.confirm()
+    assert "untold" in desk.item()
+    assert held.record.untold == ()
+    assert held.release(held.record) == ""
+    assert "untold" not in desk.item()
+
+
+def test_a_release_says_only_what_has_changed(desk: Desk) -> None:
+    assert desk.take().release(replace(FULL, untold=UNTOLD)) == ""
+    assert desk.take("run-2").release(replace(FULL, looks=2)) == ""
+    sent = desk.lab.calls[-1].params
+    assert sent["UpdateExpression"] == "SET #looks = :looks REMOVE #owner, #expires, #untold"
+    assert desk.take("run-3").record == replace(FULL, looks=2)
 
 
 def test_a_release_whose_answer_was_lost_is_found_to_be_done(desk: Desk) -> None:

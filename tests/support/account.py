@@ -28,6 +28,7 @@ class Account:
     queue_url: str
     dead_letters_url: str
     topic_arn: str
+    receipts: str = "setpoint-receipts"
 
     def client(self, service: str) -> Any:
         """Somebody's boto3 client of this account."""
@@ -44,6 +45,7 @@ class Account:
         return {
             "AWS_ENDPOINT_URL": self.url,
             "SETPOINT_BUCKET": self.bucket,
+            "SETPOINT_RECEIPTS": self.receipts,
             "SETPOINT_PREFIX": "documents/",
             "SETPOINT_TABLE": self.table,
             "SETPOINT_QUEUE_URL": self.queue_url,

@@ -7,7 +7,7 @@ and perhaps if it does in the best one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from itertools import product
 from random import Random
@@ -18,7 +18,7 @@ from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.selectors import Selectors
 from reconciler.reach.pair.ends import End, External, Ranges
 from tests.support.changed import MOVES, OUTSIDE, State, first_state, has
-from tests.support.walker import PLACES, addresses, holds
+from tests.support.walker import PLACES, Walker, addresses, holds
 
 type Judged = Callable[[Sequence[JudgedState]], Histories]
 
@@ -52,39 +52,47 @@ def disagreements(
     told = histories([tuple(contexts[id(state)] for state in some) for some in course])
     assert told.left_out == 0
     outside = list(_outside(contexts.values()))
-    ends = {id(state): {**dict(_machines(state)), **{_name(one): [one] for one in outside}} for state in states}
+    ends: dict[int, dict[str, list[End]]] = {}
+    for state in states:
+        ends[id(state)] = dict(_machines(state))
+        ends[id(state)] |= {_name(one): [one] for one in outside}
     names = list(dict.fromkeys(name for found in ends.values() for name in found))
     pairs = [(one, other) for one, other in product(names, names) if not one.startswith("out:") or other[:4] != "out:"]
     for source, target in pairs if most is None else random.sample(pairs, min(most, len(pairs))):
         about = [one for one in told.found if (_name(one.source), _name(one.target)) == (source, target)]
-        for ipv6 in (False, True):
-            sides = [
-                sorted({a for found in ends.values() for end in found.get(name, ()) for a in addresses(end, ipv6)})
-                for name in (source, target)
-            ]
-            for a, b, place in product(*sides, PLACES):
-                if a == b:
-                    continue  # a machine does not send to itself through its filters
-                walked = tuple(
-                    _value(
-                        [
-                            [
-                                any(
-                                    walker.request(one, other, a, b, place)
-                                    for one in ends[id(state)].get(source, ())
-                                    for other in ends[id(state)].get(target, ())
-                                    if has(one.addresses, a) and has(other.addresses, b)
-                                )
-                                for walker in walkers[id(state)]
-                            ]
-                            for state in some
-                        ]
-                    )
-                    for some in course
-                )
-                said = [one.arrives for one in about if _is_about(one, a, b, place)]
-                if said != ([walked] if any(walked) else []):
-                    yield f"{source} -> {target}, {place} from {a} to {b}: said {said}, walked {walked}"
+        for packet in _packets(ends.values(), source, target):
+            walked = tuple(
+                _value([_arrives(walkers[id(state)], ends[id(state)], source, target, packet) for state in some])
+                for some in course
+            )
+            said = [one.arrives for one in about if _is_about(one, *packet)]
+            if said != ([walked] if any(walked) else []):
+                yield f"{source} -> {target}, {packet}: said {said}, walked {walked}"
+
+
+type _Packet = tuple[str, str, tuple[str, int]]
+"""From an address to another, and its place."""
+
+
+def _arrives(
+    walkers: tuple[Walker, Walker], ends: Mapping[str, list[End]], source: str, target: str, packet: _Packet
+) -> list[bool]:
+    """Whether it does in the worst case, and in the best one."""
+    a, b, place = packet
+    here, there = ends.get(source, []), ends.get(target, [])
+    both = [(one, to) for one, to in product(here, there) if has(one.addresses, a) and has(to.addresses, b)]
+    return [any(walker.request(*pair, a, b, place) for pair in both) for walker in walkers]
+
+
+def _packets(ends: Collection[Mapping[str, list[End]]], source: str, target: str) -> Iterator[_Packet]:
+    """Every packet that is walked between two ends, in whatever state they have these addresses."""
+    for ipv6 in (False, True):
+        sources, targets = (
+            sorted({a for found in ends for end in found.get(name, ()) for a in addresses(end, ipv6)})
+            for name in (source, target)
+        )
+        # a machine does not send to itself through its filters
+        yield from ((a, b, place) for a, b, place in product(sources, targets, PLACES) if a != b)
 
 
 def _value(found: list[list[bool]]) -> Arrives:

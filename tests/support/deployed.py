@@ -30,6 +30,7 @@ from lab.live import Live
 from lab.network import Network, find_network
 from lab.sessions import fake_session
 from lab.trail import Trail
+from reconciler.history.store import Receipts
 from tests.support.account import Account
 from tests.support.canaries import ENVIRONMENT, assert_silent
 from tests.support.packets import State, look
@@ -106,6 +107,7 @@ class Stack:
         self.environment = account.environment | ENVIRONMENT
         self.environment |= {"SETPOINT_CREATE_DATABASES": "1", "SETPOINT_OWN_ROLES": OWN_ROLES}
         self.bucket, self.table, self.queue_url = account.bucket, account.table, account.queue_url
+        self.receipts = account.receipts
         sqs, events = self.client("sqs"), self.client("events")
         people, programs = (f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}" for name in ("people", "programs"))
         self.people_url = sqs.create_queue(QueueName="people")["QueueUrl"]
@@ -124,9 +126,10 @@ class Stack:
         assert self._saved
         world.restore(self._live, self._saved)
         s3, table = self.client("s3"), self.client("dynamodb")
-        listed = s3.list_object_versions(Bucket=self.bucket)
-        for one in (*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())):
-            s3.delete_object(Bucket=self.bucket, Key=one["Key"], VersionId=one["VersionId"])
+        for bucket in (self.bucket, self.receipts):
+            listed = s3.list_object_versions(Bucket=bucket)
+            for one in (*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())):
+                s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
         for one in table.scan(TableName=self.table)["Items"]:
             table.delete_item(TableName=self.table, Key={"document": one["document"]})
         for queue in self._queues().values():
@@ -233,13 +236,18 @@ class Stack:
         told = [(one["Subject"], one["Message"], one.get("MessageAttributes")) for one in people]
         out = [*lines, *(json.dumps([one.payload, one.error]) for one in self.answers), *map(json.dumps, told)]
         out += [json.dumps(one["detail"]) for one in programs] + [json.dumps(one.body) for one in self.queued()]
-        out += [json.dumps(self.item(), default=str)]
+        out += [json.dumps(self.item(), default=str), *(json.dumps(one) for one in self.left())]
         self.answers.clear()
         for text in (*out, *(part for one in people for part in (one["Subject"], one["Message"]))):
             assert_silent(text)
         for text in (part for one in people for part in (one["Subject"], *one["Message"].splitlines())):
             assert text.isprintable(), text
         return people, programs
+
+    def left(self) -> list[dict[str, Any]]:
+        """The receipts that runs have left, oldest first."""
+        receipts = Receipts(self.client("s3"), self.receipts)
+        return [dict(receipts.get(one.key).receipt) for one in receipts.listed(NAME)]
 
     def _taken(self, url: str) -> Iterator[str]:
         sqs = self.client("sqs")

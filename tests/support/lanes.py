@@ -8,7 +8,7 @@ and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import ip_address, ip_network
@@ -53,20 +53,22 @@ class Who(NamedTuple):
     ends: tuple[End, ...]
 
 
-def who_is_there(document: Document, ids: Mapping[str, str]) -> list[Who]:
-    """The internet, and the workloads and databases in every subnet of theirs; `ids` are the ids of addresses."""
+def who_is_there(document: Document, id_of: Callable[[str], str]) -> list[Who]:
+    """The internet, and the workloads and databases in every subnet of theirs; `id_of` says the id of an
+    address.
+    """
     found = [Who("internet", "internet", "", (OUTSIDE,))]
     for name, workload in document.workloads.items():
         for subnet in sorted(workload.subnets):
             mapped = getattr(document.resources[subnet], "map_public_ip_on_launch", None)
             public = workload.public_address if workload.public_address is not None else True if mapped else None
-            groups = tuple(sorted(ids[one] for one in workload.security_groups))
+            groups = tuple(sorted(id_of(one) for one in workload.security_groups))
             known = (True, False) if public is None else (public,)
-            found.append(Who("workload", name, subnet, tuple(End(ids[subnet], groups, one) for one in known)))
+            found.append(Who("workload", name, subnet, tuple(End(id_of(subnet), groups, one) for one in known)))
     for address, database in document.of_kind("db_instance").items():
         place: Any = document.resources[database.db_subnet_group]  # type: ignore[attr-defined]
-        name = ids[address]
-        found += [Who("db_instance", address.name, at, (End(ids[at], name=name),)) for at in sorted(place.subnets)]
+        name = id_of(address)
+        found += [Who("db_instance", address.name, at, (End(id_of(at), name=name),)) for at in sorted(place.subnets)]
     return found
 
 
@@ -112,7 +114,7 @@ class Oracle:
                     for one in about:
                         said |= one.traffic if one.arrives(number) else 0
                         unsure |= one.traffic if one.perhaps(number) else 0
-                    wrong = (sure & ~said | said & ~maybe) & ~unsure
+                    wrong = (sure & ~said | said & ~maybe) & ~unsure & ~self._untold(target)
                     if wrong:
                         state = lanes["states"][number]["name"]
                         what = self.judge.universe.traffics[wrong.bit_length() - 1]
@@ -168,6 +170,11 @@ class Oracle:
             for there in self._places(target.ends[0]):
                 a, b = addresses[here], addresses[there]
                 yield (a, b), [one for one in told if _is_about(one.addresses, a, b)]
+
+    def _untold(self, target: Who) -> int:
+        """What the oracle does not know: that a NAT gateway carries TCP, UDP and ICMP only."""
+        others = (bit for bit, (name, _) in enumerate(self.judge.universe.traffics) if name == "47")
+        return sum(1 << bit for bit in others) if target.kind == "internet" else 0
 
     def _told(self, lanes: Mapping[str, Any], source: Who, target: Who) -> Iterator[Told]:
         for flow in lanes["flows"]:
@@ -229,8 +236,9 @@ def _is_one(part: str, traffic: tuple[str, int]) -> bool:
     if len(words) == 1:
         return True
     if protocol == "icmp":
-        assert words[1] == "type", part
-        return int(words[2]) == port and (len(words) == 3 or words[4] == "0")
+        first, _, last = words[2].partition("-")
+        codes = words[4].partition("-")[0] if words[3:] else "0"
+        return int(first) <= port <= int(last or first) and codes == "0"
     first, _, last = words[1].partition("-")
     return int(first) <= port <= int(last or first)
 

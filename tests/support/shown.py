@@ -86,7 +86,7 @@ class _Grown:
     """The example network with more groups and subnets, as a document and as AWS answers."""
 
     def __init__(self, answers: Mapping[Read, list[Any]], groups: int, subnets: int) -> None:
-        self.answers = deepcopy(dict(answers))
+        self.answers = {read: _plain(items) for read, items in answers.items()}
         self._items = {read.operation: items for read, items in self.answers.items()}
         self._written = deepcopy(REFERENCE)
         resources = self._written["resources"]
@@ -148,6 +148,13 @@ class _Grown:
     def _tags(self, name: str) -> list[dict[str, str]]:
         ours = {"setpoint:document": self._written["name"], "setpoint:name": name}
         return [{"Key": key, "Value": value} for key, value in ours.items()]
+
+
+def _plain(value: Any) -> Any:
+    """A copy that is free of what a run remembers of an item."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _permission(port: int, source: str, described: str) -> dict[str, Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from hypothesis import given
+from botocore.awsrequest import AWSResponse
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import fleet as reading
@@ -20,8 +24,17 @@ from reconciler.fleet.text import text
 from reconciler.history.receipts import State as Recorded
 from reconciler.history.receipts import Summary
 from reconciler.history.store import ReceiptError
+from reconciler.history.store import Receipts as Stored
 from reconciler.ledger.item import written
-from reconciler.ledger.record import FLAPPING, Accepted, DocumentRecord, FlappingRecord, Notified, Rollout
+from reconciler.ledger.record import (
+    FLAPPING,
+    Accepted,
+    DocumentRecord,
+    FlappingRecord,
+    LastReceipt,
+    Notified,
+    Rollout,
+)
 from reconciler.model.exposure import Severity
 from tests.support.ledger_table import records
 
@@ -93,6 +106,7 @@ def test_what_is_less_plain(record: DocumentRecord, state: State) -> None:
 AGES = st.none() | st.integers(-3600, 3600).map(lambda seconds: NOW - timedelta(seconds=seconds))
 
 
+@settings(max_examples=40)
 @given(records(), AGES, st.integers(1, 60))
 def test_nothing_is_green_unless_somebody_looked_and_saw_nothing(
     record: DocumentRecord, looked_at: datetime | None, minutes: int
@@ -213,6 +227,22 @@ def test_the_text_is_one_line_a_document() -> None:
 WHERE = ("123456789012", "eu-central-1")
 
 
+def test_why_nobody_sees_it_is_told_by_the_open_alert() -> None:
+    unread = replace(HELD_ALERT, title="the network could not be read")
+    silent = replace(CASES[State.SILENT], state="unseen", notified={"f": unread})
+    assert stands(silent).why == (
+        "nobody looks",
+        "the network, or a part of it, could not be read",
+        "the network could not be read",
+    )
+
+
+def test_the_last_receipt_is_named_if_it_can_be_one() -> None:
+    key = "receipts/shop/20261127T051208Z.open.critical.r7.w9.6f2c9a1e.json.gz"
+    one, other = (replace(CALM, receipt=LastReceipt(name, "", "")) for name in (key, "<script>"))
+    assert [line["receipt"] for line in fleet(one, other).as_json()["documents"]] == [key, None]
+
+
 def test_a_document_that_no_run_has_looked_at_yet_is_not_forgotten() -> None:
     new = never_looked("new", NOW - timedelta(minutes=1), NOW, RATE)
     old = never_looked("old", NOW - timedelta(hours=1), NOW, RATE)
@@ -325,3 +355,50 @@ def test_the_json_says_all_of_it() -> None:
     assert (line["state"], line["last_look_s"], line["share_as_declared"]) == ("IN SYNC", 20, 1.0)
     assert line["segments"] == [{"from": "2026-10-28T05:12:00Z", "to": "2026-11-27T05:12:00Z", "state": "sync"}]
     assert (made["counts"], made["rate_s"], made["rate_assumed"]) == ({"IN SYNC": 1}, 300, False)
+
+
+def test_a_quick_listing_has_the_same_keys() -> None:
+    name = "receipts/shop/20261127T051208Z.open.critical.r7.w9.6f2c9a1e.json.gz"
+    entry = (
+        f"<Contents><Key>{name}</Key><LastModified>2026-11-27T05:12:08.000Z</LastModified><ETag>&quot;9b&quot;</ETag>"
+    )
+    page = (
+        f"<ListBucketResult>{entry}<Size>18</Size><StorageClass>STANDARD</StorageClass></Contents></ListBucketResult>"
+    )
+    seen: list[dict[str, Any]] = []
+
+    def answered(request: Any, **_: Any) -> Any:
+        raw = io.BytesIO(page.encode())
+        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda *_, **__: iter([raw.read()])))
+
+    def client() -> Any:
+        made = boto3.client("s3", "eu-central-1", aws_access_key_id="-", aws_secret_access_key="-")
+        made.meta.events.register("before-send.s3", answered)
+        made.meta.events.register("after-call.s3", lambda parsed, **_: seen.append(parsed["Contents"][0]))
+        return made
+
+    told = [list(Stored(one, "bucket").listed("shop")) for one in (client(), reading.quick(client()))]
+    assert told[0] == told[1]
+    assert told[0][0].summary.at == datetime(2026, 11, 27, 5, 12, 8, tzinfo=UTC)
+    assert ["LastModified" in one for one in seen] == [True, False]
+
+
+def test_an_answer_that_is_too_long_leaves_out_the_strips_then_the_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    strips: dict[str, Strip | str] = {
+        f"d{n}": strip([summary(31, Recorded.SYNC), *daily()], NOW, NOW) for n in range(8)
+    }
+    whole: Any = fleet(*[CALM] * 7, CASES[State.OPEN], strips=strips)
+    stack: Any = SimpleNamespace(fleet_sources=None, rate=RATE, region="", account="", name="", now=lambda: NOW)
+    monkeypatch.setattr(reading, "read", lambda *_, **__: whole)
+    told = reading.answer({"fleet": True, "page": "markdown"}, stack, "run-1")
+    assert "left_out" not in told
+    assert told["page"].startswith("## Setpoint: ")
+    size = len(json.dumps(told))
+    monkeypatch.setattr(reading, "LARGEST", size - 1)
+    assert reading.answer({"fleet": True}, stack, "run-1").get("left_out") is None
+    fewer = reading.answer({"fleet": True, "page": "markdown"}, stack, "run-1")
+    assert fewer["left_out"] == {"segments": 8}
+    monkeypatch.setattr(reading, "LARGEST", 2_000)
+    least = reading.answer({"fleet": True, "page": "markdown"}, stack, "run-1")
+    assert least["left_out"] == {"segments": 8, "page": 1, "documents": 6}
+    assert [one["state"] for one in least["fleet"]["documents"]] == ["OPEN", "IN SYNC"]

@@ -16,7 +16,7 @@ from tests.support.courses import Judged, disagreements, random_course
 from tests.support.intents import OUT, context_of, document, network, rule
 from tests.support.sampling import sampled
 
-COURSES, PAIRS = 12, 4
+COURSES, PAIRS = 8, 4
 MOST = 150
 """Courses until a mutant must have been noticed."""
 NO, PERHAPS, YES = Arrives
@@ -113,7 +113,7 @@ def test_what_is_told_of_all_pairs_of_a_course_is_what_every_packet_shows(seed: 
     assert list(disagreements(random_course(random, calls=6), histories, random)) == []
 
 
-@pytest.mark.parametrize("mutant", sampled(MUTANTS, 4, seed="histories", ids=[mutant.name for mutant in MUTANTS]))
+@pytest.mark.parametrize("mutant", sampled(MUTANTS, 8, seed="histories", ids=[mutant.name for mutant in MUTANTS]))
 def test_the_walk_notices_that(mutant: Mutant) -> None:
     changed = mutated(mutant)
     for seed in range(mutant.seed, mutant.seed + MOST):

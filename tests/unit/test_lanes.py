@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -15,28 +17,49 @@ from desired_state.document import Document
 from desired_state.fields import RuleKey
 from desired_state.intents import Workload
 from desired_state.load import load
+from desired_state.members import SecurityGroups
 from desired_state.rules import Ingress
+from reconciler.engine import states
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.engine.result import Report
 from reconciler.kinds import live_network
-from reconciler.model import ActionResult, Ended, Snapshot
-from reconciler.report.lanes import lanes
+from reconciler.model import ActionResult, Cause, Ended, Interface, Reason, Snapshot
+from reconciler.report.lanes import lanes, lanes_unknown
+from tests.support.altered import altered
 from tests.support.lanes import Oracle, id_of, state_of, who_is_there
 from tests.support.reports import report
 from tests.support.sampling import sampled
-from tests.support.worlds import APP, BACK1, BACK2, DB, FRONT, WEB, document, drawn, drifted, plan, seen
+from tests.support.worlds import (
+    APP,
+    BACK1,
+    BACK2,
+    DATABASE,
+    DB,
+    FRONT,
+    WEB,
+    aws_id,
+    document,
+    drawn,
+    drifted,
+    plan,
+    seen,
+)
 from tests.support.worlds import REFERENCE as WRITTEN
 
 type Lanes = Callable[[Report], Mapping[str, Any] | None]
 
 REFERENCE = document()
-PLANS = sampled(range(60), 20, seed="lanes")
-WORKLOADS: dict[str, Any] = {
-    "front": Workload(subnets=[FRONT], security_groups=[WEB]),
-    "app": Workload(subnets=[BACK1, BACK2], security_groups=[APP]),
-    "both": Workload(subnets=[FRONT], security_groups=[WEB, APP], public_address=True),
-    "data": Workload(subnets=[BACK1], security_groups=[DB]),
+DRAWN = 19
+PLANS = sampled(range(60), 30, seed="lanes")
+WORKLOADS = {
+    name: Workload.model_validate({"subnets": subnets, "security_groups": groups, "public_address": public})
+    for name, subnets, groups, public in (
+        ("front", [FRONT], [WEB], None),
+        ("app", [BACK1, BACK2], [APP], None),
+        ("both", [FRONT], [WEB, APP], True),
+        ("data", [BACK1], [DB], None),
+    )
 }
 
 
@@ -81,11 +104,10 @@ def course(seed: int, *, ended: Sequence[Ended] = (), order: Random | None = Non
             network = network if index in skipped else network.after(action.effect)
             networks.append(network)
     networks.append(live_network(seen(declared)))
-    known = {at: id_of(at) for at in declared.resources}
-    states = [state_of(one) for one in networks]
+    known = [state_of(one) for one in networks]
     if not ended and found.findings:  # what no call can correct is as declared only by name
-        return Course(made, Oracle([*states[:-1], None], who_is_there(declared, known)))
-    return Course(made, Oracle(states, who_is_there(declared, known)))
+        return Course(made, Oracle([*known[:-1], None], who_is_there(declared, id_of)))
+    return Course(made, Oracle(known, who_is_there(declared, id_of)))
 
 
 def _skipped(found: Plan, held: Mapping[int, Any]) -> set[int]:
@@ -152,6 +174,54 @@ def test_any_plan_is_told_state_by_state_whatever_becomes_of_its_calls(seed: int
     assert not told["broken"]
     for one in (found, course(seed, unsafe=True), course(seed, ended=[*Ended][:-2]), course(seed, order=Random(seed))):
         assert one.wrong() == []
+
+
+MODULES = ("reconciler.engine.states", "reconciler.report.lanes")
+MUTANTS: dict[str, tuple[str, str]] = {
+    "a call is skipped": (
+        "networks.append(_after(*networks[-1], call))",
+        "networks.append(networks[-1] if len(networks) == 2 else _after(*networks[-1], call))",
+    ),
+    "what a call does counts as the next one's": (
+        "tuple(context.of(some) for some, _ in networks)",
+        "tuple(context.of(some) for some, _ in (networks[0], *networks[:-2], networks[-1]))",
+    ),
+    "what is held has an effect": ("index in gate.held", "False"),
+    "what was not made has an effect": ("_Call(one.action, one.ended is Ended.DONE", "_Call(one.action, True"),
+    "the document is what the calls lead to": (
+        "networks.append(([declared], [declared]))",
+        "networks.append(networks[-1])",
+    ),
+    "what passes between some subnets passes between all of them": (
+        "alike.setdefault(tuple(sorted(targets)), [])",
+        "alike.setdefault(tuple({at: 1 for some in places.values() for at in some}), [])",
+    ),
+    "what passes within each subnet passes between them": ("(lane.addresses, _WITHIN)", "(lane.addresses,)"),
+    "it is not said of which addresses": (
+        "_addresses(one, MOST_PARTS),\n                values",
+        "None,\n                values",
+    ),
+    "nothing is ever broken": ("if self._breaks(certain=True):", "if False:"),
+    "what arrived before is broken when it is shut": (
+        "allowed, least = max(before, declared, self._lane.meant)",
+        "allowed, least = max(declared, self._lane.meant)",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    sampled([(name, *both) for name, both in MUTANTS.items()], 5, seed="lanes", ids=list(MUTANTS)),
+)
+def test_the_oracle_notices_that(name: str, old: str, new: str) -> None:
+    module = next(one for one in MODULES if old in Path(str(sys.modules[one].__file__)).read_text())
+    judged = altered(MODULES, module, old, new)[MODULES[1]].lanes
+    made = ([*Ended][:-2], ())
+    for seed in (DRAWN, *range(19, 30)):
+        courses = (course(seed, ended=ended, order=dice) for ended in made for dice in (None, Random(seed)))
+        if any(one.wrong(judged) for one in courses):
+            return
+    pytest.fail(f"nobody noticed: {name}")
 
 
 # By hand: a rule that is planted to be broken.
@@ -227,3 +297,148 @@ def test_a_door_that_opens_before_another_one_shuts_is_shown_as_broken() -> None
             "let through after call 1, although neither the state before nor the document lets it through",
         ),
     ]
+
+
+# By hand: what becomes of calls, and what a second look sees.
+
+
+def opened() -> Snapshot:
+    """The database carries the front door's group in place of its own."""
+    return drifted(seen(REFERENCE), DATABASE, vpc_security_groups=SecurityGroups([WEB]), groups=frozenset({WEB}))
+
+
+def ssh() -> Snapshot:
+    return drifted(seen(REFERENCE), WEB, ingress=Ingress({**seen(REFERENCE).resources[WEB].spec.ingress, SSH: ""}))
+
+
+TO_SERVER = ("workload api -> workload server", "tcp 8000")
+TO_ITSELF = ("workload api -> workload api", "tcp 22")
+
+
+def made(first: Snapshot, last: Snapshot, *ended: Ended) -> Report:
+    """A run whose calls ended so, in turns."""
+    planned_ = planned(first)
+    results = tuple(ActionResult(one, ended[n % len(ended)]) for n, one in enumerate(planned_.plan.actions))
+    return replace(planned_, wrote=True, action_results=results, last=replace(last, interfaces=()))
+
+
+def test_a_database_takes_its_change_later_so_that_it_is_under_way_until_a_look_has_seen_it() -> None:
+    told = lanes(planned(opened()))
+    assert told
+    shown = [(one["class"], one["on"], one["under_way"], one["verdict"]) for one in told["flows"] if one["under_way"]]
+    shut = ("undeclared", [[0, 0]], [1], "shut after call 1, stays shut; under way until a look has seen it")
+    assert shown == [
+        shut,  # what it may send with the front door's group
+        shut,  # what the front door's group lets in
+        ("missing", [[1, 2]], [1], "back after call 1; under way until a look has seen it"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "on", "under_way", "verdict"),
+    [
+        (seen(REFERENCE), [[0, 0]], [1], "shut after call 1, stays shut"),
+        (opened(), [[0, 0], [2, 2]], [1, 2], "shut by call 1, not in force at the second look"),
+    ],
+    ids=["in force", "not in force yet"],
+)
+def test_what_a_database_has_not_taken_yet_is_no_disagreement(
+    last: Snapshot, on: list[list[int]], under_way: list[int], verdict: str
+) -> None:
+    told = lanes(made(opened(), last, Ended.DONE))
+    assert told
+    found = [(one["on"], one["under_way"], one["verdict"]) for one in told["flows"] if one["class"] == "undeclared"]
+    assert (found, told["disagree"]) == ([(on, under_way, verdict)] * 2, [])
+
+
+@pytest.mark.parametrize("ended", [one for one in Ended if one not in {Ended.DONE, Ended.UNKNOWN}])
+def test_a_call_that_was_not_made_has_no_effect(ended: Ended) -> None:
+    assert flows(made(ssh(), ssh(), ended), "undeclared") == [(*TO_ITSELF, [[0, 2]], "still open")]
+
+
+def test_a_call_whose_outcome_is_not_known_may_have_had_its_effect() -> None:
+    told = lanes(made(ssh(), seen(REFERENCE), Ended.UNKNOWN))
+    assert told
+    (found,) = [one for one in told["flows"] if one["class"] == "undeclared"]
+    assert (found["on"], found["perhaps"], found["certain"]) == ([[0, 1]], [[1, 1]], False)
+    assert found["verdict"] == "shut at the second look, as far as is known"
+    assert found["rests_on"] == ["the outcome of call 1 is not known"]
+    assert told["disagree"] == []
+
+
+def test_where_the_second_look_disagrees_it_is_right_and_that_is_said() -> None:
+    told = lanes(made(ssh(), ssh(), Ended.DONE))
+    assert told
+    assert [one["name"] for one in told["states"]] == ["before", "after call 1", "second look"]
+    assert [one["predicted"] for one in told["states"]] == [False, True, False]
+    assert (told["basis"], told["broken"]) == ("seen", False)
+    assert told["disagree"] == [
+        "workload api -> workload api, tcp 22: the calls say that it does not arrive, and at the second look it arrives"
+    ]
+    assert flows(made(ssh(), ssh(), Ended.DONE), "undeclared") == [
+        (*TO_ITSELF, [[0, 0], [2, 2]], "still open at the second look, although shut after call 1")
+    ]
+
+
+def test_what_somebody_else_opened_or_cut_meanwhile_is_no_broken_rule() -> None:
+    closed = drifted(seen(REFERENCE), APP, ingress=Ingress())
+    told = lanes(made(closed, ssh(), Ended.FAILED))
+    assert told
+    assert not told["broken"]
+    assert flows(made(closed, ssh(), Ended.FAILED), "undeclared", "missing") == [
+        (*TO_ITSELF, [[2, 2]], "open at the second look, by no call of this run"),
+        (*TO_SERVER, [[2, 2]], "back at the second look"),
+    ]
+    assert flows(made(ssh(), closed, Ended.DONE), "missing") == [
+        (*TO_SERVER, [[0, 1]], "cut at the second look, by no call of this run")
+    ]
+
+
+def test_a_held_call_of_a_plan_and_what_needs_it_have_no_effect() -> None:
+    look = drifted(ssh(), APP, ingress=Ingress())
+    made = planned(look)
+    gate = Gate(held={1: Cause(Reason.HOLD_TAG, "held")}, deferred={}, plan_held=None, findings=())
+    assert [one.address for one in made.plan.actions] == [WEB, APP]
+    assert flows(replace(made, gate=gate), "missing") == [
+        (*TO_SERVER, [[3, 3]], "does not arrive: no call of this plan brings it back")
+    ]
+    needing = replace(made.plan, actions=made.plan.actions[::-1], needs=(frozenset(), frozenset({0})))
+    held = Gate(held={0: Cause(Reason.HOLD_TAG, "held")}, deferred={}, plan_held=None, findings=())
+    assert flows(replace(made, plan=needing, gate=held), "undeclared") == [
+        (*TO_ITSELF, [[0, 2]], "arrives: no call of this plan shuts it")
+    ]
+
+
+def test_a_call_that_is_held_shuts_nothing() -> None:
+    cause = Cause(Reason.HOLD_TAG, "held")
+    gate = Gate(held={0: cause}, deferred={}, plan_held=None, findings=())
+    assert flows(planned(ssh(), gate=gate), "undeclared") == [
+        (*TO_ITSELF, [[0, 1]], "arrives: no call of this plan shuts it")
+    ]
+
+
+def test_nothing_is_said_without_a_look_or_of_too_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lanes(report()) is None
+    assert lanes_unknown(report()) == "this report has no look of its own"
+    monkeypatch.setattr(states, "MOST_CALLS", 0)
+    assert lanes(planned(ssh())) is None
+    assert lanes_unknown(planned(ssh())) == (
+        "1 calls change what passes: the states between them are worked out for 0 at most"
+    )
+
+
+def test_the_outcome_of_too_many_calls_may_be_unknown() -> None:
+    several = replace(
+        made(ssh(), ssh(), Ended.UNKNOWN), action_results=made(ssh(), ssh(), Ended.UNKNOWN).action_results * 4
+    )
+    assert (lanes(several), lanes_unknown(several)) == (None, "the outcome of too many calls is not known")
+
+
+def test_names_are_told_without_their_power() -> None:
+    nasty, where = "eni-\x1b[31m\u202eevil\n", (aws_id(FRONT), frozenset({aws_id(APP)}), ("10.0.1.9/32",))
+    stranger = Interface(nasty, *where, public=True, type="", managed=False, instance=nasty, nat="", in_use=True)
+    told = lanes(replace(planned(ssh()), first=replace(ssh(), interfaces=(stranger,))))
+    assert told
+    found = {end["label"] for one in told["flows"] for end in (one["from"], one["to"]) if end["kind"] == "nobody"}
+    assert len(found) == 1
+    assert not set("\x1b\u202e\n") & set(json.dumps(told, ensure_ascii=False))

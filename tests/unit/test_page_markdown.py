@@ -40,6 +40,7 @@ def told(text: str) -> str:
             assert {one.type for one in token.children or ()} <= INLINE, token.content
             for one in token.children or ():
                 assert one.type != "text" or not ACTS.search(one.content), one.content
+                assert one.content.isprintable()
                 words.append(one.content)
             words.append("\n")
         else:

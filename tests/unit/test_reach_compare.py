@@ -13,7 +13,7 @@ import pytest
 
 from desired_state.fields import Address
 from reconciler.model.exposure import Severity
-from reconciler.packets.traffic import box, join
+from reconciler.packets.traffic import box, join, less
 from reconciler.reach.compare import FlowChange, changes, is_grave, severity
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.machines import is_anybody
@@ -290,6 +290,13 @@ def test_the_words_for_one_flow(one: FlowChange, now: str, past: str) -> None:
         ([("tcp", 80, 80), ("tcp", 443, 443), ("udp", 0, 65535)], "tcp 80, tcp 443 and udp"),
         ([("icmp", 8, 0)], "icmp type 8 code 0"),
         ([("icmp", 8, -1)], "icmp type 8"),
+        ([("icmp", 3, code) for code in (1, 2)], "icmp type 3 codes 1-2"),
+        ([("icmp", kind, -1) for kind in (3, 4, 8)], "icmp types 3-4 and icmp type 8"),
+        ([("icmp", 3, 255), ("icmp", 4, 0)], "icmp type 3 code 255 and icmp type 4 code 0"),
+        (
+            [("icmp", 3, 255), ("icmp", 4, -1), ("icmp", 5, 0)],
+            "icmp type 3 code 255, icmp type 4 and icmp type 5 code 0",
+        ),
         ([("47", -1, -1)], "protocol 47"),
         ([("all", -1, -1)], "all traffic"),
         ([("tcp", number, number) for number in (1, 3, 5, 7, 9, 11)], "tcp 1, tcp 3, tcp 5 and 3 more"),
@@ -297,6 +304,11 @@ def test_the_words_for_one_flow(one: FlowChange, now: str, past: str) -> None:
 )
 def test_the_words_for_traffic(clauses: list[tuple[str, int, int]], words: str) -> None:
     assert traffic_of(join(*(box(*clause, "::/0").cuts for clause in clauses))) == words
+
+
+def test_the_words_for_all_of_icmp_but_one_code() -> None:
+    all_but = less(box("icmp", -1, -1, "::/0").cuts, box("icmp", 3, 4, "::/0").cuts)
+    assert traffic_of(all_but) == "icmp types 0-2, icmp type 3 codes 0-3, icmp type 3 codes 5-255 and icmp types 4-255"
 
 
 def test_a_name_that_is_written_to_deceive_is_told_without_its_power() -> None:

@@ -29,9 +29,9 @@ from reconciler.report.receipt import receipt, receipt_of_attempt
 from reconciler.report.resolving import Resolving
 from reconciler.report.stored import stored_text
 from tests.support.attempts import HTTPS, IDS, NOW, SOMEBODY, SSH, completed, ended, extra, hostile, lacking
+from tests.support.published import IS_RECEIPT
 from tests.support.receipts import fixture
 from tests.support.reports import GROUP, VPC, drift, planned, report
-from tests.unit.test_report_schema import IS_RECEIPT
 
 AUTHORIZE = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.TRAFFIC)
 TAG = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
@@ -378,13 +378,13 @@ def test_mappings_are_cut_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(told["ids"]) + told["left_out"]["ids"] == 1000
 
 
-class _Odd(SecurityGroup):
-    def described(self) -> tuple[str, ...]:  # type: ignore[override]
+class _Odd(Tags):
+    def as_written(self) -> dict[str, str]:
         raise RuntimeError("odd")
 
 
 def test_a_fault_in_one_resource_costs_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    odd = Observed("sg-1", _Odd(), None)
+    odd = Observed("sg-1", SecurityGroup().but(tags=_Odd({"Name": "odd"})), None)
     seen = replace(look(vpc__Main=vpc(enable_dns_support=False), security_group__Web=odd))
     bad = AUTHORIZE.on(GROUP, "bad", "ingress", params={"1": object(), "x": {2}})
     told = sent(receipt(report(extra(outcome=None), first=seen, plan=planned(bad)), lanes=False))
@@ -402,6 +402,17 @@ def test_a_fault_in_one_resource_costs_that_one(monkeypatch: pytest.MonkeyPatch)
     assert (told["drifted"][0]["severity"], told["severity"], told["network"]) == (None, "high", None)
     assert "broken" in told["actions"][0]["why"]
     assert told["state"] == "open"
+
+
+def test_a_hold_is_told_with_its_end_and_one_that_has_no_effect_without() -> None:
+    valid, odd = Cause(Reason.HOLD_TAG, "held"), Cause(Reason.INVALID_HOLD_TAG, "odd")
+    findings = (Finding(GROUP, Outcome.HELD, valid, "tags"), Finding(VPC, Outcome.BLOCKED, odd, "tags"))
+    held = replace(report().gate, findings=findings, ends={GROUP: NOW})
+    told = sent(receipt(report(gate=held), lanes=False))
+    assert told["holds"] == [
+        {"address": "security_group/Web", "since": None, "who": None, "until": "2026-03-01T12:00:00Z"},
+        {"address": "vpc/Main", "since": None, "who": None, "until": None},
+    ]
 
 
 def test_only_a_part_was_looked_at_and_what_is_orphaned_is_told() -> None:

@@ -59,7 +59,7 @@ def drawn(seed: int) -> Report:
     drifts = several(lambda: one_drift(wrote), 8)
     actions = several(lambda: action(word("why-"), at=f"subnet/{word('a')}"), 6)
     held = {index: cause() for index in range(len(actions)) if random.random() < 0.3}
-    findings = several(lambda: Finding(Address(f"subnet/{word("f")}"), Outcome.HELD, cause(), "tags"))
+    findings = several(lambda: Finding(Address(f"subnet/{word('f')}"), Outcome.HELD, cause(), "tags"))
     remarks = [word("remark-") for _ in range(2)]
     unmanaged = several(
         lambda: Unmanaged(Address(f"subnet/{word('x')}"), word("id-"), remark=random.choice(["", *remarks])), 12

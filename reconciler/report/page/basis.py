@@ -90,7 +90,9 @@ def _facts(receipt: Json) -> list[Fact]:
         Fact("Its sha256", _known(text(document, "sha256")), code=True),
         Fact("Its version id", _known(text(document, "version_id")), code=True),
         Fact("Uploaded", _uploaded(mapping(document, "uploaded"))),
+        Fact("Put in force by this run", _rollout(mapping(receipt, "rollout"), document)),
         Fact("Rollback", _rollback(mapping(document, "rollback"))),
+        Fact("Looked at only", tuple(map(str, listed(run, "only")))),
         Fact("Woken by", _woken(mapping(run, "trigger"))),
         Fact("Approved by", _known(text(run, "approved_by"))),
         Fact("Ended", _known(text(run, "ending"), text(run, "problem"))),
@@ -122,6 +124,13 @@ def _uploaded(given: Json) -> tuple[str, ...]:
 def _rollback(given: Json) -> tuple[str, ...]:
     reason = text(given, "reason")
     return _known(_named("to revision", given.get("to")) if given else None, Foreign(reason) if reason else None)
+
+
+def _rollout(given: Json, document: Json) -> tuple[str, ...]:
+    if not given:
+        return ()
+    before = given.get("from")
+    return (f"revision {document.get('revision')} in place of {'none' if before is None else f'revision {before}'}",)
 
 
 def _woken(given: Json) -> tuple[str, ...]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reconciler.report.page.arrows import LEFT, RIGHT, WIDTH, arrows
-from reconciler.report.page.inert import inert, remember
+from reconciler.report.page.inert import LONGEST_FOREIGN, clean, inert, remember
 from reconciler.report.page.past import WIDTH as STRIP
 from reconciler.report.page.reading import Json
 from reconciler.report.page.view import history_of, view
@@ -85,13 +86,22 @@ def _finalized(value: object) -> object:
         return value
     if value is None:
         return _NOT_KNOWN
-    return inert(value) if isinstance(value, str) else inert(str(value))
+    text = value if isinstance(value, str) else str(value)
+    return (_escaped(text) if len(text) <= LONGEST_FOREIGN else None) or inert(text)
+
+
+@lru_cache(8192)
+def _escaped(text: str) -> Markup | None:
+    """A short text as markup, since most of them stand several times on a page; None if it is not short when inert."""
+    short = clean(text)
+    return escape(short) if len(short) <= LONGEST_FOREIGN else None
 
 
 @cache
 def _constant(name: str) -> Markup:
-    """Our own style or script: a constant, which nothing is put into."""
-    return Markup((_HERE / name).read_text("utf-8"))  # noqa: S704 (a file of this package)
+    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts."""
+    text = re.sub(r"\s+", " ", (_HERE / name).read_text("utf-8"))
+    return Markup(re.sub(r" ?([{};,]) ", r"\1", text).strip())  # noqa: S704 (a file of this package)
 
 
 def _digest(content: Markup) -> str:

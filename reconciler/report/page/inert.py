@@ -35,21 +35,24 @@ def remember() -> dict[str, int]:
 
 def inert(text: str) -> str:
     """The text on one line, shortened in place."""
-    clean = text if _SHORT.fullmatch(text) else _clean(str(text))
+    whole = clean(str(text))
     most = LONGEST_FOREIGN if isinstance(text, Foreign) else LONGEST
-    if len(clean) <= most or isinstance(text, Whole):
-        return clean
+    if len(whole) <= most or isinstance(text, Whole):
+        return whole
     known = _long.get()
     if known is None:
-        return f"{clean[:most]}..."
-    number = known.setdefault(clean, len(known) + 1)
-    return f"{clean[:most]}... [text {number}]"
+        return f"{whole[:most]}..."
+    number = known.setdefault(whole, len(known) + 1)
+    return f"{whole[:most]}... [text {number}]"
 
 
 @lru_cache(4096)
-def _clean(text: str) -> str:
-    clean = sanitize(redacted(text), LONGEST_WHOLE)
-    return clean if clean.isascii() else _few_marks(clean)
+def clean(text: str) -> str:
+    """The text on one line, without secrets, at most LONGEST_WHOLE characters."""
+    if _SHORT.fullmatch(text):
+        return text
+    shown = sanitize(redacted(text), LONGEST_WHOLE)
+    return shown if shown.isascii() else _few_marks(shown)
 
 
 def _few_marks(text: str) -> str:

@@ -144,10 +144,10 @@ _BROKEN = (
 )
 _MEANS = {
     "broken": "**RULE BROKEN**",
-    "undeclared": "**arrives, not declared**",
-    "missing": "declared, does not arrive",
-    "declared_now": "declared, arrives since",
-    "throughout": "arrives, declared",
+    "undeclared": "**not declared**",
+    "missing": "declared",
+    "declared_now": "declared",
+    "throughout": "declared",
 }
 _LANE_GOES = {"broken": Goes.GRAVE, "undeclared": Goes.GRAVE, "throughout": Goes.REST}
 
@@ -174,7 +174,7 @@ def reach(given: Lanes) -> Section:
         title,
         fixed(lead),
         bullets(disagree),
-        table(("From", "To", "Traffic", "Class", "Between the calls"), map(_lane, given.all)),
+        table(("From", "To", "Traffic", "Declared?", "What the calls do to it"), map(_lane, given.all)),
         folded("What that rests on", rests),
         lane=given.left_out,
     )

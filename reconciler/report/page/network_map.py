@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from reconciler.report.page.differences import Differences
+from reconciler.report.page.differences import DONE, Differences
 from reconciler.report.page.lanes import Lane, Lanes
 from reconciler.report.page.placement import Placement, zones
 from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, name_of, text
@@ -110,6 +110,7 @@ class Shared(NamedTuple):
     made_with_vpc: bool = False
     missing: bool = False
     remark: str | None = None
+    differs: bool = False
 
 
 class Gateway(NamedTuple):
@@ -140,6 +141,7 @@ class NetworkMap(NamedTuple):
     vpcs: tuple[Vpc, ...] = ()
     zones: tuple[Zone, ...] = ()
     groups: tuple[Shared, ...] = ()
+    further_differing: tuple[Resource, ...] = ()
     further: tuple[Resource, ...] = ()
     unmanaged: tuple[Shared, ...] = ()
     unmanaged_left_out: int = 0
@@ -183,8 +185,9 @@ class _Drawing:
 
     def drawn(self) -> NetworkMap:
         groups = sorted(self._shared(), key=lambda one: not (one.numbers or one.missing))
-        drawn = [one for one in groups if one.numbers or one.missing] if len(groups) > GROUPS else groups
-        kept = {one.resource.address for one in drawn[:GROUPS]}
+        differing = [one for one in groups if one.numbers or one.missing]
+        drawn = groups if len(groups) <= GROUPS else differing[:GROUPS]
+        kept = {one.resource.address for one in [*drawn, *differing]}
         unmanaged = list(self._unmanaged())
         return NetworkMap(
             at=moment(text(self._look, "at"), seconds=True),
@@ -193,7 +196,8 @@ class _Drawing:
             gateways=tuple(self._gateways()),
             vpcs=tuple(self._vpcs()),
             zones=tuple(self._zones()),
-            groups=tuple(drawn[:GROUPS]),
+            groups=tuple(drawn),
+            further_differing=tuple(one.resource for one in differing[GROUPS:] if len(groups) > GROUPS),
             further=tuple(one.resource for one in groups if one.resource.address not in kept),
             unmanaged=tuple(unmanaged[:MOST]),
             unmanaged_left_out=max(0, len(unmanaged) - MOST),
@@ -211,6 +215,11 @@ class _Drawing:
 
     def _all_of(self, kind: str) -> list[str]:
         return self._by_kind.get(kind, [])
+
+    def _differs(self, address: str) -> bool:
+        """Whether a resource is not as declared in the look that the map shows."""
+        own = (self._drifted[n] for n in self._about.get(address, ()))
+        return any(one.get("address") == address and one.get("outcome") not in DONE for one in own)
 
     def _spec(self, address: str) -> Json:
         return self._live.specs.get(address) or self._declared.specs.get(address) or {}
@@ -341,6 +350,7 @@ class _Drawing:
                     rules,
                     self._own_numbers(address),
                     missing=missing,
+                    differs=missing or self._differs(address),
                 )
 
     def _unmanaged(self) -> Iterator[Shared]:

@@ -70,6 +70,17 @@ class Opening(NamedTuple):
     certain: bool
 
 
+class Orphaned(NamedTuple):
+    """A call that resolves no difference: what it does, why, and how it ended."""
+
+    resource: Resource
+    operation: str | None
+    why: str | None
+    outcome: str | None
+    reason: str | None
+    message: str | None
+
+
 @dataclass(frozen=True)
 class Notes:
     """All of them; `left_out` is how many more there are."""
@@ -80,6 +91,7 @@ class Notes:
     findings: tuple[Finding, ...]
     pending: tuple[Pending, ...]
     openings: tuple[Opening, ...]
+    orphaned: tuple[Orphaned, ...]
     untagged: tuple[Resource, ...]
     left_out: int
 
@@ -90,7 +102,7 @@ class Notes:
 
 def notes(receipt: Json, resources: Resources, now: datetime | None) -> Notes:
     """The notes of a receipt; `now` is the time that ends are counted from."""
-    names = ("exceptions", "holds", "findings", "pending", "openings", "untagged")
+    names = ("exceptions", "holds", "findings", "pending", "openings", "orphaned", "untagged")
     return Notes(
         exceptions=tuple(_exception(one, resources, now) for one in listed(receipt, "exceptions")[:MOST]),
         holds=tuple(_hold(one, resources, now) for one in listed(receipt, "holds")[:MOST]),
@@ -98,6 +110,7 @@ def notes(receipt: Json, resources: Resources, now: datetime | None) -> Notes:
         findings=tuple(_finding(one, resources) for one in listed(receipt, "findings")[:MOST]),
         pending=tuple(_pending(one, resources) for one in listed(receipt, "pending")[:MOST]),
         openings=tuple(map(_opening, listed(receipt, "openings")[:MOST])),
+        orphaned=tuple(_orphaned(one, resources) for one in listed(receipt, "orphaned")[:MOST]),
         untagged=tuple(resources.at(str(address)) for address in listed(receipt, "untagged")[:MOST]),
         left_out=sum(max(0, len(listed(receipt, name)) - MOST) for name in names),
     )
@@ -150,6 +163,11 @@ def _finding(one: Json, resources: Resources) -> Finding:
     return Finding(
         resources.at(str(one.get("address"))), field, text(one, "outcome"), text(one, "reason"), text(one, "message")
     )
+
+
+def _orphaned(one: Json, resources: Resources) -> Orphaned:
+    told = (text(one, name) for name in ("operation", "why", "outcome", "reason", "message"))
+    return Orphaned(resources.at(str(one.get("address"))), *told)
 
 
 def _pending(one: Json, resources: Resources) -> Pending:

@@ -20,6 +20,7 @@ _LISTS = (
     "exceptions",
     "holds",
     "unseen",
+    "orphaned",
 )
 _MAPPINGS = ("run", "document", "network", "lanes", "ids", "actors", "since", "exposed", "before", "counts", "policy")
 

@@ -65,10 +65,15 @@ class Resources:
         self._found = mapping(receipt, "found_by")
         self._named = {
             str(one["address"]): one["id"]
-            for name in ("unmanaged", "findings", "actions", "drifted")
+            for name in ("unmanaged", "findings", "pending", "actions", "drifted")
             for one in listed(receipt, name)
             if one.get("id") and one.get("address")
         }
+        self._first: dict[str, str] = {}
+        for one in listed(receipt, "drifted"):
+            if since := text(one, "since"):
+                address = str(one.get("address"))
+                self._first[address] = min(since, self._first.get(address, since))
         self._unknown = set(map(str, listed(receipt, "exposed_unknown")))
 
     def at(self, address: str) -> Resource:
@@ -91,13 +96,8 @@ class Resources:
         )
 
     def _since(self, address: str) -> str | None:
-        """The earliest time by the address, or by the name of one of its drifts."""
-        times = [
-            str(at)
-            for name, at in mapping(self._receipt, "since").items()
-            if at and (name == address or name.startswith((f"{address} ", f"{address}:", f"{address}.")))
-        ]
-        return min(times, default=None)
+        """The earliest time, by the address or by one of its differences."""
+        return text(mapping(self._receipt, "since"), address) or self._first.get(address)
 
     def _actor(self, given: Json) -> Actor | None:
         if not given:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from reconciler.report.looks import expanded
 from reconciler.report.page.basis import Basis, basis
 from reconciler.report.page.calls import Calls, calls
 from reconciler.report.page.differences import Differences, differences
@@ -76,7 +77,7 @@ def view(receipt: object, *, history: Json | None = None, now: datetime | None =
     if redact:
         known, history = without_names(known, history)
     try:
-        return _page(known, history, now, redacted=redact)
+        return _page(expanded(known), history, now, redacted=redact)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         if isinstance(error, UnreadableReceipt):
             raise
