@@ -67,8 +67,8 @@ picture: $(VENV)/dev.stamp ## The README's picture again, out of the page of the
 
 # What `sam build` starts for each function. They are one artefact, assembled once when `sam build` works in this folder
 # (build_in_source) or finds what `make artefact` has left in build/.
-.PHONY: build-SweepFunction build-WorkerFunction build-InvokeFunction
-build-SweepFunction build-WorkerFunction build-InvokeFunction: $(VENV)/demo.stamp
+.PHONY: build-SweepFunction build-WorkerFunction build-InvokeFunction build-PlanFunction
+build-SweepFunction build-WorkerFunction build-InvokeFunction build-PlanFunction: $(VENV)/demo.stamp
 	@$(ASSEMBLE) --into '$(ARTIFACTS_DIR)'
 
 SAM = AWS_DEFAULT_REGION=eu-west-1 SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam

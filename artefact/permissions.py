@@ -124,25 +124,26 @@ class ApiCall(NamedTuple):
 
 
 _RUNNERS = frozenset({"worker", "invoke"})
+_ASKED = _RUNNERS | {"plan"}
 _ALL = _RUNNERS | {"sweep"}
 
 DOORS = (
-    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep", "invoke", "terminal"})),
+    ApiCall("s3", "ListObjectsV2", ("s3:ListBucket",), frozenset({"sweep", "invoke", "plan", "terminal"})),
     # Without s3:ListBucket S3 answers 403 for a deleted object (S3 API reference, GetObject).
-    ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _RUNNERS),
+    ApiCall("s3", "GetObject", ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"), _ASKED),
     ApiCall("s3", "GetObject", ("s3:GetObject",), frozenset({"terminal"})),
     ApiCall("s3", "PutObject", ("s3:PutObject",), _RUNNERS),
     # `rollback` alone: no function may list what was, and none may write a document.
     ApiCall("s3", "ListObjectVersions", ("s3:ListBucketVersions",), frozenset({"terminal"})),
     ApiCall("s3", "PutObject", ("s3:PutObject",), frozenset({"terminal"})),
     ApiCall("cloudformation", "DescribeStacks", ("cloudformation:DescribeStacks",), frozenset({"terminal"})),
-    ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), frozenset({"sweep", "worker", "invoke", "terminal"})),
-    ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _RUNNERS),
+    ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), _ASKED | {"sweep", "terminal"}),
+    ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _ASKED),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
     ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _ALL),
     ApiCall("events", "PutEvents", ("events:PutEvents",), _RUNNERS),
-    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _RUNNERS | {"terminal"}),
-    ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _RUNNERS),
+    ApiCall("cloudtrail", "LookupEvents", ("cloudtrail:LookupEvents",), _ASKED | {"terminal"}),
+    ApiCall("sts", "AssumeRole", ("sts:AssumeRole",), _ASKED),
     ApiCall("sts", "GetCallerIdentity", (), frozenset({"terminal"})),
 )
 """Every call besides the kinds'. Lambda itself reads the queue and writes the logs."""

@@ -259,6 +259,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
 @click.option("--open", "opened", is_flag=True, help="Only what let something in that is not declared.")
 @click.option("--verify", is_flag=True, help="Read every receipt, and check that none is missing or changed.")
 @given.PAGE_FORM
+@click.option("--redact", is_flag=True, help="A page without accounts, addresses and people.")
 @given.STACK
 @given.RECEIPTS
 @given.VERBOSE
@@ -283,7 +284,7 @@ def history(name: str, **options: Any) -> int:
 @click.option("--history", "with_history", is_flag=True, help="Add the last 30 days to the page.")
 @given.PAGE_FORM
 @click.option("--max-chars", type=click.IntRange(min=2000), metavar="N", help="The most characters as Markdown.")
-@click.option("--redact", is_flag=True, help="Other names for accounts, addresses and people on the page.")
+@click.option("--redact", is_flag=True, help="A page without accounts, addresses and people.")
 @given.STACK
 @given.RECEIPTS
 @given.VERBOSE

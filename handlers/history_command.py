@@ -43,6 +43,7 @@ class HistoryOptions:
     stack: str
     receipts: str
     connection: wiring.ConnectionOptions
+    redact: bool = False
     no_color: bool = False
 
 
@@ -51,6 +52,8 @@ def run(at: Invocation, options: HistoryOptions) -> bool:
     name = document_name(options.document)
     if options.form == "html" and sys.stdout and sys.stdout.isatty():
         raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
+    if options.redact and options.form not in {"html", "markdown"}:
+        raise Refused("--redact: only a page is redacted; use it with -o html or -o markdown")
     until = history_source.now()
     start = since(options.since, until)
     found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
@@ -96,16 +99,18 @@ def _show(told: History, chain: Chain | None, options: HistoryOptions) -> None:
         if chain:
             click.echo("\n".join(_chain(chain)))
     else:
-        click.echo(_page(told, options.form), nl=False)
+        click.echo(_page(told, options), nl=False)
         if chain:
             click.echo("\n".join(_chain(chain)), err=True)
 
 
-def _page(told: History, form: str) -> str:
+def _page(told: History, options: HistoryOptions) -> str:
     from handlers.page import MOST_CHARACTERS
     from reconciler.report.page.past_page import history_html, history_markdown
 
-    return history_html(told.as_json()) if form == "html" else history_markdown(told.as_json(), MOST_CHARACTERS)
+    if options.form == "html":
+        return history_html(told.as_json(), redact=options.redact)
+    return history_markdown(told.as_json(), MOST_CHARACTERS, redact=options.redact)
 
 
 def _broken(chain: Chain) -> bool:

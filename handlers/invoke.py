@@ -54,6 +54,8 @@ def invoke(event: Any, stack: Stack, invocation: Invocation) -> dict[str, Any]:
             return _refused(invocation, "only: the list is empty; write some addresses, or leave it out")
     except InvalidRequest as error:
         return _refused(invocation, str(error))
+    if given.mode == "apply" and stack.deployment.questions_only:
+        return _refused(invocation, f"mode: this function only answers questions; invoke {stack.invoke_name} to apply")
     request = Request(
         write=given.mode == "apply",
         only=frozenset(given.only) or None,

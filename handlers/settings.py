@@ -61,7 +61,8 @@ class Deployment(BaseModel):
 
     `role_arns` are the roles in the other accounts that documents may be for, at most one per account; `own_roles` are
     the stack's own roles, by which the functions recognize their own calls. With `bindings`, a document may only be for
-    the accounts and VPCs that they allow its name.
+    the accounts and VPCs that they allow its name. A function with `questions_only` refuses to apply, and enters other
+    accounts to read only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +91,7 @@ class Deployment(BaseModel):
     rate: str = Field(
         "", pattern=r"^(rate\(.+\))?$", description="write a rate such as rate(5 minutes), or leave it out"
     )
+    questions_only: bool = Field(default=False, description="write 1 or 0")
     item_memo: bool = Field(default=True, description="write 1 or 0")
     stale_seconds: int = Field(1800, ge=60, le=604800, description="write a whole number of seconds from 60 to 604800")
     reserve_seconds: int = Field(60, ge=5, le=120, description="write a whole number of seconds from 5 to 120")

@@ -6,6 +6,7 @@ A warm function keeps its `Stack` and its clients: creating clients costs more t
 from __future__ import annotations
 
 import gc
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -45,6 +46,21 @@ SESSION_NAME = "setpoint-worker"
 ASSUMED_FOR = timedelta(hours=1)
 STALE_BEFORE = timedelta(minutes=20)
 """Assumed credentials with less time left than this are renewed: it is longer than any run takes."""
+READ_ONLY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["ec2:Describe*", "rds:Describe*", "rds:ListTagsForResource", "cloudtrail:LookupEvents"],
+                "Resource": "*",
+            }
+        ],
+    }
+)
+"""The session policy of a function that only answers: a session may do what both its role and this allow (STS API
+reference, AssumeRole).
+"""
 ACCOUNTS = 8
 """Accounts whose clients are cached: about what 512 MB can hold."""
 _CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=2, read_timeout=5)
@@ -223,6 +239,8 @@ class Stack:
     def _assume(self, role: str) -> tuple[boto3.Session, datetime]:
         """A session with the role in another account, and when it expires."""
         external: dict[str, Any] = {"ExternalId": self.deployment.external_id} if self.deployment.external_id else {}
+        if self.deployment.questions_only:
+            external["Policy"] = READ_ONLY
         try:
             answer = self._client("sts").assume_role(
                 RoleArn=role, RoleSessionName=SESSION_NAME, DurationSeconds=int(ASSUMED_FOR.total_seconds()), **external

@@ -195,7 +195,8 @@ def _under_lease(
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
-    recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost)
+    hurried = dependencies.seconds_left() < receipts.HURRIED
+    recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost, hurried=hurried)
     result, record = receipts.recorded(result, record, lease.record, recorder)
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now, dependencies.ledger.accounts)
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.sanitize import sanitize
-from reconciler.engine.result import Report
+from reconciler.engine.result import Drift, Orphaned, Report
 from reconciler.history.receipts import (
     Day,
     Remembered,
@@ -31,7 +31,7 @@ from reconciler.history.receipts import (
     short_run,
 )
 from reconciler.ledger.record import FLAPPING, DocumentRecord, LastReceipt
-from reconciler.model import Outcome, Reason
+from reconciler.model import Finding, Outcome, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Source
 from reconciler.report.as_json import drift_as_json, finding_as_json, told, unmanaged_as_json
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 type Put = Callable[[str, Mapping[str, Any]], str]
 """Writes a receipt under its key, and returns the SHA-256 of its bytes."""
 
+HURRIED = 30.0
+"""With fewer seconds left than this, a receipt is without its lanes."""
 _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Ending.DELETED})
 
 
@@ -50,13 +52,14 @@ _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Endin
 class Recorder:
     """With what an attempt is recorded: how receipts are written (None: the deployment has no bucket for them), when
     the attempt began, after which time without a look nobody knows what was (`stale`), and whether its lease is known
-    to be lost.
+    to be lost. `hurried`: there is no time to judge who reaches what between the calls; people must still be told.
     """
 
     put: Put | None
     began: datetime
     stale: timedelta
     lost: bool = False
+    hurried: bool = False
 
 
 def recorded(
@@ -159,7 +162,10 @@ def _receipt_told(
         return result, record  # whoever has the lease now tells it
     from reconciler.report.receipt import receipt_of_attempt
 
-    content = receipt_of_attempt(result) | {"digest": found, "rollout": _rollout(result, before)}
+    content = receipt_of_attempt(result, lanes=not recorder.hurried) | {
+        "digest": found,
+        "rollout": _rollout(result, before),
+    }
     if report is not None and report.plan.only is not None:
         # It has looked at a part. The rest is not in sync for that, and the next whole look leaves a receipt.
         content["run"] |= {"only": sorted(report.plan.only)}
@@ -252,14 +258,12 @@ def _outcomes(report: Report | None) -> dict[str, int]:
     if report is None:
         return {}
     left = Counter[str]()
-    ended = [(one.outcome, one.cause) for one in report.drifts]
-    ended += [(one.outcome, one.cause) for one in report.findings]
-    ended += [(one.outcome, one.cause) for one in report.orphaned]
-    for outcome, cause in ended:
-        if outcome is Outcome.HELD and cause and cause.reason in _SUPPRESSED:
+    ended: tuple[Drift | Finding | Orphaned, ...] = (*report.drifts, *report.findings, *report.orphaned)
+    for one in ended:
+        if one.outcome is Outcome.HELD and one.cause and one.cause.reason in _SUPPRESSED:
             left[FLAPPING] += 1
-        elif outcome not in {None, Outcome.IN_SYNC, Outcome.CORRECTED}:
-            left[str(outcome)] += 1
+        elif one.outcome not in {None, Outcome.IN_SYNC, Outcome.CORRECTED}:
+            left[str(one.outcome)] += 1
     return dict(left)
 
 
@@ -276,12 +280,11 @@ def found_by(result: AttemptResult) -> dict[str, Any]:
         "run": run,
         "document": {"revision": document.revision, "sha256": document.sha256},
         "held_as_a_whole": bool(report.gate.plan_held),
-        "drifted": [told(drift_as_json, one) for one in report.drifts if one.outcome is not Outcome.CORRECTED],
+        "drifted": [told(drift_as_json, one) | {"exposes": exposes(one)} for one in report.drifts],
         "findings": [told(finding_as_json, one) for one in report.findings],
         "orphaned": [
             {"address": one.action.address, "operation": one.action.operation.permission, "outcome": one.outcome}
             for one in report.orphaned
-            if one.outcome is not Outcome.CORRECTED
         ],
         "pending": [one._asdict() for one in report.pending],
         "unmanaged": [unmanaged_as_json(one) for one in report.unmanaged],
@@ -290,8 +293,15 @@ def found_by(result: AttemptResult) -> dict[str, Any]:
             for one in (report.intents.verdicts if report.intents else ())
         ],
         "holds": [{"address": one} for one in report.gate.tagged],
-        "unseen": [{"kind": one} for one in report.gate.unseen],
+        "unseen": [{"kind": one} for one in (*report.gate.unseen, *_unread(report))],
     }
+
+
+def _unread(report: Report) -> tuple[str, ...]:
+    """The interfaces, if they could not be read; they are no resource of the document."""
+    look = report.last or report.first
+    unread = look is not None and look.interfaces is not None and not isinstance(look.interfaces, tuple)
+    return ("network_interface",) if unread else ()
 
 
 def _state(text: str | None) -> State | None:

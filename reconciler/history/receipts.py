@@ -126,18 +126,17 @@ def digest(found: Mapping[str, Any]) -> str:
 
 
 _CORRECTED = "corrected"
-_OF_DRIFT = ("address", "field", "key", "sign", "want", "have", "outcome", "reason")
+_OF_DRIFT = ("address", "field", "key", "sign", "want", "have", "outcome", "reason", "exposes")
 _OF_FINDING = ("address", "field", "key", "outcome", "reason")
 _OF_PENDING = ("address", "field", "now", "accepted")
 
 
 def _left(found: Mapping[str, Any]) -> dict[str, Any]:
     run, document = found.get("run") or {}, found.get("document") or {}
-    drifts = [
-        one | {"means": (one.get("consequence") or {}).get("severity")}
-        for one in found.get("drifted") or ()
-        if one.get("outcome") != _CORRECTED
-    ]
+    drifts, orphaned = (
+        [one for one in found.get(name) or () if one.get("outcome") != _CORRECTED] for name in ("drifted", "orphaned")
+    )
+    drifts = [one | {"means": (one.get("consequence") or {}).get("severity")} for one in drifts]
     return {
         "ending": run.get("ending"),
         # Why nothing could be read differs from one try to the next; why a document is refused does not.
@@ -146,7 +145,7 @@ def _left(found: Mapping[str, Any]) -> dict[str, Any]:
         "held": bool(found.get("held_as_a_whole")),
         "drifted": _parts(drifts, (*_OF_DRIFT, "means")),
         "findings": _parts(found.get("findings"), _OF_FINDING),
-        "orphaned": _parts(found.get("orphaned"), ("address", "operation", "outcome")),
+        "orphaned": _parts(orphaned, ("address", "operation", "outcome")),
         "pending": _parts(found.get("pending"), _OF_PENDING),
         "unmanaged": _parts(found.get("unmanaged"), ("address", "id")),
         "intents": _parts(found.get("intents"), ("name", "status")),

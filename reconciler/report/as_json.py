@@ -116,7 +116,7 @@ def drift_as_json(drift: Drift) -> dict[str, Any]:
         "want": value_as_json(one, one.want),
         "have": value_as_json(one, one.have),
         "outcome": drift.outcome.value if drift.outcome else None,
-        "consequence": consequence_as_json(drift.consequence),
+        "consequence": consequence_as_json(drift.consequence, past=drift.outcome is Outcome.CORRECTED),
         **_cause_as_json(drift.cause),
     }
 

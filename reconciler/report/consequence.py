@@ -34,15 +34,15 @@ def _begun(words: str) -> str:
     return f"{first}{space}{rest}"
 
 
-def as_json(consequence: Consequence | None) -> dict[str, Any] | None:
-    """The severity, the sentence, and every flow; None if it was not judged."""
+def as_json(consequence: Consequence | None, *, past: bool = False) -> dict[str, Any] | None:
+    """The severity, the sentence, and every flow; None if it was not judged. `past`: it is over."""
     if consequence is None:
         return None
     from reconciler.report.flows import as_json as flow_as_json
 
     return {
         "severity": consequence.severity.value,
-        "sentence": sentence(consequence, past=False),
+        "sentence": sentence(consequence, past=past),
         "flows": [flow_as_json(one) for one in consequence.flows],
         "stopped_by": consequence.stopped_by or None,
     }

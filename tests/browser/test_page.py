@@ -92,8 +92,9 @@ def test_without_script_nothing_is_missing_but_the_control(windows: Windows, add
     assert not without.page.locator("input[type=range]").is_visible()
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "script"), [*((name, True) for name in NAMES), *((name, False) for name in ("plan", "wide"))]
+)
 def test_the_printed_page_holds_every_difference_and_every_call(
     windows: Windows, address: Any, name: str, script: bool
 ) -> None:

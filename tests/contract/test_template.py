@@ -33,7 +33,7 @@ from tests.support.iam import allowed, attached
 
 MAIN, TARGET = "template.yaml", "templates/target-role.yaml"
 BOTH = pytest.mark.parametrize("name", [MAIN, TARGET])
-FUNCTIONS = {"SweepFunction": "sweep", "WorkerFunction": "worker", "InvokeFunction": "invoke"}
+FUNCTIONS = {"SweepFunction": "sweep", "WorkerFunction": "worker", "InvokeFunction": "invoke", "PlanFunction": "plan"}
 ROLE_THERE = "arn:aws:iam::111122223333:role/setpoint-TargetRole-1ABC"
 GIVEN = {"TrustedRoleArns": "arn:aws:iam::111122223333:role/worker,arn:aws:iam::111122223333:role/invoke"}
 FULL = {"Prune": "true", "CreateDatabases": "true"}
@@ -75,7 +75,7 @@ def test_no_statement_of_the_registry_is_in_two_policies_or_in_none() -> None:
 def test_there_is_no_other_policy_than_these(name: str) -> None:
     own = {"LookPolicy", "NeverPolicy"} | ({"KeepPolicy", "TargetsPolicy"} if name == MAIN else set())
     kinds = {key for key, one in template(name)["Resources"].items() if one["Type"].startswith("AWS::IAM::")}
-    every = {"SweepRole", "WorkerRole", "InvokeRole", "ScheduleRole"} if name == MAIN else {"TargetRole"}
+    every = {"SweepRole", "WorkerRole", "InvokeRole", "PlanRole", "ScheduleRole"} if name == MAIN else {"TargetRole"}
     assert kinds == own | policies().keys() | every
 
 
@@ -111,6 +111,7 @@ LAMBDAS = {
         "sqs:ReceiveMessage",
     },
     "invoke": {"logs:CreateLogStream", "logs:PutLogEvents"},
+    "plan": {"logs:CreateLogStream", "logs:PutLogEvents"},
 }
 """What Lambda itself does in a function's name: it reads the queue and writes the log."""
 
@@ -122,11 +123,14 @@ def test_beside_the_network_a_role_may_do_what_its_door_does_and_nothing_else(fu
     own = {action for action in actions(worked, role) if not action.startswith(NETWORK)}
     assert own == {permission for one in DOORS if door in one.doors for permission in one.permissions} | LAMBDAS[door]
     network = {action for one in (*writes("ec2"), *writes("rds"), read_permissions()) for action in one.actions}
-    assert actions(worked, role) - own == (set() if door == "sweep" else network)
+    looks = set(read_permissions().actions)
+    assert actions(worked, role) - own == {"sweep": set(), "plan": looks}.get(door, network)
 
 
 def roles(worked: Stack) -> list[str]:
-    return [name for name in ("SweepRole", "WorkerRole", "InvokeRole", "TargetRole") if name in worked.resources]
+    return [
+        name for name in ("SweepRole", "WorkerRole", "InvokeRole", "PlanRole", "TargetRole") if name in worked.resources
+    ]
 
 
 @BOTH
@@ -148,7 +152,7 @@ def test_in_report_mode_no_role_can_change_a_network_or_a_database(name: str, pa
 )
 def test_what_needs_leave_is_allowed_only_with_it(name: str, parameter: str, requires_setting: set[str]) -> None:
     worked = stack(name, **({"Adopt": "false"} | ({parameter: "true"} if parameter else {})))
-    role = roles(worked)[-1]
+    role = [one for one in roles(worked) if one != "PlanRole"][-1]
     with_leave = {one.sid for service in ("ec2", "rds") for one in writes(service) if one.requires_setting}
     given = {
         one.sid
@@ -212,7 +216,7 @@ def test_databases_are_bound_to_their_names() -> None:
 def test_other_accounts_are_entered_by_the_roles_of_the_parameter_only() -> None:
     assert "sts:AssumeRole" not in actions(stack(), "WorkerRole")
     two = f"{ROLE_THERE},arn:aws:iam::123456789012:role/other"
-    for role in ("WorkerRole", "InvokeRole"):
+    for role in ("WorkerRole", "InvokeRole", "PlanRole"):
         (enter,) = [one for one in allowed(stack(TargetRoleArns=two), role) if one["Action"] == "sts:AssumeRole"]
         assert enter["Resource"] == two.split(",")
 
@@ -395,8 +399,9 @@ def test_each_function_has_its_door_its_own_log_and_python_313_on_arm(function: 
     shared = template(MAIN)["Globals"]["Function"]
     assert source["Metadata"] == {"BuildMethod": "makefile"}
     assert (shared["Runtime"], shared["Architectures"], shared["CodeUri"]) == ("python3.13", ["arm64"], ".")
-    assert source["Properties"]["Handler"] == f"handlers.{door}.handler"
-    assert (ROOT / "handlers" / f"{door}.py").read_text().count("\ndef handler(") == 1
+    module = "invoke" if door == "plan" else door
+    assert source["Properties"]["Handler"] == f"handlers.{module}.handler"
+    assert (ROOT / "handlers" / f"{module}.py").read_text().count("\ndef handler(") == 1
     worked = stack(LogRetentionDays="30")
     logging = worked.resources[function]["Properties"]["LoggingConfig"]
     assert logging == {"LogFormat": "JSON", "LogGroup": f"{door.capitalize()}Logs"}
@@ -684,7 +689,7 @@ def test_the_output_shows_how_to_invoke_and_upload() -> None:
     }
     assert outputs["InvokeFunctionName"]["Value"] == "InvokeFunction"
     assert "s3://Documents/documents/NAME.json" in outputs["UploadCommand"]["Value"]
-    assert outputs["TrustedRoleArns"]["Value"] == "WorkerRole.Arn,InvokeRole.Arn"
+    assert outputs["TrustedRoleArns"]["Value"] == "WorkerRole.Arn,InvokeRole.Arn,PlanRole.Arn"
 
 
 def test_a_call_of_a_door_that_no_role_may_make_would_be_seen() -> None:
@@ -692,3 +697,15 @@ def test_a_call_of_a_door_that_no_role_may_make_would_be_seen() -> None:
     unknown = ApiCall("s3", "PutObjectTagging", ("s3:PutObjectTagging",), frozenset({"worker"}))
     wanted = {permission for one in (*DOORS, unknown) if "worker" in one.doors for permission in one.permissions}
     assert wanted - actions(stack(TargetRoleArns=ROLE_THERE), "WorkerRole") == {"s3:PutObjectTagging"}
+
+
+def test_the_function_for_questions_is_the_only_one_that_answers_only_questions() -> None:
+    worked = stack()
+    only = {
+        name: one["Properties"].get("Environment", {}).get("Variables", {})
+        for name, one in worked.resources.items()
+        if one["Type"] == "AWS::Serverless::Function"
+    }
+    assert {name for name, variables in only.items() if variables} == {"PlanFunction"}
+    assert only["PlanFunction"] == {"SETPOINT_QUESTIONS_ONLY": "1"}
+    assert environment(worked)["SETPOINT_QUESTIONS_ONLY"] == "0"

@@ -278,3 +278,15 @@ def test_documents_stay_out_of_reach_whatever_else_a_role_is_given(role: str) ->
 def test_the_sweep_and_other_accounts_have_nothing_to_do_with_receipts() -> None:
     assert not may(stack(), "SweepRole", "s3:PutObject", RECEIPT)
     assert not may(stack("templates/target-role.yaml"), "TargetRole", "s3:PutObject", RECEIPT)
+
+
+def test_whoever_may_only_ask_can_change_nothing() -> None:
+    most = stack(Prune="true", CreateDatabases="true", OwnPasswords="true")
+    everything = [*MAY, *MAY_NOT, *ADOPTING, *NEW_DATABASE]
+    changing = [(call, targets) for call, targets in everything if not call.startswith("ec2:Describe")]
+    assert [call for call, targets in changing if may(most, "PlanRole", call, *targets)] == []
+    assert may(most, "PlanRole", "ec2:DescribeSecurityGroups", ("*", {}))
+    for call in ("s3:PutObject", "s3:DeleteObject"):
+        assert not may(most, "PlanRole", call, DOCUMENT)
+        assert not may(most, "PlanRole", call, RECEIPT)
+    assert not may(most, "PlanRole", "sns:Publish", ("Alerts", {}))

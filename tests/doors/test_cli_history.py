@@ -303,3 +303,16 @@ def test_the_newest_receipt_is_compared_with_the_ledger(
     bucket.s3.delete_object(Bucket=BUCKET, Key=keys[-1])
     ran = setpoint("history", "shop", "--verify")
     assert (ran.code, f"The receipt {keys[-1]} is missing." in ran.out) == (ERROR, True)
+
+
+@pytest.mark.parametrize("form", ["html", "markdown"])
+def test_redacted_it_names_no_account_and_nobody(form: str, bucket: Bucket, setpoint: Setpoint) -> None:
+    bucket.keep(*five_days())
+    ran = setpoint("history", "shop", "-o", form, "--redact")
+    assert ran.code == IN_SYNC
+    assert "metabase" not in ran.out
+    assert "123456789012" not in ran.out
+    assert "principal-" in ran.out
+    assert "0.0.0.0/0" in ran.out
+    refused = setpoint("history", "shop", "--redact")
+    assert (refused.code, refused.err.startswith("--redact: only a page")) == (ERROR, True)

@@ -16,7 +16,7 @@ from reconciler.model import Policy
 from reconciler.model.exposure import Severity
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import metrics
-from tests.support.doors import NAME, TABLE, Doors, object_event
+from tests.support.doors import BUCKET, NAME, TABLE, Doors, object_event
 from tests.support.published import IS_RECEIPT
 
 OPEN, TAGS = "ssh-opened-to-the-world", "deletion-protection-off"
@@ -85,7 +85,11 @@ def test_a_correction_leaves_one_receipt_and_the_calm_look_after_it_none(doors: 
     assert (receipt.state, receipt.writes, receipt.revision) == (State.SYNC, 1, 1)
     told = kept(doors)[-1]
     assert [one["outcome"] for one in told["drifted"]] == ["corrected"]
-    assert told["before"].keys() == {told["drifted"][0]["address"]}
+    (drifted,) = told["drifted"]
+    assert told["before"].keys() == told["since"].keys() == told["exposed"].keys() == {drifted["address"]}
+    assert drifted["since"] == told["since"][drifted["address"]] < told["run"]["started"]
+    version = doors.hands.client("s3").head_object(Bucket=BUCKET, Key=f"documents/{NAME}.json")["VersionId"]
+    assert told["document"]["version_id"] == version
     look(doors)
     assert len(doors.puts()) == 1
 

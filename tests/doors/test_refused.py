@@ -24,7 +24,7 @@ def done(doors: Doors, need: Need) -> None:
         doors.upload(need.revised, name=need.document)
 
 
-@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 3))
+@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 5))
 def test_a_write_that_the_role_may_not_make_costs_nothing_else_and_is_told_by_its_name(
     doors: Doors, operation: str
 ) -> None:

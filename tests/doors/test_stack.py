@@ -243,3 +243,24 @@ def test_a_setting_that_cannot_be_used_is_no_reason_not_to_start(starting: pytes
 def test_elsewhere_nothing_is_made_before_it_is_needed(environment: pytest.MonkeyPatch) -> None:
     ready()
     assert warm.cache_info().currsize == 0
+
+
+def test_a_function_that_only_answers_applies_nothing_and_enters_other_accounts_to_read(far: Doors) -> None:
+    one = stack(far, questions_only=True)
+    far.upload()
+    far.lab.calls.clear()
+    asked = far.invoke(one, mode="plan")
+    assert asked["ending"] == "completed"
+    for payload in ({"mode": "apply"}, {"mode": "apply", "approve": "0" * 16}):
+        told = far.invoke(one, **payload)
+        assert (told["ending"], told["report"]) == ("refused", None)
+        assert told["problem"].startswith("mode: this function only answers questions; invoke ")
+    assert far.writes() == []
+    one.aws_for(of(THERE))
+    (params,) = assumed(far)
+    allowed = json.loads(params["Policy"])["Statement"]
+    assert [part["Effect"] for part in allowed] == ["Allow"]
+    verbs = {action.partition(":")[2] for part in allowed for action in part["Action"]}
+    assert all(verb.startswith(("Describe", "List", "Lookup")) for verb in verbs)
+    stack(far).aws_for(of(THERE))
+    assert "Policy" not in assumed(far)[-1]

@@ -75,7 +75,7 @@ def test_every_call_of_a_run_that_corrects_is_tried(drifted: Doors) -> None:
     assert "untold" not in drifted.item()
 
 
-@pytest.mark.parametrize("at", sampled(range(1, CALLS + 1), 14, seed="told"))
+@pytest.mark.parametrize("at", sampled(range(1, CALLS + 1), 20, seed="told"))
 def test_whatever_a_run_that_died_has_corrected_is_told_once_with_who_did_it(drifted: Doors, at: int) -> None:
     """What a process knew is gone with it, so to die after a call or its answer is to die before the next call.
 

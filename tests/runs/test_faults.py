@@ -146,7 +146,7 @@ def test_every_write_of_the_registry_has_a_deed_that_makes_it_necessary() -> Non
     assert NEEDS.keys() == OPERATIONS.keys()
 
 
-@pytest.mark.parametrize("operation", sorted(NEEDS))
+@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 2, seed="refused"))
 def test_a_write_that_is_refused_costs_nothing_else(net: Network, scene: Scene, operation: str) -> None:
     with net.watched() as states:
         net.lab.faults.refuse(operation)
@@ -161,7 +161,7 @@ def test_a_write_that_is_refused_costs_nothing_else(net: Network, scene: Scene, 
         finished(net, scene, operation, to_create(report), states)
 
 
-@pytest.mark.parametrize("operation", sorted(NEEDS))
+@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 2, seed="lost"))
 def test_a_lost_answer_is_judged_by_looking_again(net: Network, scene: Scene, operation: str) -> None:
     with net.watched() as states:
         net.lab.faults.lose_answer(operation)

@@ -55,7 +55,7 @@
             one.childNodes.forEach(walk);
         };
         walk(document.body);
-        return lines;
+        return lines.join("\0");
     };
 
     const invisible = () => {

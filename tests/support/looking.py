@@ -110,7 +110,7 @@ def told(page: Page, without: str = "") -> list[str]:
 
     It is read from the nodes, so that no style changes it. What has the attribute `hidden` is not told.
     """
-    lines = _ask(page, "told", without or "#nothing-has-this-id")
+    lines = str(_ask(page, "told", without or "#nothing-has-this-id")).split("\0")
     return [" ".join(line.split()) for line in lines if line.strip()]
 
 

@@ -266,7 +266,9 @@ def by_chance(random: Random, differences: int) -> Receipt:
     """A receipt with so many differences, each of its own; what it says is by chance."""
     receipt = full()
     applied = random.random() < 0.4
-    drifted, actions, ids, actors = [], [], {}, {}
+    drifted, actions = [], []
+    ids: dict[str, str] = {}
+    actors: dict[str, Any] = {}
     for number in range(1, differences + 1):
         kind = random.choice(("security_group", "route_table", "network_acl", "subnet"))
         address = f"{kind}/n{number if random.random() < 0.7 else random.randint(1, number)}"

@@ -1,14 +1,27 @@
-"""Receipts drawn from a seed, with every member that a page reads: for what must hold whatever a run has found."""
+"""Receipts drawn from a seed, as published, with every member that a page reads: for what must hold whatever a run has
+found.
+"""
 
 from __future__ import annotations
 
 from random import Random
 from typing import Any
 
+from reconciler.model import Policy
+
 SEVERITIES = ("critical", "high", "medium", "low", None)
 _OUTCOMES = (None, "corrected", "held", "waiting", "blocked", "failed")
 _REASONS = (None, "hold_tag", "dry_run", "quota", "access_denied")
 _CLASSES = ("throughout", "undeclared", "missing", "declared_now", "broken")
+_COUNTS = ("planned", "in_sync", "corrected", "held", "waiting", "blocked", "failed", "drifted", "unmanaged", "breaks")
+_REACHES = {
+    "source": "the internet",
+    "target": "a machine",
+    "traffic": "tcp 22",
+    "opened": True,
+    "certain": True,
+    "replies": False,
+}
 _KINDS = ("security_group", "subnet", "route_table", "network_acl", "vpc")
 
 
@@ -82,7 +95,7 @@ def random_receipt(random: Random, *, most: int = 12, least: int = 0) -> dict[st
         "digest": draw.word("digest"),
         "fingerprint": "0123456789abcdef",
         "held_as_a_whole": draw.maybe(draw.word("held")),
-        "policy": {"mode": "correct", "prune": False, "max_breaks": None},
+        "policy": vars(Policy()),
         "ids": ids,
         "drifted": drifted,
         "actions": actions,
@@ -96,14 +109,21 @@ def random_receipt(random: Random, *, most: int = 12, least: int = 0) -> dict[st
         "unseen": draw.several(lambda: {"kind": draw.word("kind"), "why": draw.word("why")}, most),
         "untagged": draw.several(lambda: draw.word("subnet/u"), most),
         "found_by": {one: {"id": ids[one], "by": "tags", "how": "its tags"} for one in addresses},
-        "counts": {"reads": 9, "writes": 0},
+        "counts": dict.fromkeys(_COUNTS, 0) | {"reads": 9, "writes": 0, "drifted": len(drifted)},
         "actors": {one["address"]: _actor(draw) for one in drifted if draw.maybe(True)},
         "actors_unknown": draw.word("unknown") if drifted else None,
         "since": {one["address"]: draw.time() for one in drifted if draw.maybe(True)},
         "since_unknown": draw.word("unknown") if drifted else None,
         "exposed": {one["address"]: draw.randint(1, 9_999) for one in drifted if draw.maybe(True)},
         "exposed_unknown": [one["address"] for one in drifted if draw.maybe(True)],
-        "network": {"declared": {one: {} for one in addresses}, "first": None, "last": None},
+        "network": {
+            "declared": {one: {} for one in addresses},
+            "external": [],
+            "workloads": {},
+            "first": None,
+            "last": None,
+        },
+        "orphaned": [],
         "lanes": draw.maybe(
             {
                 "states": states,
@@ -111,6 +131,7 @@ def random_receipt(random: Random, *, most: int = 12, least: int = 0) -> dict[st
                 "broken": False,
                 "disagree": draw.several(lambda: draw.word("disagree"), 2),
                 "flows": draw.several(lambda: _flow(draw, len(states)), most),
+                "left_out": 0,
             }
         ),
         "lanes_unknown": None,
@@ -140,22 +161,23 @@ def _drift(draw: _Drawing, number: int) -> dict[str, Any]:
         "sentence": draw.maybe(draw.word("sentence")),
         "outcome": outcome,
         "reason": outcome and draw.choice(_REASONS),
-        "message": outcome and draw.word("message"),
+        "message": draw.word("message") if outcome else "",
         "consequence": draw.maybe(
-            {"severity": "low", "sentence": draw.word("reach"), "flows": [{}], "stopped_by": None}
+            {"severity": "low", "sentence": draw.word("reach"), "flows": [_REACHES], "stopped_by": None}
         ),
     }
 
 
 def _action(draw: _Drawing, number: int, drifted: int) -> dict[str, Any]:
     ended = draw.choice([None, "held"])
+    loses = draw.maybe(draw.word("loses"))
     return {
         "number": number,
         "id": draw.maybe(draw.word("id-")),
         "operation": draw.word("ec2:Call"),
         "address": draw.word("subnet/a"),
         "why": draw.word("why"),
-        "loses": draw.maybe(draw.word("loses")),
+        **({"loses": loses} if loses else {}),
         "phase": "bind",
         "risk": "traffic",
         "breaks": 0,
@@ -164,7 +186,7 @@ def _action(draw: _Drawing, number: int, drifted: int) -> dict[str, Any]:
         "params": {},
         "ended": ended,
         "reason": ended and "hold_tag",
-        "message": ended and draw.word("message"),
+        "message": draw.word("message") if ended else "",
     }
 
 
@@ -242,8 +264,10 @@ def _flow(draw: _Drawing, states: int) -> dict[str, Any]:
         "to": _end(draw),
         "traffic": draw.word("tcp"),
         "addresses": draw.maybe(draw.word("from")),
+        "in_full": None,
         "class": draw.choice(_CLASSES),
         "on": [[first, last]],
+        "perhaps": [],
         "under_way": [],
         "certain": draw.choice([True, False]),
         "verdict": draw.word("verdict"),

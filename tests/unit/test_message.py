@@ -48,6 +48,15 @@ def body(result: AttemptResult, **here: str) -> str:
     return text(message, origin_of(result, **(HERE | here)))
 
 
+def test_a_message_names_the_receipt_of_its_run_and_the_command_that_shows_it() -> None:
+    key = "receipts/small/20260301T120000Z.sync.critical.r7.w1.6f2c9a1e.json.gz"
+    lines = body(completed(extra(), receipt=key)).split("\n")
+    at = lines.index(f"Receipt:     {key}")
+    assert lines[at + 1] == "Its page:    setpoint receipt small 6f2c9a1e -o html > receipt.html"
+    assert not re.search("(?m)^Receipt:|^Its page:", body(completed(extra())))
+    assert "evil" not in body(completed(extra(), receipt="receipts/small/x; evil.r7.json.gz"))
+
+
 def test_a_message_says_all_that_a_person_needs_to_act() -> None:
     result = completed(extra(), actors={GROUP: SOMEBODY}, exposed={GROUP: 42.4})
     assert body(result).split("\n") == [

@@ -170,6 +170,17 @@ def test_of_two_differences_the_longest_counts_and_one_unknown_makes_it_unknown(
     assert openings.exposed(both, DocumentRecord(looked_at=NOON, open_since=held), {}, NOON).unknown == {WEB}
 
 
+def test_each_difference_has_its_own_time_and_none_where_it_is_not_known() -> None:
+    held = openings.after(report(drift(KEYS[0], Outcome.HELD)), DocumentRecord(looked_at=NOON), {})
+    record = DocumentRecord(looked_at=NOON + timedelta(hours=1), open_since=held)
+    seen = report(*(drift(key, Outcome.HELD) for key in KEYS[:2]))
+    first, second = (one.difference.identity for one in seen.drifts)
+    assert openings.times(seen, record, {}) == {first: NOON, second: NOON + timedelta(hours=1)}
+    made = {second: NOON + timedelta(minutes=90)}
+    assert openings.times(seen, record, made) == {first: NOON, second: NOON + timedelta(minutes=90)}
+    assert openings.times(seen, DocumentRecord(), {}) == {}
+
+
 @pytest.mark.parametrize("more", [1, 50])
 def test_those_for_which_there_is_no_room_count_from_the_earliest_of_them(more: int) -> None:
     keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, openings.MOST + more + 1)]

@@ -178,6 +178,9 @@ def test_a_digest_does_not_depend_on_the_order_of_what_is_found() -> None:
 
 def test_what_a_run_has_corrected_is_no_news_for_the_next_one() -> None:
     assert digest(receipt(drift(outcome="corrected"))) == digest(receipt())
+    gone = {"address": "subnet/Old", "operation": "ec2:DeleteSubnet", "outcome": "corrected"}
+    assert digest(receipt(orphaned=[gone])) == digest(receipt())
+    assert digest(receipt(orphaned=[gone | {"outcome": "held"}])) != digest(receipt())
 
 
 def test_why_nothing_could_be_read_is_no_news_but_why_a_document_is_refused_is() -> None:

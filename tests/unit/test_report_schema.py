@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 from reconciler.history.receipts import Day, State, chained, day_sheet
 from reconciler.report.as_json import as_json
 from tests.support.published import IS_RECEIPT, IS_REPORT, RECEIPT, REPORT
+from tests.support.random_receipts import random_receipt
 from tests.support.receipts import NAMES, fixture
 from tests.support.reports import action, drift, planned, report
 
@@ -82,3 +84,8 @@ def test_a_day_sheet_is_a_receipt_as_published() -> None:
         found="",
     )
     IS_RECEIPT.validate(chained(sheet, None))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_receipts_that_are_drawn_for_tests_are_as_published(seed: int) -> None:
+    IS_RECEIPT.validate(random_receipt(Random(seed)))

@@ -16,12 +16,13 @@ MOST = 24
 _ROW, _HEAD, _GAP, _BOX = 26, 30, 14, 30
 _LONGEST = 30
 _WORDS = {
-    "undeclared": "an opening",
-    "broken": "rule broken",
-    "missing": "cut",
-    "declared_now": "new",
-    "throughout": "",
+    "undeclared": ("an opening", "shut"),
+    "broken": ("rule broken", "not now"),
+    "missing": ("arrives", "cut"),
+    "declared_now": ("arrives", "not yet"),
+    "throughout": ("as declared", "cut"),
 }
+"""What is said of a flow while it arrives, and while it does not."""
 
 
 class Source(NamedTuple):
@@ -39,13 +40,14 @@ class Target(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """One flow: its curve from (LEFT, `start`) to (RIGHT, `end`), and what is said beside it."""
+    """One flow: its curve from (LEFT, `start`) to (RIGHT, `end`), and what is said beside it while it is on, or off."""
 
     lane: Lane
     start: float
     end: float
     traffic: str
-    said: str
+    on: str
+    off: str
 
     @property
     def middle(self) -> float:
@@ -93,7 +95,7 @@ def arrows(lanes: Lanes) -> Arrows | None:
         for number, one in enumerate(sorted(some, key=lambda lane: ends[lane.number]), 1):
             start = top + _BOX * number / (len(some) + 1)
             traffic = f"{one.traffic} {one.addresses}" if one.addresses else one.traffic
-            drawn.append(Arrow(one, round(start, 1), ends[one.number], _fit(traffic, 2 * _LONGEST), _WORDS[one.flow]))
+            drawn.append(Arrow(one, round(start, 1), ends[one.number], _fit(traffic, 2 * _LONGEST), *_WORDS[one.flow]))
     drawn.sort(key=lambda arrow: arrow.lane.flow != "throughout")
     return Arrows(tuple(sources), tuple(targets), tuple(drawn), round(height, 1))
 

@@ -12,6 +12,9 @@ from reconciler.report.page.resources import Resource, Resources
 
 MOST = 300
 """The most calls on one page; what is left out is counted."""
+UNFOLDED = 40
+"""Of more calls only the first are open, as long as none of the others failed."""
+FIRST = 20
 
 
 class Call(NamedTuple):
@@ -39,6 +42,17 @@ class Calls:
     calls: tuple[Call, ...]
     count: int
     left_out: int
+
+    @property
+    def first(self) -> tuple[Call, ...]:
+        """Those that are open."""
+        failed = any(one.ended in {"failed", "unknown", "stale"} for one in self.calls[FIRST:])
+        return self.calls if failed or self.count <= UNFOLDED else self.calls[:FIRST]
+
+    @property
+    def rest(self) -> tuple[Call, ...]:
+        """Those that are closed at first."""
+        return self.calls[len(self.first) :]
 
 
 def calls(receipt: Json, resources: Resources, differences: Differences, lanes: Lanes) -> Calls:

@@ -77,7 +77,7 @@ class Entry(NamedTuple):
 @dataclass(frozen=True)
 class Differences:
     """All of them, of which `done` are put right. `left_out` is how many are not on the page; `numbers` are by place in
-    `drifted`, `tones` by number: `grave`, `warn` or `done`.
+    `drifted`, `tones` by number: `grave`, `warn`, `plain` or `done`.
     """
 
     entries: tuple[Entry, ...]
@@ -130,7 +130,7 @@ def differences(receipt: Json, resources: Resources) -> Differences:
 def _tone(one: Difference) -> str:
     if one.done:
         return "done"
-    return "grave" if rank(one.severity) <= rank("high") else "warn"
+    return {"critical": "grave", "high": "grave", "medium": "warn"}.get(one.severity or "", "plain")
 
 
 def _order(drifted: list[Json], group: list[int]) -> tuple[bool, int, int]:

@@ -104,6 +104,11 @@ class Lanes(NamedTuple):
         return (*self.changing, *self.throughout)
 
     @property
+    def called(self) -> bool:
+        """Whether there is a call between the first state and the last."""
+        return any(one.call is not None for one in self.marks)
+
+    @property
     def folded(self) -> bool:
         """Whether the lanes of what arrives throughout are closed."""
         return len(self.throughout) > UNFOLDED
@@ -187,7 +192,7 @@ def _kept(states: list[Json], history: list[list[bool]]) -> list[int]:
     if len(states) <= MARKS + 2:
         return list(range(len(states)))
     changed = [n for n in range(1, len(states) - 1) if any(on[n] != on[n - 1] for on in history)]
-    return [0, *changed[: MARKS * 2], len(states) - 1]
+    return [0, *changed, len(states) - 1]
 
 
 def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
@@ -241,13 +246,21 @@ def _runs(looks: list[tuple[bool, bool, bool]]) -> Iterable[Run]:
 def _mark(
     place: int, states: list[Json], kept: list[int], known: list[Lane], actions: Mapping[int | None, Json]
 ) -> Mark:
-    state = states[kept[place]]
+    state, predicted = states[kept[place]], any(one.get("predicted") for one in states[1:])
     call = state.get("call")
     name = str(state.get("name") or f"state {kept[place]}")
     first, last = place == 0, place == len(kept) - 1
     every = -(-len(kept) // LABELS)
     room = place % every == 0 and len(kept) - 1 - place >= every
-    short = "now" if first else "end" if last else str(call if call is not None else kept[place]) if room else ""
+    short = (
+        ("now" if predicted else "before")
+        if first
+        else "end"
+        if last
+        else str(call if call is not None else kept[place])
+        if room
+        else ""
+    )
     return Mark(
         index=place,
         short=short,
@@ -264,17 +277,17 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
     begun = f"{name[:1].upper()}{name[1:]}"
     if action is not None:
         begun = f"{begun}: {action.get('address')}: {action.get('why')}."
-    if place == 0:
-        arriving = [one for one in known if one.on[0] == "1"]
+    if action is None:
+        arriving = [one for one in known if one.on[place] == "1"]
         wrong = sum(one.flow in {"undeclared", "broken"} for one in arriving)
-        missing = sum(one.flow in {"missing", "declared_now"} and one.on[0] == "0" for one in known)
+        missing = sum(one.flow in {"missing", "declared_now"} and one.on[place] == "0" for one in known)
         told = [f"{counted(len(arriving), 'flow')} arrive{'s' if len(arriving) == 1 else ''}"]
         told += [f"{wrong} of them not declared"] if wrong else []
         told += (
             [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
         )
-        return f"{begun}: {', '.join(told)}."
-    return f"{begun}{'' if action is not None else ':'} {_effect(place, known) or 'No change in what arrives.'}"
+        return f"{begun}: {', '.join(told)}. {_effect(place, known) if place else ''}".strip()
+    return f"{begun} {_effect(place, known) or 'No change in what arrives.'}"
 
 
 def _effect(place: int, known: list[Lane]) -> str:

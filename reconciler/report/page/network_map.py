@@ -141,6 +141,7 @@ class NetworkMap(NamedTuple):
     vpcs: tuple[Vpc, ...] = ()
     zones: tuple[Zone, ...] = ()
     groups: tuple[Shared, ...] = ()
+    further_differing: tuple[Resource, ...] = ()
     further: tuple[Resource, ...] = ()
     unmanaged: tuple[Shared, ...] = ()
     unmanaged_left_out: int = 0
@@ -184,8 +185,9 @@ class _Drawing:
 
     def drawn(self) -> NetworkMap:
         groups = sorted(self._shared(), key=lambda one: not (one.numbers or one.missing))
-        drawn = [one for one in groups if one.numbers or one.missing] if len(groups) > GROUPS else groups
-        kept = {one.resource.address for one in drawn[:GROUPS]}
+        differing = [one for one in groups if one.numbers or one.missing]
+        drawn = groups if len(groups) <= GROUPS else differing[:GROUPS]
+        kept = {one.resource.address for one in [*drawn, *differing]}
         unmanaged = list(self._unmanaged())
         return NetworkMap(
             at=moment(text(self._look, "at"), seconds=True),
@@ -194,7 +196,8 @@ class _Drawing:
             gateways=tuple(self._gateways()),
             vpcs=tuple(self._vpcs()),
             zones=tuple(self._zones()),
-            groups=tuple(drawn[:GROUPS]),
+            groups=tuple(drawn),
+            further_differing=tuple(one.resource for one in differing[GROUPS:] if len(groups) > GROUPS),
             further=tuple(one.resource for one in groups if one.resource.address not in kept),
             unmanaged=tuple(unmanaged[:MOST]),
             unmanaged_left_out=max(0, len(unmanaged) - MOST),

@@ -22,5 +22,5 @@
   d.getElementById("back").onclick = function () { go(+r.value - 1); };
   d.getElementById("next").onclick = function () { go(+r.value + 1); };
   box.hidden = false;
-  go(0);
+  go(+r.value);
 })();

@@ -10,6 +10,7 @@ from reconciler.report.page.gfm import code, prose
 from reconciler.report.page.html import rendered
 from reconciler.report.page.past import History, history
 from reconciler.report.page.reading import Json, listed, text
+from reconciler.report.page.redaction import without_names
 
 MOST = 300
 """The most episodes of a page; what is left out is counted."""
@@ -34,8 +35,9 @@ class Told:
     findings: tuple[str, ...]
 
 
-def told(given: Json) -> Told:
-    """The page of the JSON of a history."""
+def told(given: Json, *, redact: bool) -> Told:
+    """The page of the JSON of a history; `redact` replaces accounts, addresses and principals by short names."""
+    given = (without_names({}, given)[1] or given) if redact else given
     name = text(given, "document") or "a document"
     findings = given.get("findings")
     segments = listed(given, "segments")
@@ -51,14 +53,14 @@ def told(given: Json) -> Told:
     )
 
 
-def history_html(given: Json) -> str:
-    """The page as one HTML file."""
-    return rendered("history.html.jinja", told=told(given))
+def history_html(given: Json, *, redact: bool = False) -> str:
+    """The page as one HTML file; `redact` as of `told`."""
+    return rendered("history.html.jinja", told=told(given, redact=redact))
 
 
-def history_markdown(given: Json, max_chars: int) -> str:
-    """The page as Markdown, in at most so many characters."""
-    shown = told(given)
+def history_markdown(given: Json, max_chars: int, *, redact: bool = False) -> str:
+    """The page as Markdown, in at most so many characters; `redact` as of `told`."""
+    shown = told(given, redact=redact)
     about = ", ".join(code(one, 70) for one in (shown.account, shown.region) if one)
     heading = Section(
         f"## Setpoint: history of {code(shown.document, 70)}", (fixed(about), fixed(f"### {shown.heading}"))

@@ -158,7 +158,8 @@ def _left(graves: list[Grave], left: int) -> str:
 
 def _opening(one: Lane, receipt: Json) -> str:
     databases = sum(kind_of(address) == "db_instance" for address in mapping(mapping(receipt, "network"), "declared"))
-    what = "The database" if one.to_database and databases <= 1 else one.target[:1].upper() + one.target[1:]
+    what = one.target if one.to_database else one.target[:1].upper() + one.target[1:]
+    what = "The database" if one.to_database and databases <= 1 else what
     can = "can" if one.certain else "may"
     if one.from_internet and one.to_database:
         return f"{what} {can} be reached from the internet"
