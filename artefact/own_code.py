@@ -46,7 +46,7 @@ def reachable(root: Path = ROOT) -> list[Path]:
 def sources(root: Path = ROOT) -> list[Path]:
     """Every file that `copy` may copy."""
     files = [file for package in PACKAGES for file in (root / package).rglob("*.py")]
-    files += [file for pattern in ("page.*", "templates/*.jinja") for file in (root / PAGE).glob(pattern)]
+    files += [file for pattern in ("*.css", "*.js", "templates/*.jinja") for file in (root / PAGE).glob(pattern)]
     return [root / "LICENSE", root / "pyproject.toml", *sorted(files)]
 
 
@@ -68,6 +68,6 @@ def _copy_page(target: Path, source: Path) -> None:
     """The style and the script of the page, and its templates as Python: compiling them takes longer than a page."""
     from reconciler.report.page.html import compile_templates
 
-    for file in source.glob("page.*"):
+    for file in (*source.glob("*.css"), *source.glob("*.js")):
         shutil.copyfile(file, target / file.name)
     compile_templates(source / "templates", target / "compiled")

@@ -29,29 +29,29 @@ class Source(NamedTuple):
     """A box on the left. `y` is its upper edge."""
 
     name: str
-    y: float
+    y: int
 
 
 class Target(NamedTuple):
     """A heading on the right. `y` is its base line."""
 
     name: str
-    y: float
+    y: int
 
 
 class Arrow(NamedTuple):
     """One flow: its curve from (LEFT, `start`) to (RIGHT, `end`), and what is said beside it while it is on, or off."""
 
     lane: Lane
-    start: float
-    end: float
+    start: int
+    end: int
     traffic: str
     on: str
     off: str
 
     @property
-    def middle(self) -> float:
-        return (LEFT + RIGHT) / 2
+    def middle(self) -> int:
+        return (LEFT + RIGHT) // 2
 
 
 class Arrows(NamedTuple):
@@ -60,7 +60,7 @@ class Arrows(NamedTuple):
     sources: tuple[Source, ...]
     targets: tuple[Target, ...]
     arrows: tuple[Arrow, ...]
-    height: float
+    height: int
 
 
 def arrows(lanes: Lanes) -> Arrows | None:
@@ -74,7 +74,7 @@ def arrows(lanes: Lanes) -> Arrows | None:
     ends: dict[int, float] = {}
     targets, y = [], 0.0
     for some in by_target.values():
-        targets.append(Target(_fit(some[0].target), y + 18))
+        targets.append(Target(_fit(some[0].target), round(y + 18)))
         y += _HEAD
         for one in some:
             ends[one.number] = y + _ROW / 2
@@ -91,13 +91,15 @@ def arrows(lanes: Lanes) -> Arrows | None:
     sources, drawn = [], []
     for place, some in enumerate(ordered):
         top = step * place + (step - _BOX) / 2
-        sources.append(Source(_fit(some[0].source), round(top, 1)))
+        sources.append(Source(_fit(some[0].source), round(top)))
         for number, one in enumerate(sorted(some, key=lambda lane: ends[lane.number]), 1):
             start = top + _BOX * number / (len(some) + 1)
             traffic = f"{one.traffic} {one.addresses}" if one.addresses else one.traffic
-            drawn.append(Arrow(one, round(start, 1), ends[one.number], _fit(traffic, 2 * _LONGEST), *_WORDS[one.flow]))
+            drawn.append(
+                Arrow(one, round(start), round(ends[one.number]), _fit(traffic, 2 * _LONGEST), *_WORDS[one.flow])
+            )
     drawn.sort(key=lambda arrow: arrow.lane.flow != "throughout")
-    return Arrows(tuple(sources), tuple(targets), tuple(drawn), round(height, 1))
+    return Arrows(tuple(sources), tuple(targets), tuple(drawn), round(height))
 
 
 def _fit(name: str, most: int = _LONGEST) -> str:

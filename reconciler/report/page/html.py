@@ -28,6 +28,8 @@ _HERE = Path(__file__).parent
 TEMPLATES = _HERE / "templates"
 COMPILED = _HERE / "compiled"
 """Only the artefact has these: byte code of the templates, made when it is assembled."""
+STYLES = {"fleet.html.jinja": ("page.css", "fleet.css")}
+"""The styles of a template that needs more than the page's."""
 _NOT_KNOWN = "not known"
 
 
@@ -44,7 +46,7 @@ def page(receipt: object, *, history: Any = None, now: datetime | None = None, r
 def rendered(template: str, **values: Any) -> str:
     """A page by its template: with our style and script, their digests, and the long texts at its end."""
     long = remember()
-    style, script = _constant("page.css"), _constant("page.js")
+    style, script = _constant(*STYLES.get(template, ("page.css",))), _constant("page.js")
     policy = f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
     shared: dict[str, Json | object] = {
         "style": style,
@@ -98,9 +100,9 @@ def _escaped(text: str) -> Markup | None:
 
 
 @cache
-def _constant(name: str) -> Markup:
+def _constant(*names: str) -> Markup:
     """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts."""
-    text = re.sub(r"\s+", " ", (_HERE / name).read_text("utf-8"))
+    text = re.sub(r"\s+", " ", " ".join((_HERE / name).read_text("utf-8") for name in names))
     return Markup(re.sub(r" ?([{};,]) ", r"\1", text).strip())  # noqa: S704 (a file of this package)
 
 
