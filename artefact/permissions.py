@@ -139,6 +139,7 @@ DOORS = (
     ApiCall("cloudformation", "DescribeStacks", ("cloudformation:DescribeStacks",), frozenset({"terminal"})),
     ApiCall("dynamodb", "GetItem", ("dynamodb:GetItem",), frozenset({"terminal"})),
     ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), _ASKED | {"sweep", "terminal"}),
+    ApiCall("dynamodb", "GetItem", ("dynamodb:GetItem",), frozenset({"terminal"})),
     ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _ASKED),
     ApiCall("sqs", "SendMessageBatch", ("sqs:SendMessage",), _ALL),
     ApiCall("sns", "Publish", ("sns:Publish", "kms:Decrypt", "kms:GenerateDataKey"), _ALL),
