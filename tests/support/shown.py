@@ -3,7 +3,8 @@
     plan     the example network with all drift of the demo, before anything is put right
     apply    the same, put right
     calm     the example network as declared
-    wide     200 groups and 52 subnets in three zones, with 149 differences, most of them the same thing many times
+    wide     200 groups and 52 subnets in three zones, with 149 differences, most of them the same thing many times, of
+             which eight workloads have some
     hostile  the plan, with other people's words wherever a receipt has some
 
 They are made once for a process, by the product on the laboratory, but for `wide`: its answers of AWS are written here.
@@ -11,12 +12,14 @@ They are made once for a process, by the product on the laboratory, but for `wid
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple, cast
 
 from desired_state.document import Document
+from desired_state.load import load
 from lab.drifts import DRIFTS
 from lab.strict_aws import laboratory
 from reconciler.aws.client import Aws
@@ -129,11 +132,11 @@ def past(words: Iterator[str] | None = None) -> dict[str, Any]:
 
 # --- A wide network ---
 
-GROUPS, SUBNETS, ZONES = 200, 52, "acd"
+GROUPS, SUBNETS, TEAMS, ZONES = 200, 52, 8, "acd"
 _PORTS = (443, 8080, 8443, 9092, 6379)
 
 
-def wide(groups: int = GROUPS, differences: int = 149, *, lanes: bool = False) -> Receipt:
+def wide(groups: int = GROUPS, differences: int = 149, *, lanes: bool = True) -> Receipt:
     """The receipt of a plan over a network of that many groups, where that many rules are not as declared."""
     grown = _Grown(_lived().answers, groups, SUBNETS)
     grown.spoil(differences)
@@ -155,10 +158,15 @@ class _Grown:
             self._group(number)
         for number in range(subnets - len(resources["subnet"])):
             self._subnet(number)
+        for number in range(TEAMS):
+            self._written["workloads"][f"team-{number:02}"] = {
+                "subnets": [f"subnet/service-{number:03}", f"subnet/service-{number + TEAMS:03}"],
+                "security_groups": [f"security_group/service-{number * 7:03}"],
+            }
 
     @property
     def document(self) -> Document:
-        return document(lambda written: written.update(self._written))
+        return load(json.dumps(self._written).encode(), "wide.json")
 
     def spoil(self, differences: int) -> None:
         """What people did: four of five opened SSH to everyone, the fifth took out the rule that its clients need."""
