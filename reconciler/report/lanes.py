@@ -76,6 +76,7 @@ class _Lanes:
         self._count = len(known.states)
         columns = [*known.states, *known.late, (known.declared,), (known.meant,)]
         self._found = histories(columns)
+        self._unplaced = [{at for one in state for at in one.placed.unknown} for state in columns]
 
     def as_json(self) -> dict[str, Any]:
         known = self._known
@@ -120,7 +121,7 @@ class _Lanes:
         """The histories, those of one workload or database in several subnets together."""
         found: dict[_Lane, tuple[History, dict[tuple[str, ...], dict[tuple[str, ...], None]]]] = {}
         for one in self._found.found:
-            values, count = one.arrives, self._count
+            values, count = self._arrives(one), self._count
             if not any(values[:count]) and not values[-2]:
                 continue
             lane = _Lane(
@@ -132,7 +133,7 @@ class _Lanes:
                 values[count : 2 * count],
                 values[-2],
                 values[-1],
-                not one.there[0],
+                not one.there[0] and not values[0],
             )
             _, places = found.setdefault(lane, (one, {}))
             places.setdefault(_subnets(one.source), {})[_subnets(one.target)] = None
@@ -150,6 +151,14 @@ class _Lanes:
                 alike.setdefault(tuple(sorted(targets)), []).extend(source)
             pieces = [(sorted(some), sorted({at for to in targets for at in to})) for targets, some in alike.items()]
             yield lane, one, pieces
+
+    def _arrives(self, one: History) -> tuple[Arrives, ...]:
+        """Whether it arrives in each state: not known where nobody can say where an end of it is."""
+        owners = {end.owner for end in (one.source, one.target) if isinstance(end, Endpoint)}
+        return tuple(
+            Arrives.PERHAPS if value is Arrives.NO and not owners.isdisjoint(unplaced) else value
+            for value, unplaced in zip(one.arrives, self._unplaced, strict=True)
+        )
 
     def _rests_on(self, one: History, *, certain: bool) -> set[str]:
         """What a lane takes for granted, and what is not known of it."""
@@ -241,6 +250,8 @@ class _Told:
                 said = ", ".join(steps) + ("" if wanted else ", stays shut")
                 return said + ("; under way until a look has seen it" if self.under_way else "")
             return ", ".join((*steps, words.never if not steps else words.left))
+        if self._lane.arrives[-1] is Arrives.PERHAPS:
+            return f"{', '.join(steps) or words.still}; the second look could not tell"
         if looked is wanted:
             if right and steps:
                 return ", ".join(steps) + ("" if wanted else ", stays shut")

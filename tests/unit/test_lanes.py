@@ -466,3 +466,19 @@ def test_what_passes_a_filter_that_could_not_be_read_may_arrive() -> None:
         "may arrive throughout",
     )
     assert to_itself["rests_on"] == [f"{WEB}: it could not be read"]
+
+
+def test_a_second_look_that_could_not_read_everything_neither_cuts_nor_shuts_anything() -> None:
+    look = seen(REFERENCE)
+    blind = replace(look, resources={}, unreadable=dict.fromkeys(look.resources, Cause(Reason.UNREADABLE, "no")))
+    found = made(ssh(), replace(blind, handles={}, neighbours={}), Ended.DONE)
+    told = lanes(found)
+    assert told
+    assert (told["broken"], told["disagree"]) == (False, [])
+    assert flows(found, "undeclared") == [
+        (*TO_ITSELF, [[0, 0], [2, 2]], "shut after call 1; the second look could not tell, as far as is known")
+    ]
+    assert {one["verdict"] for one in told["flows"] if one["class"] == "throughout"} == {
+        "arrives throughout, as far as is known"
+    }
+    assert not [one for one in told["flows"] if one["class"] == "missing"]
