@@ -71,4 +71,5 @@ def _unread(file: PurePath) -> bool:
     if file.parts[0].endswith(".dist-info"):
         return not _KEPT_METADATA.fullmatch(file.parts[1])
     stub = file.suffix in {".c", ".h", ".pxd", ".pyc", ".pyi", ".pyx"} or file.name == "py.typed"
-    return stub or file.parts[0] == "bin" or "tests" in file.parts[:-1]
+    asset = file.suffix in {".css", ".js"} and "swagger_ui" in file.parts  # Powertools' page for HTTP APIs
+    return stub or asset or file.parts[0] == "bin" or "tests" in file.parts[:-1]

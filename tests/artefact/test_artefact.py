@@ -63,8 +63,30 @@ def test_it_says_which_version_of_setpoint_and_of_everything_else_it_has(artefac
     code = "from importlib.metadata import distributions as d; print(sorted((one.name, one.version) for one in d()))"
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert len(locked()) >= 10
-    expected = sorted([*((name.replace("-", "_"), version) for name, version in locked()), ("setpoint", ours)])
-    assert sorted((name.replace("-", "_"), version) for name, version in eval(run_in(artefact, code))) == expected  # noqa: S307 (two lines above)
+    expected = sorted([*((_plain(name), version) for name, version in locked()), ("setpoint", ours)])
+    assert sorted((_plain(name), version) for name, version in eval(run_in(artefact, code))) == expected  # noqa: S307 (two lines above)
+
+
+def _plain(name: str) -> str:
+    """A distribution's name without its spelling: Jinja2 and jinja2 are one."""
+    return name.replace("-", "_").lower()
+
+
+def test_the_templates_of_the_page_come_compiled_from_the_sources_of_now(artefact: Path, tmp_path: Path) -> None:
+    from reconciler.report.page.html import TEMPLATES, compile_templates
+
+    compile_templates(TEMPLATES, tmp_path)
+    expected = {file.name: file.read_text() for file in tmp_path.glob("*.py")}
+    there = artefact / "reconciler" / "report" / "page"
+    assert {file.name: file.read_text() for file in (there / "compiled").glob("*.py")} == expected
+    assert len(expected) > 8
+    for file in (*TEMPLATES.parent.glob("*.css"), *TEMPLATES.parent.glob("*.js")):
+        assert (there / file.name).read_bytes() == file.read_bytes()
+    assert not (there / "templates").exists()
+    code = (
+        "from reconciler.report.page.html import page; print(page({'receipt': 1, 'document': {'name': 'small'}})[:15])"
+    )
+    assert run_in(artefact, code).strip() == "<!doctype html>"
 
 
 def test_every_module_comes_compiled_and_no_time_of_a_file_can_make_that_stale(artefact: Path) -> None:

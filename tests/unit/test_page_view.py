@@ -227,6 +227,55 @@ def test_no_command_is_made_of_what_could_be_another(change: dict[str, Any]) -> 
     assert view(full() | change).verdict.steps == ()
 
 
+# --- Very many ---
+
+
+def test_what_is_the_same_at_the_same_resources_is_one_entry() -> None:
+    receipt, one = full(), full()["drifted"][0]
+    receipt["drifted"] = [
+        one | {"address": f"security_group/s{place}", "key": f"key {key}", "have": key, "sentence": f"sentence {key}"}
+        for key in range(15)
+        for place in range(4)
+    ]
+    shown = view(receipt).differences
+    assert [(len(entry.resources), len(entry.differences)) for entry in shown.entries] == [(4, 15)]
+    assert all(len(one.indexes) == 4 for one in shown.entries[0].differences)
+    assert sorted(shown.numbers) == list(range(60))
+
+
+def test_all_merged_entries_together_name_so_many_resources_and_count_the_others() -> None:
+    receipt, one = full(), full()["drifted"][0]
+    receipt["drifted"] = [
+        one
+        | {"address": f"security_group/s{key}-{place}", "key": f"key {key}", "have": key, "sentence": f"sentence {key}"}
+        for key in range(12)
+        for place in range(120)
+    ]
+    shown = view(receipt).differences
+    assert all(len(entry.resources) + entry.others == 120 for entry in shown.entries)
+    assert sum(len(entry.resources) for entry in shown.entries) < 600
+    assert "more resources with the same difference are not on this page" in Told(page(receipt)).text
+
+
+def test_why_the_whole_plan_is_held_is_told_once_and_not_at_each_call() -> None:
+    receipt = full()
+    receipt["actions"] = [
+        receipt["actions"][0] | {"number": number, "reason": "plan_held", "message": receipt["held_as_a_whole"]}
+        for number in range(1, 30)
+    ]
+    told = Told(page(receipt)).text
+    assert told.count("the plan takes away 34 members") == 1
+    assert told.count("plan_held") == 29
+
+
+def test_of_many_calls_the_first_are_open_unless_a_later_one_failed() -> None:
+    receipt = full()
+    receipt["actions"] = [receipt["actions"][0] | {"number": number, "ended": "done"} for number in range(1, 101)]
+    assert (len(view(receipt).calls.first), len(view(receipt).calls.rest)) == (20, 80)
+    receipt["actions"][77]["ended"] = "failed"
+    assert (len(view(receipt).calls.first), len(view(receipt).calls.rest)) == (100, 0)
+
+
 # --- The map ---
 
 

@@ -63,6 +63,7 @@ def calls(receipt: Json, resources: Resources, differences: Differences, lanes: 
         for one in entry.differences:
             for call in one.calls:
                 resolves.setdefault(call, []).append(one.number)
+    held = text(receipt, "held_as_a_whole")  # the verdict tells it once for all
     known = []
     for place, one in enumerate(given[:MOST], 1):
         number = int(one.get("number", place))
@@ -78,7 +79,7 @@ def calls(receipt: Json, resources: Resources, differences: Differences, lanes: 
                 breaks=int(one.get("breaks") or 0),
                 ended=text(one, "ended"),
                 reason=text(one, "reason"),
-                message=text(one, "message"),
+                message=None if text(one, "message") == held else text(one, "message"),
                 arrives=lanes.changed_by(number),
                 resolves=tuple(resolves.get(number, ())),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, groupby
+from itertools import count
 from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, in_words, kind_of, listed, mapping, text
@@ -20,6 +20,8 @@ MOST = 300
 """The most differences on one page; what is left out is counted."""
 MOST_ADDRESSES = 100
 """The most resources that one entry lists."""
+MOST_NAMES, FEW_NAMES = 500, 6
+"""The most resources that all such entries list together; after that each lists a few, and counts the others."""
 _SIGNS = {"add": ("+", "missing"), "change": ("~", "not as declared"), "remove": ("\N{MINUS SIGN}", "not declared")}
 DONE = ("corrected", "in_sync")
 
@@ -96,22 +98,18 @@ def differences(receipt: Json, resources: Resources) -> Differences:
     """The differences of a receipt as the page tells them."""
     drifted = listed(receipt, "drifted")
     calls = _calls(receipt)
-    merged = list(_merged(drifted)) if len(drifted) > ALL_OPEN else []
-    alone = sorted(set(range(len(drifted))) - {index for group in merged for index in group})
-    alone.sort(key=lambda n: _address(drifted[n]))
-    by_address = [list(group) for _, group in groupby(alone, lambda n: _address(drifted[n]))]
-    groups = sorted([*by_address, *merged], key=lambda group: _order(drifted, group))
+    bundles = sorted(_bundles(drifted), key=lambda bundle: _order(drifted, [n for part in bundle.parts for n in part]))
     numbers: dict[int, int] = {}
     entries: list[Entry] = []
-    numbered, left = count(1), MOST
-    for group in groups:
-        alike = group in merged
-        parts = [group] if alike else [[n] for n in sorted(group, key=lambda n: (rank(_severity(drifted[n])), n))]
-        shown = [_difference(next(numbered), part, drifted, calls) for part in parts[: max(0, left)]]
-        left -= len(parts)
+    numbered, left, names = count(1), MOST, MOST_NAMES
+    for bundle in bundles:
+        shown = [_difference(next(numbered), part, drifted, calls) for part in bundle.parts[: max(0, left)]]
+        left -= len(bundle.parts)
         numbers.update({index: one.number for one in shown for index in one.indexes})
         if shown:
-            entries.append(_entry(shown, group, drifted, resources, alike=alike))
+            entry = _entry(shown, bundle, drifted, resources, max(names, FEW_NAMES))
+            names -= len(entry.resources) if entry.merged else 0
+            entries.append(entry)
     few = len(drifted) <= ALL_OPEN
     return Differences(
         entries=tuple(one._replace(open=few or one.severity == "critical") for one in entries),
@@ -148,12 +146,37 @@ def _severity(one: Json) -> str | None:
     return gravest([text(one, "severity"), text(mapping(one, "consequence"), "severity")])
 
 
-def _merged(drifted: list[Json]) -> Iterator[list[int]]:
-    """The differences that are the same at three or more resources."""
+class _Bundle(NamedTuple):
+    """What becomes one entry: places in `drifted`, those of each difference together; the gravest first."""
+
+    parts: list[list[int]]
+    alike: bool
+
+
+def _bundles(drifted: list[Json]) -> Iterator[_Bundle]:
+    """The differences of each resource; of very many, what is the same at three or more resources apart, and all that
+    is the same at the same resources together.
+    """
+
+    def gravest_first(parts: list[list[int]]) -> list[list[int]]:
+        return sorted(parts, key=lambda part: (rank(_severity(drifted[part[0]])), part[0]))
+
     alike: dict[str, list[int]] = {}
+    if len(drifted) > ALL_OPEN:
+        for index, one in enumerate(drifted):
+            alike.setdefault(_likeness(one), []).append(index)
+    merged: dict[tuple[str, ...], list[list[int]]] = {}
+    for group in alike.values():
+        addresses = tuple(dict.fromkeys(_address(drifted[n]) for n in group))
+        if len(addresses) >= ALIKE:
+            merged.setdefault(addresses, []).append(group)
+    told = {index for parts in merged.values() for part in parts for index in part}
+    alone: dict[str, list[list[int]]] = {}
     for index, one in enumerate(drifted):
-        alike.setdefault(_likeness(one), []).append(index)
-    yield from (group for group in alike.values() if len({_address(drifted[n]) for n in group}) >= ALIKE)
+        if index not in told:
+            alone.setdefault(_address(one), []).append([index])
+    yield from (_Bundle(gravest_first(parts), alike=True) for parts in merged.values())
+    yield from (_Bundle(gravest_first(parts), alike=False) for parts in alone.values())
 
 
 def _likeness(one: Json) -> str:
@@ -231,17 +254,15 @@ def _reach(one: Json) -> str | None:
     return f"Nothing more or less {verb} because of it{f' ({why})' if why else ''}."
 
 
-def _entry(
-    shown: list[Difference], group: list[int], drifted: list[Json], resources: Resources, *, alike: bool
-) -> Entry:
-    addresses = list(dict.fromkeys(_address(drifted[n]) for n in group))
-    listed_here = addresses[:MOST_ADDRESSES] if alike else addresses
+def _entry(shown: list[Difference], bundle: _Bundle, drifted: list[Json], resources: Resources, names: int) -> Entry:
+    addresses = list(dict.fromkeys(_address(drifted[n]) for n in bundle.parts[0]))
+    named = addresses[: min(MOST_ADDRESSES, names)]
     return Entry(
         number=shown[0].number,
-        resources=tuple(resources.at(address) for address in listed_here),
-        pasts=tuple(resources.past(address) for address in listed_here),
+        resources=tuple(map(resources.at, named)),
+        pasts=tuple(map(resources.past, named)),
         severity=gravest(one.severity for one in shown),
         differences=tuple(shown),
         open=True,
-        others=len(addresses) - len(listed_here),
+        others=len(addresses) - len(named),
     )
