@@ -246,6 +246,69 @@ def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     return taken
 
 
+def lanes(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
+    """Processor seconds of planning a correction of forty groups, and of who reaches what after each of its calls:
+    where somebody has looked which machines are there (the workloads of the example), and where nobody has.
+    """
+    from dataclasses import replace
+    from importlib.resources import files
+
+    from desired_state.load import load
+    from reconciler.engine.diff import diff
+    from reconciler.engine.gate import Gate
+    from reconciler.engine.observe import ObserveOptions, observe
+    from reconciler.engine.plan import make_plan
+    from reconciler.engine.result import Report
+    from reconciler.kinds import REGISTRY
+    from reconciler.model import Policy
+    from reconciler.model.kind import PlanContext
+    from reconciler.report.lanes import lanes as told
+
+    assert not url
+    example = json.loads((files("desired_state") / "examples" / "test-server.json").read_text())
+    written = json.loads((world / "document.json").read_text()) | {"workloads": example["workloads"]}
+    for number in range(40):
+        del written["resources"]["security_group"][f"group-{number}"]["ingress"][0]
+    document = load(json.dumps(written).encode(), "other.json")
+    answers = {
+        one.name: parser(one)((world / f"{one.name}.xml").read_bytes()) for one in calls((world / "vpc_id").read_text())
+    }
+    look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
+    snapshot = observe(document, cast("Aws", _Replay(answers)), look)
+    taken: dict[str, list[float]] = {"plan": [], "looked": [], "blind": []}
+    for _ in range(repetitions):
+        gc.collect()
+        begun = time.process_time()
+        context = PlanContext(document, snapshot, Policy())
+        plan = make_plan(diff(document, snapshot, context, REGISTRY), context)
+        taken["plan"].append(time.process_time() - begun)
+        nothing = Gate(held={}, deferred={}, plan_held=None, findings=())
+        for step, interfaces in (("looked", ()), ("blind", None)):
+            report = Report(
+                document=document,
+                policy=Policy(),
+                started=snapshot.at,
+                seconds=0,
+                wrote=False,
+                plan=plan,
+                gate=nothing,
+                drifts=(),
+                action_results=(),
+                findings=(),
+                excepted=(),
+                unmanaged=(),
+                reads=0,
+                writes=0,
+                first=replace(snapshot, interfaces=interfaces),
+            )
+            begun = time.process_time()
+            found = told(report)
+            taken[step].append(time.process_time() - begun)
+            assert found is not None
+            assert len(found["states"]) == len(plan.actions) + 2
+    return taken
+
+
 def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:
     return [make() for make in makers]
 
@@ -339,6 +402,7 @@ WHATS: dict[str, Callable[..., Any]] = {
     "calm-finding": lambda world, url, repetitions: calm(world, url, repetitions, named=False),
     "calm-remembering": lambda world, url, repetitions: calm(world, url, repetitions, named=False, remembered=True),
     "cpu": cpu,
+    "lanes": lanes,
     "reach": reach,
     "peak": peak,
     "peak-plain": peak_plain,

@@ -207,6 +207,62 @@ def judgement(worlds: Path) -> Iterator[Row]:
             yield Row(f"{said} (n={len(taken[step]) - 1})", f"{ours * 1000:.1f} ms, {share:.2f}x", baseline, "", None)
 
 
+def lanes(worlds: Path) -> Iterator[Row]:
+    """Processor time of who reaches what after every call of a plan, beside planning it."""
+    name, pairs = _lanes_of_the_demo()
+    ours, plain = median(one for one, _ in pairs), median(one for _, one in pairs)
+    beside = f"planning: {plain * 1000:.0f} ms"
+    good = ours <= 0.020
+    yield Row(f"{name} (n={len(pairs)})", f"{ours * 1000:.1f} ms, {_ratio(pairs):.2f}x", beside, "<= 20 ms", good)
+    taken: dict[str, list[float]] = _alone("lanes", worlds / "500", "", 7)
+    beside = f"planning: {median(taken['plan'][1:]) * 1000:.0f} ms"
+    for step, said in (("looked", "  of 40 calls, 500 groups"), ("blind", "    the same, the machines are not known")):
+        ours = median(taken[step][1:])
+        ratio = _ratio(list(zip(taken[step][1:], taken["plan"][1:], strict=True)))
+        row = f"{said} (n={len(taken[step]) - 1})"
+        yield Row(row, f"{ours * 1000:.0f} ms, {ratio:.2f}x", beside, "<= 1 s", ours <= 1)
+
+
+def _lanes_of_the_demo() -> tuple[str, list[tuple[float, float]]]:
+    """The states and their flows of the plan that corrects all drifts of the demo, beside making this plan."""
+    from datetime import UTC, datetime
+
+    from bench.calls import REGION
+    from desired_state.load import load
+    from lab import laboratory
+    from lab.drifts import DRIFTS, find_network
+    from reconciler.aws.client import Aws
+    from reconciler.engine.diff import diff
+    from reconciler.engine.plan import make_plan
+    from reconciler.engine.run import Environment, run
+    from reconciler.kinds import REGISTRY
+    from reconciler.model import Policy
+    from reconciler.model.kind import PlanContext
+    from reconciler.report.lanes import lanes as told
+
+    document = load((files("desired_state") / "examples" / "test-server.json").read_bytes(), "test-server.json")
+    with laboratory(region=REGION) as lab:
+        world = Environment(Aws(lab.session(), REGION), lambda: datetime.now(UTC), lambda seconds: None)
+        run(document, world, Policy(create_databases=True))
+        lab.settle()
+        network = find_network(lab.outsider(), document.name)
+        for drift in DRIFTS:
+            drift.apply(lab.outsider(), network)
+        report = run(document, world, Policy(), write=False)
+    assert report.first
+    context = PlanContext(report.document, report.first, Policy())
+    pairs: list[tuple[float, float]] = []
+    found = told(report)
+    for _ in range(20):
+        begun = time.process_time()
+        make_plan(diff(report.document, report.first, context, REGISTRY), context)
+        planned = time.process_time()
+        told(report)
+        pairs.append((time.process_time() - planned, planned - begun))
+    assert found
+    return f"who reaches what in {len(found['states'])} states, the demo's plan", pairs
+
+
 _STEPS = {
     "reload": "load the document that the last run had",
     "load": "load a document that is new, its rules known",
@@ -295,6 +351,7 @@ def figures(worlds: Path, url: str) -> tuple[Callable[[], Iterator[Row]], ...]:
         lambda: warm_runs(worlds, url),
         lambda: own_cpu(worlds),
         lambda: judgement(worlds),
+        lambda: lanes(worlds),
         start_up,
         lambda: memory(worlds, url),
         command_line,

@@ -29,11 +29,13 @@ from reconciler.history.receipts import (
     parse_key,
     sheet_due,
     short_run,
+    written_time,
 )
 from reconciler.ledger.record import FLAPPING, DocumentRecord, LastReceipt
 from reconciler.model import Finding, Outcome, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Source
+from reconciler.redact import fit
 from reconciler.report.as_json import drift_as_json, finding_as_json, told, unmanaged_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.exposure import exposes, exposure
@@ -45,6 +47,8 @@ type Put = Callable[[str, Mapping[str, Any]], str]
 
 HURRIED = 30.0
 """With fewer seconds left than this, a receipt is without its lanes."""
+_MOST_LATE = 200
+"""Of what an earlier run could not tell, and of the members of each."""
 _LOOKS = frozenset({Ending.COMPLETED, Ending.UNOBSERVABLE, Ending.REFUSED, Ending.DELETED})
 
 
@@ -154,7 +158,8 @@ def _receipt_told(
     result: AttemptResult, record: DocumentRecord, before: DocumentRecord, recorder: Recorder
 ) -> tuple[AttemptResult, DocumentRecord]:
     report, last = result.report, record.receipt
-    found, writes = digest(found_by(result)), report.writes if report else 0
+    late = _late(record)
+    found, writes = digest(found_by(result) | {"late": late}), report.writes if report else 0
     unrecorded = last is not None and not last.key and recorder.put is not None
     if not due(None if last is None or unrecorded else last.digest, found, writes):
         return replace(result, receipt=_of(last) or ""), record
@@ -165,6 +170,7 @@ def _receipt_told(
     content = receipt_of_attempt(result, lanes=not recorder.hurried) | {
         "digest": found,
         "rollout": _rollout(result, before),
+        **({"late": late} if late else {}),
     }
     if report is not None and report.plan.only is not None:
         # It has looked at a part. The rest is not in sync for that, and the next whole look leaves a receipt.
@@ -203,6 +209,29 @@ def _rollout(result: AttemptResult, before: DocumentRecord) -> dict[str, Any] | 
     if not result.rollout or before.rollout is None or not before.rollout.since:
         return None
     return {"from": before.rollout.since[-1].revision or None}
+
+
+def _late(record: DocumentRecord) -> list[dict[str, Any]]:
+    """What an earlier run was about to correct when it died, or has corrected and could not tell: the run itself may
+    have left no receipt of it.
+    """
+    told: list[dict[str, Any]] = fit(
+        [
+            {
+                "fingerprint": one.fingerprint,
+                "address": one.address or None,
+                "field": one.field or None,
+                "severity": one.severity,
+                "sentence": one.sentence,
+                "at": written_time(one.at),
+                "who": one.who and one.who.who,
+                "members": [member.what for member in one.members],
+            }
+            for one in record.untold
+        ],
+        _MOST_LATE,
+    )
+    return told
 
 
 def _put(summary: Summary, content: Mapping[str, Any], record: DocumentRecord, put: Put) -> LastReceipt | None:

@@ -63,7 +63,7 @@ class Summary(NamedTuple):
 _KEY = re.compile(
     rf"{ROOT}(?P<document>[a-z0-9][a-z0-9-]{{0,62}})/(?P<at>\d{{8}}T\d{{6}}Z)"
     rf"\.(?P<state>{'|'.join(State)})\.(?P<severity>{'|'.join([*Severity, NO_SEVERITY])})"
-    rf"\.r(?P<revision>\d{{1,12}})\.w(?P<writes>\d{{1,9}})\.(?P<run>[0-9a-f]{{{RUN_DIGITS}}}){re.escape(SUFFIX)}",
+    rf"\.r(?P<revision>\d{{1,16}})\.w(?P<writes>\d{{1,9}})\.(?P<run>[0-9a-f]{{{RUN_DIGITS}}}){re.escape(SUFFIX)}",
     re.ASCII,
 )
 _UUID = re.compile(rf"([0-9a-f]{{{RUN_DIGITS}}})(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}", re.ASCII)
@@ -149,6 +149,7 @@ def _left(found: Mapping[str, Any]) -> dict[str, Any]:
         "pending": _parts(found.get("pending"), _OF_PENDING),
         "unmanaged": _parts(found.get("unmanaged"), ("address", "id")),
         "intents": _parts(found.get("intents"), ("name", "status")),
+        "late": _parts(found.get("late"), ("fingerprint",)),
         "holds": _parts(found.get("holds"), ("address",)),
         "unseen": _parts(found.get("unseen"), ("kind",)),
     }

@@ -63,6 +63,8 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
         "again_in_seconds": result.retry_after,
         "left_out": {},
     }
+    if result.receipt:
+        fields["receipt"] = safe_text(result.receipt)
     if result.change:
         fields["revision_change"] = _revision(result, result.change)
     fields, left_out = cut_lists(fields | (_network(result, report) if report else {}), LONGEST)

@@ -212,7 +212,16 @@ def facts(notification: Notification, here: NotificationOrigin) -> Iterator[tupl
     yield "Run", shown(here.run_id)
     if _RECEIPT.fullmatch(here.receipt):
         yield "Receipt", here.receipt
-        yield "Its page", f"setpoint receipt {here.document} {here.receipt.split('.')[-3]} -o html > receipt.html"
+        yield "Its page", _page(here)
+
+
+def _page(here: NotificationOrigin) -> str:
+    """The command that shows the receipt; its last part but the ending is the run."""
+    stack = here.invoke.removesuffix("-invoke")
+    where = f" --stack {stack}" if stack else ""
+    if stack and _PLAIN.fullmatch(here.region):
+        where += f" --region {here.region}"
+    return f"setpoint receipt {here.document} {here.receipt.split('.')[-3]}{where} -o html > receipt.html"
 
 
 def _who(actor: Actor | None) -> str:

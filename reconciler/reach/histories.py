@@ -11,10 +11,12 @@ not known either.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from functools import reduce
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 from desired_state.fields import Address, is_cidr, network
@@ -44,7 +46,10 @@ from reconciler.reach.machines import (
     within,
 )
 from reconciler.reach.network import (
+    ACL_OF,
+    DEFAULT_ACL,
     LOCAL,
+    MAIN,
     PUBLIC_SUBNETS,
     SIDES,
     SUBNETS,
@@ -60,14 +65,15 @@ from reconciler.reach.pair.filters import Through
 from reconciler.reach.pair.flows import passing
 from reconciler.reach.pair.topology import Topology
 
-MOST_PAIRS = 20_000
-"""With more pairs of ends, those of which nothing changes are left out first, then those of machines that nobody
-names."""
+MOST_PAIRS = 3_500
+"""Of how many pairs of ends it is judged what passes: of what is outside and of machines that the document names or a
+look shows first."""
 MOST_QUESTIONS = 200_000
 """How often it is judged what passes between the addresses of two ends, before the pairs that follow are left out."""
 
 MOST_UNNAMED = 200
-"""Of how many machines that may be there and do not change themselves it is told what reaches them."""
+"""Of how many machines that may be there, each with one group in one subnet, it is judged what reaches them."""
+_ROUTES = frozenset({Table.ROUTES, Table.ROUTES_BY_AWS})
 
 type State = tuple[JudgeContext, ...]
 """The networks that one state may be; nearly always one."""
@@ -115,24 +121,35 @@ def histories(states: Sequence[State]) -> Histories:
     return Histories(tuple(judged.histories()), judged.left_out)
 
 
-type _Split = list[tuple[Ranges, tuple[Ends, ...]]]
-"""Each piece of the addresses of an end, and what the end is with only these, in each network."""
+type _Split = list[tuple[Ranges, dict[int, Ends]]]
+"""Each piece of the addresses of an end, and what the end is with only these: by the identity of the whole."""
 
 
 class _One(NamedTuple):
-    """One end: what it is in each network, and a number that is the same where nothing of it or its filters differs."""
+    """One end: what it is in each network, and a number that is the same where nothing of it or its filters differs.
+    Equal `versions` are one object. `missing`: it is not there in every network.
+    """
 
     ends: tuple[Ends, ...]
     versions: tuple[int, ...]
     addresses: Ranges
+    missing: bool = False
 
     @property
     def any(self) -> End:
         return next(end for ends in reversed(self.ends) for end in ends)
 
-    @property
-    def changes(self) -> bool:
-        return len(set(self.versions)) > 1
+
+class _Pairing(NamedTuple):
+    """In which networks a pair of ends is judged, the `numbers`, and what the others share with them.
+
+    `runs` are the first networks of those in a row that have the same answer, each with the place of that answer in
+    `numbers`. `mixes` are the answers that a state of several networks has.
+    """
+
+    numbers: tuple[int, ...]
+    runs: tuple[tuple[int, int], ...]
+    mixes: tuple[tuple[int, ...], ...]
 
 
 class _Judged:
@@ -146,56 +163,67 @@ class _Judged:
         parts = contexts[0].topology.parts
         self._topologies = [_with_parts(one.topology, parts, looked=self._looked) for one in contexts]
         self._differing = dict(_differing(self._topologies))
-        self._everywhere = _numbers(map(self._of_all, range(len(contexts))))
+        self._interned: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._everywhere = self._versions([_numbers(map(self._of_all, range(len(contexts))))])
         self._outside = tuple(
             _One(((one,),) * len(contexts), self._everywhere, one.addresses) for one in outside(*contexts)
         )
-        self._places: dict[tuple[int, Address], object] = {}
+        self._moves = any(cell in self._differing for cell in (TABLE_OF, ACL_OF, MAIN, DEFAULT_ACL, UNREADABLE))
+        self._places: dict[Address, list[tuple[int, ...]]] = {}
+        self._several = [number for number, state in enumerate(self._states) if len(state) > 1]
+        self._changing: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._pairings: dict[tuple[int, int], _Pairing] = {}
         self._bounds: dict[int, Bounds] = {}
-        self._splits: dict[tuple[int, int], tuple[object, _Split]] = {}
+        self._splits: dict[tuple[int, Bounds], tuple[_One, _Split]] = {}
         self._questions = 0
         self.left_out = 0
 
     def histories(self) -> Iterator[History]:
-        for source, target in self._pairs():
-            if self._questions > MOST_QUESTIONS:
+        for number, (source, target) in enumerate(self._pairs()):
+            if number >= MOST_PAIRS or self._questions > MOST_QUESTIONS:
                 self.left_out += 1
             else:
                 yield from self._between(source, target)
 
     def _pairs(self) -> Iterator[tuple[_One, _One]]:
-        """The pairs of ends that are judged, those of which something changes first."""
+        """The pairs of ends that are judged: with what is outside, then those that the document names or a look shows,
+        then those that may be there; of the last only what changes.
+        """
         by_name, others = self._machines()
-        changing = {who: one for who, one in (by_name | others).items() if one.changes and who.groups != (ANYBODY,)}
-        still = {who: one for who, one in by_name.items() if who not in changing}
-        for one in (*changing.values(), *still.values()):
+        groups = tuple(
+            [
+                (who, one)
+                for who, one in found.items()
+                if (len(set(one.versions)) > 1 and who.groups != (ANYBODY,)) is changes
+            ]
+            for found in (by_name, others)
+            for changes in (True, False)
+        )
+        changing, still, may_change, may_be = groups
+        for _, one in (*changing, *still, *may_change):
             for far in self._outside:
                 yield from ((far, one), (one, far))
-        pairs = len(changing) * (len(by_name) + len(others))
-        if pairs > MOST_PAIRS:
-            some = {who: one for who, one in changing.items() if who in by_name}
-            self.left_out += 2 * (len(changing) - len(some)) * len(others)
-            changing = some
-        everybody = by_name | others
-        for who, one in changing.items():
-            for other, theirs in everybody.items():
+        for some, more in (
+            *((changing, changing), (changing, still), (still, still), (changing, may_change), (changing, may_be)),
+            *((still, may_change), (may_change, may_change), (may_change, may_be)),
+        ):
+            for (who, one), (other, theirs) in product(some, more):
                 if not _same_database(who, other):
-                    yield theirs, one
-                    if other not in changing:
-                        yield one, theirs
-        if len(still) ** 2 > MOST_PAIRS:
-            self.left_out += len(still) ** 2
-            return
-        for who, one in still.items():
-            yield from ((one, theirs) for other, theirs in still.items() if not _same_database(who, other))
+                    yield one, theirs
+                    if some is not more:
+                        yield theirs, one
 
     def _machines(self) -> tuple[dict[Who, _One], dict[Who, _One]]:
         """The machines that the document names or a look shows, and those that may be there besides."""
-        found = [named(one) for one in self._topologies]
+        known: dict[int, Here] = {}
+        found = [known.setdefault(id(one.endpoints), {}) or named(one) for one in self._topologies]
+        for one, here in zip(self._topologies, found, strict=True):
+            known[id(one.endpoints)] = here
         others: list[Here] = [{} for _ in found]
         if not self._looked:
-            known = {group for here in found for ends in here.values() for one in ends for group in carried(one)}
-            unnamed = self._unnamed(known)
+            unnamed = self._unnamed(
+                {group for here in found for ends in here.values() for one in ends for group in carried(one)}
+            )
             made: dict[tuple[int, int], Here] = {}
             for number, network in enumerate(one.network for one in self._topologies):
                 key = id(network[SUBNETS]), id(network[PUBLIC_SUBNETS])
@@ -207,22 +235,23 @@ class _Judged:
 
     def _unnamed(self, known: set[Address]) -> dict[Address, list[Address]]:
         """For each subnet, the groups that nobody known carries: those whose rules differ in some state, then all of
-        them if a filter of the subnet does.
+        them if a filter of the subnet does; as many as there is room for.
         """
         differing = {cell.of for cell in self._differing if cell.table is Table.RULES}
         everywhere = len(set(self._everywhere)) > 1
-        some: dict[Address, list[Address]] = {}
+        some: list[tuple[Address, Address]] = []
         rest: list[tuple[Address, Address]] = []
-        for subnet, groups in dict(at for one in self._topologies for at in all_groups(one.network, known)).items():
-            some[subnet] = [group for group in groups if group in differing]
-            places = {tuple(filters_of(one.network, subnet)) for one in self._topologies}
-            if everywhere or len(places) > 1 or any(cell in self._differing for cells in places for cell in cells):
-                rest += ((subnet, group) for group in groups if group not in differing)
-        room = max(MOST_UNNAMED - sum(map(len, some.values())), 0)
-        self.left_out += len(rest[room:])
-        for subnet, group in rest[:room]:
-            some[subnet].append(group)
-        return some
+        subnets = {at: groups for one in self._topologies for at, groups in all_groups(one.network, known)}
+        for subnet, groups in subnets.items():
+            changes = everywhere or any(map(_varies, self._of_place(subnet)))
+            for group in groups:
+                if group in differing or changes:
+                    (some if group in differing else rest).append((subnet, group))
+        found: dict[Address, list[Address]] = {subnet: [] for subnet in subnets}
+        for subnet, group in (*some, *rest)[:MOST_UNNAMED]:
+            found[subnet].append(group)
+        self.left_out += max(len(some) + len(rest) - MOST_UNNAMED, 0)
+        return found
 
     def _over_states(self, found: Sequence[Here]) -> dict[Who, _One]:
         there = {who: None for here in found for who in here}
@@ -230,32 +259,48 @@ class _Judged:
 
     def _one(self, ends: tuple[Ends, ...]) -> _One:
         same: dict[Ends, Ends] = {}
-        ends = tuple(same.setdefault(some, some) for some in ends)
-        versions = _numbers(self._version(number, some) for number, some in enumerate(ends))
-        parts = dict.fromkeys(end.addresses for some in ends for end in some)
-        return _One(ends, versions, reduce(Ranges.__or__, parts))
+        distinct = {id(some): same.setdefault(some, some) for some in {id(one): one for one in ends}.values()}
+        ends = tuple(distinct[id(some)] for some in ends)
+        vectors = [self._everywhere]
+        if len(same) > 1:
+            vectors.append(_numbers(map(id, ends)))
+        cells = {rules(group, side) for some in same for end in some for group in carried(end) for side in SIDES}
+        vectors += (self._differing[cell] for cell in sorted(cells) if cell in self._differing)
+        for subnet in {end.subnet for some in same for end in some if isinstance(end, Endpoint)}:
+            vectors += self._of_place(subnet)
+        parts = dict.fromkeys(end.addresses for some in same for end in some)
+        return _One(ends, self._versions(vectors), reduce(Ranges.__or__, parts), missing=() in same)
 
-    def _version(self, number: int, ends: Ends) -> object:
-        """What decides about packets at an end in one network."""
-        if not ends:
-            return None
-        return self._everywhere[number], ends, tuple(self._of_filters(number, end) for end in ends)
+    def _versions(self, vectors: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+        """A number for each network, equal where all of these are."""
+        varying = list(filter(_varies, vectors))
+        found = _numbers(zip(*varying, strict=True)) if varying else (0,) * len(self._topologies)
+        return self._interned.setdefault(found, found)
 
-    def _of_filters(self, number: int, end: End) -> object:
-        if not isinstance(end, Endpoint):
-            return None
-        topology = self._topologies[number]
-        cells = (rules(group, side) for group in carried(end) for side in SIDES)
-        versions = tuple(self._differing[cell][number] for cell in cells if cell in self._differing)
-        if (number, end.subnet) not in self._places:
-            self._places[number, end.subnet] = self._of_place(number, end.subnet)
-        return versions, self._places[number, end.subnet], end.subnet in topology.network[TABLE_OF]
+    def _of_place(self, subnet: Address) -> list[tuple[int, ...]]:
+        """Numbers that are the same where what filters packets that enter or leave a subnet is."""
+        if subnet not in self._places:
+            cells = self._cells_of(self._topologies[0], subnet)
+            found = [self._differing[cell] for cell in cells if cell in self._differing]
+            if self._moves or any(cell.table in _ROUTES for cell in cells if cell in self._differing):
+                used = [self._cells_of(one, subnet) for one in self._topologies]
+                found = [
+                    self._differing[cell]
+                    for cell in dict.fromkeys(one for some in used for one in some)
+                    if cell in self._differing
+                ]
+                found.append(
+                    _numbers(
+                        (some, subnet in one.network[TABLE_OF])
+                        for some, one in zip(used, self._topologies, strict=True)
+                    )
+                )
+            self._places[subnet] = found
+        return self._places[subnet]
 
-    def _of_place(self, number: int, subnet: Address) -> object:
-        """What decides about packets that enter or leave a subnet."""
-        topology = self._topologies[number]
-        cells = (*filters_of(topology.network, subnet), *filters_of_nats(topology, subnet))
-        return cells, tuple(self._differing[cell][number] for cell in cells if cell in self._differing)
+    @staticmethod
+    def _cells_of(topology: Topology, subnet: Address) -> tuple[Cell, ...]:
+        return (*filters_of(topology.network, subnet), *filters_of_nats(topology, subnet))
 
     def _of_all(self, number: int) -> object:
         """What decides about packets anywhere in one network."""
@@ -268,17 +313,51 @@ class _Judged:
         elsewhere = frozenset(cell for cell in self._differing if is_elsewhere(cell) and cell in topology.network.cells)
         return cells, elsewhere, topology.relays, tuple(sorted(topology.nats.items()))
 
+    def _pairing(self, one: _One, other: _One) -> _Pairing:
+        key = id(one.versions), id(other.versions)  # they are kept, so that their identity stays theirs
+        if key not in self._pairings:
+            places: dict[tuple[int, int], int] = {}
+            numbers: list[int] = []
+            runs: list[tuple[int, int]] = []
+            for number in sorted({0, *self._changes(one.versions), *self._changes(other.versions)}):
+                place = places.setdefault((one.versions[number], other.versions[number]), len(numbers))
+                if place == len(numbers):
+                    numbers.append(number)
+                runs.append((number, place))
+            found = _Pairing(tuple(numbers), tuple(runs), ())
+            answers = self._by_network(found) if self._several else []
+            mixes = dict.fromkeys(tuple(dict.fromkeys(answers[at] for at in self._states[n])) for n in self._several)
+            self._pairings[key] = found._replace(mixes=tuple(mixes))
+        return self._pairings[key]
+
+    def _changes(self, versions: tuple[int, ...]) -> tuple[int, ...]:
+        """The networks that differ from the one before."""
+        if versions not in self._changing:
+            self._changing[versions] = tuple(n for n, (was, now) in enumerate(pairwise(versions), 1) if was != now)
+        return self._changing[versions]
+
+    def _by_network(self, pairing: _Pairing) -> list[int]:
+        """The place of the answer for each network."""
+        ends = (*(first for first, _ in pairing.runs[1:]), len(self._topologies))
+        return [place for (first, place), end in zip(pairing.runs, ends, strict=True) for _ in range(end - first)]
+
+    def _over(self, pairing: _Pairing, values: tuple[Arrives, ...]) -> tuple[Arrives, ...]:
+        """The value of each state, given those of the answers and then of the mixes."""
+        answers = self._by_network(pairing)
+        found = [values[answers[state[0]]] for state in self._states]
+        for number in self._several:
+            mix = tuple(dict.fromkeys(answers[at] for at in self._states[number]))
+            found[number] = values[len(pairing.numbers) + pairing.mixes.index(mix)]
+        return tuple(found)
+
     def _between(self, source: _One, target: _One) -> Iterator[History]:
         """What passes from one end to another."""
         if source is target and is_one(source.any):
             return  # what a machine sends to itself is not filtered
-        versions = list(zip(source.versions, target.versions, strict=True))
-        numbers = [versions.index(both) for both in dict.fromkeys(versions)]
-        whole = [self._passing(number, source.ends[number], target.ends[number]) for number in numbers]
+        pairing = self._pairing(source, target)
+        whole = [self._passing(number, source.ends[number], target.ends[number]) for number in pairing.numbers]
         if not any(possible for _, possible in whole):
             return
-        order = [numbers.index(versions.index(both)) for both in versions]
-        there = tuple(any(source.ends[n] and target.ends[n] for n in state) for state in self._states)
         found: dict[tuple[Arrives, ...], list[tuple[Cuts, Ranges, Ranges]]] = {}
         of_sources, of_targets = (self._split(*both) for both in self._cuts(source, target))
         one_piece = len(of_sources) == len(of_targets) == 1
@@ -286,25 +365,32 @@ class _Judged:
             for to, to_ends in of_targets:
                 if bool(of.ipv6) != bool(to.ipv6):
                     continue
-                through = (
-                    whole
-                    if one_piece
-                    else [
-                        self._passing(number, of_ends[number], to_ends[number]) if through[1] else through
-                        for number, through in zip(numbers, whole, strict=True)
+                through = whole
+                if not one_piece:
+                    through = [
+                        self._passing(number, of_ends[id(source.ends[number])], to_ends[id(target.ends[number])])
+                        if all_of_it[1]
+                        else all_of_it
+                        for number, all_of_it in zip(pairing.numbers, whole, strict=True)
                     ]
-                )
-                for arrives, cuts in self._shared(through, order):
-                    found.setdefault(arrives, []).append((cuts, of, to))
+                for values, cuts in _shared(through, pairing):
+                    found.setdefault(values, []).append((cuts, of, to))
         unnamed = any(isinstance(one.any, Endpoint) and not one.any.owner for one in (source, target))
-        for arrives, parts in found.items():
-            if unnamed and len(set(arrives)) == 1:
+        there = self._there(source, target)
+        for values, parts in found.items():
+            if unnamed and len(set(values)) == 1:
                 continue
+            arrives = self._over(pairing, values)
             for traffic, pieces in _by_traffic(parts):
                 for of, to in together(pieces):
                     ends = source.any._replace(addresses=of), target.any._replace(addresses=to)
                     wholes = of == source.addresses, to == target.addresses
                     yield History(*ends, traffic, arrives, *wholes, there)
+
+    def _there(self, source: _One, target: _One) -> tuple[bool, ...]:
+        if not (source.missing or target.missing):
+            return (True,) * len(self._states)
+        return tuple(any(source.ends[number] and target.ends[number] for number in state) for state in self._states)
 
     def _cuts(self, source: _One, target: _One) -> tuple[tuple[_One, Bounds], tuple[_One, Bounds]]:
         """Each end, with the addresses at which the filters of the other one split it."""
@@ -320,41 +406,24 @@ class _Judged:
             certain, possible = join(*(one for one, _ in found)), join(*(one for _, one in found))
         return (() if any(map(is_anybody, targets)) else certain), possible
 
-    def _shared(self, through: Sequence[Through], order: Sequence[int]) -> Iterator[tuple[tuple[Arrives, ...], Cuts]]:
-        """The packets that pass in some state, by their history; `order` says which of the answers is for which
-        network.
-        """
-        states = [
-            (
-                _all(through[order[number]][0] for number in state),
-                join(*(through[order[number]][1] for number in state)),
-            )
-            for state in self._states
-        ]
-        parts: list[tuple[Cuts, tuple[Arrives, ...]]] = [(join(*(possible for _, possible in states)), ())]
-        for state in dict.fromkeys(states):
-            parts = [
-                (cuts, (*values, value)) for rest, values in parts for cuts, value in _valued(rest, *state) if cuts
-            ]
-        place = {state: number for number, state in enumerate(dict.fromkeys(states))}
-        for cuts, values in parts:
-            yield tuple(values[place[state]] for state in states), cuts
-
     def _split(self, one: _One, bounds: Bounds) -> _Split:
         """One end, split at these addresses. The same pieces for the same bounds, so that what passes at them is worked
         out once.
         """
-        key = id(one), id(bounds)
-        if key not in self._splits:  # it keeps both, so that their identity stays theirs
+        families = one.addresses.ipv4, one.addresses.ipv6
+        inner: Any = tuple(
+            edges[bisect_right(edges, cuts[0]) : bisect_left(edges, cuts[-1])] if cuts else ()
+            for cuts, edges in zip(families, bounds, strict=True)
+        )
+        key = id(one), inner
+        if key not in self._splits:  # it keeps the end, so that its identity stays its own
             of_own = isinstance(one.any, External) and not one.any.internet
             # No gateway to the internet carries what is not of the internet, but a network of one's own may have both.
             parts = (one.addresses & INTERNET, one.addresses - INTERNET) if of_own else (one.addresses,)
-            pieces: _Split = []
             distinct = {id(ends): ends for ends in one.ends}
-            for piece in (piece for part in parts for piece in cut_up(part, bounds)):
-                made = {key: within(ends, piece) for key, ends in distinct.items()}
-                pieces.append((piece, tuple(made[id(ends)] for ends in one.ends)))
-            self._splits[key] = (one, bounds), pieces
+            pieces = [piece for part in parts for piece in cut_up(part, inner)]
+            found = [(piece, {key: within(ends, piece) for key, ends in distinct.items()}) for piece in pieces]
+            self._splits[key] = one, found
         return self._splits[key][1]
 
     def _boundaries(self, one: _One) -> Bounds:
@@ -381,12 +450,14 @@ def _with_parts(topology: Topology, parts: dict[Any, Any], *, looked: bool) -> T
 def _differing(topologies: Sequence[Topology]) -> Iterator[tuple[Cell, tuple[int, ...]]]:
     """The cells that are not the same in all networks, with a number for each network: equal for equal members."""
     tables = [one.network.cells for one in topologies]
-    for cell in {cell: None for cells in tables for cell in cells}:
-        one = tables[0].get(cell)
-        if any(cells.get(cell) is not one for cells in tables):
-            numbers = _by_members([cells.get(cell) for cells in tables])
-            if any(numbers):
-                yield cell, numbers
+    found = {
+        cell: None for was, now in pairwise(tables) for cell, members in now.items() if was.get(cell) is not members
+    }
+    found |= {cell: None for was, now in pairwise(tables) for cell in was.keys() - now.keys()}
+    for cell in found:
+        numbers = _by_members([cells.get(cell) for cells in tables])
+        if any(numbers):
+            yield cell, numbers
 
 
 def _by_members(found: Sequence[Mapping[Any, Any] | None]) -> tuple[int, ...]:
@@ -412,8 +483,23 @@ def _same_database(one: Who, other: Who) -> bool:
     return one.owner == other.owner and Address(one.owner).kind == "db_instance"
 
 
+def _varies(versions: tuple[int, ...]) -> bool:
+    return versions.count(versions[0]) != len(versions)
+
+
 def _all(sets: Iterable[Cuts]) -> Cuts:
     return reduce(meet, sets)
+
+
+def _shared(through: Sequence[Through], pairing: _Pairing) -> Iterator[tuple[tuple[Arrives, ...], Cuts]]:
+    """The packets that pass in some network, with whether they do for each answer, and for each mix of several."""
+    mixes = (
+        (_all(through[place][0] for place in mix), join(*(through[place][1] for place in mix))) for mix in pairing.mixes
+    )
+    parts: list[tuple[Cuts, tuple[Arrives, ...]]] = [(join(*(possible for _, possible in through)), ())]
+    for answer in (*through, *mixes):
+        parts = [(cuts, (*values, value)) for rest, values in parts for cuts, value in _valued(rest, *answer) if cuts]
+    yield from ((values, cuts) for cuts, values in parts if cuts)
 
 
 def _valued(cuts: Cuts, certain: Cuts, possible: Cuts) -> tuple[tuple[Cuts, Arrives], ...]:

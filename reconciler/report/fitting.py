@@ -49,17 +49,22 @@ def cut_lists(
     a value as it is sent.
     """
     fields, left_out = dict(fields), dict[str, int]()
-    paths = [*((name,) for name, value in fields.items() if isinstance(value, list)), *nested]
-    while bytes_of(fields | {"left_out": left_out}) > longest:
-        sizes = {path: bytes_of(value) for path in paths if (value := _at(fields, path))}
-        if not sizes:
-            break
+    over = bytes_of(fields | {"left_out": left_out}) - longest
+    paths = [*((name,) for name, value in fields.items() if isinstance(value, list)), *nested] if over > 0 else []
+    sizes = {path: bytes_of(value) for path in paths if (value := _at(fields, path))}
+    while over > 0 and sizes:
         path = max(sizes, key=lambda path: sizes[path])
         value = _at(fields, path)
         half = len(value) // 2
-        fields = _with(fields, path, dict(islice(value.items(), half)) if isinstance(value, Mapping) else value[:half])
+        less = dict(islice(value.items(), half)) if isinstance(value, Mapping) else value[:half]
+        fields, before = _with(fields, path, less), sizes.pop(path)
         name = ".".join(path)
         left_out[name] = left_out.get(name, 0) + len(value) - half
+        after = bytes_of(less)
+        over -= before - after
+        sizes |= {path: after} if less else {}
+        if over <= 0:  # what is left out takes some room too
+            over = bytes_of(fields | {"left_out": left_out}) - longest
     return fields, left_out
 
 

@@ -140,11 +140,6 @@ def _names(ends: Iterable[End]) -> tuple[str, ...]:
     )
 
 
-def name_of(end: End) -> str:
-    """One end for people."""
-    return _names([end])[0]
-
-
 def _name(end: End) -> tuple[str, str]:
     """Who it is, and in which subnet if that says more."""
     if isinstance(end, External):

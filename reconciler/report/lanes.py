@@ -21,7 +21,7 @@ from reconciler.reach.pair.blockers import blockers
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 from reconciler.reach.pair.explain import rests_on
 from reconciler.reach.pair.path import Flow
-from reconciler.report.flows import listed, name_of, traffic_of
+from reconciler.report.flows import listed, traffic_of
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
@@ -337,7 +337,7 @@ def _who(end: End) -> _Who:
         return _Who("network", label.removeprefix("behind "), label, None)
     owner = Address(end.owner)
     if end.stranger or not end.owner:
-        name = sanitize(name_of(end))
+        name = sanitize(end.label.removesuffix(f" in {end.subnet}"))
         return _Who("nobody", name, name, None)
     if owner.kind == "db_instance":
         return _Who("db_instance", sanitize(owner.name), sanitize(owner), sanitize(owner))

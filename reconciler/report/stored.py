@@ -6,7 +6,8 @@ must be valid Unicode. What a terminal or a browser must not act on is escaped b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from reconciler.redact import REDACTED, fit, is_secret_name, redacted
@@ -34,18 +35,22 @@ def stored_text(text: str) -> str:
     return redacted(text).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def stored(value: Any, path: tuple[str, ...] = ()) -> Any:
-    """The value with all its text redacted; `path` is where it stands in the receipt."""
+def stored(value: Any) -> Any:
+    """A receipt with all its text redacted. What it says in many places is looked at once."""
+    return _stored(value, (), cache(stored_text))
+
+
+def _stored(value: Any, path: tuple[str, ...], text: Callable[[str], str]) -> Any:
     if not isinstance(value, Mapping) or not any(one[: len(path)] == path for one in _BY_ADDRESS):
-        return fit(value, _MANY, _DEEP, stored_text)
+        return fit(value, _MANY, _DEEP, text)
     by_address = path in _BY_ADDRESS
     kept: dict[str, Any] = {}
     for key, inner in value.items():
         if by_address:
-            kept[_free(stored_text(str(key)), kept)] = fit(inner, _MANY, _DEEP, stored_text)
+            kept[_free(text(str(key)), kept)] = fit(inner, _MANY, _DEEP, text)
         else:
             secret = is_secret_name(key) and isinstance(inner, str)
-            kept[stored_text(str(key))] = REDACTED if secret else stored(inner, (*path, str(key)))
+            kept[text(str(key))] = REDACTED if secret else _stored(inner, (*path, str(key)), text)
     return kept
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import looking
-from tests.support.shown import HOSTILE, NAMES, shown
+from tests.support.shown import HOSTILE, NAMES, past, shown, turns
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -30,12 +30,13 @@ SIZES = {"phone": 390, "print": 794}
 
 @pytest.fixture(scope="session")
 def html() -> Any:
-    """The page of each receipt, made once."""
+    """The page of each receipt, made once; two know of the last 30 days."""
     from functools import cache
 
     from reconciler.report.page.html import page
 
-    return cache(lambda name: page(shown(name)))
+    with_history = {"apply": past(), "hostile": past(turns())}
+    return cache(lambda name: page(shown(name), history=with_history.get(name)))
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from lab.drifts import DRIFTS, Network, find_network
 from reconciler.model import Policy
 from tests.support.canaries import ENVIRONMENT, assert_silent
 from tests.support.doors import Doors, deployed
+from tests.support.published import IS_REPORT
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
 
@@ -32,8 +33,10 @@ class Ran(NamedTuple):
     err: str
 
     def report(self) -> dict[str, Any]:
-        """The data of `-o json`, which must be all that stands on stdout."""
+        """The data of `-o json`, which must be all that stands on stdout; a report is as published."""
         told: dict[str, Any] = json.loads(self.out)
+        if "drifted" in told:
+            IS_REPORT.validate(told)
         return told
 
 

@@ -109,6 +109,9 @@ def test_json_is_all_that_stands_on_stdout_and_names_the_drift(
                 ],
                 "stopped_by": "network_acl/PublicSubnetACL: no entry matches, so the closing * denies",
             },
+            "severity": "critical",
+            "sentence": "security_group/APIGatewaySG lets in tcp 22 from anyone on the internet (0.0.0.0/0), "
+            "which is not declared.",
             "reason": None,
             "message": "",
         }

@@ -13,7 +13,6 @@ from lab.faults import Stopped
 from reconciler.history.receipts import Broken, Link, State, Summary, parse_key, short_run, verified
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.model import Policy
-from reconciler.model.exposure import Severity
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import metrics
 from tests.support.doors import BUCKET, NAME, TABLE, Doors, object_event
@@ -94,17 +93,6 @@ def test_a_correction_leaves_one_receipt_and_the_calm_look_after_it_none(doors: 
     assert len(doors.puts()) == 1
 
 
-def test_a_drift_that_is_held_is_two_receipts_however_long_it_lasts(doors: Doors) -> None:
-    stack = doors.another(REPORTS)
-    doors.drift(OPEN)
-    for _ in range(4):
-        look(doors, stack=stack)
-    (receipt,) = said(doors)
-    assert (receipt.state, receipt.severity, receipt.writes) == (State.OPEN, Severity.MEDIUM, 0)
-    look(doors)
-    assert [(one.state, one.writes) for one in said(doors)] == [(State.OPEN, 0), (State.SYNC, 1)]
-
-
 def test_a_question_leaves_none(doors: Doors) -> None:
     doors.drift(OPEN)
     doors.invoke(mode="plan")
@@ -137,16 +125,11 @@ def test_a_run_that_looked_at_a_part_does_not_call_the_rest_in_sync(doors: Doors
     assert doors.item()["state"] == {"S": "open"}
 
 
-def test_a_changed_ending_leaves_one_and_the_same_ending_none(doors: Doors) -> None:
-    doors.lab.faults.refuse("DescribeVpcs")
-    look(doors)
-    look(doors)
-    doors.lab.faults.clear()
-    look(doors)
+def test_a_version_that_is_refused_leaves_one_that_says_why(doors: Doors) -> None:
     doors.upload_bytes(b"not JSON")
     doors.work(object_event())
     look(doors)
-    assert [one.state for one in said(doors)] == [State.UNSEEN, State.SYNC, State.SYNC]
+    assert [one.state for one in said(doors)] == [State.SYNC]
     assert "Revision 1, accepted before, continues" in kept(doors)[-1]["run"]["problem"]
 
 
@@ -172,7 +155,10 @@ def test_it_is_written_after_the_last_look_and_before_people_are_told_who_get_it
     (name,) = doors.puts()
     run = name.split(".")[-3]
     assert f"Receipt:     {name}\n" in alert["Message"]
-    assert f"setpoint receipt {NAME} {run} -o html > receipt.html" in alert["Message"]
+    assert (
+        f"setpoint receipt {NAME} {run} --stack setpoint --region ap-northeast-2 -o html > receipt.html"
+        in alert["Message"]
+    )
     assert run == short_run(f"run-{doors.runs}")
 
 
@@ -196,11 +182,11 @@ def test_an_object_that_is_there_is_never_overwritten(doors: Doors) -> None:
 
 
 def test_the_chain_is_whole_and_shows_what_was_removed_or_changed(doors: Doors) -> None:
-    for _ in range(3):
+    for _ in range(2):
         doors.drift(OPEN)
         look(doors)
     whole = links(doors)
-    assert len(whole) == 4
+    assert len(whole) == 3
     assert verified(whole) == []
     assert verified([whole[0], *whole[2:]]) == [Broken(whole[1].key, "missing")]
     assert verified([whole[0], whole[1]._replace(sha256="0" * 64), *whole[2:]]) == [Broken(whole[1].key, "changed")]
@@ -254,6 +240,29 @@ def test_a_crash_between_the_put_and_the_release_leaves_one_twin(doors: Doors) -
     first, twin, again = links(doors)
     assert verified([first, twin, again]) == [Broken(twin.key, "twin")]
     assert [one["digest"] for one in kept(doors)[1:]] == [kept(doors)[1]["digest"]] * 2
+
+
+def test_what_a_run_that_died_has_corrected_is_in_the_receipt_of_the_next_one(doors: Doors) -> None:
+    doors.drift(OPEN)
+
+    def died(call: Any) -> None:
+        if call.service == "ec2":
+            raise Stopped("after the call, before any receipt")
+
+    doors.lab.after_write = died
+    with pytest.raises(Stopped):
+        look(doors)
+    doors.lab.after_write = None
+    assert doors.puts() == []
+    look(doors, int((TERM + GRACE).total_seconds()))
+    told = kept(doors)[-1]
+    assert (told["state"], told["drifted"], told["run"]["writes"]) == ("sync", [], 0)
+    (late,) = told["late"]
+    assert late["address"] == "security_group/APIGatewaySG"
+    assert late["members"] == ['ingress: tcp 22 from 0.0.0.0/0 "temporary, for debugging"']
+    for _ in range(3):
+        look(doors)
+    assert len(doors.puts()) == 2  # the second says that nothing is left to be told
 
 
 def test_whoever_lost_the_lease_leaves_a_receipt_of_what_it_wrote_and_remembers_nothing(doors: Doors) -> None:
@@ -329,49 +338,6 @@ def test_the_first_look_of_a_day_writes_the_sheet_of_the_day_before(doors: Doors
     look(doors)
     assert len(doors.puts()) == 1
     assert (doors.item()["looks"], doors.item()["longest_gap"]) == ({"N": "2"}, {"N": "65"})
-
-
-def test_a_look_that_saw_nothing_is_counted_as_one_and_its_gap_goes_on(doors: Doors) -> None:
-    doors.lab.faults.refuse("DescribeVpcs")
-    look(doors, 600)
-    look(doors, 600)
-    assert (doors.item()["looks"], doors.item()["unseen"], doors.item()["longest_gap"]) == (
-        {"N": "3"},
-        {"N": "2"},
-        {"N": "1270"},
-    )
-
-
-def test_a_day_on_which_nobody_looked_has_no_sheet(doors: Doors) -> None:
-    look(doors)
-    look(doors, midnight(doors) + 86_400 + 3600)
-    look(doors, midnight(doors) + 60)
-    assert [one["day"]["date"] for one in kept(doors) if one["state"] == "day"] == ["2026-11-22", "2026-11-24"]
-    first, second = [one["day"]["longest_gap"] for one in kept(doors) if one["state"] == "day"]
-    assert first > 86_400 > second
-
-
-def test_a_sheet_that_could_not_be_written_is_written_later_and_loses_no_look(
-    doors: Doors, results: list[AttemptResult]
-) -> None:
-    doors.lab.faults.refuse("PutObject", "AccessDenied", times=1)
-    doors.drift(OPEN)
-    look(doors, midnight(doors) + 30)
-    assert results[-1].receipts_lost == 2
-    assert len(doors.puts()) == 1  # one try a run
-    assert doors.item()["state"] == {"S": "sync"}
-    look(doors)
-    sheet = kept(doors)[1]
-    assert (sheet["state"], sheet["day"]["date"], sheet["day"]["looks"]) == ("day", "2026-11-22", 2)
-    assert verified(links(doors)) == []
-
-
-def test_a_sheet_and_a_receipt_of_one_run_are_two_links_of_the_chain(doors: Doors) -> None:
-    doors.drift(OPEN)
-    look(doors, midnight(doors) + 30)
-    assert [one.state for one in said(doors)] == [State.DAY, State.SYNC]
-    assert verified(links(doors)) == []
-    assert kept(doors)[-1]["previous"]["key"] == doors.puts()[0]
 
 
 # ---------------------------------------------------------------------------------------------------- the ledger

@@ -200,7 +200,7 @@ def large_document() -> dict[str, Any]:
     }
 
 
-def large(*, lanes: bool = False) -> dict[str, dict[str, Any]]:
+def large(*, lanes: bool = True) -> dict[str, dict[str, Any]]:
     """`large-plan`, `large-apply` and `large-calm`: the large network with some 149 differences. Takes a minute."""
     wanted = document(base=large_document())
     policy = Policy(create_databases=True, quota_rules=200)

@@ -3,7 +3,8 @@
     plan     the example network with all drift of the demo, before anything is put right
     apply    the same, put right
     calm     the example network as declared
-    wide     200 groups and 52 subnets in three zones, with 149 differences, most of them the same thing many times
+    wide     200 groups and 52 subnets in three zones, with 149 differences, most of them the same thing many times, of
+             which eight workloads have some
     hostile  the plan, with other people's words wherever a receipt has some
 
 They are made once for a process, by the product on the laboratory, but for `wide`: its answers of AWS are written here.
@@ -11,12 +12,14 @@ They are made once for a process, by the product on the laboratory, but for `wid
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple, cast
 
 from desired_state.document import Document
+from desired_state.load import load
 from lab.drifts import DRIFTS
 from lab.strict_aws import laboratory
 from reconciler.aws.client import Aws
@@ -66,13 +69,74 @@ def _lived() -> _Lived:
         return _Lived(receipt(plan), receipt(applied), receipt(calm), looking.answers)
 
 
+# --- The last 30 days ---
+
+
+def past(words: Iterator[str] | None = None) -> dict[str, Any]:
+    """A history in which all that a page can show has happened; with `words`, in other people's."""
+    days = [f"2026-{month:02}-{day:02}" for month, day in [(10, day) for day in range(23, 32)] + [(11, 1)]]
+    spans = (
+        (f"{days[0]}T09:00:00Z", f"{days[3]}T10:00:00Z", "sync"),
+        (f"{days[3]}T10:00:00Z", f"{days[4]}T11:00:00Z", "differs"),
+        (f"{days[4]}T11:00:00Z", f"{days[6]}T04:00:00Z", "sync"),
+        (f"{days[6]}T04:00:00Z", f"{days[6]}T09:00:00Z", "open"),
+        (f"{days[6]}T09:00:00Z", f"{days[8]}T00:00:00Z", "unseen"),
+        (f"{days[8]}T00:00:00Z", "2026-11-22T09:00:00Z", "sync"),
+    )
+    told = (
+        (
+            "open",
+            "critical",
+            "security_group/DBSG",
+            "ingress: tcp 5432 from 0.0.0.0/0",
+            "Reporting/metabase",
+            "corrected",
+        ),
+        ("differs", "low", "vpc/MyVPC", "tags", None, "held: the plan takes away 34 live members"),
+        ("sync", None, "", "put in force: 3 calls", "Deploy/ci", 'rollback to r5: "wrong port"'),
+    )
+    episodes = [
+        {
+            "from": f"{days[number + 3]}T10:02:00Z",
+            "to": None if number == 1 else f"{days[number + 4]}T10:06:04Z",
+            "severity": severity,
+            "revision": 7 - number,
+            "address": address,
+            "text": next(words) if words else text,
+            "who": next(words) if words and who else who,
+            "outcome": next(words) if words else outcome,
+            "receipt": "6f2c9a1e-0000-4000-8000-000000000000",
+            "open_s": 244 if state == "open" else None,
+        }
+        for number, (state, severity, address, text, who, outcome) in enumerate(told)
+    ]
+    return {
+        "format_version": 1,
+        "document": REFERENCE["name"],
+        "account": "123456789012",
+        "region": REFERENCE["scope"]["region"],
+        "days": 30,
+        "from": spans[0][0],
+        "to": spans[-1][1],
+        "segments": [{"from": start, "to": end, "state": state} for start, end, state in spans],
+        "share_as_declared": 0.912,
+        "episodes": episodes,
+        "longest_s": 90_000,
+        "open_s": 244,
+        "looks": 43_190,
+        "looks_that_saw_nothing": 4,
+        "longest_gap_s": 360,
+        "findings": [],
+    }
+
+
 # --- A wide network ---
 
-GROUPS, SUBNETS, ZONES = 200, 52, "acd"
+GROUPS, SUBNETS, TEAMS, ZONES = 200, 52, 8, "acd"
 _PORTS = (443, 8080, 8443, 9092, 6379)
 
 
-def wide(groups: int = GROUPS, differences: int = 149, *, lanes: bool = False) -> Receipt:
+def wide(groups: int = GROUPS, differences: int = 149, *, lanes: bool = True) -> Receipt:
     """The receipt of a plan over a network of that many groups, where that many rules are not as declared."""
     grown = _Grown(_lived().answers, groups, SUBNETS)
     grown.spoil(differences)
@@ -94,10 +158,15 @@ class _Grown:
             self._group(number)
         for number in range(subnets - len(resources["subnet"])):
             self._subnet(number)
+        for number in range(TEAMS):
+            self._written["workloads"][f"team-{number:02}"] = {
+                "subnets": [f"subnet/service-{number:03}", f"subnet/service-{number + TEAMS:03}"],
+                "security_groups": [f"security_group/service-{number * 7:03}"],
+            }
 
     @property
     def document(self) -> Document:
-        return document(lambda written: written.update(self._written))
+        return load(json.dumps(self._written).encode(), "wide.json")
 
     def spoil(self, differences: int) -> None:
         """What people did: four of five opened SSH to everyone, the fifth took out the rule that its clients need."""
@@ -201,7 +270,7 @@ _FOREIGN = frozenset({"description", "who", "call", "source_ip", "user_agent", "
 
 def hostile(plain: Receipt) -> Receipt:
     """The same receipt, in which every word that is not Setpoint's own is hostile, each in its turn."""
-    words = _turns()
+    words = turns()
     changed = cast("dict[str, Any]", _planted(deepcopy(dict(plain)), words))
     for one in changed["unmanaged"]:
         one["remark"] = next(words)
@@ -226,7 +295,7 @@ def hostile(plain: Receipt) -> Receipt:
     return changed
 
 
-def _turns() -> Iterator[str]:
+def turns() -> Iterator[str]:
     while True:
         yield from HOSTILE
 

@@ -125,6 +125,12 @@ def test_an_event_of_an_unobservable_network_says_what_stood_in_the_way_and_noth
     }
 
 
+def test_an_event_names_the_receipt_of_its_run() -> None:
+    key = "receipts/small/20260301T120000Z.sync.critical.r7.w1.6f2c9a1e.json.gz"
+    assert event(completed(extra(), receipt=key))["receipt"] == key
+    assert "receipt" not in event(completed(extra()))
+
+
 def test_a_refusal_keeps_its_lines() -> None:
     assert event(completed(refusal="small.json:1:1: bad; correct it\nRevision 7 goes on."))["refusal"] == (
         "small.json:1:1: bad; correct it\nRevision 7 goes on."

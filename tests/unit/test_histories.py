@@ -36,33 +36,48 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
-        "a call is skipped", "for state in states), cuts", "for state in (states[0], states[0], *states[2:])), cuts", 14
+        "a call is skipped",
+        "for state in self._states]\n",
+        "for state in (self._states[0], *self._states[:1], *self._states[2:])]\n",
+        14,
     ),
     Mutant(
         "what a call does counts as the next one's",
-        "for state in states), cuts",
-        "for state in (states[0], *states[:-1])), cuts",
+        "for state in self._states]\n",
+        "for state in (self._states[0], *self._states[:-1])]\n",
         4,
     ),
     Mutant(
         "two sets with different histories are one",
-        "found.setdefault(arrives, [])",
-        "found.setdefault((*arrives[:-1], arrives[-2]), [])",
+        "found.setdefault(values, [])",
+        "found.setdefault((*values[:-1], values[-2:][0]), [])",
         4,
     ),
     Mutant(
         "what passes in one of two networks passes",
-        "_all(through[order[number]][0] for number in state)",
-        "join(*(through[order[number]][0] for number in state))",
+        "_all(through[place][0] for place in mix)",
+        "join(*(through[place][0] for place in mix))",
+        8,
+    ),
+    Mutant(
+        "one of two networks is enough",
+        "for number in self._several:\n            mix",
+        "for number in ():\n            mix",
         8,
     ),
     Mutant("what is not known does not pass", "perhaps = () if surely == may else less(may, surely)", "perhaps = ()"),
-    Mutant("the rules of groups are always the same", "return versions, self._places", "return (), self._places", 22),
-    Mutant("the ACL and the routes of a subnet are always the same", "self._of_place(number, end.subnet)\n", "0\n", 14),
+    Mutant(
+        "the rules of groups are always the same",
+        "for cell in sorted(cells) if cell in self._differing",
+        "for cell in ()",
+        22,
+    ),
+    Mutant("the ACL and the routes of a subnet are always the same", "vectors += self._of_place(subnet)", "pass", 14),
     Mutant(
         "gateways are always the same", "_numbers(map(self._of_all, range(len(contexts))))", "(0,) * len(contexts)", 4
     ),
-    Mutant("an end never changes", "return self._everywhere[number], ends,", "return self._everywhere[number],", 29),
+    Mutant("an end never changes", "vectors.append(_numbers(map(id, ends)))", "pass", 8),
+    Mutant("what was once so is so again", "runs.append((number, place))", "runs.append((number, min(place, 1)))", 8),
     Mutant(
         "addresses are not split by the filters of the source",
         "(target, self._boundaries(source))",
@@ -82,6 +97,12 @@ MUTANTS = (
         21,
     ),
     Mutant(
+        "the last bound within an end splits nothing",
+        "bisect_left(edges, cuts[-1])]",
+        "bisect_left(edges, cuts[-1]) - 1]",
+        21,
+    ),
+    Mutant(
         "traffic that some addresses share is told of all", "if left := less(traffic, common):", "if left := ():", 35
     ),
     Mutant(
@@ -90,7 +111,7 @@ MUTANTS = (
         "        if not rest:\n            split",
     ),
     Mutant("one direction is forgotten", "yield from ((far, one), (one, far))", "yield far, one"),
-    Mutant("nobody asks about those who stay as they are", "for who, one in still.items():", "for who, one in ():", 6),
+    Mutant("nobody asks about those who stay as they are", "(still, still), ", "", 6),
 )
 
 

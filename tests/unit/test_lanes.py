@@ -50,7 +50,7 @@ from tests.support.worlds import REFERENCE as WRITTEN
 type Lanes = Callable[[Report], Mapping[str, Any] | None]
 
 REFERENCE = document()
-DRAWN = 19
+DRAWN = (54, 19)
 PLANS = sampled(range(60), 30, seed="lanes")
 WORKLOADS = {
     name: Workload.model_validate({"subnets": subnets, "security_groups": groups, "public_address": public})
@@ -192,9 +192,9 @@ MUTANTS: dict[str, tuple[str, str]] = {
         "networks.append(([declared], [declared]))",
         "networks.append(networks[-1])",
     ),
-    "what passes between some subnets passes between all of them": (
-        "alike.setdefault(tuple(sorted(targets)), [])",
-        "alike.setdefault(tuple({at: 1 for some in places.values() for at in some}), [])",
+    "it is not said from which subnets": (
+        "alike.setdefault(tuple(sorted(targets)), []).extend(source)",
+        "alike.setdefault(tuple(sorted(targets)), []).extend(())",
     ),
     "what passes within each subnet passes between them": ("(lane.addresses, _WITHIN)", "(lane.addresses,)"),
     "it is not said of which addresses": (
@@ -217,7 +217,7 @@ def test_the_oracle_notices_that(name: str, old: str, new: str) -> None:
     module = next(one for one in MODULES if old in Path(str(sys.modules[one].__file__)).read_text())
     judged = altered(MODULES, module, old, new)[MODULES[1]].lanes
     made = ([*Ended][:-2], ())
-    for seed in (DRAWN, *range(19, 30)):
+    for seed in (*DRAWN, *range(20, 30)):
         courses = (course(seed, ended=ended, order=dice) for ended in made for dice in (None, Random(seed)))
         if any(one.wrong(judged) for one in courses):
             return

@@ -52,7 +52,11 @@ def test_a_message_names_the_receipt_of_its_run_and_the_command_that_shows_it() 
     key = "receipts/small/20260301T120000Z.sync.critical.r7.w1.6f2c9a1e.json.gz"
     lines = body(completed(extra(), receipt=key)).split("\n")
     at = lines.index(f"Receipt:     {key}")
-    assert lines[at + 1] == "Its page:    setpoint receipt small 6f2c9a1e -o html > receipt.html"
+    assert lines[at + 1] == (
+        "Its page:    setpoint receipt small 6f2c9a1e --stack setpoint --region ap-northeast-2 -o html > receipt.html"
+    )
+    alone = body(completed(extra(), receipt=key), invoke="")
+    assert "Its page:    setpoint receipt small 6f2c9a1e -o html > receipt.html" in alone
     assert not re.search("(?m)^Receipt:|^Its page:", body(completed(extra())))
     assert "evil" not in body(completed(extra(), receipt="receipts/small/x; evil.r7.json.gz"))
 

@@ -83,7 +83,7 @@ MUTANTS = (
         "== BLACKHOLE else None",
         7,
     ),
-    Mutant("what is not known is closed", "filters", "Acl(NOTHING, ANYTHING)", "Acl(NOTHING, NOTHING)", 9),
+    Mutant("what is not known is closed", "filters", "Acl(NOTHING, EVERYTHING)", "Acl(NOTHING, NOTHING)", 9),
     Mutant("a NAT gateway carries every protocol", "flows", "meet(meet(got[0], into[0]), NAT_CARRIES)", "got[0]", 44),
 )
 

@@ -355,16 +355,18 @@ def test_what_is_too_long_is_cut_the_gravest_first_and_counted(monkeypatch: pyte
     drifts = [*low, *rules]
     tags = {"Tags": [{"Key": "k7", "Value": "a"}]}
     calls = [TAG.on(VPC, "tag", "tags", params=tags), AUTHORIZE.on(GROUP, "revoke", "ingress")]
+    calls += [TAG.on(VPC, "tag", "tags", params={"Tags": [{"Key": "k299", "Value": "a"}]})]
     whole = sent(receipt(report(*drifts, plan=planned(*calls)), lanes=False))
     assert whole["left_out"] == {}
-    assert [call["resolves_drifted"] for call in whole["actions"]] == [[7], [300, 301, 302]]
+    assert [call["resolves_drifted"] for call in whole["actions"]] == [[7], [300, 301, 302], [299]]
     monkeypatch.setattr(receipts, "LARGEST", 40_000)
     told = sent(receipt(report(*drifts, plan=planned(*calls)), lanes=False))
     assert size(encoded(told)) <= 40_000
     assert told["left_out"] == {"drifted": 303 - len(told["drifted"])}
     assert [one["severity"] for one in told["drifted"][:4]] == ["critical", "critical", "critical", "low"]
     assert [one["number"] for one in told["drifted"]] == list(range(1, len(told["drifted"]) + 1))
-    tagged, revoked = (call["resolves_drifted"] for call in told["actions"])
+    tagged, revoked, of_what_is_left_out = (call["resolves_drifted"] for call in told["actions"])
+    assert of_what_is_left_out == []
     assert revoked == [0, 1, 2]
     assert [told["drifted"][index]["key"] for index in tagged] == ["k7"]
     assert told["counts"]["drifted"] == 303

@@ -116,6 +116,40 @@ def test_a_time_without_a_look_stands_in_the_sheet_of_its_day() -> None:
     assert (desk.record.gaps, desk.record.longest_gap, desk.record.looks) == ((), 0, 1)
 
 
+def test_a_day_on_which_nobody_looked_has_no_sheet() -> None:
+    desk = Desk()
+    for hour in (1.0, 49.0, 73.0):
+        desk.attempt(CALM, MIDNIGHT + timedelta(hours=hour))
+    sheets = [one["day"] for one in desk.kept.values() if one["state"] == "day"]
+    assert [(one["date"], one["longest_gap"]) for one in sheets] == [
+        ("2026-03-01", 48 * 3600),
+        ("2026-03-03", 24 * 3600),
+    ]
+
+
+def test_a_sheet_that_could_not_be_written_is_written_later_and_loses_no_look() -> None:
+    desk = Desk()
+    desk.attempt(CALM, MIDNIGHT)
+    desk.broken = 1
+    lost = desk.attempt(OPEN, MIDNIGHT + DAY)
+    assert (lost.receipts_lost, lost.receipt, desk.broken) == (2, "", 0)  # one try a run is enough
+    assert desk.record.state == "open"
+    desk.attempt(OPEN, MIDNIGHT + DAY + EVERY)
+    assert desk.states() == [State.SYNC, State.DAY, State.OPEN]
+    sheet = list(desk.kept.values())[1]
+    assert (sheet["day"]["date"], sheet["day"]["looks"], desk.record.looks) == ("2026-03-01", 2, 1)
+
+
+def test_a_sheet_and_a_receipt_of_one_run_are_two_links_of_the_chain() -> None:
+    desk = Desk()
+    desk.attempt(CALM, MIDNIGHT)
+    desk.attempt(OPEN, MIDNIGHT + DAY)
+    assert desk.states() == [State.SYNC, State.DAY, State.OPEN]
+    assert list(desk.kept) == sorted(desk.kept)
+    before = [one["previous"] and one["previous"]["key"] for one in desk.kept.values()]
+    assert before == [None, *list(desk.kept)[:2]]
+
+
 def test_looks_that_see_nothing_lengthen_one_time_and_begin_no_other() -> None:
     desk = Desk()
     desk.attempt(CALM, NOW)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from desired_state.fields import Address
 from reconciler.packets.traffic import LINE, Cuts, join, meet
+from reconciler.reach.network import UNREADABLE, USABLE
 from reconciler.reach.pair.ends import End, Endpoint, External
 from reconciler.reach.pair.filters import NO_ACL, NO_GROUPS, Acl, Groups, Through, Where, acl_of, groups_of, where
 from reconciler.reach.pair.routing import NAT_CARRIES, Table, pieces, table_of
@@ -114,10 +115,13 @@ class _Joined(NamedTuple):
 
 
 def _joined(topology: Topology, one: Machine, other: External, *, inwards: bool, ipv6: bool) -> tuple[_Joined, ...]:
-    end = one.end
-    key = one.table, end.public, id(other), inwards, ipv6
-    kept: tuple[External, tuple[_Joined, ...]] | None = topology.memo.get(key)
-    if kept is None or kept[0] is not other:
+    end, state = one.end, topology.network
+    # What decides besides: kept with the answer, so that their identity stays theirs.
+    rests_on = state[USABLE], state[UNREADABLE], topology.nats, topology.relays, other
+    tables = tuple(table_of(topology, subnet) for subnet in topology.nats.values())
+    key = "joined", one.table, end.public, inwards, ipv6, tables, *map(id, rests_on)
+    kept: tuple[object, tuple[_Joined, ...]] | None = topology.parts.get(key)
+    if kept is None:
         sure: dict[tuple[str, ...], list[int]] = {}
         maybe: dict[tuple[str, ...], list[int]] = {}
         for piece in pieces(topology, end, other, inwards=inwards, ipv6=ipv6):
@@ -130,7 +134,7 @@ def _joined(topology: Topology, one: Machine, other: External, *, inwards: bool,
             _Joined(nats, where(topology, tuple(sure.get(nats, ())), tuple(maybe.get(nats, ())), ipv6=ipv6))
             for nats in dict.fromkeys([*sure, *maybe])
         )
-        kept = topology.memo[key] = other, found
+        kept = topology.parts[key] = rests_on, found
     return kept[1]
 
 
