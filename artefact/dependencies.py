@@ -13,6 +13,8 @@ from pathlib import Path, PurePath
 from artefact.own_code import ROOT
 
 LOCK = ROOT / "requirements.txt"
+_UNUSED = (("aws_lambda_powertools", "event_handler"),)
+"""Packages within a dependency that no function imports, and that are large: the framework for web APIs."""
 LAMBDA_PYTHON = (3, 13)
 _KEPT_METADATA = re.compile(r"METADATA|LICEN[CS]E.*|NOTICE.*|COPYING.*|licenses")
 """What `importlib.metadata` and vulnerability scanners read."""
@@ -58,7 +60,7 @@ def _installed(name: str) -> Distribution | None:
 
 
 def clean(target: Path) -> None:
-    """Removes what no function reads: stubs, tests, scripts, the installer's notes."""
+    """Removes what no function reads: stubs, tests, scripts, the installer's notes, and packages that none imports."""
     for path in sorted(target.rglob("*"), reverse=True):
         if path.is_dir():
             if not any(path.iterdir()):
@@ -71,5 +73,4 @@ def _unread(file: PurePath) -> bool:
     if file.parts[0].endswith(".dist-info"):
         return not _KEPT_METADATA.fullmatch(file.parts[1])
     stub = file.suffix in {".c", ".h", ".pxd", ".pyc", ".pyi", ".pyx"} or file.name == "py.typed"
-    asset = file.suffix in {".css", ".js"} and "swagger_ui" in file.parts  # Powertools' page for HTTP APIs
-    return stub or asset or file.parts[0] == "bin" or "tests" in file.parts[:-1]
+    return stub or file.parts[0] == "bin" or "tests" in file.parts[:-1] or file.parts[:2] in _UNUSED

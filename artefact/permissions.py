@@ -137,7 +137,6 @@ DOORS = (
     ApiCall("s3", "ListObjectVersions", ("s3:ListBucketVersions",), frozenset({"terminal"})),
     ApiCall("s3", "PutObject", ("s3:PutObject",), frozenset({"terminal"})),
     ApiCall("cloudformation", "DescribeStacks", ("cloudformation:DescribeStacks",), frozenset({"terminal"})),
-    ApiCall("dynamodb", "GetItem", ("dynamodb:GetItem",), frozenset({"terminal"})),
     ApiCall("dynamodb", "Scan", ("dynamodb:Scan",), _ASKED | {"sweep", "terminal"}),
     ApiCall("dynamodb", "GetItem", ("dynamodb:GetItem",), frozenset({"terminal"})),
     ApiCall("dynamodb", "UpdateItem", ("dynamodb:UpdateItem",), _ASKED),

@@ -59,6 +59,14 @@ def test_it_begins_with_the_network_as_it_is(scrubber: Scrubber) -> None:
     assert scrubber.said
 
 
+def test_after_an_apply_it_begins_with_the_network_as_it_is_now(windows: Windows) -> None:
+    from reconciler.report.page.html import page
+
+    scrubber = Scrubber(windows.fresh(windows.file("scrubbed-apply", page(shown("apply")))).page)
+    assert scrubber.at == scrubber.last == len(shown("apply")["lanes"]["states"]) - 1
+    assert scrubber.said
+
+
 def test_the_keyboard_moves_it_state_by_state(scrubber: Scrubber) -> None:
     scrubber.range.focus()
     said = [scrubber.said]

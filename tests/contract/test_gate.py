@@ -74,3 +74,43 @@ def test_a_browser_is_found_by_its_name_at_its_place_or_where_it_is_said_to_be(t
     named = str(tmp_path / "google-chrome")
     assert chromium.find({"PATH": str(tmp_path), chromium.VARIABLE: named}, places=()) == named
     assert chromium.find({"PATH": ""}, places=(named,)) == named
+
+
+def ci(tmp_path: Path, *installed: str, root: bool) -> tuple[int, str]:
+    """The exit code of `.ci/run` and what it told, where these programs are installed; make and apt-get only say so."""
+    for name in ("bash", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name) or name)
+    for name in ("make", *installed):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@" >&2\n', encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {0 if root else 1000}\n", encoding="utf-8")
+    (tmp_path / "id").chmod(0o755)
+    told = subprocess.run(
+        [shutil.which("bash") or "bash", str(ROOT / ".ci" / "run")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"PATH": str(tmp_path), "CI": "true", "BROWSER": "none"},
+    )
+    return told.returncode, told.stderr
+
+
+def test_ci_runs_the_gate_with_the_browser_that_is_there_whatever_the_environment_says(tmp_path: Path) -> None:
+    assert ci(tmp_path, "google-chrome", "apt-get", root=True) == (0, "make test BROWSER=\n")
+
+
+def test_ci_installs_the_browser_where_there_is_none(tmp_path: Path) -> None:
+    code, told = ci(tmp_path, "apt-get", root=True)
+    assert code == 0
+    first, second, last = told.splitlines()
+    assert first.startswith("apt-get update")
+    assert second.startswith("apt-get install")
+    assert second.split()[-1] == "chromium"
+    assert last == "make test BROWSER="
+
+
+@pytest.mark.parametrize(("installed", "root"), [((), True), (("apt-get",), False)])
+def test_ci_fails_where_it_cannot_install_the_browser(tmp_path: Path, installed: tuple[str, ...], root: bool) -> None:
+    code, told = ci(tmp_path, *installed, root=root)
+    assert code == 1
+    assert "apt-get install chromium" in told

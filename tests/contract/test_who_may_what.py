@@ -275,8 +275,9 @@ def test_documents_stay_out_of_reach_whatever_else_a_role_is_given(role: str) ->
     assert may(worked, role, "s3:PutObject", RECEIPT)
 
 
-def test_the_sweep_and_other_accounts_have_nothing_to_do_with_receipts() -> None:
+def test_the_sweep_questions_and_other_accounts_have_nothing_to_do_with_receipts() -> None:
     assert not may(stack(), "SweepRole", "s3:PutObject", RECEIPT)
+    assert not may(stack(), "PlanRole", "s3:PutObject", RECEIPT)
     assert not may(stack("templates/target-role.yaml"), "TargetRole", "s3:PutObject", RECEIPT)
 
 

@@ -272,6 +272,12 @@ def test_of_many_calls_the_first_are_open_unless_a_later_one_failed() -> None:
     receipt = full()
     receipt["actions"] = [receipt["actions"][0] | {"number": number, "ended": "done"} for number in range(1, 101)]
     assert (len(view(receipt).calls.first), len(view(receipt).calls.rest)) == (20, 80)
+    receipt["actions"] = [one | {"number": n, "ended": "done"} for n in range(1, 601) for one in receipt["actions"][:1]]
+    receipt["actions"][577]["ended"] = "failed"
+    shown = view(receipt).calls
+    assert [one.number for one in shown.calls][-2:] == [239, 578]
+    assert shown.left_out == 360
+    receipt["actions"] = receipt["actions"][:100]
     receipt["actions"][77]["ended"] = "failed"
     assert (len(view(receipt).calls.first), len(view(receipt).calls.rest)) == (100, 0)
 

@@ -9,9 +9,11 @@ from reconciler.report.page.differences import Differences
 from reconciler.report.page.lanes import Lanes
 from reconciler.report.page.reading import Json, listed, text
 from reconciler.report.page.resources import Resource, Resources
+from reconciler.report.page.words import Brief
 
-MOST = 300
-"""The most calls on one page; what is left out is counted."""
+MOST = 240
+"""The most calls on one page, those that failed before the others; what is left out is counted."""
+_FAILED = ("failed", "unknown", "stale")
 UNFOLDED = 40
 """Of more calls only the first are open, as long as none of the others failed."""
 FIRST = 20
@@ -44,9 +46,14 @@ class Calls:
     left_out: int
 
     @property
+    def numbers(self) -> frozenset[int]:
+        """The numbers of those that are on the page."""
+        return frozenset(one.number for one in self.calls)
+
+    @property
     def first(self) -> tuple[Call, ...]:
         """Those that are open."""
-        failed = any(one.ended in {"failed", "unknown", "stale"} for one in self.calls[FIRST:])
+        failed = any(one.ended in _FAILED for one in self.calls[FIRST:])
         return self.calls if failed or self.count <= UNFOLDED else self.calls[:FIRST]
 
     @property
@@ -65,14 +72,16 @@ def calls(receipt: Json, resources: Resources, differences: Differences, lanes: 
                 resolves.setdefault(call, []).append(one.number)
     held = text(receipt, "held_as_a_whole")  # the verdict tells it once for all
     known = []
-    for place, one in enumerate(given[:MOST], 1):
+    failed = [place for place, one in enumerate(given) if one.get("ended") in _FAILED]
+    shown = sorted(list(dict.fromkeys([*failed, *range(len(given))]))[:MOST])
+    for place, one in ((place + 1, given[place]) for place in shown):
         number = int(one.get("number", place))
         known.append(
             Call(
                 number=number,
                 resource=resources.at(str(one.get("address"))),
                 operation=str(one.get("operation")),
-                why=str(one.get("why") or ""),
+                why=(str if len(given) <= UNFOLDED else Brief)(one.get("why") or ""),
                 loses=text(one, "loses"),
                 risk=text(one, "risk"),
                 phase=text(one, "phase"),

@@ -12,10 +12,12 @@ from functools import lru_cache
 
 from desired_state.sanitize import sanitize
 from reconciler.redact import redacted
-from reconciler.report.page.words import Foreign, Whole
+from reconciler.report.page.words import Brief, Foreign, Whole
 
 LONGEST_FOREIGN = 160
 """Characters of what other people wrote, in place."""
+LONGEST_BRIEF = 240
+"""Characters of one of very many texts, in place."""
 LONGEST = 600
 """Characters of any other text, in place."""
 LONGEST_WHOLE = 2_000
@@ -36,7 +38,7 @@ def remember() -> dict[str, int]:
 def inert(text: str) -> str:
     """The text on one line, shortened in place."""
     whole = clean(str(text))
-    most = LONGEST_FOREIGN if isinstance(text, Foreign) else LONGEST
+    most = LONGEST_FOREIGN if isinstance(text, Foreign) else LONGEST_BRIEF if isinstance(text, Brief) else LONGEST
     if len(whole) <= most or isinstance(text, Whole):
         return whole
     known = _long.get()

@@ -19,6 +19,12 @@ class Foreign(str):
     __slots__ = ()
 
 
+class Brief(str):
+    """One of very many texts of ours, shown shorter than where there are few."""
+
+    __slots__ = ()
+
+
 class Whole(str):
     """A long text where it stands whole, at the end of the page."""
 
