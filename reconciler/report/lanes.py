@@ -11,17 +11,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.engine.states import Named, States, states, why_none
 from reconciler.packets.traffic import Cuts
 from reconciler.reach.histories import Arrives, History, histories
-from reconciler.reach.layers import ANYWHERE
 from reconciler.reach.pair.blockers import blockers
-from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
+from reconciler.reach.pair.ends import Endpoint
 from reconciler.reach.pair.explain import rests_on
 from reconciler.reach.pair.path import Flow
 from reconciler.report.flows import listed, traffic_of
+from reconciler.report.lane_ends import Who, addresses_of, end_as_json, is_known, subnets_of, who_of
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
@@ -52,8 +51,8 @@ def lanes_unknown(report: Report) -> str | None:
 class _Lane(NamedTuple):
     """What one lane is, but for the subnets and addresses of its ends."""
 
-    source: _Who
-    target: _Who
+    source: Who
+    target: Who
     traffic: Cuts
     addresses: str | None
     arrives: tuple[Arrives, ...]
@@ -61,13 +60,6 @@ class _Lane(NamedTuple):
     declared: Arrives
     meant: Arrives
     new: bool
-
-
-class _Who(NamedTuple):
-    kind: str
-    name: str
-    label: str
-    address: str | None
 
 
 class _Lanes:
@@ -101,8 +93,8 @@ class _Lanes:
                 certain = Arrives.PERHAPS not in (*lane.arrives, lane.declared)
                 yield (
                     {
-                        "from": _end(lane.source, of),
-                        "to": _end(lane.target, to),
+                        "from": end_as_json(lane.source, of),
+                        "to": end_as_json(lane.target, to),
                         "traffic": traffic_of(lane.traffic),
                         "addresses": lane.addresses,
                         "in_full": _in_full(lane, one),
@@ -125,10 +117,10 @@ class _Lanes:
             if not any(values[:count]) and not values[-2]:
                 continue
             lane = _Lane(
-                _who(one.source),
-                _who(one.target),
+                who_of(one.source),
+                who_of(one.target),
                 one.traffic,
-                _addresses(one, MOST_PARTS),
+                addresses_of(one, MOST_PARTS),
                 values[:count],
                 values[count : 2 * count],
                 values[-2],
@@ -136,7 +128,7 @@ class _Lanes:
                 not one.there[0] and not values[0],
             )
             _, places = found.setdefault(lane, (one, {}))
-            places.setdefault(_subnets(one.source), {})[_subnets(one.target)] = None
+            places.setdefault(subnets_of(one.source), {})[subnets_of(one.target)] = None
         for lane, (one, places) in found.items():
             if len(places) > 1 and all(list(targets) == [source] for source, targets in places.items()):
                 within = sorted(at for some in places for at in some)
@@ -174,7 +166,7 @@ class _Lanes:
             if not blocker.certain and not hop.reply and hop.why and len(found) < MOST_REASONS:
                 found.add(sanitize(f"{hop.component}: {hop.why.value}"))
         found |= {f"the outcome of call {number} is not known" for number in known.unknown}
-        if not all(_is_known(end) for end in (one.source, one.target)) and state[0].strangers:
+        if not all(is_known(end) for end in (one.source, one.target)) and state[0].strangers:
             found.add(sanitize(state[0].strangers))
         return found
 
@@ -336,80 +328,11 @@ def _order(flow: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _end(one: _Who, subnets: list[str]) -> dict[str, Any]:
-    return {
-        "kind": one.kind,
-        "name": one.name,
-        "label": one.label,
-        "address": one.address,
-        "subnets": [sanitize(at) for at in subnets],
-    }
-
-
-def _who(end: End) -> _Who:
-    if isinstance(end, External):
-        if end.internet:
-            return _Who("internet", "internet", end.label, None)
-        label = sanitize(end.label)
-        return _Who("network", label.removeprefix("behind "), label, None)
-    owner = Address(end.owner)
-    if end.stranger or not end.owner:
-        name = sanitize(end.label.removesuffix(f" in {end.subnet}"))
-        return _Who("nobody", name, name, None)
-    if owner.kind == "db_instance":
-        return _Who("db_instance", sanitize(owner.name), sanitize(owner), sanitize(owner))
-    usual = end.label in (end.owner, f"{end.owner} in {end.subnet}")
-    label = f"workload {end.owner}" if usual else end.label
-    return _Who("workload", sanitize(end.owner), sanitize(label), None)
-
-
-def _is_known(end: End) -> bool:
-    return isinstance(end, External) or bool(end.owner)
-
-
-def _subnets(end: End) -> tuple[str, ...]:
-    return (end.subnet,) if isinstance(end, Endpoint) else ()
-
-
-def _addresses(one: History, most: int) -> str | None:
-    """Which addresses of the ends it is about, if not all of theirs; of the internet always."""
-    parts = [
-        f"{word} {said}"
-        for word, end, whole in (("from", one.source, one.source_whole), ("to", one.target, one.target_whole))
-        if (said := _part(end, most, whole=whole))
-    ]
-    return " ".join(parts) or None
-
-
 def _in_full(lane: _Lane, one: History) -> dict[str, str | None] | None:
     """Its traffic and addresses without anything left out; None if they are so already."""
-    full = {"traffic": traffic_of(lane.traffic, IN_FULL), "addresses": _addresses(one, IN_FULL)}
-    shown = {"traffic": traffic_of(lane.traffic, MOST_PARTS), "addresses": _addresses(one, MOST_PARTS)}
+    full = {"traffic": traffic_of(lane.traffic, IN_FULL), "addresses": addresses_of(one, IN_FULL)}
+    shown = {"traffic": traffic_of(lane.traffic, MOST_PARTS), "addresses": addresses_of(one, MOST_PARTS)}
     return None if full == shown else full
-
-
-def _part(end: End, most: int, *, whole: bool) -> str:
-    if isinstance(end, External) and end.internet:
-        return _of_internet(end.addresses, most, whole=whole)
-    return "" if whole else listed(end.addresses.cidrs, most)
-
-
-def _of_internet(addresses: Ranges, most: int, *, whole: bool) -> str:
-    """A part of the internet."""
-    everyone = Ranges(INTERNET.ipv4 if addresses.ipv4 else (), INTERNET.ipv6 if addresses.ipv6 else ())
-    name = "anyone" if addresses.ipv4 else "anyone (IPv6)"
-    others = (everyone - addresses).cidrs
-    if whole or not others:
-        return name
-    half = sum(everyone.ipv4[1::2]) - sum(everyone.ipv4[::2]) >> 1
-    if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > half and len(others) <= len(addresses.cidrs):
-        return f"{name} but {listed(others, most)}"
-    # What is not of the internet may be named with it, if that is shorter: 128.0.0.0/1 in place of 54 networks.
-    around = tuple(one for one in (addresses | _BESIDE).cidrs if Ranges.of(one) & addresses)
-    return listed(around if len(around) < len(addresses.cidrs) else addresses.cidrs, most)
-
-
-_BESIDE = Ranges.of(*ANYWHERE) - INTERNET
 
 
 def _runs(on: Iterable[bool]) -> list[list[int]]:

@@ -198,7 +198,7 @@ MUTANTS: dict[str, tuple[str, str]] = {
     ),
     "what passes within each subnet passes between them": ("(lane.addresses, _WITHIN)", "(lane.addresses,)"),
     "it is not said of which addresses": (
-        "_addresses(one, MOST_PARTS),\n                values",
+        "addresses_of(one, MOST_PARTS),\n                values",
         "None,\n                values",
     ),
     "nothing is ever broken": ("if self._breaks(certain=True):", "if False:"),
