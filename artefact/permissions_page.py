@@ -90,6 +90,9 @@ The functions write receipts and cannot read them. Whoever reads the history wit
 {reader}
 ```
 
+With `dynamodb:GetItem` on the table the history also tells the looks since the last day sheet, and `--verify` checks
+the newest receipt; `--stack` needs `cloudformation:DescribeStacks` on the stack.
+
 Receipts hold names, account ids and addresses: give it to those who may know them. Nobody needs `s3:PutObject` there,
 and the bucket refuses every upload that could replace a receipt.
 """

@@ -33,9 +33,16 @@ class RollbackNote(NamedTuple):
 def metadata(note: RollbackNote) -> dict[str, str]:
     """The metadata of a note, as S3 takes it."""
     reason = _bounded(note.reason)
-    while len(encoded := quote(reason, safe=_PLAIN).strip()) > _ROOM:
+    while len(encoded := _encoded(reason)) > _ROOM:
         reason = reason[:-1]
     return {TO: str(note.to)} | ({REASON: encoded} if encoded else {})
+
+
+def fits(reason: str) -> bool:
+    """Whether all of a reason is stored."""
+    return _bounded(reason) == _whole(reason) and metadata(RollbackNote(1, reason)).get(REASON, "") == _encoded(
+        _whole(reason)
+    )
 
 
 def noted(metadata: Mapping[str, str]) -> RollbackNote | None:
@@ -46,6 +53,14 @@ def noted(metadata: Mapping[str, str]) -> RollbackNote | None:
     return RollbackNote(int(to), _bounded(unquote(metadata.get(REASON, ""), errors="replace")))
 
 
+def _encoded(reason: str) -> str:
+    return quote(reason, safe=_PLAIN).strip()
+
+
 def _bounded(reason: str) -> str:
+    return _whole(reason)[:LONGEST_REASON].strip()
+
+
+def _whole(reason: str) -> str:
     whole = reason.encode("utf-8", "replace").decode()  # half a surrogate pair has no UTF-8
-    return sanitize(" ".join(whole.split()))[:LONGEST_REASON].strip()
+    return sanitize(" ".join(whole.split())).strip()

@@ -58,8 +58,13 @@ def run(at: Invocation, options: HistoryOptions) -> bool:
     start = since(options.since, until)
     found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
     at.trace.tell(f"{name}: receipts in the bucket {found.receipts.bucket}")
-    whole = found.history(name, start, until)
     chain = _checked(found, name, start) if options.verify else None
+    try:
+        whole = found.history(name, start, until)
+    except Refused:
+        if chain and options.form == "text":
+            click.echo("\n".join(_chain(chain)))
+        raise
     told = whole.only(options.only, opened=options.opened) if options.only or options.opened else whole
     _show(told, chain, options)
     return chain is None or not _broken(chain)

@@ -22,7 +22,7 @@ import click
 from desired_state.load import DocumentError, load
 from desired_state.renumber import renumbered, revision_of
 from desired_state.rollback import Choice, NoRollback, ReadVersion, choose
-from desired_state.rollback_note import RollbackNote
+from desired_state.rollback_note import LONGEST_REASON, RollbackNote, fits
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, ObjectVersion, SourceError
 from handlers import document_file, network_command, terminal, wiring
@@ -83,6 +83,8 @@ def run(at: Invocation, options: RollbackOptions) -> None:
     if options.upload and not terminal.is_person():
         hint = "write it with --out, and commit it"
         raise Refused(f"--upload asks a person, and there is no terminal; {hint}", Kind.NOT_APPROVED)
+    if not fits(options.reason):
+        raise Refused(f"--reason: it is too long for the object's metadata; write at most {LONGEST_REASON} characters")
     given = wiring.ConnectionOptions(*(options.run[name] for name in ("profile", "region", "endpoint_url")))
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
@@ -278,7 +280,9 @@ def _tell(rollback: Rollback, written: str, uploaded: str | None) -> None:
     if written:
         click.echo(written)
         if uploaded is None:
-            click.echo("Nothing was uploaded: commit the file, so that it is uploaded as any other revision.", err=True)
+            reason = ", with the reason," if rollback.reason else ""
+            hint = f"commit the file{reason} so that it is uploaded as any other revision"
+            click.echo(f"Nothing was uploaded: {hint}.", err=True)
     if uploaded is None and not written:
         how = "--out FILE writes it for a commit, --upload puts it into the bucket"
         click.echo(f"\nNothing was written and nothing uploaded: {how}.", err=True)

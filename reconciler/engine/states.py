@@ -60,7 +60,9 @@ class States:
     `late` has of each the networks that it may be while a database has not taken a change yet; the state itself if
     there is none such. `declared` is the network with every difference corrected, and `meant` is the same, but for what
     somebody wants to stay as it is (a hold, or a document that only reports). `seen`: the last state is what a second
-    look saw. `unknown` are the numbers of the calls whose outcome is not known, and `unread` what could not be read.
+    look saw. `unknown` are the numbers of the calls whose outcome is not known. `unplaced` says of workloads and
+    databases why nobody can say in which subnets they are, in the first state and in the last: no packets of theirs are
+    judged.
     """
 
     names: tuple[Named, ...]
@@ -70,7 +72,7 @@ class States:
     meant: JudgeContext
     seen: bool
     unknown: tuple[int, ...]
-    unread: tuple[Address, ...]
+    unplaced: frozenset[str]
 
 
 class _Call(NamedTuple):
@@ -120,15 +122,16 @@ def states(report: Report) -> States | None:
     else:
         names.append(Named("second look", None, predicted=False))
         networks.append(([look], [look]))
+    ends = tuple(context.of(some) for some, _ in networks)
     return States(
         tuple(names),
-        tuple(context.of(some) for some, _ in networks),
+        ends,
         tuple(context.of(some) for _, some in networks),
         context.of([declared])[0],
         context.of([declared if not kept else before.after(corrections.effects(meant))])[0],
         last is not None,
         tuple(number for number, one in enumerate(calls, start=1) if one.unknown and one.action.effect),
-        tuple(sorted(before[UNREADABLE].keys() | look[UNREADABLE].keys())),
+        frozenset(why for state in (ends[0], ends[-1]) for one in state for why in one.placed.unknown.values()),
     )
 
 

@@ -5,6 +5,7 @@ What a revision means and what the run has changed to match it is one alert: bot
 
 from __future__ import annotations
 
+from desired_state.fields import shown
 from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
@@ -36,7 +37,7 @@ def accepted(result: AttemptResult, change: RevisionChange, done: tuple[Member, 
     """What an accepted revision means, and what was `done` to match it. It is told once, so nothing of it is open."""
     topic = Topic.ROLLOUT if done else Topic.REVISION
     severity = min(change.severity, Severity.LOW, key=lambda one: one.rank) if done else change.severity
-    sentence = announcement(change)
+    sentence = f"{announcement(change)}{_rollback(result, change)}"
     if done:
         sentence = f"{sentence} The network was changed to match revision {change.number}."
     return Alert(
@@ -50,6 +51,15 @@ def accepted(result: AttemptResult, change: RevisionChange, done: tuple[Member, 
         members=(*_members(change), *done),
         upload=result.upload,
     )
+
+
+def _rollback(result: AttemptResult, change: RevisionChange) -> str:
+    """That it is a rollback, and why, as whoever uploaded it says."""
+    document = result.report.document if result.report else None
+    if document is None or document.rollback is None or document.revision != change.number:
+        return ""
+    note = document.rollback
+    return f" It is a rollback to revision {note.to}{f': {shown(note.reason)}' if note.reason else ''}."
 
 
 def _members(change: RevisionChange) -> tuple[Member, ...]:

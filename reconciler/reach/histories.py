@@ -12,11 +12,11 @@ not known either.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from functools import reduce
-from itertools import pairwise, product
+from itertools import product
 from typing import Any, NamedTuple
 
 from desired_state.fields import Address, is_cidr, network
@@ -32,11 +32,8 @@ from reconciler.reach.machines import (
     anybody,
     carried,
     cut_up,
-    filters_of,
-    filters_of_nats,
     in_subnets,
     is_anybody,
-    is_elsewhere,
     is_one,
     matching,
     named,
@@ -46,24 +43,15 @@ from reconciler.reach.machines import (
     within,
 )
 from reconciler.reach.network import (
-    ACL_OF,
-    DEFAULT_ACL,
-    LOCAL,
-    MAIN,
     PUBLIC_SUBNETS,
-    SIDES,
     SUBNETS,
-    TABLE_OF,
-    UNREADABLE,
-    USABLE,
-    Cell,
     Table,
-    rules,
 )
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 from reconciler.reach.pair.filters import Through
 from reconciler.reach.pair.flows import passing
 from reconciler.reach.pair.topology import Topology
+from reconciler.reach.versions import Versions, varies
 
 MOST_PAIRS = 3_500
 """Of how many pairs of ends it is judged what passes: of what is outside and of machines that the document names or a
@@ -73,7 +61,7 @@ MOST_QUESTIONS = 200_000
 
 MOST_UNNAMED = 200
 """Of how many machines that may be there, each with one group in one subnet, it is judged what reaches them."""
-_ROUTES = frozenset({Table.ROUTES, Table.ROUTES_BY_AWS})
+
 
 type State = tuple[JudgeContext, ...]
 """The networks that one state may be; nearly always one."""
@@ -162,16 +150,11 @@ class _Judged:
         self._looked = not any(context.possible for context in contexts)
         parts = contexts[0].topology.parts
         self._topologies = [_with_parts(one.topology, parts, looked=self._looked) for one in contexts]
-        self._differing = dict(_differing(self._topologies))
-        self._interned: dict[tuple[int, ...], tuple[int, ...]] = {}
-        self._everywhere = self._versions([_numbers(map(self._of_all, range(len(contexts))))])
+        self._versions = Versions(self._topologies)
         self._outside = tuple(
-            _One(((one,),) * len(contexts), self._everywhere, one.addresses) for one in outside(*contexts)
+            _One(((one,),) * len(contexts), self._versions.everywhere, one.addresses) for one in outside(*contexts)
         )
-        self._moves = any(cell in self._differing for cell in (TABLE_OF, ACL_OF, MAIN, DEFAULT_ACL, UNREADABLE))
-        self._places: dict[Address, list[tuple[int, ...]]] = {}
         self._several = [number for number, state in enumerate(self._states) if len(state) > 1]
-        self._changing: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._pairings: dict[tuple[int, int], _Pairing] = {}
         self._bounds: dict[int, Bounds] = {}
         self._splits: dict[tuple[int, Bounds], tuple[_One, _Split]] = {}
@@ -237,13 +220,13 @@ class _Judged:
         """For each subnet, the groups that nobody known carries: those whose rules differ in some state, then all of
         them if a filter of the subnet does; as many as there is room for.
         """
-        differing = {cell.of for cell in self._differing if cell.table is Table.RULES}
-        everywhere = len(set(self._everywhere)) > 1
+        differing = {cell.of for cell in self._versions.differing if cell.table is Table.RULES}
+        everywhere = len(set(self._versions.everywhere)) > 1
         some: list[tuple[Address, Address]] = []
         rest: list[tuple[Address, Address]] = []
         subnets = {at: groups for one in self._topologies for at, groups in all_groups(one.network, known)}
         for subnet, groups in subnets.items():
-            changes = everywhere or any(map(_varies, self._of_place(subnet)))
+            changes = everywhere or any(map(varies, self._versions.of_place(subnet)))
             for group in groups:
                 if group in differing or changes:
                     (some if group in differing else rest).append((subnet, group))
@@ -261,57 +244,8 @@ class _Judged:
         same: dict[Ends, Ends] = {}
         distinct = {id(some): same.setdefault(some, some) for some in {id(one): one for one in ends}.values()}
         ends = tuple(distinct[id(some)] for some in ends)
-        vectors = [self._everywhere]
-        if len(same) > 1:
-            vectors.append(_numbers(map(id, ends)))
-        cells = {rules(group, side) for some in same for end in some for group in carried(end) for side in SIDES}
-        vectors += (self._differing[cell] for cell in sorted(cells) if cell in self._differing)
-        for subnet in {end.subnet for some in same for end in some if isinstance(end, Endpoint)}:
-            vectors += self._of_place(subnet)
         parts = dict.fromkeys(end.addresses for some in same for end in some)
-        return _One(ends, self._versions(vectors), reduce(Ranges.__or__, parts), missing=() in same)
-
-    def _versions(self, vectors: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-        """A number for each network, equal where all of these are."""
-        varying = list(filter(_varies, vectors))
-        found = _numbers(zip(*varying, strict=True)) if varying else (0,) * len(self._topologies)
-        return self._interned.setdefault(found, found)
-
-    def _of_place(self, subnet: Address) -> list[tuple[int, ...]]:
-        """Numbers that are the same where what filters packets that enter or leave a subnet is."""
-        if subnet not in self._places:
-            cells = self._cells_of(self._topologies[0], subnet)
-            found = [self._differing[cell] for cell in cells if cell in self._differing]
-            if self._moves or any(cell.table in _ROUTES for cell in cells if cell in self._differing):
-                used = [self._cells_of(one, subnet) for one in self._topologies]
-                found = [
-                    self._differing[cell]
-                    for cell in dict.fromkeys(one for some in used for one in some)
-                    if cell in self._differing
-                ]
-                found.append(
-                    _numbers(
-                        (some, subnet in one.network[TABLE_OF])
-                        for some, one in zip(used, self._topologies, strict=True)
-                    )
-                )
-            self._places[subnet] = found
-        return self._places[subnet]
-
-    @staticmethod
-    def _cells_of(topology: Topology, subnet: Address) -> tuple[Cell, ...]:
-        return (*filters_of(topology.network, subnet), *filters_of_nats(topology, subnet))
-
-    def _of_all(self, number: int) -> object:
-        """What decides about packets anywhere in one network."""
-        topology = self._topologies[number]
-        cells = tuple(
-            versions[number]
-            for cell, versions in self._differing.items()
-            if cell in (USABLE, LOCAL, SUBNETS, UNREADABLE)
-        )
-        elsewhere = frozenset(cell for cell in self._differing if is_elsewhere(cell) and cell in topology.network.cells)
-        return cells, elsewhere, topology.relays, tuple(sorted(topology.nats.items()))
+        return _One(ends, self._versions.of_end(ends), reduce(Ranges.__or__, parts), missing=() in same)
 
     def _pairing(self, one: _One, other: _One) -> _Pairing:
         key = id(one.versions), id(other.versions)  # they are kept, so that their identity stays theirs
@@ -319,7 +253,7 @@ class _Judged:
             places: dict[tuple[int, int], int] = {}
             numbers: list[int] = []
             runs: list[tuple[int, int]] = []
-            for number in sorted({0, *self._changes(one.versions), *self._changes(other.versions)}):
+            for number in sorted({0, *self._versions.changes(one.versions), *self._versions.changes(other.versions)}):
                 place = places.setdefault((one.versions[number], other.versions[number]), len(numbers))
                 if place == len(numbers):
                     numbers.append(number)
@@ -329,12 +263,6 @@ class _Judged:
             mixes = dict.fromkeys(tuple(dict.fromkeys(answers[at] for at in self._states[n])) for n in self._several)
             self._pairings[key] = found._replace(mixes=tuple(mixes))
         return self._pairings[key]
-
-    def _changes(self, versions: tuple[int, ...]) -> tuple[int, ...]:
-        """The networks that differ from the one before."""
-        if versions not in self._changing:
-            self._changing[versions] = tuple(n for n, (was, now) in enumerate(pairwise(versions), 1) if was != now)
-        return self._changing[versions]
 
     def _by_network(self, pairing: _Pairing) -> list[int]:
         """The place of the answer for each network."""
@@ -447,44 +375,9 @@ def _with_parts(topology: Topology, parts: dict[Any, Any], *, looked: bool) -> T
     return one if looked else with_anybody(one)
 
 
-def _differing(topologies: Sequence[Topology]) -> Iterator[tuple[Cell, tuple[int, ...]]]:
-    """The cells that are not the same in all networks, with a number for each network: equal for equal members."""
-    tables = [one.network.cells for one in topologies]
-    found = {
-        cell: None for was, now in pairwise(tables) for cell, members in now.items() if was.get(cell) is not members
-    }
-    found |= {cell: None for was, now in pairwise(tables) for cell in was.keys() - now.keys()}
-    for cell in found:
-        numbers = _by_members([cells.get(cell) for cells in tables])
-        if any(numbers):
-            yield cell, numbers
-
-
-def _by_members(found: Sequence[Mapping[Any, Any] | None]) -> tuple[int, ...]:
-    distinct: list[Mapping[Any, Any] | None] = []
-    by_identity: dict[int, int] = {}
-    for one in found:
-        if id(one) not in by_identity:
-            known = next((n for n, other in enumerate(distinct) if other == one), len(distinct))
-            if known == len(distinct):
-                distinct.append(one)
-            by_identity[id(one)] = known
-    return tuple(by_identity[id(one)] for one in found)
-
-
-def _numbers(values: Iterable[object]) -> tuple[int, ...]:
-    """A number for each value, equal for equal ones."""
-    known: dict[object, int] = {}
-    return tuple(known.setdefault(value, len(known)) for value in values)
-
-
 def _same_database(one: Who, other: Who) -> bool:
     """Whether both are one machine, wherever it stands."""
     return one.owner == other.owner and Address(one.owner).kind == "db_instance"
-
-
-def _varies(versions: tuple[int, ...]) -> bool:
-    return versions.count(versions[0]) != len(versions)
 
 
 def _all(sets: Iterable[Cuts]) -> Cuts:

@@ -89,6 +89,7 @@ class _Lanes:
             "disagree": disagree,
             "flows": told,
             "left_out": self._found.left_out,
+            "unplaced": sorted(sanitize(f"not judged: {why}") for why in known.unplaced),
         }
 
     def _flows(self) -> Iterator[tuple[dict[str, Any], str]]:
@@ -219,7 +220,12 @@ class _Told:
         certain = Arrives.PERHAPS not in (*self._lane.arrives, self._lane.declared)
         if not certain and self._breaks(certain=False):
             return self._broken(certain=False)
-        said = "arrives throughout" if self.kind == "throughout" else self._turned(_WORDS[self.kind])
+        if self.kind == "throughout":
+            surely = Arrives.YES in self._lane.arrives
+            return (
+                f"arrives throughout{'' if certain else ', as far as is known'}" if surely else "may arrive throughout"
+            )
+        said = self._turned(_WORDS[self.kind])
         return said if certain else f"{said}, as far as is known"
 
     def _turned(self, words: _Words) -> str:

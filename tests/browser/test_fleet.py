@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.fleet.html import page
+from reconciler.fleet.standing import State
+from reconciler.fleet.strip import strip
+from reconciler.history.receipts import State as Recorded
 from tests.support import looking
-from tests.unit.test_fleet import CASES, NOW, RATE, Recorded, State, daily, fleet, strip, summary
+from tests.unit.test_fleet import CASES, NOW, RATE, daily, fleet, summary
 from tests.unit.test_fleet_page import HOSTILE, hostile
 
 if TYPE_CHECKING:

@@ -116,8 +116,11 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def unread() -> Deployed:
-    """The stack with nobody at the queue: the emulator would run the worker, where it finds Docker."""
+    """The stack with nobody at the queue: the emulator would run the worker, where it finds Docker. What is sent can be
+    received at once: the queue holds messages back for some seconds, which no test waits for.
+    """
     stack = deploy(translated())
+    boto3.client("sqs").set_queue_attributes(QueueUrl=stack.ids["Queue"], Attributes={"DelaySeconds": "0"})
     aws = boto3.client("lambda")
     for one in aws.list_event_source_mappings()["EventSourceMappings"]:
         aws.delete_event_source_mapping(UUID=one["UUID"])
@@ -179,13 +182,17 @@ def test_the_worker_takes_batches_from_the_queue_and_is_told_where_everything_is
 @pytest.mark.parametrize("role", ["WorkerRole", "InvokeRole"])
 def test_a_role_has_the_policies_of_its_mode(role: str) -> None:
     looking = {"LookPolicy", "KeepPolicy", "NeverPolicy"}
-    changing = {"NetworkPolicy", "MakingPolicy", "DatabasePolicy"}
+    changing = {"NetworkPolicy", "MakingPolicy", "DatabasePolicy", "AdoptPolicy"}
     leave = {"Prune": "true", "CreateDatabases": "true"}
     assert deploy(translated()).policies(role) == looking | changing
     assert deploy(translated(), "report", Mode="report", **leave).policies(role) == looking
     everything = looking | changing | {"PrunePolicy", "NewDatabasePolicy", "TargetsPolicy"}
     there = "arn:aws:iam::111122223333:role/there"
     assert deploy(translated(), "all", TargetRoleArns=there, **leave).policies(role) == everything
+
+
+def test_whoever_may_only_ask_has_nothing_that_changes_anything() -> None:
+    assert deploy(translated()).policies("PlanRole") == {"LookPolicy", "NeverPolicy"}
 
 
 def test_the_sweep_has_none_of_them() -> None:

@@ -11,14 +11,11 @@ import pytest
 
 from handlers import history_source
 from handlers.cli import ERROR, IN_SYNC
-from reconciler.history.receipts import State
 from reconciler.history.store import packed
 from reconciler.ledger.record import DocumentRecord, LastReceipt
 from tests.doors.conftest import Setpoint
 from tests.support.receipt_bucket import BUCKET, Bucket, bucket_of_receipts
-from tests.support.recorded import at, receipt, rule, setting, sheet
-
-ACTOR = {"who": "arn:aws:sts::123456789012:assumed-role/Reporting/metabase", "at": "2026-11-20T04:10:00Z"}
+from tests.support.recorded import at, five_days, receipt, rule
 
 
 @pytest.fixture(scope="module")
@@ -30,24 +27,6 @@ def _bucket() -> Iterator[Bucket]:
 @pytest.fixture
 def bucket(_bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return _bucket.emptied(monkeypatch)
-
-
-def five_days() -> list[dict[str, Any]]:
-    """A calm beginning, a corrected opening, a held drift, and an hour in which nobody looked."""
-    corrected = receipt(
-        at(4, 12),
-        rule(),
-        actors={"security_group/DBSG": ACTOR},
-        exposed={"security_group/DBSG": 123},
-        run="6f2c9a1e",
-    )
-    held = receipt(at(30), setting(outcome="held", message="the plan takes away 34 live members"), run="0badcafe")
-    gaps: dict[int, Any] = {2: [(at(50), at(51))]}
-    days = [
-        sheet(at(24 * day), at(24 * day + 24), gaps=gaps.get(day, ()), state=State.DIFFERS if day else State.SYNC)
-        for day in range(5)
-    ]
-    return [receipt(at(0), first=True), corrected, days[0], held, *days[1:]]
 
 
 def test_the_history_is_told_as_it_was(bucket: Bucket, setpoint: Setpoint) -> None:
@@ -211,6 +190,15 @@ def test_a_missing_receipt_shows(bucket: Bucket, setpoint: Setpoint) -> None:
     told = setpoint("history", "shop", "--verify", "-o", "json")
     assert told.code == ERROR
     assert told.report()["chain"] == {"whole": False, "read": 7, "broken": [{"key": keys[1], "what": "missing"}]}
+
+
+def test_every_receipt_that_is_none_any_more_shows(bucket: Bucket, setpoint: Setpoint) -> None:
+    keys = bucket.keep(*five_days())
+    for key in (keys[3], keys[-1]):
+        bucket.replace(key, b"<html>")
+    ran = setpoint("history", "shop", "--verify")
+    assert (ran.code, len(ran.err.splitlines())) == (ERROR, 1)
+    assert ran.out.splitlines()[:2] == [f"The receipt {key} was changed." for key in (keys[3], keys[-1])]
 
 
 def test_a_twin_is_no_sign_of_tampering(bucket: Bucket, setpoint: Setpoint) -> None:

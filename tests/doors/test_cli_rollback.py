@@ -242,6 +242,8 @@ def test_what_is_not_there_is_told_with_what_is(setpoint: Any, bucket: Bucket) -
         "revision 4 is the newest one already; its revisions are 4\n"
     )
     assert setpoint("rollback", "test-server", "--to", 3).err == "no version is revision 3; its revisions are 4\n"
+    long = setpoint("rollback", "test-server", "--previous", "--reason", "x" * 301)
+    assert long.err == "--reason: it is too long for the object's metadata; write at most 300 characters\n"
     assert "name what to go back to" in setpoint("rollback", "test-server").err
     assert "name what to go back to" in setpoint("rollback", "test-server", "--previous", "--to", 3).err
 

@@ -73,6 +73,9 @@ def test_the_rollback_is_told_with_its_reason(story: Story) -> None:
     assert (changed["rollout"], changed["document"]["rollback"]) == ({"from": 1}, None)
     assert rolled_back["rollout"] == {"from": 2}
     assert rolled_back["document"]["rollback"] == {"to": 1, "reason": REASON}
+    alerts = [one["Message"] for one in story.doors.alerts() if "It is a rollback" in one["Message"]]
+    assert len(alerts) == 1
+    assert f"It is a rollback to revision 1: '{REASON}'." in " ".join(alerts[0].split())
 
 
 def test_the_chain_of_the_five_days_is_whole(story: Story) -> None:

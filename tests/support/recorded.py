@@ -13,6 +13,7 @@ from reconciler.history.words import time
 from reconciler.model.exposure import Severity
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
+_ACTOR = {"who": "arn:aws:sts::123456789012:assumed-role/Reporting/metabase", "at": "2026-11-20T04:10:00Z"}
 
 
 def at(hours: float, minutes: float = 0, seconds: float = 0) -> datetime:
@@ -153,3 +154,21 @@ def entry(content: Mapping[str, Any], *, opened: bool = True) -> Entry:
 
 def entries(*contents: Mapping[str, Any]) -> list[Entry]:
     return [entry(one) for one in contents]
+
+
+def five_days() -> list[dict[str, Any]]:
+    """A calm beginning, a corrected opening, a held drift, and an hour in which nobody looked."""
+    corrected = receipt(
+        at(4, 12),
+        rule(),
+        actors={"security_group/DBSG": _ACTOR},
+        exposed={"security_group/DBSG": 123},
+        run="6f2c9a1e",
+    )
+    held = receipt(at(30), setting(outcome="held", message="the plan takes away 34 live members"), run="0badcafe")
+    gaps: dict[int, Any] = {2: [(at(50), at(51))]}
+    days = [
+        sheet(at(24 * day), at(24 * day + 24), gaps=gaps.get(day, ()), state=State.DIFFERS if day else State.SYNC)
+        for day in range(5)
+    ]
+    return [receipt(at(0), first=True), corrected, days[0], held, *days[1:]]

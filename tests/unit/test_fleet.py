@@ -13,6 +13,7 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -369,7 +370,7 @@ def test_a_quick_listing_has_the_same_keys() -> None:
 
     def answered(request: Any, **_: Any) -> Any:
         raw = io.BytesIO(page.encode())
-        return AWSResponse(request.url, 200, {}, SimpleNamespace(stream=lambda *_, **__: iter([raw.read()])))
+        return AWSResponse(request.url, 200, HTTPHeaders(), SimpleNamespace(stream=lambda *_, **__: iter([raw.read()])))
 
     def client() -> Any:
         made = boto3.client("s3", "eu-central-1", aws_access_key_id="-", aws_secret_access_key="-")

@@ -380,6 +380,7 @@ def test_an_intent_that_no_difference_explains_is_an_episode() -> None:
         ("security_group/DBSG", "ingress: tcp 5432 from 0.0.0.0/0", at(2), at(3), True),
     ]
     assert strip(found) == [(0, 60, "sync"), (60, 180, "open"), (180, 1440, "sync")]
+    assert found.episodes[0].receipt == entry(both).summary.run
 
 
 def test_an_intent_that_a_difference_breaks_is_told_by_the_difference() -> None:
@@ -394,3 +395,40 @@ def test_an_intent_that_a_difference_breaks_is_told_by_the_difference() -> None:
 def test_a_rollout_whose_revision_before_is_not_listed_is_one_all_the_same() -> None:
     found = told(receipt(at(10), setting(), revision=8, rollout={"from": 6}), SHEET)
     assert [(one.what, one.before, one.revision) for one in found.episodes] == [(What.REVISION, 6, 8)]
+
+
+def test_a_deployment_that_looks_more_often_has_shorter_gaps() -> None:
+    """Its sheets tell what is too long for it, whatever the reader takes for too long without a sheet."""
+    found = told(receipt(at(0), first=True), sheet(at(0), at(24), gaps=[(at(2), at(2, 10))]))
+    assert strip(found) == [(0, 120, "sync"), (120, 130, "unseen"), (130, 1440, "sync")]
+
+
+def test_a_look_that_ends_a_gap_and_a_day_counts() -> None:
+    found = told(receipt(at(0), first=True), sheet(at(0), at(24), gaps=[(at(23), at(24))]), hours=24.25)
+    assert strip(found) == [(0, 1380, "sync"), (1380, 1440, "unseen"), (1440, 1455, "sync")]
+
+
+def test_a_call_from_before_a_look_that_did_not_see_it_is_not_its_beginning() -> None:
+    """The call was undone in between, or CloudTrail's clock is another one."""
+    actors = {"security_group/DBSG": ACTOR | {"at": "2026-11-20T00:30:00Z"}}
+    found = told(receipt(at(0), first=True), receipt(at(1)), receipt(at(2), rule(outcome="held"), actors=actors), SHEET)
+    assert [one.start for one in found.episodes] == [at(2)]
+
+
+def test_the_longest_that_it_can_have_stood_open_counts() -> None:
+    first = receipt(at(2), rule(outcome="held"), exposed={"security_group/DBSG": 1803})
+    last = receipt(at(3), rule(), exposed={"security_group/DBSG": 60})
+    found = told(receipt(at(0), first=True), first, last, SHEET)
+    assert found.open_seconds == 1803 + 3600
+
+
+def test_what_somebody_undid_after_a_call_that_was_not_enough_is_not_told_as_corrected() -> None:
+    tried = [{"ended": "done", "resolves_drifted": [0]}]
+    failed = receipt(at(1), setting(outcome="failed", message="AWS refuses"), actions=tried)
+    found = told(receipt(at(0), first=True), failed, receipt(at(2)), SHEET)
+    assert [one.outcome for one in found.episodes] == ["gone without a call of Setpoint: somebody undid it"]
+
+
+def test_what_ended_before_the_time_is_not_told() -> None:
+    found = history("shop", entries(receipt(at(-5), rule()), sheet(at(-24), at(0)), SHEET), at(0), at(24))
+    assert found.episodes == ()

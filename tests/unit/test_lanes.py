@@ -442,3 +442,27 @@ def test_names_are_told_without_their_power() -> None:
     found = {end["label"] for one in told["flows"] for end in (one["from"], one["to"]) if end["kind"] == "nobody"}
     assert len(found) == 1
     assert not set("\x1b\u202e\n") & set(json.dumps(told, ensure_ascii=False))
+
+
+def test_a_machine_of_which_nobody_can_say_where_it_is_is_named() -> None:
+    look = seen(REFERENCE)
+    unread = {FRONT: Cause(Reason.UNREADABLE, "no")}
+    rest = {at: one for at, one in look.resources.items() if at != FRONT}
+    told = lanes(planned(replace(look, resources=rest, unreadable=unread)))
+    assert told
+    assert told["unplaced"] == [f"not judged: api is in {FRONT}, whose network is not known"]
+    assert not [one for one in told["flows"] if "api" in (one["from"]["name"], one["to"]["name"])]
+
+
+def test_what_passes_a_filter_that_could_not_be_read_may_arrive() -> None:
+    look = seen(REFERENCE)
+    rest = {at: one for at, one in look.resources.items() if at != WEB}
+    told = lanes(planned(replace(look, resources=rest, unreadable={WEB: Cause(Reason.UNREADABLE, "no")})))
+    assert told
+    to_itself = next(one for one in told["flows"] if one["from"] == one["to"])
+    assert (to_itself["certain"], to_itself["perhaps"], to_itself["verdict"]) == (
+        False,
+        to_itself["on"],
+        "may arrive throughout",
+    )
+    assert to_itself["rests_on"] == [f"{WEB}: it could not be read"]

@@ -17,7 +17,7 @@ import desired_state
 from desired_state.load import load
 from desired_state.renumber import renumbered, revision_of
 from desired_state.rollback import NoRollback, ReadVersion, choose
-from desired_state.rollback_note import LONGEST_REASON, RollbackNote, metadata, noted
+from desired_state.rollback_note import LONGEST_REASON, RollbackNote, fits, metadata, noted
 from desired_state.sources import Documents, ObjectVersion
 from handlers.refusal import Kind, Refused
 from handlers.rollback_upload import Upload
@@ -99,6 +99,14 @@ def test_a_note_survives_s3_and_is_bounded(to: int, reason: str) -> None:
     assert read.reason.isprintable()
     assert len(read.reason) <= LONGEST_REASON
     assert metadata(read) == stored or "\\" in read.reason  # what is escaped once is not escaped back
+
+
+@pytest.mark.parametrize(
+    ("reason", "whole"),
+    [("", True), ("wrong port", True), ("x" * 300, True), ("x" * 301, False), ("ü" * 170, True), ("ü" * 171, False)],
+)
+def test_whether_all_of_a_reason_is_stored_is_known_before(reason: str, whole: bool) -> None:
+    assert fits(reason) is whole
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,9 @@ def lanes(receipt: Json) -> Lanes:
         basis=text(given, "basis"),
         broken=bool(given.get("broken")),
         disagree=tuple(map(str, listed(given, "disagree"))),
-        rests_on=tuple(dict.fromkeys(why for one in known for why in one.rests_on)),
+        rests_on=tuple(
+            dict.fromkeys((*map(str, listed(given, "unplaced")), *(why for one in known for why in one.rests_on)))
+        ),
         states=len(states),
         left_out=len(known) - len(shown),
         pairs_left_out=number(given, "left_out"),

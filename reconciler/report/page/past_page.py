@@ -8,7 +8,7 @@ from reconciler.report.page import markdown_notes
 from reconciler.report.page.cutting import Section, fitted, fixed
 from reconciler.report.page.gfm import code, prose
 from reconciler.report.page.html import rendered
-from reconciler.report.page.past import History, history
+from reconciler.report.page.past import Episode, History, history
 from reconciler.report.page.reading import Json, listed, text
 from reconciler.report.page.redaction import without_names
 
@@ -19,18 +19,25 @@ _HEADINGS = {
     "differs": ("Something differs", "warn"),
     "open": ("Something stands open", "grave"),
 }
+_GRAVEST = 3
+_RANKS = {name: rank for rank, name in enumerate(("critical", "high", "medium", "low", "info"))}
 _NOT_KNOWN = ("How it stands is not known: nobody has looked", "warn")
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the page says. `heading` is how it stands at the end of the time, `tone` how grave that is."""
+    """What the page says. `heading` is how it stands at the end of the time, `tone` how grave that is, `standing` what
+    differs then.
+    """
 
     document: str
     account: str | None
     region: str | None
     heading: str
     tone: str
+    lead: str
+    standing: tuple[Episode, ...]
+    standing_left_out: int
     past: History
     findings: tuple[str, ...]
 
@@ -42,13 +49,20 @@ def told(given: Json, *, redact: bool) -> Told:
     findings = given.get("findings")
     segments = listed(given, "segments")
     heading, tone = _HEADINGS.get(str(segments[-1].get("state")) if segments else "", _NOT_KNOWN)
+    past = history(given, name, MOST)
+    standing = sorted(
+        (one for one in past.episodes if not one.until), key=lambda one: _RANKS.get(one.severity or "", 9)
+    )
     return Told(
         document=name,
         account=text(given, "account"),
         region=text(given, "region"),
         heading=heading,
         tone=tone,
-        past=history(given, name, MOST),
+        lead=f"So it stands at {past.until or 'the end'}." if heading != _NOT_KNOWN[0] else "See below since when.",
+        standing=tuple(standing[:_GRAVEST]),
+        standing_left_out=max(0, len(standing) - _GRAVEST),
+        past=past,
         findings=tuple(map(str, findings)) if isinstance(findings, list | tuple) else (),
     )
 
