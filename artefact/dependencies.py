@@ -73,9 +73,4 @@ def _unread(file: PurePath) -> bool:
     if file.parts[0].endswith(".dist-info"):
         return not _KEPT_METADATA.fullmatch(file.parts[1])
     stub = file.suffix in {".c", ".h", ".pxd", ".pyc", ".pyi", ".pyx"} or file.name == "py.typed"
-<<<<<<< HEAD
     return stub or file.parts[0] == "bin" or "tests" in file.parts[:-1] or file.parts[:2] in _UNUSED
-=======
-    asset = file.suffix in {".css", ".js"} and "swagger_ui" in file.parts  # Powertools' page for HTTP APIs
-    return stub or asset or file.parts[0] == "bin" or "tests" in file.parts[:-1]
->>>>>>> eleven
