@@ -131,7 +131,8 @@ def _head(receipt: Json) -> Head:
     document, run = mapping(receipt, "document"), mapping(receipt, "run")
     revision = document.get("revision")
     seconds = receipt.get("seconds", run.get("seconds"))
-    mode = text(run, "mode") or ("apply" if receipt.get("wrote") else "plan")
+    unsaid = "apply" if receipt.get("wrote") else "plan" if is_complete(receipt) else "attempt"
+    mode = text(run, "mode") or unsaid
     return Head(
         document=text(document, "name") or "not known",
         revision=None if revision is None else str(revision),
