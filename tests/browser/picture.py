@@ -19,7 +19,7 @@ LARGEST = 200_000
 COLOURS = 128
 LEFT_OUT = ("days", "network")
 """Parts of the page between the verdict and the lanes, so that both are in one picture."""
-STEPS, LANES = 6, 4
+STEPS, LANES = 5, 4
 """The state that is shown, in which some doors are shut already, and the lanes of which it shows how they go on."""
 
 
