@@ -21,23 +21,22 @@ demo: $(VENV)/demo.stamp ## The example network on an embedded emulator: broken,
 	@$(BIN)/setpoint demo $(ARGS)
 
 test: $(VENV)/dev.stamp ## The gate: format, lint, types, layers, dependencies, template, tests (BROWSER=none: without those)
-	@$(browser_first)
+	@$(in_ci_always)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@$(beside_types)
-	$(BIN)/pytest -n 2 --dist worksteal $(without_browser) $(ARGS)
-	@$(said_last)
+	@$(tests)
 
-# Without a browser the gate fails at once, and not after minutes. Who leaves the browser tests out is told so in the last
-# line; in CI nobody does. Only the word `none` counts: many desktops have BROWSER in their environment for other ends.
-ifeq ($(BROWSER),none)
-browser_first = case "$$CI" in ''|false) ;; *) echo 'BROWSER=none: in CI the browser tests always run.' >&2; exit 1;; esac
-without_browser = -m 'not long and not browser'
-said_last = echo 'NOT RUN: the browser tests (BROWSER=none)'
-else
-browser_first = $(BIN)/python -m tests.support.chromium
-said_last = :
-endif
+# Where there is no browser, its tests are left out, and the last line says so. In CI they always run: that they cannot is said
+# at once, and not after minutes. Only the word `none` counts: many desktops have BROWSER in their environment for other ends.
+PYTEST = $(BIN)/pytest -n 2 --dist worksteal
+browser = $(if $(filter none,$(BROWSER)),false,$(BIN)/python -m tests.support.chromium)
+in_ci_always = case "$$CI" in ''|false) ;; *) $(browser) || { echo 'In CI the browser tests always run.' >&2; exit 1; };; esac
+define tests
+if $(browser); then set -x; $(PYTEST) $(ARGS); else \
+set -x; $(PYTEST) -m 'not long and not browser' $(ARGS) && { set +x; } 2>/dev/null && \
+echo 'NOT RUN: the browser tests (they need Chromium: install the package chromium)'; fi
+endef
 
 # mypy takes one core for half a minute, so the others run beside it; each is shown, and each must succeed. Its own workers
 # (--num-workers) would use both, but on a busy machine it gives up on them before they have started.

@@ -28,28 +28,50 @@ def commands(*arguments: str) -> list[str]:
         cwd=ROOT,
         env=clean,
     )
-    return told.stdout.splitlines()
+    return told.stdout.replace("\\\n", "").splitlines()
 
 
-def test_the_gate_asks_for_the_browser_first_and_leaves_nothing_out() -> None:
-    first, *_, last = commands()
-    assert first.endswith("-m tests.support.chromium")
-    assert last == ":"
-    assert " -m " not in next(line for line in commands() if "pytest" in line)
+def ran(line: str, folder: Path, *, browser: bool, ci: str = "") -> tuple[int, str, str]:
+    """How a line of the gate ends, what it printed and what it told: with stand-ins for pytest and for the question
+    whether there is a browser.
+    """
+    for name, code in (("pytest", "echo pytest"), ("python", f"exit {0 if browser else 1}")):
+        (folder / name).write_text(f'#!/bin/sh\n{code} "$@"\n', encoding="utf-8")
+        (folder / name).chmod(0o755)
+    told = subprocess.run(
+        ["/bin/sh", "-c", line.replace(".venv/bin/", f"{folder}/")],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={"CI": ci, "PATH": os.environ["PATH"]},
+    )
+    return told.returncode, told.stdout, told.stderr
 
 
-def test_without_a_browser_the_last_line_of_the_gate_says_what_was_not_run() -> None:
-    *_, tests, last = commands("BROWSER=none")
-    assert last == "echo 'NOT RUN: the browser tests (BROWSER=none)'"
-    assert f"-m '{_WHOLE[1]}'" in tests
+def test_with_a_browser_the_gate_leaves_nothing_out(tmp_path: Path) -> None:
+    code, told, _ = ran(commands()[-1], tmp_path, browser=True)
+    assert (code, told) == (0, "pytest -n 2 --dist worksteal\n")
 
 
-@pytest.mark.parametrize(("ci", "code"), [("true", 1), ("1", 1), ("false", 0), ("", 0)])
-def test_in_ci_nobody_leaves_the_browser_tests_out(ci: str, code: int) -> None:
-    first = commands("BROWSER=none")[0]
-    told = subprocess.run(["/bin/sh", "-c", first], check=False, capture_output=True, text=True, env={"CI": ci})
-    assert told.returncode == code
-    assert ("in CI the browser tests always run" in told.stderr) is bool(code)
+@pytest.mark.parametrize(("arguments", "browser"), [(("BROWSER=none",), True), ((), False)])
+def test_without_a_browser_the_last_line_of_the_gate_says_what_was_not_run(
+    arguments: tuple[str, ...], browser: bool, tmp_path: Path
+) -> None:
+    code, told, _ = ran(commands(*arguments)[-1], tmp_path, browser=browser)
+    tests, last = told.splitlines()
+    assert code == 0
+    assert tests == f"pytest -n 2 --dist worksteal -m {_WHOLE[1]}"
+    assert last.startswith("NOT RUN: the browser tests")
+
+
+@pytest.mark.parametrize(("arguments", "browser"), [(("BROWSER=none",), True), ((), False)])
+@pytest.mark.parametrize(("ci", "fails"), [("true", 1), ("1", 1), ("false", 0), ("", 0)])
+def test_in_ci_nobody_leaves_the_browser_tests_out(
+    arguments: tuple[str, ...], browser: bool, ci: str, fails: int, tmp_path: Path
+) -> None:
+    code, _, told = ran(commands(*arguments)[0], tmp_path, browser=browser, ci=ci)
+    assert code == fails
+    assert ("In CI the browser tests always run" in told) is bool(fails)
 
 
 def test_another_browser_in_the_environment_leaves_nothing_out() -> None:
@@ -64,7 +86,6 @@ def test_where_no_browser_is_installed_the_package_is_named(tmp_path: Path) -> N
     told = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     assert told.returncode == 1
     assert "apt-get install chromium" in told.stderr
-    assert "make test BROWSER=none" in told.stderr
 
 
 def test_a_browser_is_found_by_its_name_at_its_place_or_where_it_is_said_to_be(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """This machine's browser for tests/browser: Debian's chromium, or an installed Chrome. Nothing is ever downloaded.
 
-`python -m tests.support.chromium` ends with 1 and says what to install where there is none. The gate asks first, so
-that nobody hears it only after minutes.
+`python -m tests.support.chromium` ends with 1 and says what to install where there is none: the gate leaves the browser
+tests out then, and in CI it fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PLACES = (
 MISSING = (
     "The browser tests need Chromium, and this machine has none: install the package chromium (Debian: apt-get install "
     f"chromium; macOS: brew install --cask chromium; an installed Google Chrome does too, {VARIABLE}=/path/to/it names "
-    "one elsewhere), or leave these tests out: make test BROWSER=none"
+    "one elsewhere)."
 )
 
 
