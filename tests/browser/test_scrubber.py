@@ -127,6 +127,18 @@ def test_it_shows_where_it_stands(scrubber: Scrubber) -> None:
     assert marks(scrubber.page) == begun
 
 
+def test_what_was_asked_for_and_not_seen_yet_is_under_way_at_the_arrows(scrubber: Scrubber) -> None:
+    flows = shown("plan")["lanes"]["flows"]
+    scrubber.range.focus()
+    seen = []
+    for number in range(scrubber.last + 1):
+        shown_now = scrubber.page.locator(".arrows .w-wait").filter(visible=True).count()
+        seen.append(shown_now)
+        assert shown_now == sum(number in flow["under_way"] for flow in flows)
+        scrubber.page.keyboard.press("ArrowRight")
+    assert any(seen)
+
+
 def marks(page: Page) -> str:
     """Everything that script can have set on the elements of the page."""
     return str(

@@ -41,8 +41,9 @@ class Run(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """One set of packets between two ends, with its history. `on` has a 0 or 1 for each mark. `ends` are whether it
-    arrives in the first state, and in the last.
+    """One set of packets between two ends, with its history. `on` has a 0 or 1 for each mark, and so has `waits`, for a
+    change that was asked for and that no look has seen (empty: there is none). `ends` are whether it arrives in the
+    first state, and in the last.
     """
 
     number: int
@@ -54,6 +55,7 @@ class Lane(NamedTuple):
     verdict: str
     certain: bool
     on: str
+    waits: str
     runs: tuple[Run, ...]
     ends: tuple[bool, bool]
     rests_on: tuple[str, ...]
@@ -212,6 +214,7 @@ def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
         verdict=str(flow.get("verdict") or "not known"),
         certain=flow.get("certain") is not False,
         on=marks,
+        waits="".join("01"[state in waiting] for state in kept) if waiting else "",
         runs=tuple(_runs(looks)),
         ends=(bool(on and on[0]), bool(on and on[-1])),
         rests_on=tuple(map(str, listed(flow, "rests_on"))),

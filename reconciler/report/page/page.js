@@ -16,6 +16,7 @@
     d.getElementById("said").textContent = t;
     all(".mark").forEach(function (e) { e.setAttribute("x1", x); e.setAttribute("x2", x); });
     all("[data-on]").forEach(function (e) { e.classList.toggle("off", e.getAttribute("data-on")[i] === "0"); });
+    all("[data-wait]").forEach(function (e) { e.classList.toggle("wait", e.getAttribute("data-wait")[i] === "1"); });
     all(".call").forEach(function (e) { e.classList.toggle("now", e.id === "call-" + s.getAttribute("data-call")); });
   }
   r.oninput = function () { go(+r.value); };
