@@ -11,7 +11,7 @@ import pytest
 from artefact.permissions import read_permissions
 from lab.network import find_network
 from tests.support.deeds import NEEDS, OPTIONAL_READS, READ_NEEDS, Need, Somebody, code_of
-from tests.support.doors import NAME, Doors, object_event
+from tests.support.doors import NAME, TABLE, Doors, object_event
 from tests.support.sampling import sampled
 
 SCHEDULED = {"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}
@@ -22,6 +22,22 @@ def done(doors: Doors, need: Need) -> None:
     need.deed(Somebody(doors.lab, doors.hands, find_network(doors.hands, NAME)))
     if need.revision:
         doors.upload(need.revised, name=need.document)
+    if need.policy.prune:
+        remember(doors)
+
+
+def remember(doors: Doors) -> None:
+    """Have the ledger know whatever carries our tags as declared before: nothing else is pruned."""
+    known = doors.item()["ids"]["M"]
+    tags = doors.hands.client("ec2").describe_tags(Filters=[{"Name": "key", "Values": ["setpoint:name"]}])["Tags"]
+    carried = {f"{one['ResourceType'].replace('-', '_')}/{one['Value']}": one["ResourceId"] for one in tags}
+    ids = known | {address: {"S": aws_id} for address, aws_id in carried.items() if address not in known}
+    doors.hands.client("dynamodb").update_item(
+        TableName=TABLE,
+        Key={"document": {"S": NAME}},
+        UpdateExpression="SET ids = :ids",
+        ExpressionAttributeValues={":ids": {"M": ids}},
+    )
 
 
 @pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 5))

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from desired_state.document import Scope
 from desired_state.fields import Address
@@ -153,12 +154,14 @@ SEEDS = sampled(range(120), 30, seed="networks that exist")
 
 
 def strip(world: Existing) -> None:
-    """Take every tag off the world, except those that only AWS may set."""
-    ec2 = world.ec2
-    tags = ec2.describe_tags()["Tags"]
-    for one in tags:
+    """Take every tag off the world, except those that only AWS may set, or another account."""
+    for one in world.ec2.describe_tags()["Tags"]:
         if not one["Key"].startswith("aws:") and one["ResourceId"] not in world.others:
-            ec2.delete_tags(Resources=[one["ResourceId"]], Tags=[{"Key": one["Key"]}])
+            try:
+                world.ec2.delete_tags(Resources=[one["ResourceId"]], Tags=[{"Key": one["Key"]}])
+            except ClientError as error:  # it is in a VPC that another account shares
+                if error.response["Error"]["Code"] != "UnauthorizedOperation":
+                    raise
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -391,10 +391,10 @@ def test_the_figures_of_a_run() -> None:
 
 def test_every_figure_has_a_unit_and_every_unit_a_figure() -> None:
     exposed = {Address(GROUP): 1.0}
-    told = metrics(attempt(report(wrote=True, intents=known()), exposed=exposed))
+    told = metrics(replace(attempt(report(wrote=True, intents=known()), exposed=exposed), receipts_lost=1))
     assert sorted(told | Staleness({}, frozenset()).figures) == sorted(UNITS)
     without = metrics(attempt(report(wrote=True), exposed=exposed))
-    assert sorted(set(told) - set(without)) == ["IntentsBroken", "IntentsUnknown"]
+    assert sorted(set(told) - set(without)) == ["IntentsBroken", "IntentsUnknown", "ReceiptsLost"]
     assert "ExposureSeconds" not in metrics(attempt(report(wrote=True)))
 
 
