@@ -82,7 +82,10 @@ def _without_ids(value: Any) -> str:
 
 
 def made(net: Network) -> dict[str, dict[str, Any]]:
-    """All of NAMES, made on the reference network, which is left as the drifts have made it."""
+    """All of NAMES, made on the reference network, which is left as the drifts have made it; at the same time of day
+    whatever was done in it before.
+    """
+    now, net.clock.at = net.clock.at, net.started
     found = {"calm": receipt(net.plan(net.document))}
     for one in DRIFTS:
         one.apply(net.hands, net.live)
@@ -92,6 +95,7 @@ def made(net: Network) -> dict[str, dict[str, Any]]:
     found["refused"] = receipt_of_attempt(
         AttemptResult("test-server", "run-2", Ending.REFUSED, Trigger(Source.DOCUMENT), problem="revision 6 is older")
     )
+    net.clock.at = max(now, net.clock.at)
     return {name: steady(one) for name, one in found.items()}
 
 
