@@ -40,7 +40,7 @@ def remember(doors: Doors) -> None:
     )
 
 
-@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 5))
+@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 7))
 def test_a_write_that_the_role_may_not_make_costs_nothing_else_and_is_told_by_its_name(
     doors: Doors, operation: str
 ) -> None:

@@ -63,7 +63,7 @@ def test_every_write_of_the_correction_is_tried(broken: Broken) -> None:
     assert broken.net.run().writes == WRITES
 
 
-@pytest.mark.parametrize(("write", "when"), points(WRITES, 4))
+@pytest.mark.parametrize(("write", "when"), points(WRITES, 6))
 def test_a_run_that_dies_at_a_write_is_finished_by_at_most_two_more(
     broken: Broken, write: int, when: Literal["before", "after"]
 ) -> None:
@@ -90,7 +90,7 @@ def test_every_write_of_a_first_build_is_tried(net: Network) -> None:
     assert net.run(policy=Policy(create_databases=True)).writes == BUILDING
 
 
-@pytest.mark.parametrize(("write", "when"), points(BUILDING, 7))
+@pytest.mark.parametrize(("write", "when"), points(BUILDING, 10))
 def test_a_first_build_that_dies_is_finished_without_making_anything_twice(
     net: Network, write: int, when: Literal["before", "after"]
 ) -> None:

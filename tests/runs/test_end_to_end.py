@@ -399,7 +399,7 @@ def test_no_step_opens_or_cuts_a_way_in_a_drawn_network(stage: Stage, seed: int)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(100, 2500, 10))
+@pytest.mark.parametrize("first", range(0, 2500, 10))
 def test_no_step_opens_or_cuts_a_way_at_length(stage: Stage, first: int) -> None:
     for seed in range(first, first + 10):
         kept(stage, seed)

@@ -278,7 +278,7 @@ def search(outsider: Outsider, deeds: list[Deed], salt: int, share: int) -> None
         net.lab.calls.clear()
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(deeds=sequences, salt=st.integers(0, 1000), share=st.integers(1, 4))
 def test_whatever_is_suppressed_the_rest_is_put_right_without_a_gap(
     outsider: Outsider, deeds: list[Deed], salt: int, share: int
