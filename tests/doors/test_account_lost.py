@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.ledger.accounts import Accounts
+from reconciler.ledger.table import LedgerError, Table
 from tests.support.doors import NAME, TABLE, Doors, object_event
 
 OTHERS = [f"other-{number}" for number in range(3)]
@@ -69,18 +71,22 @@ def test_a_message_that_was_lost_is_sent_again(many: Doors) -> None:
     assert len(about_account(many)) == 1
 
 
-def test_without_the_table_it_is_told_rather_twice_than_not(many: Doors) -> None:
-    answered: list[str] = []
+def test_without_the_table_it_is_told_rather_twice_than_not(many: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
 
-    def silent(name: str, service: str, operation: str) -> None:
-        answered.append(operation)
-        if operation == "UpdateItem" and answered[-2:-1] != ["UpdateItem"] and len(answered) > 1:
-            many.lab.faults.refuse("UpdateItem", code="InternalServerError", times=1)
+    class Down(Table):
+        def update(self, what: str, document: str, *_: Any, **__: Any) -> Any:
+            asked.append(document)
+            raise LedgerError(what, self.name, "wait")
 
-    many.lab.before_call = silent
-    many.work(object_event(name=NAME))
-    many.lab.before_call = None
-    assert len(about_account(many)) == 1
+    monkeypatch.setattr(many.stack.ledger, "accounts", Accounts(Down(many.hands.client("dynamodb"), TABLE)))
+    names = [NAME, OTHERS[0]]
+    round_of(many, names)
+    assert asked == ["account#123456789012"] * len(names)
+    assert len(about_account(many)) == len(names)
+    many.lab.faults.clear()
+    round_of(many, [NAME])
+    assert about_account(many)[-1].startswith("Setpoint resolved")
 
 
 def test_what_is_remembered_of_an_account_is_no_document(many: Doors) -> None:
