@@ -28,6 +28,7 @@ from reconciler.importing.new import Request, new_document
 from reconciler.importing.reading import RememberedReads
 from reconciler.model import Policy
 from reconciler.reach.judge.intents import Status
+from reconciler.report.page.forms import MOST_CHARACTERS
 from reconciler.report.run_intents import lines
 from reconciler.report.text import sentence, text
 
@@ -130,7 +131,7 @@ class _Show:
     def _written(self, plan: Report, to: Path) -> str:
         """The page of a plan: the plan of a broken network shows more than its correction."""
         form: Literal["html", "markdown"] = "markdown" if to.suffix == ".md" else "html"
-        options = page_of_run.PageOptions(form, page_of_run.MOST_CHARACTERS, redact=False)
+        options = page_of_run.PageOptions(form, MOST_CHARACTERS, redact=False)
         return page_of_run.page(plan, self._connection, options, sleep=lambda seconds: None)
 
     def _correct(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,23 +99,14 @@ def answer(
     return _fitted(content) if result.report else content
 
 
-def _written(receipt: Mapping[str, Any], form: Literal["html", "markdown"]) -> str:
-    if form == "html":
-        from reconciler.report.page.html import page
-
-        return page(receipt)
-    from reconciler.report.page.markdown import markdown
-
-    return markdown(receipt)
-
-
 def _page(result: AttemptResult, form: Literal["html", "markdown"]) -> dict[str, Any]:
     """The page of a run. The run is over: what goes wrong here must not hide how it ended."""
 
     def made() -> dict[str, Any]:
+        from reconciler.report.page.forms import written
         from reconciler.report.receipt import receipt_of_attempt
 
-        text = _written(receipt_of_attempt(result), form)
+        text = written(receipt_of_attempt(result), form)
         if (size := len(json.dumps(text))) > LARGEST_PAGE:
             return {"page": None, "page_problem": f"it takes {size:,} bytes of the {LARGEST_PAGE:,} that it may"}
         return {"page": text, "page_problem": None}

@@ -16,6 +16,8 @@ import click
 
 from desired_state.sanitize import sanitize
 from handlers.refusal import Refused
+from reconciler.report.page.forms import LEAST_CHARACTERS, MOST_CHARACTERS
+from reconciler.report.page.forms import written as as_page
 
 if TYPE_CHECKING:
     from desired_state.document import Document
@@ -25,11 +27,8 @@ if TYPE_CHECKING:
     from reconciler.model.trigger import Actor
 
 FORMS = ("html", "markdown")
-MOST_CHARACTERS = 60_000
-"""Of a page as Markdown: GitHub takes comments of at most 65,536."""
 _OWN = "setpoint/"
 """In the user agent of every call of this program."""
-LEAST_CHARACTERS = 2_000
 LOOK_BACK = timedelta(days=90)
 """CloudTrail's event history has no more (CloudTrail user guide, event history)."""
 
@@ -122,13 +121,7 @@ def page(
 
 def written(receipt: Mapping[str, Any], options: PageOptions, history: Mapping[str, Any] | None = None) -> str:
     """A receipt as a page."""
-    if options.form == "html":
-        from reconciler.report.page.html import page as html
-
-        return html(receipt, history=history, redact=options.redact)
-    from reconciler.report.page.markdown import markdown
-
-    return markdown(receipt, history=history, max_chars=options.max_chars, redact=options.redact)
+    return as_page(receipt, options.form, history=history, redact=options.redact, max_chars=options.max_chars)
 
 
 def who(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.report.page import markdown_notes as beside
 from reconciler.report.page import markdown_parts as parts
 from reconciler.report.page.cutting import Block, Goes, Piece, Section, fitted, fixed, listed
+from reconciler.report.page.forms import LEAST_CHARACTERS, MOST_CHARACTERS
 from reconciler.report.page.gfm import code, fenced, head, prose, row
 from reconciler.report.page.reading import listed as list_of
 from reconciler.report.page.view import Head, Page, history_of, view
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
     from reconciler.report.page.verdict import Grave, Verdict
 
-MOST = 60_000
-"""Characters, by default: GitHub takes 65,536 for a comment."""
-LEAST = 2_000
-"""Fewer have no room for the verdict."""
-
 
 def markdown(
     receipt: Mapping[str, Any],
@@ -34,14 +30,14 @@ def markdown(
     history: Any = None,
     now: datetime | None = None,
     redact: bool = False,
-    max_chars: int = MOST,
+    max_chars: int = MOST_CHARACTERS,
 ) -> str:
     """The page of a receipt in at most `max_chars` characters; the other parameters as of `view`.
 
-    Raises `UnreadableReceipt`, and ValueError for fewer characters than LEAST.
+    Raises `UnreadableReceipt`, and ValueError for fewer characters than LEAST_CHARACTERS.
     """
-    if max_chars < LEAST:
-        raise ValueError(f"a page needs room for {LEAST} characters")
+    if max_chars < LEAST_CHARACTERS:
+        raise ValueError(f"a page needs room for {LEAST_CHARACTERS} characters")
     page = view(receipt, history=history_of(history), now=now, redact=redact)
     sections = list(_sections(page, receipt))
     shortened = any("..." in line for section in sections for block in section.blocks for line in _lines(block))
