@@ -110,8 +110,10 @@ class Breach(NamedTuple):
         return Cause(self.reason, self.message if held else f"{self.message}{unless}")
 
 
-type Forbids = Callable[[Network], Callable[[Network], Breach | None]]
-"""Makes, of the live network, what an intent of the document has against any other state of it (None: nothing)."""
+type Forbids = Callable[[Network], Callable[[Network, Action], Breach | None]]
+"""Makes, of the live network, what an intent of the document has against another state of it, and the call that leads
+there (None: nothing).
+"""
 
 
 class Steps:
@@ -136,7 +138,7 @@ class Steps:
         self._before = network()
         self._unread = self._before[UNREADABLE]
         self._databases_unread = any(at_.kind == "db_instance" and not at_.endswith("/*") for at_ in self._unread)
-        self._forbids = forbids(self._before) if forbids else lambda later: None
+        self._forbids = forbids(self._before) if forbids else lambda later, action: None
         self._wanted = self._before.after(effects)
         self._final = self._wanted
         if coming is not None:
@@ -180,7 +182,7 @@ class Steps:
         """Whether an intent forbids that the action comes next."""
         if self._idle or not action.effect:
             return False
-        return any(self._forbids(state.network.after(action.effect)) for state in self._states)
+        return any(self._forbids(state.network.after(action.effect), action) for state in self._states)
 
     @property
     def blind(self) -> bool:
@@ -206,7 +208,7 @@ class Steps:
             or next(self._by_both(now, later, network), None)
             or next(self._between_groups(now, network, later.network), None)
             or next(self._between_ends(now, later), None)
-            or self._forbids(later.network)
+            or self._forbids(later.network, action)
         )
 
     def _through_unknown_routes(self, effects: Iterable[Effect], later: Network) -> Iterator[Breach]:
