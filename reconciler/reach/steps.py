@@ -69,8 +69,10 @@ class Breach(NamedTuple):
         return Cause(self.reason, self.message if held else f"{self.message}{unless}")
 
 
-type Forbids = Callable[[Network], Callable[[Network], Breach | None]]
-"""Makes, of the live network, what an intent of the document has against any other state of it (None: nothing)."""
+type Forbids = Callable[[Network], Callable[[Network, Action], Breach | None]]
+"""Makes, of the live network, what an intent of the document has against another state of it, and the call that leads
+there (None: nothing).
+"""
 
 
 class Steps:
@@ -93,7 +95,7 @@ class Steps:
         if self._idle:
             return  # costs nothing if there is nothing to correct
         self._before = network()
-        self._forbids = forbids(self._before) if forbids else lambda later: None
+        self._forbids = forbids(self._before) if forbids else lambda later, action: None
         self._wanted = self._before.after(effects)
         self._final = self._wanted
         if coming is not None:
@@ -134,7 +136,7 @@ class Steps:
         """Whether an intent forbids that the action comes next."""
         if self._idle or not action.effect:
             return False
-        return any(self._forbids(state.network.after(action.effect)) for state in self._states)
+        return any(self._forbids(state.network.after(action.effect), action) for state in self._states)
 
     @property
     def blind(self) -> bool:
@@ -160,7 +162,7 @@ class Steps:
             or next(self._by_both(now, later, network), None)
             or next(self._between_groups(now, network, later.network), None)
             or next(self._between_ends(now, later), None)
-            or self._forbids(later.network)
+            or self._forbids(later.network, action)
         )
 
     def _through_unknown_routes(self, effects: Iterable[Effect], later: Network) -> Iterator[Breach]:
