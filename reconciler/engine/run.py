@@ -173,7 +173,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     seconds = (environment.now() - started).total_seconds()
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
-    report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
+    report = judge(document, policy, trace, cost, _intents(document, policy, trace), _consequences(document, trace))
     if observation.snapshot.candidates:
         from reconciler.engine.beneath import beneath
 
@@ -282,7 +282,7 @@ def _consequences(document: Document, trace: RunTrace) -> Mapping[Identity, Cons
     )
 
 
-def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | None:
+def _intents(document: Document, policy: Policy, trace: RunTrace) -> JudgedIntents | Finding | None:
     """What is known of the document's intents, or why nothing is. Without intents nothing of `reach` that judges them
     is even imported.
     """
@@ -294,7 +294,7 @@ def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | N
     planned = () if trace.wrote else [one for index, one in enumerate(plan.actions) if index not in held]
     last = None if trace.last is trace.first else trace.last.snapshot
     judged: Callable[[], JudgedIntents | Finding] = lambda: judge_run(  # noqa: E731 (its type)
-        document, trace.first.snapshot, last, planned, trace.last.excepted
+        document, trace.first.snapshot, last, planned, trace.last.excepted, policy.quotas
     )
     return contained(
         judged,
