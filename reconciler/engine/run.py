@@ -105,7 +105,7 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan).
+    at the plan). `left` says whether an earlier run left the difference in a field of a resource, by its id.
     """
 
     vpc_id: str = ""
@@ -116,6 +116,7 @@ class Memory:
     had: frozenset[str] | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
+    left: Callable[[str, str], bool] = lambda aws_id, field: False
 
 
 NO_MEMORY = Memory()
@@ -157,7 +158,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         memory.intend(first, first_gate)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
-        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task.environment))
+        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task))
         results += tried
         moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
         if permit.refused and not moved:
@@ -381,8 +382,9 @@ def _unobservable(task: _Task, cause: Cause) -> Observation:
     return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
-def _apply_context(environment: Environment) -> ApplyContext:
-    return ApplyContext(environment.aws, environment.sleep, environment.may_start, environment.now, environment.notice)
+def _apply_context(task: _Task) -> ApplyContext:
+    world = task.environment
+    return ApplyContext(world.aws, world.sleep, world.may_start, world.now, world.notice, task.memory.left)
 
 
 def _gate(
