@@ -7,8 +7,8 @@ tools report of the refusals): an interval of monitoring is one of seven and goe
 sets, changed by differences; the history of Performance Insights is kept 7, 731 or 31 times 1 to 23 days, and its key
 never changes; an unknown certificate authority is CertificateNotFound; a parameter group fits the major version and,
 once changed, waits for a reboot; small gp3 shows 3000 IOPS and 125 MiB/s, and refuses to be told them; storage with
-IOPS takes size and IOPS together. The code for a parameter group of another family is not known: here
-InvalidParameterCombination.
+IOPS takes size and IOPS together; a role that is too new is refused like one without the permissions. The code for a
+parameter group of another family is not known: here InvalidParameterCombination.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def check(live: Live, now: Options, changes: Params, version: str) -> None:
     values = {**now.values, **changes}
     interval = values.get("MonitoringInterval") or 0
     if {"MonitoringInterval", "MonitoringRoleArn"} & changes.keys():
-        _check_monitoring(interval, changes)
+        _check_monitoring(live, interval, changes)
     for name in (changes.get(_EXPORTS) or {}).values():
         _check_logs(name, version)
     if {"PerformanceInsightsRetentionPeriod", "PerformanceInsightsKMSKeyId"} & changes.keys():
@@ -101,7 +101,7 @@ def check(live: Live, now: Options, changes: Params, version: str) -> None:
         _check_group(live, group, version)
 
 
-def _check_monitoring(interval: int, changes: Params) -> None:
+def _check_monitoring(live: Live, interval: int, changes: Params) -> None:
     if interval not in INTERVALS:
         raise Refusal("InvalidParameterValue", f"Invalid monitoring interval: {interval}")
     role = changes.get("MonitoringRoleArn")
@@ -111,7 +111,7 @@ def _check_monitoring(interval: int, changes: Params) -> None:
     if role and not interval:
         message = "You must specify a MonitoringInterval value other than 0 when you specify a MonitoringRoleARN value."
         raise Refusal("InvalidParameterCombination", message)
-    if role and not _ROLE.fullmatch(role):
+    if role and (role in live.new_roles or not _ROLE.fullmatch(role)):
         message = "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING"
         raise Refusal("InvalidParameterValue", message)
 

@@ -25,6 +25,7 @@ from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
+from reconciler.engine.new_roles import sent_again
 from reconciler.engine.plan import Plan, printable
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
@@ -42,7 +43,7 @@ CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 class ApplyContext:
     """What `apply` needs. `may_start` says why no further call may be started (None: one may): it is called once before
     every write, and nothing is written after it returned a cause. `now` is the clock. `notice` is called before every
-    write.
+    write. `left` says whether an earlier run left the difference in a field of a resource.
     """
 
     aws: Aws
@@ -50,6 +51,7 @@ class ApplyContext:
     may_start: Callable[[], Cause | None]
     now: Callable[[], datetime]
     notice: Callable[[str], None]
+    left: Callable[[str, str], bool] = lambda aws_id, field: False
 
 
 def apply(
@@ -93,7 +95,12 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-    return tuple(one for result in results for one in result.each())
+    each = (one for result in results for one in result.each())
+
+    def old(address: Address, field: str) -> bool:
+        return context.left(snapshot.handles.get(Ref(address), address), field)
+
+    return tuple(sent_again(each, writer.perform, context.aws, context.sleep, old))
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
