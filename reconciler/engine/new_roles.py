@@ -2,8 +2,8 @@
 
 IAM is eventually consistent: a role that was just made is refused with the same words as one that lacks its trust
 policy or its permissions (IAM user guide, Troubleshooting IAM; RDS user guide, Enhanced Monitoring). So every other
-call goes first, a run waits a minute in all, and a difference that an earlier run left is not waited for: its role is not
-new any more.
+call goes first, a run waits a minute in all, and a difference that an earlier run left is not waited for: its role is
+not new any more.
 """
 
 from __future__ import annotations
