@@ -100,7 +100,7 @@ def _apply(
     def old(address: Address, field: str) -> bool:
         return context.left(snapshot.handles.get(Ref(address), address), field)
 
-    return tuple(sent_again(each, writer.perform, context.aws, context.sleep, old))
+    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, old))
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
