@@ -15,8 +15,21 @@ from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import RELEASE, Plan
 from reconciler.engine.witness import touching
-from reconciler.kinds import live_network
-from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
+from reconciler.kinds import REGISTRY, live_network
+from reconciler.model import (
+    DOCUMENT_TAG,
+    HOLD_TAG,
+    NAME_TAG,
+    Action,
+    Cause,
+    Finding,
+    Outcome,
+    Phase,
+    Policy,
+    Reason,
+    Risk,
+    Snapshot,
+)
 from reconciler.model.guard import Stage, about
 from reconciler.reach.steps import Breach, Steps
 
@@ -117,11 +130,13 @@ def gate(
     plan_held = None if released else limits.plan_held or _too_much(plan, lost, document, policy)
     unsafe = {} if released and not limits.further else plan.unsafe
     holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
+    unadopted = {} if policy.adopt else dict(_unadopted(document, snapshot))
     deferred = {i: cause for i, action in enumerate(plan.actions) if (cause := limits.deferred(action))}
     held: dict[int, Cause] = {}
     for index, action in enumerate(plan.actions):
         with about(action.address, Stage.HOLDING):
-            cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
+            cause = _barrier(action, document, policy, holds, limits.changed) or unadopted.get(action.address)
+            cause = cause or plan_held or limits.guard(action)
         cause = cause or unsafe.get(index)
         if cause and (index not in deferred or cause.reason in INTENDED):
             held[index] = cause
@@ -205,6 +220,16 @@ def _barrier(
         hint = "allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
         return Cause(Reason.DOWNTIME, f"it costs downtime: {hint}")
     return None
+
+
+def _unadopted(document: Document, snapshot: Snapshot) -> Iterator[tuple[Address, Cause]]:
+    """Why each live resource may not be changed that lacks our tag, where only the tag allows a change."""
+    for address, seen in snapshot.resources.items():
+        if REGISTRY[address.kind].changed_by_tag and DOCUMENT_TAG not in (seen.spec.tags or {}):
+            tags = f"{DOCUMENT_TAG}={document.name} and {NAME_TAG}={address.name}"
+            message = f"it does not carry the tag {DOCUMENT_TAG}, and this deployment adopts nothing (SETPOINT_ADOPT)"
+            message += f": set the stack's parameter Adopt to true until it is adopted, or give it the tags {tags}"
+            yield address, Cause(Reason.NOT_ADOPTED, message)
 
 
 def owned_members(document: Document) -> int:
