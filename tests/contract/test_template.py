@@ -12,17 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import (
-    DENIED,
-    DOORS,
-    PASS_ROLE,
-    WRITE_OBJECTS,
-    ApiCall,
-    denied,
-    policies,
-    read_permissions,
-    writes,
-)
+from artefact.denied import DENIED, PASS_ROLE, WRITE_OBJECTS, denied
+from artefact.permissions import DOORS, ApiCall, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names

@@ -211,7 +211,9 @@ def test_nothing_that_has_no_safe_order_can_be_released_while_something_could_no
 def test_nothing_that_an_intent_forbids_can_be_released(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = of_groups(one=BOTH_WAYS, two=NEITHER), of_groups(one=NEITHER, two=BOTH_WAYS)
     forbidden = Breach(Reason.HELD_BY_INTENT, Address(""), "held by the intent")
-    monkeypatch.setattr("reconciler.engine.plan._forbids", lambda context: lambda before: lambda later: forbidden)
+    monkeypatch.setattr(
+        "reconciler.engine.plan._forbids", lambda context: lambda before: lambda later, action: forbidden
+    )
     found = plan(two, seen(one))
     assert (found.actions, dict(found.unsafe)) == ((), {})
     assert {one.outcome for one in found.findings} == {Outcome.HELD}
