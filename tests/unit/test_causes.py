@@ -97,6 +97,9 @@ DB_FIELDS = {
     "networkType": "DUAL",
     "performanceInsightsRetentionPeriod": 7,
     "storageThroughput": 125,
+    "databaseInsightsMode": "advanced",
+    "dedicatedLogVolume": True,
+    "engineLifecycleSupport": "open-source-rds-extended-support",
 }
 OF_PARAMETER = {
     "multiAZ": "multi_az",
