@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from desired_state.database import DbInstance
 from desired_state.fields import AclEntry, RuleKey
 from desired_state.members import SecurityGroups
 from desired_state.rules import Ingress, IngressEntries
@@ -17,7 +18,20 @@ from reconciler.engine.apply import SETTING_PAUSES, ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.kinds.db_instance.changes import MODIFY
-from reconciler.model import Action, ActionResult, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
+from reconciler.kinds.db_instance.settings import SETTINGS, Facts, not_now
+from reconciler.model import (
+    Action,
+    ActionResult,
+    Difference,
+    Ended,
+    Observed,
+    Operation,
+    Phase,
+    Reason,
+    Ref,
+    Risk,
+    Snapshot,
+)
 from reconciler.reach.network import PUBLIC, routes, rules
 from tests.support import worlds
 from tests.support.worlds import DATABASE, DB, GATEWAY, IN, WEB, document, drifted, seen
@@ -139,3 +153,17 @@ def test_what_closes_is_sent_first_and_what_opens_last() -> None:
     assert {name for _, name in first.resolves} == {"vpc_security_groups"}
     assert {name for _, name in last.resolves} == {"publicly_accessible"}
     assert len(action.parts) == 3
+
+
+STORAGE = {"allocated_storage", "storage_type", "iops", "storage_throughput"}
+
+
+@pytest.mark.parametrize("field", SETTINGS)
+def test_what_the_storage_is_doing_decides_which_settings_wait(field: str) -> None:
+    one = Difference(DATABASE, field, None, 1, 0)
+    waits = {
+        status: bool(not_now(one, Observed("db", DbInstance(), Facts({}, frozenset(), status, "vpc", "vpc"))))
+        for status in ("available", "storage-optimization", "storage-full")
+    }
+    full = field not in STORAGE | {"max_allocated_storage"}
+    assert waits == {"available": False, "storage-optimization": field in STORAGE, "storage-full": full}
