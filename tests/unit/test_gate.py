@@ -219,7 +219,7 @@ def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
     assert (found.breaks, len(found.actions)) == (21, 2)
     assert gated.plan_held == Cause(
         Reason.PLAN_HELD,
-        "the plan removes 21 live members, and the limit of one run is 20: review the plan, "
+        "the plan removes or replaces 21 live members, and the limit of one run is 20: review the plan, "
         "then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
         "or by its fingerprint with approve in a manual invoke",
     )

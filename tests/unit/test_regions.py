@@ -100,3 +100,8 @@ def test_arns_of_rds_begin_with_the_partition_of_every_region_that_aws_has() -> 
         declared = load(document(region, f"{region}a"), "d.json")
         partition = session.get_partition_for_region(region)
         assert arn(declared, "db:a") == f"arn:{partition}:rds:{region}:123456789012:db:a"
+
+
+def test_where_a_region_is_misspelled_and_could_be_one_the_zones_say_so() -> None:
+    with pytest.raises(DocumentError, match=r'zone of eu-wst-1 .*; write a zone such as "eu-wst-1a", or correct scope'):
+        load(document("eu-wst-1", "eu-west-1a"), "d.json")
