@@ -28,9 +28,9 @@ def said(before: Document, after: Document) -> list[tuple[str, str, str, str, st
 # Whose it is
 
 
-def owned(*, adopt: dict[Address, str] | None = None, **external: External) -> Document:
+def owned(owner: External | None = None, *, adopt: dict[Address, str] | None = None) -> Document:
     """The document with the group `db` as somebody else's."""
-    theirs = {GROUP: one for one in external.values()}
+    theirs = {GROUP: owner} if owner else {}
     ignored = {at: type(BEFORE.resources[at])(enforcement="ignore") for at in theirs}
     return replace(BEFORE, adopt=adopt or {}, external=theirs, resources={**BEFORE.resources, **ignored})
 
@@ -47,24 +47,24 @@ IDENTIFIED, NAMED, RENAMED = External(id="sg-0abc"), External(document="net"), E
     [
         (
             owned(),
-            owned(now=IDENTIFIED),
+            owned(IDENTIFIED),
             ("unguarded", "high", f"{GROUP} belongs to the resource 'sg-0abc' now: {AWAY}"),
         ),
-        (owned(), owned(now=NAMED), ("unguarded", "high", f"{GROUP} belongs to the document 'net' now: {AWAY}")),
+        (owned(), owned(NAMED), ("unguarded", "high", f"{GROUP} belongs to the document 'net' now: {AWAY}")),
         (
             owned(),
-            owned(now=RENAMED),
+            owned(RENAMED),
             ("unguarded", "high", f"{GROUP} belongs to the document 'net', as 'data' now: {AWAY}"),
         ),
         (
-            owned(was=NAMED),
-            owned(now=IDENTIFIED),
+            owned(NAMED),
+            owned(IDENTIFIED),
             ("unguarded", "medium", f"{GROUP} is the resource 'sg-0abc' now, was the document 'net': {ANOTHER}"),
         ),
-        (owned(was=NAMED), owned(now=NAMED), None),
-        (owned(was=NAMED), owned(), ("guarded", "info", f"{GROUP} is declared here now, and belongs to nobody else")),
-        (owned(was=NAMED), WITHOUT_GROUP, None),
-        (WITHOUT_GROUP, owned(now=NAMED), None),
+        (owned(NAMED), owned(NAMED), None),
+        (owned(NAMED), owned(), ("guarded", "info", f"{GROUP} is declared here now, and belongs to nobody else")),
+        (owned(NAMED), WITHOUT_GROUP, None),
+        (WITHOUT_GROUP, owned(NAMED), None),
         (owned(), owned(adopt={GROUP: "sg-2"}), ("unguarded", "medium", f"{GROUP} is sg-2 now (adopt): {SOME}")),
         (
             owned(adopt={GROUP: NEW}),
