@@ -154,6 +154,11 @@ class Document:
         return {}
 
     @cached_property
+    def looked(self) -> dict[str, Any]:
+        """What the last look remembers of a VPC, by its id (`engine/looked.py`)."""
+        return {}
+
+    @cached_property
     def names(self) -> Mapping[Address, frozenset[str]]:
         """The name and the former names of everything that it owns."""
         return {

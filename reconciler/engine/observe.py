@@ -23,6 +23,7 @@ from reconciler.aws.client import THREADS, Aws, AwsError, unanswered
 from reconciler.aws.errors import Verdict
 from reconciler.engine.identity import Identified, identify
 from reconciler.engine.interfaces import interfaces_of, interfaces_read
+from reconciler.engine.looked import remember, seen_before
 from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, dependencies, ranked
 from reconciler.model import Cause, Interface, Reason, Snapshot
@@ -72,6 +73,9 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
             raise VpcNotAllowedError(Cause(Reason.REFUSED, problem))
         read = _look(context, reader, REGISTRY, _beside(context))
         interfaces = _interfaces(context, reader)
+        given = {name: (one.kind, one.answers) for name, one in read.items()}
+        if last := seen_before(document, context.vpc_id, given, at):
+            return replace(last, interfaces=interfaces)
         known, names = _identify(read)
         if again := _kinds_with_missing(read, known):
             look.pause()
@@ -83,7 +87,11 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
         problem = f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
         raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
     _refuse_vpc(document, known.get("vpc"))
-    return replace(_snapshot(document, read, known, names, at), interfaces=interfaces)
+    seen = _seen(document, read, known, names, at)
+    snapshot = seen.snapshot()
+    if not again and not seen.troubled:
+        remember(document, context.vpc_id, given, snapshot)
+    return replace(snapshot, interfaces=interfaces)
 
 
 @contextmanager
@@ -326,13 +334,13 @@ def _settled(known: Identified) -> set[Address]:
     return {*known.matched, *known.problems, *known.faults}
 
 
-def _snapshot(
+def _seen(
     document: Document,
     read: Mapping[str, _Answered],
     known: Mapping[str, Identified],
     names: Mapping[str, Address],
     at: datetime,
-) -> Snapshot:
+) -> Seen:
     seen = Seen(document, at)
     broken: dict[str, Cause] = {}
     for name in ranked():
@@ -344,12 +352,12 @@ def _snapshot(
             problem = replace(broken[unread[0]], message=message)
         if problem:
             broken[name] = problem
-            seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
+            seen.nothing_of(name, problem)
         else:
             try:
                 seen.add(one.kind, known[name], ObserveContext(one.context, one.answers, names))
             except Exception as error:  # noqa: BLE001 (the last resort: nobody in particular is to blame)
                 logged(error, name, Stage.READING)
                 broken[name] = fault(error, Stage.READING)
-                seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], broken[name])
-    return seen.snapshot()
+                seen.nothing_of(name, broken[name])
+    return seen

@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 
 
 class Seen:
-    """What a snapshot is made of, kind by kind."""
+    """What a snapshot is made of, kind by kind. `troubled`: something of it could not be understood."""
 
     def __init__(self, document: Document, at: datetime) -> None:
         self._document, self._at = document, at
-        self.unreadable: dict[Address, Cause] = {}
+        self.troubled = False
+        self._unreadable: dict[Address, Cause] = {}
         self._resources: dict[Address, Observed] = {}
         self._handles: dict[Ref, str] = {}
         self._unmanaged: list[Unmanaged] = []
@@ -40,7 +41,7 @@ class Seen:
         return Snapshot(
             self._resources,
             self._handles,
-            self.unreadable,
+            self._unreadable,
             known.problems,
             tuple(self._unmanaged),
             self._at,
@@ -52,6 +53,11 @@ class Seen:
             neighbours=self._neighbours,
         )
 
+    def nothing_of(self, name: str, problem: Cause) -> None:
+        """A kind of which nothing could be read."""
+        self.troubled = True
+        self._unreadable |= dict.fromkeys(self._document.of_kind(name) or [Address.of(name, "*")], problem)
+
     def add(self, kind: Kind, known: Identified, context: ObserveContext) -> None:
         broken = dict(known.aliens)
         lives = [one for one in known.lives if one.id not in broken]
@@ -60,7 +66,9 @@ class Seen:
         if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
             lives, routes = _of_each(kind.observe.subnet_routes, lives, context, broken)
             self._subnet_routes |= dict(routes)
-        self.unreadable |= {at: cause for at, cause in known.faults.items() if at not in self._document.external}
+        self.troubled |= bool(known.faults or broken)
+        for address, cause in known.faults.items():
+            self._refuse(address, cause)
         self._handles |= {Ref(at): aws_id for aws_id, at in known.placed.items()}
         self._known.problems |= known.problems
         self._known.foreign |= known.foreign
@@ -71,7 +79,7 @@ class Seen:
             aws_id = match.live.id
             self._handles[Ref(address)] = aws_id
             if aws_id in broken:
-                self._unreadable(address, broken.pop(aws_id))
+                self._refuse(address, broken.pop(aws_id))
             else:
                 self._observe(kind, address, match.live, context, known.observed.get(address))
         matched = {match.live.id for match in known.matched.values()}
@@ -97,12 +105,13 @@ class Seen:
                 seen if seen.resource_id == resource_id else replace(seen, resource_id=resource_id)
             )
         except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
-            self._unreadable(address, _unsupported(live.id, error))
+            self._refuse(address, _unsupported(live.id, error))
 
-    def _unreadable(self, address: Address, cause: Cause) -> None:
-        """Of what is external only the id is needed."""
+    def _refuse(self, address: Address, cause: Cause) -> None:
+        """Make it unreadable. Of what is external only the id is needed."""
+        self.troubled = True
         if address not in self._document.external:
-            self.unreadable[address] = cause
+            self._unreadable[address] = cause
 
 
 def _unsupported(aws_id: str, error: Exception) -> Cause:
