@@ -105,7 +105,7 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan).
+    at the plan before it is carried out).
     """
 
     vpc_id: str = ""
