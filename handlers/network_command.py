@@ -161,7 +161,7 @@ def apply(
         if not terminal.approved(proposed, no_color=no_color):
             raise Refused("not approved; nothing was changed", Kind.NOT_APPROVED)
         expected = proposed.plan.fingerprint
-    released = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
+    released: dict[str, Any] = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
     if not expected:  # nobody looks at this plan, and a terminal remembers nothing that would prove what is ours
         released["memory"] = Memory(had=frozenset())
     report = _run(at, document, connection, deployed, **released)
