@@ -105,7 +105,8 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan). `left` says whether an earlier run left the difference in a field of a resource, by its id.
+    at the plan before it is carried out). `left` says whether an earlier run left the difference in a field of a
+    resource, by its id.
     """
 
     vpc_id: str = ""
