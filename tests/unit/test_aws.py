@@ -156,6 +156,13 @@ def test_a_write_whose_answer_is_lost_is_sent_once(lost: Exception) -> None:
     assert (told.code, told.verdict, len(wire.sent)) == (LOST, Verdict.LOOK_AGAIN, 1)
 
 
+@pytest.mark.parametrize("body", ["<!DOCTYPE html><br></body>", "half <of", "\xff"])
+def test_a_write_whose_answer_cannot_be_read_may_have_been_made(body: str) -> None:
+    wire = Wire([(200, body), (200, OK)])
+    told = failed(wire)
+    assert (told.code, told.unsure, len(wire.sent)) == (LOST, True, 1)
+
+
 def test_without_credentials_the_verdict_is_to_stop() -> None:
     told = failed(Wire([NoCredentialsError()]))
     assert (told.code, told.verdict) == (NO_CREDENTIALS, Verdict.STOP)

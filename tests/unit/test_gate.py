@@ -16,6 +16,8 @@ from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, Cause, Operation, Outcome, Phase, Policy, Reason, Ref, Risk, Snapshot, Unmanaged
+from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.reach.steps import Steps
 from tests.support.worlds import (
     BACK1,
     DATABASE,
@@ -437,3 +439,24 @@ def test_what_only_waits_is_relied_on_and_what_is_meant_to_stay_is_not(
     (revoke,) = [index for index, action in enumerate(found.actions) if action.address == TWO]
     held = gated.held.get(revoke)
     assert (held and held.reason) == reason
+
+
+@pytest.mark.parametrize("name", ["breach", "advance"])
+def test_what_cannot_be_judged_beside_something_held_is_about_its_resource(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan could judge it."""
+    look = drifted(OPEN, DB, ingress=Ingress({SSH: ""}))
+    found = plan(DOCUMENT, look)
+    original = getattr(Steps, name)
+
+    def raising(steps: Steps, action: Action, **options: Any) -> Any:
+        if action.address == WEB:
+            raise ZeroDivisionError
+        return original(steps, action, **options)
+
+    monkeypatch.setattr(Steps, name, raising)
+    later = Limits(lambda one: Cause(Reason.NEXT_RUN, "later") if one.address == DB else None)
+    with pytest.raises(ResourceFaultError) as caught:
+        gate(found, DOCUMENT, look, Policy(), MORNING, limits=later)
+    assert (caught.value.address, caught.value.stage) == (WEB, Stage.JUDGING)
