@@ -20,8 +20,9 @@ from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
-from reconciler.kinds import REGISTRY
+from reconciler.kinds import REGISTRY, declared_effects
 from reconciler.model import Action, Outcome, Policy, Ref
+from reconciler.model.guard import ResourceFaultError, Stage
 from reconciler.model.kind import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
@@ -267,7 +268,16 @@ def test_what_the_engine_itself_fails_at_costs_that_resource(
     failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
     assert failed.keys() == {target}
     assert "Broken" in failed[target]
+    assert (", at " in failed[target]) == (name in {"_of_field", "_hold"})
     assert set(map(Address, CLOSING.values())) - {target} == {one.address for one in _calls(report).values()}
+
+
+def test_what_a_declaration_makes_of_traffic_is_about_that_resource(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, stub = Address("subnet/PrivateSubnet2"), Stub("traffic", "effects")
+    monkeypatch.setitem(REGISTRY, "subnet", _broken(stub, REGISTRY["subnet"], target, ()))
+    with pytest.raises(ResourceFaultError) as caught:
+        declared_effects(target, document().resources[target])
+    assert (caught.value.address, caught.value.stage) == (target, Stage.JUDGING)
 
 
 def _with_hold(world: World, target: Address) -> dict[Read, list[Any]]:
