@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
@@ -16,6 +17,7 @@ from desired_state.fields import Address
 from desired_state.limits import over_quota
 from desired_state.load import DocumentError, load
 from desired_state.quotas import DEFAULT, MOST, Quotas
+from desired_state.rules import description_problem
 from tests.support.documents import DOCUMENT, edited, said_of
 
 REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
@@ -587,6 +589,24 @@ def test_a_subnet_group_holds_twenty_subnets() -> None:
 
 def test_a_public_instance_is_fine_with_a_gateway_and_dns_hostnames() -> None:
     load(changed("db_instance", "orders", publicly_accessible=True).encode(), "shop.json")
+
+
+ALLOWED = set(string.ascii_letters + string.digits + " ._-:/()#,@[]+=&;{}!$*")
+"""What EC2 takes in the description of a group or a rule (EC2 API reference, CreateSecurityGroup and IpRange)."""
+
+
+def test_a_description_has_the_characters_that_aws_takes() -> None:
+    texts = [*map(chr, range(128)), "é", "\u00a0"]
+    assert {text for text in texts if description_problem(text) is None} == ALLOWED
+
+
+def test_a_description_is_as_long_as_aws_takes_it_and_only_that_of_a_rule_may_be_empty() -> None:
+    assert description_problem("a" * 255) is None
+    assert description_problem("a" * 256)
+    rule = {"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0", "description": ""}
+    load(changed("security_group", "web", description="R&D", ingress=[rule]).encode(), "shop.json")
+    (problem,) = problems_of(changed("security_group", "web", description=""))
+    assert problem == "resources.security_group.web.description: the description is empty"
 
 
 def test_storage_may_grow_to_just_enough_or_not_at_all() -> None:
