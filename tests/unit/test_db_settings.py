@@ -38,7 +38,7 @@ def planned(
         db_instance={DATABASE.name: {name: value for name, value in written.items() if value is not None}}
     )
     look = seen(wanted)
-    now = {**look.resources[DATABASE].facts.now, **live}
+    now = {**look.resources[DATABASE].facts.now, **live, **facts.pop("now", {})}
     look = drifted(look, DATABASE, now=now, pending=frozenset(pending or ()), **live)
     one = look.resources[DATABASE]
     look = replace(look, resources={**look.resources, DATABASE: replace(one, facts=one.facts._replace(**facts))})
@@ -107,7 +107,7 @@ def test_what_cannot_be_changed_is_said_and_nothing_is_sent(field: str, want: An
     calls, found = planned(
         {"storage_encrypted": True, "performance_insights_enabled": True, field: want}, {field: have}, NOW
     )
-    assert (calls, [(one, outcome) for one, outcome, _ in found]) == ([], [(field, Outcome.BLOCKED)])
+    assert (calls, found) == ([], [(field, Outcome.BLOCKED, Reason.IMMUTABLE)])
 
 
 # What goes together
@@ -183,6 +183,11 @@ IO1 = {"storage_type": "io1", "allocated_storage": 500, "iops": 5_000, "storage_
         (IO1, {**IO1, "iops": 4_000, "storage_throughput": 500}, {"AllocatedStorage": 500, "Iops": 5_000}),
         # Below 400 GiB gp3 has a speed that nobody chooses, and RDS refuses to be told it.
         ({"storage_type": "gp3", "allocated_storage": 399}, {"allocated_storage": 300}, {"AllocatedStorage": 399}),
+        (
+            {"storage_type": "gp3", "allocated_storage": 399, "iops": 3000, "storage_throughput": 125},
+            {"allocated_storage": 300, "iops": None, "storage_throughput": None},
+            {"AllocatedStorage": 399},
+        ),
     ],
     ids=str,
 )
@@ -254,6 +259,36 @@ def test_storage_that_is_busy_or_full_keeps_back_what_rds_would_refuse(status: s
     live = {"allocated_storage": 50, "multi_az": True, "deletion_protection": False}
     _, found = planned(declared, live, status=status)
     assert {field for field, outcome, _ in found if outcome is Outcome.WAITING} == waiting
+
+
+LARGE, MICRO = "db.t3.large", "db.t3.micro"
+
+
+def test_what_somebody_else_has_set_and_rds_has_not_done_is_taken_back_at_once() -> None:
+    for policy in (NEVER, WINDOW, NOW):
+        calls, found = planned(
+            {"db_instance_class": MICRO},
+            {"db_instance_class": LARGE},
+            policy,
+            {"DBInstanceClass"},
+            now={"db_instance_class": MICRO},
+        )
+        assert (calls, found) == ([({"ApplyImmediately": True, "DBInstanceClass": MICRO}, Risk.TRAFFIC)], [])
+    calls, _ = planned(
+        {"engine_version": "16"}, {"engine_version": "17.2"}, NEVER, {"EngineVersion"}, now={"engine_version": "16.4"}
+    )
+    assert calls == [({"ApplyImmediately": True, "EngineVersion": "16.4"}, Risk.TRAFFIC)]
+
+
+def test_nothing_is_applied_at_once_with_somebody_else_s_change() -> None:
+    other = {"AllocatedStorage"}
+    calls, found = planned({"db_instance_class": MICRO}, {"db_instance_class": LARGE}, NOW, other)
+    assert (calls, found) == ([], [("db_instance_class", Outcome.HELD, Reason.PENDING_CHANGE)])
+    for policy in (NEVER, WINDOW):
+        calls, _ = planned({"db_instance_class": MICRO}, {"db_instance_class": LARGE}, policy, other)
+        assert calls == [({"ApplyImmediately": False, "DBInstanceClass": MICRO}, Risk.DOWNTIME)]
+    calls, _ = planned({"multi_az": False}, {"multi_az": True}, NEVER, other)
+    assert calls == [({"ApplyImmediately": False, "MultiAZ": False}, Risk.TRAFFIC)]
 
 
 # What RDS shows

@@ -227,10 +227,10 @@ def _coupled(change: DbChange, fields: Iterable[str]) -> dict[str, Any]:
     if "storage" in of:
         found |= _storage(change, fields)
     if "monitoring" in of:
-        interval = base.monitoring_interval if want.monitoring_interval is None else want.monitoring_interval
-        found["MonitoringInterval"] = interval
-        if interval:
-            found["MonitoringRoleArn"] = want.monitoring_role or base.monitoring_role
+        # Of these two a document declares neither, both, or an interval of 0 (`desired_state/limits.py`).
+        found["MonitoringInterval"] = want.monitoring_interval
+        if want.monitoring_interval:
+            found["MonitoringRoleArn"] = want.monitoring_role
     if "insights" in of:
         found["EnablePerformanceInsights"] = True
         retention = want.performance_insights_retention_period or base.performance_insights_retention_period
