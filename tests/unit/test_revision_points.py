@@ -91,6 +91,10 @@ def test_whose_a_resource_is(before: Document, after: Document, expected: tuple[
     assert told == ([expected] if expected else [])
 
 
+def test_what_is_handed_over_is_not_said_to_be_dropped_too() -> None:
+    assert [one[1] for one in said(owned(), owned(NAMED))] == ["owner"]
+
+
 def test_both_places_of_another_scope_are_told() -> None:
     after = replace(BEFORE, scope=BEFORE.scope.model_copy(update={"region": "eu-west-1", "vpc_id": "vpc-1"}))
     here = f"account {BEFORE.scope.account_id}, "
@@ -254,6 +258,12 @@ RULES, ROUTES = (BEFORE.resources[at] for at in (Address("security_group/web"), 
             ("declared", "value", "info", "description is 'Ours', was 'The data'"),
         ),
         ("db_instance/orders", {"multi_az": True}, ("declared", "value", "low", "multi_az is true, was false")),
+        # A live 16.4 would be what 16 asks for; of two documents they are not the same.
+        (
+            "db_instance/orders",
+            {"engine_version": "16.4"},
+            ("declared", "value", "low", "engine_version is '16.4', was '16'"),
+        ),
         (
             "db_instance/orders",
             {"allocated_storage": 401},
@@ -347,6 +357,7 @@ TOLERATED: list[tuple[str, str, Any, str, str]] = [
     ("db_instance/orders", "backup_retention_period", 3, "high", "3"),
     ("db_instance/orders", "db_instance_class", "db.t3.large", "medium", "db.t3.large"),
     ("network_acl/front", "subnets", Address("subnet/c"), "high", "subnet/c"),
+    ("security_group/web", "description", "The front door", "medium", "The front door"),
 ]
 
 
