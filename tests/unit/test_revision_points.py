@@ -93,6 +93,7 @@ def test_whose_a_resource_is(before: Document, after: Document, expected: tuple[
 
 def test_what_is_handed_over_is_not_said_to_be_dropped_too() -> None:
     assert [one[1] for one in said(owned(), owned(NAMED))] == ["owner"]
+    assert said(without(GROUP), owned(NAMED)) == []
 
 
 def test_both_places_of_another_scope_are_told() -> None:

@@ -97,11 +97,16 @@ def test_a_reference_is_its_own_member_by_member() -> None:
         assert judged(Difference(DB, "vpc_security_groups", key, want, have), BEFORE, after=changed(moves)) is is_own
 
 
+def test_a_reference_that_a_look_spells_otherwise_is_the_same_in_both() -> None:
+    assert not judged(Difference(DB, "vpc_security_groups", Address("sg-1"), Address("sg-1"), ABSENT), BEFORE)
+
+
 def test_what_was_not_managed_before_is_a_version_s_own() -> None:
     def unmanaged(resources: dict[str, Any]) -> None:
         del resources["security_group"]["APIGatewaySG"]["ingress"]
 
     assert judged(THEIRS, changed(unmanaged), after=BEFORE)
+    assert judged(Difference(WEB, "ingress", HTTP, None, ABSENT), changed(unmanaged), after=BEFORE)
     new = Difference(WEB, "", None, BEFORE.resources[WEB], ABSENT)
     without = replace(BEFORE, resources={at: one for at, one in BEFORE.resources.items() if at != WEB})
     assert (judged(new, without), judged(new, BEFORE)) == (True, False)
@@ -234,7 +239,7 @@ def test_versions_are_read_only_when_something_differs_and_one_that_is_gone_was_
     read = judge_of("shop", Bucket(), Rollout(SINCE), AFTER)
     assert read
     assert (read(OWN), read(THEIRS)) == (True, False)
-    for version_id in ("v0", ""):
-        gone = judge_of("shop", Bucket(), Rollout((Accepted(1, "a" * 64, version_id),)), AFTER)
+    for bucket, version_id in ((Bucket(), "v0"), (Nothing(), "")):
+        gone = judge_of("shop", bucket, Rollout((Accepted(1, "a" * 64, version_id),)), AFTER)
         assert gone
         assert gone(THEIRS)
