@@ -91,9 +91,15 @@ def test_a_field_is_its_own_where_the_versions_want_different_things(
 
 def test_a_reference_is_its_own_member_by_member() -> None:
     def moves(resources: dict[str, Any]) -> None:
-        resources["db_instance"]["mypostgresqldb"]["vpc_security_groups"] = ["security_group/TestServerSG"]
+        groups = ["security_group/DBSG", "security_group/TestServerSG"]
+        resources["db_instance"]["mypostgresqldb"]["vpc_security_groups"] = groups
 
-    for key, want, have, is_own in ((APP, APP, ABSENT, True), (Address("sg-1"), ABSENT, Address("sg-1"), False)):
+    stranger, kept = Address("sg-1"), Address("security_group/DBSG")
+    for key, want, have, is_own in (
+        (APP, APP, ABSENT, True),
+        (stranger, ABSENT, stranger, False),
+        (kept, kept, ABSENT, False),
+    ):
         assert judged(Difference(DB, "vpc_security_groups", key, want, have), BEFORE, after=changed(moves)) is is_own
 
 
@@ -174,7 +180,8 @@ def test_a_rollout_ends_when_nothing_of_it_is_left() -> None:
     assert after(ROLLOUT, JUDGE, seen()) is None
     assert after(ROLLOUT, JUDGE, seen(Drift(OWN, Outcome.CORRECTED))) is None
     assert after(ROLLOUT, JUDGE, seen(Drift(THEIRS, Outcome.HELD))) is None
-    assert after(None, None, seen(LEFT)) is None
+    for rollout, judge in ((None, None), (None, JUDGE), (ROLLOUT, None)):
+        assert after(rollout, judge, seen(LEFT)) is None
 
 
 def test_a_look_at_a_part_does_not_end_it() -> None:
@@ -183,7 +190,8 @@ def test_a_look_at_a_part_does_not_end_it() -> None:
 
 
 def test_what_is_left_is_known_by_its_live_value_from_then_on() -> None:
-    left = after(ROLLOUT, JUDGE, seen(LEFT, Drift(THEIRS, Outcome.HELD)))
+    gone = Drift(Difference(APP, "", None, AFTER.resources[APP], ABSENT), Outcome.HELD)
+    left = after(ROLLOUT, JUDGE, seen(LEFT, Drift(THEIRS, Outcome.HELD), gone))
     assert left
     assert (left.since, len(left.left or ())) == (SINCE, 1)
     later = judge_of("shop", Nothing(), left, AFTER)
@@ -202,6 +210,10 @@ def test_a_new_resource_that_is_not_there_yet_is_its_own_whatever_it_gets_meanwh
     later = judge_of("shop", Nothing(), left, AFTER)
     assert later
     assert (later(THEIRS), later.is_new(WEB), later.is_new(APP)) == (True, True, False)
+    half = after(ROLLOUT, new, seen(LEFT))  # it is there, and lacks something
+    assert half
+    assert set(half.left or ()) > {str(WEB)}
+    assert Judge(AFTER, lambda: (None,)).is_new(WEB)
     assert (new.is_new(WEB), new.is_new(APP)) == (True, False)
     assert Judge(AFTER, lambda: (without, BEFORE)).is_new(WEB) is False
 
