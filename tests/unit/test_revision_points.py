@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from desired_state.document import NEW, Document, External
-from desired_state.fields import Address
+from desired_state.document import NEW, Document, DocumentException, External
+from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.intents import Intent
 from reconciler.model.exposure import Severity
 from reconciler.revision.change import worst
@@ -88,6 +89,11 @@ IDENTIFIED, NAMED, RENAMED = External(id="sg-0abc"), External(document="net"), E
 def test_whose_a_resource_is(before: Document, after: Document, expected: tuple[str, str, str] | None) -> None:
     told = [(one[0], *one[3:]) for one in said(before, after) if one[1:3] == ("owner", GROUP)]
     assert told == ([expected] if expected else [])
+
+
+def test_what_is_handed_over_is_not_said_to_be_dropped_too() -> None:
+    assert [one[1] for one in said(owned(), owned(NAMED))] == ["owner"]
+    assert said(without(GROUP), owned(NAMED)) == []
 
 
 def test_both_places_of_another_scope_are_told() -> None:
@@ -212,6 +218,166 @@ def test_machines_of_a_workload() -> None:
         assert told(**{end: "api"}) == [("unguarded", "workload", "api", "medium", words)]
     assert told() == []
     assert [one for one in said(BEFORE, replace(BEFORE, workloads={})) if one[1] == "workload"] == []
+
+
+# Resources and their fields
+
+
+def resource(at: str, **fields: Any) -> Document:
+    """The document with other fields of one resource (None: left out)."""
+    return replace(BEFORE, resources={**BEFORE.resources, Address(at): BEFORE.resources[Address(at)].but(**fields)})
+
+
+CORRECTED = "and whoever changes it is not corrected"
+STAYS = "is not declared any more, and whatever is in it stays"
+RULES, ROUTES = (BEFORE.resources[at] for at in (Address("security_group/web"), Address("route_table/out")))
+
+
+@pytest.mark.parametrize(
+    ("at", "fields", "expected"),
+    [
+        ("security_group/web", {"ingress": None}, ("unguarded", "field", "high", f"ingress {STAYS}")),
+        ("subnet/a", {"tags": None}, ("unguarded", "field", "low", f"tags {STAYS}")),
+        (
+            "db_instance/orders",
+            {"port": None},
+            ("unguarded", "field", "medium", f"port is not declared any more (it was 5432), {CORRECTED}"),
+        ),
+        (
+            "db_instance/orders",
+            {"deletion_protection": None},
+            ("unguarded", "field", "high", f"deletion_protection is not declared any more (it was true), {CORRECTED}"),
+        ),
+        (
+            "security_group/db",
+            {"description": None},
+            ("unguarded", "field", "low", f"description is not declared any more (it was 'The data'), {CORRECTED}"),
+        ),
+        (
+            "security_group/db",
+            {"description": "Ours"},
+            ("declared", "value", "info", "description is 'Ours', was 'The data'"),
+        ),
+        ("db_instance/orders", {"multi_az": True}, ("declared", "value", "low", "multi_az is true, was false")),
+        # A live 16.4 would be what 16 asks for; of two documents they are not the same.
+        (
+            "db_instance/orders",
+            {"engine_version": "16.4"},
+            ("declared", "value", "low", "engine_version is '16.4', was '16'"),
+        ),
+        (
+            "db_instance/orders",
+            {"allocated_storage": 401},
+            ("declared", "value", "low", "allocated_storage is 401, was 400"),
+        ),
+        (
+            "db_instance/orders",
+            {"publicly_accessible": True},
+            ("declared", "value", "high", "publicly_accessible is true, was false"),
+        ),
+        ("route_table/out", {"routes": type(ROUTES.routes)()}, ("declared", "value", "low", "routes: 1 removed")),
+        (
+            "route_table/out",
+            {"routes": type(ROUTES.routes)(dict.fromkeys(("0.0.0.0/0", "::/0"), "nat-1"))},
+            ("declared", "value", "low", "routes: 1 added, 1 changed"),
+        ),
+        (
+            "route_table/in",
+            {"subnets": type(ROUTES.subnets)(["subnet/a"])},
+            ("declared", "value", "low", "subnets: 1 added, 1 removed"),
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_declared_of_a_field(at: str, fields: dict[str, Any], expected: tuple[str, str, str, str]) -> None:
+    side, subject, severity, words = expected
+    assert said(BEFORE, resource(at, **fields)) == [(side, subject, at, severity, f"{at}: {words}")]
+
+
+def without(*addresses: str) -> Document:
+    return replace(BEFORE, resources={at: one for at, one in BEFORE.resources.items() if at not in addresses})
+
+
+def test_resources_come_and_go_by_name_up_to_five() -> None:
+    five = list(map(str, list(BEFORE.resources)[2:7]))
+    new = ("guarded", "resource", five[0], "info", f"newly declared: {', '.join(five)}")
+    assert said(without(*five), BEFORE) == [new]
+    more = f"newly declared: {', '.join(five)} and 1 more"
+    assert said(without(*five, "security_group/db"), BEFORE) == [(*new[:4], more)]
+    lost = "security_group/db is not declared any more, and whoever changes it is not corrected"
+    assert said(BEFORE, without("security_group/db")) == [("unguarded", "resource", GROUP, "high", lost)]
+    ignored = resource(GROUP, enforcement="ignore")
+    assert said(ignored, without("security_group/db")) == []
+
+
+def test_a_vpc_that_only_the_scope_names_is_nobody_s_declaration() -> None:
+    scope = BEFORE.scope.model_copy(update={"vpc_id": "main"})
+    assert said(replace(without("vpc/main"), scope=scope), replace(BEFORE, scope=scope)) == []
+
+
+def test_enforcement_is_one_line_for_all_that_change_alike() -> None:
+    def enforced(how: str, *addresses: str) -> Document:
+        changed = {Address(at): BEFORE.resources[Address(at)].but(enforcement=how) for at in addresses}
+        return replace(BEFORE, resources={**BEFORE.resources, **changed})
+
+    told = "not looked at any more (enforcement is ignore, was correct)"
+    assert [one[3:] for one in said(BEFORE, enforced("ignore", "subnet/a"))] == [("high", f"subnet/a is {told}")]
+    two = enforced("ignore", "subnet/a", "subnet/c")
+    assert [one[3:] for one in said(BEFORE, two)] == [("high", f"subnet/a, subnet/c are {told}")]
+    back = "looked at, and differences are corrected (enforcement is correct, was ignore)"
+    assert said(two, BEFORE) == [("guarded", "enforcement", "subnet/a", "info", f"subnet/a, subnet/c are {back}")]
+    report = "looked at, and differences are only reported (enforcement is report, was correct)"
+    assert [one[3:] for one in said(BEFORE, enforced("report", "subnet/a"))] == [("medium", f"subnet/a is {report}")]
+    alone = replace(BEFORE, resources={SUBNET: BEFORE.resources[SUBNET].but(enforcement="ignore")})
+    assert [one[4] for one in said(WITHOUT_GROUP, alone)] == [f"subnet/a is {told}"]
+
+
+# Exceptions
+
+UNTIL = datetime(2027, 6, 1, tzinfo=UTC)
+TOLERATED: list[tuple[str, str, Any, str, str]] = [
+    ("security_group/web", "ingress", RuleKey("tcp", 443, 443, "0.0.0.0/0"), "critical", "tcp 443 0.0.0.0/0"),
+    ("security_group/web", "ingress", RuleKey("tcp", 443, 443, "10.0.0.0/8"), "high", "tcp 443 10.0.0.0/8"),
+    (
+        "network_acl/front",
+        "ingress",
+        (100, AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0")),
+        "critical",
+        "100 allow tcp 443 0.0.0.0/0",
+    ),
+    (
+        "route_table/out",
+        "routes",
+        ("0.0.0.0/0", "internet_gateway/door"),
+        "critical",
+        "0.0.0.0/0 internet_gateway/door",
+    ),
+    ("subnet/a", "tags", ("team", "shop"), "medium", "team shop"),
+    ("db_instance/orders", "publicly_accessible", True, "critical", "true"),
+    ("db_instance/orders", "deletion_protection", False, "high", "false"),
+    ("db_instance/orders", "backup_retention_period", 3, "high", "3"),
+    ("db_instance/orders", "db_instance_class", "db.t3.large", "medium", "db.t3.large"),
+    ("network_acl/front", "subnets", Address("subnet/c"), "high", "subnet/c"),
+    ("security_group/web", "description", "The front door", "medium", "The front door"),
+]
+
+
+@pytest.mark.parametrize(("at", "field", "value", "severity", "words"), TOLERATED, ids=str)
+def test_what_an_exception_tolerates_and_until_when(at: str, field: str, value: Any, severity: str, words: str) -> None:
+    def tolerates(until: datetime) -> Document:
+        return replace(BEFORE, exceptions=(DocumentException(Address(at), field, value, until, "the auditors"),))
+
+    none, some, longer = replace(BEFORE, exceptions=()), tolerates(UNTIL), tolerates(UNTIL + timedelta(days=1))
+    what, why = f"{at} {field}: {words} is", ": 'the auditors'"
+    end, later = "2027-06-01 00:00Z", "2027-06-02 00:00Z"
+    worse, better = ("unguarded", "exception", at, severity), ("guarded", "exception", at, "info")
+    assert said(none, some) == [(*worse, f"{what} tolerated until {end}{why}")]
+    assert said(some, longer) == [(*worse, f"{what} tolerated until {later}, was until {end}{why}")]
+    assert said(longer, some) == [(*better, f"{what} tolerated only until {end}, was until {later}")]
+    assert said(some, none) == [(*better, f"{what} not tolerated any more")]
+    assert said(some, some) == []
+    first = [(one.address, one.severity.value) for one in points(None, some)]
+    assert first == [(at, severity)]
 
 
 # Together
