@@ -195,6 +195,12 @@ class Live:
         found: dict[str, str] = vars(self.ec2).setdefault("laboratory_owners", {})
         return found
 
+    @property
+    def new_roles(self) -> set[str]:
+        """The IAM roles that RDS cannot use yet. In moto's backend, as `owners` are."""
+        found: set[str] = vars(self.rds).setdefault("laboratory_new_roles", set())
+        return found
+
     def owner_of(self, resource_id: str) -> str:
         """The account that an EC2 resource belongs to."""
         return self.owners.get(resource_id, self.account)

@@ -176,6 +176,16 @@ class StrictAws:
         with self._lock, self._live.writing("rds", "state", {}):
             rds_clock.put(self._live, identifier, status, pending)
 
+    def new_role(self, arn: str) -> None:
+        """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
+        with self._lock:
+            self._live.new_roles.add(arn)
+
+    def know_roles(self) -> None:
+        """AWS knows every role everywhere now."""
+        with self._lock:
+            self._live.new_roles.clear()
+
     def give(self, resource_id: str, account: str) -> None:
         """Make an EC2 resource belong to another account; of a VPC also everything in it."""
         with self._lock:
