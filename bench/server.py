@@ -48,6 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.counts[world][operation] += 1
             number = next(self.numbers)
         name = f"{operation}.{asked['Attribute'][0]}" if operation == "DescribeVpcAttribute" else operation
+        if "GroupId.1" in asked:
+            name = f"{operation}.{asked['GroupId.1'][0]}"
         time.sleep(LATENCY)
         answer = self.worlds[world].get(name)
         if answer is None:

@@ -246,6 +246,19 @@ def test_more_than_the_quota_is_refused_before_it_is_uploaded(
     assert setpoint("validate", "many.json").code == 0
 
 
+def test_a_mend_says_by_the_quota_of_the_settings_that_there_is_no_room(
+    setpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = json.loads((EXAMPLES / "test-server.json").read_text())
+    asked = {"name": "health", "from": "internet", "to": "api", "protocol": "tcp", "ports": 8443, "expect": "reachable"}
+    Path("asks.json").write_text(json.dumps(written | {"intents": [asked]}))
+    full = "that side is full, so something must go first"
+    assert full not in setpoint("validate", "asks.json").out
+    monkeypatch.setenv("SETPOINT_QUOTA_RULES", "2")
+    assert full in setpoint("validate", "asks.json").out
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "apply"])
 def test_bad_json_exits_1_with_its_place(
     setpoint: Any, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
