@@ -8,6 +8,9 @@ ARGS ?=
 # Whatever the stamps say, set up again when the interpreter behind .venv has gone: an upgrade leaves a dangling link.
 no_venv := $(shell test -x $(BIN)/python || echo no_venv)
 
+# Tests and checks start a hundred processes, and each would compile everything anew where nothing compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test long bench bench-peers artefact picture sam fmt lock clean no_venv

@@ -170,7 +170,7 @@ def own_cpu(worlds: Path) -> Iterator[Row]:
 
         baseline = f"parse: {median(parse) * 1000:.0f} ms"
         if target:
-            kept = share("parse, kept", "reload", "observe, kept", "diff, kept", "plan, kept")
+            kept = share("parse, kept", "reload, kept", "observe, kept", "diff, kept", "plan, kept")
             yield Row(f"all CPU of a warm run, 10,000 rules (n={warm})", f"{kept:.1f} %", baseline, "<= 6 %", kept <= 6)
             yield Row("    of it parsing", f"{share('parse, kept'):.1f} %", baseline, "", None)
         whole = share("reload", "observe", "diff", "plan")

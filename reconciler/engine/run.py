@@ -105,7 +105,8 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan).
+    at the plan before it is carried out). `left` says whether an earlier run left the difference in a field of a
+    resource, by its id.
     """
 
     vpc_id: str = ""
@@ -116,6 +117,7 @@ class Memory:
     had: frozenset[str] | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
+    left: Callable[[str, str], bool] = lambda aws_id, field: False
 
 
 NO_MEMORY = Memory()
@@ -157,7 +159,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         memory.intend(first, first_gate)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
-        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task.environment))
+        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task))
         results += tried
         moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
         if permit.refused and not moved:
@@ -173,7 +175,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     seconds = (environment.now() - started).total_seconds()
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
-    report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
+    report = judge(document, policy, trace, cost, _intents(document, policy, trace), _consequences(document, trace))
     if observation.snapshot.candidates:
         from reconciler.engine.beneath import beneath
 
@@ -282,7 +284,7 @@ def _consequences(document: Document, trace: RunTrace) -> Mapping[Identity, Cons
     )
 
 
-def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | None:
+def _intents(document: Document, policy: Policy, trace: RunTrace) -> JudgedIntents | Finding | None:
     """What is known of the document's intents, or why nothing is. Without intents nothing of `reach` that judges them
     is even imported.
     """
@@ -294,7 +296,7 @@ def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | N
     planned = () if trace.wrote else [one for index, one in enumerate(plan.actions) if index not in held]
     last = None if trace.last is trace.first else trace.last.snapshot
     judged: Callable[[], JudgedIntents | Finding] = lambda: judge_run(  # noqa: E731 (its type)
-        document, trace.first.snapshot, last, planned, trace.last.excepted
+        document, trace.first.snapshot, last, planned, trace.last.excepted, policy.quotas
     )
     return contained(
         judged,
@@ -381,8 +383,9 @@ def _unobservable(task: _Task, cause: Cause) -> Observation:
     return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
-def _apply_context(environment: Environment) -> ApplyContext:
-    return ApplyContext(environment.aws, environment.sleep, environment.may_start, environment.now, environment.notice)
+def _apply_context(task: _Task) -> ApplyContext:
+    world = task.environment
+    return ApplyContext(world.aws, world.sleep, world.may_start, world.now, world.notice, task.memory.left)
 
 
 def _gate(

@@ -9,25 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
+from reconciler.engine import diff, gate, plan, suppression
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
-from reconciler.engine.run import Environment, run
-from reconciler.kinds import REGISTRY
+from reconciler.engine.run import Environment, Memory, run
+from reconciler.kinds import REGISTRY, declared_effects
 from reconciler.model import Action, Outcome, Policy, Ref
+from reconciler.model.guard import ResourceFaultError, Stage
 from reconciler.model.kind import Read, id_in, read
+from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
 from reconciler.report.text import text
 from tests.support.damage import GONE, Damage, Recorded, Recorder, damaged, damages
 from tests.support.published import IS_RECEIPT
-from tests.support.runs import Network, document
+from tests.support.runs import Clock, Network, document
 from tests.support.sampling import sampled
+
+if TYPE_CHECKING:
+    from reconciler.aws.client import Aws
 
 CLOSING = {
     "ssh-opened-to-the-world": "security_group/APIGatewaySG",
@@ -199,11 +205,12 @@ def _broken(stub: Stub, kind: Any, target: Address, ids: Iterable[str]) -> Any:
     return replace(kind, **{stub.part: replace(getattr(kind, stub.part), **{stub.name: raising})})
 
 
-STAGES = [(kind, stub) for kind in TARGETS for stub in _functions()]
+STAGES = [(kind, stub) for stub in _functions() for kind in TARGETS]
+"""In the gate each function of one kind."""
 
 
 @pytest.mark.parametrize(
-    ("kind", "stub"), sampled(STAGES, 6, seed="stages", ids=[f"{kind} {stub}" for kind, stub in STAGES])
+    ("kind", "stub"), sampled(STAGES, len(TARGETS), seed="stages", ids=[f"{kind} {stub}" for kind, stub in STAGES])
 )
 def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
     world: World, kind: str, stub: Stub, monkeypatch: pytest.MonkeyPatch
@@ -224,6 +231,65 @@ def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
         assert calls.keys() >= {name for name, one in world.plan.items() if one.address not in waits}
     assert text(report)
     assert unsaid(report) <= {target}
+
+
+ENGINE: list[tuple[Any, str]] = [
+    (diff, "wanted"),
+    (diff, "_of_field"),
+    (suppression, "_suppressed"),
+    (plan, "_correct"),
+    (plan, "_beyond"),
+    (plan, "_signature"),
+    (Steps, "breach"),
+    (Steps, "advance"),
+    (gate, "_barrier"),
+    (gate, "_hold"),
+]
+"""What the engine does with one resource at a time, in the order of a run."""
+
+
+@pytest.mark.parametrize(("where", "name"), ENGINE, ids=[name for _, name in ENGINE])
+def test_what_the_engine_itself_fails_at_costs_that_resource(
+    world: World, where: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's hold is on it too, and everything is asked about flapping."""
+    target, original = Address("security_group/APIGatewaySG"), getattr(where, name)
+
+    def raising(*args: Any, **options: Any) -> Any:
+        if name == "_hold" or any(target in (one, getattr(one, "address", None)) for one in args):
+            raise Broken(f"{name} of {target}")
+        return original(*args, **options)
+
+    monkeypatch.setattr(where, name, raising)
+    clock = Clock()
+    environment = Environment(cast("Aws", Recorded(_with_hold(world, target))), clock.now, clock.sleep)
+    memory = Memory(flapping=lambda one: None)
+    report = run(document(), environment, Policy(), write=False, memory=memory)
+    failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
+    assert failed.keys() == {target}
+    assert "Broken" in failed[target]
+    assert (", at " in failed[target]) == (name in {"_of_field", "_hold"})
+    assert set(map(Address, CLOSING.values())) - {target} == {one.address for one in _calls(report).values()}
+
+
+def test_what_a_declaration_makes_of_traffic_is_about_that_resource(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, stub = Address("subnet/PrivateSubnet2"), Stub("traffic", "effects")
+    monkeypatch.setitem(REGISTRY, "subnet", _broken(stub, REGISTRY["subnet"], target, ()))
+    with pytest.raises(ResourceFaultError) as caught:
+        declared_effects(target, document().resources[target])
+    assert (caught.value.address, caught.value.stage) == (target, Stage.JUDGING)
+
+
+def _with_hold(world: World, target: Address) -> dict[Read, list[Any]]:
+    groups = next(one for one in world.answers if one.operation == "DescribeSecurityGroups")
+    hold = {"Key": "setpoint:hold", "Value": "2026-11-22T10:00:00Z"}
+    return {
+        **world.answers,
+        groups: [
+            one | {"Tags": [*one["Tags"], hold]} if world.ids.get(one["GroupId"]) == target else one
+            for one in world.answers[groups]
+        ],
+    }
 
 
 def refers(at: Address, target: Address) -> bool:
