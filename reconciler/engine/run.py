@@ -105,7 +105,7 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan before it is carried out).
+    at the plan before it is carried out). `frozen` says why nothing may be changed now, whatever a person releases.
     """
 
     vpc_id: str = ""
@@ -114,6 +114,7 @@ class Memory:
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
     had: frozenset[str] | None = None
+    frozen: Cause | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
 
@@ -402,6 +403,7 @@ def _gate(
         suppression.unsuppressed,
         further=deferred is not None,
         plan_held=task.plan_held,
+        frozen=task.memory.frozen,
     )
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)
