@@ -21,8 +21,8 @@ from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
 from reconciler.kinds import REGISTRY, declared_effects
-from reconciler.model import Action, Outcome, Policy, Ref
-from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.model import Action, Cause, Difference, Outcome, Policy, Ref
+from reconciler.model.guard import ResourceFaultError, Stage, about
 from reconciler.model.kind import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
@@ -233,10 +233,19 @@ def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
     assert unsaid(report) <= {target}
 
 
+class Flaps:
+    """Whether a difference is suppressed, which somebody asks the ledger."""
+
+    @staticmethod
+    def asked(one: Difference) -> Cause | None:
+        return None
+
+
 ENGINE: list[tuple[Any, str]] = [
     (diff, "wanted"),
     (diff, "_of_field"),
     (suppression, "_suppressed"),
+    (Flaps, "asked"),
     (plan, "_correct"),
     (plan, "_beyond"),
     (plan, "_signature"),
@@ -263,13 +272,51 @@ def test_what_the_engine_itself_fails_at_costs_that_resource(
     monkeypatch.setattr(where, name, raising)
     clock = Clock()
     environment = Environment(cast("Aws", Recorded(_with_hold(world, target))), clock.now, clock.sleep)
-    memory = Memory(flapping=lambda one: None)
+    memory = Memory(flapping=Flaps.asked)
     report = run(document(), environment, Policy(), write=False, memory=memory)
     failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
     assert failed.keys() == {target}
     assert "Broken" in failed[target]
-    assert (", at " in failed[target]) == (name in {"_of_field", "_hold"})
+    assert (", at " in failed[target]) == (name in {"_of_field", "asked", "_hold"})
     assert set(map(Address, CLOSING.values())) - {target} == {one.address for one in _calls(report).values()}
+
+
+UNDECLARED = {
+    "DescribeSecurityGroups": ("GroupId", "IpPermissions"),
+    "DescribeNetworkAcls": ("NetworkAclId", "Entries"),
+    "DescribeRouteTables": ("RouteTableId", "Routes"),
+}
+
+
+@pytest.mark.parametrize("operation", UNDECLARED)
+def test_what_is_undeclared_and_not_understood_costs_no_declared_resource(world: World, operation: str) -> None:
+    name, field = UNDECLARED[operation]
+    asked = next(one for one in world.answers if one.operation == operation)
+    (index,) = [index for index, one in enumerate(world.answers[asked]) if one[name] not in world.ids]
+    report = damaged(world.answers, Damage(asked, (index, field), [{"alien": 7}])).plan(document(), Policy())
+    assert [one for one in report.findings if one.outcome is Outcome.FAILED] == []
+    assert {one.address for one in _calls(report).values()} == set(map(Address, CLOSING.values()))
+
+
+def test_of_a_table_that_is_not_understood_no_subnet_is_said_to_use_the_main_one(world: World) -> None:
+    asked = next(one for one in world.answers if one.operation == "DescribeRouteTables")
+    used = next(index for index, one in enumerate(world.answers[asked]) if any(map(_by_hand, one["Associations"])))
+    seen = damaged(world.answers, Damage(asked, (used, "Routes"), "alien")).plan(document(), Policy()).first
+    calm = Recorded(world.answers).plan(document(), Policy()).first
+    assert seen
+    assert calm
+    assert (bool(calm.subnet_routes), seen.subnet_routes) == (True, {})
+
+
+def _by_hand(association: dict[str, Any]) -> bool:
+    return not association.get("Main")
+
+
+def test_an_inner_resource_is_to_blame_and_not_the_one_around_it() -> None:
+    outer, inner = Address("subnet/a"), Address("subnet/b")
+    with pytest.raises(ResourceFaultError) as caught, about(outer, Stage.PLANNING), about(inner, Stage.JUDGING):
+        raise Broken
+    assert (caught.value.address, caught.value.stage) == (inner, Stage.JUDGING)
 
 
 def test_what_a_declaration_makes_of_traffic_is_about_that_resource(monkeypatch: pytest.MonkeyPatch) -> None:
