@@ -57,9 +57,9 @@ class Seen:
         items = [item for item in items if kind.observe.id(item) not in broken]
         items, handles = _of_each(kind.observe.handles, kind, items, context, broken)
         self._handles |= dict(handles)
+        items, routes = _of_each(kind.observe.subnet_routes, kind, items, context, broken)
         if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
-            items, routes = _of_each(kind.observe.subnet_routes, kind, items, context, broken)
-            self._subnet_routes |= {} if broken else dict(routes)
+            self._subnet_routes |= dict(routes)
         self.unreadable |= {at: cause for at, cause in known.faults.items() if at not in self._document.external}
         self._handles |= {Ref(at): aws_id for aws_id, at in known.placed.items()}
         self._known.problems |= known.problems

@@ -16,13 +16,14 @@ import pytest
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
 from reconciler.engine import diff, gate, plan, suppression
+from reconciler.engine import run as run_module
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
 from reconciler.kinds import REGISTRY, declared_effects
-from reconciler.model import Action, Cause, Difference, Outcome, Policy, Ref
-from reconciler.model.guard import ResourceFaultError, Stage, about
+from reconciler.model import Action, Cause, Difference, Outcome, Policy, Reason, Ref
+from reconciler.model.guard import ResourceFaultError, Stage, about, fault
 from reconciler.model.kind import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
@@ -294,6 +295,9 @@ def test_what_is_undeclared_and_not_understood_costs_no_declared_resource(world:
     asked = next(one for one in world.answers if one.operation == operation)
     (index,) = [index for index, one in enumerate(world.answers[asked]) if one[name] not in world.ids]
     report = damaged(world.answers, Damage(asked, (index, field), [{"alien": 7}])).plan(document(), Policy())
+    remarks = {one.id: one.remark for one in report.unmanaged}
+    odd = remarks[world.answers[asked][index][name]]
+    assert ("has a value that Setpoint does not support" in odd) == (operation == "DescribeRouteTables")  # it asks all
     assert [one for one in report.findings if one.outcome is Outcome.FAILED] == []
     assert {one.address for one in _calls(report).values()} == set(map(Address, CLOSING.values()))
 
@@ -317,6 +321,27 @@ def test_an_inner_resource_is_to_blame_and_not_the_one_around_it() -> None:
     with pytest.raises(ResourceFaultError) as caught, about(outer, Stage.PLANNING), about(inner, Stage.JUDGING):
         raise Broken
     assert (caught.value.address, caught.value.stage) == (inner, Stage.JUDGING)
+
+
+def test_what_fails_for_a_resource_that_was_set_aside_ends_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is not about that resource, and to set it aside again would go on for ever."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ResourceFaultError(Address("subnet/PrivateSubnet2"), Stage.PLANNING, Cause(Reason.FAULT, "odd"))
+
+    monkeypatch.setattr(run_module, "diff", fails)
+    with pytest.raises(ResourceFaultError, match="odd"):
+        Recorded(world.answers).plan(document(), Policy())
+
+
+def test_a_fault_says_what_was_raised_where_and_of_what() -> None:
+    told = fault(ValueError("\x1b[2J" + "x" * 5_000), Stage.COMPARING, aws_id="sg-1", field="ingress").message
+    at = "Setpoint failed while comparing it with the document, at ingress of sg-1: ValueError: "
+    assert told.startswith(f"{at}\\x1b[2Jxxx")
+    assert told.endswith("xxx...")
+    assert len(told) < 400
 
 
 def test_what_a_declaration_makes_of_traffic_is_about_that_resource(monkeypatch: pytest.MonkeyPatch) -> None:
