@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from desired_state.document import DocumentException
 from desired_state.fields import Address, RuleKey
 from desired_state.members import Tags
 from desired_state.rules import Ingress
@@ -120,11 +122,11 @@ def test_what_is_taken_away_is_stored_too_and_told_when_it_is_gone() -> None:
 
 
 def test_a_value_too_long_for_an_item_is_not_stored() -> None:
-    for length, kept in ((1_900, True), (2_100, False)):
-        ((member,),) = (
-            one.members for one in noted(drifted(LOOK, WEB, ingress=Ingress({**RULES, SSH: "so " * (length // 3)})))
-        )
-        assert ("so " * 300 in str(member.have)) is kept
+    groups = [f"security_group/{'very-long-name-' * 4}{number:02}" for number in range(60)]
+    short, long = (untold._json(groups[:length]) for length in (20, 40))
+    assert json.loads(short or "") == groups[:20]
+    assert json.loads(long or "") == "(too long to be stored)"
+    assert untold._json(None) is None
 
 
 def test_who_did_it_is_stored_where_an_event_says_so() -> None:
@@ -145,6 +147,14 @@ def test_what_a_version_rolls_out_and_adopts_is_no_drift() -> None:
     bare = drifted(LOOK, VPC, tags=Tags())
     (one,) = [each for each in noted(bare) if each.topic == Topic.ADOPTED]
     assert (one.severity, one.title, len(one.members)) == ("low", "adopted resources", 1)
+    without_name = drifted(LOOK, VPC, tags=Tags({DOCUMENT_TAG: DOCUMENT.name}))
+    assert [(one.topic, one.field) for one in noted(without_name)] == [(Topic.DRIFT, "tags")]
+    both = drifted(opened(), WEB, tags=Tags())
+    assert sorted((one.topic, one.address) for one in noted(both)) == [
+        (Topic.ADOPTED, ""),
+        (Topic.DRIFT, WEB),
+        (Topic.DRIFT, APP),
+    ]
     assert not [what for what in whats(noted(bare)) if DOCUMENT_TAG in what or NAME_TAG in what]
 
 
@@ -167,6 +177,14 @@ def test_what_is_as_declared_now_was_corrected_and_what_differs_still_was_not() 
 def test_what_is_missing_altogether_was_not_corrected() -> None:
     late, left = recovered(NOTED, seen_by_the_next(missing(LOOK, APP)), LATER)
     assert ([one.untold.address for one in late], left) == ([WEB], [])
+
+
+def test_what_an_exception_tolerates_now_was_not_corrected() -> None:
+    found = plan(DOCUMENT, opened())
+    some = [one for change in found.changes for one in change.differences if one.address == WEB]
+    exception = DocumentException(WEB, "ingress", SSH, LATER + timedelta(days=1), "a test")
+    late, left = recovered(NOTED, seen_by_the_next(excepted=tuple((one, exception) for one in some)), LATER)
+    assert ([one.untold.address for one in late], left) == ([APP], [])
 
 
 def test_another_text_of_the_document_cannot_be_sure() -> None:
