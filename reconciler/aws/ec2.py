@@ -234,8 +234,15 @@ PREFIX_LISTS = read(
     "ec2", "DescribeManagedPrefixLists", "PrefixLists", {}, page=100, absent=("UnauthorizedOperation", "AccessDenied")
 )
 """All prefix lists of the account and AWS's own. A role of an earlier version may not ask; then no size is known."""
-_OF_AWS = (("cloudfront", 55), ("vpc-lattice", 10))
-"""How much AWS's own lists count, by their names, if not as one (VPC user guide, AWS-managed prefix lists)."""
+_OF_AWS = {
+    "cloudfront.origin-facing": 55,
+    "route53-healthchecks": 25,
+    "vpc-lattice": 10,
+    "s3express": 6,
+    "groundstation": 5,
+    "ec2-instance-connect": 2,
+}
+"""What AWS's own lists count, by the end of their names, if not as one (VPC user guide, AWS-managed prefix lists)."""
 
 
 def reads_prefix_lists(used: bool) -> Iterable[Read]:  # noqa: FBT001 (the question is the argument)
@@ -250,7 +257,8 @@ def prefix_list_sizes(answers: Answers) -> Mapping[str, int]:
     sizes = {}
     for item in answers.get(PREFIX_LISTS, ()):
         name = str(item.get("PrefixListName", ""))
-        own = next((weight for word, weight in _OF_AWS if item.get("OwnerId") == "AWS" and word in name), 1)
+        of_aws = _OF_AWS.items() if item.get("OwnerId") == "AWS" else ()
+        own = next((weight for end, weight in of_aws if name.endswith(f".{end}")), 1)
         sizes[str(item["PrefixListId"])] = int(item.get("MaxEntries") or own)
     return sizes
 
