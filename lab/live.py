@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import botocore
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.backends import get_backend
@@ -86,6 +87,9 @@ _SHOW_TAGS = {
 
 _CONFIG = Config(user_agent="laboratory", parameter_validation=False)
 """The client that asked has checked the parameters; and what botocore says of itself takes a tenth of a call."""
+
+_UNSIGNED = _CONFIG.merge(Config(signature_version=UNSIGNED))
+"""So does the signature; moto takes the Region from the address. In S3 it would take the caller for anybody."""
 
 
 class Live:
@@ -166,7 +170,8 @@ class Live:
 
     def _called(self, service: str, operation: str, params: Params) -> Answer:
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+            config = _UNSIGNED if service in {"ec2", "rds"} else _CONFIG
+            self._clients[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
         client = self._clients[service]
         method = getattr(client, botocore.xform_name(operation))
         try:

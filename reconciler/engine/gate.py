@@ -96,7 +96,8 @@ class Limits:
     suppression (`suppression.py`), and `wanted` are the actions of the plan without it, if there is one. `held_since`
     says since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the
     addresses that no action may touch, because something else was found there than before (`witness.py`). `plan_held`
-    says why the whole plan is held, besides the blast-radius limits. `further`: it is a further round of a run, whose
+    says why the whole plan is held, besides the blast-radius limits, and `frozen` why every action is, whoever releases
+    the plan. `further`: it is a further round of a run, whose
     plan no person has seen, so that no unsafe call is released.
     """
 
@@ -106,6 +107,7 @@ class Limits:
     changed: Mapping[Address, Cause] = field(default_factory=dict)
     wanted: tuple[Action, ...] = ()
     plan_held: Cause | None = None
+    frozen: Cause | None = None
     further: bool = False
 
 
@@ -127,7 +129,7 @@ def gate(
     """
     lost = tuple(_lost_sections(document, snapshot))
     released = approved == plan.fingerprint
-    plan_held = None if released else limits.plan_held or _too_much(plan, lost, document, policy)
+    plan_held = None if released or limits.frozen else limits.plan_held or _too_much(plan, lost, document, policy)
     unsafe = {} if released and not limits.further else plan.unsafe
     holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
     unadopted = {} if policy.adopt else dict(_unadopted(document, snapshot))
@@ -135,7 +137,8 @@ def gate(
     held: dict[int, Cause] = {}
     for index, action in enumerate(plan.actions):
         with about(action.address, Stage.HOLDING):
-            cause = _barrier(action, document, policy, holds, limits.changed) or unadopted.get(action.address)
+            cause = limits.frozen or _barrier(action, document, policy, holds, limits.changed)
+            cause = cause or unadopted.get(action.address)
             cause = cause or plan_held or limits.guard(action)
         cause = cause or unsafe.get(index)
         if cause and (index not in deferred or cause.reason in INTENDED):

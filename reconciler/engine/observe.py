@@ -22,11 +22,12 @@ from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError, unanswered
 from reconciler.aws.errors import Verdict
 from reconciler.engine.identity import Identified, identify
+from reconciler.engine.identity.several_vpcs import mend, subnets_of
 from reconciler.engine.interfaces import interfaces_of, interfaces_read
 from reconciler.engine.looked import remember, seen_before
 from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, dependencies, ranked
-from reconciler.model import Cause, Interface, Reason, Snapshot
+from reconciler.model import DOCUMENT_TAG, Cause, Interface, Reason, Snapshot
 from reconciler.model.guard import Stage, fault, logged, said
 from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
 
@@ -180,7 +181,7 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint:
         if problem := read["vpc"].problem:
             raise ObserveError(replace(problem, message=f"the VPC could not be searched for: {problem}"))
         known = found["vpc"]
-        _refuse_vpc(context.document, known)
+        _refuse_vpc(context.document, known, partial(_several, context.document, read["vpc"], known, reader))
         if match := known.matched.get(context.document.vpc):
             context = replace(context, vpc_id=kind.observe.id(match.item), declared={})
             reader.answers[next(iter(kind.observe.reads(context)))] = [match.item]
@@ -200,10 +201,22 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint:
     return replace(context, declared={})
 
 
-def _refuse_vpc(document: Document, known: Identified | None) -> None:
+def _refuse_vpc(document: Document, known: Identified | None, mend: Callable[[], str] = lambda: "") -> None:
     """Which VPC it is decides about everything, so a problem of the VPC ends the run."""
     if known and (cause := known.problems.get(document.vpc) or known.faults.get(document.vpc)):
-        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}"))
+        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}{mend()}"))
+
+
+def _several(document: Document, answered: _Answered, known: Identified, reader: _Reader) -> str:
+    """What leaves one of several VPCs with the document's tags; empty if there are not several, or it is not known."""
+    look = answered.kind.observe
+    ours = [item for item in answered.items if (look.tags(item) or {}).get(DOCUMENT_TAG) == document.name]
+    of_vpc = {look.id(item) for item in ours} & {one for one, at in known.candidates.items() if at == document.vpc}
+    if len(of_vpc) < len("ab"):
+        return ""
+    subnets = subnets_of(of_vpc)
+    reader.read([subnets])
+    return "" if subnets in reader.problems else f"; {mend(document, of_vpc, reader.answers[subnets])}"
 
 
 def _beside(context: ReadContext) -> list[Read]:

@@ -35,6 +35,7 @@ from reconciler.engine.result import (
 )
 from reconciler.engine.spelled import as_seen
 from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
+from reconciler.engine.vpc_asked import why_not_yet
 from reconciler.engine.written import created, may_have_created
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
@@ -105,8 +106,9 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan before it is carried out). `left` says whether an earlier run left the difference in a field of a
-    resource, by its id.
+    at the plan before it is carried out). `frozen` says why nothing may be changed now, whatever a person releases.
+    `left` says whether an earlier run left the difference in a field of a resource, by its id; `vpc_asked` when one was
+    about to create the VPC, which nobody has seen since.
     """
 
     vpc_id: str = ""
@@ -115,8 +117,10 @@ class Memory:
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
     had: frozenset[str] | None = None
+    frozen: Cause | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
+    vpc_asked: datetime | None = None
     left: Callable[[str, str], bool] = lambda aws_id, field: False
 
 
@@ -199,7 +203,10 @@ def _start(task: _Task, look: Observation, approved: str, openings: Openings) ->
         fingerprint = witness.sealed(look.plan.fingerprint, changed)
         first = replace(look, plan=replace(look.plan, fingerprint=fingerprint))
         task = replace(task, document=document, changed={} if approved == fingerprint else changed)
-        first_gate = _gate(task, first, approved)
+        asked = (
+            why_not_yet(task.memory.vpc_asked, task.environment.now()) if first.snapshot.absent(document.vpc) else None
+        )
+        first_gate = _gate(task, first, approved, (lambda action: asked) if asked else None)
         opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
         if opened and openings is Openings.HELD and approved != fingerprint:
             from reconciler.engine.openings import HELD
@@ -405,6 +412,7 @@ def _gate(
         suppression.unsuppressed,
         further=deferred is not None,
         plan_held=task.plan_held,
+        frozen=task.memory.frozen,
     )
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)

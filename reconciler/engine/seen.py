@@ -63,8 +63,8 @@ class Seen:
         lives = [one for one in known.lives if one.id not in broken]
         lives, handles = _of_each(kind.observe.handles, lives, context, broken)
         self._handles |= dict(handles)
+        lives, routes = _of_each(kind.observe.subnet_routes, lives, context, broken)
         if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
-            lives, routes = _of_each(kind.observe.subnet_routes, lives, context, broken)
             self._subnet_routes |= dict(routes)
         self.troubled |= bool(known.faults or broken)
         for address, cause in known.faults.items():

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     CREATE_NOT_ALLOWED = "create_not_allowed"
     IDENTITY_CHANGED = "identity_changed"
     """It was found at another id than before, by evidence that anybody with the right to tag can make."""
+    MEMORY_DAMAGED = "memory_damaged"
+    """Somebody has changed what is remembered of the document, so that it cannot be read."""
     NOT_ADOPTED = "not_adopted"
     """It lacks this document's tag, and the deployment does not allow that it is given it."""
     LOSES_ROUTES = "loses_routes"

@@ -31,6 +31,7 @@ def find_alerts(result: AttemptResult) -> tuple[Alert, ...]:
     alerts = [
         *_by_rule(_of_the_document, result, Topic.DELETED if deleted else Topic.REFUSED),
         *_by_rule(_unobservable, result, Topic.BROKE_OFF if bug else Topic.UNSEEN),
+        *_by_rule(_of_the_item, result, Topic.DAMAGED),
         *_by_rule(_of_the_revision, result, Topic.REVISION_HELD if held else Topic.REVISION),
         *(_of_the_network(result, result.report) if result.report else ()),
     ]
@@ -84,6 +85,18 @@ def _of_the_document(result: AttemptResult) -> Iterator[Alert]:
         members = [Member(line, Outcome.BLOCKED) for line in refusal.splitlines() if line.strip()]
         sentence = f"The newest version of the document is not enforced; {ending}."
         yield whole(result, Topic.REFUSED, severity, "the document is refused", sentence, members, about=refusal)
+
+
+def _of_the_item(result: AttemptResult) -> Iterator[Alert]:
+    """What is remembered of the document and cannot be read."""
+    if result.damage:
+        sentence = (
+            "Nothing is changed until a person has mended the document's item in the ledger. The network is looked "
+        )
+        sentence += "at as before, and what differs is told."
+        title = "what is remembered of the document cannot be read"
+        member = Member(result.damage, Outcome.BLOCKED)
+        yield whole(result, Topic.DAMAGED, Severity.HIGH, title, sentence, [member], about=result.damage)
 
 
 def _of_the_revision(result: AttemptResult) -> Iterator[Alert]:

@@ -52,7 +52,7 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
     if result.ending in {Ending.COVERED, Ending.LEASE_HELD, Ending.UNKNOWN}:
         return None
     report = result.report
-    if report and not result.refusal and not result.change:
+    if report and not result.refusal and not result.change and not result.damage:
         calm = contained(lambda: _calm(report), lambda cause: False, who="the event of a run", stage=Stage.TELLING)
         if calm:
             return None

@@ -223,7 +223,7 @@ LOGIN_FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 
 
 @pytest.mark.parametrize(
-    ("fault", "command", "form"), sampled([*product(LOGIN_FAULTS, COMMANDS, ("text", "json"))], 12, seed="no login")
+    ("fault", "command", "form"), sampled([*product(LOGIN_FAULTS, COMMANDS, ("text", "json"))], 6, seed="no login")
 )
 def test_what_keeps_a_person_from_logging_in_is_told(
     setpoint: Any, monkeypatch: pytest.MonkeyPatch, fault: str, command: str, form: str

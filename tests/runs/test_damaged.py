@@ -16,13 +16,14 @@ import pytest
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
 from reconciler.engine import diff, gate, plan, suppression
+from reconciler.engine import run as run_module
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
 from reconciler.kinds import REGISTRY, declared_effects
-from reconciler.model import Action, Outcome, Policy, Ref
-from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.model import Action, Cause, Difference, Outcome, Policy, Reason, Ref
+from reconciler.model.guard import ResourceFaultError, Stage, about, fault
 from reconciler.model.kind import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
@@ -233,10 +234,19 @@ def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
     assert unsaid(report) <= {target}
 
 
+class Flaps:
+    """Whether a difference is suppressed, which somebody asks the ledger."""
+
+    @staticmethod
+    def asked(one: Difference) -> Cause | None:
+        return None
+
+
 ENGINE: list[tuple[Any, str]] = [
     (diff, "wanted"),
     (diff, "_of_field"),
     (suppression, "_suppressed"),
+    (Flaps, "asked"),
     (plan, "_correct"),
     (plan, "_beyond"),
     (plan, "_signature"),
@@ -263,13 +273,75 @@ def test_what_the_engine_itself_fails_at_costs_that_resource(
     monkeypatch.setattr(where, name, raising)
     clock = Clock()
     environment = Environment(cast("Aws", Recorded(_with_hold(world, target))), clock.now, clock.sleep)
-    memory = Memory(flapping=lambda one: None)
+    memory = Memory(flapping=Flaps.asked)
     report = run(document(), environment, Policy(), write=False, memory=memory)
     failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
     assert failed.keys() == {target}
     assert "Broken" in failed[target]
-    assert (", at " in failed[target]) == (name in {"_of_field", "_hold"})
+    assert (", at " in failed[target]) == (name in {"_of_field", "asked", "_hold"})
     assert set(map(Address, CLOSING.values())) - {target} == {one.address for one in _calls(report).values()}
+
+
+UNDECLARED = {
+    "DescribeSecurityGroups": ("GroupId", "IpPermissions"),
+    "DescribeNetworkAcls": ("NetworkAclId", "Entries"),
+    "DescribeRouteTables": ("RouteTableId", "Routes"),
+}
+
+
+@pytest.mark.parametrize("operation", UNDECLARED)
+def test_what_is_undeclared_and_not_understood_costs_no_declared_resource(world: World, operation: str) -> None:
+    name, field = UNDECLARED[operation]
+    asked = next(one for one in world.answers if one.operation == operation)
+    (index,) = [index for index, one in enumerate(world.answers[asked]) if one[name] not in world.ids]
+    report = damaged(world.answers, Damage(asked, (index, field), [{"alien": 7}])).plan(document(), Policy())
+    remarks = {one.id: one.remark for one in report.unmanaged}
+    odd = remarks[world.answers[asked][index][name]]
+    assert ("has a value that Setpoint does not support" in odd) == (operation == "DescribeRouteTables")  # it asks all
+    assert [one for one in report.findings if one.outcome is Outcome.FAILED] == []
+    assert {one.address for one in _calls(report).values()} == set(map(Address, CLOSING.values()))
+
+
+def test_of_a_table_that_is_not_understood_no_subnet_is_said_to_use_the_main_one(world: World) -> None:
+    asked = next(one for one in world.answers if one.operation == "DescribeRouteTables")
+    used = next(index for index, one in enumerate(world.answers[asked]) if any(map(_by_hand, one["Associations"])))
+    seen = damaged(world.answers, Damage(asked, (used, "Routes"), "alien")).plan(document(), Policy()).first
+    calm = Recorded(world.answers).plan(document(), Policy()).first
+    assert seen
+    assert calm
+    assert (bool(calm.subnet_routes), seen.subnet_routes) == (True, {})
+
+
+def _by_hand(association: dict[str, Any]) -> bool:
+    return not association.get("Main")
+
+
+def test_an_inner_resource_is_to_blame_and_not_the_one_around_it() -> None:
+    outer, inner = Address("subnet/a"), Address("subnet/b")
+    with pytest.raises(ResourceFaultError) as caught, about(outer, Stage.PLANNING), about(inner, Stage.JUDGING):
+        raise Broken
+    assert (caught.value.address, caught.value.stage) == (inner, Stage.JUDGING)
+
+
+def test_what_fails_for_a_resource_that_was_set_aside_ends_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is not about that resource, and to set it aside again would go on for ever."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ResourceFaultError(Address("subnet/PrivateSubnet2"), Stage.PLANNING, Cause(Reason.FAULT, "odd"))
+
+    monkeypatch.setattr(run_module, "diff", fails)
+    with pytest.raises(ResourceFaultError, match="odd"):
+        Recorded(world.answers).plan(document(), Policy())
+
+
+def test_a_fault_says_what_was_raised_where_and_of_what() -> None:
+    told = fault(ValueError("\x1b[2J" + "x" * 5_000), Stage.COMPARING, aws_id="sg-1", field="ingress").message
+    at = "Setpoint failed while comparing it with the document, at ingress of sg-1: ValueError: "
+    assert told.startswith(f"{at}\\x1b[2Jxxx")
+    assert told.endswith("xxx...")
+    assert len(told) < 400
 
 
 def test_what_a_declaration_makes_of_traffic_is_about_that_resource(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -154,7 +155,7 @@ def changes(value: Any, keep: Callable[[Any], None]) -> Iterator[str]:
     for key in list(value) if isinstance(value, dict) else range(len(value)):
         old = value[key]
         if isinstance(old, (dict, list)):
-            yield from (f"{key}.{one}" for one in changes(old, lambda it, key=key: value.__setitem__(key, it)))
+            yield from (f"{key}.{one}" for one in changes(old, partial(value.__setitem__, key)))
         elif isinstance(old, str):
             value[key] = old[:-1] + ("0" if old[-1:] != "0" else "1")
             yield f"{key}: {old!r} is {value[key]!r}"
@@ -163,6 +164,7 @@ def changes(value: Any, keep: Callable[[Any], None]) -> Iterator[str]:
             yield f"{key}: {old!r} is {value[key]!r}"
         value[key] = old
     for key in list(value):
+        left: Any
         if isinstance(value, dict):
             left = {name: one for name, one in value.items() if name != key}
         else:
@@ -191,7 +193,7 @@ def test_whatever_changes_in_an_answer_is_seen(share: int) -> None:
     aws, declared, number, differ = Warm(), document(), 0, 0
     calm = aws.look(declared)
     for operation in NETWORK:
-        for change in changes(aws.answers[operation], lambda it, name=operation: aws.answers.__setitem__(name, it)):
+        for change in changes(aws.answers[operation], partial(aws.answers.__setitem__, operation)):
             number += 1
             if number % SHARES == share:
                 found = aws.look(declared)

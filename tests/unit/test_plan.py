@@ -14,6 +14,7 @@ from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, make_plan, printable, signature
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
+from reconciler.model.guard import ResourceFaultError, Stage
 from reconciler.model.kind import PlanContext
 from reconciler.reach.steps import Breach, Steps
 from tests.support.sampling import sampled
@@ -381,6 +382,17 @@ THEIRS = Unmanaged(Address("security_group/theirs"), "sg-00000000000000002")
 
 def test_unmanaged_resources_are_not_touched() -> None:
     assert plan(DOCUMENT, beside(LOOK, OLD, THEIRS)).actions == ()
+
+
+def test_what_raises_at_a_deletion_is_about_what_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(unmanaged: Unmanaged) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(REGISTRY, "security_group", replace(REGISTRY["security_group"], delete=fails))
+    ours = Unmanaged(Address("security_group/old"), "sg-old", owned=True)
+    with pytest.raises(ResourceFaultError) as caught:
+        plan(DOCUMENT, beside(LOOK, ours), Policy(prune=True))
+    assert (caught.value.address, caught.value.stage) == (ours.address, Stage.PLANNING)
 
 
 def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from desired_state.fields import RuleKey
+from desired_state.document import DocumentException
+from desired_state.fields import Address, RuleKey
 from desired_state.members import Tags
 from desired_state.rules import Ingress
 from reconciler.attempt import untold
@@ -16,17 +18,29 @@ from reconciler.attempt.untold import LONGEST_WAIT, planned, recovered, to_attri
 from reconciler.engine.gate import gate
 from reconciler.engine.result import Observation, RunCost, RunTrace, judge
 from reconciler.ledger.record import Untold, UntoldMember, Who
-from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Difference, Finding, Outcome, Policy, Reason, Snapshot
+from reconciler.model import (
+    DOCUMENT_TAG,
+    NAME_TAG,
+    Cause,
+    Difference,
+    Finding,
+    Outcome,
+    Policy,
+    Reason,
+    Snapshot,
+    Unmanaged,
+)
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Topic
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import HTTPS, completed, ended, extra, lacking
-from tests.support.worlds import APP, MORNING, VPC, WEB, aws_id, document, drifted, missing, plan, seen
+from tests.support.worlds import APP, MORNING, VPC, WEB, aws_id, beside, document, drifted, missing, plan, seen
 
 SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 DOCUMENT = document()
 LOOK = seen(DOCUMENT)
+DEFAULT = Policy()
 RULES: Any = getattr(DOCUMENT.resources[WEB], "ingress", None)
 KIM = Actor("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", MORNING, "198.51.100.7", "aws-cli")
 
@@ -37,21 +51,26 @@ def opened(look: Snapshot = LOOK) -> Snapshot:
     return drifted(look, APP, ingress=Ingress())
 
 
-def noted(look: Snapshot, held: tuple[str, ...] = (), **how: Any) -> tuple[Untold, ...]:
-    """What is stored before the first write; the actions at the addresses `held` are held."""
-    found = plan(DOCUMENT, look)
-    decided = gate(found, DOCUMENT, look, Policy(), MORNING)
-    causes = {i: Cause(Reason.HOLD_TAG, "held") for i, one in enumerate(found.actions) if one.address in held}
-    return planned(DOCUMENT, Observation(look, found, ()), replace(decided, held=causes), MORNING, **how)
+def noted(look: Snapshot, policy: Policy = DEFAULT, skips: Any = None, **how: Any) -> tuple[Untold, ...]:
+    """What is stored before the first write; `skips` says which actions are held or deferred, by their addresses."""
+    found = plan(DOCUMENT, look, policy)
+    decided = gate(found, DOCUMENT, look, policy, MORNING)
+    causes = {
+        name: {i: Cause(Reason.HOLD_TAG, "held") for i, one in enumerate(found.actions) if one.address in addresses}
+        for name, addresses in (skips or {}).items()
+    }
+    return planned(DOCUMENT, Observation(look, found, ()), replace(decided, **causes), MORNING, **how)
 
 
-def seen_by_the_next(look: Snapshot = LOOK, declared: Any = DOCUMENT, **changes: Any) -> AttemptResult:
+def seen_by_the_next(
+    look: Snapshot = LOOK, declared: Any = DOCUMENT, policy: Policy = DEFAULT, **changes: Any
+) -> AttemptResult:
     """The next run, which finds this."""
-    found = plan(declared, look)
-    decided = gate(found, declared, look, Policy(), MORNING)
+    found = plan(declared, look, policy)
+    decided = gate(found, declared, look, policy, MORNING)
     before = Observation(look, found, ())
     trace = RunTrace(before, decided, (), before, wrote=False)
-    made = judge(declared, Policy(), trace, RunCost(MORNING, 1.0, 9, 0))
+    made = judge(declared, policy, trace, RunCost(MORNING, 1.0, 9, 0))
     return replace(completed(), document=declared.name, report=replace(made, **changes))
 
 
@@ -75,8 +94,39 @@ def test_what_is_about_to_be_corrected_is_stored_the_gravest_first() -> None:
     assert (member.want, member.have is not None, bool(member.name)) == (None, True, True)
 
 
-def test_what_is_held_is_not_about_to_be_corrected() -> None:
-    assert [one.address for one in noted(opened(), held=(WEB,))] == [APP]
+@pytest.mark.parametrize("name", ["held", "deferred"])
+def test_what_is_not_done_now_is_not_about_to_be_corrected(name: str) -> None:
+    assert [one.address for one in noted(opened(), skips={name: {WEB}})] == [APP]
+    assert noted(opened(), skips={name: {WEB, APP}}) == ()
+
+
+def test_a_field_is_one_alert_with_the_words_of_what_is_worst_in_it() -> None:
+    look = drifted(LOOK, WEB, ingress=Ingress({SSH: ""}))  # and all that is declared is gone
+    (one,) = noted(look)
+    (alone,) = noted(drifted(LOOK, WEB, ingress=Ingress({**RULES, SSH: ""})))
+    assert (one.severity, one.sentence, len(one.members)) == ("critical", alone.sentence, 1 + len(RULES))
+
+
+OLD = Unmanaged(Address("security_group/old"), "sg-0000000000000001", owned=True)
+
+
+def test_what_is_taken_away_is_stored_too_and_told_when_it_is_gone() -> None:
+    (one,) = noted(beside(LOOK, OLD), Policy(prune=True))
+    assert (one.topic, one.severity, one.title) == (Topic.DRIFT, "medium", "security_group/old")
+    assert one.sentence == "security_group/old was removed: the document does not declare it."
+    late, left = recovered([one], seen_by_the_next(), LATER)
+    assert ([each.sure for each in late], left) == ([True], [])
+    still = seen_by_the_next(beside(LOOK, OLD), policy=Policy(prune=True))
+    assert recovered([one], still, LATER) == ((), [])
+    assert {each.address for each in noted(beside(opened(), OLD), Policy(prune=True))} == {WEB, APP, OLD.address}
+
+
+def test_a_value_too_long_for_an_item_is_not_stored() -> None:
+    groups = [f"security_group/{'very-long-name-' * 4}{number:02}" for number in range(60)]
+    short, long = (untold._json(groups[:length]) for length in (20, 40))
+    assert json.loads(short or "") == groups[:20]
+    assert json.loads(long or "") == "(too long to be stored)"
+    assert untold._json(None) is None
 
 
 def test_who_did_it_is_stored_where_an_event_says_so() -> None:
@@ -93,9 +143,18 @@ def test_what_a_version_rolls_out_and_adopts_is_no_drift() -> None:
         (Topic.ROLLOUT, "low", ""),
     ]
     assert some[1].title == f"revision {DOCUMENT.revision}"
+    assert all(what.startswith(f"{APP}: ") for what in whats(some[1:]))
     bare = drifted(LOOK, VPC, tags=Tags())
     (one,) = [each for each in noted(bare) if each.topic == Topic.ADOPTED]
     assert (one.severity, one.title, len(one.members)) == ("low", "adopted resources", 1)
+    without_name = drifted(LOOK, VPC, tags=Tags({DOCUMENT_TAG: DOCUMENT.name}))
+    assert [(one.topic, one.field) for one in noted(without_name)] == [(Topic.DRIFT, "tags")]
+    both = drifted(opened(), WEB, tags=Tags())
+    assert sorted((one.topic, one.address) for one in noted(both)) == [
+        (Topic.ADOPTED, ""),
+        (Topic.DRIFT, WEB),
+        (Topic.DRIFT, APP),
+    ]
     assert not [what for what in whats(noted(bare)) if DOCUMENT_TAG in what or NAME_TAG in what]
 
 
@@ -118,6 +177,14 @@ def test_what_is_as_declared_now_was_corrected_and_what_differs_still_was_not() 
 def test_what_is_missing_altogether_was_not_corrected() -> None:
     late, left = recovered(NOTED, seen_by_the_next(missing(LOOK, APP)), LATER)
     assert ([one.untold.address for one in late], left) == ([WEB], [])
+
+
+def test_what_an_exception_tolerates_now_was_not_corrected() -> None:
+    found = plan(DOCUMENT, opened())
+    some = [one for change in found.changes for one in change.differences if one.address == WEB]
+    exception = DocumentException(WEB, "ingress", SSH, LATER + timedelta(days=1), "a test")
+    late, left = recovered(NOTED, seen_by_the_next(excepted=tuple((one, exception) for one in some)), LATER)
+    assert ([one.untold.address for one in late], left) == ([APP], [])
 
 
 def test_another_text_of_the_document_cannot_be_sure() -> None:
@@ -203,6 +270,12 @@ def test_corrections_that_could_not_be_sent_are_stored_and_nothing_else() -> Non
     assert lost(completed(lacking(outcome=Outcome.HELD, cause=Cause(Reason.HOLD_TAG, "held")))) == []
     alerts = find_alerts(completed(extra()))
     assert unsent(alerts, (), (), MORNING) == []
+
+
+def test_of_a_rollout_what_was_changed_is_stored() -> None:
+    held = lacking(outcome=Outcome.HELD, cause=Cause(Reason.HOLD_TAG, "held"))
+    (one,) = [each for each in lost(completed(extra(), held, rollout=True)) if each.topic == Topic.ROLLOUT]
+    assert len(one.members) == 1
 
 
 def test_how_long_it_stood_open_is_stored_as_an_upper_bound() -> None:

@@ -167,8 +167,6 @@ def _without_spares(address: Address, alike: list[Live], lives: Lives, found: Id
     next one that did not see what it had made, have made it twice. Tags on several that are in use, or on what reads
     worse, still decide nothing.
     """
-    if any(one.foreign for one in alike):
-        return alike
     apart = {one.id: lives.apart(address, one, lives.rules.content, found) for one in alike}
     used = [one for one in alike if not lives.rules.spare(one.item)]
     return used if len(used) == 1 and apart[used[0].id] == min(apart.values()) else alike

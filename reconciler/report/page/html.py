@@ -95,9 +95,12 @@ def _finalized(value: object) -> object:
 
 @cache
 def _constant(*names: str) -> Markup:
-    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts."""
+    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts but
+    before its closing quote, and no statement that is empty.
+    """
     text = re.sub(r"\s+", " ", " ".join((_HERE / name).read_text("utf-8") for name in names))
-    return Markup(re.sub(r" ?([{};,]) ", r"\1", text).strip())  # noqa: S704 (a file of this package)
+    short = re.sub(r" ?([{};,]) |(?<=:) (?!\")", r"\1", text).replace(";}", "}").strip()
+    return Markup(short)  # noqa: S704 (a file of this package)
 
 
 def _digest(content: Markup) -> str:
