@@ -206,7 +206,9 @@ def _under_lease(
     hurried = dependencies.seconds_left() < receipts.HURRIED
     recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost, hurried=hurried)
     result, record = receipts.recorded(result, record, lease.record, recorder)
-    voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now, dependencies.ledger.accounts)
+    voice = Voice(
+        dependencies.publisher, dependencies.repeat, dependencies.now, dependencies.ledger.accounts, lease.regain
+    )
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
     return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
 
