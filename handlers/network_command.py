@@ -88,17 +88,15 @@ class Plan:
             change = refusing(OtherDocumentError, Kind.USAGE, lambda: compared(before, document))
         connection = _connection(self._at, document, self._options)
         report = _run(self._at, document, connection, deployed, write=False, only=chosen, openings=_openings(deployed))
-        values = terminal.report_as_json(report, change)
         if self._page:
             click.echo(page.page(report, connection, self._page), nl=False)
         elif self._form == "text":
             terminal.show(report, no_color=self._options["no_color"], change=change)
         if out:
-            refusing(
-                plan_file.PlanFileError, Kind.PLAN_FILE, lambda: plan_file.write(out, plan_file.content(values, chosen))
-            )
+            content = plan_file.content(terminal.report_as_json(report), chosen)
+            refusing(plan_file.PlanFileError, Kind.PLAN_FILE, lambda: plan_file.write(out, content))
         self._offer(report, doc, out)
-        return _exit_code(report), values if self._form == "json" else None
+        return _exit_code(report), terminal.report_as_json(report, change) if self._form == "json" else None
 
     def _offer(self, report: Report, doc: Path, out: Path | None) -> None:
         """The next command, if there is something to apply and a person to read it."""

@@ -399,6 +399,8 @@ def _run(
         frozen=request.frozen,
         forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
         intend=intend,
+        vpc_asked=untold.vpc_asked(record, document),
+        left=partial(openings.left, record),
     )
     report = run(
         document,

@@ -34,7 +34,7 @@ from reconciler.model.guard import Stage, about
 from reconciler.reach.steps import Breach, Steps
 
 LEAST_LIMIT = 20
-"""How many live members any run may remove; for a larger document, the limit is a quarter of its members."""
+"""How many live members any run may remove or replace; for a larger document, the limit is a quarter of its members."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: P
     limit = policy.max_breaks if policy.max_breaks is not None else max(LEAST_LIMIT, owned_members(document) // 4)
     breaks = sum(action.breaks for index, action in enumerate(plan.actions) if index not in plan.unsafe)
     if breaks > limit:
-        message = f"the plan removes {breaks} live members, and the limit of one run is {limit}: {RELEASE}"
+        message = f"the plan removes or replaces {breaks} live members, and the limit of one run is {limit}: {RELEASE}"
         return Cause(Reason.PLAN_HELD, message)
     messages = (f"{one.address}: {one.cause.message}; until then {RELEASE}" for one in lost)
     return next((Cause(Reason.PLAN_HELD, message) for message in messages), None)

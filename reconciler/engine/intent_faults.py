@@ -12,11 +12,12 @@ from desired_state.intents import Intent
 from reconciler.model import Action, Cause, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.guard import Stage, contained, fault, logged
+from reconciler.reach.ends import ANY_MACHINE
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.forbidden import Forbidden
 from reconciler.reach.judge.intents import Status, Verdict, judge
 from reconciler.reach.network import Network
-from reconciler.reach.steps import ANY_MACHINE, Breach
+from reconciler.reach.steps import Breach
 
 type Contexts = Callable[[Network], JudgeContext]
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from desired_state.intents import Intent
+from desired_state.quotas import DEFAULT, Quotas
 from reconciler.engine.corrected import Corrections
 from reconciler.engine.intent_faults import Forbidding, Verdicts
 from reconciler.kinds import declared_effects, live_network
@@ -104,16 +105,18 @@ def judge_run(
     last: Snapshot | None,
     planned: Iterable[Action] = (),
     excepted: Sequence[tuple[Difference, DocumentException]] = (),
+    quotas: Quotas = DEFAULT,
 ) -> JudgedIntents:
     """The judgement of a run: of its first look, of its last one (None: there was no other), and of the network as the
-    actions that are `planned`, and not done, would leave it. `excepted` are the differences that an exception covers.
+    actions that are `planned`, and not done, would leave it. `excepted` are the differences that an exception covers;
+    `quotas` are the account's.
     """
     look, seen = live_network(first), first
-    context, found = _contexts(document, first, look), Verdicts()
+    context, found = _contexts(document, first, look, quotas), Verdicts()
     verdicts = before = found.of(document.intents, context(look))
     if last is not None:
         look, seen = live_network(last), last
-        context = _contexts(document, last, look)
+        context = _contexts(document, last, look, quotas)
         verdicts = found.of(document.intents, context(look))
     effects = [effect for action in planned for effect in action.effect]
     coming = found.of(document.intents, context(look.after(effects))) if effects else verdicts
@@ -138,11 +141,13 @@ def _tolerated(
     return {one.intent.name: until for one in without if one.status is Status.KEPT}
 
 
-def _contexts(document: Document, snapshot: Snapshot, look: Network) -> Callable[[Network], JudgeContext]:
+def _contexts(
+    document: Document, snapshot: Snapshot, look: Network, quotas: Quotas = DEFAULT
+) -> Callable[[Network], JudgeContext]:
     """What judging the network of a look needs, and any other state of it: who stands where stays as it was seen."""
     names = dict(declared_ids(snapshot.handles, document))
     there = standing(document, look, snapshot.interfaces or (), names)
-    return lambda network: live(document, network, there)
+    return lambda network: live(document, network, there, quotas)
 
 
 def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], Forbidding]:

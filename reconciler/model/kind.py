@@ -203,9 +203,12 @@ class Observe[R: Resource = Any, F = Any]:
     again: Callable[[Sequence[str]], Read | None] = lambda aws_ids: None
 
 
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
+
 def _owner_id(item: Item) -> str:
     owner = item.get("OwnerId", "")
-    if not isinstance(owner, str) or (owner and not re.fullmatch(r"\d{12}", owner)):
+    if not isinstance(owner, str) or (owner and not _ACCOUNT.fullmatch(owner)):
         raise ValueError(f"OwnerId is {owner!r}, which is no account")
     return owner
 

@@ -111,6 +111,8 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     BUSY = "busy"
     REFUSED = "refused"
+    ROLE_NOT_ACCEPTED = "role_not_accepted"
+    """AWS cannot use an IAM role that a call names: it is too new, or lacks its trust policy or its permissions."""
 
     # What ended the run: no further call was started.
     OUT_OF_TIME = "out_of_time"

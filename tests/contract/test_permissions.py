@@ -14,7 +14,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from artefact.permissions import DENIED, DOORS, WRITE_OBJECTS, Statement, calls, read_permissions, writes
+from artefact.denied import DENIED, WRITE_OBJECTS
+from artefact.permissions import DOORS, Statement, calls, read_permissions, writes
 from artefact.permissions_page import page
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY

@@ -82,6 +82,23 @@ def test_tries_end_also_where_a_database_is_busy_for_hours(doors: Doors) -> None
     doors.lab.settle_after = settles
 
 
+def test_only_the_first_run_waits_for_a_role_that_aws_does_not_accept(doors: Doors) -> None:
+    role = "arn:aws:iam::123456789012:role/rds-monitoring-role"
+
+    def monitors(written: dict[str, Any]) -> None:
+        written["revision"] = 2
+        written["resources"]["db_instance"]["mypostgresqldb"] |= {"monitoring_interval": 60, "monitoring_role": role}
+
+    doors.upload(monitors)
+    doors.lab.new_role(role)
+    asked = []
+    for _ in range(2):
+        doors.lab.calls.clear()
+        doors.work(SCHEDULED)
+        asked.append(sum("MonitoringRoleArn" in call.params for call in doors.lab.calls))
+    assert asked == [6, 1]
+
+
 def test_what_there_is_no_time_for_goes_back_together_and_who_waited_longest_comes_first(doors: Doors) -> None:
     names = [f"shop-{index:02}" for index in range(24)]
     asked = [{"setpoint": 1, "document": name, "trigger": {"source": "schedule"}} for name in names]

@@ -338,6 +338,17 @@ def test_an_accepted_version_is_remembered_at_once_and_as_not_announced(desk: De
     assert (later.accepted, later.announced) == (Accepted(9, "ef56", "v.9"), Accepted(8, "cd34", "v.8"))
 
 
+def test_a_version_is_rolled_out_from_every_one_that_the_network_may_still_be_at(desk: Desk) -> None:
+    one, two, three = (Accepted(number, "ab12" * number, f"v.{number}") for number in (1, 2, 3))
+    desk.take().release(DocumentRecord(accepted=one))
+    held = desk.take("run-2")
+    held.accept(replace(one, version_id="uploaded again"))
+    assert held.record.rollout is None
+    held.accept(two)
+    held.accept(three)
+    assert held.record.rollout == Rollout((replace(one, version_id="uploaded again"), two))
+
+
 def test_what_was_accepted_before_there_were_announcements_counts_as_announced(desk: Desk) -> None:
     held = desk.take()
     assert held.release(DocumentRecord(accepted=Accepted(8, "cd34", "v.8"))) == ""

@@ -16,6 +16,8 @@ from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, Cause, Operation, Outcome, Phase, Policy, Reason, Ref, Risk, Snapshot, Unmanaged
+from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.reach.steps import Steps
 from tests.support.worlds import (
     BACK1,
     DATABASE,
@@ -219,7 +221,7 @@ def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
     assert (found.breaks, len(found.actions)) == (21, 2)
     assert gated.plan_held == Cause(
         Reason.PLAN_HELD,
-        "the plan removes 21 live members, and the limit of one run is 20: review the plan, "
+        "the plan removes or replaces 21 live members, and the limit of one run is 20: review the plan, "
         "then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
         "or by its fingerprint with approve in a manual invoke",
     )
@@ -464,3 +466,24 @@ def test_what_a_deployment_may_not_adopt_is_held_with_what_to_do_and_not_tried(a
 def test_what_carries_our_tag_is_corrected_where_nothing_is_adopted() -> None:
     assert causes(drifted(LOOK, DATABASE, deletion_protection=False), Policy(adopt=False)) == [None]
     assert set(causes(missing(LOOK, GATEWAY), Policy(adopt=False))) == {None}
+
+
+@pytest.mark.parametrize("name", ["breach", "advance"])
+def test_what_cannot_be_judged_beside_something_held_is_about_its_resource(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan could judge it."""
+    look = drifted(OPEN, DB, ingress=Ingress({SSH: ""}))
+    found = plan(DOCUMENT, look)
+    original = getattr(Steps, name)
+
+    def raising(steps: Steps, action: Action, **options: Any) -> Any:
+        if action.address == WEB:
+            raise ZeroDivisionError
+        return original(steps, action, **options)
+
+    monkeypatch.setattr(Steps, name, raising)
+    later = Limits(lambda one: Cause(Reason.NEXT_RUN, "later") if one.address == DB else None)
+    with pytest.raises(ResourceFaultError) as caught:
+        gate(found, DOCUMENT, look, Policy(), MORNING, limits=later)
+    assert (caught.value.address, caught.value.stage) == (WEB, Stage.JUDGING)

@@ -151,7 +151,7 @@ LEADS = (
     "it could not be read: ",
     "whether it was corrected could not be verified",
     "nothing was tried",
-    "the plan removes 40 live members",
+    "the plan removes or replaces 40 live members",
     "the time of this run is up",
     "the lease is another run's now",
     "a setpoint:hold tag holds it until ",
