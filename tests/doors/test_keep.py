@@ -14,9 +14,9 @@ from handlers import worker
 from handlers.stack import Invocation
 from handlers.telemetry import BrokenOffError
 from lab.network import find_network
-from reconciler.attempt import keep as keeping
-from reconciler.attempt import telling
-from reconciler.attempt.keep import TRIES, keep
+from reconciler.attempt import one_run, telling
+from reconciler.attempt.given import TRIES
+from reconciler.attempt.keep import keep
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
@@ -247,7 +247,7 @@ def test_a_run_that_breaks_off_forgets_no_accepted_version_and_gives_the_lease_u
         raise RuntimeError("a mistake of ours")
 
     doors.upload(raised(2))
-    monkeypatch.setattr(keeping, "run", broken)
+    monkeypatch.setattr(one_run, "run", broken)
     assert doors.work(object_event()) == ()
     assert doors.item()["accepted"]["M"]["revision"] == {"N": "2"}
     assert "owner" not in doors.item()
