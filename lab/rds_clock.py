@@ -15,10 +15,14 @@ from typing import Any
 from lab import rds_options
 from lab.live import Answer, Live, Params
 
-BUSY = frozenset({"creating", "modifying", "renaming", "deleting"})
+BUSY = frozenset(
+    {
+        "creating", "modifying", "renaming", "deleting", "stopping", "starting", "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth", "configuring-log-exports",
+    }
+)  # fmt: skip
 PASSING = BUSY | {
-    "backing-up", "rebooting", "upgrading", "maintenance", "starting", "storage-optimization",
-    "configuring-enhanced-monitoring", "configuring-iam-database-auth", "configuring-log-exports",
+    "backing-up", "rebooting", "upgrading", "maintenance", "storage-optimization",
     "resetting-master-credentials", "storage-config-upgrade", "validating-configuration", "delete-precheck",
 }  # fmt: skip
 
@@ -98,7 +102,7 @@ def settle(live: Live, instance: Any) -> None:
         return
     _apply(live, instance, held.queued)
     held.queued = {}
-    instance.status = "available"
+    instance.status = "stopped" if instance.status == "stopping" else "available"
 
 
 def settle_all(live: Live) -> None:
