@@ -29,7 +29,7 @@ _AT_ONCE = frozenset(
         "PerformanceInsightsRetentionPeriod", "PerformanceInsightsKMSKeyId",
     }
 )  # fmt: skip
-_STORAGE = frozenset({"AllocatedStorage", "StorageType", "Iops", "StorageThroughput"})
+_STORAGE = rds_clock.STORAGE
 _NO_SETTING = ("DBInstanceIdentifier", "ApplyImmediately", "AllowMajorVersionUpgrade")
 _ATTRIBUTES = {
     "DBPortNumber": "port",

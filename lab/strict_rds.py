@@ -152,6 +152,8 @@ def _filtered(live: Live, params: Params) -> list[Any]:
 def _shown(live: Live, instance: Any) -> Answer:
     identifier = instance.db_instance_identifier
     shown: Answer = live.moto("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})["DBInstances"][0]
+    if rds_clock.is_late(live, instance):
+        shown["DBInstanceStatus"] = "available"
     shown["PendingModifiedValues"] = rds_clock.pending_values(instance)
     shown["DbInstancePort"] = 0
     rds_options.show(instance, shown)

@@ -129,6 +129,36 @@ def test_the_advanced_mode_keeps_its_figures_for_so_long(aws: StrictAws, rds: An
     assert (shown(rds)["DatabaseInsightsMode"], shown(rds)["PerformanceInsightsRetentionPeriod"]) == ("standard", 31)
 
 
+def test_storage_that_was_changed_is_optimized_before_it_changes_again(
+    aws: StrictAws, rds: Any, db: str, refused: Refused
+) -> None:
+    modify(rds, AllocatedStorage=200)
+    assert shown(rds)["AllocatedStorage"] == 100
+    with refused(COMBINATION):
+        modify(rds, AllocatedStorage=300)
+    seen = shown(rds)
+    assert (seen["DBInstanceStatus"], seen["AllocatedStorage"]) == ("storage-optimization", 200)
+    assert shown(rds)["DBInstanceStatus"] == "available"
+    modify(rds, AllocatedStorage=300)
+
+
+def test_a_change_of_anything_else_is_not_lost_while_storage_is_optimized(aws: StrictAws, rds: Any, db: str) -> None:
+    modify(rds, AllocatedStorage=200)
+    shown(rds)
+    modify(rds, DeletionProtection=True)
+    aws.settle()
+    assert shown(rds)["DeletionProtection"] is True
+
+
+def test_the_status_is_available_for_a_while_after_a_modify(aws: StrictAws, rds: Any, db: str) -> None:
+    aws.settle_after, aws.status_lag = 3, 2
+    modify(rds, DeletionProtection=True, BackupRetentionPeriod=3)
+    seen = [shown(rds) for _ in range(4)]
+    assert [one["DBInstanceStatus"] for one in seen] == ["available", "available", "modifying", "available"]
+    assert [one["DeletionProtection"] for one in seen] == [False, False, False, True]
+    assert [one["PendingModifiedValues"] for one in seen] == [{"BackupRetentionPeriod": 3}] * 3 + [{}]
+
+
 def test_magnetic_storage_may_be_small(rds: Any, group: str) -> None:
     rds.create_db_instance(**wanted(group, StorageType="standard", AllocatedStorage=5, DBName="orders_1"))
     assert shown(rds)["AllocatedStorage"] == 5
@@ -137,9 +167,11 @@ def test_magnetic_storage_may_be_small(rds: Any, group: str) -> None:
 def test_small_storage_does_not_become_gp3_again(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
     modify(rds, StorageType="io1", Iops=1000)
     aws.settle()
-    for more in ({}, {"Iops": 3000}):
+    aws.settle()
+    small: dict[str, Any] = {"StorageType": "gp3", "AllocatedStorage": 100}
+    for more in (small, small | {"Iops": 3000}):
         with refused(COMBINATION):
-            modify(rds, StorageType="gp3", AllocatedStorage=100, **more)
+            modify(rds, **more)
     modify(rds, StorageType="gp3", AllocatedStorage=400, Iops=12000)
 
 
