@@ -24,7 +24,7 @@ from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, s
 from desired_state.members import Subnets
 from desired_state.network import Blocks, InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
 from desired_state.quotas import MOST, Quotas
-from desired_state.regions import region_of
+from desired_state.regions import listed_regions, region_of
 from desired_state.rules import Routes
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _subnet(subnet: Subnet, blocks: list[str], region: str | None) -> Iterator[V
         hint = f"choose a network inside {' or '.join(blocks)}, or declare its network in secondary_cidr_blocks"
         yield Violation(("cidr_block",), f"{block} is outside the VPC's CIDR block", hint)
     if region and zone and region_of(zone) != region:
-        hint = f'write a zone such as "{region}a"'
+        hint = f'write a zone such as "{region}a"' + ("" if region in listed_regions() else ", or correct scope.region")
         yield Violation(("availability_zone",), f"{shown(zone)} is not a zone of {region}", hint)
 
 

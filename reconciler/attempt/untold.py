@@ -23,7 +23,7 @@ from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference,
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Alert, Member, Topic, fingerprint
-from reconciler.notify.alert_rules import member
+from reconciler.notify.lines import member
 from reconciler.redact import fit, safe_text
 from reconciler.report.attempt import AttemptResult, Ending, Late
 from reconciler.report.exposure import exposure

@@ -106,8 +106,9 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan). `left` says whether an earlier run left the difference in a field of a resource, by its
-    id; `vpc_asked` when one was about to create the VPC, which nobody has seen since.
+    at the plan before it is carried out). `frozen` says why nothing may be changed now, whatever a person releases.
+    `left` says whether an earlier run left the difference in a field of a resource, by its id; `vpc_asked` when one was
+    about to create the VPC, which nobody has seen since.
     """
 
     vpc_id: str = ""
@@ -116,6 +117,7 @@ class Memory:
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
     had: frozenset[str] | None = None
+    frozen: Cause | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
     vpc_asked: datetime | None = None
@@ -410,6 +412,7 @@ def _gate(
         suppression.unsuppressed,
         further=deferred is not None,
         plan_held=task.plan_held,
+        frozen=task.memory.frozen,
     )
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)

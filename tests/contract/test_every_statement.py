@@ -59,6 +59,9 @@ def may(held: list[dict[str, Any]], call: str, target: Target) -> bool:
 def test_each_call_is_allowed_to_those_who_need_it_and_to_nobody_else(role: str) -> None:
     held = most(role)
     assert [one for one in ANSWERED if may(held, *one[:2]) is not (role in one[2])] == []
+    # What the denials refuse is not allowed either: of two locks each holds alone.
+    allows = [one for one in held if one["Effect"] == "Allow"]
+    assert [one for one in ANSWERED if may(allows, *one[:2]) is not (role in one[2])] == []
 
 
 @pytest.mark.parametrize("role", ["WorkerRole", "InvokeRole", "PlanRole", "TargetRole"])

@@ -106,6 +106,20 @@ def test_a_row_that_does_not_say_what_iam_checks_is_refused() -> None:
         writes("ec2", {"vpc": kind})
 
 
+def test_what_is_changed_by_its_tag_alone_is_what_only_a_deployment_that_adopts_may_tag() -> None:
+    types = {
+        kind.name: {one for row in kind.operations for one in row.iam_resource_types} for kind in REGISTRY.values()
+    }
+    adopted = [resource for one in ALL if one.requires_setting == "adopt" for resource in one.resources]
+    found = {
+        name
+        for name, own in types.items()
+        if any(f":{one}/" in resource or f":{one}:" in resource for one in own for resource in adopted)
+    }
+    assert found == {kind.name for kind in REGISTRY.values() if kind.changed_by_tag}
+    assert found == {"internet_gateway", "db_instance"}
+
+
 def test_a_ninth_kind_brings_its_own_permissions() -> None:
     nine = {**REGISTRY, "nat_gateway": nat_gateway.KIND}
     more = {one.sid: one for one in writes("ec2", nine)}

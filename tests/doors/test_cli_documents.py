@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -362,10 +363,17 @@ def test_help_does_not_even_import_the_models() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
-def test_the_console_script_exits_with_the_commands_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["validate", str(EXAMPLES / "as-written.json")])
+def test_the_console_script_exits_with_the_commands_code_and_collects_no_garbage() -> None:
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["validate", str(EXAMPLES / "as-written.json")])
+        collecting, frozen = gc.isenabled(), gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+        gc.enable()
     assert stopped.value.code == 1
+    assert not collecting
+    assert frozen
 
 
 def test_ctrl_c_before_anything_exits_130_with_a_sentence(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:

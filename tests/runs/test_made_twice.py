@@ -42,7 +42,7 @@ def _carrying(net: Network) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("write", sampled(range(2, BUILDING + 1), 9, seed="made twice"))
+@pytest.mark.parametrize("write", sampled(range(2, BUILDING + 1), 15, seed="made twice"))
 def test_what_a_dead_run_made_unseen_is_not_made_twice_or_told_with_its_mend(net: Network, write: int) -> None:
     """Not the VPC itself: which one it is must be known before anything is read."""
     net.lab.restore(net.empty)

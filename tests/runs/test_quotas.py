@@ -76,6 +76,15 @@ def test_what_is_more_than_the_quota_of_routes_is_held(net: Network, monkeypatch
     assert net.run(wanted).in_sync
 
 
+def test_a_table_that_holds_more_routes_already_shows_a_higher_quota(net: Network) -> None:
+    """Four are live, three are a deployment's setting: one may take the place of another."""
+    first, *rest = _routes(5)
+    for destination in (first, *rest[:3]):
+        strict_routes.lay(net.lab._live, net.id(TABLE), destination, LocalGatewayId=LOCAL_GATEWAY)
+    report = net.run(document(edit(TABLE, routes=dict.fromkeys(rest, LOCAL_GATEWAY))), Policy(quota_routes=3))
+    assert report.in_sync, told(report)
+
+
 @pytest.mark.parametrize("extra", [5, 6])
 def test_a_prefix_list_counts_as_its_maximum_of_entries(net: Network, extra: int) -> None:
     """The live rule, 53 and a list of 6 or 7 entries make 60 or 61: no call is made that AWS would refuse."""

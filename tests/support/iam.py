@@ -56,7 +56,7 @@ def _meant(arn: str, one: Mapping[str, Any]) -> bool:
 def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
     if operator == "Null":
         return wanted == [str(value is None).lower()]
-    if value is None and (operator.endswith("IfExists") or operator.startswith("StringNot")):
+    if value is None and (operator.endswith("IfExists") or "Not" in operator):
         return True  # a negated operator holds where there is no such key (IAM user guide, Condition operators)
     if value is None:
         return False
@@ -69,6 +69,8 @@ def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
             return value.lower() in wanted
         case "StringLike":
             return any(fnmatchcase(value, one) for one in wanted)
+        case "ArnNotLike":
+            return not any(_arn_like(value, one) for one in wanted)
         case "ArnLike" | "ArnEquals":
             return any(_arn_like(value, one) for one in wanted)
         case _:

@@ -11,9 +11,11 @@ import pytest
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
-from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
+from reconciler.engine.plan import Plan, Tier, fingerprint, make_plan, printable, signature
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
+from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.model.kind import PlanContext
 from reconciler.reach.steps import Breach, Steps
 from tests.support.sampling import sampled
 from tests.support.worlds import (
@@ -265,7 +267,7 @@ def test_the_fingerprint_is_that_of_the_document_and_the_actions() -> None:
     assert fingerprint(DOCUMENT.sha256, plan(DOCUMENT, look).actions) == found
 
 
-PLANS = sampled(range(80), 10)
+PLANS = sampled(range(80), 20)
 
 
 @pytest.mark.parametrize("seed", PLANS)
@@ -382,6 +384,17 @@ def test_unmanaged_resources_are_not_touched() -> None:
     assert plan(DOCUMENT, beside(LOOK, OLD, THEIRS)).actions == ()
 
 
+def test_what_raises_at_a_deletion_is_about_what_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(unmanaged: Unmanaged) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(REGISTRY, "security_group", replace(REGISTRY["security_group"], delete=fails))
+    ours = Unmanaged(Address("security_group/old"), "sg-old", owned=True)
+    with pytest.raises(ResourceFaultError) as caught:
+        plan(DOCUMENT, beside(LOOK, ours), Policy(prune=True))
+    assert (caught.value.address, caught.value.stage) == (ours.address, Stage.PLANNING)
+
+
 def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> None:
     look = drifted(beside(LOOK, OLD, THEIRS), DB, ingress=Ingress())
     found = plan(DOCUMENT, look, Policy(prune=True))
@@ -390,6 +403,18 @@ def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last(
         ("DeleteSecurityGroup", "security_group/old"),
     ]
     assert plan(DOCUMENT, look, Policy(prune=True), only=frozenset({DB})).breaks == 0
+
+
+@pytest.mark.parametrize("prune", [True, False])
+@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize(("had", "known"), [(None, True), (frozenset({OLD.id}), True), (frozenset({"sg-1"}), False)])
+def test_what_is_deleted_carries_our_tags_and_is_known_to_have_been_declared(
+    *, prune: bool, owned: bool, had: frozenset[str] | None, known: bool
+) -> None:
+    """A person who looks at the plan stands in for the memory (None); the tags alone are anybody's to put on."""
+    look = beside(LOOK, replace(OLD, owned=owned))
+    found = make_plan((), PlanContext(DOCUMENT, look, Policy(prune=prune), had), None)
+    assert bool(found.actions) is (prune and owned and known)
 
 
 def test_a_table_goes_before_the_gateway_it_routes_through() -> None:

@@ -24,10 +24,10 @@ def coupled(change: DbChange, fields: Iterable[str]) -> dict[str, Any]:
     if "storage" in of:
         found |= _storage(change, fields)
     if "monitoring" in of:
-        interval = base.monitoring_interval if want.monitoring_interval is None else want.monitoring_interval
-        found["MonitoringInterval"] = interval
-        if interval:
-            found["MonitoringRoleArn"] = want.monitoring_role or base.monitoring_role
+        # Of these two a document declares neither, both, or an interval of 0 (`desired_state/limits.py`).
+        found["MonitoringInterval"] = want.monitoring_interval
+        if want.monitoring_interval:
+            found["MonitoringRoleArn"] = want.monitoring_role
     if "insights" in of:
         found |= _insights(want, base)
     if "max_allocated_storage" in fields and not want.max_allocated_storage and change.have:

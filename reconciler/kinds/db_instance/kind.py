@@ -241,6 +241,7 @@ KIND = Kind(
     DbInstance,
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
     operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("db")),
+    changed_by_tag=True,
     observe=Observe(
         permissions=("rds:DescribeDBInstances", "rds:DescribeBlueGreenDeployments"),
         reads=reads,
