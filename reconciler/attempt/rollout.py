@@ -84,12 +84,10 @@ def _changes(before: Document, after: Document, one: Difference) -> bool:
         return True
     if was.enforcement == "ignore" != now.enforcement or _tolerated(before, one) > _tolerated(after, one):
         return True
-    if not one.field:
-        return False
     if one.field == "tags" and one.key in {DOCUMENT_TAG, NAME_TAG}:
         return new_name or before.name != after.name
     if getattr(was, one.field, None) == getattr(now, one.field, None):
-        return False  # also where a look spells a reference of it otherwise
+        return False  # also where it is missing altogether, and where a look spells a reference of it otherwise
     return bool(_wanted(was, one) != one.want)
 
 

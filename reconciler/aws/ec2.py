@@ -55,14 +55,17 @@ def by_id(operation: str, result: str, name: str, aws_ids: Iterable[str], *, pag
 
 def tags_of(item: Item) -> Tags:
     """The tags of an item, without AWS's own (`aws:`), which cannot be set."""
-    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
-    return Tags({key: value for key, value in text_only(tags).items() if not key.startswith("aws:")})
+    return settable_tags((tag["Key"], tag["Value"]) for tag in item.get("Tags") or ())
 
 
-def text_only(tags: Mapping[Any, Any]) -> Mapping[str, str]:
-    """The tags, if they are text."""
-    if odd := next((f"{key!r}={value!r}" for key, value in tags.items() if {type(key), type(value)} != {str}), None):
-        raise ValueError(f"the tag {odd}, which is no text")
+def settable_tags(shown: Iterable[tuple[Any, Any]], own: tuple[str, ...] = ("aws:",)) -> Tags:
+    """The tags without AWS's `own`, by how these begin. Raises ValueError if one is no text."""
+    tags = Tags()
+    for key, value in shown:
+        if not type(key) is type(value) is str:
+            raise ValueError(f"the tag {key!r}={value!r}, which is no text")
+        if not key.startswith(own):
+            tags[key] = value
     return tags
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from desired_state.document import Document
 from desired_state.members import Tags
 from desired_state.regions import partition_of
-from reconciler.aws.ec2 import tag_list, text_only
+from reconciler.aws.ec2 import settable_tags, tag_list
 from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
 from reconciler.model.kind import Item, Read, read
 
@@ -34,8 +34,8 @@ def instances(identifiers: Iterable[str]) -> Read:
 
 def tags_of(item: Item) -> Tags:
     """The tags of an instance, without AWS's own (`aws:`, `rds:`)."""
-    tags = {tag["Key"]: tag.get("Value", "") for tag in item.get("TagList") or ()}
-    return Tags({key: value for key, value in text_only(tags).items() if not key.startswith(("aws:", "rds:"))})
+    shown = ((tag["Key"], tag.get("Value", "")) for tag in item.get("TagList") or ())
+    return settable_tags(shown, ("aws:", "rds:"))
 
 
 def arn(document: Document, resource: str) -> str:

@@ -63,7 +63,7 @@ def _value(value: Any) -> str:
         return str(value)
     if isinstance(value, tuple):
         return " ".join(_value(part) for part in value if part is not None)
-    return value if isinstance(value, str) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _time(moment: datetime) -> str:

@@ -120,7 +120,7 @@ def _values(address: Address, then: Resource, now: Resource) -> Iterator[Point]:
     for one in _differences(address, then, now):
         fields[one.field].append(one)
     for name, found in fields.items():
-        if found[0].key is None and not isinstance(getattr(now, name), Collection):
+        if found[0].key is None:
             (one,) = found
             words = f"{address}: {name} is {_written(one.have)}, was {_written(one.want)}"
             severity = Severity.INFO if name in _PLAIN else _gravity(one, Severity.LOW)

@@ -6,26 +6,19 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 import yaml
 
-from artefact.permissions import (
-    DENIED,
-    DOORS,
-    PASS_ROLE,
-    WRITE_OBJECTS,
-    ApiCall,
-    denied,
-    policies,
-    read_permissions,
-    writes,
-)
+from artefact.denied import DENIED, PASS_ROLE, WRITE_OBJECTS, denied
+from artefact.permissions import DOORS, ApiCall, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
+from reconciler.ledger.lease import LONGEST
 from reconciler.model import Policy
 from reconciler.report.records import UNITS
 from tests.support.cfn import ROOT, Stack, as_yaml, listed, statements, template
@@ -315,6 +308,13 @@ def test_the_queue_waits_for_the_worker_and_gathers_a_burst() -> None:
     assert template(MAIN)["Parameters"]["WorkerConcurrency"]["MinValue"] == 2
 
 
+def test_no_invocation_lasts_longer_than_a_lease_is_honoured_at_most() -> None:
+    """Lambda ends every invocation after 15 minutes (Lambda quotas), and these after less."""
+    assert timedelta(minutes=15) == LONGEST
+    for function in FUNCTIONS:
+        assert timedelta(seconds=stack().resources[function]["Properties"]["Timeout"]) <= LONGEST
+
+
 # ------------------------------------------------------------------------------------------ functions and settings
 
 
@@ -358,6 +358,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Downtime="window",
         MaxBreaks="7",
         Prune="true",
+        Adopt="false",
         HoldExposures="false",
         MaxHoldHours="2",
         QuotaRules="100",
@@ -378,6 +379,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         downtime="window",
         max_breaks=7,
         prune=True,
+        adopt=False,
         hold_exposures=False,
         max_hold_hours=2,
         quota_rules=100,

@@ -125,8 +125,10 @@ def test_an_apply_of_some_addresses_leaves_the_others_as_they_are_and_covers_not
     doors.drift("tag-changed")
     early = doors.record(object_event())
     doors.clock.sleep(60)
+    looked = doors.item()["looked_at"]
     given = doors.invoke(mode="apply", only=["security_group/APIGatewaySG", "security_group/DBSG"])
     assert (given["ending"], doors.writes()) == ("completed", ["RevokeSecurityGroupIngress"])
+    assert doors.item()["looked_at"] == looked
     assert doors.work_records([early]) == ()
     assert doors.writes() == ["RevokeSecurityGroupIngress", "CreateTags"]
 

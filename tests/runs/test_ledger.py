@@ -338,6 +338,17 @@ def test_an_accepted_version_is_remembered_at_once_and_as_not_announced(desk: De
     assert (later.accepted, later.announced) == (Accepted(9, "ef56", "v.9"), Accepted(8, "cd34", "v.8"))
 
 
+def test_a_version_is_rolled_out_from_every_one_that_the_network_may_still_be_at(desk: Desk) -> None:
+    one, two, three = (Accepted(number, "ab12" * number, f"v.{number}") for number in (1, 2, 3))
+    desk.take().release(DocumentRecord(accepted=one))
+    held = desk.take("run-2")
+    held.accept(replace(one, version_id="uploaded again"))
+    assert held.record.rollout is None
+    held.accept(two)
+    held.accept(three)
+    assert held.record.rollout == Rollout((replace(one, version_id="uploaded again"), two))
+
+
 def test_what_was_accepted_before_there_were_announcements_counts_as_announced(desk: Desk) -> None:
     held = desk.take()
     assert held.release(DocumentRecord(accepted=Accepted(8, "cd34", "v.8"))) == ""
@@ -543,30 +554,33 @@ def test_a_table_that_is_not_there_is_named(desk: Desk) -> None:
         ("notified", {"L": []}, "its item cannot be read, at notified: Input should be an object"),
         ("looked_at", {"S": "2026-11-22T09:00:00"}, "its item cannot be read, at looked_at: a time without an offset"),
         ("deleted", {"SS": ["a"]}, "its item cannot be read, at deleted: Input should be a valid boolean"),
-        ("fence", {"N": "1.5"}, "its item cannot be read, at fence: '2.5' is not a whole number"),
     ],
 )
-def test_an_item_that_cannot_be_read_is_named_kept_and_not_held(
+def test_an_item_that_cannot_be_read_is_named_and_nothing_of_it_is_written_over(
     desk: Desk, attribute: str, value: dict[str, Any], problem: str
 ) -> None:
     assert desk.take().release(FULL) == ""
     desk.edit(attribute, value)
-    with pytest.raises(LedgerError, match="the lease of web could not be taken") as caught:
-        desk.ledger.take("web", "run-2")
-    assert problem in caught.value.what
-    assert caught.value.hint
-    assert {"owner", "expires"} & set(desk.item()) == set()
-    if attribute != "fence":
-        assert desk.item()[attribute] == value
+    before = desk.item()
+    held = desk.take("run-2")
+    assert held.damage is not None
+    assert problem in str(held.damage)
+    assert "(table " in str(held.damage)
+    left = replace(FULL, **{attribute: getattr(DocumentRecord(), attribute)})
+    assert held.record == left
+    assert held.release(replace(left, **{attribute: getattr(FULL, attribute)}, looks=77)) == ""
+    after = desk.item()
+    assert {"owner", "expires"} & set(after) == set()
+    assert after[attribute] == value
+    assert {name for name in after.keys() | before.keys() if after.get(name) != before.get(name)} == {"fence", "looks"}
 
 
-def test_an_item_that_cannot_be_read_is_named_also_when_it_cannot_be_put_back(desk: Desk) -> None:
-    desk.put(deleted={"S": "no"})
-    desk.lab.after_write = lambda call: desk.lab.faults.throttle("UpdateItem", code="ThrottlingException")
-    with pytest.raises(LedgerError, match="at deleted"):
-        desk.ledger.take("web", "run-1")
-    desk.lab.after_write = None
-    assert desk.item()["owner"] == {"S": "run-1"}
+def test_a_fence_between_two_numbers_is_one_that_grows(desk: Desk) -> None:
+    desk.put(fence={"N": "1.5"})
+    held = desk.take()
+    assert (held.damage, held.confirm()) == (None, "")
+    assert held.release(FULL) == ""
+    assert desk.item()["fence"] == {"N": "2.5"}
 
 
 @pytest.mark.parametrize("owner", [{"S": "run-1"}, {"N": "5"}, {"BOOL": True}])

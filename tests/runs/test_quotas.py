@@ -8,6 +8,7 @@ import pytest
 
 from lab import strict_acls, strict_routes, strict_rules
 from reconciler.model import Outcome, Policy, Reason
+from reconciler.report.text import text
 from tests.support.cases import built, calm, edit, ended, entry, mended, permission, rule, said, told, writes
 from tests.support.runs import Network, document
 
@@ -126,3 +127,15 @@ def test_a_role_that_may_not_ask_for_sizes_keeps_the_network(net: Network) -> No
     taken = [permission(8000, made)]
     revoke = net.outsider("ec2").revoke_security_group_ingress
     mended(net, lambda it: revoke(GroupId=it.id(SERVER), IpPermissions=taken), wanted)
+
+
+@pytest.mark.parametrize(("policy", "full"), [(Policy(), False), (Policy(quota_rules=1), True)])
+def test_a_mend_says_by_the_accounts_quota_that_there_is_no_room(net: Network, policy: Policy, *, full: bool) -> None:
+    def asks(written: dict[str, Any]) -> None:
+        written["intents"] = [
+            {"name": "health", "from": "api", "to": "server", "protocol": "tcp", "ports": 8443, "expect": "reachable"}
+        ]
+
+    shown = text(net.plan(document(asks), policy))
+    assert "tcp 8443" in shown, shown
+    assert ("that side is full, so something must go first" in shown) is full, shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -30,21 +30,20 @@ def may(worked: Stack, role: str, action: str, *targets: Target) -> bool:
     """Every resource of a call must be allowed by some statement and refused by none."""
     assert targets
     held = allowed(worked, role)
-    return all(_any(held, "Allow", action, target) and not _any(held, "Deny", action, target) for target in targets)
+    return all({one["Effect"] for one in held if applies(one, action, target)} == {"Allow"} for target in targets)
 
 
-def _any(held: Iterable[Mapping[str, Any]], effect: str, action: str, target: Target) -> bool:
+def applies(one: Mapping[str, Any], action: str, target: Target) -> bool:
+    """Whether a statement is about this call and this resource."""
     arn, keys = target
-    return any(
-        one["Effect"] == effect
-        and any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))
+    return (
+        any(fnmatchcase(action, pattern) for pattern in listed(one["Action"]))
         and _meant(arn, one)
         and all(
             _holds(operator, keys.get(key), listed(wanted))
             for operator, given in one.get("Condition", {}).items()
             for key, wanted in given.items()
         )
-        for one in held
     )
 
 
@@ -57,7 +56,7 @@ def _meant(arn: str, one: Mapping[str, Any]) -> bool:
 def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
     if operator == "Null":
         return wanted == [str(value is None).lower()]
-    if value is None and (operator.endswith("IfExists") or operator.startswith("StringNot")):
+    if value is None and (operator.endswith("IfExists") or "Not" in operator):
         return True  # a negated operator holds where there is no such key (IAM user guide, Condition operators)
     if value is None:
         return False
@@ -70,6 +69,8 @@ def _holds(operator: str, value: str | None, wanted: list[str]) -> bool:
             return value.lower() in wanted
         case "StringLike":
             return any(fnmatchcase(value, one) for one in wanted)
+        case "ArnNotLike":
+            return not any(_arn_like(value, one) for one in wanted)
         case "ArnLike" | "ArnEquals":
             return any(_arn_like(value, one) for one in wanted)
         case _:

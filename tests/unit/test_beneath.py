@@ -101,3 +101,21 @@ def left(change: str) -> Document:
         return replace(DOCUMENT, resources=resources)
     exception = DocumentException(WEB, "ingress", SSH, MORNING.replace(year=MORNING.year + 1), "a test")
     return replace(DOCUMENT, exceptions=(exception,))
+
+
+def test_of_several_that_may_be_the_declared_one_all_that_they_let_in_is_told() -> None:
+    look = disowned(drifted(LOOK, WEB, ingress=Ingress(live(WEB, "ingress", (SSH, "")))), WEB)
+    other = drifted(LOOK, WEB, ingress=Ingress(live(WEB, "ingress", (OFFICE, "")))).resources[WEB]
+    twin = replace(other, id="sg-0twin")
+    look = replace(
+        look,
+        candidates={**look.candidates, twin.id: WEB},
+        neighbours={**look.neighbours, ("security_group", twin.id): twin},
+    )
+    assert {one.key for one in beneath(DOCUMENT, look, MORNING)[WEB]} == {SSH, OFFICE}
+
+
+def test_a_resource_that_is_known_is_not_beneath_anything() -> None:
+    """A copy of its tags elsewhere makes that a candidate; what it lets in is its own drift."""
+    look = disowned(drifted(LOOK, WEB, ingress=Ingress(live(WEB, "ingress", (SSH, "")))), WEB)
+    assert beneath(DOCUMENT, replace(look, ambiguous={}), MORNING) == {}

@@ -23,6 +23,7 @@ from tests.support.worlds import (
     DATABASE,
     DB,
     FRONT,
+    GATEWAY,
     MORNING,
     OUT,
     OUTSIDE,
@@ -439,6 +440,32 @@ def test_what_only_waits_is_relied_on_and_what_is_meant_to_stay_is_not(
     (revoke,) = [index for index, action in enumerate(found.actions) if action.address == TWO]
     held = gated.held.get(revoke)
     assert (held and held.reason) == reason
+
+
+@pytest.mark.parametrize("address", [VPC, GATEWAY, FRONT, OUT, OUTSIDE, WEB, DATABASE])
+def test_what_a_deployment_may_not_adopt_is_held_with_what_to_do_and_not_tried(address: Address) -> None:
+    bare = drifted(LOOK, address, tags={})
+    if address == DATABASE:
+        bare = drifted(bare, address, deletion_protection=False)
+    found, gated = judged(bare, Policy(adopt=False))
+    assert found.actions
+    assert {one.address for one in found.actions} == {address}
+    if address not in {GATEWAY, DATABASE}:
+        assert gated.held == {}
+        return
+    assert {cause.reason for cause in gated.held.values()} == {Reason.NOT_ADOPTED}
+    assert gated.held.keys() == set(range(len(found.actions)))
+    assert gated.held[0].message == (
+        "it does not carry the tag setpoint:document, and this deployment adopts nothing (SETPOINT_ADOPT): set the "
+        "stack's parameter Adopt to true until it is adopted, or give it the tags setpoint:document=test-server and "
+        f"setpoint:name={address.name}"
+    )
+    assert judged(bare)[1].held == {}
+
+
+def test_what_carries_our_tag_is_corrected_where_nothing_is_adopted() -> None:
+    assert causes(drifted(LOOK, DATABASE, deletion_protection=False), Policy(adopt=False)) == [None]
+    assert set(causes(missing(LOOK, GATEWAY), Policy(adopt=False))) == {None}
 
 
 @pytest.mark.parametrize("name", ["breach", "advance"])

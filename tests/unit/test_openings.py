@@ -192,3 +192,63 @@ def test_those_for_which_there_is_no_room_count_from_the_earliest_of_them(more: 
     for key in keys[:: len(keys) - 1]:
         closed = report(drift(key, Outcome.CORRECTED), now=now)
         assert openings.exposed(closed, record, {}, now).seconds == {WEB: 7200.0}
+
+
+def tolerated(until: datetime) -> DocumentException:
+    return DocumentException(WEB, "ingress", KEYS[0], until, "a test")
+
+
+@pytest.mark.parametrize(
+    ("ended", "seconds"),
+    [
+        ([], 7200.0),
+        ([90], 1800.0),
+        ([30], 5400.0),
+        ([-30], 7200.0),
+        ([90, 100], 1200.0),
+        ([100, 90], 1200.0),
+        ([121], 7200.0),
+    ],
+)
+def test_what_an_exception_tolerated_counts_from_its_end(ended: list[int], seconds: float) -> None:
+    """In minutes after noon: the look before was at noon, this one is two hours later."""
+    now = NOON + timedelta(hours=2)
+    some = tuple(tolerated(NOON + timedelta(minutes=minutes)) for minutes in ended)
+    closed = report(drift(KEYS[0], Outcome.CORRECTED), now=now, exceptions=some)
+    assert openings.exposed(closed, DocumentRecord(looked_at=NOON), {}, now).seconds == {WEB: seconds}
+    assert openings.exposed(closed, DocumentRecord(), {}, now).unknown == {WEB}
+    other = replace(closed.drifts[0], difference=replace(closed.drifts[0].difference, key=KEYS[1]))
+    elsewhere = report(other, now=now, exceptions=some)
+    assert openings.exposed(elsewhere, DocumentRecord(looked_at=NOON), {}, now).seconds == {WEB: 7200.0}
+
+
+def test_only_what_was_open_and_is_closed_counts() -> None:
+    record, later = DocumentRecord(looked_at=NOON), NOON + timedelta(hours=1)
+    held, missing = (
+        drift(KEYS[0], Outcome.HELD),
+        Drift(Difference(WEB, "ingress", KEYS[1], "", ABSENT), Outcome.CORRECTED),
+    )
+    assert openings.exposed(report(held, missing), record, {}, later) == ({}, frozenset())
+    both = openings.exposed(report(held, missing, drift(KEYS[2], Outcome.CORRECTED)), record, {}, later)
+    assert both.seconds == {WEB: 3600.0}
+
+
+def test_what_is_corrected_or_gone_is_forgotten_by_a_look_at_everything_only() -> None:
+    first = DocumentRecord(looked_at=NOON)
+    known = openings.after(report(*(drift(key, Outcome.HELD) for key in KEYS)), first, {})
+    record = DocumentRecord(looked_at=NOON + timedelta(hours=1), open_since=known)
+    seen = (drift(KEYS[0], Outcome.HELD), drift(KEYS[1], Outcome.CORRECTED))
+    here = openings.name(seen[0], report(*seen))
+    assert openings.after(report(*seen), record, {}) == {here: NOON}
+    gone = {name: time for name, time in known.items() if name != openings.name(seen[1], report(*seen))}
+    assert len(gone) == 2
+    partly = report(*seen)
+    cast("Any", partly).plan = SimpleNamespace(only=frozenset({WEB}))
+    for look in (report(*seen, unseen=True), partly):
+        assert openings.after(look, record, {}) == gone
+
+
+def test_what_had_no_room_keeps_its_time_in_a_look_at_a_part() -> None:
+    record = DocumentRecord(looked_at=NOON + timedelta(hours=1), open_since={openings.OTHERS: NOON})
+    assert openings.after(report(unseen=True), record, {}) == {openings.OTHERS: NOON}
+    assert openings.after(report(), record, {}) == {}

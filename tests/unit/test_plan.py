@@ -11,10 +11,11 @@ import pytest
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
-from reconciler.engine.plan import Plan, Tier, fingerprint, printable, signature
+from reconciler.engine.plan import Plan, Tier, fingerprint, make_plan, printable, signature
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.model.kind import PlanContext
 from reconciler.reach.steps import Breach, Steps
 from tests.support.sampling import sampled
 from tests.support.worlds import (
@@ -212,7 +213,9 @@ def test_nothing_that_has_no_safe_order_can_be_released_while_something_could_no
 def test_nothing_that_an_intent_forbids_can_be_released(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = of_groups(one=BOTH_WAYS, two=NEITHER), of_groups(one=NEITHER, two=BOTH_WAYS)
     forbidden = Breach(Reason.HELD_BY_INTENT, Address(""), "held by the intent")
-    monkeypatch.setattr("reconciler.engine.plan._forbids", lambda context: lambda before: lambda later: forbidden)
+    monkeypatch.setattr(
+        "reconciler.engine.plan._forbids", lambda context: lambda before: lambda later, action: forbidden
+    )
     found = plan(two, seen(one))
     assert (found.actions, dict(found.unsafe)) == ((), {})
     assert {one.outcome for one in found.findings} == {Outcome.HELD}
@@ -264,7 +267,7 @@ def test_the_fingerprint_is_that_of_the_document_and_the_actions() -> None:
     assert fingerprint(DOCUMENT.sha256, plan(DOCUMENT, look).actions) == found
 
 
-PLANS = sampled(range(80), 10)
+PLANS = sampled(range(80), 20)
 
 
 @pytest.mark.parametrize("seed", PLANS)
@@ -400,6 +403,18 @@ def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last(
         ("DeleteSecurityGroup", "security_group/old"),
     ]
     assert plan(DOCUMENT, look, Policy(prune=True), only=frozenset({DB})).breaks == 0
+
+
+@pytest.mark.parametrize("prune", [True, False])
+@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize(("had", "known"), [(None, True), (frozenset({OLD.id}), True), (frozenset({"sg-1"}), False)])
+def test_what_is_deleted_carries_our_tags_and_is_known_to_have_been_declared(
+    *, prune: bool, owned: bool, had: frozenset[str] | None, known: bool
+) -> None:
+    """A person who looks at the plan stands in for the memory (None); the tags alone are anybody's to put on."""
+    look = beside(LOOK, replace(OLD, owned=owned))
+    found = make_plan((), PlanContext(DOCUMENT, look, Policy(prune=prune), had), None)
+    assert bool(found.actions) is (prune and owned and known)
 
 
 def test_a_table_goes_before_the_gateway_it_routes_through() -> None:

@@ -28,7 +28,7 @@ QUESTIONS = frozenset(
     | {"removesuffix"}
 )
 """What a text answers about its words."""
-LAYOUT = frozenset({("reconciler/notify/alert_rules.py", "_sentence")})
+LAYOUT = frozenset({("reconciler/notify/lines.py", "sentence")})
 """Functions that end a sentence with a full stop, which is no decision."""
 ERRORS = frozenset({"error", "cause"})
 """What an error or a cause is called where no `except` names it."""

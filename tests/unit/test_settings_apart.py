@@ -18,7 +18,8 @@ from reconciler.engine.apply import SETTING_PAUSES, ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.kinds.db_instance.changes import MODIFY
-from reconciler.kinds.db_instance.settings import SETTINGS, Facts, not_now
+from reconciler.kinds.db_instance.refused import not_now
+from reconciler.kinds.db_instance.settings import SETTINGS, Facts
 from reconciler.model import (
     Action,
     ActionResult,
