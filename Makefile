@@ -8,12 +8,15 @@ ARGS ?=
 # Whatever the stamps say, set up again when the interpreter behind .venv has gone: an upgrade leaves a dangling link.
 no_venv := $(shell test -x $(BIN)/python || echo no_venv)
 
+# Tests and checks start a hundred processes, and each would compile everything anew where nothing compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test long bench artefact picture sam fmt lock clean no_venv
+.PHONY: help demo test long bench bench-peers artefact picture sam fmt lock clean no_venv
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  PYTHON=/path/to/python3.13 chooses the interpreter; ARGS="..." is handed on to demo, test, long and bench.'
 
@@ -51,6 +54,11 @@ long: $(VENV)/dev.stamp ## The long suites: more random examples, every crash po
 
 bench: $(VENV)/dev.stamp ## Each figure beside its baseline from the same run
 	@$(BIN)/python -m bench $(ARGS)
+
+# Where Cloud Custodian cannot be installed, its rows say so.
+bench-peers: $(VENV)/dev.stamp ## A calm plan beside Cloud Custodian, and beside Terraform where it is found
+	@-$(MAKE) --no-print-directory .venv-peers/peers.stamp
+	@$(BIN)/python -m bench.peers
 
 # The template has the same architecture. SETPOINT_STOCK_BOTOCORE=1 leaves botocore's models and certificates as they come.
 ARCHITECTURE ?= arm64
@@ -103,6 +111,12 @@ $(VENV)/dev.stamp: requirements-dev.txt $(no_venv)
 	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-sam.txt
 	@touch $@
 
+.venv-peers/peers.stamp: requirements-peers.txt
+	@$(subst $(VENV),.venv-peers,$(make_venv))
+	@echo 'Installing Cloud Custodian into .venv-peers (the first time takes a minute) ...'
+	@.venv-peers/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-peers.txt
+	@touch $@
+
 # An interpreter counts when it runs, is new enough, and can make an environment: a pyenv shim may do none of these, and
 # Debian ships ensurepip apart. 3.13 comes first because Lambda runs it.
 usable = -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 13))'
@@ -133,7 +147,8 @@ lock: ## Resolve the dependencies of pyproject.toml into the locks again (LOCK=-
 	$(COMPILE) --extra cli --extra demo --group build -c requirements-dev.txt -o requirements-demo.txt
 	$(COMPILE) -c requirements-dev.txt -o requirements.txt
 	$(subst pyproject.toml,--group sam,$(COMPILE)) $(LOCK) -o requirements-sam.txt
+	$(subst pyproject.toml,--group peers,$(COMPILE)) $(LOCK) -o requirements-peers.txt
 
 clean: ## Remove the environments, caches and build results
-	rm -rf $(VENV) .venv-lock .venv-sam build dist *.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-lock .venv-sam .venv-peers build dist *.egg-info .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

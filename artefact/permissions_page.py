@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from artefact.permissions import DENIED, DOORS, read_permissions, writes
+from artefact.denied import DENIED
+from artefact.permissions import DOORS, read_permissions, writes
 from reconciler.history.receipts import ROOT
 from reconciler.model import DOCUMENT_TAG
 

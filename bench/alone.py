@@ -134,9 +134,9 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
 
     `load` is of a document that is new to this process, although its rules are not; `reload` is of the previous one.
     `observe` contains `normalise`, which is also measured separately; `rest` is the difference. `identify` is who is
-    who, without the models that it makes and observing reuses. What is `kept` is so with the items of the repetition
-    before, as in a warm worker. The first repetition starts with empty caches of CIDRs
-    and rules, the others with those of the previous one.
+    who, without the models that it makes and observing reuses. What is `kept` is so with the items and the document of
+    the repetition before, as in a warm worker: nobody looks at this document with other items. The first repetition
+    starts with empty caches of CIDRs and rules, the others with those of the previous one.
     """
     from desired_state.load import load
     from reconciler.aws.item_memo import ItemMemo
@@ -179,9 +179,10 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         assert not plan.actions
         assert len(snapshot.resources) == len(document.resources)
         kept = cast("Aws", _Replay(step("parse, kept", lambda: {name: keep(body) for name, keep, body in keepers})))
-        snapshot = step("observe, kept", observe, document, kept, look)
-        context = PlanContext(document, snapshot, Policy())
-        changes = step("diff, kept", diff, document, snapshot, context, REGISTRY)
+        warm = step("reload, kept", load, data, "document.json")
+        snapshot = step("observe, kept", observe, warm, kept, look)
+        context = PlanContext(warm, snapshot, Policy())
+        changes = step("diff, kept", diff, warm, snapshot, context, REGISTRY)
         assert not step("plan, kept", make_plan, changes, context).actions
 
     def without(whole: str, part: str) -> list[float]:

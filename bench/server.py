@@ -26,6 +26,8 @@ from urllib.parse import parse_qs
 
 CHANGES = b"__CHANGES__"
 """Stands in an answer for what is never the same twice."""
+_NARROWING = ("GroupId.1", "VpcId", "Filter.1.Value.1")
+"""Parameters by which a world may have an answer of its own, as the last part of its file's name."""
 LATENCY = 0.05
 """Seconds that AWS takes for an answer; an assumption, the same for both sides of every ratio."""
 
@@ -49,7 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
             number = next(self.numbers)
         name = f"{operation}.{asked['Attribute'][0]}" if operation == "DescribeVpcAttribute" else operation
         time.sleep(LATENCY)
-        answer = self.worlds[world].get(name)
+        narrowed = (f"{name}.{asked[one][0]}" for one in _NARROWING if one in asked)
+        answer = next(filter(None, map(self.worlds[world].get, (*narrowed, name))), None)
         if answer is None:
             self._send(400, "text/xml", b"<Response/>")
         else:

@@ -241,6 +241,11 @@ class DbInstance(Resource):
     iam_database_authentication: bool | None = None
     db_parameter_group: Annotated[str, AfterValidator(_parameter_group)] | None = None
     network_type: Literal["IPV4", "DUAL"] | None = None
+    database_insights_mode: Literal["standard", "advanced"] | None = None
+    dedicated_log_volume: bool | None = None
+    engine_lifecycle_support: (
+        Literal["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"] | None
+    ) = None
 
     @classmethod
     def name_problem(cls, name: str) -> Refusal | None:
@@ -288,6 +293,10 @@ DbInstance.agrees = {
     "storage_type": _storage_type_agrees,
     "monitoring_role": _role_agrees,
 }
+USUAL_LIFECYCLE = "open-source-rds-extended-support"
+"""What RDS uses if nothing else is said: it charges for the years after the end of standard support."""
+ADVANCED_DAYS = 465
+"""The least retention period of Performance Insights with Database Insights in the mode advanced (RDS user guide)."""
 PROVISIONED = frozenset({"io1", "io2"})
 GP3_PROVISIONED_FROM = 400
 """GiB from which gp3 has IOPS and throughput to choose; below, PostgreSQL has GP3_FIXED, which RDS shows and refuses

@@ -133,5 +133,10 @@ DESCRIPTIONS: Mapping[str, Mapping[str, str]] = {
         "db_parameter_group": "The name of its parameter group. The instance takes most of it over at its next reboot, "
         "which Setpoint never makes.",
         "network_type": "IPV4, or DUAL for IPv4 and IPv6.",
+        "database_insights_mode": "standard, or advanced, which costs more and needs Performance Insights with "
+        "465 days.",
+        "dedicated_log_volume": "Whether its log has a volume of its own; only with io1 and io2.",
+        "engine_lifecycle_support": "Whether RDS charges for Extended Support after the end of standard support, or "
+        "upgrades its major version by itself then. Nothing changes it afterwards.",
     },
 }

@@ -20,7 +20,7 @@ from desired_state.regions import is_region, listed_regions
 from desired_state.resource import Enforcement, Resource
 from desired_state.rollback_note import RollbackNote
 from desired_state.rules import Rules
-from desired_state.spelling import foreign_groups, ids_in
+from desired_state.spelling import foreign_groups, ids_in, ids_of
 
 FORMAT = 1
 """The version of the document's format that this code reads."""
@@ -152,6 +152,34 @@ class Document:
     def compared(self) -> dict[Address, Any]:
         """What `diff` remembers of the last comparison of each resource with a look."""
         return {}
+
+    @cached_property
+    def looked(self) -> dict[str, Any]:
+        """What the last look remembers of a VPC, by its id (`engine/looked.py`)."""
+        return {}
+
+    @cached_property
+    def names(self) -> Mapping[Address, frozenset[str]]:
+        """The name and the former names of everything that it owns."""
+        return {
+            at: frozenset({at.name, *one.formerly}) for at, one in self.resources.items() if at not in self.external
+        }
+
+    def called(self, kind: str) -> Mapping[str, Address]:
+        """What it owns of a kind, by its name and its former names."""
+        return self._called.get(kind, {})
+
+    @cached_property
+    def _called(self) -> Mapping[str, Mapping[str, Address]]:
+        called: dict[str, dict[str, Address]] = {}
+        for address, names in self.names.items():
+            called.setdefault(address.kind, {}).update(dict.fromkeys(names, address))
+        return called
+
+    @cached_property
+    def ids_of(self) -> Mapping[Address, frozenset[str]]:
+        """The ids by which each resource names something; it has none that names nothing so."""
+        return {at: ids for at, one in self.resources.items() if (ids := frozenset(ids_of(one)))}
 
     @cached_property
     def ids(self) -> frozenset[str]:

@@ -134,6 +134,8 @@ _LONGEST_CIDR = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255/128")
 @lru_cache(maxsize=65536)
 def _cidr_problem(text: str) -> tuple[str, str] | None:
     """Memoized: documents and live state repeat their CIDRs."""
+    if _ipv4_network(text):
+        return None
     try:
         parsed = ip_network(text, strict=False)
     except ValueError:
@@ -149,6 +151,26 @@ def _not_a_cidr(text: str) -> tuple[str, str]:
     return f"{shown(text)} is not a CIDR", "write an IPv4 or IPv6 network such as 10.0.0.0/16 or 2001:db8::/32"
 
 
+_OCTETS = {str(number): number for number in range(256)}
+_HOSTS = {str(length): (1 << (32 - length)) - 1 for length in range(33)}
+"""The bits of the addresses within a network, by its prefix length."""
+
+
+def _ipv4_network(text: str) -> tuple[int, int] | None:
+    """(first, last address) of a canonical IPv4 CIDR, None of any other text.
+
+    `ip_network` says the same and takes four times as long, which is a quarter of the first load of ten thousand rules.
+    """
+    address, _, length = text.partition("/")
+    try:
+        one, two, three, four = address.split(".")
+        first = _OCTETS[one] << 24 | _OCTETS[two] << 16 | _OCTETS[three] << 8 | _OCTETS[four]
+        hosts = _HOSTS[length]
+    except (KeyError, ValueError):
+        return None
+    return None if first & hosts else (first, first | hosts)
+
+
 def is_ipv6(cidr: str) -> bool:
     """Whether a CIDR is of IPv6."""
     return ":" in cidr
@@ -157,6 +179,8 @@ def is_ipv6(cidr: str) -> bool:
 @lru_cache(maxsize=65536)
 def network(cidr: str) -> tuple[int, int, int]:
     """A canonical CIDR as (IP version, first address, last address), the addresses as integers."""
+    if bounds := _ipv4_network(cidr):
+        return 4, *bounds
     parsed = ip_network(cidr)
     return (4 if isinstance(parsed, IPv4Network) else 6), int(parsed.network_address), int(parsed.broadcast_address)
 

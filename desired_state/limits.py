@@ -11,6 +11,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from desired_state.database import (
+    ADVANCED_DAYS,
     GP3_FIXED,
     PROVISIONED,
     DbInstance,
@@ -23,7 +24,7 @@ from desired_state.fields import Address, contains, is_cidr, is_ipv6, network, s
 from desired_state.members import Subnets
 from desired_state.network import Blocks, InternetGateway, NetworkAcl, RouteTable, SecurityGroup, Subnet, Vpc
 from desired_state.quotas import MOST, Quotas
-from desired_state.regions import region_of
+from desired_state.regions import listed_regions, region_of
 from desired_state.rules import Routes
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def findings(
                     *_windows(resource),
                     *_storage(resource),
                     *_monitoring(resource),
+                    *_insights(resource),
                     *_access(resource, vpc, has_gateway=has_gateway),
                 )
             case _:
@@ -143,7 +145,7 @@ def _subnet(subnet: Subnet, blocks: list[str], region: str | None) -> Iterator[V
         hint = f"choose a network inside {' or '.join(blocks)}, or declare its network in secondary_cidr_blocks"
         yield Violation(("cidr_block",), f"{block} is outside the VPC's CIDR block", hint)
     if region and zone and region_of(zone) != region:
-        hint = f'write a zone such as "{region}a"'
+        hint = f'write a zone such as "{region}a"' + ("" if region in listed_regions() else ", or correct scope.region")
         yield Violation(("availability_zone",), f"{shown(zone)} is not a zone of {region}", hint)
 
 
@@ -249,6 +251,9 @@ def _storage(instance: DbInstance) -> Iterator[Violation]:
     if kind == "standard" and size is not None and size > MAGNETIC_MAXIMUM:
         hint = f"write {MAGNETIC_MAXIMUM} or less, or choose gp3"
         yield Violation(("allocated_storage",), f"{size} GiB is too large for magnetic storage", hint)
+    if instance.dedicated_log_volume and kind is not None and kind not in PROVISIONED:
+        hint = "choose io1 or io2, or leave it out"
+        yield Violation(("dedicated_log_volume",), f"{kind} storage has no log volume of its own", hint)
     yield from _speed(instance)
 
 
@@ -280,12 +285,21 @@ def _monitoring(instance: DbInstance) -> Iterator[Violation]:
     if role and not interval:
         hint = 'add "monitoring_interval", such as 60, or leave the role out'
         yield Violation(("monitoring_role",), "a role without a monitoring_interval", hint)
+    if instance.kms_key and instance.storage_encrypted is False:
+        yield Violation(("kms_key",), "a key for storage that is not encrypted", "leave one of them out")
+
+
+def _insights(instance: DbInstance) -> Iterator[Violation]:
+    """What RDS takes together only (RDS user guide, "Database Insights")."""
     for field in ("performance_insights_retention_period", "performance_insights_kms_key"):
         if getattr(instance, field) is not None and not instance.performance_insights_enabled:
             hint = 'add "performance_insights_enabled": true, or leave it out'
             yield Violation((field,), "Performance Insights is not declared to be on", hint)
-    if instance.kms_key and instance.storage_encrypted is False:
-        yield Violation(("kms_key",), "a key for storage that is not encrypted", "leave one of them out")
+    kept = instance.performance_insights_retention_period or 0
+    if instance.database_insights_mode == "advanced" and kept < ADVANCED_DAYS:
+        hint = 'add "performance_insights_enabled": true and "performance_insights_retention_period": 465, or more'
+        problem = f"advanced keeps its figures {ADVANCED_DAYS} days at least"
+        yield Violation(("database_insights_mode",), problem, hint)
 
 
 def _access(instance: DbInstance, vpc: Vpc | None, *, has_gateway: bool) -> Iterator[Violation]:

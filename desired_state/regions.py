@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,22 +22,31 @@ the place of a local zone (`us-west-2-lax-1a`), of a Wavelength zone (`us-east-1
 
 
 @cache
-def _partitions() -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
-    """(every region that botocore lists, the pattern of each partition's regions)."""
+def _partitions() -> tuple[frozenset[str], dict[str, re.Pattern[str]]]:
+    """(every region that botocore lists, by the name of each partition the pattern of its regions)."""
     botocore = find_spec("botocore")
     if botocore is None or botocore.origin is None:
         raise ModuleNotFoundError("botocore")
     data = Path(botocore.origin).with_name("data") / "partitions.json"
     partitions = json.loads(data.read_bytes())["partitions"]
-    patterns = tuple(re.compile(one["regionRegex"], re.ASCII) for one in partitions)
+    patterns = {one["id"]: re.compile(one["regionRegex"], re.ASCII) for one in partitions}
     listed = (region for one in partitions for region in one["regions"])
-    return frozenset(region for region in listed if any(one.fullmatch(region) for one in patterns)), patterns
+    return frozenset(one for one in listed if _partition(one, patterns)), patterns
+
+
+def _partition(text: str, patterns: Mapping[str, re.Pattern[str]]) -> str:
+    return next((name for name, pattern in patterns.items() if pattern.fullmatch(text)), "")
+
+
+@cache
+def partition_of(region: str) -> str:
+    """The partition of a region, as ARNs begin with it: `aws`, `aws-cn`; empty if no partition has such regions."""
+    return _partition(region, _partitions()[1])
 
 
 def is_region(text: str) -> bool:
     """Whether this is a region of any partition; `aws-global` and the like, which stand for a partition, are none."""
-    listed, patterns = _partitions()
-    return text in listed or any(one.fullmatch(text) for one in patterns)
+    return bool(partition_of(text))
 
 
 def listed_regions() -> frozenset[str]:

@@ -121,12 +121,17 @@ def spelled(document: Document, names: Names) -> Document:
 def ids_in(document: Document) -> Iterator[str]:
     """Every id by which a document names something, without the account before it."""
     for resource in document.resources.values():
-        for field in resource.described():
-            yield from _ids(getattr(resource, field))
+        yield from ids_of(resource)
     for workload in document.workloads.values():
         yield from (*_ids(workload.subnets), *_ids(workload.security_groups))
     for one in document.exceptions:
         yield from _text_ids(one.value)
+
+
+def ids_of(resource: Resource) -> Iterator[str]:
+    """Every id by which a resource names something, without the account before it."""
+    for field in resource.described():
+        yield from _ids(getattr(resource, field))
 
 
 def _ids(value: Any) -> Iterator[str]:

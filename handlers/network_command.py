@@ -18,7 +18,8 @@ from handlers.progress import Progress
 from handlers.refusal import Kind, Refused, as_json, refusing
 from handlers.signals import Interrupted
 from handlers.validate_command import OtherDocumentError, compared
-from reconciler.engine.run import ObserveError, Openings, StalePlanError, run
+from reconciler.engine.run import Memory, ObserveError, Openings, StalePlanError, run
+from reconciler.kinds import REGISTRY
 from reconciler.model import UNSETTLED
 
 if TYPE_CHECKING:
@@ -87,17 +88,15 @@ class Plan:
             change = refusing(OtherDocumentError, Kind.USAGE, lambda: compared(before, document))
         connection = _connection(self._at, document, self._options)
         report = _run(self._at, document, connection, deployed, write=False, only=chosen, openings=_openings(deployed))
-        values = terminal.report_as_json(report, change)
         if self._page:
             click.echo(page.page(report, connection, self._page), nl=False)
         elif self._form == "text":
             terminal.show(report, no_color=self._options["no_color"], change=change)
         if out:
-            refusing(
-                plan_file.PlanFileError, Kind.PLAN_FILE, lambda: plan_file.write(out, plan_file.content(values, chosen))
-            )
+            content = plan_file.content(terminal.report_as_json(report), chosen)
+            refusing(plan_file.PlanFileError, Kind.PLAN_FILE, lambda: plan_file.write(out, content))
         self._offer(report, doc, out)
-        return _exit_code(report), values if self._form == "json" else None
+        return _exit_code(report), terminal.report_as_json(report, change) if self._form == "json" else None
 
     def _offer(self, report: Report, doc: Path, out: Path | None) -> None:
         """The next command, if there is something to apply and a person to read it."""
@@ -160,12 +159,31 @@ def apply(
         if not terminal.approved(proposed, no_color=no_color):
             raise Refused("not approved; nothing was changed", Kind.NOT_APPROVED)
         expected = proposed.plan.fingerprint
-    released = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
+    released: dict[str, Any] = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
+    if not expected:  # nobody looks at this plan, and a terminal remembers nothing that would prove what is ours
+        released["memory"] = Memory(had=frozenset())
     report = _run(at, document, connection, deployed, **released)
     show(report)
+    kept = _not_pruned(report) if deployed.prune and not expected and chosen is None else ""
+    if kept:
+        click.echo(kept, err=True)
     if at.signals.caught:
         raise Interrupted(at.signals.caught, _stopped(report))
-    return _exit_code(report)
+    return _exit_code(report) or (DRIFT if kept else IN_SYNC)
+
+
+def _not_pruned(report: Report) -> str:
+    """What an approval in advance does not delete, and how it is deleted; empty if there is nothing."""
+    found = [one for one in report.unmanaged if one.owned and REGISTRY[one.address.kind].delete]
+    if not found:
+        return ""
+    names = ", ".join(sanitize(f"{one.address} ({one.id})") for one in found)
+    return (
+        f"--prune: not deleted, because --auto-approve approves no deletion: {names}. They carry this document's tags, "
+        "which anybody can set, and a terminal has no ledger that says what the document has declared. Review the "
+        "deletions with setpoint plan --prune --out FILE and setpoint apply --plan FILE, or let the deployed functions "
+        "do it, which have the ledger (parameter Prune, then mode apply in a manual invoke)"
+    )
 
 
 def planned(at: Invocation, document: Document, deployed: Policy, options: Mapping[str, Any]) -> Report:

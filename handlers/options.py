@@ -167,6 +167,7 @@ def policy_options[Command: Callable[..., Any]](command: Command) -> Command:
         ),
         click.option("--max-breaks", metavar="N", help="The most live members that one run may remove or replace."),
         click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
+        click.option("--adopt/--no-adopt", default=None, help="Give our tags to gateways and databases without them."),
         HOLD_EXPOSURES,
         click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
         click.option("--quota-rules", metavar="N", help="The account's quota of rules per security group."),

@@ -103,6 +103,7 @@ _OF_POLICY = {
     "downtime": "write never, window or now",
     "max_breaks": "write a whole number from 0, or leave it out for the default, which depends on the document's size",
     "prune": "write 1 or 0",
+    "adopt": "write 1 or 0",
     "hold_exposures": "write 1 or 0",
     "max_hold_hours": "write a whole number of hours from 0 to 8760",
     "quota_rules": f"write a whole number of rules from 1 to {MOST.rules}",

@@ -43,6 +43,7 @@ _POLICY = {
     "Downtime": "downtime",
     "MaxBreaks": "max_breaks",
     "Prune": "prune",
+    "Adopt": "adopt",
     "HoldExposures": "hold_exposures",
     "MaxHoldHours": "max_hold_hours",
     "QuotaRules": "quota_rules",

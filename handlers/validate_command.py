@@ -17,7 +17,7 @@ import click
 from desired_state.explain import Violation
 from desired_state.limits import over_quota
 from desired_state.load import DocumentError, Problem, load, located
-from desired_state.quotas import DEFAULT
+from desired_state.quotas import DEFAULT, Quotas
 from desired_state.sanitize import sanitize
 from handlers.document_input import check_stdin, origin
 from handlers.document_input import data as read
@@ -95,16 +95,20 @@ def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trac
 
 
 def _refuse_over_quota(document: Document, data: bytes) -> None:
-    """Raise DocumentError for more rules, entries or routes than the settings say that the account may have. They are
-    read only if that matters: most documents need nothing of the reconciler.
-    """
-    beyond = list(over_quota(document.resources, document.external, DEFAULT))
-    if beyond or any(name.startswith("SETPOINT_QUOTA_") for name in os.environ):
-        from handlers.options import policy
-
-        beyond = list(over_quota(document.resources, document.external, policy({}).quotas))
-    if beyond:
+    """Raise DocumentError for more rules, entries or routes than the settings say that the account may have."""
+    if beyond := list(over_quota(document.resources, document.external, _quotas())):
         raise DocumentError(located(data, document.origin, beyond))
+
+
+def _quotas() -> Quotas:
+    """The quotas of the settings. Those are read only if they say something of quotas: most documents need nothing of
+    the reconciler.
+    """
+    if not any(name.startswith("SETPOINT_QUOTA_") for name in os.environ):
+        return DEFAULT
+    from handlers.options import policy
+
+    return policy({}).quotas
 
 
 class OtherDocumentError(Exception):
@@ -129,7 +133,7 @@ def _judged(data: bytes, document: Document, form: str) -> tuple[list[dict[str, 
     from reconciler.reach.judge.offline import offline
     from reconciler.report import intents as report
 
-    context = offline(document, declared_effects)
+    context = offline(document, declared_effects, _quotas())
     verdicts = judge(document.intents, context)
     broken = [one for one in verdicts if one.status is Status.BROKEN and one.intent.enforcement == "hold"]
     declared = context.topology.network

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import botocore
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.backends import get_backend
@@ -40,6 +41,8 @@ _CHANGES_ONLY: dict[str, str | tuple[str, ...]] = {
         (
             "AuthorizeSecurityGroupEgress",
             "AuthorizeSecurityGroupIngress",
+            "CreateSecurityGroup",
+            "DeleteSecurityGroup",
             "ModifySecurityGroupRules",
             "RevokeSecurityGroupEgress",
             "RevokeSecurityGroupIngress",
@@ -52,6 +55,7 @@ _CHANGES_ONLY: dict[str, str | tuple[str, ...]] = {
         ("CreateNetworkAclEntry", "DeleteNetworkAclEntry", "ReplaceNetworkAclEntry", "ReplaceNetworkAclAssociation"),
         "DescribeNetworkAcls",
     ),
+    **dict.fromkeys(("CreateNetworkAcl", "DeleteNetworkAcl"), ("DescribeNetworkAcls", "DescribeTags")),
     **dict.fromkeys(
         (
             "AssociateRouteTable",
@@ -63,12 +67,29 @@ _CHANGES_ONLY: dict[str, str | tuple[str, ...]] = {
         ),
         "DescribeRouteTables",
     ),
+    **dict.fromkeys(("CreateRouteTable", "DeleteRouteTable"), ("DescribeRouteTables", "DescribeTags")),
+    "ModifySubnetAttribute": "DescribeSubnets",
+    "ModifyVpcAttribute": "DescribeVpc",
 }
-"""Writes that change nothing but what one or two looks show (by the beginnings of their names)."""
+"""Writes that change nothing but what a few looks show (by the beginnings of their names)."""
+
+_SHOW_TAGS = {
+    "acl": "DescribeNetworkAcls",
+    "igw": "DescribeInternetGateways",
+    "rtb": "DescribeRouteTables",
+    "sg": "DescribeSecurityGroup",
+    "sgr": "DescribeSecurityGroup",
+    "subnet": "DescribeSubnets",
+    "vpc": "DescribeVpcs",
+}
+"""Where the tags of a resource are shown, beside DescribeTags, by the beginning of its id."""
 
 
 _CONFIG = Config(user_agent="laboratory", parameter_validation=False)
 """The client that asked has checked the parameters; and what botocore says of itself takes a tenth of a call."""
+
+_UNSIGNED = _CONFIG.merge(Config(signature_version=UNSIGNED))
+"""So does the signature; moto takes the Region from the address. In S3 it would take the caller for anybody."""
 
 
 class Live:
@@ -113,11 +134,15 @@ class Live:
         self.answers = {}
 
     @contextmanager
-    def writing(self, operation: str) -> Iterator[None]:
-        """Inside the block `operation` is carried out. If it succeeds, the answers are kept that it cannot change."""
+    def writing(self, service: str, operation: str, params: Params) -> Iterator[None]:
+        """Inside the block this call is carried out, or what RDS does by itself. If it succeeds, the answers are kept
+        that it cannot change.
+        """
         before = self.answers
         yield
-        if changes := _CHANGES_ONLY.get(operation):
+        if service == "rds":  # what RDS keeps in EC2 (an interface for each instance) is added to moto's answers
+            self.answers = {key: answer for key, answer in before.items() if key[0] == "ec2"}
+        elif changes := _changed_by(operation, params):
             self.answers = {key: answer for key, answer in before.items() if not key[1].startswith(changes)}
 
     def moto(self, service: str, operation: str, params: Params) -> Answer:
@@ -145,7 +170,8 @@ class Live:
 
     def _called(self, service: str, operation: str, params: Params) -> Answer:
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=_CONFIG)  # type: ignore[call-overload]
+            config = _UNSIGNED if service in {"ec2", "rds"} else _CONFIG
+            self._clients[service] = self._session.client(service, config=config)  # type: ignore[call-overload]
         client = self._clients[service]
         method = getattr(client, botocore.xform_name(operation))
         try:
@@ -167,6 +193,12 @@ class Live:
     def owners(self) -> dict[str, str]:
         """The things of other accounts, by id. In moto's backend, so that it is saved and restored with it."""
         found: dict[str, str] = vars(self.ec2).setdefault("laboratory_owners", {})
+        return found
+
+    @property
+    def new_roles(self) -> set[str]:
+        """The IAM roles that RDS cannot use yet. In moto's backend, as `owners` are."""
+        found: set[str] = vars(self.rds).setdefault("laboratory_new_roles", set())
         return found
 
     def owner_of(self, resource_id: str) -> str:
@@ -276,6 +308,14 @@ class Live:
         if key not in things:
             raise Refusal(code, f"The {what} '{key}' does not exist")
         return things[key]
+
+
+def _changed_by(operation: str, params: Params) -> str | tuple[str, ...] | None:
+    """The looks that may show something else after this write to EC2, by the beginnings of their names; None: all."""
+    if operation not in {"CreateTags", "DeleteTags"}:
+        return _CHANGES_ONLY.get(operation)
+    kinds = {each.partition("-")[0] for each in params.get("Resources", [])}
+    return ("DescribeTags", *(_SHOW_TAGS[kind] for kind in kinds)) if kinds <= _SHOW_TAGS.keys() else None
 
 
 def filters_of(params: Params) -> dict[str, list[str]]:

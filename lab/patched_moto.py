@@ -1,9 +1,9 @@
 """What the laboratory changes in moto itself, while it is open. Called by strict_aws.
 
-Four things take most of the time of an answer, and are done once instead of each time. For every request moto lists
-all methods of the service's class (EC2 has eight hundred), to see whether the one that is asked for is among them; for
-every member of an answer it works out under which names the value may be held; xmltodict checks every name again; and
-for every part of an expression of DynamoDB it makes the list of the parts that it processes.
+What takes most of the time of an answer is done once instead of each time. For every request moto lists all methods of
+the service's class (EC2 has eight hundred), to see whether the one that is asked for is among them; xmltodict checks
+every name again; and for every part of an expression of DynamoDB it makes the list of the parts that it processes. How
+an answer becomes XML stands in quick_answers.
 
 Facts encoded (EC2 API reference, VpcIpv6CidrBlockAssociation; RFC 5952): an IPv6 block is shown without leading zeros,
 the one that Amazon provides too. moto draws its hextets with them.
@@ -12,20 +12,19 @@ the one that Amazon provides too. moto draws its hextets with them.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from unittest.mock import patch
 
 from moto.core import responses, serialize
-from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
-from moto.core.utils import get_value
 from moto.dynamodb.parsing import ast_nodes
 from moto.ec2.models import vpcs
 from moto.ec2.utils import random_ipv6_cidr
 
 from lab import canonical
+from lab.quick_answers import quick_answers
 
 
 class _Methods:
@@ -38,38 +37,8 @@ class _Methods:
         return inspect.isfunction(getattr(self._class, name, None))
 
 
-class _Picker(XFormedAttributePicker):
-    """moto's picker of an answer's values. The names of a value follow from classes and from AWS's model alone."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._transforms: dict[str, Callable[[Any], Any] | None] = {}
-
-    def __call__(self, context: AttributePickerContext) -> Any:
-        found = None
-        for key in self._keys(context):
-            value = get_value(context.obj, key, _NOTHING)
-            if value is not _NOTHING:
-                found = value
-                break
-        path = f"{context.key_path}.{context.key}"
-        if path not in self._transforms:
-            known = self.response_transformers.items()
-            self._transforms[path] = next((transform for end, transform in known if path.endswith(end)), None)
-        transform = self._transforms[path]
-        return found if transform is None else transform(found)
-
-    def _keys(self, context: AttributePickerContext) -> tuple[str, ...]:
-        at = (type(context.obj), context.key, context.shape, getattr(context.shape, "parent", None))
-        if at not in _KEYS:
-            _KEYS[at] = tuple(dict.fromkeys(self.get_possible_keys(context)))
-        return _KEYS[at]
-
-
 _XML: Any = vars(serialize)["xmltodict"]
 _TRAVERSER: Any = vars(ast_nodes)["DepthFirstTraverser"]
-_NOTHING = object()
-_KEYS: dict[Any, tuple[str, ...]] = {}
 _drawn = random_ipv6_cidr
 
 
@@ -92,7 +61,7 @@ def patched_moto() -> Iterator[None]:
     """Inside the block moto is as the laboratory needs it."""
     with (
         patch.object(responses, "method_names_from_class", _Methods),
-        patch.object(responses, "XFormedAttributePicker", _Picker),
+        quick_answers(),
         patch.object(_XML, "_validate_name", cache(_XML._validate_name)),
         patch.object(_TRAVERSER, "nodes_to_be_processed", _processed),
         patch.object(vpcs, "random_ipv6_cidr", _provided_block),

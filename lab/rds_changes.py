@@ -151,6 +151,7 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
         live, rds_options.options(instance), changes, changes.get("EngineVersion", instance.engine_version)
     )
     _check_managed_password(instance, changes)
+    rds_options.check_fixed(changes, changes.get("StorageType", instance.storage_type))
 
 
 def _new_name(live: Live, instance: Any, name: str) -> str:

@@ -4,11 +4,12 @@ parameter group, network type, IOPS. Called by strict_rds, rds_changes and rds_c
 Facts encoded (RDS API reference, CreateDBInstance, ModifyDBInstance, DBInstance; RDS User Guide, "Enhanced Monitoring",
 "Publishing database logs", "Performance Insights", "Using SSL/TLS", "Parameter groups", "Storage"; what users of other
 tools report of the refusals): an interval of monitoring is one of seven and goes together with a role; log exports are
-sets, changed by differences; the history of Performance Insights is kept 7, 731 or 31 times 1 to 23 days, and its key
-never changes; an unknown certificate authority is CertificateNotFound; a parameter group fits the major version and,
-once changed, waits for a reboot; small gp3 shows 3000 IOPS and 125 MiB/s, and refuses to be told them; storage with
-IOPS takes size and IOPS together. The code for a parameter group of another family is not known: here
-InvalidParameterCombination.
+sets, changed by differences; an unknown certificate authority is CertificateNotFound; a parameter group fits the major
+version and, once changed, waits for a reboot; small gp3 shows 3000 IOPS and 125 MiB/s, and refuses to be told them;
+storage with IOPS takes size and IOPS together; a dedicated log volume is for io1 and io2 (the code is not known: here
+InvalidParameterCombination); the lifecycle support of an instance that is there does not change (so CloudFormation; the
+RDS model lets it be asked for); a role that is too new is refused like one without the permissions. The code for a
+parameter group of another family is not known: here InvalidParameterCombination.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab import rds_insights
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 
 INTERVALS = (0, 1, 5, 10, 15, 30, 60)
 AUTHORITIES = ("rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1")
+LIFECYCLES = ("open-source-rds-extended-support", "open-source-rds-extended-support-disabled")
 LOGS = frozenset({"postgresql", "upgrade", "iam-db-auth-error"})
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 _GP3_FROM = 400
@@ -46,6 +49,9 @@ DEFAULTS = {
     "CACertificateIdentifier": AUTHORITIES[0],
     "EnableIAMDatabaseAuthentication": False,
     "NetworkType": "IPV4",
+    "DatabaseInsightsMode": "standard",
+    "DedicatedLogVolume": False,
+    "EngineLifecycleSupport": LIFECYCLES[0],
     "Iops": None,
     "StorageThroughput": None,
 }
@@ -87,21 +93,22 @@ def check(live: Live, now: Options, changes: Params, version: str) -> None:
     values = {**now.values, **changes}
     interval = values.get("MonitoringInterval") or 0
     if {"MonitoringInterval", "MonitoringRoleArn"} & changes.keys():
-        _check_monitoring(interval, changes)
+        _check_monitoring(live, interval, changes)
     for name in (changes.get(_EXPORTS) or {}).values():
         _check_logs(name, version)
-    if {"PerformanceInsightsRetentionPeriod", "PerformanceInsightsKMSKeyId"} & changes.keys():
-        _check_insights(now, values, changes)
+    rds_insights.check(now.values, changes)
     authority = changes.get("CACertificateIdentifier")
     if authority is not None and authority not in AUTHORITIES:
         raise Refusal("CertificateNotFound", f"Certificate not found: {authority}", 404)
     if values["NetworkType"] not in ("IPV4", "DUAL"):
         raise Refusal("InvalidParameterValue", f"Invalid network type: {values['NetworkType']}")
+    if values["EngineLifecycleSupport"] not in LIFECYCLES:
+        raise Refusal("InvalidParameterValue", f"Invalid engine lifecycle support: {values['EngineLifecycleSupport']}")
     if group := changes.get("DBParameterGroupName"):
         _check_group(live, group, version)
 
 
-def _check_monitoring(interval: int, changes: Params) -> None:
+def _check_monitoring(live: Live, interval: int, changes: Params) -> None:
     if interval not in INTERVALS:
         raise Refusal("InvalidParameterValue", f"Invalid monitoring interval: {interval}")
     role = changes.get("MonitoringRoleArn")
@@ -111,7 +118,7 @@ def _check_monitoring(interval: int, changes: Params) -> None:
     if role and not interval:
         message = "You must specify a MonitoringInterval value other than 0 when you specify a MonitoringRoleARN value."
         raise Refusal("InvalidParameterCombination", message)
-    if role and not _ROLE.fullmatch(role):
+    if role and (role in live.new_roles or not _ROLE.fullmatch(role)):
         message = "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING"
         raise Refusal("InvalidParameterValue", message)
 
@@ -123,18 +130,6 @@ def _check_logs(types: list[str], version: str) -> None:
             raise Refusal("InvalidParameterCombination", message)
 
 
-def _check_insights(now: Options, values: Params, changes: Params) -> None:
-    days, key = values["PerformanceInsightsRetentionPeriod"], changes.get("PerformanceInsightsKMSKeyId")
-    if not values["EnablePerformanceInsights"]:
-        message = "Performance Insights must be enabled for its retention period and key to be set."
-        raise Refusal("InvalidParameterCombination", message)
-    if days is not None and days not in (7, 731) and days not in [31 * months for months in range(1, 24)]:
-        raise Refusal("InvalidParameterValue", f"Invalid Performance Insights retention period: {days}")
-    former = now.values["PerformanceInsightsKMSKeyId"]
-    if key and former and key != former:
-        raise Refusal("InvalidParameterCombination", "You can't change your Performance Insights KMS key.")
-
-
 def _check_group(live: Live, name: str, version: str) -> None:
     family = f"postgres{version.split('.', maxsplit=1)[0]}"
     if name == f"default.{family}":
@@ -144,6 +139,19 @@ def _check_group(live: Live, name: str, version: str) -> None:
         raise Refusal("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}", 404)
     if group.family != family:
         message = f"The parameter group {name} of family {group.family} cannot be used for engine version {version}."
+        raise Refusal("InvalidParameterCombination", message)
+
+
+def check_fixed(changes: Params, storage_type: str) -> None:
+    """Refuse what an instance that is there cannot become."""
+    if "EngineLifecycleSupport" in changes:
+        raise Refusal("InvalidParameterCombination", "EngineLifecycleSupport cannot be modified.")
+    check_log_volume(changes, storage_type)
+
+
+def check_log_volume(values: Params, storage_type: str) -> None:
+    if values.get("DedicatedLogVolume") and storage_type not in ("io1", "io2"):
+        message = f"A dedicated log volume is not supported for storage type {storage_type}."
         raise Refusal("InvalidParameterCombination", message)
 
 

@@ -39,6 +39,7 @@ def add(live: Live, wanted: Params) -> Answer:
         wanted.setdefault("AvailabilityZone", group._subnets[0].availability_zone)
     plain, chosen = rds_options.from_new(wanted)
     rds_options.check(live, rds_options.Options(dict(rds_options.DEFAULTS)), chosen, wanted["EngineVersion"])
+    rds_options.check_log_volume(chosen, wanted["StorageType"])
     windows = {name: plain.pop(name) for name in list(plain) if name.startswith("Preferred")}
     live.moto("rds", "CreateDBInstance", plain)
     instance = live.instance(wanted["DBInstanceIdentifier"])

@@ -3,6 +3,7 @@
 That no test leaves this machine stands in pyproject.toml (pytest-socket).
 """
 
+import gc
 import os
 
 import pytest
@@ -18,4 +19,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()
     config.pluginmanager.register(ExactRole(config), "exact-role")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: a collection of garbage that looked through it would find nothing."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    gc.enable()

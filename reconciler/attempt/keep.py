@@ -18,7 +18,7 @@ from desired_state.document import Document
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, SourceError
-from reconciler.attempt import announcement, flapping, holding, identities, openings, receipts, rollout, untold
+from reconciler.attempt import announcement, damaged, flapping, holding, identities, openings, receipts, rollout, untold
 from reconciler.attempt.telling import Voice, broken_off, tell, tell_without_ledger
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.aws.client import Aws, AwsError
@@ -27,7 +27,7 @@ from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.result import Observation, Report
 from reconciler.engine.run import Environment, Memory, StalePlanError, VpcNotAllowedError, run
-from reconciler.ledger.lease import Lease, LeaseHeld, Ledger
+from reconciler.ledger.lease import MALFORMED, Damage, Lease, LeaseHeld, Ledger
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Cause, Outcome, Policy, Reason
@@ -61,7 +61,8 @@ class Unreachable(Exception):
 @dataclass(frozen=True)
 class Request:
     """The options of a manual invoke; the defaults are those of every other run. `approve` is the fingerprint of a held
-    plan, `approve_revision` that of a held version of the document.
+    plan, `approve_revision` that of a held version of the document. `frozen` says why nothing may be changed whatever a
+    person approves.
     """
 
     write: bool = True
@@ -69,6 +70,7 @@ class Request:
     approve: str = ""
     accept_revision: int | None = None
     approve_revision: str = ""
+    frozen: Cause | None = None
 
     @property
     def approves(self) -> bool:
@@ -184,23 +186,41 @@ def _under_lease(
 ) -> tuple[AttemptResult, DocumentRecord]:
     """The attempt itself, and the record to store."""
     began = dependencies.now()
+    if lease.damage:
+        request = Request(request.write, request.only, frozen=damaged.NOTHING_IS_CHANGED)
     try:
         result, record = _select_and_run(lease, blank, dependencies, request)
     except Exception as error:
         log.exception("%s: the run broke off", lease.document)
         result, record = broken_off(blank, error), lease.record
+    if lease.damage:
+        result = damaged.seen(result, lease.damage)
     if result.ending is Ending.UNKNOWN:
         return result, record  # it is stored as deleted, or the next sweep would look for it
     if not request.write:
         return result, lease.record  # a plan stores nothing, and sends no alert
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
+    if lease.damage:
+        return _tell_damaged(lease, lease.damage, result, record, dependencies)
     hurried = dependencies.seconds_left() < receipts.HURRIED
     recorder = receipts.Recorder(dependencies.put_receipt, began, dependencies.stale, lost=lease.lost, hurried=hurried)
     result, record = receipts.recorded(result, record, lease.record, recorder)
     voice = Voice(dependencies.publisher, dependencies.repeat, dependencies.now, dependencies.ledger.accounts)
     # `result.late` was looked up before the run's own corrections were stored, and they are in its report.
     return tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
+
+
+def _tell_damaged(
+    lease: Lease, damage: Damage, result: AttemptResult, record: DocumentRecord, dependencies: Dependencies
+) -> tuple[AttemptResult, DocumentRecord]:
+    """As every attempt; where nobody knows what was told before, not more than once an hour from one process."""
+    publisher, now = dependencies.publisher, dependencies.now
+    if "notified" in damage.attributes and not publisher.may_tell(f"{MALFORMED} {result.document}", now()):
+        return result, damaged.remembered(lease.record, replace(lease.record, looked_at=record.looked_at))
+    voice = Voice(publisher, dependencies.repeat, now, dependencies.ledger.accounts)
+    result, told = tell(result, replace(record, untold=lease.record.untold), lease.record.untold, voice)
+    return result, damaged.remembered(lease.record, told)
 
 
 def _select_and_run(
@@ -213,7 +233,9 @@ def _select_and_run(
             dependencies.documents,
             record.accepted,
             dependencies.scope_problem,
-            Approval(request.accept_revision, request.approve_revision, dependencies.policy.hold_exposures),
+            Approval(
+                request.accept_revision, request.approve_revision, _holds_exposures(request, record, dependencies)
+            ),
         )
     except SourceError as error:
         return _unobservable(blank, error), record
@@ -300,9 +322,18 @@ def _accepted(lease: Lease, record: DocumentRecord, selection: VersionSelection,
     """
     if selection.accepted is None or selection.accepted == record.accepted or not request.write:
         return record
+    if request.frozen:
+        return lease.accepting(selection.accepted) if record.accepted else record
     lease.accept(selection.accepted)
     now = lease.record
     return replace(record, accepted=now.accepted, announced=now.announced, rollout=now.rollout)
+
+
+def _holds_exposures(request: Request, record: DocumentRecord, dependencies: Dependencies) -> bool:
+    """Whether a version that opens the network is held. Where nothing is changed and nobody knows which version was in
+    force, the network is compared with the newest one.
+    """
+    return dependencies.policy.hold_exposures and not (request.frozen and record.accepted is None)
 
 
 def _held(selection: VersionSelection) -> str:
@@ -363,8 +394,11 @@ def _run(
         held_since=record.holds,
         ids=identities.known(record, document),
         had=identities.had(record, document),
+        frozen=request.frozen,
         forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
         intend=intend,
+        vpc_asked=untold.vpc_asked(record, document),
+        left=partial(openings.left, record),
     )
     report = run(
         document,
@@ -376,7 +410,7 @@ def _run(
             vpc_problem=lambda vpc_id: dependencies.vpc_problem(document, vpc_id),
         ),
         dependencies.policy,
-        write=request.write,
+        write=request.write and request.frozen is None,
         only=frozenset(map(Address, request.only)) if request.only is not None else None,
         expected=request.approve,
         approved=request.approve,

@@ -45,8 +45,17 @@ def name(drift: Drift, report: Report) -> str:
     """
     one = drift.difference
     key = sorted(map(str, one.key)) if isinstance(one.key, frozenset) else one.key
-    identity = json.dumps([report.ids.get(one.address, one.address), one.field, key], default=str)
+    return _named(report.ids.get(one.address, one.address), one.field, key)
+
+
+def _named(aws_id: str, field: str, key: Any) -> str:
+    identity = json.dumps([aws_id, field, key], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def left(record: DocumentRecord, aws_id: str, field: str) -> bool:
+    """Whether the run before left the difference in a whole field of a resource (by its address, if it has no id)."""
+    return _named(aws_id, field, None) in record.open_since
 
 
 def since(drift: Drift, report: Report, record: DocumentRecord, made: Made) -> datetime:

@@ -18,16 +18,17 @@ from desired_state.fields import Address
 from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift, Observation, Report, is_about
-from reconciler.ledger.record import Untold, UntoldMember, Who
+from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Alert, Member, Topic, fingerprint
-from reconciler.notify.alert_rules import member
+from reconciler.notify.lines import member
 from reconciler.redact import fit, safe_text
 from reconciler.report.attempt import AttemptResult, Ending, Late
 from reconciler.report.exposure import exposure
 
+_PERHAPS_MADE = frozenset({Reason.NOT_VISIBLE_YET, Reason.ANSWER_LOST})
 LONGEST_WAIT = timedelta(hours=1)
 """How long it is left open whether something was corrected: then it is told without saying so."""
 _MOST, _LONGEST = 50, 2000
@@ -38,6 +39,12 @@ def name(one: Difference) -> str:
     """What identifies a difference from run to run, whatever its values: 16 hexadecimal digits."""
     key = sorted(map(str, one.key)) if isinstance(one.key, frozenset) else one.key
     return _short([one.address, one.field, key])
+
+
+def vpc_asked(record: DocumentRecord, document: Document) -> datetime | None:
+    """When an earlier run was about to create the document's VPC, which no look has shown since."""
+    missing = _short([document.vpc, "", None])
+    return min((one.at for one in record.untold if any(each.name == missing for each in one.members)), default=None)
 
 
 def of_action(action: Action) -> str:
@@ -195,10 +202,13 @@ def _verdicts(result: AttemptResult, now: datetime) -> Callable[[Untold, UntoldM
     """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not."""
     report = result.report
     still, blind = _still(report) if report else set(), _blind(report) if report else frozenset()
+    unseen = _unseen(report) if report else ""
 
     def verdict(one: Untold, each: UntoldMember) -> bool | str | None:
         if not each.name:
             return True
+        if each.name == unseen:
+            return "later"
         if each.name in still:
             return None
         waiting = "later" if now - one.at < LONGEST_WAIT and result.ending is not Ending.DELETED else False
@@ -212,6 +222,13 @@ def _verdicts(result: AttemptResult, now: datetime) -> Callable[[Untold, UntoldM
         return one.sha256 == report.document.sha256
 
     return verdict
+
+
+def _unseen(report: Report) -> str:
+    """The name of the missing VPC, if it may have been created and is not shown yet; empty if not."""
+    missing = [one for one in report.drifts if one.address == report.document.vpc and not one.field]
+    waits = [one for one in missing if one.cause and one.cause.reason in _PERHAPS_MADE]
+    return name(waits[0].difference) if waits else ""
 
 
 def _still(report: Report) -> set[str]:

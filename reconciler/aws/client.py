@@ -29,7 +29,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, verdict
+from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, refuses_role, verdict
 from reconciler.model import Cause, Reason
 
 if TYPE_CHECKING:
@@ -67,11 +67,14 @@ class AwsError(Exception):
         self.operation, self.code, self.message = operation, code, message
         self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
         self.verdict: Verdict = verdict(code, status, message)
+        self._of_role = refuses_role(code, message)
 
     @property
     def cause(self) -> Cause:
         """For a report. All throttling codes become one, so that the same cause always reads the same."""
         code = "Throttling" if self.verdict is Verdict.RETRY else self.code
+        if self._of_role:
+            return Cause(Reason.ROLE_NOT_ACCEPTED, str(self), code)
         lost = self.unsure and self.verdict is Verdict.LOOK_AGAIN
         return Cause(Reason.ANSWER_LOST if lost else _REASONS[self.verdict], str(self), code)
 

@@ -55,14 +55,17 @@ def by_id(operation: str, result: str, name: str, aws_ids: Iterable[str], *, pag
 
 def tags_of(item: Item) -> Tags:
     """The tags of an item, without AWS's own (`aws:`), which cannot be set."""
-    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
-    return Tags({key: value for key, value in text_only(tags).items() if not key.startswith("aws:")})
+    return settable_tags((tag["Key"], tag["Value"]) for tag in item.get("Tags") or ())
 
 
-def text_only(tags: Mapping[Any, Any]) -> Mapping[str, str]:
-    """The tags, if they are text."""
-    if odd := next((f"{key!r}={value!r}" for key, value in tags.items() if {type(key), type(value)} != {str}), None):
-        raise ValueError(f"the tag {odd}, which is no text")
+def settable_tags(shown: Iterable[tuple[Any, Any]], own: tuple[str, ...] = ("aws:",)) -> Tags:
+    """The tags without AWS's `own`, by how these begin. Raises ValueError if one is no text."""
+    tags = Tags()
+    for key, value in shown:
+        if not type(key) is type(value) is str:
+            raise ValueError(f"the tag {key!r}={value!r}, which is no text")
+        if not key.startswith(own):
+            tags[key] = value
     return tags
 
 
@@ -225,8 +228,15 @@ PREFIX_LISTS = read(
     "ec2", "DescribeManagedPrefixLists", "PrefixLists", {}, page=100, absent=("UnauthorizedOperation", "AccessDenied")
 )
 """All prefix lists of the account and AWS's own. A role of an earlier version may not ask; then no size is known."""
-_OF_AWS = (("cloudfront", 55), ("vpc-lattice", 10))
-"""How much AWS's own lists count, by their names, if not as one (VPC user guide, AWS-managed prefix lists)."""
+_OF_AWS = {
+    "cloudfront.origin-facing": 55,
+    "route53-healthchecks": 25,
+    "vpc-lattice": 10,
+    "s3express": 6,
+    "groundstation": 5,
+    "ec2-instance-connect": 2,
+}
+"""What AWS's own lists count, by the end of their names, if not as one (VPC user guide, AWS-managed prefix lists)."""
 
 
 def reads_prefix_lists(used: bool) -> Iterable[Read]:  # noqa: FBT001 (the question is the argument)
@@ -241,7 +251,8 @@ def prefix_list_sizes(answers: Answers) -> Mapping[str, int]:
     sizes = {}
     for item in answers.get(PREFIX_LISTS, ()):
         name = str(item.get("PrefixListName", ""))
-        own = next((weight for word, weight in _OF_AWS if item.get("OwnerId") == "AWS" and word in name), 1)
+        of_aws = _OF_AWS.items() if item.get("OwnerId") == "AWS" else ()
+        own = next((weight for end, weight in of_aws if name.endswith(f".{end}")), 1)
         sizes[str(item["PrefixListId"])] = int(item.get("MaxEntries") or own)
     return sizes
 

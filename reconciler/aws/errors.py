@@ -110,6 +110,16 @@ user guide, "Amazon RDS DB instance storage").
 """
 
 
+_OF_ROLE = ("invalidparametervalue", "IAM role ARN value is invalid or does not include the required permissions")
+"""What RDS answers where it cannot use an IAM role: it has no code of its own for that (terraform-provider-aws)."""
+
+
+def refuses_role(code: str, answer: str) -> bool:
+    """Whether AWS refused a call because of an IAM role, which may just be too new."""
+    known, words = _OF_ROLE
+    return bare(code) == known and words in answer
+
+
 def verdict(code: str, http_status: int = 400, answer: str = "") -> Verdict:
     """What to do about `code`, which came with the text `answer`. An unlisted code that ends in `NotFound` means stale
     state (EC2 and RDS use that ending for all such codes); otherwise the outcome is unknown after a 5xx, and a person

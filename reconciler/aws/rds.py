@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from desired_state.document import Document
 from desired_state.members import Tags
-from reconciler.aws.ec2 import tag_list, text_only
+from desired_state.regions import partition_of
+from reconciler.aws.ec2 import settable_tags, tag_list
 from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
 from reconciler.model.kind import Item, Read, read
 
@@ -33,15 +34,14 @@ def instances(identifiers: Iterable[str]) -> Read:
 
 def tags_of(item: Item) -> Tags:
     """The tags of an instance, without AWS's own (`aws:`, `rds:`)."""
-    tags = {tag["Key"]: tag.get("Value", "") for tag in item.get("TagList") or ()}
-    return Tags({key: value for key, value in text_only(tags).items() if not key.startswith(("aws:", "rds:"))})
+    shown = ((tag["Key"], tag.get("Value", "")) for tag in item.get("TagList") or ())
+    return settable_tags(shown, ("aws:", "rds:"))
 
 
 def arn(document: Document, resource: str) -> str:
     """The ARN of an RDS resource, such as `subgrp:name`, which the calls for tags require."""
     region = document.scope.region
-    partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-    return f"arn:{partition}:rds:{region}:{document.scope.account_id}:{resource}"
+    return f"arn:{partition_of(region)}:rds:{region}:{document.scope.account_id}:{resource}"
 
 
 def retag(change: Change, name: str) -> Iterator[Action]:

@@ -25,12 +25,13 @@ from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
+from reconciler.engine.new_roles import sent_again
 from reconciler.engine.plan import Plan, printable
+from reconciler.engine.progress import Progress
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot, refs
 from reconciler.model.guard import Stage, contained, fault, logged
 from reconciler.model.kind import declared_ids
-from reconciler.reach.steps import Steps
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 class ApplyContext:
     """What `apply` needs. `may_start` says why no further call may be started (None: one may): it is called once before
     every write, and nothing is written after it returned a cause. `now` is the clock. `notice` is called before every
-    write.
+    write. `left` says whether an earlier run left the difference in a field of a resource.
     """
 
     aws: Aws
@@ -50,6 +51,7 @@ class ApplyContext:
     may_start: Callable[[], Cause | None]
     now: Callable[[], datetime]
     notice: Callable[[str], None]
+    left: Callable[[str, str], bool] = lambda aws_id, field: False
 
 
 def apply(
@@ -67,7 +69,7 @@ def apply(
 def _apply(
     plan: Plan, gate: Gate, snapshot: Snapshot, document: Document, context: ApplyContext
 ) -> tuple[ActionResult, ...]:
-    progress = _Progress(lambda: gate.steps(plan, snapshot))
+    progress = Progress(lambda: gate.steps(plan, snapshot))
     handles = dict(snapshot.handles)
     again = Again(plan.actions, snapshot, document, handles, Hands(context.aws, context.now, context.sleep))
     writer = _Writer(document, context, handles, progress, again)
@@ -93,7 +95,12 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-    return tuple(one for result in results for one in result.each())
+    each = (one for result in results for one in result.each())
+
+    def old(address: Address, field: str) -> bool:
+        return context.left(snapshot.handles.get(Ref(address), address), field)
+
+    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, old))
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
@@ -103,7 +110,7 @@ STALE_AFTER = timedelta(seconds=60)
 _TOO_OLD = Cause(Reason.STALE, "the last look is too old to base a removal on")
 
 
-def _refusal(progress: _Progress, action: Action) -> Cause | None:
+def _refusal(progress: Progress, action: Action) -> Cause | None:
     """Why an action must not come next: also if that cannot be judged."""
     return contained(lambda: progress.refusal(action), lambda cause: cause, who=action.address, stage=Stage.JUDGING)
 
@@ -119,9 +126,6 @@ def _skipped(action: Action, unmet: list[ActionResult], spoiled: Container[Addre
     if action.needs_what_is_created and action.address in spoiled:
         return Cause(Reason.DEPENDENCY, "nothing is removed where something could not be created")
     return None
-
-
-_UNEVEN = ", because not everything before it was done, or is in force yet"
 
 
 TOKENS = 8
@@ -143,46 +147,6 @@ def _yielded(action: Action, answer: Mapping[str, Any]) -> str:
     for step in action.operation.yields.split("."):
         value = value.get(step, {})
     return value or ""
-
-
-class _Progress:
-    """What has been done so far, and whether the next call still keeps the rules of `reach/steps.py`.
-
-    As long as every call did what the plan expected, the plan has answered that already, so nothing is judged again.
-    """
-
-    def __init__(self, steps: Callable[[], Steps]) -> None:
-        self._from_start = steps
-        self._steps: Steps | None = None
-        self._record: list[tuple[Action, bool]] = []
-        self.uneven = False
-
-    def record(self, action: Action, *, certain: bool) -> None:
-        """The action has been done, or may have been."""
-        self.uneven |= not certain
-        if self._steps:
-            self._steps.advance(action, certain=certain)
-        else:
-            self._record.append((action, certain))
-
-    def found(self, action: Action, changed: Changed) -> None:
-        """Somebody has changed what the action is about: every further call is judged with what is there now."""
-        self.uneven = True
-        if changed.effect:
-            self.record(replace(action, effect=changed.effect), certain=True)
-
-    def refusal(self, action: Action) -> Cause | None:
-        """Why the action must not come next; None if it may."""
-        if not self.uneven or not action.effect:
-            return None
-        if not self._steps:
-            self._steps = self._from_start()
-            for one, certain in self._record:
-                self._steps.advance(one, certain=certain)
-        if self._steps.lost:
-            return Cause(Reason.STALE, "the outcome of too many calls is not known: another look is needed first")
-        breach = self._steps.breach(action)
-        return breach.cause(_UNEVEN) if breach else None
 
 
 class _GoneError(LookupError):
@@ -231,7 +195,7 @@ class _Writer:
     """Carries out actions, and keeps the ids known so far, including those of new resources."""
 
     def __init__(
-        self, document: Document, context: ApplyContext, handles: dict[Ref, str], progress: _Progress, again: Again
+        self, document: Document, context: ApplyContext, handles: dict[Ref, str], progress: Progress, again: Again
     ) -> None:
         self._document, self._context, self._handles = document, context, handles
         self._progress, self._again = progress, again

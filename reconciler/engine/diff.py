@@ -82,9 +82,11 @@ class _Compared(NamedTuple):
     found: tuple[Difference, ...]
 
 
-def differences(address: Address, want: Resource, have: Resource) -> Iterator[Difference]:
-    """What differs between two resources of one kind, field by field, members in a fixed order."""
-    for name in want.described():
+def differences(
+    address: Address, want: Resource, have: Resource, fields: Iterable[str] | None = None
+) -> Iterator[Difference]:
+    """What differs between two resources of one kind, field by field (None: all), members in a fixed order."""
+    for name in want.described() if fields is None else fields:
         declared, live = getattr(want, name), getattr(have, name)
         if declared is None or live is None:
             continue

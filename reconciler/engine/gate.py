@@ -15,13 +15,26 @@ from desired_state.fields import Address
 from desired_state.members import members
 from reconciler.engine.plan import RELEASE, Plan
 from reconciler.engine.witness import touching
-from reconciler.kinds import live_network
-from reconciler.model import HOLD_TAG, Action, Cause, Finding, Outcome, Phase, Policy, Reason, Risk, Snapshot
+from reconciler.kinds import REGISTRY, live_network
+from reconciler.model import (
+    DOCUMENT_TAG,
+    HOLD_TAG,
+    NAME_TAG,
+    Action,
+    Cause,
+    Finding,
+    Outcome,
+    Phase,
+    Policy,
+    Reason,
+    Risk,
+    Snapshot,
+)
 from reconciler.model.guard import Stage, about
 from reconciler.reach.steps import Breach, Steps
 
 LEAST_LIMIT = 20
-"""How many live members any run may remove; for a larger document, the limit is a quarter of its members."""
+"""How many live members any run may remove or replace; for a larger document, the limit is a quarter of its members."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,8 @@ class Limits:
     suppression (`suppression.py`), and `wanted` are the actions of the plan without it, if there is one. `held_since`
     says since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the
     addresses that no action may touch, because something else was found there than before (`witness.py`). `plan_held`
-    says why the whole plan is held, besides the blast-radius limits. `further`: it is a further round of a run, whose
+    says why the whole plan is held, besides the blast-radius limits, and `frozen` why every action is, whoever releases
+    the plan. `further`: it is a further round of a run, whose
     plan no person has seen, so that no unsafe call is released.
     """
 
@@ -93,6 +107,7 @@ class Limits:
     changed: Mapping[Address, Cause] = field(default_factory=dict)
     wanted: tuple[Action, ...] = ()
     plan_held: Cause | None = None
+    frozen: Cause | None = None
     further: bool = False
 
 
@@ -114,14 +129,17 @@ def gate(
     """
     lost = tuple(_lost_sections(document, snapshot))
     released = approved == plan.fingerprint
-    plan_held = None if released else limits.plan_held or _too_much(plan, lost, document, policy)
+    plan_held = None if released or limits.frozen else limits.plan_held or _too_much(plan, lost, document, policy)
     unsafe = {} if released and not limits.further else plan.unsafe
     holds, findings, tagged = _holds(snapshot, policy, now, limits.held_since)
+    unadopted = {} if policy.adopt else dict(_unadopted(document, snapshot))
     deferred = {i: cause for i, action in enumerate(plan.actions) if (cause := limits.deferred(action))}
     held: dict[int, Cause] = {}
     for index, action in enumerate(plan.actions):
         with about(action.address, Stage.HOLDING):
-            cause = _barrier(action, document, policy, holds, limits.changed) or plan_held or limits.guard(action)
+            cause = limits.frozen or _barrier(action, document, policy, holds, limits.changed)
+            cause = cause or unadopted.get(action.address)
+            cause = cause or plan_held or limits.guard(action)
         cause = cause or unsafe.get(index)
         if cause and (index not in deferred or cause.reason in INTENDED):
             held[index] = cause
@@ -207,6 +225,16 @@ def _barrier(
     return None
 
 
+def _unadopted(document: Document, snapshot: Snapshot) -> Iterator[tuple[Address, Cause]]:
+    """Why each live resource may not be changed that lacks our tag, where only the tag allows a change."""
+    for address, seen in snapshot.resources.items():
+        if REGISTRY[address.kind].changed_by_tag and DOCUMENT_TAG not in (seen.spec.tags or {}):
+            tags = f"{DOCUMENT_TAG}={document.name} and {NAME_TAG}={address.name}"
+            message = f"it does not carry the tag {DOCUMENT_TAG}, and this deployment adopts nothing (SETPOINT_ADOPT)"
+            message += f": set the stack's parameter Adopt to true until it is adopted, or give it the tags {tags}"
+            yield address, Cause(Reason.NOT_ADOPTED, message)
+
+
 def owned_members(document: Document) -> int:
     """How many members a document manages: resources, and their rules, entries, routes, associations and groups."""
     inside = sum(
@@ -223,7 +251,7 @@ def _too_much(plan: Plan, lost: Iterable[Finding], document: Document, policy: P
     limit = policy.max_breaks if policy.max_breaks is not None else max(LEAST_LIMIT, owned_members(document) // 4)
     breaks = sum(action.breaks for index, action in enumerate(plan.actions) if index not in plan.unsafe)
     if breaks > limit:
-        message = f"the plan removes {breaks} live members, and the limit of one run is {limit}: {RELEASE}"
+        message = f"the plan removes or replaces {breaks} live members, and the limit of one run is {limit}: {RELEASE}"
         return Cause(Reason.PLAN_HELD, message)
     messages = (f"{one.address}: {one.cause.message}; until then {RELEASE}" for one in lost)
     return next((Cause(Reason.PLAN_HELD, message) for message in messages), None)

@@ -9,14 +9,16 @@ from functools import cached_property
 
 from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
+from desired_state.intents import Intent
+from desired_state.quotas import DEFAULT, Quotas
 from reconciler.engine.corrected import Corrections
+from reconciler.engine.intent_faults import Forbidding, Verdicts
 from reconciler.kinds import declared_effects, live_network
 from reconciler.model import Action, Cause, Difference, Finding, Outcome, Reason, Snapshot
 from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import traffic_at
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.forbidden import Forbidden
-from reconciler.reach.judge.intents import Status, Verdict, judge
+from reconciler.reach.judge.intents import Status, Verdict
 from reconciler.reach.judge.live import live, standing
 from reconciler.reach.judge.mending import Mending, together
 from reconciler.reach.judge.offline import offline
@@ -34,7 +36,8 @@ class JudgedIntents:
 
     `verdicts` are of what the last look of a run saw, `before` of what the first one did (the same, if there was only
     one). `coming` are of the network as the plan would leave it, if this run only plans, or else those of the last
-    look. `tolerated` says, by their names, until when those are tolerated that only exceptions break.
+    look. `tolerated` says, by their names, until when those are tolerated that only exceptions break, and `faults` why
+    those could not be judged for which Setpoint failed.
     """
 
     document: Document
@@ -43,6 +46,7 @@ class JudgedIntents:
     coming: tuple[Verdict, ...]
     context: JudgeContext = field(repr=False)
     tolerated: Mapping[str, datetime] = field(default_factory=dict)
+    faults: Mapping[str, Cause] = field(default_factory=dict)
 
     @cached_property
     def declared(self) -> Network:
@@ -60,7 +64,8 @@ class JudgedIntents:
     def mending(self) -> Mending | None:
         """What mends all that is broken and stays so."""
         mended = self.mended
-        return together(tuple(one for one in self.verdicts if one not in mended), self.context)
+        left = (one for one in self.verdicts if one not in mended and one.intent.name not in self.faults)
+        return together(tuple(left), self.context)
 
     def count(self, status: Status) -> int:
         return sum(one.status is status for one in self.verdicts)
@@ -74,19 +79,24 @@ class JudgedIntents:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What stays broken: a finding that blocks, or only a remark if the intent says `report`. Then what could not
-        be read.
+        be judged, and what could not be read.
         """
         broken = tuple(
             _finding(one, self.tolerated.get(one.intent.name)) for one in self.coming if one.status is Status.BROKEN
         )
+        failed = tuple(Finding(_named(name), Outcome.FAILED, cause) for name, cause in self.faults.items())
         if not self.context.strangers:
-            return broken
-        return *broken, Finding(INTERFACES, Outcome.BLOCKED, Cause(Reason.UNREADABLE, self.context.strangers))
+            return *broken, *failed
+        return *broken, *failed, Finding(INTERFACES, Outcome.BLOCKED, Cause(Reason.UNREADABLE, self.context.strangers))
 
 
 def address_of(verdict: Verdict) -> Address:
     """The address of an intent in findings, alerts and logs. Its name is somebody's text."""
-    return Address.of(KIND, verdict.intent.name)
+    return _named(verdict.intent.name)
+
+
+def _named(intent: str) -> Address:
+    return Address.of(KIND, intent)
 
 
 def judge_run(
@@ -95,21 +105,23 @@ def judge_run(
     last: Snapshot | None,
     planned: Iterable[Action] = (),
     excepted: Sequence[tuple[Difference, DocumentException]] = (),
+    quotas: Quotas = DEFAULT,
 ) -> JudgedIntents:
     """The judgement of a run: of its first look, of its last one (None: there was no other), and of the network as the
-    actions that are `planned`, and not done, would leave it. `excepted` are the differences that an exception covers.
+    actions that are `planned`, and not done, would leave it. `excepted` are the differences that an exception covers;
+    `quotas` are the account's.
     """
     look, seen = live_network(first), first
-    context = _contexts(document, first, look)
-    verdicts = before = judge(document.intents, context(look))
+    context, found = _contexts(document, first, look, quotas), Verdicts()
+    verdicts = before = found.of(document.intents, context(look))
     if last is not None:
         look, seen = live_network(last), last
-        context = _contexts(document, last, look)
-        verdicts = judge(document.intents, context(look))
+        context = _contexts(document, last, look, quotas)
+        verdicts = found.of(document.intents, context(look))
     effects = [effect for action in planned for effect in action.effect]
-    coming = judge(document.intents, context(look.after(effects))) if effects else verdicts
-    tolerated = _tolerated(coming, seen, look, excepted, context)
-    return JudgedIntents(document, before, verdicts, coming, context(look), tolerated)
+    coming = found.of(document.intents, context(look.after(effects))) if effects else verdicts
+    tolerated = _tolerated(coming, seen, look, excepted, lambda some, state: found.of(some, context(state)))
+    return JudgedIntents(document, before, verdicts, coming, context(look), tolerated, found.faults)
 
 
 def _tolerated(
@@ -117,28 +129,30 @@ def _tolerated(
     snapshot: Snapshot,
     look: Network,
     excepted: Sequence[tuple[Difference, DocumentException]],
-    context: Callable[[Network], JudgeContext],
+    judge: Callable[[Iterable[Intent], Network], Iterable[Verdict]],
 ) -> Mapping[str, datetime]:
     """Until when each intent is tolerated that only the values of exceptions break."""
     broken = [one.intent for one in coming if one.status is Status.BROKEN]
     if not broken or not excepted:
         return {}
     corrections = Corrections(snapshot, look, (one for one, _ in excepted))
-    without = judge(broken, context(look.after(corrections.effects(corrections.all))))
+    without = judge(broken, look.after(corrections.effects(corrections.all)))
     until = min(exception.until for _, exception in excepted)
     return {one.intent.name: until for one in without if one.status is Status.KEPT}
 
 
-def _contexts(document: Document, snapshot: Snapshot, look: Network) -> Callable[[Network], JudgeContext]:
+def _contexts(
+    document: Document, snapshot: Snapshot, look: Network, quotas: Quotas = DEFAULT
+) -> Callable[[Network], JudgeContext]:
     """What judging the network of a look needs, and any other state of it: who stands where stays as it was seen."""
     names = dict(declared_ids(snapshot.handles, document))
     there = standing(document, look, snapshot.interfaces or (), names)
-    return lambda network: live(document, network, there)
+    return lambda network: live(document, network, there, quotas)
 
 
-def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], Forbidden]:
+def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], Forbidding]:
     """What the intents of the document forbid the calls of a plan, given the network of a look."""
-    return lambda look: Forbidden(document.intents, _contexts(document, snapshot, look), look)
+    return lambda look: Forbidding(document.intents, lambda: _contexts(document, snapshot, look), look)
 
 
 def _finding(one: Verdict, tolerated: datetime | None) -> Finding:

@@ -22,10 +22,12 @@ from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError, unanswered
 from reconciler.aws.errors import Verdict
 from reconciler.engine.identity import Identified, identify
+from reconciler.engine.identity.several_vpcs import mend, subnets_of
 from reconciler.engine.interfaces import interfaces_of, interfaces_read
+from reconciler.engine.looked import remember, seen_before
 from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, dependencies, ranked
-from reconciler.model import Cause, Interface, Reason, Snapshot
+from reconciler.model import DOCUMENT_TAG, Cause, Interface, Reason, Snapshot
 from reconciler.model.guard import Stage, fault, logged, said
 from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
 
@@ -72,18 +74,25 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
             raise VpcNotAllowedError(Cause(Reason.REFUSED, problem))
         read = _look(context, reader, REGISTRY, _beside(context))
         interfaces = _interfaces(context, reader)
-        known = _identify(read)
+        given = {name: (one.kind, one.answers) for name, one in read.items()}
+        if last := seen_before(document, context.vpc_id, given, at):
+            return replace(last, interfaces=interfaces)
+        known, names = _identify(read)
         if again := _kinds_with_missing(read, known):
             look.pause()
             reader.forget()
             read |= _look(context, reader, {name: REGISTRY[name] for name in again})
-            known = _identify(read)
+            known, names = _identify(read)
     if document.scope.vpc_id and not read["vpc"].problem and not (read["vpc"].items or read["vpc"].aliens):
         where = f"account {document.scope.account_id}, {document.scope.region}"
         problem = f"scope.vpc_id: {document.scope.vpc_id} does not exist in {where}: correct it, or leave it out"
         raise ObserveError(Cause(Reason.MISSING_REFERENCE, problem))
     _refuse_vpc(document, known.get("vpc"))
-    return replace(_snapshot(document, read, known, at), interfaces=interfaces)
+    seen = _seen(document, read, known, names, at)
+    snapshot = seen.snapshot()
+    if not again and not seen.troubled:
+        remember(document, context.vpc_id, given, snapshot)
+    return replace(snapshot, interfaces=interfaces)
 
 
 @contextmanager
@@ -168,11 +177,11 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint:
     context = replace(context, declared=context.document.of_kind("vpc"))
     for attempt in (1, 2):
         read = _look(context, reader, {"vpc": kind})
-        found = _identify(read)
+        found, _ = _identify(read)
         if problem := read["vpc"].problem:
             raise ObserveError(replace(problem, message=f"the VPC could not be searched for: {problem}"))
         known = found["vpc"]
-        _refuse_vpc(context.document, known)
+        _refuse_vpc(context.document, known, partial(_several, context.document, read["vpc"], known, reader))
         if match := known.matched.get(context.document.vpc):
             context = replace(context, vpc_id=kind.observe.id(match.item), declared={})
             reader.answers[next(iter(kind.observe.reads(context)))] = [match.item]
@@ -192,10 +201,22 @@ def _find_vpc(context: ReadContext, reader: _Reader, look: ObserveOptions, hint:
     return replace(context, declared={})
 
 
-def _refuse_vpc(document: Document, known: Identified | None) -> None:
+def _refuse_vpc(document: Document, known: Identified | None, mend: Callable[[], str] = lambda: "") -> None:
     """Which VPC it is decides about everything, so a problem of the VPC ends the run."""
     if known and (cause := known.problems.get(document.vpc) or known.faults.get(document.vpc)):
-        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}"))
+        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}{mend()}"))
+
+
+def _several(document: Document, answered: _Answered, known: Identified, reader: _Reader) -> str:
+    """What leaves one of several VPCs with the document's tags; empty if there are not several, or it is not known."""
+    look = answered.kind.observe
+    ours = [item for item in answered.items if (look.tags(item) or {}).get(DOCUMENT_TAG) == document.name]
+    of_vpc = {look.id(item) for item in ours} & {one for one, at in known.candidates.items() if at == document.vpc}
+    if len(of_vpc) < len("ab"):
+        return ""
+    subnets = subnets_of(of_vpc)
+    reader.read([subnets])
+    return "" if subnets in reader.problems else f"; {mend(document, of_vpc, reader.answers[subnets])}"
 
 
 def _beside(context: ReadContext) -> list[Read]:
@@ -280,9 +301,10 @@ def _answered(kind: Kind, context: ReadContext, reads: list[Read], reader: _Read
     return _Answered(kind, context, answers, tuple(live.found), live.problem, live.aliens)
 
 
-def _identify(read: dict[str, _Answered]) -> dict[str, Identified]:
-    """Who is who, in the order of the kinds: what a kind depends on is known before. Nothing is known of a kind that
-    could not be read, or that depends on one; what cannot be identified at all counts as such a kind, in `read`.
+def _identify(read: dict[str, _Answered]) -> tuple[dict[str, Identified], dict[str, Address]]:
+    """Who is who, in the order of the kinds, and the address of every id: what a kind depends on is known before.
+    Nothing is known of a kind that could not be read, or that depends on one; what cannot be identified at all counts
+    as such a kind, in `read`.
     """
     known: dict[str, Identified] = {}
     names: dict[str, Address] = {}
@@ -299,13 +321,13 @@ def _identify(read: dict[str, _Answered]) -> dict[str, Identified]:
                 read[name] = replace(one, problem=fault(error, Stage.IDENTIFYING))
             else:
                 names |= _names(one.kind, known[name])
-    return known
+    return known, names
 
 
 def _names(kind: Kind, known: Identified) -> dict[str, Address]:
     found: dict[str, Address] = {}
     for at, match in known.matched.items():
-        found |= naming(kind.name, kind.observe.id(match.item), at)
+        found |= naming(kind.name, match.live.id, at)
     for aws_id, at in known.placed.items():
         found |= naming(kind.name, aws_id, at)
     return found
@@ -325,13 +347,14 @@ def _settled(known: Identified) -> set[Address]:
     return {*known.matched, *known.problems, *known.faults}
 
 
-def _snapshot(
-    document: Document, read: Mapping[str, _Answered], known: Mapping[str, Identified], at: datetime
-) -> Snapshot:
+def _seen(
+    document: Document,
+    read: Mapping[str, _Answered],
+    known: Mapping[str, Identified],
+    names: Mapping[str, Address],
+    at: datetime,
+) -> Seen:
     seen = Seen(document, at)
-    names: dict[str, Address] = dict(document.foreign_groups)
-    for name, identified in known.items():
-        names |= _names(read[name].kind, identified)
     broken: dict[str, Cause] = {}
     for name in ranked():
         one = read[name]
@@ -342,12 +365,12 @@ def _snapshot(
             problem = replace(broken[unread[0]], message=message)
         if problem:
             broken[name] = problem
-            seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], problem)
+            seen.nothing_of(name, problem)
         else:
             try:
-                seen.add(one.kind, one.items, known[name], ObserveContext(one.context, one.answers, names))
+                seen.add(one.kind, known[name], ObserveContext(one.context, one.answers, names))
             except Exception as error:  # noqa: BLE001 (the last resort: nobody in particular is to blame)
                 logged(error, name, Stage.READING)
                 broken[name] = fault(error, Stage.READING)
-                seen.unreadable |= dict.fromkeys(document.of_kind(name) or [Address.of(name, "*")], broken[name])
-    return seen.snapshot()
+                seen.nothing_of(name, broken[name])
+    return seen

@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def breaks(self) -> int:
-        """How many live members the plan removes."""
+        """How many live members the plan removes or replaces."""
         return sum(action.breaks for action in self.actions)
 
 
@@ -168,7 +168,7 @@ def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -
             message += "; declare the live value, or recreate the resource by hand"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, message), one.field)
         elif have.status and one.field != "tags":
-            yield Finding(change.address, Outcome.WAITING, _not_ready(have), one.field)
+            yield Finding(change.address, Outcome.WAITING, not_ready(have), one.field)
         else:
             rest.append(one)
     if rest:
@@ -185,10 +185,13 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
         if not said.field or getattr(context.document.resources[address], said.field) is not None:
             yield Finding(address, said.outcome, said.cause, said.field)
     if seen.creating:
-        yield Finding(address, Outcome.WAITING, _not_ready(seen))
+        yield Finding(address, Outcome.WAITING, not_ready(seen))
 
 
-def _not_ready(seen: Observed) -> Cause:
+def not_ready(seen: Observed) -> Cause:
+    """Why a live resource that is not ready takes no change."""
+    if seen.status == "creating":
+        return Cause(Reason.NOT_READY, "AWS is still creating it")
     what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
     said = next((one.cause.message for one in seen.conditions if not one.field), f"it is {seen.status}")
     return Cause(Reason.NOT_READY, f"{what}: {said}")

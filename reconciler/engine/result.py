@@ -12,7 +12,7 @@ from desired_state.document import Document, DocumentException
 from desired_state.fields import Address
 from reconciler.engine.diff import untagged
 from reconciler.engine.gate import Gate
-from reconciler.engine.plan import Plan, signature
+from reconciler.engine.plan import Plan, not_ready, signature
 from reconciler.engine.suppression import Suppressed, Suppression
 from reconciler.engine.witness import sealed
 from reconciler.engine.written import created, passed_on
@@ -305,7 +305,7 @@ def _gone(one: Difference, snapshot: Snapshot) -> Drift:
     """A difference that the last look no longer shows. What AWS is still creating is not corrected yet."""
     seen = snapshot.resources.get(one.address)
     if not one.field and seen and seen.creating:
-        return Drift(one, Outcome.WAITING, Cause(Reason.NOT_READY, f"AWS is still creating it: it is {seen.status}"))
+        return Drift(one, Outcome.WAITING, not_ready(seen))
     return Drift(one, Outcome.CORRECTED)
 
 

@@ -35,6 +35,7 @@ from reconciler.engine.result import (
 )
 from reconciler.engine.spelled import as_seen
 from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
+from reconciler.engine.vpc_asked import why_not_yet
 from reconciler.engine.written import created, may_have_created
 from reconciler.kinds import REGISTRY
 from reconciler.model import (
@@ -105,7 +106,9 @@ class Memory:
     resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
     what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
     of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan).
+    at the plan before it is carried out). `frozen` says why nothing may be changed now, whatever a person releases.
+    `left` says whether an earlier run left the difference in a field of a resource, by its id; `vpc_asked` when one was
+    about to create the VPC, which nobody has seen since.
     """
 
     vpc_id: str = ""
@@ -114,8 +117,11 @@ class Memory:
     held_since: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
     had: frozenset[str] | None = None
+    frozen: Cause | None = None
     forget: Callable[[frozenset[Address]], None] = lambda addresses: None
     intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
+    vpc_asked: datetime | None = None
+    left: Callable[[str, str], bool] = lambda aws_id, field: False
 
 
 NO_MEMORY = Memory()
@@ -157,7 +163,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         memory.intend(first, first_gate)
     results: list[ActionResult] = []
     for _ in range(ROUNDS if write and first.plan.actions else 0):
-        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task.environment))
+        tried = apply(observation.plan, round_gate, observation.snapshot, document, _apply_context(task))
         results += tried
         moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
         if permit.refused and not moved:
@@ -173,7 +179,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     seconds = (environment.now() - started).total_seconds()
     cost = RunCost(started, seconds, environment.aws.reads - reads, environment.aws.writes - writes)
     trace = RunTrace(first, first_gate, tuple(results), observation, write)
-    report = judge(document, policy, trace, cost, _intents(document, trace), _consequences(document, trace))
+    report = judge(document, policy, trace, cost, _intents(document, policy, trace), _consequences(document, trace))
     if observation.snapshot.candidates:
         from reconciler.engine.beneath import beneath
 
@@ -197,7 +203,10 @@ def _start(task: _Task, look: Observation, approved: str, openings: Openings) ->
         fingerprint = witness.sealed(look.plan.fingerprint, changed)
         first = replace(look, plan=replace(look.plan, fingerprint=fingerprint))
         task = replace(task, document=document, changed={} if approved == fingerprint else changed)
-        first_gate = _gate(task, first, approved)
+        asked = (
+            why_not_yet(task.memory.vpc_asked, task.environment.now()) if first.snapshot.absent(document.vpc) else None
+        )
+        first_gate = _gate(task, first, approved, (lambda action: asked) if asked else None)
         opened = _opened(document, first, first_gate) if openings is not Openings.UNASKED else ()
         if opened and openings is Openings.HELD and approved != fingerprint:
             from reconciler.engine.openings import HELD
@@ -282,7 +291,7 @@ def _consequences(document: Document, trace: RunTrace) -> Mapping[Identity, Cons
     )
 
 
-def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | None:
+def _intents(document: Document, policy: Policy, trace: RunTrace) -> JudgedIntents | Finding | None:
     """What is known of the document's intents, or why nothing is. Without intents nothing of `reach` that judges them
     is even imported.
     """
@@ -294,7 +303,7 @@ def _intents(document: Document, trace: RunTrace) -> JudgedIntents | Finding | N
     planned = () if trace.wrote else [one for index, one in enumerate(plan.actions) if index not in held]
     last = None if trace.last is trace.first else trace.last.snapshot
     judged: Callable[[], JudgedIntents | Finding] = lambda: judge_run(  # noqa: E731 (its type)
-        document, trace.first.snapshot, last, planned, trace.last.excepted
+        document, trace.first.snapshot, last, planned, trace.last.excepted, policy.quotas
     )
     return contained(
         judged,
@@ -381,8 +390,9 @@ def _unobservable(task: _Task, cause: Cause) -> Observation:
     return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
-def _apply_context(environment: Environment) -> ApplyContext:
-    return ApplyContext(environment.aws, environment.sleep, environment.may_start, environment.now, environment.notice)
+def _apply_context(task: _Task) -> ApplyContext:
+    world = task.environment
+    return ApplyContext(world.aws, world.sleep, world.may_start, world.now, world.notice, task.memory.left)
 
 
 def _gate(
@@ -402,6 +412,7 @@ def _gate(
         suppression.unsuppressed,
         further=deferred is not None,
         plan_held=task.plan_held,
+        frozen=task.memory.frozen,
     )
     now = task.environment.now()
     return gate(observation.plan, document, observation.snapshot, policy, now, approved=approved, limits=limits)

@@ -7,13 +7,13 @@ else. What is not declared becomes the model only when somebody asks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.engine.identity import Identified, messages
+from reconciler.engine.identity import Identified, Live, messages
 from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
 from reconciler.model.guard import said
 from reconciler.model.kind import Item, Kind, ObserveContext
@@ -22,11 +22,12 @@ log = logging.getLogger(__name__)
 
 
 class Seen:
-    """What a snapshot is made of, kind by kind."""
+    """What a snapshot is made of, kind by kind. `troubled`: something of it could not be understood."""
 
     def __init__(self, document: Document, at: datetime) -> None:
         self._document, self._at = document, at
-        self.unreadable: dict[Address, Cause] = {}
+        self.troubled = False
+        self._unreadable: dict[Address, Cause] = {}
         self._resources: dict[Address, Observed] = {}
         self._handles: dict[Ref, str] = {}
         self._unmanaged: list[Unmanaged] = []
@@ -40,7 +41,7 @@ class Seen:
         return Snapshot(
             self._resources,
             self._handles,
-            self.unreadable,
+            self._unreadable,
             known.problems,
             tuple(self._unmanaged),
             self._at,
@@ -52,15 +53,22 @@ class Seen:
             neighbours=self._neighbours,
         )
 
-    def add(self, kind: Kind, items: Iterable[Item], known: Identified, context: ObserveContext) -> None:
+    def nothing_of(self, name: str, problem: Cause) -> None:
+        """A kind of which nothing could be read."""
+        self.troubled = True
+        self._unreadable |= dict.fromkeys(self._document.of_kind(name) or [Address.of(name, "*")], problem)
+
+    def add(self, kind: Kind, known: Identified, context: ObserveContext) -> None:
         broken = dict(known.aliens)
-        items = [item for item in items if kind.observe.id(item) not in broken]
-        items, handles = _of_each(kind.observe.handles, kind, items, context, broken)
+        lives = [one for one in known.lives if one.id not in broken]
+        lives, handles = _of_each(kind.observe.handles, lives, context, broken)
         self._handles |= dict(handles)
+        lives, routes = _of_each(kind.observe.subnet_routes, lives, context, broken)
         if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
-            items, routes = _of_each(kind.observe.subnet_routes, kind, items, context, broken)
             self._subnet_routes |= dict(routes)
-        self.unreadable |= {at: cause for at, cause in known.faults.items() if at not in self._document.external}
+        self.troubled |= bool(known.faults or broken)
+        for address, cause in known.faults.items():
+            self._refuse(address, cause)
         self._handles |= {Ref(at): aws_id for aws_id, at in known.placed.items()}
         self._known.problems |= known.problems
         self._known.foreign |= known.foreign
@@ -68,41 +76,42 @@ class Seen:
         self._known.copies |= known.copies
         for address, match in known.matched.items():
             self._found_by[address] = match.found
-            aws_id = kind.observe.id(match.item)
+            aws_id = match.live.id
             self._handles[Ref(address)] = aws_id
             if aws_id in broken:
-                self._unreadable(address, broken.pop(aws_id))
+                self._refuse(address, broken.pop(aws_id))
             else:
-                self._observe(kind, address, match.item, context, known.observed.get(address))
-        matched = {kind.observe.id(match.item) for match in known.matched.values()}
-        taken = matched | known.candidates.keys()
-        self._neighbours.add(kind, items, matched, context)
+                self._observe(kind, address, match.live, context, known.observed.get(address))
+        matched = {match.live.id for match in known.matched.values()}
+        left = [one for one in lives if one.id not in matched]
+        self._neighbours.add(kind, left, context)
         self._neighbours.add_unknown(kind, broken)
-        for item in items if kind.after else ():
-            if kind.observe.id(item) not in taken:
-                self._unmanaged.append(_unmanaged(kind, item, known, context))
+        for live in left if kind.after else ():
+            if live.id not in known.candidates:
+                self._unmanaged.append(_unmanaged(kind, live, known, context))
                 if self._unmanaged[-1].owned:
-                    self._handles.setdefault(Ref(self._unmanaged[-1].address), kind.observe.id(item))
+                    self._handles.setdefault(Ref(self._unmanaged[-1].address), live.id)
         for aws_id, cause in broken.items() if kind.after else ():
-            if aws_id not in taken:
+            if aws_id not in matched and aws_id not in known.candidates:
                 self._unmanaged.append(Unmanaged(Address.of(kind.name, aws_id), aws_id, remark=cause.message))
 
     def _observe(
-        self, kind: Kind, address: Address, item: Item, context: ObserveContext, known: Observed | None
+        self, kind: Kind, address: Address, live: Live, context: ObserveContext, known: Observed | None
     ) -> None:
         try:
-            seen = known or kind.observe.observed(item, context)
-            resource_id = kind.identify.resource_id(item)
+            seen = known or kind.observe.observed(live.item, context)
+            resource_id = kind.identify.resource_id(live.item)
             self._resources[address] = (
                 seen if seen.resource_id == resource_id else replace(seen, resource_id=resource_id)
             )
         except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
-            self._unreadable(address, _unsupported(kind.observe.id(item), error))
+            self._refuse(address, _unsupported(live.id, error))
 
-    def _unreadable(self, address: Address, cause: Cause) -> None:
-        """Of what is external only the id is needed."""
+    def _refuse(self, address: Address, cause: Cause) -> None:
+        """Make it unreadable. Of what is external only the id is needed."""
+        self.troubled = True
         if address not in self._document.external:
-            self.unreadable[address] = cause
+            self._unreadable[address] = cause
 
 
 def _unsupported(aws_id: str, error: Exception) -> Cause:
@@ -112,27 +121,26 @@ def _unsupported(aws_id: str, error: Exception) -> Cause:
 
 def _of_each[T](
     ask: Callable[[Iterable[Item], ObserveContext], Iterable[T]],
-    kind: Kind,
-    items: list[Item],
+    lives: list[Live],
     context: ObserveContext,
     broken: dict[str, Cause],
-) -> tuple[list[Item], list[T]]:
+) -> tuple[list[Live], list[T]]:
     """What a kind says of all its items together, and the items: without those for which it raises, which become
     `broken`.
     """
     try:
-        return items, list(ask(items, context))
+        return lives, list(ask([one.item for one in lives], context))
     except Exception:
         left = []
-        for item in items:
+        for one in lives:
             try:
-                list(ask([item], context))
-                left.append(item)
+                list(ask([one.item], context))
+                left.append(one)
             except Exception as error:  # noqa: BLE001 (whatever a live value makes a kind raise)
-                broken[kind.observe.id(item)] = _unsupported(kind.observe.id(item), error)
-        if len(left) == len(items):
+                broken[one.id] = _unsupported(one.id, error)
+        if len(left) == len(lives):
             raise
-        return left, list(ask(left, context))
+        return left, list(ask([one.item for one in left], context))
 
 
 class _Neighbours(Mapping[tuple[str, str], Observed | None]):
@@ -142,11 +150,10 @@ class _Neighbours(Mapping[tuple[str, str], Observed | None]):
         self._items: dict[tuple[str, str], tuple[Kind, Item, ObserveContext]] = {}
         self._seen: dict[tuple[str, str], Observed | None] = {}
 
-    def add(self, kind: Kind, items: Iterable[Item], matched: Container[str], context: ObserveContext) -> None:
+    def add(self, kind: Kind, left: Iterable[Live], context: ObserveContext) -> None:
         """Everything of a kind that was not found to be a declared resource."""
-        for item in items if kind.after else ():
-            if (aws_id := kind.observe.id(item)) not in matched:
-                self._items[kind.name, aws_id] = kind, item, context
+        for one in left if kind.after else ():
+            self._items[kind.name, one.id] = kind, one.item, context
 
     def add_unknown(self, kind: Kind, broken: Iterable[str]) -> None:
         """What cannot be understood, and so may let through anything."""
@@ -171,8 +178,9 @@ class _Neighbours(Mapping[tuple[str, str], Observed | None]):
         return len(self._items.keys() | self._seen.keys())
 
 
-def _unmanaged(kind: Kind, item: Item, known: Identified, context: ObserveContext) -> Unmanaged:
-    aws_id, tags = kind.observe.id(item), kind.observe.tags(item) or {}
+def _unmanaged(kind: Kind, live: Live, known: Identified, context: ObserveContext) -> Unmanaged:
+    aws_id, item = live.id, live.item
+    tags = kind.observe.tags(item) or {}
     owned, spare = aws_id in known.owned, aws_id in known.spares
     remark = known.foreign.get(aws_id, "")
     if aws_id in known.copies:

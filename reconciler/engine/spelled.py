@@ -19,16 +19,18 @@ def as_seen(document: Document, snapshot: Snapshot) -> Document:
     """
     if not document.ids:
         return document
-    names = {aws_id: at for aws_id, at in declared_ids(snapshot.handles, document) if _of_ec2(at)}
+    names = {aws_id: at for aws_id, at in declared_ids(snapshot.handles, document) if _of_ec2(at, aws_id)}
     if any(group_of(one) for one in document.ids - names.keys()):
         names = dict(_owned_elsewhere(snapshot)) | names
     return spelled(document, names)
 
 
-def _of_ec2(address: Address) -> bool:
-    """Whether it is called by an id of EC2, or by that with its account; a database may have any name."""
+def _of_ec2(address: Address, aws_id: str) -> bool:
+    """Whether it is called by an id of EC2, or by that with its account; a database may have any name, such as an id of
+    something else.
+    """
     model = SECTIONS.get(address.kind)
-    return model is None or model.id_form is not None
+    return model is None or (model.id_form is not None and model.id_form.problem(aws_id) is None)
 
 
 def _owned_elsewhere(snapshot: Snapshot) -> Iterator[tuple[str, Address]]:

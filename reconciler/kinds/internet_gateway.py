@@ -176,6 +176,7 @@ KIND = Kind(
     after=frozenset({"vpc"}),
     before=frozenset({"route_table"}),
     operations=(CREATE, ATTACH, DELETE, CREATE_TAGS.for_resource_types("internet-gateway")),
+    changed_by_tag=True,
     observe=Observe(
         permissions=("ec2:DescribeInternetGateways",),
         reads=reads,

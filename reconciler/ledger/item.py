@@ -112,12 +112,15 @@ _HINTS = {
 
 
 class MalformedItem(Exception):
-    """An item that somebody else has changed: `attribute` is the path of what cannot be read, `hint` what to do."""
+    """An item that somebody else has changed: `attribute` is the path of what cannot be read, in the attribute `name`,
+    and `hint` what to do.
+    """
 
     def __init__(self, attribute: str, problem: str) -> None:
         super().__init__(f"{attribute}: {problem}")
         self.attribute, self.problem = attribute, problem
-        self.hint = _HINTS.get(attribute.partition(".")[0], "correct it")
+        self.name = attribute.partition(".")[0]
+        self.hint = _HINTS.get(self.name, "correct it")
 
 
 def read(item: Mapping[str, Any]) -> DocumentRecord:
@@ -140,6 +143,17 @@ def read(item: Mapping[str, Any]) -> DocumentRecord:
         if time.tzinfo is None:
             raise MalformedItem(sanitize(path), "a time without an offset")
     return record
+
+
+def salvaged(item: Mapping[str, Any]) -> tuple[DocumentRecord, tuple[MalformedItem, ...]]:
+    """The record of what can be read of an item, and what cannot: those attributes are as if never written."""
+    left, problems = dict(item), list[MalformedItem]()
+    while True:
+        try:
+            return read(left), tuple(problems)
+        except MalformedItem as error:
+            problems.append(error)
+            del left[error.name]
 
 
 def written(record: DocumentRecord) -> dict[str, Any]:
@@ -167,14 +181,12 @@ def holder(item: Mapping[str, Any], now: datetime) -> tuple[str, datetime]:
     return owner, datetime.fromtimestamp(float(expires), UTC)
 
 
-def fence(item: Mapping[str, Any]) -> int:
-    """The fencing number of an item. Raises MalformedItem."""
+def fence(item: Mapping[str, Any]) -> Decimal:
+    """The fencing number of an item, which only has to grow. Raises MalformedItem."""
     number = item.get("fence")
-    if not isinstance(number, Decimal) or number != number.to_integral_value():
-        raise MalformedItem(
-            "fence", f"{shown(number if isinstance(number, str) else str(number))} is not a whole number"
-        )
-    return int(number)
+    if not isinstance(number, Decimal):
+        raise MalformedItem("fence", f"{shown(number if isinstance(number, str) else str(number))} is not a number")
+    return number
 
 
 def seconds(time: datetime) -> Decimal:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.ledger.accounts import PREFIX, Accounts
-from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, read, seconds, written
+from reconciler.ledger.item import ATTRIBUTES, MalformedItem, bounded, fence, holder, salvaged, seconds, written
 from reconciler.ledger.record import NONE_ANNOUNCED, Accepted, DocumentRecord, Rollout, Untold
 from reconciler.ledger.table import LedgerError, Table
 
@@ -90,6 +90,9 @@ class Ledger:
     def take(self, document: str, owner: str) -> Lease | LeaseHeld:
         """The lease of `document` with its record, or who has it. One call. Raises LedgerError.
 
+        An item that somebody has changed so that it cannot be read gives a lease with a `damage`, and a record of what
+        is left.
+
         `owner` must be different for every attempt: the owner of a lease can take it again, because a call that is sent
         again after a lost answer finds its own lease.
         """
@@ -118,15 +121,12 @@ class Ledger:
         if not answer.done:
             return self._taken(what, answer.item, now)
         try:
-            number, record = fence(answer.item), read(answer.item)
-        except MalformedItem as error:
-            problem = self._malformed(what, error)
-            try:
-                self._free(what, document, owner)
-            except LedgerError as unreachable:
-                raise problem from unreachable
-            raise problem from error
-        return Lease(document, owner, number, record, _Terms(self._table, self._now, self._term))
+            number = fence(answer.item)
+        except MalformedItem as error:  # something between us and DynamoDB dropped it from the answer
+            raise self._malformed(what, error) from error
+        record, problems = salvaged(answer.item)
+        damage = Damage(self._table.name, problems) if problems else None
+        return Lease(document, owner, number, record, _Terms(self._table, self._now, self._term), damage)
 
     def documents(self, account: str, region: str) -> tuple[str, ...]:
         """The documents whose last run was in that account and region, without deleted ones, sorted."""
@@ -160,23 +160,43 @@ class Ledger:
             _log.warning("%s: %s", what, self._malformed(what, error))
             return LeaseHeld("an unknown run", now + self._term)
 
-    def _free(self, what: str, document: str, owner: str) -> None:
-        """Remove the lease of an item that cannot be read: once the item is corrected, the next run need not wait."""
-        self._table.update(what, document, "REMOVE #owner, #expires", "#owner = :me", {":me": owner})
-
     def _malformed(self, what: str, error: MalformedItem) -> LedgerError:
         problem = f"its item cannot be read, at {error.attribute}: {error.problem}"
         return LedgerError(f"{what}, {problem}", self._table.name, error.hint, MALFORMED)
 
 
+class Damage(NamedTuple):
+    """What of an item cannot be read, because somebody else has changed it. It is never written over."""
+
+    table: str
+    problems: tuple[MalformedItem, ...]
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        return frozenset(one.name for one in self.problems)
+
+    def __str__(self) -> str:
+        found = "; ".join(f"at {one.attribute}: {one.problem} ({one.hint})" for one in self.problems)
+        return f"its item cannot be read, {found} (table {self.table})"
+
+
 class Lease:
     """The lease of `document`, and its `record` from when the lease was taken, with the version accepted since.
 
-    `fence` is higher than that of every lease before. Not thread-safe.
+    `fence` is higher than that of every lease before. With a `damage`, the record lacks what cannot be read. Not
+    thread-safe.
     """
 
-    def __init__(self, document: str, owner: str, fence: int, record: DocumentRecord, terms: _Terms) -> None:
-        self.document, self.owner, self.fence, self.record = document, owner, fence, record
+    def __init__(
+        self,
+        document: str,
+        owner: str,
+        fence: Decimal,
+        record: DocumentRecord,
+        terms: _Terms,
+        damage: Damage | None = None,
+    ) -> None:
+        self.document, self.owner, self.fence, self.record, self.damage = document, owner, fence, record, damage
         self._table, self._now, self._term = terms
         self._stop: LedgerError | None = None
         self._over = False
@@ -220,13 +240,18 @@ class Lease:
         """Remember at once that `accepted` is the version to enforce, and that it is neither announced nor rolled out
         yet. Raises LedgerError, also for a lost lease.
         """
-        before = self.record.accepted or NONE_ANNOUNCED
-        record = replace(self.record, accepted=accepted, announced=self.record.announced or before)
-        if not accepted.same_content(before):
-            since = self.record.rollout.since if self.record.rollout else ()
-            record = replace(record, rollout=Rollout((*since, before)))
+        record = self.accepting(accepted)
         names = ("accepted", "announced", *(("rollout",) if record.rollout else ()))
         self._remember("an accepted version", names, record)
+
+    def accepting(self, accepted: Accepted) -> DocumentRecord:
+        """The record with another version to enforce; nothing is stored."""
+        before = self.record.accepted or NONE_ANNOUNCED
+        record = replace(self.record, accepted=accepted, announced=self.record.announced or before)
+        if accepted.same_content(before):
+            return record
+        since = self.record.rollout.since if self.record.rollout else ()
+        return replace(record, rollout=Rollout((*since, before)))
 
     def forget(self, addresses: Collection[Address]) -> None:
         """Forget at once at which ids these resources were found. Raises LedgerError, also for a lost lease."""
@@ -255,6 +280,7 @@ class Lease:
         _log_forgotten(self.document, record, stored)
         after, before = written(stored), written(self.record)
         changed = {name for name in ATTRIBUTES if after.get(name) != before.get(name)} | self._unsure
+        changed -= self.damage.attributes if self.damage else set()
         values = {name: value for name, value in after.items() if name in changed}
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in values) if values else ""
         update += " REMOVE " + ", ".join(f"#{name}" for name in ("owner", "expires", *sorted(changed - values.keys())))

@@ -203,9 +203,12 @@ class Observe[R: Resource = Any, F = Any]:
     again: Callable[[Sequence[str]], Read | None] = lambda aws_ids: None
 
 
+_ACCOUNT = re.compile(r"[0-9]{12}")
+
+
 def _owner_id(item: Item) -> str:
     owner = item.get("OwnerId", "")
-    if not isinstance(owner, str) or (owner and not re.fullmatch(r"\d{12}", owner)):
+    if not isinstance(owner, str) or (owner and not _ACCOUNT.fullmatch(owner)):
         raise ValueError(f"OwnerId is {owner!r}, which is no account")
     return owner
 
@@ -385,7 +388,9 @@ class Kind[R: Resource = Any, F = Any]:
     - `operations`: every call that changes something;
     - `changes`: eventName -> the fields that the call can have changed, for every call of CloudTrail that concerns such
       a resource, also those that this tool never makes;
-    - `delete`: the calls that delete an unmanaged resource with our tags; without it, the kind is never deleted.
+    - `delete`: the calls that delete an unmanaged resource with our tags; without it, the kind is never deleted;
+    - `changed_by_tag`: the roles may change one only by its tag, so that to give it the tag takes leave of the
+      deployment (`Policy.adopt`).
     """
 
     name: str
@@ -401,6 +406,7 @@ class Kind[R: Resource = Any, F = Any]:
     traffic: Traffic[R, F] = field(default_factory=Traffic)
     changes: Mapping[str, Touches] = field(default_factory=dict)
     imported: Import[R, F] = field(default_factory=Import)
+    changed_by_tag: bool = False
 
     @property
     def changed_by(self) -> frozenset[str]:

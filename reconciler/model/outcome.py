@@ -51,6 +51,10 @@ class Reason(StrEnum):
     CREATE_NOT_ALLOWED = "create_not_allowed"
     IDENTITY_CHANGED = "identity_changed"
     """It was found at another id than before, by evidence that anybody with the right to tag can make."""
+    MEMORY_DAMAGED = "memory_damaged"
+    """Somebody has changed what is remembered of the document, so that it cannot be read."""
+    NOT_ADOPTED = "not_adopted"
+    """It lacks this document's tag, and the deployment does not allow that it is given it."""
     LOSES_ROUTES = "loses_routes"
     """A subnet that moves would lose routes that AWS made: those of gateway endpoints, and propagated ones."""
     FLAPPING = "flapping"
@@ -107,6 +111,8 @@ class Reason(StrEnum):
     THROTTLED = "throttled"
     BUSY = "busy"
     REFUSED = "refused"
+    ROLE_NOT_ACCEPTED = "role_not_accepted"
+    """AWS cannot use an IAM role that a call names: it is too new, or lacks its trust policy or its permissions."""
 
     # What ended the run: no further call was started.
     OUT_OF_TIME = "out_of_time"

@@ -22,6 +22,7 @@ class Policy:
     downtime: Literal["never", "window", "now"] = "never"
     max_breaks: Annotated[int, Field(ge=0)] | None = None
     prune: bool = False
+    adopt: bool = True
     hold_exposures: bool = True
     max_hold_hours: Annotated[int, Field(ge=0, le=8760)] = 24
     quota_rules: Annotated[int, Field(ge=1, le=MOST.rules)] = DEFAULT.rules

@@ -36,6 +36,7 @@ class Topic(StrEnum):
     IDENTITY = "identity-changed"
     ADOPTED = "adopted"
     UNWATCHED = "unwatched"
+    DAMAGED = "item-damaged"
     BROKE_OFF = "run-broke-off"
 
 

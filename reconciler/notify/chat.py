@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from reconciler.notify.deduplication import Notification
@@ -58,6 +59,13 @@ def chat(notification: Notification, here: NotificationOrigin) -> str:
     if not custom["content"]["nextSteps"]:
         del custom["content"]["nextSteps"]
     return json.dumps(custom, ensure_ascii=False)
+
+
+def plain_chat(lines: Iterable[str]) -> str:
+    """A notification of which nothing but these lines could be written."""
+    said = "\n".join(f"`{_inactive(line)}`" for line in lines if line)
+    content = {"textType": "client-markdown", "title": "Setpoint: an alert in short", "description": said}
+    return json.dumps({"version": "1.0", "source": "custom", "content": content}, ensure_ascii=False)
 
 
 def _description(notification: Notification, here: NotificationOrigin) -> str:

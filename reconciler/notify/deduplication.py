@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from reconciler.ledger.record import Notified
-from reconciler.model import Outcome, Reason
+from reconciler.model import Cause, Outcome, Reason
 from reconciler.model.exposure import Severity
+from reconciler.model.guard import Stage, contained
 from reconciler.notify.alert import Alert, Topic, fingerprint
 from reconciler.report.attempt import AttemptResult, Ending
 
@@ -94,7 +95,8 @@ def deduplicate(
             open=not alert.settled,
             severity=alert.severity.value,
         )
-    shows = _shows(result)
+    nothing: Callable[[Cause], Callable[[str], bool]] = lambda cause: lambda name: False  # noqa: E731 (its type)
+    shows = contained(lambda: _shows(result), nothing, who="what is resolved", stage=Stage.TELLING)
     for name, before in notified.items():
         if name in known:
             continue

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler.engine.result import Report
-from reconciler.model import Outcome, Reason
+from reconciler.model import Cause, Outcome, Reason
+from reconciler.model.guard import Stage, contained
 from reconciler.model.trigger import Actor
 from reconciler.redact import fit, safe_text
 from reconciler.report.as_json import as_json, intents_as_json
@@ -50,8 +52,10 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
     if result.ending in {Ending.COVERED, Ending.LEASE_HELD, Ending.UNKNOWN}:
         return None
     report = result.report
-    if report and _calm(report) and not result.refusal and not result.change:
-        return None
+    if report and not result.refusal and not result.change and not result.damage:
+        calm = contained(lambda: _calm(report), lambda cause: False, who="the event of a run", stage=Stage.TELLING)
+        if calm:
+            return None
     fields: dict[str, Any] = {
         "version": VERSION,
         "run_id": safe_text(result.run_id),
@@ -65,10 +69,23 @@ def detail(result: AttemptResult) -> dict[str, Any] | None:
     }
     if result.receipt:
         fields["receipt"] = safe_text(result.receipt)
-    if result.change:
-        fields["revision_change"] = _revision(result, result.change)
-    fields, left_out = cut_lists(fields | (_network(result, report) if report else {}), LONGEST)
+    more: dict[str, Any] = contained(
+        lambda: _more(result, report), partial(_blind, fields), who="the event of a run", stage=Stage.TELLING
+    )
+    fields, left_out = cut_lists(fields | more, LONGEST)
     return fields | {"left_out": left_out}
+
+
+def _more(result: AttemptResult, report: Report | None) -> dict[str, Any]:
+    """What the run saw, and what a new version changes."""
+    changed = {"revision_change": _revision(result, result.change)} if result.change else {}
+    return changed | (_network(result, report) if report else {})
+
+
+def _blind(fields: dict[str, Any], cause: Cause) -> dict[str, Any]:
+    """What an event says instead of what cannot be written: version 1 has no ending for a run that only saw."""
+    problem = "\n".join(filter(None, (fields["problem"], f"what this run saw is not told: {safe_text(cause.message)}")))
+    return {"ending": _ENDINGS[Ending.UNOBSERVABLE], "problem": problem}
 
 
 def _calm(report: Report) -> bool:

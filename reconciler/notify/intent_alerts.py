@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from reconciler.engine.intents import JudgedIntents, address_of, said
-from reconciler.model import Outcome
+from reconciler.model import Cause, Finding, Outcome
 from reconciler.model.exposure import Severity
+from reconciler.model.guard import Stage, contained
 from reconciler.notify.alert import Alert, Member, Topic, fingerprint, short
+from reconciler.notify.plain_alerts import Place, plain
+from reconciler.notify.plain_alerts import found as found_by
 from reconciler.reach.judge.intents import Case, Status, Verdict
 from reconciler.reach.pair.ends import Endpoint
 from reconciler.report.attempt import AttemptResult
@@ -31,18 +35,48 @@ def with_intents(result: AttemptResult, judged: JudgedIntents, found: Iterable[A
     intent that is broken still.
     """
     alerts = list(found)
-    for verdict in () if result.rollout else judged.corrected:
-        corrected = [one for one in alerts if one.address and one.corrected and one.topic in _DRIFTS]
-        there = _components(verdict)
-        about = [one for one in corrected if one.address in there] or corrected
-        if about:
-            first = min(about, key=lambda one: one.severity.rank)
-            alerts[alerts.index(first)] = _explaining(first, verdict)
-        else:
-            alerts.append(_alert(result, judged, verdict, Outcome.CORRECTED))
-    tolerated = judged.tolerated
-    broken = (one for one in judged.verdicts if one.status is Status.BROKEN and one.intent.name not in tolerated)
-    yield from (*alerts, *(_alert(result, judged, one, Outcome.BLOCKED) for one in broken))
+    for verdict in () if result.rollout else found_by(lambda: judged.corrected, "the rule of intents kept again"):
+        alerts = contained(
+            partial(_with_corrected, result, judged, verdict, alerts),
+            partial(_with_plain, result, verdict, alerts, Outcome.CORRECTED),
+            who=f"the alert of the intent {verdict.intent.name}",
+            stage=Stage.TELLING,
+        )
+    for verdict in judged.verdicts:
+        if verdict.status is Status.BROKEN and verdict.intent.name not in judged.tolerated:
+            alerts = contained(
+                partial(_with_broken, result, judged, verdict, alerts),
+                partial(_with_plain, result, verdict, alerts, Outcome.BLOCKED),
+                who=f"the alert of the intent {verdict.intent.name}",
+                stage=Stage.TELLING,
+            )
+    yield from alerts
+
+
+def _with_corrected(
+    result: AttemptResult, judged: JudgedIntents, verdict: Verdict, found: Iterable[Alert]
+) -> list[Alert]:
+    """The alerts with an intent that is kept again: the correction that mended it says so, or else one of its own."""
+    alerts = list(found)
+    corrected = [one for one in alerts if one.address and one.corrected and one.topic in _DRIFTS]
+    there = _components(verdict)
+    about = [one for one in corrected if one.address in there] or corrected
+    if not about:
+        return [*alerts, _alert(result, judged, verdict, Outcome.CORRECTED)]
+    first = min(about, key=lambda one: one.severity.rank)
+    alerts[alerts.index(first)] = _explaining(first, verdict)
+    return alerts
+
+
+def _with_broken(result: AttemptResult, judged: JudgedIntents, verdict: Verdict, found: Iterable[Alert]) -> list[Alert]:
+    return [*found, _alert(result, judged, verdict, Outcome.BLOCKED)]
+
+
+def _with_plain(
+    result: AttemptResult, verdict: Verdict, found: Iterable[Alert], outcome: Outcome, cause: Cause
+) -> list[Alert]:
+    about = Finding(address_of(verdict), outcome, cause)
+    return [*found, plain(result, Place(Topic.INTENT, address_of(verdict)), [about], cause)]
 
 
 _DRIFTS = frozenset({Topic.DRIFT, Topic.FLAPPING})

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from desired_state.fields import Address
 from reconciler.ledger.record import Untold, UntoldMember
-from reconciler.model import Outcome
+from reconciler.model import Cause, Outcome
 from reconciler.model.exposure import Severity
+from reconciler.model.guard import Stage, contained
 from reconciler.model.trigger import Actor
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
 from reconciler.report.attempt import AttemptResult, Late
@@ -27,14 +29,41 @@ def with_late(result: AttemptResult, found: Iterable[Alert]) -> list[Alert]:
     """The alerts that were `found` otherwise, each with what is late of the same, and one for each of the rest."""
     alerts = {one.fingerprint: one for one in found}
     for late in result.late:
-        name = late.untold.fingerprint
-        announced = fingerprint(result.document, Topic.REVISION)
-        if late.untold.topic == Topic.ROLLOUT and name not in alerts and announced in alerts:
-            revision = alerts.pop(announced)
-            title = revision.title.replace("was accepted", "was applied")
-            alerts[name] = replace(revision, fingerprint=name, topic=Topic.ROLLOUT, title=title)
-        alerts[name] = _joined(alerts[name], late) if name in alerts else _alert(result, late)
+        contained(
+            partial(_join, result, alerts, late),
+            partial(_join_plain, alerts, late),
+            who=f"what is late of {late.untold.title}",
+            stage=Stage.TELLING,
+        )
     return list(alerts.values())
+
+
+def _join(result: AttemptResult, alerts: dict[str, Alert], late: Late) -> None:
+    name = late.untold.fingerprint
+    announced = fingerprint(result.document, Topic.REVISION)
+    if late.untold.topic == Topic.ROLLOUT and name not in alerts and announced in alerts:
+        revision = alerts[announced]
+        title = revision.title.replace("was accepted", "was applied")
+        joined = _joined(replace(revision, fingerprint=name, topic=Topic.ROLLOUT, title=title), late)
+        del alerts[announced]
+        alerts[name] = joined
+    else:
+        alerts[name] = _joined(alerts[name], late) if name in alerts else _alert(result, late)
+
+
+def _join_plain(alerts: dict[str, Alert], late: Late, cause: Cause) -> None:
+    """Its lines, as they are stored, beside what this run has to say of the same."""
+    one = late.untold
+    outcome = Outcome.CORRECTED if late.sure else Outcome.IN_SYNC
+    members = tuple(Member(each.what, outcome, identity=(each.what, each.name)) for each in one.members)
+    said = f"{one.sentence} It could not be told in full: {cause.message}."
+    topic = next((each for each in Topic if each == one.topic), Topic.DRIFT)
+    there = alerts.get(one.fingerprint) or Alert(
+        one.fingerprint, "", "", topic, Severity.HIGH, f"{one.title}: told late", "", ()
+    )
+    corrected = short([there.corrected, digest(members)])
+    sentence = f"{there.sentence} {said}".strip()
+    alerts[one.fingerprint] = replace(there, members=(*there.members, *members), corrected=corrected, sentence=sentence)
 
 
 def _joined(alert: Alert, late: Late) -> Alert:

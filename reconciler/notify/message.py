@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model import Outcome
+from reconciler.model import Cause, Outcome
 from reconciler.model.trigger import Actor, Upload
 from reconciler.notify.alert import Alert, Member, Topic
 from reconciler.notify.deduplication import Notification, Status
@@ -124,6 +124,30 @@ def text(notification: Notification, here: NotificationOrigin) -> str:
     body, left = cut_lines(list(details(notification)), room)
     body += [f"  {left_out(left)}"] if left else []
     return "\n".join([*head, *body, *([""] if body else []), *tail])
+
+
+PLAIN_SUBJECT = "Setpoint: an alert that could not be written as it should be"
+
+
+def plainly(notification: Notification, here: NotificationOrigin, cause: Cause) -> list[str]:
+    """The lines of a notification whose text could not be written: what it is about, and why no more is said."""
+    alert = notification.alert
+    about = [one.what for one in alert.members] if alert else [one.title for one in notification.rest]
+    more = [f"  {left_out(len(about) - _PLAIN_LINES)}"] if len(about) > _PLAIN_LINES else []
+    return [
+        f"{notification.severity.upper()}: {shown(notification.title)}",
+        "",
+        f"This message could not be written as it should be: {shown(cause.message)}.",
+        *(f"  - {shown(one)}" for one in about[:_PLAIN_LINES]),
+        *more,
+        f"Resource:    {shown(alert.address if alert and alert.address else 'see above')}",
+        f"Document:    {shown(here.document)}",
+        f"Run:         {shown(here.run_id)}",
+        "The log of this run has the rest; the plan of the document shows what differs now.",
+    ]
+
+
+_PLAIN_LINES = 30
 
 
 def left_out(lines: int) -> str:

@@ -9,14 +9,24 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reconciler.notify.chat import chat
+from reconciler.model import Cause
+from reconciler.model.guard import Stage, contained
+from reconciler.notify.chat import chat, plain_chat
 from reconciler.notify.deduplication import Notification, Notifications
 from reconciler.notify.event import DETAIL_TYPE, SOURCE, detail
-from reconciler.notify.message import NotificationOrigin, attributes, origin_of, subject, text
+from reconciler.notify.message import (
+    PLAIN_SUBJECT,
+    NotificationOrigin,
+    attributes,
+    origin_of,
+    plainly,
+    subject,
+    text,
+)
 from reconciler.redact import safe_text
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.fitting import encoded
@@ -39,6 +49,14 @@ class Sent:
     lost: frozenset[str] = frozenset()
     messages: int = 0
     event: bool = False
+
+
+class _Words(NamedTuple):
+    """A message as SNS takes it."""
+
+    subject: str
+    message: str
+    attributes: dict[str, str]
 
 
 class Publisher:
@@ -75,7 +93,13 @@ class Publisher:
         event_lost = not self._put(result)
         lost: set[str] = set()
         failed, in_a_row = 0, 0
-        here = origin_of(result, region=self._sns.meta.region_name, invoke=self._invoke)
+        region = self._sns.meta.region_name
+        here = contained(
+            lambda: origin_of(result, region=region, invoke=self._invoke),
+            lambda cause: NotificationOrigin(result.document, None, "", region, result.run_id, ""),
+            who="where the messages come from",
+            stage=Stage.TELLING,
+        )
         for notification in notifications.notifications if self._topic else ():
             if in_a_row < ENOUGH and self.publish(notification, here):
                 in_a_row = 0
@@ -91,13 +115,18 @@ class Publisher:
         if not self._topic:
             return True
         try:
+            words = contained(
+                lambda: self._rendered(notification, here),
+                lambda cause: self._plainly(notification, here, cause),
+                who=f"the text of {notification.fingerprint}",
+                stage=Stage.TELLING,
+            )
             self._sns.publish(
                 TopicArn=self._topic,
-                Subject=subject(notification, here),
-                Message=chat(notification, here) if self._form == "chat" else text(notification, here),
+                Subject=words.subject,
+                Message=words.message,
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in attributes(notification, here).items()
+                    name: {"DataType": "String", "StringValue": value} for name, value in words.attributes.items()
                 },
             )
         except (ClientError, BotoCoreError) as error:
@@ -107,6 +136,16 @@ class Publisher:
             log.exception("a message could not be written")
             return False
         return True
+
+    def _rendered(self, notification: Notification, here: NotificationOrigin) -> _Words:
+        message = chat(notification, here) if self._form == "chat" else text(notification, here)
+        return _Words(subject(notification, here), message, attributes(notification, here))
+
+    def _plainly(self, notification: Notification, here: NotificationOrigin, cause: Cause) -> _Words:
+        said = plainly(notification, here, cause)
+        message = plain_chat(said) if self._form == "chat" else "\n".join(said)
+        kinds = {"severity": notification.severity.value, "status": notification.status.value}
+        return _Words(PLAIN_SUBJECT, message, kinds)
 
     def _put(self, result: AttemptResult) -> bool:
         """Whether the event was sent, or there is none. PutEvents answers 200 even for entries that it refuses."""

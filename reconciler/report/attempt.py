@@ -69,7 +69,7 @@ class AttemptResult:
     that the run saw, by their resource. `approved_by` is who approved what the run did, or why that is not known
     (empty: nothing was approved). `unreachable` is the account, if the problem is that of all its documents. `receipt`
     is the key of the receipt that it left, or of an earlier one that says the same (empty: none), `receipts_lost` how
-    many could not be written.
+    many could not be written. `damage` says what of the ledger's item cannot be read, so that it could only look.
     """
 
     document: str
@@ -100,3 +100,4 @@ class AttemptResult:
     unreachable: str = ""
     receipt: str = ""
     receipts_lost: int = 0
+    damage: str = ""

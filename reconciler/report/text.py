@@ -337,7 +337,7 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         held = style("The whole plan is held", "yellow")
         yield [f"{style('!', 'yellow')} {held}: {sanitize(report.gate.plan_held.message)}"]
     if report.plan.breaks and not report.wrote:
-        yield [f"The plan removes {counted(report.plan.breaks, 'live member')}."]
+        yield [f"The plan removes or replaces {counted(report.plan.breaks, 'live member')}."]
     if report.excepted:
         active = (_exception(exception) for _, exception in report.excepted)
         yield ["Active exceptions:", *dict.fromkeys(active)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.support import looking
+from tests.support.sampling import sampled
 from tests.support.shown import HOSTILE, NAMES, past, shown, turns
 
 if TYPE_CHECKING:
@@ -60,8 +62,11 @@ def test_a_page_fits_every_width(windows: Windows, address: Any, name: str) -> N
     assert [one for width in looking.WIDTHS for one in looking.overflow(page, width)] == []
 
 
-@pytest.mark.parametrize("medium", MEDIA)
-@pytest.mark.parametrize("name", NAMES)
+LOOKS = [*product(NAMES, ("light",)), *sampled([*product(NAMES, ("dark", "phone", "print"))], 3, seed="axe")]
+"""Every page in light; in each other medium the gate shows some, and the long suite all."""
+
+
+@pytest.mark.parametrize(("name", "medium"), LOOKS)
 def test_axe_finds_nothing(windows: Windows, address: Any, name: str, medium: str) -> None:
     """All rules on all there is in one medium; then the colours of dark and of paper, and the layout of a phone."""
     page = shown_in(medium, windows.at(address(name)).page)
@@ -169,7 +174,7 @@ def test_hostile_words_make_no_element_and_no_link(windows: Windows, address: An
     assert hostile.page.title() == plain.page.title()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sampled(NAMES, 3, seed="served"))
 def test_served_as_ci_serves_it_a_page_is_complete_and_in_order(
     windows: Windows, server: Server, html: Any, address: Any, name: str
 ) -> None:

@@ -14,7 +14,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from artefact.permissions import DENIED, DOORS, WRITE_OBJECTS, Statement, calls, read_permissions, writes
+from artefact.denied import DENIED, WRITE_OBJECTS
+from artefact.permissions import DOORS, Statement, calls, read_permissions, writes
 from artefact.permissions_page import page
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY
@@ -103,6 +104,20 @@ def test_a_row_that_does_not_say_what_iam_checks_is_refused() -> None:
     kind = replace(REGISTRY["vpc"], operations=(Operation("ec2", "CreateVpc", Phase.CREATE, nat_gateway.CREATE.risk),))
     with pytest.raises(ValueError, match=r"ec2:CreateVpc.*iam_resource_types"):
         writes("ec2", {"vpc": kind})
+
+
+def test_what_is_changed_by_its_tag_alone_is_what_only_a_deployment_that_adopts_may_tag() -> None:
+    types = {
+        kind.name: {one for row in kind.operations for one in row.iam_resource_types} for kind in REGISTRY.values()
+    }
+    adopted = [resource for one in ALL if one.requires_setting == "adopt" for resource in one.resources]
+    found = {
+        name
+        for name, own in types.items()
+        if any(f":{one}/" in resource or f":{one}:" in resource for one in own for resource in adopted)
+    }
+    assert found == {kind.name for kind in REGISTRY.values() if kind.changed_by_tag}
+    assert found == {"internet_gateway", "db_instance"}
 
 
 def test_a_ninth_kind_brings_its_own_permissions() -> None:

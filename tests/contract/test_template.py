@@ -13,17 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from artefact.permissions import (
-    DENIED,
-    DOORS,
-    PASS_ROLE,
-    WRITE_OBJECTS,
-    ApiCall,
-    denied,
-    policies,
-    read_permissions,
-    writes,
-)
+from artefact.denied import DENIED, PASS_ROLE, WRITE_OBJECTS, denied
+from artefact.permissions import DOORS, ApiCall, policies, read_permissions, writes
 from handlers.settings import PREFIX, Deployment, deployment, settings
 from handlers.telemetry import NAMESPACE
 from handlers.triggers import event_names
@@ -367,6 +358,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         Downtime="window",
         MaxBreaks="7",
         Prune="true",
+        Adopt="false",
         HoldExposures="false",
         MaxHoldHours="2",
         QuotaRules="100",
@@ -387,6 +379,7 @@ def test_every_choice_of_a_parameter_reaches_the_settings() -> None:
         downtime="window",
         max_breaks=7,
         prune=True,
+        adopt=False,
         hold_exposures=False,
         max_hold_hours=2,
         quota_rules=100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -245,6 +246,19 @@ def test_more_than_the_quota_is_refused_before_it_is_uploaded(
     assert setpoint("validate", "many.json").code == 0
 
 
+def test_a_mend_says_by_the_quota_of_the_settings_that_there_is_no_room(
+    setpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = json.loads((EXAMPLES / "test-server.json").read_text())
+    asked = {"name": "health", "from": "internet", "to": "api", "protocol": "tcp", "ports": 8443, "expect": "reachable"}
+    Path("asks.json").write_text(json.dumps(written | {"intents": [asked]}))
+    full = "that side is full, so something must go first"
+    assert full not in setpoint("validate", "asks.json").out
+    monkeypatch.setenv("SETPOINT_QUOTA_RULES", "2")
+    assert full in setpoint("validate", "asks.json").out
+
+
 @pytest.mark.parametrize("command", ["validate", "plan", "apply"])
 def test_bad_json_exits_1_with_its_place(
     setpoint: Any, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
@@ -349,10 +363,17 @@ def test_help_does_not_even_import_the_models() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
-def test_the_console_script_exits_with_the_commands_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["validate", str(EXAMPLES / "as-written.json")])
+def test_the_console_script_exits_with_the_commands_code_and_collects_no_garbage() -> None:
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["validate", str(EXAMPLES / "as-written.json")])
+        collecting, frozen = gc.isenabled(), gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+        gc.enable()
     assert stopped.value.code == 1
+    assert not collecting
+    assert frozen
 
 
 def test_ctrl_c_before_anything_exits_130_with_a_sentence(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from handlers import cli
+from handlers import cli, terminal
 from handlers.options import addresses
 from lab import StrictAws
 
@@ -107,9 +107,11 @@ def test_a_document_from_stdin_is_validated_and_planned(
     assert setpoint("apply", "-", "--plan", path).code == 0
 
 
+@pytest.mark.parametrize("person", [True, False])
 def test_apply_cannot_ask_whoever_hands_in_the_document(
-    setpoint: Any, lab: StrictAws, pipe: Callable[[bytes], None]
+    setpoint: Any, lab: StrictAws, pipe: Callable[[bytes], None], monkeypatch: pytest.MonkeyPatch, person: bool
 ) -> None:
+    monkeypatch.setattr(terminal, "is_person", lambda: person)
     pipe(EXAMPLE.read_bytes())
     ran = setpoint("apply", "-")
     assert ran.code == 1
@@ -140,6 +142,12 @@ def test_verbose_tells_what_is_read_as_whom_and_how_long_it_took(setpoint: Any, 
     before = setpoint("-v", "plan", EXAMPLE)
     assert len(before.err.splitlines()) == len(verbose.err.splitlines())
     assert "sts GetCallerIdentity" not in setpoint("plan", EXAMPLE).err
+
+
+def test_verbose_prints_no_escapes_of_others(setpoint: Any) -> None:
+    told = setpoint("validate", "no\u202e.json", "-v").err
+    assert "reading no" in told
+    assert "\u202e" not in told
 
 
 @pytest.mark.parametrize("words", [["--version"], ["-V"], ["-v"], ["--verbose"]])

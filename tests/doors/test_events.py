@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.doors import NAME, Doors, object_event
+from tests.support.sampling import sampled
 
 OPEN = "ssh-opened-to-the-world"
 
@@ -61,7 +62,7 @@ def test_our_own_writes_coming_back_as_events_write_nothing_and_look_at_nothing(
     assert (looks(doors), len(doors.writes())) == (seen, written)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", sampled(range(6), 2, seed="events"))
 def test_duplicated_reordered_and_lost_events_change_nothing_in_the_end_state(doors: Doors, seed: int) -> None:
     dice = random.Random(seed)
     before = len(happened(doors))

@@ -124,7 +124,6 @@ def test_where_every_document_is_looked_at_nothing_is_told(doors: Doors, capsys:
     "trouble",
     [
         stuck_lease,
-        malformed_item,
         malformed_look,
         look_in_the_future,
         dying_worker,
@@ -162,6 +161,11 @@ def test_a_look_that_missed_a_part_is_none(doors: Doors, call: str) -> None:
     assert [after.get(name) for name in ("looked_at", "covers")] == [
         before.get(name) for name in ("looked_at", "covers")
     ]
+
+
+def test_a_document_whose_item_cannot_be_read_is_looked_at_all_the_same(doors: Doors) -> None:
+    told = day(doors, malformed_item, ENOUGH + 3)
+    assert [text for some in told for text in some if "No run has read the network" in text] == []
 
 
 def test_it_is_told_again_after_a_look_in_between_and_after_the_time_of_every_alert(doors: Doors) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from lab.faults import Stopped
+from reconciler.ledger.item import ATTRIBUTES
 from reconciler.ledger.lease import GRACE, TERM
 from tests.support.doors import NAME, TABLE, Doors
 from tests.support.sampling import sampled
@@ -280,18 +281,65 @@ def test_a_table_that_is_down_is_told_once_an_hour_whatever_the_number_of_docume
     assert doors.writes() == []
 
 
-@pytest.mark.parametrize(
-    "name", ["accepted", "announced", "looked_at", "notified", "holds", "ids", "untold", "rollout"]
-)
-def test_an_item_that_cannot_be_read_is_told_with_its_mend(doors: Doors, name: str) -> None:
-    item, stack = doors.item(), doors.another()
-    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item={**item, name: {"S": "spoiled"}})
+TEXTS = {"account", "region", "vpc_id", "state", "severity"}
+ODD: dict[str, Any] = {"text": {"S": "spoiled"}, "null": {"NULL": True}, "inside": {"M": {"x": {"N": "-1"}}}}
+DAMAGES = [(name, odd) for name in ATTRIBUTES for how, odd in ODD.items() if (name in TEXTS, how) != (True, "text")]
+
+
+@pytest.mark.parametrize(("name", "odd"), sampled(DAMAGES, 12, seed="damages"))
+def test_an_item_that_cannot_be_read_lets_the_run_look_and_tell_and_change_nothing(
+    doors: Doors, name: str, odd: dict[str, Any]
+) -> None:
+    item, stack, hands = doors.item(), doors.another(), doors.hands.client("dynamodb")
+    hands.put_item(TableName=TABLE, Item={**item, name: odd})
+    doors.drift("ssh-opened-to-the-world")
     for _ in range(3):
         assert doors.work(SCHEDULED, stack=stack) == ()
-    (alert,) = doors.alerts()
-    assert f"its item cannot be read, at {name}" in alert["Message"]
-    assert "remove" in alert["Message"]
+        doors.clock.sleep(300)
+    (damaged,) = [one for one in doors.alerts() if "what is remembered of the document" in one["Subject"]]
+    assert f"its item cannot be read, at {name}" in damaged["Message"]
+    assert "remove" in damaged["Message"] or "write" in damaged["Message"]
+    (drift,) = [one for one in doors.alerts() if "ingress" in one["Subject"]]
+    assert drift["Subject"].startswith("Setpoint medium: security_group/APIGatewaySG ingress: held")
+    assert "held: nothing is changed while the document's item in the ledger cannot be read" in drift["Message"]
+    assert len(doors.alerts()) == 2
     assert doors.writes() == []
+    kept = doors.item()
+    assert kept[name] == odd
+    told = {"owner", "expires", "fence", "looked_at", "covers", "notified", "untold"}
+    assert {each for each in item.keys() | kept.keys() if item.get(each) != kept.get(each)} <= told | {name}
+    again = {one: value for one, value in kept.items() if one != name} | ({name: item[name]} if name in item else {})
+    hands.put_item(TableName=TABLE, Item=again)
+    assert doors.work(SCHEDULED, stack=stack) == ()
+    assert doors.writes() == ["RevokeSecurityGroupIngress"]
+    assert "owner" not in doors.item()
+
+
+def test_an_item_that_cannot_be_read_gives_no_power_to_a_person_either(doors: Doors) -> None:
+    item = doors.item()
+    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item={**item, "ids": {"S": "spoiled"}})
+    doors.drift("ssh-opened-to-the-world")
+    plan = doors.invoke(mode="plan")
+    assert [one["reason"] for one in plan["report"]["drifted"]] == ["memory_damaged"]
+    answer = doors.invoke(mode="apply", approve=plan["report"]["fingerprint"])
+    assert (answer["report"]["wrote"], doors.writes()) == (False, [])
+    assert "its item cannot be read, at ids" in answer["problem"]
+
+
+def test_a_new_version_is_not_accepted_while_the_item_cannot_be_read(doors: Doors) -> None:
+    item = doors.item()
+    doors.hands.client("dynamodb").put_item(TableName=TABLE, Item={**item, "holds": {"S": "spoiled"}})
+
+    def closed(written: dict[str, Any]) -> None:
+        written["revision"] = 2
+        written["resources"]["security_group"]["APIGatewaySG"]["ingress"][0]["source"] = "198.51.100.0/24"
+        written["intents"] = []
+
+    doors.upload(closed)
+    assert doors.work(SCHEDULED) == ()
+    subjects = [one["Subject"] for one in doors.alerts()]
+    assert [one for one in subjects if "accepted" in one or "applied" in one] == []
+    assert doors.item()["accepted"] == item["accepted"]
     doors.hands.client("dynamodb").put_item(TableName=TABLE, Item=item)
     assert doors.work(SCHEDULED) == ()
-    assert "owner" not in doors.item()
+    assert doors.item()["accepted"]["M"]["revision"] == {"N": "2"}

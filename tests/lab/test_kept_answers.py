@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from moto.moto_api._internal import mock_random
 from lab import StrictAws, World, laboratory
 from lab.drifts import DRIFTS, Drift, find_network
 from lab.live import Live
+from lab.quick_answers import _unparse, _written
 from lab.strict_aws import Call
 from tests.support.runs import Network as Built
 from tests.support.runs import build
@@ -102,6 +103,48 @@ def test_they_hold_after_a_rule_was_made_with_tags(built: Built) -> None:
     assert_kept_answers_hold(live)
 
 
+def test_they_hold_after_every_kind_of_thing_is_tagged_made_and_deleted(built: Built) -> None:
+    live, ec2, rds = built.lab._live, built.outsider("ec2"), built.outsider("rds")
+    vpc = built.id("vpc/MyVPC")
+
+    def then(write: Callable[..., dict[str, Any]], **params: Any) -> dict[str, Any]:
+        looks(live)
+        answer = write(**params)
+        assert_kept_answers_hold(live)
+        return answer
+
+    group = then(ec2.create_security_group, GroupName="new", Description="new", VpcId=vpc)["GroupId"]
+    table = then(ec2.create_route_table, VpcId=vpc)["RouteTable"]["RouteTableId"]
+    acl = then(ec2.create_network_acl, VpcId=vpc)["NetworkAcl"]["NetworkAclId"]
+    rule = ec2.describe_security_group_rules()["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    gateway = ec2.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]
+    interface = ec2.create_network_interface(SubnetId=built.id("subnet/PublicSubnet1"))["NetworkInterface"]
+    for each in (
+        group,
+        table,
+        acl,
+        rule,
+        gateway,
+        vpc,
+        built.id("subnet/PublicSubnet1"),
+        interface["NetworkInterfaceId"],
+    ):
+        then(ec2.create_tags, Resources=[each], Tags=[{"Key": "team", "Value": "shop"}])
+        then(ec2.delete_tags, Resources=[each], Tags=[{"Key": "team"}])
+    then(ec2.delete_security_group, GroupId=group)
+    then(ec2.delete_route_table, RouteTableId=table)
+    then(ec2.delete_network_acl, NetworkAclId=acl)
+    then(ec2.modify_vpc_attribute, VpcId=vpc, EnableDnsHostnames={"Value": False})
+    (instance,) = rds.describe_db_instances()["DBInstances"]
+    then(rds.add_tags_to_resource, ResourceName=instance["DBInstanceArn"], Tags=[{"Key": "team", "Value": "shop"}])
+    named = {"DBInstanceIdentifier": instance["DBInstanceIdentifier"]}
+    then(rds.modify_db_instance, **named, AllocatedStorage=instance["AllocatedStorage"] * 2, ApplyImmediately=True)
+    built.lab.settle()
+    then(rds.modify_db_instance, **named, DeletionProtection=False)
+    built.lab.settle()
+    then(rds.delete_db_instance, **named, SkipFinalSnapshot=True)
+
+
 def test_they_hold_after_moto_s_objects_were_changed(built: Built) -> None:
     live = built.lab._live
     looks(live)
@@ -143,8 +186,41 @@ def test_moto_that_is_quicker_answers_the_same(built: Built, monkeypatch: pytest
     quick = looks(live)
     monkeypatch.setattr("moto.core.responses.XFormedAttributePicker", XFormedAttributePicker)
     monkeypatch.setattr("moto.core.responses.method_names_from_class", method_names_from_class)
+    written: list[str] = []
+
+    def both(body: dict[str, Any], **options: Any) -> str:
+        written.append(_unparse(body, **options))
+        assert written[-1] == _written(body, **options)
+        return written[-1]
+
+    monkeypatch.setattr("moto.core.serialize.xmltodict.unparse", both)
     live.forget_answers()
     assert quick == looks(live)
+    assert len(written) > len(LOOKS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"a": {"@xmlns": 'x"<&>', "b": [1, None, True, "", "<&>\"'", {"c": []}, {}], "d": [], "e": {}, "f": None}},
+        {"a": "text"},
+        {"a": None},
+        {"a": {"@one": 1, "@none": None, "b": {"@two": "2", "c": 0.5}}},
+        {"a": {"#text": "t", "@b": "c"}},
+        {"a": {"b": ("tuple", 1), "c": {"d": b"bytes"}}},
+    ],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_xml_is_xmltodict_s(body: dict[str, Any], whole: bool) -> None:
+    options = {"full_document": whole, "pretty": False, "short_empty_elements": True}
+    assert _written(body, **options) == _unparse(body, **options)
+
+
+@pytest.mark.parametrize("name", ["a b", "a>", "/a", "?a", "a='b'"])
+def test_a_name_that_would_break_out_of_its_tag_is_no_name(name: str) -> None:
+    for body in ({name: "x"}, {"a": {name: "x"}}, {"a": {f"@{name}": "x"}}):
+        with pytest.raises(ValueError, match="Invalid"):
+            _written(body, full_document=True, pretty=False, short_empty_elements=True)
 
 
 def test_a_look_draws_no_ids(built: Built) -> None:

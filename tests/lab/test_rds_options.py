@@ -13,6 +13,11 @@ __all__ = ["db", "group"]
 
 ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
 KEY = "arn:aws:kms:ap-northeast-2:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
+ADVANCED = {
+    "EnablePerformanceInsights": True,
+    "PerformanceInsightsRetentionPeriod": 465,
+    "DatabaseInsightsMode": "advanced",
+}
 COMBINATION, VALUE = "InvalidParameterCombination", "InvalidParameterValue"
 
 
@@ -27,6 +32,12 @@ COMBINATION, VALUE = "InvalidParameterCombination", "InvalidParameterValue"
         ({"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["audit"]}}, COMBINATION),
         ({"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 94}, VALUE),
         ({"PerformanceInsightsRetentionPeriod": 31}, COMBINATION),
+        ({"DatabaseInsightsMode": "advanced"}, COMBINATION),
+        ({"DatabaseInsightsMode": "advanced", "EnablePerformanceInsights": True}, COMBINATION),
+        ({**ADVANCED, "PerformanceInsightsRetentionPeriod": 434}, COMBINATION),
+        ({"DatabaseInsightsMode": "basic"}, VALUE),
+        ({"DedicatedLogVolume": True}, COMBINATION),
+        ({"EngineLifecycleSupport": "open-source-rds-extended-support-disabled"}, COMBINATION),
         ({"CACertificateIdentifier": "rds-ca-2019"}, "CertificateNotFound"),
         ({"DBParameterGroupName": "ghost"}, "DBParameterGroupNotFound"),
         ({"AllocatedStorage": 200, "Iops": 3000}, COMBINATION),
@@ -49,6 +60,9 @@ def test_rds_refuses(rds: Any, db: str, refused: Refused, changes: dict[str, Any
         {"EnableCloudwatchLogsExports": ["audit"]},
         {"MaxAllocatedStorage": 105},
         {"Iops": 3000},
+        {"DatabaseInsightsMode": "advanced"},
+        {"DedicatedLogVolume": True},
+        {"EngineLifecycleSupport": "never"},
         {"EngineVersion": "16.3", "DBParameterGroupName": "default.postgres15"},
     ],
     ids=str,
@@ -90,6 +104,34 @@ def test_the_key_of_the_insights_never_changes(aws: StrictAws, rds: Any, db: str
     assert (seen["PerformanceInsightsEnabled"], seen["PerformanceInsightsRetentionPeriod"]) == (True, 7)
     with refused(COMBINATION):
         modify(rds, EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=f"{KEY}-2")
+
+
+def test_the_advanced_mode_keeps_its_figures_for_so_long(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
+    assert shown(rds)["DatabaseInsightsMode"] == "standard"
+    modify(rds, now=False, **ADVANCED)
+    aws.settle()
+    assert (shown(rds)["DatabaseInsightsMode"], shown(rds)["PerformanceInsightsRetentionPeriod"]) == ("advanced", 465)
+    for less in ({"EnablePerformanceInsights": False}, {"PerformanceInsightsRetentionPeriod": 31}):
+        with refused(COMBINATION):
+            modify(rds, **less)
+    modify(rds, now=False, DatabaseInsightsMode="standard", PerformanceInsightsRetentionPeriod=31)
+    aws.settle()
+    assert (shown(rds)["DatabaseInsightsMode"], shown(rds)["PerformanceInsightsRetentionPeriod"]) == ("standard", 31)
+
+
+def test_a_log_volume_waits_for_the_window(aws: StrictAws, rds: Any, db: str) -> None:
+    assert shown(rds)["DedicatedLogVolume"] is False
+    modify(rds, StorageType="io1", AllocatedStorage=100, Iops=1000)
+    aws.settle()
+    modify(rds, now=False, DedicatedLogVolume=True)
+    assert shown(rds)["PendingModifiedValues"] == {"DedicatedLogVolume": True}
+    aws.maintenance_window()
+    assert shown(rds)["DedicatedLogVolume"] is True
+
+
+def test_the_lifecycle_support_is_chosen_at_creation(rds: Any, group: str) -> None:
+    rds.create_db_instance(**wanted(group, EngineLifecycleSupport="open-source-rds-extended-support-disabled"))
+    assert shown(rds)["EngineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
 
 
 def test_a_parameter_group_waits_for_a_reboot(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:

@@ -90,7 +90,7 @@ def test_every_write_of_a_first_build_is_tried(net: Network) -> None:
     assert net.run(policy=Policy(create_databases=True)).writes == BUILDING
 
 
-@pytest.mark.parametrize(("write", "when"), points(BUILDING, 10))
+@pytest.mark.parametrize(("write", "when"), points(BUILDING, 20))
 def test_a_first_build_that_dies_is_finished_without_making_anything_twice(
     net: Network, write: int, when: Literal["before", "after"]
 ) -> None:

@@ -9,25 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
+from reconciler.engine import diff, gate, plan, suppression
+from reconciler.engine import run as run_module
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
-from reconciler.engine.run import Environment, run
-from reconciler.kinds import REGISTRY
-from reconciler.model import Action, Outcome, Policy, Ref
+from reconciler.engine.run import Environment, Memory, run
+from reconciler.kinds import REGISTRY, declared_effects
+from reconciler.model import Action, Cause, Difference, Outcome, Policy, Reason, Ref
+from reconciler.model.guard import ResourceFaultError, Stage, about, fault
 from reconciler.model.kind import Read, id_in, read
+from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
 from reconciler.report.text import text
 from tests.support.damage import GONE, Damage, Recorded, Recorder, damaged, damages
 from tests.support.published import IS_RECEIPT
-from tests.support.runs import Network, document
+from tests.support.runs import Clock, Network, document
 from tests.support.sampling import sampled
+
+if TYPE_CHECKING:
+    from reconciler.aws.client import Aws
 
 CLOSING = {
     "ssh-opened-to-the-world": "security_group/APIGatewaySG",
@@ -199,11 +206,12 @@ def _broken(stub: Stub, kind: Any, target: Address, ids: Iterable[str]) -> Any:
     return replace(kind, **{stub.part: replace(getattr(kind, stub.part), **{stub.name: raising})})
 
 
-STAGES = [(kind, stub) for kind in TARGETS for stub in _functions()]
+STAGES = [(kind, stub) for stub in _functions() for kind in TARGETS]
+"""In the gate each function of one kind."""
 
 
 @pytest.mark.parametrize(
-    ("kind", "stub"), sampled(STAGES, 6, seed="stages", ids=[f"{kind} {stub}" for kind, stub in STAGES])
+    ("kind", "stub"), sampled(STAGES, len(TARGETS), seed="stages", ids=[f"{kind} {stub}" for kind, stub in STAGES])
 )
 def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
     world: World, kind: str, stub: Stub, monkeypatch: pytest.MonkeyPatch
@@ -224,6 +232,136 @@ def test_what_raises_for_one_resource_at_any_stage_costs_that_resource(
         assert calls.keys() >= {name for name, one in world.plan.items() if one.address not in waits}
     assert text(report)
     assert unsaid(report) <= {target}
+
+
+class Flaps:
+    """Whether a difference is suppressed, which somebody asks the ledger."""
+
+    @staticmethod
+    def asked(one: Difference) -> Cause | None:
+        return None
+
+
+ENGINE: list[tuple[Any, str]] = [
+    (diff, "wanted"),
+    (diff, "_of_field"),
+    (suppression, "_suppressed"),
+    (Flaps, "asked"),
+    (plan, "_correct"),
+    (plan, "_beyond"),
+    (plan, "_signature"),
+    (Steps, "breach"),
+    (Steps, "advance"),
+    (gate, "_barrier"),
+    (gate, "_hold"),
+]
+"""What the engine does with one resource at a time, in the order of a run."""
+
+
+@pytest.mark.parametrize(("where", "name"), ENGINE, ids=[name for _, name in ENGINE])
+def test_what_the_engine_itself_fails_at_costs_that_resource(
+    world: World, where: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's hold is on it too, and everything is asked about flapping."""
+    target, original = Address("security_group/APIGatewaySG"), getattr(where, name)
+
+    def raising(*args: Any, **options: Any) -> Any:
+        if name == "_hold" or any(target in (one, getattr(one, "address", None)) for one in args):
+            raise Broken(f"{name} of {target}")
+        return original(*args, **options)
+
+    monkeypatch.setattr(where, name, raising)
+    clock = Clock()
+    environment = Environment(cast("Aws", Recorded(_with_hold(world, target))), clock.now, clock.sleep)
+    memory = Memory(flapping=Flaps.asked)
+    report = run(document(), environment, Policy(), write=False, memory=memory)
+    failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
+    assert failed.keys() == {target}
+    assert "Broken" in failed[target]
+    assert (", at " in failed[target]) == (name in {"_of_field", "asked", "_hold"})
+    assert set(map(Address, CLOSING.values())) - {target} == {one.address for one in _calls(report).values()}
+
+
+UNDECLARED = {
+    "DescribeSecurityGroups": ("GroupId", "IpPermissions"),
+    "DescribeNetworkAcls": ("NetworkAclId", "Entries"),
+    "DescribeRouteTables": ("RouteTableId", "Routes"),
+}
+
+
+@pytest.mark.parametrize("operation", UNDECLARED)
+def test_what_is_undeclared_and_not_understood_costs_no_declared_resource(world: World, operation: str) -> None:
+    name, field = UNDECLARED[operation]
+    asked = next(one for one in world.answers if one.operation == operation)
+    (index,) = [index for index, one in enumerate(world.answers[asked]) if one[name] not in world.ids]
+    report = damaged(world.answers, Damage(asked, (index, field), [{"alien": 7}])).plan(document(), Policy())
+    remarks = {one.id: one.remark for one in report.unmanaged}
+    odd = remarks[world.answers[asked][index][name]]
+    assert ("has a value that Setpoint does not support" in odd) == (operation == "DescribeRouteTables")  # it asks all
+    assert [one for one in report.findings if one.outcome is Outcome.FAILED] == []
+    assert {one.address for one in _calls(report).values()} == set(map(Address, CLOSING.values()))
+
+
+def test_of_a_table_that_is_not_understood_no_subnet_is_said_to_use_the_main_one(world: World) -> None:
+    asked = next(one for one in world.answers if one.operation == "DescribeRouteTables")
+    used = next(index for index, one in enumerate(world.answers[asked]) if any(map(_by_hand, one["Associations"])))
+    seen = damaged(world.answers, Damage(asked, (used, "Routes"), "alien")).plan(document(), Policy()).first
+    calm = Recorded(world.answers).plan(document(), Policy()).first
+    assert seen
+    assert calm
+    assert (bool(calm.subnet_routes), seen.subnet_routes) == (True, {})
+
+
+def _by_hand(association: dict[str, Any]) -> bool:
+    return not association.get("Main")
+
+
+def test_an_inner_resource_is_to_blame_and_not_the_one_around_it() -> None:
+    outer, inner = Address("subnet/a"), Address("subnet/b")
+    with pytest.raises(ResourceFaultError) as caught, about(outer, Stage.PLANNING), about(inner, Stage.JUDGING):
+        raise Broken
+    assert (caught.value.address, caught.value.stage) == (inner, Stage.JUDGING)
+
+
+def test_what_fails_for_a_resource_that_was_set_aside_ends_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is not about that resource, and to set it aside again would go on for ever."""
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise ResourceFaultError(Address("subnet/PrivateSubnet2"), Stage.PLANNING, Cause(Reason.FAULT, "odd"))
+
+    monkeypatch.setattr(run_module, "diff", fails)
+    with pytest.raises(ResourceFaultError, match="odd"):
+        Recorded(world.answers).plan(document(), Policy())
+
+
+def test_a_fault_says_what_was_raised_where_and_of_what() -> None:
+    told = fault(ValueError("\x1b[2J" + "x" * 5_000), Stage.COMPARING, aws_id="sg-1", field="ingress").message
+    at = "Setpoint failed while comparing it with the document, at ingress of sg-1: ValueError: "
+    assert told.startswith(f"{at}\\x1b[2Jxxx")
+    assert told.endswith("xxx...")
+    assert len(told) < 400
+
+
+def test_what_a_declaration_makes_of_traffic_is_about_that_resource(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, stub = Address("subnet/PrivateSubnet2"), Stub("traffic", "effects")
+    monkeypatch.setitem(REGISTRY, "subnet", _broken(stub, REGISTRY["subnet"], target, ()))
+    with pytest.raises(ResourceFaultError) as caught:
+        declared_effects(target, document().resources[target])
+    assert (caught.value.address, caught.value.stage) == (target, Stage.JUDGING)
+
+
+def _with_hold(world: World, target: Address) -> dict[Read, list[Any]]:
+    groups = next(one for one in world.answers if one.operation == "DescribeSecurityGroups")
+    hold = {"Key": "setpoint:hold", "Value": "2026-11-22T10:00:00Z"}
+    return {
+        **world.answers,
+        groups: [
+            one | {"Tags": [*one["Tags"], hold]} if world.ids.get(one["GroupId"]) == target else one
+            for one in world.answers[groups]
+        ],
+    }
 
 
 def refers(at: Address, target: Address) -> bool:

@@ -379,7 +379,7 @@ def test_a_database_that_aws_is_still_creating_waits_and_nothing_is_sent_for_it(
 ) -> None:
     _delete(net)
     monkeypatch.setattr(net.lab, "settle_after", 1000)
-    policy, still = Policy(create_databases=True), Cause(Reason.NOT_READY, "AWS is still creating it: it is creating")
+    policy, still = Policy(create_databases=True), Cause(Reason.NOT_READY, "AWS is still creating it")
     made = net.run(policy=policy)
     assert [(one.address, one.outcome, one.cause) for one in made.drifts] == [(DB, Outcome.WAITING, still)]
     assert (made.in_sync, made.findings, writes(net)) == (False, (), ["CreateDBInstance"])

@@ -18,6 +18,14 @@ NOW = Policy(downtime="now")
 ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
 
 
+ADVANCED: dict[str, Any] = {
+    "performance_insights_enabled": True,
+    "performance_insights_retention_period": 465,
+    "database_insights_mode": "advanced",
+}
+STANDARD = ADVANCED | {"performance_insights_retention_period": 31, "database_insights_mode": "standard"}
+
+
 def _wanted(**fields: Any) -> Edit:
     return edit(DB, **fields)
 
@@ -42,6 +50,84 @@ def test_monitoring_is_sent_with_its_role_and_switched_off_alone(net: Network) -
         {"ApplyImmediately": False, "MonitoringInterval": 0},
     ]
     calm(net, document(_wanted(monitoring_interval=0)))
+
+
+@pytest.mark.parametrize(("was", "wanted"), [({}, ADVANCED), (STANDARD, ADVANCED), (ADVANCED, STANDARD)])
+def test_the_mode_of_the_insights_and_what_goes_with_it_wait_together_and_are_sent_together(
+    net: Network, was: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    built(net, _wanted(**was))
+    report = net.run(document(_wanted(**wanted)))
+    fields = {one.field for one in report.drifts}
+    assert "database_insights_mode" in fields
+    assert {(one.outcome, one.cause and one.cause.reason) for one in report.drifts} == {
+        (Outcome.HELD, Reason.DOWNTIME)
+    }, told(report)
+    assert _sent(net) == []
+    net.run(document(_wanted(**wanted)), NOW)
+    assert _sent(net) == [
+        {
+            "ApplyImmediately": True,
+            "EnablePerformanceInsights": True,
+            "PerformanceInsightsRetentionPeriod": wanted["performance_insights_retention_period"],
+            "DatabaseInsightsMode": wanted["database_insights_mode"],
+        }
+    ]
+    net.lab.settle()
+    calm(net, document(_wanted(**wanted)))
+
+
+def test_a_retention_period_is_corrected_with_the_mode_that_it_belongs_to(net: Network) -> None:
+    """The mode itself is not declared here: it is said as it is."""
+    wanted = built(net, _wanted(performance_insights_enabled=True, performance_insights_retention_period=465))
+    database(EnablePerformanceInsights=True, PerformanceInsightsRetentionPeriod=731, DatabaseInsightsMode="advanced")(
+        net
+    )
+    net.lab.calls.clear()
+    net.run(wanted)
+    assert [(one["PerformanceInsightsRetentionPeriod"], one["DatabaseInsightsMode"]) for one in _sent(net)] == [
+        (465, "advanced")
+    ]
+    net.lab.settle()
+    report = net.run(document(_wanted(performance_insights_enabled=True, performance_insights_retention_period=31)))
+    assert ended(report, DB, "performance_insights_retention_period") == {Outcome.BLOCKED}, told(report)
+    assert len(_sent(net)) == 1
+
+
+def test_a_log_volume_of_its_own_is_held_and_waits_for_the_window(net: Network) -> None:
+    storage = {"storage_type": "io1", "iops": 1000, "allocated_storage": 100}
+    built(net, _wanted(**storage))
+    wanted = document(_wanted(**storage, dedicated_log_volume=True))
+    report = net.run(wanted)
+    assert (ended(report, DB, "dedicated_log_volume"), writes(net)) == ({Outcome.HELD}, []), told(report)
+    report = net.run(wanted, Policy(downtime="window"))
+    assert _sent(net) == [{"ApplyImmediately": False, "DedicatedLogVolume": True}]
+    assert not net.run(wanted, Policy(downtime="window")).writes
+    net.lab.maintenance_window()
+    calm(net, wanted)
+
+
+def test_a_log_volume_that_the_storage_cannot_have_is_told(net: Network) -> None:
+    report = net.run(document(_wanted(storage_type=..., dedicated_log_volume=True)), NOW)
+    assert ended(report, DB, "dedicated_log_volume") == {Outcome.BLOCKED}, told(report)
+    assert writes(net) == []
+
+
+def test_the_lifecycle_support_is_told_and_never_sent(net: Network) -> None:
+    other = "open-source-rds-extended-support-disabled"
+    report = net.run(document(_wanted(engine_lifecycle_support=other)), NOW)
+    assert ended(report, DB, "engine_lifecycle_support") == {Outcome.BLOCKED}, told(report)
+    assert writes(net) == []
+
+
+def test_what_is_not_declared_of_them_is_left_alone(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {"DedicatedLogVolume": True, "EngineLifecycleSupport": "open-source-rds-extended-support-disabled"}
+    _marked(net, monkeypatch, DatabaseInsightsMode="advanced", **shown)
+    calm(net)
+    database(DBInstanceClass="db.t3.large", DeletionProtection=False)(net)
+    net.lab.calls.clear()
+    net.run(policy=NOW)
+    assert not {"DatabaseInsightsMode", *shown} & {name for one in _sent(net) for name in one}
 
 
 def test_log_exports_are_sent_as_what_differs(net: Network) -> None:
@@ -148,7 +234,9 @@ def test_a_new_database_has_it_all(net: Network) -> None:
             monitoring_role=ROLE,
             enabled_cloudwatch_logs_exports=["postgresql", "upgrade"],
             performance_insights_enabled=True,
-            performance_insights_retention_period=31,
+            performance_insights_retention_period=465,
+            database_insights_mode="advanced",
+            engine_lifecycle_support="open-source-rds-extended-support-disabled",
             ca_certificate_identifier="rds-ca-ecc384-g1",
             iam_database_authentication=True,
         )
@@ -241,6 +329,9 @@ def test_a_deployment_that_is_over_holds_nothing_and_its_twin_is_ignored(
         ({"allocated_storage": 400, "iops": 3000}, "too few for gp3"),
         ({"performance_insights_retention_period": 7}, "not declared to be on"),
         ({"performance_insights_enabled": True, "performance_insights_retention_period": 94}, "for 94 days"),
+        ({"performance_insights_enabled": True, "database_insights_mode": "advanced"}, "465 days at least"),
+        ({**ADVANCED, "performance_insights_retention_period": 434}, "465 days at least"),
+        ({"dedicated_log_volume": True}, "no log volume of its own"),
         ({"enabled_cloudwatch_logs_exports": ["audit"]}, "not a log of PostgreSQL"),
         ({"kms_key": "alias/shop"}, "not the ARN of a KMS key"),
         ({"ca_certificate_identifier": "mine"}, "not a certificate authority"),

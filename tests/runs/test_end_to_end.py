@@ -47,6 +47,7 @@ from tests.support.generated import (
     a_story,
 )
 from tests.support.runs import REFERENCE
+from tests.support.sampling import sampled
 
 OUT = {ANYBODY: f"internet_gateway/{GATEWAY}"}
 ALL = [{"protocol": "all", "destination": ANYBODY}]
@@ -393,7 +394,7 @@ def kept(stage: Stage, seed: int) -> None:
     assert not ending.wrong_aim, f"seed {seed}: {story}"
 
 
-@pytest.mark.parametrize("seed", range(0, 10 * len(KINDS), 10))
+@pytest.mark.parametrize("seed", sampled(range(0, 10 * len(KINDS), 10), 2, seed="drawn"))
 def test_no_step_opens_or_cuts_a_way_in_a_drawn_network(stage: Stage, seed: int) -> None:
     kept(stage, seed)
 

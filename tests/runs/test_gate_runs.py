@@ -300,7 +300,7 @@ def test_a_plan_that_takes_away_too_much_is_not_begun_and_is_released_by_its_nam
     report = net.run()
     assert writes(net) == []
     assert ended(report, DB, "ingress") == ended(report, TABLE, "routes") == {Outcome.HELD}
-    assert "the plan removes 21 live members, and the limit of one run is 20" in said(report, DB, "ingress")
+    assert "the plan removes or replaces 21 live members, and the limit of one run is 20" in said(report, DB, "ingress")
     released = net.run(approved=report.plan.fingerprint)
     assert released.in_sync, told(released)
     calm(net)

@@ -154,7 +154,7 @@ def fuzz() -> Iterator[Fuzz]:
         yield Fuzz(lab)
 
 
-@pytest.mark.parametrize("seed", sampled(range(500), 167, seed="who is who"))
+@pytest.mark.parametrize("seed", sampled(range(500), 250, seed="who is who"))
 def test_nothing_is_made_twice_lost_or_left_unsaid(fuzz: Fuzz, seed: int) -> None:
     for number in range(seed * A_WORLD, (seed + 1) * A_WORLD):
         if fuzz.case(number)[0]:

@@ -127,7 +127,7 @@ def test_what_the_product_built_and_nobody_remembers_is_imported_and_kept(net: N
     kept(net.lab, without_adopt(found.data))
 
 
-@pytest.mark.parametrize("case", sampled(CASES, 10, seed="import", ids=list(map(str, CASES))))
+@pytest.mark.parametrize("case", sampled(CASES, 20, seed="import", ids=list(map(str, CASES))))
 def test_whatever_a_property_has_become_is_what_is_written(net: Network, case: Case) -> None:
     built(net, case.start, from_clean=True)
     case.deed(net)
@@ -150,7 +150,7 @@ def worlds() -> Iterator[Worlds]:
         yield Worlds(lab)
 
 
-SEEDS = sampled(range(120), 30, seed="networks that exist")
+SEEDS = sampled(range(120), 60, seed="networks that exist")
 
 
 def strip(world: Existing) -> None:

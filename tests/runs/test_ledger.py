@@ -554,30 +554,33 @@ def test_a_table_that_is_not_there_is_named(desk: Desk) -> None:
         ("notified", {"L": []}, "its item cannot be read, at notified: Input should be an object"),
         ("looked_at", {"S": "2026-11-22T09:00:00"}, "its item cannot be read, at looked_at: a time without an offset"),
         ("deleted", {"SS": ["a"]}, "its item cannot be read, at deleted: Input should be a valid boolean"),
-        ("fence", {"N": "1.5"}, "its item cannot be read, at fence: '2.5' is not a whole number"),
     ],
 )
-def test_an_item_that_cannot_be_read_is_named_kept_and_not_held(
+def test_an_item_that_cannot_be_read_is_named_and_nothing_of_it_is_written_over(
     desk: Desk, attribute: str, value: dict[str, Any], problem: str
 ) -> None:
     assert desk.take().release(FULL) == ""
     desk.edit(attribute, value)
-    with pytest.raises(LedgerError, match="the lease of web could not be taken") as caught:
-        desk.ledger.take("web", "run-2")
-    assert problem in caught.value.what
-    assert caught.value.hint
-    assert {"owner", "expires"} & set(desk.item()) == set()
-    if attribute != "fence":
-        assert desk.item()[attribute] == value
+    before = desk.item()
+    held = desk.take("run-2")
+    assert held.damage is not None
+    assert problem in str(held.damage)
+    assert "(table " in str(held.damage)
+    left = replace(FULL, **{attribute: getattr(DocumentRecord(), attribute)})
+    assert held.record == left
+    assert held.release(replace(left, **{attribute: getattr(FULL, attribute)}, looks=77)) == ""
+    after = desk.item()
+    assert {"owner", "expires"} & set(after) == set()
+    assert after[attribute] == value
+    assert {name for name in after.keys() | before.keys() if after.get(name) != before.get(name)} == {"fence", "looks"}
 
 
-def test_an_item_that_cannot_be_read_is_named_also_when_it_cannot_be_put_back(desk: Desk) -> None:
-    desk.put(deleted={"S": "no"})
-    desk.lab.after_write = lambda call: desk.lab.faults.throttle("UpdateItem", code="ThrottlingException")
-    with pytest.raises(LedgerError, match="at deleted"):
-        desk.ledger.take("web", "run-1")
-    desk.lab.after_write = None
-    assert desk.item()["owner"] == {"S": "run-1"}
+def test_a_fence_between_two_numbers_is_one_that_grows(desk: Desk) -> None:
+    desk.put(fence={"N": "1.5"})
+    held = desk.take()
+    assert (held.damage, held.confirm()) == (None, "")
+    assert held.release(FULL) == ""
+    assert desk.item()["fence"] == {"N": "2.5"}
 
 
 @pytest.mark.parametrize("owner", [{"S": "run-1"}, {"N": "5"}, {"BOOL": True}])

@@ -11,6 +11,7 @@ import pytest
 from botocore import xform_name
 
 from lab.faults import Stopped
+from reconciler.engine.run import ObserveError
 from reconciler.model import Policy
 from reconciler.report.text import text
 from tests.support.cases import told
@@ -41,7 +42,7 @@ def _carrying(net: Network) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("write", sampled(range(2, BUILDING + 1), 9, seed="made twice"))
+@pytest.mark.parametrize("write", sampled(range(2, BUILDING + 1), 15, seed="made twice"))
 def test_what_a_dead_run_made_unseen_is_not_made_twice_or_told_with_its_mend(net: Network, write: int) -> None:
     """Not the VPC itself: which one it is must be known before anything is read."""
     net.lab.restore(net.empty)
@@ -64,6 +65,23 @@ def test_what_a_dead_run_made_unseen_is_not_made_twice_or_told_with_its_mend(net
         assert last == "CreateInternetGateway", (last, name, ids)  # AWS takes no token for it
         assert any(f"delete-internet-gateway --internet-gateway-id {one}" in shown for one in ids), shown
     assert report.in_sync, told(report)
+
+
+def test_a_vpc_that_was_made_twice_is_told_and_nothing_more_is_made(net: Network) -> None:
+    """Nobody remembers that one may have been made, as the deployed runs do (`tests/doors/test_vpc_made_once.py`)."""
+    net.lab.restore(net.empty)
+    net.lab.faults.stop_at(1, "after")
+    with pytest.raises(Stopped):
+        net.run(policy=POLICY)
+    net.lab.faults.stale("DescribeVpcs", reads=2)
+    net.run(policy=POLICY)
+    net.lab.faults.clear()
+    mine = [{"Name": "tag:setpoint:document", "Values": ["test-server"]}]
+    first, second = (one["VpcId"] for one in net.outsider("ec2").describe_vpcs(Filters=mine)["Vpcs"])
+    net.lab.calls.clear()
+    with pytest.raises(ObserveError, match=f"delete-vpc --vpc-id ({first}|{second}) --region ap-northeast-2"):
+        net.run(policy=POLICY)
+    assert [call for call in net.lab.calls if call.kind == "write"] == []
 
 
 def test_a_table_that_was_deleted_is_made_again_in_the_same_revision(net: Network) -> None:

@@ -11,6 +11,7 @@ from reconciler.engine.result import Report
 from reconciler.model import Outcome
 from tests.support.outsider import MEETINGS, Deed, Outsider, changes, deeds, sequences
 from tests.support.packets import violations
+from tests.support.sampling import sampled
 
 ROUNDS = 3
 
@@ -58,7 +59,7 @@ def check(outsider: Outsider, deeds: list[Deed]) -> None:
         net.lab.calls.clear()
 
 
-@pytest.mark.parametrize("deeds", MEETINGS.values(), ids=MEETINGS.keys())
+@pytest.mark.parametrize("deeds", sampled([*MEETINGS.values()], 2, seed="free", ids=[*MEETINGS]))
 def test_deeds_that_meet_on_one_way_are_put_right_without_a_gap(outsider: Outsider, deeds: list[Deed]) -> None:
     check(outsider, deeds)
 

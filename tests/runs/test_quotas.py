@@ -8,6 +8,7 @@ import pytest
 
 from lab import strict_acls, strict_routes, strict_rules
 from reconciler.model import Outcome, Policy, Reason
+from reconciler.report.text import text
 from tests.support.cases import built, calm, edit, ended, entry, mended, permission, rule, said, told, writes
 from tests.support.runs import Network, document
 
@@ -75,6 +76,15 @@ def test_what_is_more_than_the_quota_of_routes_is_held(net: Network, monkeypatch
     assert net.run(wanted).in_sync
 
 
+def test_a_table_that_holds_more_routes_already_shows_a_higher_quota(net: Network) -> None:
+    """Four are live, three are a deployment's setting: one may take the place of another."""
+    first, *rest = _routes(5)
+    for destination in (first, *rest[:3]):
+        strict_routes.lay(net.lab._live, net.id(TABLE), destination, LocalGatewayId=LOCAL_GATEWAY)
+    report = net.run(document(edit(TABLE, routes=dict.fromkeys(rest, LOCAL_GATEWAY))), Policy(quota_routes=3))
+    assert report.in_sync, told(report)
+
+
 @pytest.mark.parametrize("extra", [5, 6])
 def test_a_prefix_list_counts_as_its_maximum_of_entries(net: Network, extra: int) -> None:
     """The live rule, 53 and a list of 6 or 7 entries make 60 or 61: no call is made that AWS would refuse."""
@@ -117,3 +127,15 @@ def test_a_role_that_may_not_ask_for_sizes_keeps_the_network(net: Network) -> No
     taken = [permission(8000, made)]
     revoke = net.outsider("ec2").revoke_security_group_ingress
     mended(net, lambda it: revoke(GroupId=it.id(SERVER), IpPermissions=taken), wanted)
+
+
+@pytest.mark.parametrize(("policy", "full"), [(Policy(), False), (Policy(quota_rules=1), True)])
+def test_a_mend_says_by_the_accounts_quota_that_there_is_no_room(net: Network, policy: Policy, *, full: bool) -> None:
+    def asks(written: dict[str, Any]) -> None:
+        written["intents"] = [
+            {"name": "health", "from": "api", "to": "server", "protocol": "tcp", "ports": 8443, "expect": "reachable"}
+        ]
+
+    shown = text(net.plan(document(asks), policy))
+    assert "tcp 8443" in shown, shown
+    assert ("that side is full, so something must go first" in shown) is full, shown

@@ -73,6 +73,52 @@ def test_two_vpcs_with_our_tags_stop_the_run_before_any_write(net: Network) -> N
     assert writes(net) == []
 
 
+def _like_ours(net: Network) -> str:
+    """Another VPC with the document's tags."""
+    ec2 = net.outsider("ec2")
+    vpc = str(ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])
+    copied = [{"Key": "setpoint:document", "Value": "test-server"}, {"Key": "setpoint:name", "Value": "MyVPC"}]
+    ec2.create_tags(Resources=[vpc], Tags=copied)
+    return vpc
+
+
+def _refused(net: Network) -> str:
+    with pytest.raises(ObserveError) as caught:
+        net.run(policy=BUILDING)
+    assert writes(net) == []
+    return str(caught.value)
+
+
+def test_of_two_vpcs_with_our_tags_the_empty_one_is_told_with_the_call_that_deletes_it(net: Network) -> None:
+    spare, ours = _like_ours(net), net.id(VPC)
+    message = _refused(net)
+    assert f"{spare} has no subnets" in message
+    assert f"{ours} has 3 subnets" in message
+    _, _, command = message.partition(": aws ec2 ")
+    assert command == f"delete-vpc --vpc-id {spare} --region ap-northeast-2"
+    net.outsider("ec2").delete_vpc(VpcId=spare)
+    calm(net)
+
+
+def test_two_vpcs_with_our_tags_that_both_hold_something_are_told_with_the_tags_to_take_off(net: Network) -> None:
+    other, ours = _like_ours(net), net.id(VPC)
+    net.outsider("ec2").create_subnet(VpcId=other, CidrBlock="10.0.9.0/24")
+    message = _refused(net)
+    assert f"{other} has 1 subnet;" in message or f"{other} has 1 subnet:" in message
+    assert "delete-vpc" not in message
+    for one in (other, ours):
+        tags = "--tags Key=setpoint:document Key=setpoint:name --region ap-northeast-2"
+        assert f"aws ec2 delete-tags --resources {one} {tags}" in message
+
+
+def test_two_vpcs_are_told_also_where_their_subnets_cannot_be_read(net: Network) -> None:
+    _like_ours(net)
+    net.lab.faults.refuse("DescribeSubnets")
+    message = _refused(net)
+    assert "2 live resources could be it" in message
+    assert "subnets" not in message
+
+
 def test_our_tags_decide_where_another_vpc_has_the_name_and_the_network(net: Network) -> None:
     ec2 = net.outsider("ec2")
     twin = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]

@@ -287,6 +287,11 @@ def _wanted(**fields: Any) -> Edit:
 
 _KEY = "arn:aws:kms:ap-northeast-2:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
 _ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
+_ADVANCED = _wanted(
+    performance_insights_enabled=True,
+    performance_insights_retention_period=465,
+    database_insights_mode="advanced",
+)
 _MONITORED = _wanted(monitoring_interval=60, monitoring_role=_ROLE)
 
 
@@ -626,5 +631,26 @@ CASES: tuple[Case, ...] = (
         why="takes effect at a reboot",
     ),
     _db("network_type", Outcome.HELD, wanted=_wanted(network_type="DUAL"), why="an outage is possible"),
+    _db("database_insights_mode", Outcome.HELD, wanted=_ADVANCED, why="changes what the database costs"),
+    _db(
+        "database_insights_mode",
+        Outcome.CORRECTED,
+        database(DatabaseInsightsMode="standard", PerformanceInsightsRetentionPeriod=7),
+        start=_ADVANCED,
+        policy=_NOW,
+    ),
+    _db(
+        "dedicated_log_volume",
+        Outcome.HELD,
+        database(DedicatedLogVolume=True),
+        start=_wanted(storage_type="io1", iops=1000, allocated_storage=100, dedicated_log_volume=False),
+        why="copying the log may take long",
+    ),
+    _db(
+        "engine_lifecycle_support",
+        Outcome.BLOCKED,
+        wanted=_wanted(engine_lifecycle_support="open-source-rds-extended-support-disabled"),
+        why="change it by hand",
+    ),
     _db("tags", Outcome.CORRECTED, _tag_database, start=_wanted(tags={"team": "shop"})),
 )

@@ -47,12 +47,15 @@ def _full() -> dict[str, Any]:
         "monitoring_interval": 60,
         "monitoring_role": "arn:aws:iam::123456789012:role/rds-monitoring-role",
         "performance_insights_enabled": True,
-        "performance_insights_retention_period": 7,
+        "performance_insights_retention_period": 465,
         "performance_insights_kms_key": f"{KEY}/2",
         "ca_certificate_identifier": "rds-ca-rsa2048-g1",
         "iam_database_authentication": True,
         "db_parameter_group": "tuned",
         "network_type": "IPV4",
+        "database_insights_mode": "advanced",
+        "dedicated_log_volume": False,
+        "engine_lifecycle_support": "open-source-rds-extended-support",
     }
     return written
 

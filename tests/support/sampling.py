@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from random import Random
 from typing import Any
 
@@ -15,12 +15,19 @@ def sampled(cases: Sequence[Any], among: int, *, seed: str = "", ids: Sequence[s
     A case that is a tuple gives several parameters. The sample is spread over all of them, and always the same.
     """
     chosen = Random(seed)
+    kept = {chosen.choice(range(first, min(first + among, len(cases)))) for first in range(0, len(cases), among)}
+    return _marked(cases, kept, ids)
+
+
+def dealt(cases: Sequence[Any], number: int, of: int) -> list[Any]:
+    """As `sampled`, for several tests of the same cases: each case is in the gate with one of the `of` tests."""
+    return _marked(cases, range(number, len(cases), of), None)
+
+
+def _marked(cases: Sequence[Any], kept: Container[int], ids: Sequence[str] | None) -> list[Any]:
     found = []
-    for first in range(0, len(cases), among):
-        some = range(first, min(first + among, len(cases)))
-        kept = chosen.choice(some)
-        for index in some:
-            case = cases[index] if isinstance(cases[index], tuple) else (cases[index],)
-            marks = () if index == kept else pytest.mark.long
-            found.append(pytest.param(*case, marks=marks, id=ids[index] if ids else None))
+    for index, one in enumerate(cases):
+        case = one if isinstance(one, tuple) else (one,)
+        marks = () if index in kept else pytest.mark.long
+        found.append(pytest.param(*case, marks=marks, id=ids[index] if ids else None))
     return found

@@ -330,3 +330,43 @@ def test_a_hundred_calls_share_their_reads() -> None:
     assert (world.now - look.at).total_seconds() < STALE_AFTER.total_seconds()
     assert len(world.reads) == 5
     assert max(map(len, world.reads)) <= MOST_AT_ONCE
+
+
+SAID = replace(ALLOW, already_applied_codes=frozenset({"InvalidPermission.Duplicate"}))
+"""AWS says that the rule is there; whether it is, only a look tells."""
+
+
+def said_to_be_there(*keys: RuleKey, **how: Any) -> tuple[World, ActionResult]:
+    look = seen(DOCUMENT)
+    world = World.of(look, errors={SAID.name: ["InvalidPermission.Duplicate"], **how.pop("errors", {})}, **how)
+    effect = tuple((rules(WEB, "ingress"), key, True) for key in keys)
+    (result,) = done(look, world, SAID.on(WEB, "allow it", "ingress", effect=effect, params={"GroupId": Ref(WEB)}))
+    return world, result
+
+
+def shown(world: World, *keys: RuleKey) -> None:
+    world.groups[worlds.aws_id(WEB)] |= dict.fromkeys(keys, "")
+
+
+def test_what_aws_says_is_there_already_is_done_once_all_of_it_is_seen() -> None:
+    world, result = said_to_be_there(SSH, TELNET, before_read=lambda world: shown(world, SSH, TELNET))
+    assert (result.ended, world.naps, len(world.reads)) == (Ended.DONE, [], 1)
+    late = said_to_be_there(SSH, before_read=lambda world: shown(world, SSH) if world.naps else None)
+    assert (late[1].ended, late[0].naps) == (Ended.DONE, [PAUSES[0]])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"before_read": lambda world: shown(world, SSH)},
+        {"errors": {"DescribeSecurityGroups": ["UnauthorizedOperation"] * 3}},
+        {"others": {"DescribeSecurityGroups": [{"GroupId": worlds.aws_id(WEB), "IpPermissions": "alien"}]}},
+        {"others": {"DescribeSecurityGroups": []}},
+    ],
+)
+def test_what_aws_says_is_there_and_no_look_shows_wholly_is_not_done(how: dict[str, Any]) -> None:
+    world, result = said_to_be_there(SSH, TELNET, **how)
+    assert (result.ended, world.naps) == (Ended.FAILED, list(PAUSES))
+    assert result.cause
+    assert result.cause.reason is Reason.NOT_VISIBLE_YET

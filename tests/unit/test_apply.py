@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -13,7 +14,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.rules import Ingress, IngressEntries
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
-from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply
+from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply, tokens_of
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
@@ -189,6 +190,22 @@ def test_a_token_that_made_something_else_the_look_has_seen_makes_way_for_the_ne
     assert result.ended is Ended.DONE
     tokens = [params["ClientToken"] for _, params in aws.calls]
     assert len(set(tokens)) == len(tokens) == 3
+
+
+def test_a_token_is_of_the_account_the_document_its_revision_and_the_address() -> None:
+    action = MAKE_ONCE.on(WEB, "make it", gives=Ref(WEB))
+    scope = DOCUMENT.scope.model_copy(update={"account_id": "999999999999"})
+    others = [
+        (replace(DOCUMENT, scope=scope), action),
+        (replace(DOCUMENT, name="another"), action),
+        (replace(DOCUMENT, revision=DOCUMENT.revision + 1), action),
+        (DOCUMENT, replace(action, address=APP)),
+    ]
+    some = [tuple(islice(tokens_of(*one), 3)) for one in [(DOCUMENT, action), *others]]
+    assert some[0] == tuple(islice(tokens_of(replace(DOCUMENT), replace(action)), 3))
+    tokens = [one for each in some for one in each]
+    assert len(set(tokens)) == len(tokens) == 15
+    assert all(one.isascii() and len(one) <= 64 for one in tokens)
 
 
 def test_a_lost_answer_is_neither_done_nor_failed_and_not_sent_again() -> None:

@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 
 from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
+from reconciler.aws.ec2 import PREFIX_LISTS, prefix_list_sizes
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
 from reconciler.aws.item_memo import ItemMemo
 from reconciler.model import Operation, Phase, Risk
@@ -156,6 +157,13 @@ def test_a_write_whose_answer_is_lost_is_sent_once(lost: Exception) -> None:
     assert (told.code, told.verdict, len(wire.sent)) == (LOST, Verdict.LOOK_AGAIN, 1)
 
 
+@pytest.mark.parametrize("body", ["<!DOCTYPE html><br></body>", "half <of", "\xff"])
+def test_a_write_whose_answer_cannot_be_read_may_have_been_made(body: str) -> None:
+    wire = Wire([(200, body), (200, OK)])
+    told = failed(wire)
+    assert (told.code, told.unsure, len(wire.sent)) == (LOST, True, 1)
+
+
 def test_without_credentials_the_verdict_is_to_stop() -> None:
     told = failed(Wire([NoCredentialsError()]))
     assert (told.code, told.verdict) == (NO_CREDENTIALS, Verdict.STOP)
@@ -252,3 +260,23 @@ def test_an_item_that_comes_again_is_not_parsed_again_by_the_clients_that_read()
     (first,), (again,) = (aws.read(VPCS) for _ in range(2))
     assert first is not again
     assert first == again
+
+
+def test_a_prefix_list_counts_as_its_maximum_and_aws_s_own_by_their_weight() -> None:
+    lists = [
+        ("pl-1", "AWS", "com.amazonaws.global.cloudfront.origin-facing", None, 55),
+        ("pl-2", "AWS", "com.amazonaws.global.ipv6.cloudfront.origin-facing", None, 55),
+        ("pl-3", "AWS", "com.amazonaws.eu-west-1.ipv6.route53-healthchecks", None, 25),
+        ("pl-4", "AWS", "com.amazonaws.eu-west-1.vpc-lattice", None, 10),
+        ("pl-5", "AWS", "com.amazonaws.eu-west-1.s3express", None, 6),
+        ("pl-6", "AWS", "com.amazonaws.global.groundstation", None, 5),
+        ("pl-7", "AWS", "com.amazonaws.eu-west-1.ec2-instance-connect", None, 2),
+        ("pl-8", "AWS", "com.amazonaws.eu-west-1.s3", None, 1),
+        ("pl-9", "123456789012", "my.cloudfront.origin-facing", 7, 7),
+        ("pl-a", "123456789012", "my.cloudfront.origin-facing", None, 1),
+    ]
+    shown = [
+        {"PrefixListId": one, "OwnerId": owner, "PrefixListName": name} | ({"MaxEntries": most} if most else {})
+        for one, owner, name, most, _ in lists
+    ]
+    assert prefix_list_sizes({PREFIX_LISTS: shown}) == {one: count for one, *_, count in lists}

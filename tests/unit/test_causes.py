@@ -13,11 +13,12 @@ import pytest
 from desired_state.fields import Address, RuleKey
 from handlers.triggers import event_names
 from reconciler.aws.client import Aws
-from reconciler.cloudtrail.attribution import Attribution, Differing, Drifted, attribute
+from reconciler.cloudtrail.attribution import Attribution, Differing, Drifted, attribute, who_made
 from reconciler.cloudtrail.details import rule_text
 from reconciler.cloudtrail.record import actor
 from reconciler.kinds import REGISTRY
-from reconciler.model.cause import Way
+from reconciler.model.cause import Way, values_of
+from reconciler.model.trigger import Actor
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VPC, SUBNET, GROUP, PEER = "vpc-0a1b2c3d", "subnet-0a1b2c3d", "sg-0a1b2c3d", "sg-0f0f0f0f"
@@ -97,6 +98,9 @@ DB_FIELDS = {
     "networkType": "DUAL",
     "performanceInsightsRetentionPeriod": 7,
     "storageThroughput": 125,
+    "databaseInsightsMode": "advanced",
+    "dedicatedLogVolume": True,
+    "engineLifecycleSupport": "open-source-rds-extended-support",
 }
 OF_PARAMETER = {
     "multiAZ": "multi_az",
@@ -404,17 +408,9 @@ def named(row: Row, drifts: Iterable[tuple[str, Differing, str]]) -> list[bool]:
     """Of each (kind, difference, id), whether the call is named for it."""
     told = actor(event(row))
     assert told
-    asked = [Drifted(Address.of(kind, f"shop-{n}"), aws_id, (one,)) for n, (kind, one, aws_id) in enumerate(drifts)]
-    found = attribute(
-        asked,
-        [told],
-        cast("Aws", Blind()),
-        since=NOON,
-        now=lambda: NOON,
-        sleep=lambda seconds: None,
-        is_own_call=lambda record: False,
-    )
-    return [one.address in found.actors for one in asked]
+    some = [Drifted(Address.of(kind, f"shop-{n}"), aws_id, (one,)) for n, (kind, one, aws_id) in enumerate(drifts)]
+    found = asked(some, told)
+    return [one.address in found.actors for one in some]
 
 
 def differing(kind: str, field: str) -> Iterable[tuple[str, Differing]]:
@@ -542,6 +538,53 @@ def test_a_value_is_not_explained_by_who_set_the_other_one() -> None:
     assert named(row, drifts) == [False, True]
 
 
+def test_a_call_with_more_values_than_are_kept_may_have_changed_any_member() -> None:
+    assert values_of(frozenset({"tag=Name", "tag=*", "groupid"}), "tag") is None
+    assert values_of(frozenset({"tag=Name", "tag=Team", "to=x"}), "tag") == frozenset({"Name", "Team"})
+    assert values_of(frozenset({"tag", "to=x"}), "tag") is None
+
+
+def test_of_what_is_missing_no_change_is_named_whatever_else_differs_now() -> None:
+    """It was made again meanwhile, with other rules."""
+    row = Row("AuthorizeSecurityGroupIngress", {"groupId": GROUP, "ipPermissions": RULE}, "")
+    gone, rule = Differing("", "gone"), Differing("ingress", "extra", rule_text(RULE_KEY))
+    told = [one for one in [actor(event(row))] if one]
+    address = Address("security_group/shop")
+    assert who_made(Drifted(address, GROUP, (gone, rule)), told) is None
+    assert who_made(Drifted(address, GROUP, (rule,)), told)
+
+
+def test_what_overwrites_a_member_does_not_say_since_when_it_is_there() -> None:
+    """CreateNetworkAclEntry is refused if the number is taken, ReplaceNetworkAclEntry is not if it is."""
+    address = Address("network_acl/shop")
+    one = Differing("ingress", "extra", "100", identity=(address, "ingress", 100))
+    made = {}
+    for call in ("CreateNetworkAclEntry", "ReplaceNetworkAclEntry"):
+        told = actor(event(Row(call, ENTRY | {"egress": False}, "")))
+        assert told
+        found = asked([Drifted(address, ACL, (one,))], told)
+        assert set(found.actors) == {address}
+        made[call] = list(found.made)
+    assert made == {"CreateNetworkAclEntry": [one.identity], "ReplaceNetworkAclEntry": []}
+
+
+def test_rds_has_one_name_in_small_and_capital_letters() -> None:
+    row = Row("ModifyDBInstance", {"dBInstanceIdentifier": "SHOP", "publiclyAccessible": True}, "")
+    assert named(row, [("db_instance", Differing("publicly_accessible", "other", value="true"), "shop")]) == [True]
+
+
+def asked(drifts: list[Drifted], *told: Actor) -> Attribution:
+    return attribute(
+        drifts,
+        told,
+        cast("Aws", Blind()),
+        since=NOON,
+        now=lambda: NOON,
+        sleep=lambda seconds: None,
+        is_own_call=lambda record: False,
+    )
+
+
 def people(*names: str) -> Attribution:
     row = Row("AuthorizeSecurityGroupIngress", {"groupId": GROUP, "ipPermissions": RULE}, "")
     told = []
@@ -550,15 +593,7 @@ def people(*names: str) -> Attribution:
         told.append(actor(event(row, userIdentity=user, eventTime=f"2026-11-22T12:00:{second:02}Z")))
     address = Address("security_group/shop")
     one = Differing("ingress", "extra", rule_text(RULE_KEY), identity=(address, "ingress", RULE_KEY))
-    return attribute(
-        [Drifted(address, GROUP, (one,))],
-        [one for one in told if one],
-        cast("Aws", Blind()),
-        since=NOON,
-        now=lambda: NOON,
-        sleep=lambda seconds: None,
-        is_own_call=lambda record: False,
-    )
+    return asked([Drifted(address, GROUP, (one,))], *(one for one in told if one))
 
 
 def test_where_it_may_have_been_several_people_all_are_named_or_nobody() -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import string
+from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import desired_state
+from desired_state.database import windows_overlap
 from desired_state.fields import Address
 from desired_state.limits import over_quota
 from desired_state.load import DocumentError, load
 from desired_state.quotas import DEFAULT, MOST, Quotas
+from desired_state.rules import description_problem
 from tests.support.documents import DOCUMENT, edited, said_of
 
 REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
@@ -584,6 +589,72 @@ def test_a_subnet_group_holds_twenty_subnets() -> None:
 
 def test_a_public_instance_is_fine_with_a_gateway_and_dns_hostnames() -> None:
     load(changed("db_instance", "orders", publicly_accessible=True).encode(), "shop.json")
+
+
+ALLOWED = set(string.ascii_letters + string.digits + " ._-:/()#,@[]+=&;{}!$*")
+"""What EC2 takes in the description of a group or a rule (EC2 API reference, CreateSecurityGroup and IpRange)."""
+
+
+def test_a_description_has_the_characters_that_aws_takes() -> None:
+    texts = [*map(chr, range(128)), "é", "\u00a0"]
+    assert {text for text in texts if description_problem(text) is None} == ALLOWED
+
+
+def test_a_description_is_as_long_as_aws_takes_it_and_only_that_of_a_rule_may_be_empty() -> None:
+    assert description_problem("a" * 255) is None
+    assert description_problem("a" * 256)
+    rule = {"protocol": "tcp", "ports": 443, "source": "0.0.0.0/0", "description": ""}
+    load(changed("security_group", "web", description="R&D", ingress=[rule]).encode(), "shop.json")
+    (problem,) = problems_of(changed("security_group", "web", description=""))
+    assert problem == "resources.security_group.web.description: the description is empty"
+
+
+def test_storage_may_grow_to_just_enough_or_not_at_all() -> None:
+    """AWS takes a maximum of 1.1 times the size, and 0 switches autoscaling off."""
+    for most in (22, 0):
+        load(changed("db_instance", "orders", allocated_storage=20, max_allocated_storage=most).encode(), "shop.json")
+
+
+def _minutes(first: int, span: int, day: int) -> set[int]:
+    return {(first + offset) % day for offset in range(span)}
+
+
+def test_windows_meet_if_a_minute_of_any_day_is_in_both() -> None:
+    """All windows of 30 and 90 minutes around midnight, of two days in a row."""
+    for first, span, start, length in product(range(0, 1440, 30), (30, 90), (0, 1380, 1410), (30, 90)):
+        if 120 < first < 1320:
+            continue
+        for day in (0, 6):
+            once = _written(day * 1440 + first, span, days=True)
+            daily = _written(start, length, days=False)
+            both = _minutes(first, span, 1440) & _minutes(start, length, 1440)
+            assert windows_overlap(daily, once) == bool(both), (daily, once)
+
+
+def _written(first: int, span: int, *, days: bool) -> str:
+    names = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    ends = []
+    for minute in (first, first + span):
+        day, clock = names[minute // 1440 % 7], f"{minute // 60 % 24:02}:{minute % 60:02}"
+        ends.append(f"{day}:{clock}" if days else clock)
+    return "-".join(ends)
+
+
+@pytest.mark.parametrize(
+    ("window", "taken"),
+    [
+        ("sun:23:45-mon:00:15", True),
+        ("sat:00:00-sat:23:59", True),
+        ("sun:00:00-mon:00:00", False),
+        ("sun:23:45-mon:00:14", False),
+        ("sun:23:45-sun:23:30", False),
+    ],
+)
+def test_a_maintenance_window_may_end_on_the_next_day_within_a_day(window: str, taken: bool) -> None:
+    instance = json.loads(changed("db_instance", "orders", preferred_maintenance_window=window))
+    del instance["resources"]["db_instance"]["orders"]["preferred_backup_window"]
+    with nullcontext() if taken else pytest.raises(DocumentError, match="is not a maintenance window"):
+        load(json.dumps(instance).encode(), "shop.json")
 
 
 def test_windows_that_only_touch_do_not_meet() -> None:

@@ -95,3 +95,16 @@ def test_a_known_code_means_the_same_whatever_the_status() -> None:
 
 def test_our_own_codes_have_verdicts_too() -> None:
     assert (verdict(LOST), verdict(NO_CREDENTIALS)) == (Verdict.LOOK_AGAIN, Verdict.STOP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the previous storage change is being optimized.",
+        "You can't currently modify the storage of this DB instance.",
+    ],
+)
+def test_a_busy_storage_is_told_by_its_text_alone(text: str) -> None:
+    assert verdict("InvalidParameterCombination", 400, text) is Verdict.WAIT
+    assert verdict("InvalidParameterValue", 400, text) is Verdict.SKIP
+    assert verdict("InvalidParameterCombination", 400, "Cannot find version 99 for postgres") is Verdict.SKIP

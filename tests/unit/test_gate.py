@@ -16,11 +16,14 @@ from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, Cause, Operation, Outcome, Phase, Policy, Reason, Ref, Risk, Snapshot, Unmanaged
+from reconciler.model.guard import ResourceFaultError, Stage
+from reconciler.reach.steps import Steps
 from tests.support.worlds import (
     BACK1,
     DATABASE,
     DB,
     FRONT,
+    GATEWAY,
     MORNING,
     OUT,
     OUTSIDE,
@@ -218,7 +221,7 @@ def test_a_plan_that_takes_away_too_much_is_held_whole() -> None:
     assert (found.breaks, len(found.actions)) == (21, 2)
     assert gated.plan_held == Cause(
         Reason.PLAN_HELD,
-        "the plan removes 21 live members, and the limit of one run is 20: review the plan, "
+        "the plan removes or replaces 21 live members, and the limit of one run is 20: review the plan, "
         "then release it: with setpoint plan --out FILE and setpoint apply --plan FILE, "
         "or by its fingerprint with approve in a manual invoke",
     )
@@ -437,3 +440,50 @@ def test_what_only_waits_is_relied_on_and_what_is_meant_to_stay_is_not(
     (revoke,) = [index for index, action in enumerate(found.actions) if action.address == TWO]
     held = gated.held.get(revoke)
     assert (held and held.reason) == reason
+
+
+@pytest.mark.parametrize("address", [VPC, GATEWAY, FRONT, OUT, OUTSIDE, WEB, DATABASE])
+def test_what_a_deployment_may_not_adopt_is_held_with_what_to_do_and_not_tried(address: Address) -> None:
+    bare = drifted(LOOK, address, tags={})
+    if address == DATABASE:
+        bare = drifted(bare, address, deletion_protection=False)
+    found, gated = judged(bare, Policy(adopt=False))
+    assert found.actions
+    assert {one.address for one in found.actions} == {address}
+    if address not in {GATEWAY, DATABASE}:
+        assert gated.held == {}
+        return
+    assert {cause.reason for cause in gated.held.values()} == {Reason.NOT_ADOPTED}
+    assert gated.held.keys() == set(range(len(found.actions)))
+    assert gated.held[0].message == (
+        "it does not carry the tag setpoint:document, and this deployment adopts nothing (SETPOINT_ADOPT): set the "
+        "stack's parameter Adopt to true until it is adopted, or give it the tags setpoint:document=test-server and "
+        f"setpoint:name={address.name}"
+    )
+    assert judged(bare)[1].held == {}
+
+
+def test_what_carries_our_tag_is_corrected_where_nothing_is_adopted() -> None:
+    assert causes(drifted(LOOK, DATABASE, deletion_protection=False), Policy(adopt=False)) == [None]
+    assert set(causes(missing(LOOK, GATEWAY), Policy(adopt=False))) == {None}
+
+
+@pytest.mark.parametrize("name", ["breach", "advance"])
+def test_what_cannot_be_judged_beside_something_held_is_about_its_resource(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan could judge it."""
+    look = drifted(OPEN, DB, ingress=Ingress({SSH: ""}))
+    found = plan(DOCUMENT, look)
+    original = getattr(Steps, name)
+
+    def raising(steps: Steps, action: Action, **options: Any) -> Any:
+        if action.address == WEB:
+            raise ZeroDivisionError
+        return original(steps, action, **options)
+
+    monkeypatch.setattr(Steps, name, raising)
+    later = Limits(lambda one: Cause(Reason.NEXT_RUN, "later") if one.address == DB else None)
+    with pytest.raises(ResourceFaultError) as caught:
+        gate(found, DOCUMENT, look, Policy(), MORNING, limits=later)
+    assert (caught.value.address, caught.value.stage) == (WEB, Stage.JUDGING)

@@ -11,6 +11,7 @@ import pytest
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.engine.identity import Identified, identify
+from reconciler.engine.identity.blame import Blame, RuleError
 from reconciler.kinds import REGISTRY
 from reconciler.model import Evidence, Reason
 from reconciler.model.kind import ObserveContext, ReadContext
@@ -78,6 +79,47 @@ A, B, C = "pcx-0000000a", "pcx-0000000b", "pcx-0000000c"
 def test_tags_decide_before_names_and_seats() -> None:
     items = table("rtb-1", named="x"), table("rtb-2", "ab", name_tag="x")
     assert found(tables({"x": declared("ab")}, *items)) == {"x": ("rtb-1", Evidence.TAGS)}
+
+
+def test_of_two_with_our_tags_the_one_in_use_is_it_and_the_spare_one_is_told() -> None:
+    """A run that died after a call, and a next one that did not see what it had made, have made it twice."""
+    used, spare = table("rtb-2", "a", via=A, named="x"), table("rtb-1", via=A, named="x")
+    result = tables({"x": declared("a", A)}, spare, used)
+    assert (found(result), result.spares) == ({"x": ("rtb-2", Evidence.TAGS)}, {"rtb-1"})
+    theirs = used | {"OwnerId": OTHER_ACCOUNT}
+    assert found(tables({"x": declared("a", A)}, spare, theirs)) == {"x": ("rtb-1", Evidence.TAGS)}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [table("rtb-2", "a", via=B, named="x")],
+        [table("rtb-2", "a", via=A, named="x"), table("rtb-3", "b", via=A, named="x")],
+    ],
+)
+def test_where_it_is_not_certain_which_one_is_spare_a_person_is_asked(others: list[dict[str, Any]]) -> None:
+    """The spare one reads as declared and the other not, or two are in use."""
+    result = tables({"x": declared("a", A)}, table("rtb-1", via=A, named="x"), *others)
+    assert (found(result), result.spares) == ({}, set())
+    assert asked(result)["x"].startswith(f"{1 + len(others)} live resources could be it: rtb-1 and rtb-2")
+    mend = "aws ec2 delete-route-table --route-table-id rtb-1 --region ap-northeast-2"
+    assert asked(result)["x"].endswith(f"; or delete what nothing uses: {mend}")
+
+
+def test_an_item_is_blamed_for_a_comparison_until_the_same_resource_fails_with_another() -> None:
+    wants = wanted("route_table", {"x": declared()})
+    at, resource = Address("route_table/x"), wants.resources[Address("route_table/x")]
+    items = [table(f"rtb-{number}") for number in range(3)]
+    blame = Blame(REGISTRY["route_table"], items, ObserveContext(ReadContext(wants, VPC, {at: resource}), {}, {}))
+    blame.declared = {at: resource}
+    blame.lay(RuleError("fits", (resource, items[0]), ZeroDivisionError()))
+    assert (blame.items, blame.resources) == (items[1:], {})
+    blame.lay(RuleError("fits", (resource, items[1]), ZeroDivisionError()))
+    assert (blame.items, list(blame.resources)) == (items, [at])
+    blame.lay(RuleError("fits", (resource, items[2]), ZeroDivisionError()))
+    assert (blame.items, list(blame.resources)) == (items[:2], [at])
+    with pytest.raises(ZeroDivisionError):
+        blame.lay(RuleError("reads", (), ZeroDivisionError()))
 
 
 def test_a_name_and_a_seat_that_agree_are_enough_and_a_name_alone_where_no_seat_speaks() -> None:

@@ -672,6 +672,9 @@ def test_what_is_switched_on_at_a_database_is_declared_and_what_is_off_is_left_o
         "KmsKeyId": key,
         "DBParameterGroups": [{"DBParameterGroupName": "tuned", "ParameterApplyStatus": "in-sync"}],
         "NetworkType": "DUAL",
+        "DatabaseInsightsMode": "standard",
+        "DedicatedLogVolume": False,
+        "EngineLifecycleSupport": "open-source-rds-extended-support-disabled",
     }
     imported = live()
     written = section(imported, "db_instance/orders")
@@ -686,6 +689,7 @@ def test_what_is_switched_on_at_a_database_is_declared_and_what_is_off_is_left_o
         "kms_key": key,
         "db_parameter_group": "tuned",
         "network_type": "DUAL",
+        "engine_lifecycle_support": "open-source-rds-extended-support-disabled",
     }
     assert held(imported) == []
 

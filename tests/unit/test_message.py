@@ -132,7 +132,7 @@ def test_a_refused_document_is_told_with_the_place_of_every_problem() -> None:
 
 
 def test_a_held_plan_is_told_with_the_command_that_releases_it() -> None:
-    why = Cause(Reason.PLAN_HELD, "the plan removes 40 live members, and the limit of one run is 20")
+    why = Cause(Reason.PLAN_HELD, "the plan removes or replaces 40 live members, and the limit of one run is 20")
     held = completed(extra(outcome=Outcome.HELD, cause=why), gate=whole_plan_held(why))
     command = body(held).split("\n")[-1].strip()
     asked = shlex.split(command)

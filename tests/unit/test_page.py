@@ -70,7 +70,7 @@ def assert_well_formed(html: str) -> Told:
             assert not name.startswith("on"), (tag, attributes)
             assert "javascript:" not in (value or "").lower(), (tag, attributes)
         if attributes.get("href", "#") and not str(attributes.get("href", "#")).startswith("#"):
-            assert attributes["rel"] == "noopener noreferrer"
+            assert attributes["rel"] == "noreferrer"  # which implies noopener (HTML, link types)
     labels = {one for _, attributes in told.elements for one in (attributes.get("aria-labelledby") or "").split()}
     assert sorted(labels - set(told.ids)) == []
     odd = {char for char in told.text if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}

@@ -14,6 +14,7 @@ from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.plan import Plan, Tier, fingerprint, make_plan, printable, signature
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
+from reconciler.model.guard import ResourceFaultError, Stage
 from reconciler.model.kind import PlanContext
 from reconciler.reach.steps import Breach, Steps
 from tests.support.sampling import sampled
@@ -212,7 +213,9 @@ def test_nothing_that_has_no_safe_order_can_be_released_while_something_could_no
 def test_nothing_that_an_intent_forbids_can_be_released(monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = of_groups(one=BOTH_WAYS, two=NEITHER), of_groups(one=NEITHER, two=BOTH_WAYS)
     forbidden = Breach(Reason.HELD_BY_INTENT, Address(""), "held by the intent")
-    monkeypatch.setattr("reconciler.engine.plan._forbids", lambda context: lambda before: lambda later: forbidden)
+    monkeypatch.setattr(
+        "reconciler.engine.plan._forbids", lambda context: lambda before: lambda later, action: forbidden
+    )
     found = plan(two, seen(one))
     assert (found.actions, dict(found.unsafe)) == ((), {})
     assert {one.outcome for one in found.findings} == {Outcome.HELD}
@@ -264,7 +267,7 @@ def test_the_fingerprint_is_that_of_the_document_and_the_actions() -> None:
     assert fingerprint(DOCUMENT.sha256, plan(DOCUMENT, look).actions) == found
 
 
-PLANS = sampled(range(80), 10)
+PLANS = sampled(range(80), 20)
 
 
 @pytest.mark.parametrize("seed", PLANS)
@@ -379,6 +382,17 @@ THEIRS = Unmanaged(Address("security_group/theirs"), "sg-00000000000000002")
 
 def test_unmanaged_resources_are_not_touched() -> None:
     assert plan(DOCUMENT, beside(LOOK, OLD, THEIRS)).actions == ()
+
+
+def test_what_raises_at_a_deletion_is_about_what_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(unmanaged: Unmanaged) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(REGISTRY, "security_group", replace(REGISTRY["security_group"], delete=fails))
+    ours = Unmanaged(Address("security_group/old"), "sg-old", owned=True)
+    with pytest.raises(ResourceFaultError) as caught:
+        plan(DOCUMENT, beside(LOOK, ours), Policy(prune=True))
+    assert (caught.value.address, caught.value.stage) == (ours.address, Stage.PLANNING)
 
 
 def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
 from desired_state.fields import AclEntry, Address, RuleKey
+from desired_state.quotas import Quotas
 from reconciler.packets.traffic import LINE
 from reconciler.reach.network import UNREADABLE, entries, rules
 from reconciler.reach.pair.blockers import blockers, partly
@@ -72,6 +74,29 @@ def test_a_mend_says_when_the_quota_is_full() -> None:
     topology, front, back = two_subnets(**extra)
     (blocker,) = blockers(topology, front, back, SSH)
     assert [(mend.member, mend.quota) for mend in blocker.mends] == [(220, True)]
+
+
+@pytest.mark.parametrize(
+    ("quotas", "full"),
+    [(Quotas(), False), (Quotas(rules=1), True), (Quotas(rules=2), False), (Quotas(entries=2), False)],
+)
+def test_the_quota_of_a_group_is_the_accounts(quotas: Quotas, *, full: bool) -> None:
+    vpc = Vpc()
+    vpc.subnet("back", "10.0.2.0/24")
+    vpc.group("one", ["tcp 22 10.0.9.0/24"], ALL)
+    one, other = vpc.machine("one", "back", "one"), vpc.machine("other", "back")
+    (blocker,) = blockers(replace(vpc.topology(), quotas=quotas), other, one, SSH)
+    assert [mend.quota for mend in blocker.mends] == [full]
+
+
+@pytest.mark.parametrize(
+    ("quotas", "full"),
+    [(Quotas(), False), (Quotas(entries=3), True), (Quotas(entries=4), False), (Quotas(rules=1), False)],
+)
+def test_the_quota_of_an_acl_is_the_accounts(quotas: Quotas, *, full: bool) -> None:
+    topology, front, back = two_subnets()
+    (blocker,) = blockers(replace(topology, quotas=quotas), front, back, SSH)
+    assert [mend.quota for mend in blocker.mends] == [full]
 
 
 def test_ports_that_only_linux_and_windows_clients_use_make_a_flow_work_partly() -> None:

@@ -28,7 +28,7 @@ QUESTIONS = frozenset(
     | {"removesuffix"}
 )
 """What a text answers about its words."""
-LAYOUT = frozenset({("reconciler/notify/alert_rules.py", "_sentence")})
+LAYOUT = frozenset({("reconciler/notify/lines.py", "sentence")})
 """Functions that end a sentence with a full stop, which is no decision."""
 ERRORS = frozenset({"error", "cause"})
 """What an error or a cause is called where no `except` names it."""
@@ -151,7 +151,7 @@ LEADS = (
     "it could not be read: ",
     "whether it was corrected could not be verified",
     "nothing was tried",
-    "the plan removes 40 live members",
+    "the plan removes or replaces 40 live members",
     "the time of this run is up",
     "the lease is another run's now",
     "a setpoint:hold tag holds it until ",

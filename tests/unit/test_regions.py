@@ -10,7 +10,8 @@ import boto3
 import pytest
 
 from desired_state.load import DocumentError, load
-from desired_state.regions import is_region, region_of
+from desired_state.regions import is_region, listed_regions, region_of
+from reconciler.aws.rds import arn
 
 PLACES = ["a", "z", "-lax-1a", "-bos-1b", "-wl1-bos-wlz-1", "-wl1-foe-wlz-1", "-iah-2a"]
 
@@ -91,3 +92,21 @@ def test_botocore_itself_is_not_imported() -> None:
     program = "import sys; from desired_state.regions import is_region; assert is_region('eu-west-1');"
     program += "sys.exit('botocore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_arns_of_rds_begin_with_the_partition_of_every_region_that_aws_has() -> None:
+    session = boto3.Session()
+    for region in every_region():
+        declared = load(document(region, f"{region}a"), "d.json")
+        partition = session.get_partition_for_region(region)
+        assert arn(declared, "db:a") == f"arn:{partition}:rds:{region}:123456789012:db:a"
+
+
+def test_what_stands_for_a_partition_is_never_proposed() -> None:
+    assert {"eu-west-1", "cn-north-1"} <= listed_regions()
+    assert [one for one in listed_regions() if one.endswith("-global")] == []
+
+
+def test_where_a_region_is_misspelled_and_could_be_one_the_zones_say_so() -> None:
+    with pytest.raises(DocumentError, match=r'zone of eu-wst-1 .*; write a zone such as "eu-wst-1a", or correct scope'):
+        load(document("eu-wst-1", "eu-west-1a"), "d.json")

@@ -53,6 +53,7 @@ def test_the_whole_of_a_calm_plan() -> None:
             "downtime": "never",
             "max_breaks": None,
             "prune": False,
+            "adopt": True,
             "hold_exposures": True,
             "max_hold_hours": 24,
             "quota_rules": 60,

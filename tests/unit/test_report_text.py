@@ -137,7 +137,7 @@ def test_one_reason_of_several_drifts_stands_once_below_them() -> None:
 
 
 def test_what_holds_the_whole_plan_is_told_once() -> None:
-    why = "the plan removes 30 live members, and the limit of one run is 20"
+    why = "the plan removes or replaces 30 live members, and the limit of one run is 20"
     cause = Cause(Reason.PLAN_HELD, why)
     drifts = [drift("ingress", SSH._replace(first=n, last=n), ABSENT, None, Outcome.HELD, cause) for n in range(30)]
     told = text(report(*drifts, gate=whole_plan_held(cause)))
@@ -298,7 +298,7 @@ def test_a_pending_change_is_told_in_words() -> None:
 
 
 def test_the_count_of_breaks_is_told_before_anything_is_done() -> None:
-    assert "The plan removes 2 live members." in text(report(plan=planned(action(breaks=2)))).splitlines()
+    assert "The plan removes or replaces 2 live members." in text(report(plan=planned(action(breaks=2)))).splitlines()
 
 
 def test_colours_are_those_of_the_signs_and_change_no_word() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
 
 from desired_state.document import Document
-from desired_state.fields import Address
+from desired_state.fields import Address, rule_key
 from desired_state.load import load
-from desired_state.spelling import spelled, spelled_peer
+from desired_state.network import SecurityGroup
+from desired_state.rules import Ingress
+from desired_state.spelling import spelled, spelled_peer, spelled_resource
+from reconciler.engine.spelled import as_seen
+from reconciler.model import Ref, Snapshot
 
 ACCOUNT, OTHER = "123456789012", "999999999999"
 GROUPS = {f"security_group/g{n}": f"sg-0000000{n}" for n in range(4)}
@@ -111,3 +116,24 @@ def test_what_has_no_other_spelling_is_the_same_object() -> None:
 )
 def test_a_peer_is_told_apart_by_its_owner_where_that_is_known(peer: str, names: dict[str, str], found: str) -> None:
     assert spelled_peer(peer, ACCOUNT, {key: Address(at) for key, at in names.items()}) == found
+
+
+@pytest.mark.parametrize("descriptions", [("mine", None), (None, "mine"), ("mine", "other")])
+def test_of_two_spellings_of_one_rule_the_first_description_counts(descriptions: tuple[str | None, ...]) -> None:
+    first, second = (rule_key("tcp", 22, 22, peer) for peer in ("sg-0000000a", f"{OTHER}/sg-0000000a"))
+    group = SecurityGroup(ingress=Ingress(zip((first, second), descriptions, strict=True)))
+    assert spelled_resource(group, ACCOUNT, {"sg-0000000a": Address(THEIRS)}).ingress == {second: "mine"}
+
+
+def test_a_database_that_has_the_id_of_something_else_for_a_name_is_not_meant_by_it() -> None:
+    gateway, name = "igw-0000000a", Address("db_instance/igw-0000000a")
+    resources = {
+        "vpc": {"main": {"cidr_block": "10.0.0.0/16"}},
+        "route_table": {"out": {"routes": {"0.0.0.0/0": gateway}}},
+        "db_instance": {name.name: {"engine": "postgres"}},
+    }
+    scope = {"account_id": ACCOUNT, "region": "ap-northeast-2"}
+    written = {"version": 1, "name": "shop", "revision": 1, "scope": scope, "resources": resources}
+    document = load(json.dumps(written).encode(), "shop.json")
+    look = Snapshot({}, {Ref(name): name.name}, {}, {}, (), datetime(2026, 11, 22, tzinfo=UTC))
+    assert as_seen(document, look) is document

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from desired_state.document import Document
 from desired_state.fields import AclEntry, Address, RuleKey
@@ -13,7 +16,9 @@ from desired_state.rules import Ingress, IngressEntries, Routes
 from reconciler.engine.gate import Limits, gate
 from reconciler.engine.plan import make_plan
 from reconciler.engine.suppression import Guard, Suppression, suppress
+from reconciler.kinds import REGISTRY
 from reconciler.model import Cause, Difference, Policy, Reason, Snapshot
+from reconciler.model.guard import ResourceFaultError, Stage
 from tests.support.worlds import (
     DATABASE,
     DB,
@@ -147,3 +152,17 @@ def test_what_is_missing_and_names_what_is_left_missing_stays_missing_too() -> N
         (WEB, CAUSE),
         ("security_group/TestServerSG", needs),
     }
+
+
+@pytest.mark.parametrize("name", ["decides", "stays", "keeps"])
+def test_what_raises_for_something_suppressed_is_about_that(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    look = drifted(LOOK, OUT, routes=Routes({"203.0.113.0/24": "pcx-0a1b2c3d"}))
+    found = suppression(look, (OUT, "routes", "203.0.113.0/24"))
+    kind = REGISTRY["route_table"]
+    monkeypatch.setitem(REGISTRY, kind.name, replace(kind, traffic=replace(kind.traffic, **{name: fails})))
+    with pytest.raises(ResourceFaultError) as caught:
+        Guard(found, look)
+    assert (caught.value.address, caught.value.stage) == (OUT, Stage.HOLDING)

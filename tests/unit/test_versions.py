@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from desired_state.database import DbInstance
 from desired_state.fields import Address
 from desired_state.versions import Version, covers, declarable, is_later, parse, same, same_major, upgraded
-from reconciler.kinds.db_instance.settings import Facts, impossible
+from reconciler.kinds.db_instance.refused import impossible
+from reconciler.kinds.db_instance.settings import Facts
 from reconciler.model import Difference, Observed
 
 IN_ORDER = (
-    *("9.5.25", "9.6", "9.6.1", "9.6.20", "10.1", "10.18", "10.18-R1", "10.23", "10.23-R2", "11.22"),
+    *("9.5.25", "9.6", "9.6.1", "9.6.20", "10.1", "10.18", "10.18-R1", "10.23", "10.23-R9999", "10.23-rds.1", "11.22"),
     *("11.22-rds.20240418", "11.22-rds.20241121", "12.22", "12.22-rds.20250508", "12.22-rds.20250814", "16.4", "17.2"),
 )
 
@@ -83,7 +84,7 @@ def test_no_text_raises_an_error(declared: str, found: str, automatically: bool)
     agrees = DbInstance.agrees["engine_version"](want, have)
     assert agrees or declared != found
     seen = Observed("db", have, Facts({"engine_version": found}, frozenset(), "available", "vpc", "vpc"))
-    problem = impossible(Difference(Address("db_instance/db"), "engine_version", None, declared, found), seen)
+    problem = impossible(Difference(Address("db_instance/db"), "engine_version", None, declared, found), seen, ())
     assert agrees or problem or is_later(declared, found)
 
 

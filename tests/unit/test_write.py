@@ -438,12 +438,17 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "monitoring_interval": st.sampled_from([1, 60]),
         "monitoring_role": st.just("arn:aws:iam::123456789012:role/service-role/rds-monitoring-role"),
         "performance_insights_enabled": st.just(True),
-        "performance_insights_retention_period": st.sampled_from([7, 31, 713, 731]),
+        "performance_insights_retention_period": st.sampled_from([465, 713, 731]),
         "performance_insights_kms_key": st.just(KEY),
         "ca_certificate_identifier": st.sampled_from(["rds-ca-rsa2048-g1", "rds-ca-ecc384-g1"]),
         "iam_database_authentication": st.booleans(),
         "db_parameter_group": st.sampled_from(["default.postgres16", "orders-16"]),
         "network_type": st.sampled_from(["IPV4", "DUAL"]),
+        "database_insights_mode": st.sampled_from(["standard", "advanced"]),
+        "dedicated_log_volume": st.just(False),
+        "engine_lifecycle_support": st.sampled_from(
+            ["open-source-rds-extended-support", "open-source-rds-extended-support-disabled"]
+        ),
     },
 }
 TOGETHER = (

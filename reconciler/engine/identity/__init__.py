@@ -11,6 +11,6 @@ resources, `displaced.py` when tags are not believed, `creation.py` what keeps a
 """
 
 from reconciler.engine.identity.identify import identify
-from reconciler.engine.identity.live import Identified, Match
+from reconciler.engine.identity.live import Identified, Live, Match
 
-__all__ = ["Identified", "Match", "identify"]
+__all__ = ["Identified", "Live", "Match", "identify"]

@@ -19,8 +19,8 @@ def refuse_seats_of_others(lives: Lives, found: Identified) -> None:
     """Make it a problem of an address if its subnets use what is somebody else's, or has the tags of another address:
     neither a Name tag nor a new resource may decide against that.
     """
-    for address, resource in lives.declared.items():
-        for check in (_used_of_others, _misplaced) if lives.weak(resource) and not lives.new(address) else ():
+    for address in lives.declared:
+        for check in (_used_of_others, _misplaced) if address in lives.weak and not lives.new(address) else ():
             if found.open(address):
                 check(address, lives, found)
 
@@ -30,7 +30,7 @@ def refuse_seconds(lives: Lives, found: Identified) -> None:
     before = -1
     while before < len(found.problems):  # what may be an address that is a problem may be another one too
         before = len(found.problems)
-        for address in lives.declared:
+        for address in filter(found.open, lives.declared):
             for check in _ALWAYS if lives.new(address) else (*_ALWAYS, *_UNLESS_NEW):
                 if found.open(address):
                     check(address, lives, found)
@@ -50,7 +50,7 @@ def _key(address: Address, lives: Lives, found: Identified) -> None:
 
 def _misnamed(address: Address, lives: Lives, found: Identified) -> None:
     """Something else has its tags, of a kind whose name decides."""
-    if Evidence.TAGS not in lives.rules.order(lives.declared[address]):
+    if Evidence.TAGS not in lives.orders[address]:
         for one in lives.tagged.get(address, ()):
             if one.id not in found.taken and (message := lives.rules.misnamed(address, one.item)):
                 found.refuse(address, message, [one])
@@ -63,7 +63,7 @@ def _used_of_others(address: Address, lives: Lives, found: Identified) -> None:
 
 def _named_of_others(address: Address, lives: Lives, found: Identified) -> None:
     """Another document has one of this name."""
-    for one in lives.called_of_others(address)[:1] if lives.weak(lives.declared[address]) else ():
+    for one in lives.called_of_others(address)[:1] if address in lives.weak else ():
         found.refuse(address, messages.foreign(one, lives), [one], Reason.FOREIGN)
 
 
@@ -84,7 +84,7 @@ def _twin(address: Address, lives: Lives, found: Identified) -> None:
     """Something that reads as declared is left over, is free and used by no subnet but those of this document, or may
     be an address that is a problem. Tags of an address that is another resource say nothing: then the Name tag counts.
     """
-    weak = lives.weak(lives.declared[address])
+    weak = address in lives.weak
     for one in lives.left(found):
         if one.foreign or lives.rules.standard(one.item) or lives.rules.temporary(one.item):
             continue

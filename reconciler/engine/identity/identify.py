@@ -63,12 +63,12 @@ def _watched(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
 def _identified(kind: Kind, blame: Blame, seen: ObserveContext) -> Identified:
     lives = Lives(kind, blame.items, seen, blame.resources)
     blame.declared = lives.declared
-    found = Identified(foreign={one.id: one.foreign for one in lives.all if one.foreign})
+    found = Identified(foreign={one.id: one.foreign for one in lives.all if one.foreign}, lives=lives.all)
     _refer(lives, found)
     _adopt(lives, found)
     for evidence in _strong(lives):
-        for address, resource in lives.declared.items():
-            if evidence in lives.rules.order(resource) and found.open(address):
+        for address, order in lives.orders.items():
+            if evidence in order and found.open(address):
                 _by_strong(evidence, address, lives, found)
     refuse_displaced(lives, found)
     refuse_seats_of_others(lives, found)
@@ -139,7 +139,7 @@ def _adopt(lives: Lives, found: Identified) -> None:
 
 def _strong(lives: Lives) -> Iterator[Evidence]:
     """The certain evidence and the tags, in the order of the kind; of the orders of two resources, the longer first."""
-    orders = sorted(map(lives.rules.order, lives.declared.values()), key=len, reverse=True)
+    orders = sorted(dict.fromkeys(lives.orders.values()), key=len, reverse=True)
     return iter(dict.fromkeys(one for order in orders for one in order if one not in WEAK))
 
 
@@ -167,8 +167,6 @@ def _without_spares(address: Address, alike: list[Live], lives: Lives, found: Id
     next one that did not see what it had made, have made it twice. Tags on several that are in use, or on what reads
     worse, still decide nothing.
     """
-    if any(one.foreign for one in alike):
-        return alike
     apart = {one.id: lives.apart(address, one, lives.rules.content, found) for one in alike}
     used = [one for one in alike if not lives.rules.spare(one.item)]
     return used if len(used) == 1 and apart[used[0].id] == min(apart.values()) else alike
@@ -189,8 +187,8 @@ class _Claim(NamedTuple):
 def _by_weak(lives: Lives, found: Identified) -> None:
     claims: dict[str, list[_Claim]] = defaultdict(list)
     left = [one for one in lives.left(found) if one.free and not lives.rules.temporary(one.item)]
-    for address, resource in lives.declared.items():
-        wanted = found.open(address) and lives.weak(resource) and not lives.new(address)
+    for address in lives.declared:
+        wanted = found.open(address) and address in lives.weak and not lives.new(address)
         if wanted and (claim := _claim(address, left, lives, found)):
             claims[claim.live.id].append(claim)
     for claimed in claims.values():

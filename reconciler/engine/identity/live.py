@@ -67,7 +67,7 @@ class Identified:
     name that is declared no more. `taken` has the address of each id that is one. `observed` are the models that were
     made to know it, so that none is made twice. `faults` says of an address why it could not be looked for, or what may
     be it and cannot be understood; `aliens` are the ids of all that cannot be, and `placed` those of them that say
-    which address they are.
+    which address they are. `lives` is everything else that there is of the kind.
     """
 
     matched: dict[Address, Match] = field(default_factory=dict)
@@ -82,6 +82,7 @@ class Identified:
     faults: dict[Address, Cause] = field(default_factory=dict)
     aliens: dict[str, Cause] = field(default_factory=dict)
     placed: dict[str, Address] = field(default_factory=dict)
+    lives: list[Live] = field(default_factory=list)
 
     def open(self, address: Address) -> bool:
         """Whether nothing is known of an address yet."""
@@ -116,12 +117,14 @@ class Lives:
     ) -> None:
         self.kind, self.rules, self._seen = kind, kind.identify, seen
         self.document: Document = seen.read.document
-        external = self.document.external
-        ours = {at: self._spelled(one, seen.names) for at, one in seen.read.declared.items() if at not in external}
-        self.declared: dict[Address, Resource] = {at: one for at, one in ours.items() if at not in without}
-        self.external = [at for at in seen.read.declared if at in external]
-        self._names = {at: frozenset({at.name, *one.formerly}) for at, one in ours.items()}
-        self._by_name = {name: at for at, names in self._names.items() for name in names}
+        declared, external = seen.read.declared, self.document.external
+        self.declared: dict[Address, Resource] = {
+            at: self._spelled(at, one, seen.names)
+            for at, one in declared.items()
+            if at not in external and at not in without
+        }
+        self.external = [at for at in declared if at in external]
+        self._names, self._by_name = self.document.names, self.document.called(kind.name)
         self._owners = {self.document.name, *self.document.formerly}
         self._names_before = dict(seen.names)
         self.all = [self._live(item) for item in items]
@@ -147,9 +150,15 @@ class Lives:
     def new(self, address: Address) -> bool:
         return self.document.adopt.get(address) == NEW
 
-    def weak(self, resource: Resource) -> bool:
-        """Whether weak evidence can find it."""
-        return not WEAK.isdisjoint(self.rules.order(resource))
+    @cached_property
+    def orders(self) -> Mapping[Address, tuple[Evidence, ...]]:
+        """The evidence that can decide about each declared resource, strongest first."""
+        return {at: self.rules.order(one) for at, one in self.declared.items()}
+
+    @cached_property
+    def weak(self) -> frozenset[Address]:
+        """What weak evidence can find."""
+        return frozenset(at for at, order in self.orders.items() if not WEAK.isdisjoint(order))
 
     def label(self, live: Live) -> str:
         return self.kind.observe.label(live.item)
@@ -166,10 +175,10 @@ class Lives:
 
     def with_key(self, address: Address) -> list[Live]:
         """What AWS's unique key says is this address, under its name or a former one."""
-        resource = self.declared[address]
-        keys = {self.rules.key(name, resource) for name in self._names[address]} - {None}
+        resource, names = self.declared[address], self._names[address]
+        keys = {self.rules.key(name, resource) for name in names}
         order = sorted(keys, key=repr) if len(keys) > 1 else keys
-        return [one for key in order for one in self._keyed.get(key, ())]
+        return [one for key in order if key is not None for one in self._keyed.get(key, ())]
 
     @cached_property
     def _keyed(self) -> Mapping[Hashable, list[Live]]:
@@ -257,17 +266,19 @@ class Lives:
         problem of theirs, or another owner, keeps them from being compared. A value that the model does not support is
         one difference, None.
         """
-        declared = self.declared[address]
-        fixed = {name: getattr(declared, name) or False for name in self.rules.flag if name in names}
-        want = declared.but(**{name: None for name in declared.described() if name not in names}, **fixed)
         have = self._observed(live, address, found)
         if have is None:
             yield None
             return
-        want = self._spelled(want, self._names_as(live, address, found))
-        for one in differences(address, want, have.spec):
+        want = self._spelled(address, self._flagged(address), self._names_as(live, address, found))
+        for one in differences(address, want, have.spec, names):
             if one.field not in self.rules.members or one.key in self._known:
                 yield one
+
+    def _flagged(self, address: Address) -> Resource:
+        declared = self.declared[address]
+        unsaid = {name: False for name in self.rules.flag if getattr(declared, name) is None}
+        return declared.but(**unsaid) if unsaid else declared
 
     def _observed(self, live: Live, address: Address, found: Identified) -> Observed | None:
         """It in the model's form, as the address that it was found to be, or else as if it were `address`; None if the
@@ -286,9 +297,11 @@ class Lives:
             found.observed[at] = observed
         return observed
 
-    def _spelled(self, resource: Resource, names: Mapping[str, Address]) -> Resource:
+    def _spelled(self, address: Address, resource: Resource, names: Mapping[str, Address]) -> Resource:
         """A declared resource as the live ones read: with an address for every id that is known."""
-        return spelled_resource(resource, self.document.scope.account_id, names) if self.document.ids else resource
+        if not any(one in names for one in self.document.ids_of.get(address, ())):
+            return resource
+        return spelled_resource(resource, self.document.scope.account_id, names)
 
     def _names_as(self, live: Live, address: Address, found: Identified) -> Mapping[str, Address]:
         """The names of a look in which it is what it was found to be, or else `address`."""

@@ -10,28 +10,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from desired_state.database import DbInstance, LogTypes, has_provisioned
+from desired_state.database import DbInstance, LogTypes
 from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from desired_state.versions import covers, same_major
 from reconciler.aws.rds import arn, retag
+from reconciler.kinds.db_instance.coupled import DbChange, coupled
+from reconciler.kinds.db_instance.refused import impossible, not_now
 from reconciler.kinds.db_instance.settings import (
-    RISKS,
     SETTINGS,
-    Facts,
-    Live,
     cancels,
     cost_of,
-    impossible,
-    not_now,
     only_these,
+    risk_of,
 )
 from reconciler.model import (
     ABSENT,
     Action,
     ActionOptions,
     Cause,
-    Change,
     Difference,
     Effect,
     Evidence,
@@ -59,9 +56,6 @@ MODIFY = Operation(
 )
 
 
-type DbChange = Change[DbInstance, Facts]
-
-
 def whole_list(groups: Iterable[Address]) -> list[Ref | str]:
     """The whole list of groups, which RDS replaces; an undeclared group is in it by its id."""
     return [Ref(one) if one.startswith("security_group/") else str(one) for one in sorted(groups)]
@@ -81,10 +75,11 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
     for one in change.differences:
         if one.field not in SETTINGS:
             continue
-        if obstacle := _obstacle(one, have, context):
+        cost = cost_of(one, have, change.differences)
+        if obstacle := _obstacle(change, one, cost, context):
             yield obstacle
         else:
-            changed.setdefault(cost_of(one, have), []).append(one)
+            changed.setdefault(cost, []).append(one)
     if free := changed.get("none"):
         yield _call(change, context, free)
     if windowed := changed.get("window"):
@@ -102,17 +97,21 @@ def correct(change: DbChange, context: PlanContext) -> Iterator[Step]:
             yield _call(change, context, disruptive)
 
 
-def _obstacle(one: Difference, have: Live, context: PlanContext) -> Finding | None:
+def _obstacle(change: DbChange, one: Difference, cost: str, context: PlanContext) -> Finding | None:
     """Why a difference is not corrected now; None if it is."""
+    have = change.have
+    if have is None:
+        return None
     kept_by = have.facts.kept_by
     if problem := kept_by.get("") or kept_by.get(one.field):
         return Finding(one.address, Outcome.HELD, Cause(Reason.KEPT_BY_OTHERS, problem), one.field)
-    if problem := impossible(one, have):
+    if problem := impossible(one, have, change.differences):
         return Finding(one.address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
     if problem := not_now(one, have):
         return Finding(one.address, Outcome.WAITING, Cause(Reason.NOT_READY, problem), one.field)
-    if context.policy.downtime == "never" and one.field in RISKS and cost_of(one, have) == "downtime":
-        problem = f"{RISKS[one.field]}: allow it with SETPOINT_DOWNTIME=window or =now, or change it by hand"
+    risk = risk_of(one, change.differences)
+    if context.policy.downtime == "never" and risk and cost == "downtime":
+        problem = f"{risk}: allow it with SETPOINT_DOWNTIME=window or =now, or change it by hand"
         return Finding(one.address, Outcome.HELD, Cause(Reason.DOWNTIME, problem), one.field)
     return None
 
@@ -178,7 +177,7 @@ def _unclear(address: Address, context: PlanContext) -> Cause | None:
 def _modify(change: DbChange, context: PlanContext, differences: Sequence[Difference]) -> Action:
     fields = [one.field for one in differences]
     want, have = change.want, change.have
-    cost = cost_of(differences[0], have) if have else "none"
+    cost = cost_of(differences[0], have, change.differences) if have else "none"
     risk = Risk.DOWNTIME if cost == "downtime" else Risk.TRAFFIC
     params: dict[str, Any] = {SETTINGS[one.field].parameter: one.want for one in differences if one.key is None}
     opens = "publicly_accessible" in fields and want.publicly_accessible
@@ -196,7 +195,7 @@ def _modify(change: DbChange, context: PlanContext, differences: Sequence[Differ
     if "publicly_accessible" in fields and want.publicly_accessible:
         gateways = context.route_targets() | {context.document.vpc}
         options["after"] = options.get("after", frozenset()) | gateways
-    params |= _coupled(change, fields)
+    params |= coupled(change, fields)
     if "engine_version" in fields and have:
         runs = str(have.facts.now["engine_version"])
         if covers(str(want.engine_version), runs):
@@ -215,53 +214,6 @@ def _modify(change: DbChange, context: PlanContext, differences: Sequence[Differ
         },
         **options,
     )
-
-
-def _coupled(change: DbChange, fields: Iterable[str]) -> dict[str, Any]:
-    """The parameters that RDS takes together or not at all, with those of them that do not differ, and those whose
-    value is not the declared one.
-    """
-    want, base = change.want, change.base
-    of = {SETTINGS[field].together for field in fields}
-    found: dict[str, Any] = {}
-    if "storage" in of:
-        found |= _storage(change, fields)
-    if "monitoring" in of:
-        # Of these two a document declares neither, both, or an interval of 0 (`desired_state/limits.py`).
-        found["MonitoringInterval"] = want.monitoring_interval
-        if want.monitoring_interval:
-            found["MonitoringRoleArn"] = want.monitoring_role
-    if "insights" in of:
-        found["EnablePerformanceInsights"] = True
-        retention = want.performance_insights_retention_period or base.performance_insights_retention_period
-        key = base.performance_insights_kms_key or want.performance_insights_kms_key
-        found |= {"PerformanceInsightsRetentionPeriod": retention} if retention else {}
-        found |= {"PerformanceInsightsKMSKeyId": key} if key else {}
-    if "max_allocated_storage" in fields and not want.max_allocated_storage and change.have:
-        # The size itself switches autoscaling off (RDS user guide, Storage autoscaling).
-        found["MaxAllocatedStorage"] = change.have.facts.now["allocated_storage"]
-    if "enabled_cloudwatch_logs_exports" in fields:
-        exports = change.of("enabled_cloudwatch_logs_exports")
-        on = sorted(one.key for one in exports if one.have is ABSENT)
-        off = sorted(one.key for one in exports if one.want is ABSENT)
-        lists = {"EnableLogTypes": on, "DisableLogTypes": off}
-        found["CloudwatchLogsExportConfiguration"] = {key: types for key, types in lists.items() if types}
-    return found
-
-
-def _storage(change: DbChange, fields: Iterable[str]) -> dict[str, Any]:
-    """Size, type, IOPS and throughput as they will be. RDS chooses what is left out where the size crosses a limit."""
-    want, base = change.want, change.base
-    size = want.allocated_storage if "allocated_storage" in fields else base.allocated_storage
-    kind = want.storage_type if "storage_type" in fields else base.storage_type
-    found: dict[str, Any] = {"AllocatedStorage": size}
-    if not has_provisioned(kind, size):
-        return found
-    kept = base if "storage_type" not in fields else None
-    iops = want.iops or (kept and kept.iops)
-    throughput = want.storage_throughput or (kept and kept.storage_throughput)
-    found |= {"Iops": iops} if iops else {}
-    return found | ({"StorageThroughput": throughput} if throughput and kind == "gp3" else {})
 
 
 def effects_of(change: DbChange, fields: Iterable[str]) -> Iterator[Effect]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from desired_state.database import DbInstance
+from desired_state.database import USUAL_LIFECYCLE, DbInstance
 from reconciler.aws.rds import INSTANCES
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
 from reconciler.model.kind import Import, Item
@@ -12,7 +12,6 @@ from reconciler.model.kind import Import, Item
 _BESIDE = {
     "AssociatedRoles": "its roles",
     "DomainMemberships": "its directory",
-    "DedicatedLogVolume": "its dedicated log volume",
 }
 """Settings that a document has no field for, if they are set."""
 
@@ -49,6 +48,9 @@ def said(seen: Live) -> DbInstance:
         "ca_certificate_identifier": spec.ca_certificate_identifier == _USUAL_CA,
         "db_parameter_group": str(spec.db_parameter_group).startswith("default."),
         "network_type": spec.network_type == "IPV4",
+        "database_insights_mode": spec.database_insights_mode == "standard",
+        "dedicated_log_volume": not spec.dedicated_log_volume,
+        "engine_lifecycle_support": spec.engine_lifecycle_support == USUAL_LIFECYCLE,
     }
     return spec.but(**{field: None for field, is_unset in unset.items() if is_unset})
 

@@ -9,7 +9,8 @@ from desired_state.fields import Address
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, instances, tags_of
 from reconciler.kinds.db_instance.causes import CHANGES
-from reconciler.kinds.db_instance.changes import MODIFY, DbChange, correct, whole_list
+from reconciler.kinds.db_instance.changes import MODIFY, correct, whole_list
+from reconciler.kinds.db_instance.coupled import DbChange
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.observed import live, more, observed, reads
 from reconciler.kinds.db_instance.settings import (
@@ -146,6 +147,9 @@ def create(address: Address, want: DbInstance, context: PlanContext) -> Iterable
         "EnableIAMDatabaseAuthentication": db.iam_database_authentication,
         "DBParameterGroupName": db.db_parameter_group,
         "NetworkType": db.network_type,
+        "DatabaseInsightsMode": db.database_insights_mode,
+        "DedicatedLogVolume": db.dedicated_log_volume or None,
+        "EngineLifecycleSupport": db.engine_lifecycle_support,
     }
     public = bool(db.publicly_accessible)
     gateways = context.route_targets() | {context.document.vpc}
@@ -237,6 +241,7 @@ KIND = Kind(
     DbInstance,
     after=frozenset({"vpc", "db_subnet_group", "security_group"}),
     operations=(CREATE, MODIFY, ADD_TAGS.for_resource_types("db")),
+    changed_by_tag=True,
     observe=Observe(
         permissions=("rds:DescribeDBInstances", "rds:DescribeBlueGreenDeployments"),
         reads=reads,

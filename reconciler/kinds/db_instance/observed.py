@@ -107,6 +107,9 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "iam_database_authentication": item.get("IAMDatabaseAuthenticationEnabled", False),
         "db_parameter_group": next((one["DBParameterGroupName"] for one in item.get("DBParameterGroups") or ()), None),
         "network_type": item.get("NetworkType"),
+        "database_insights_mode": item.get("DatabaseInsightsMode") or "standard",
+        "dedicated_log_volume": item.get("DedicatedLogVolume", False),
+        "engine_lifecycle_support": item.get("EngineLifecycleSupport"),
         "tags": tags_of(item),
     }
     _check_switches(now)

@@ -1,4 +1,4 @@
-"""What changing a setting of a DB instance costs, and which changes RDS refuses. `kind.py` plans by it.
+"""What changing a setting of a DB instance costs. `changes.py` plans by it.
 
 The live state includes the changes that RDS has accepted and not yet applied (`PendingModifiedValues`); without them,
 the same change would be sent again and again. `ApplyImmediately=True` applies everything that is pending, so it is sent
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from desired_state.database import DbInstance
 from desired_state.fields import Address
-from desired_state.versions import covers, is_later
+from desired_state.versions import covers
 from reconciler.model import Difference, Observed
 
 
@@ -39,8 +39,8 @@ class Setting(NamedTuple):
     """A field that RDS can change: its parameter, what changing it costs, and its name in PendingModifiedValues.
 
     `cost`: "none" takes effect immediately regardless of ApplyImmediately; "window" waits for the maintenance window
-    without it, and has no downtime; "downtime" restarts the instance or locks its users out. `together`: the name of
-    the settings that RDS judges together, so that they are sent together or not at all.
+    without it, and has no downtime; "downtime" restarts the instance, locks its users out or changes what it costs.
+    `together`: the name of the settings that RDS judges together, so that they are sent together or not at all.
     """
 
     parameter: str
@@ -66,6 +66,7 @@ SETTINGS: Mapping[str, Setting] = {
     "monitoring_role": Setting("MonitoringRoleArn", "none", together="monitoring"),
     "performance_insights_enabled": Setting("EnablePerformanceInsights", "none", together="insights"),
     "performance_insights_retention_period": Setting("PerformanceInsightsRetentionPeriod", "none", together="insights"),
+    "database_insights_mode": Setting("DatabaseInsightsMode", "downtime", together="insights"),
     "allocated_storage": Setting("AllocatedStorage", "window", "AllocatedStorage", "storage"),
     "storage_type": Setting("StorageType", "window", "StorageType", "storage"),
     "iops": Setting("Iops", "window", "Iops", "storage"),
@@ -77,6 +78,8 @@ SETTINGS: Mapping[str, Setting] = {
     "ca_certificate_identifier": Setting("CACertificateIdentifier", "downtime", "CACertificateIdentifier"),
     "db_parameter_group": Setting("DBParameterGroupName", "downtime"),
     "network_type": Setting("NetworkType", "downtime"),
+    "dedicated_log_volume": Setting("DedicatedLogVolume", "downtime", "DedicatedLogVolume"),
+    "engine_lifecycle_support": Setting("EngineLifecycleSupport", "none"),
     "port": Setting("DBPortNumber", "downtime", "Port"),
     "db_instance_class": Setting("DBInstanceClass", "downtime", "DBInstanceClass"),
     "engine_version": Setting("EngineVersion", "downtime", "EngineVersion"),
@@ -89,6 +92,8 @@ RISKS: Mapping[str, str] = {
     "ca_certificate_identifier": "clients that verify the server must trust the new authority first",
     "db_parameter_group": "what it sets takes effect at a reboot, which is left to a person",
     "network_type": "an outage is possible",
+    "dedicated_log_volume": "it takes effect with a restart, and copying the log may take long",
+    "database_insights_mode": "it changes what the database costs and how long its figures are kept",
 }
 """What is at stake where it is not a restart, for people who decide about it."""
 
@@ -105,34 +110,7 @@ IMMUTABLE = frozenset(
 )
 """`db_subnet_group`: RDS refuses to move an instance to another group of the same VPC."""
 
-_STORAGE = frozenset({"allocated_storage", "storage_type", "iops", "storage_throughput"})
-_LEAST_SIZE = 20
-"""GiB. Smaller instances are real; they keep their size (RDS user guide, Storage)."""
-
-
-def impossible(one: Difference, have: Live) -> str:
-    """Why RDS would refuse the change; empty if it would not."""
-    now: Any = have.facts.now.get(one.field)
-    if takes_back(one, have):
-        return ""
-    if one.field == "allocated_storage" and one.want < now:
-        return f"storage cannot shrink: it has {now} GiB; declare at least that"
-    if one.field == "allocated_storage" and one.want * 10 < now * 11:
-        return f"storage can only grow by at least 10 %: it has {now} GiB; declare at least {-(-now * 11 // 10)}"
-    if one.field == "allocated_storage" and one.want < _LEAST_SIZE:
-        return f"it has {now} GiB, and RDS changes storage to at least {_LEAST_SIZE} GiB: declare {now}"
-    if one.field == "max_allocated_storage" and one.want and one.want * 10 < have.facts.now["allocated_storage"] * 11:
-        size = have.facts.now["allocated_storage"]
-        return f"it has {size} GiB, and the maximum must be at least 1.1 times that: declare {-(-size * 11 // 10)}"
-    if one.field == "performance_insights_enabled" and not one.want:
-        return "the history of Performance Insights could be lost: switch it off by hand, or declare it"
-    if one.field == "engine_version" and (later := is_later(one.want, str(now))) is not True:
-        if later is None:
-            return f"which of {one.want} and {now}, which it runs, is later cannot be told; declare {now}"
-        return f"the engine cannot be downgraded: it runs {now}; declare that"
-    if one.field == "manage_master_user_password" and not one.want:
-        return "this requires a master password, which a document cannot contain: change it manually"
-    return ""
+_MODE = "database_insights_mode"
 
 
 def takes_back(one: Difference, have: Live) -> bool:
@@ -142,8 +120,10 @@ def takes_back(one: Difference, have: Live) -> bool:
     return SETTINGS[one.field].pending in have.facts.pending and (one.want == now or runs)
 
 
-def cost_of(one: Difference, have: Live) -> str:
-    """The cost of this change, as in `Setting.cost`."""
+def cost_of(one: Difference, have: Live, beside: Iterable[Difference]) -> str:
+    """The cost of this change, as in `Setting.cost`, beside the other differences of the instance."""
+    if _goes_with_mode(one, beside):
+        return SETTINGS[_MODE].cost
     if takes_back(one, have):
         return "none"
     if one.field == "backup_retention_period" and 0 in {one.want, have.facts.now[one.field]}:
@@ -155,6 +135,16 @@ def cost_of(one: Difference, have: Live) -> str:
     return SETTINGS[one.field].cost
 
 
+def risk_of(one: Difference, beside: Iterable[Difference]) -> str:
+    """What is at stake, as in `RISKS`; empty if it is a restart, or nothing."""
+    return RISKS.get(_MODE if _goes_with_mode(one, beside) else one.field, "")
+
+
+def _goes_with_mode(one: Difference, beside: Iterable[Difference]) -> bool:
+    """Whether a change is sent in the call that changes the mode of Database Insights, or not at all."""
+    return SETTINGS[one.field].together == SETTINGS[_MODE].together and any(other.field == _MODE for other in beside)
+
+
 def only_these(differences: Iterable[Difference], have: Live) -> bool:
     """Whether `ApplyImmediately` would apply only these changes."""
     return bool(have.facts.pending <= {SETTINGS[one.field].pending for one in differences})
@@ -163,15 +153,3 @@ def only_these(differences: Iterable[Difference], have: Live) -> bool:
 def cancels(differences: Iterable[Difference], have: Live) -> bool:
     """Whether a change cancels a pending one, which RDS does only immediately (RDS user guide, Modifying)."""
     return any(SETTINGS[one.field].pending in have.facts.pending for one in differences)
-
-
-def not_now(one: Difference, have: Live) -> str:
-    """Why RDS would refuse the change for now; empty if it would not. Full storage can only grow, and storage that is
-    being optimized cannot change at all (RDS user guide, Storage).
-    """
-    storage = one.field in _STORAGE
-    if have.facts.status == "storage-optimization" and storage:
-        return "RDS is changing its storage: its status is storage-optimization"
-    if have.facts.status == "storage-full" and not storage and one.field != "max_allocated_storage":
-        return "RDS takes nothing but more storage: its status is storage-full"
-    return ""

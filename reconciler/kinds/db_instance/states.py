@@ -59,7 +59,7 @@ STATUSES = (*sorted(_AT_WORK), *_PASSING, *_BROKEN, "stopped")
 
 def condition(status: str, name: str) -> Condition | None:
     """What a person should know of the DB instance `name` in this status; None if there is nothing to know."""
-    known = status.lower().replace("_", "-")
+    known = status.replace("_", "-")
     if known in _AT_WORK:
         return None
     hints = {

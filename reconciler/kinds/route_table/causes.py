@@ -15,15 +15,9 @@ def _of_route(ways: frozenset[Way]) -> Touches:
     return touched
 
 
-def _associated_by(details: Details) -> Iterable[Part]:
-    """Of a subnet; a gateway's association cannot be declared."""
-    if "gatewayid" not in details:
-        yield Part("subnets", EXTRA, lists=True)
-
-
 CHANGES: Mapping[str, Touches] = {
     **EC2_TAGS,
-    "AssociateRouteTable": _associated_by,
+    "AssociateRouteTable": touches(Part("subnets", EXTRA, lists=True)),  # that of a gateway names no subnet
     "CreateRoute": _of_route(EXTRA),
     "CreateRouteTable": touches("tags", Part("routes", GONE), Part("subnets", GONE)),
     "DeleteRoute": _of_route(GONE),

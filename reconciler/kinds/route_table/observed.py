@@ -165,7 +165,7 @@ def subnet_routes(items: Iterable[Item], context: ObserveContext) -> Iterable[tu
     for item in sorted(items, key=is_main, reverse=True):
         lists = _lists_of(item)
         routes = SubnetRoutes(item["RouteTableId"], _declarable(lists, context), lists.by_aws, explicit=False)
-        yield from ((subnet, routes) for subnet in subnets if is_main(item))
+        yield from ((subnet, routes) for subnet in subnets) if is_main(item) else ()
         users = [context.address(subnet) for subnet, _ in _associated(item)]
         yield from ((subnet, routes._replace(explicit=True)) for subnet in users)
 

@@ -1,11 +1,10 @@
-"""Security groups: rules in both directions. `rule_steps.py` orders their changes."""
+"""Security groups: rules in both directions. `rule_steps.py` orders their changes, `calls.py` makes calls of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple, Unpack
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from desired_state.fields import Address, RuleKey
 from desired_state.network import SecurityGroup
@@ -15,12 +14,20 @@ from reconciler.aws.ec2 import (
     by_id,
     in_vpc,
     key_of_rule,
-    permission,
     reads_prefix_lists,
     retag,
-    rule_request,
     tagged_as,
     tags_of,
+)
+from reconciler.kinds.security_group.calls import (
+    DIRECTIONS,
+    MODIFY,
+    Direction,
+    authorize,
+    describe,
+    modify,
+    revoke,
+    rule_handle,
 )
 from reconciler.kinds.security_group.causes import CHANGES
 from reconciler.kinds.security_group.imported import IMPORT
@@ -30,7 +37,6 @@ from reconciler.model import (
     ABSENT,
     NAME_TAG,
     Action,
-    ActionOptions,
     Cause,
     Change,
     Difference,
@@ -76,14 +82,6 @@ CREATE = Operation(
     yields="GroupId",
     iam_resource_types=("security-group", "vpc"),
 )
-MODIFY = Operation(
-    "ec2",
-    "ModifySecurityGroupRules",
-    Phase.BIND,
-    Risk.TRAFFIC,
-    affects_traffic=True,
-    iam_resource_types=("security-group", "security-group-rule", "prefix-list"),
-)
 DELETE = Operation(
     "ec2",
     "DeleteSecurityGroup",
@@ -93,48 +91,6 @@ DELETE = Operation(
     iam_resource_types=("security-group",),
     requires_setting="prune",
 )
-
-
-class Direction(NamedTuple):
-    """The field, the calls and the name of the peer in one direction."""
-
-    field: str
-    end: str
-    authorize: Operation
-    revoke: Operation
-    describe: Operation
-
-
-def _direction(field: str, end: str, suffix: str) -> Direction:
-    exists, missing = frozenset({"InvalidPermission.Duplicate"}), frozenset({"InvalidPermission.NotFound"})
-    group = ("security-group",)
-    return Direction(
-        field,
-        end,
-        Operation(
-            "ec2",
-            f"AuthorizeSecurityGroup{suffix}",
-            Phase.BIND,
-            Risk.REVERSIBLE,
-            already_applied_codes=exists,
-            affects_traffic=True,
-            iam_resource_types=group,
-        ),
-        Operation(
-            "ec2",
-            f"RevokeSecurityGroup{suffix}",
-            Phase.UNBIND,
-            Risk.TRAFFIC,
-            already_applied_codes=missing,
-            iam_resource_types=group,
-        ),
-        Operation(
-            "ec2", f"UpdateSecurityGroupRuleDescriptions{suffix}", Phase.BIND, Risk.COSMETIC, iam_resource_types=group
-        ),
-    )
-
-
-DIRECTIONS = (_direction("ingress", "source", "Ingress"), _direction("egress", "destination", "Egress"))
 
 
 def _groups(context: ReadContext) -> Read:
@@ -218,27 +174,20 @@ def _correct(change: GroupChange, context: PlanContext, direction: Direction) ->
     opens = within(have - set(steps.closing), goal, ipv6=ipv6)
     described = [one.key for one in differences if one.want is not ABSENT and one.have is not ABSENT]
     if steps.closing:
-        yield _revoke(change.address, direction, steps.closing, closes=True)
+        yield revoke(change.address, direction, steps.closing, closes=True)
     if steps.short:
         yield Finding(change.address, Outcome.HELD, Cause(Reason.QUOTA, steps.short), direction.field)
     else:
         if steps.added:
-            yield _authorize(change.address, direction, steps.added, want, closes=closes, opens=opens)
+            yield authorize(change.address, direction, steps.added, want, closes=closes, opens=opens)
         if steps.modified:
             current = {new: getattr(change.base, direction.field)[old] for old, new in steps.modified}
             descriptions = {new: text if (text := want[new]) is not None else current[new] for new in current}
-            yield _modify(change.address, direction, steps.modified, descriptions, closes=closes, opens=opens)
+            yield modify(change.address, direction, steps.modified, descriptions, closes=closes, opens=opens)
         if steps.removed:
-            yield _revoke(change.address, direction, steps.removed, closes=False, opens=opens)
+            yield revoke(change.address, direction, steps.removed, closes=False, opens=opens)
     if described:
-        yield _call(
-            direction.describe,
-            change.address,
-            direction,
-            described,
-            lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
-            f"set the description of {_rules_text(described, direction)}",
-        )
+        yield describe(change.address, direction, described, want)
 
 
 def _sizes(context: PlanContext) -> Mapping[str, int]:
@@ -247,142 +196,6 @@ def _sizes(context: PlanContext) -> Mapping[str, int]:
     neighbours = context.snapshot.neighbours
     seen += [one.facts for key in neighbours if key[0] == KIND.name and not seen and (one := neighbours[key])]
     return next((facts.sizes for facts in seen if isinstance(facts, Facts)), {})
-
-
-def _authorize(
-    address: Address,
-    direction: Direction,
-    added: tuple[RuleKey, ...],
-    want: dict[RuleKey, str | None],
-    *,
-    closes: bool,
-    opens: bool,
-) -> Action:
-    return _call(
-        direction.authorize,
-        address,
-        direction,
-        added,
-        lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
-        f"allow {_rules_text(added, direction)}",
-        chain=direction.field,
-        becomes={key: key for key in added},
-        closes=closes,
-        opens=opens,
-    )
-
-
-def _revoke(
-    address: Address, direction: Direction, keys: tuple[RuleKey, ...], *, closes: bool, opens: bool = False
-) -> Action:
-    return _call(
-        direction.revoke,
-        address,
-        direction,
-        keys,
-        lambda some: {"IpPermissions": [permission(key) for key in some]},
-        f"revoke {_rules_text(keys, direction)}",
-        becomes=dict.fromkeys(keys),
-        closes=closes,
-        opens=opens,
-        chain="" if closes else direction.field,
-    )
-
-
-def _modify(
-    address: Address,
-    direction: Direction,
-    pairs: tuple[tuple[RuleKey, RuleKey], ...],
-    descriptions: Mapping[RuleKey, str | None],
-    *,
-    closes: bool,
-    opens: bool,
-) -> Action:
-    """The call replaces every field of a rule; a description that the document leaves out is sent as it is live."""
-    becomes = dict(pairs)
-
-    def params(keys: Iterable[RuleKey]) -> dict[str, Any]:
-        return {
-            "SecurityGroupRules": [
-                {
-                    "SecurityGroupRuleId": Ref(address, rule_handle(direction.field, old)),
-                    "SecurityGroupRule": rule_request(becomes[old], descriptions[becomes[old]]),
-                }
-                for old in keys
-            ]
-        }
-
-    why = ", ".join(f"change {_rule_text(old, direction)} to {_rule_text(new, direction)}" for old, new in pairs)
-    return _call(
-        MODIFY,
-        address,
-        direction,
-        tuple(becomes),
-        params,
-        why,
-        chain=direction.field,
-        becomes=becomes,
-        closes=closes,
-        opens=opens,
-    )
-
-
-def _call(
-    operation: Operation,
-    address: Address,
-    direction: Direction,
-    keys: Iterable[RuleKey],
-    params: Callable[[Iterable[RuleKey]], dict[str, Any]],
-    why: str,
-    *,
-    becomes: Mapping[RuleKey, RuleKey | None] = MappingProxyType({}),
-    **options: Unpack[ActionOptions],
-) -> Action:
-    """One call for all the rules, with the same calls rule by rule in case AWS refuses the batch. `becomes` says which
-    rules are there instead of each, if the call changes that.
-    """
-    rules = tuple(keys)
-    group: dict[str, Any] = {"GroupId": Ref(address)}
-    parts = tuple(
-        operation.on(
-            address,
-            f"{operation.name} {_rule_text(key, direction)}",
-            direction.field,
-            params={**group, **params([key])},
-            breaks=int(becomes.get(key, key) != key),
-            effect=_effect(address, direction, becomes, [key]),
-        )
-        for key in (rules if len(rules) > 1 else ())
-    )
-    defaults: ActionOptions = {
-        "parts": parts,
-        "breaks": sum(becomes.get(key, key) != key for key in rules),
-        "effect": _effect(address, direction, becomes, rules),
-    }
-    return operation.on(address, why, direction.field, params={**group, **params(rules)}, **(defaults | options))
-
-
-def _effect(
-    address: Address, direction: Direction, becomes: Mapping[RuleKey, RuleKey | None], keys: Iterable[RuleKey]
-) -> tuple[Effect, ...]:
-    """What calls for these rules change in the network's table."""
-    name = cell(address, direction.field)
-    changed = [(old, becomes[old]) for old in keys if old in becomes]
-    gone = ((name, old, None) for old, new in changed if old != new)
-    return (*gone, *((name, new, True) for _, new in changed if new))
-
-
-def _rule_text(key: RuleKey, direction: Direction) -> str:
-    return str(key._replace(peer=f"{'from' if direction.end == 'source' else 'to'} {key.peer}"))
-
-
-def _rules_text(keys: Iterable[RuleKey], direction: Direction) -> str:
-    return ", ".join(_rule_text(key, direction) for key in keys)
-
-
-def rule_handle(field: str, key: RuleKey) -> str:
-    """The name of a rule's id in a plan."""
-    return f"{field} {key}"
 
 
 def lazy_read(ref: Ref, group_id: str) -> Read | None:

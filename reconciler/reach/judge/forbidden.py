@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from desired_state.intents import Intent
 from reconciler.model import Reason
 from reconciler.packets.traffic import Cuts, less, traffic_at
+from reconciler.reach.ends import ANY_MACHINE
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.intents import Exposures, Status, Who, exposures, judge
 from reconciler.reach.network import Network
-from reconciler.reach.steps import ANY_MACHINE, Breach
+from reconciler.reach.steps import Breach
 
 
 class Forbidden:

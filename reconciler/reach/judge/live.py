@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from desired_state.document import Document
 from desired_state.fields import Address
+from desired_state.quotas import DEFAULT, Quotas
 from desired_state.sanitize import sanitize
 from reconciler.model import Cause, Interface
 from reconciler.reach.judge.context import JudgeContext
@@ -84,13 +85,13 @@ def standing(
     )
 
 
-def live(document: Document, network: Network, there: Standing) -> JudgeContext:
+def live(document: Document, network: Network, there: Standing, quotas: Quotas = DEFAULT) -> JudgeContext:
     """Everything that the judgement of a state of the network needs. It need not be the state of the look: nobody moves
-    while a plan is carried out but the databases.
+    while a plan is carried out but the databases. `quotas` are the account's.
     """
     said = placed(document, network)
     endpoints = tuple(end for one in said.endpoints for end in _as_seen(one, network, there))
-    topology = Topology(network, (*endpoints, *there.strangers), there.nats, there.relays)
+    topology = Topology(network, (*endpoints, *there.strangers), there.nats, there.relays, quotas=quotas)
     perhaps = possible(document, network, endpoints) if there.unknown else ()
     return JudgeContext(topology, said._replace(endpoints=endpoints), perhaps, strangers=there.unknown)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from desired_state.document import Document
 from desired_state.fields import ANY, AclEntry, Address, RuleKey
 from desired_state.network import NetworkAcl, RouteTable, SecurityGroup, Subnet
+from desired_state.quotas import DEFAULT, Quotas
 from desired_state.resource import Resource
 from desired_state.rules import Egress, EgressEntries, Ingress, IngressEntries, Routes
 from reconciler.model import Effect
@@ -46,12 +47,12 @@ _ALL_OUT = RuleKey("all", ANY, ANY, "0.0.0.0/0")
 _DEFAULT_NAME = "default"
 
 
-def offline(document: Document, means: Means) -> JudgeContext:
-    """Everything that the judgement of a document alone needs."""
+def offline(document: Document, means: Means, quotas: Quotas = DEFAULT) -> JudgeContext:
+    """Everything that the judgement of a document alone needs; `quotas` are those of the account that it is for."""
     assumed: dict[Address, str] = {}
     network = Network(_effects(document, means, assumed))
     there = placed(document, network)
-    topology = Topology(network, there.endpoints, assumed=tuple(sorted(assumed.values())))
+    topology = Topology(network, there.endpoints, assumed=tuple(sorted(assumed.values())), quotas=quotas)
     return JudgeContext(topology, there, possible(document, network, there.endpoints), assumed)
 
 

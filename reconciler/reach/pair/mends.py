@@ -19,7 +19,7 @@ from desired_state.fields import (
     written_entry,
     written_rule,
 )
-from desired_state.quotas import DEFAULT, HIGHEST_RULE_NUMBER
+from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.sanitize import sanitize
 from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, box, join, meet
 from reconciler.reach.network import entries, rules
@@ -70,7 +70,7 @@ def _of_group(topology: Topology, leg: GroupsLeg, lacking: Lacking) -> Iterator[
     wanted = [(clause, peers) for clause in clauses(cuts)] if peers else _wanted(leg.crossed, lacking)
     if len(wanted) > MOST_MENDS:
         return
-    full = len(topology.network[cell]) + len(wanted) > DEFAULT.rules
+    full = len(topology.network[cell]) + len(wanted) > topology.quotas.rules
     for (protocol, first, last), of in wanted:
         yield Mend(cell, rule_key(protocol, first, last, of), value=True, quota=full)
 
@@ -86,7 +86,7 @@ def _of_acl(topology: Topology, leg: AclLeg, lacking: Lacking) -> Iterator[Mend]
     if len(wanted) > MOST_MENDS or len(numbers) < len(wanted):
         return
     alike = sum(is_ipv6(entry.cidr) == leg.crossed.ipv6 for entry in found.values())
-    full = alike + len(wanted) > DEFAULT.usable_entries
+    full = alike + len(wanted) > topology.quotas.usable_entries
     for number, ((protocol, first, last), cidr) in zip(sorted(numbers), wanted, strict=True):
         yield Mend(cell, number, AclEntry("allow", protocol, first, last, cidr), quota=full)
 

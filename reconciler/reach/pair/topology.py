@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from desired_state.fields import Address
+from desired_state.quotas import DEFAULT, Quotas
 from reconciler.reach.network import UNREADABLE, Network
 from reconciler.reach.pair.ends import Endpoint
 
@@ -22,6 +23,7 @@ class Topology:
     - `nats`: NAT gateway (its id) -> the subnet that it is in. One that is missing here is not known to pass anything.
     - `relays`: the load balancers and accelerators that hand packets from the internet on with the client's address.
     - `assumed`: sentences on what stands in for things that nobody declares.
+    - `quotas`: those of the account, which say whether there is room for what mends a flow.
 
     What could not be read is in the network's UNREADABLE cell. A group, ACL or table without a cell, and a subnet
     without an ACL, are not known either; a table without routes has an empty cell.
@@ -32,6 +34,7 @@ class Topology:
     nats: Mapping[str, Address] = _NO_NATS
     relays: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    quotas: Quotas = DEFAULT
     parts: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     """What the judgement has worked out of the network's cells; shared with `after`. Only `filters.py` looks inside."""
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)

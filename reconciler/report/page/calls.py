@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from reconciler.report.page.differences import Differences
@@ -45,7 +46,7 @@ class Calls:
     count: int
     left_out: int
 
-    @property
+    @cached_property
     def numbers(self) -> frozenset[int]:
         """The numbers of those that are on the page."""
         return frozenset(one.number for one in self.calls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _REGION = re.compile(r"[a-z]{2}(?:-gov)?-[a-z]{1,20}-[0-9]{1,2}", re.ASCII)
 _HOSTS = (("cn-", "amazonaws.cn"), ("us-gov-", "amazonaws-us-gov.com"))
@@ -42,6 +43,7 @@ def event_link(event_id: str | None, region: str | None) -> str | None:
     return f"{host}cloudtrailv2/home?region={region}#/events/{event_id}"
 
 
+@lru_cache(64)
 def _host(region: str | None) -> str | None:
     if not _REGION.fullmatch(region or ""):
         return None

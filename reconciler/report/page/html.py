@@ -10,15 +10,15 @@ import base64
 import hashlib
 import re
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, ModuleLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reconciler.report.page.arrows import LEFT, RIGHT, WIDTH, arrows
-from reconciler.report.page.inert import LONGEST_FOREIGN, clean, inert, remember
+from reconciler.report.page.inert import inert, remember
 from reconciler.report.page.past import WIDTH as STRIP
 from reconciler.report.page.reading import Json
 from reconciler.report.page.view import history_of, view
@@ -83,27 +83,24 @@ def environment(loader: BaseLoader | None = None) -> Environment:
 
 
 def _finalized(value: object) -> object:
-    """What a template prints: markup as it is, all else inert."""
-    if isinstance(value, Markup) or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
+    """What a template prints: markup as it is, all else as inert text, which Jinja2 escapes."""
+    if isinstance(value, str):
+        return value if isinstance(value, Markup) else inert(value)
     if value is None:
         return _NOT_KNOWN
-    text = value if isinstance(value, str) else str(value)
-    return (_escaped(text) if len(text) <= LONGEST_FOREIGN else None) or inert(text)
-
-
-@lru_cache(8192)
-def _escaped(text: str) -> Markup | None:
-    """A short text as markup, since most of them stand several times on a page; None if it is not short when inert."""
-    short = clean(text)
-    return escape(short) if len(short) <= LONGEST_FOREIGN else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    return inert(str(value))
 
 
 @cache
 def _constant(*names: str) -> Markup:
-    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts."""
+    """Our own style or script: a constant, which nothing is put into. It has no string in which white space counts but
+    before its closing quote, and no statement that is empty.
+    """
     text = re.sub(r"\s+", " ", " ".join((_HERE / name).read_text("utf-8") for name in names))
-    return Markup(re.sub(r" ?([{};,]) ", r"\1", text).strip())  # noqa: S704 (a file of this package)
+    short = re.sub(r" ?([{};,]) |(?<=:) (?!\")", r"\1", text).replace(";}", "}").strip()
+    return Markup(short)  # noqa: S704 (a file of this package)
 
 
 def _digest(content: Markup) -> str:

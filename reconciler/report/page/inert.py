@@ -38,6 +38,8 @@ def remember() -> dict[str, int]:
 def inert(text: str) -> str:
     """The text on one line, shortened in place."""
     whole = clean(str(text))
+    if len(whole) <= LONGEST_FOREIGN:  # almost always
+        return whole
     most = LONGEST_FOREIGN if isinstance(text, Foreign) else LONGEST_BRIEF if isinstance(text, Brief) else LONGEST
     if len(whole) <= most or isinstance(text, Whole):
         return whole

@@ -16,27 +16,24 @@ class Placement:
         """`others` are what nobody declares; a subnet may use its tables and ACLs."""
         self.specs = {address: spec for address, spec in specs.items() if isinstance(spec, dict)}
         known = self.specs | {address: spec for address, spec in (others or {}).items() if isinstance(spec, dict)}
-        self._users = {kind: self._used(known, kind) for kind in _MAIN}
         self._known = known
-        self._main = {kind: next(self._mains(known, kind), None) for kind in _MAIN}
+        self._by_kind: dict[str, dict[str, Json]] = {}
+        for address, spec in known.items():
+            self._by_kind.setdefault(kind_of(address), {})[address] = spec
+        self._users = {kind: self._used(kind) for kind in _MAIN}
+        self._main = {kind: next(self._mains(kind), None) for kind in _MAIN}
 
-    @staticmethod
-    def _used(known: Json, kind: str) -> dict[str, str]:
-        return {
-            str(subnet): address
-            for address, spec in known.items()
-            if kind_of(address) == kind
-            for subnet in listed(spec, "subnets")
-        }
+    def _used(self, kind: str) -> dict[str, str]:
+        known = self._by_kind.get(kind, {})
+        return {str(subnet): address for address, spec in known.items() for subnet in listed(spec, "subnets")}
 
-    @staticmethod
-    def _mains(known: Json, kind: str) -> Iterator[str]:
-        yield from (address for address, spec in known.items() if kind_of(address) == kind and spec.get("main"))
-        yield from (address for address, spec in known.items() if kind_of(address) == kind and spec.get("default"))
+    def _mains(self, kind: str) -> Iterator[str]:
+        for name in ("main", "default"):
+            yield from (address for address, spec in self._by_kind.get(kind, {}).items() if spec.get(name))
 
     def of_kind(self, kind: str) -> list[str]:
         """The addresses of a kind, in the order of the receipt."""
-        return [address for address in self.specs if kind_of(address) == kind]
+        return [address for address in self._by_kind.get(kind, {}) if address in self.specs]
 
     def user(self, kind: str, subnet: str) -> str | None:
         """The route table or ACL that a subnet uses by its own association; None: the VPC's own."""

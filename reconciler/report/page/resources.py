@@ -74,12 +74,15 @@ class Resources:
             if since := text(one, "since"):
                 address = str(one.get("address"))
                 self._first[address] = min(since, self._first.get(address, since))
+        self._at: dict[str, Resource] = {}
         self._unknown = set(map(str, listed(receipt, "exposed_unknown")))
 
     def at(self, address: str) -> Resource:
         """The resource at an address."""
+        if known := self._at.get(address):
+            return known
         found = self._ids.get(address) or self._named.get(address) or mapping(self._found, address).get("id")
-        return self.known(address, str(found) if found else None)
+        return self._at.setdefault(address, self.known(address, str(found) if found else None))
 
     def known(self, address: str, resource_id: str | None) -> Resource:
         """A resource whose id is known from elsewhere."""
