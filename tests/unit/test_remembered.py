@@ -64,6 +64,20 @@ def test_who_set_it_is_searched_for_since_the_look_before_or_a_day_before_it_was
     assert [(each.field, each.key) for each in one.differing] == [("tags", HOLD_TAG)]
 
 
+def test_of_two_tags_the_search_begins_with_the_earlier() -> None:
+    findings = tuple(Finding(at, Outcome.HELD, Cause(Reason.HOLD_TAG, "held")) for at in (GROUP, VPC))
+    seen = report(gate=Gate({}, {}, None, findings), started=NOW)
+    record = DocumentRecord(looked_at=NOW - HOUR, holds={VPC: NOW - 3 * DAY})
+    asked: list[datetime] = []
+
+    def look_up(drifts: tuple[Drifted, ...], earliest: datetime) -> dict[Address, Actor]:
+        asked.append(earliest)
+        return {}
+
+    holding.with_who(holding.hold_tags(seen, record), {GROUP, VPC}, seen, record, look_up)
+    assert asked == [NOW - 4 * DAY]
+
+
 # What may be deleted
 
 OLD = Address("security_group/Old")
