@@ -357,6 +357,15 @@ def test_what_is_never_deleted_or_somebody_else_s_is_not_said_to_be_deleted() ->
     assert words.endswith("it stays as it is, and nobody keeps it any more")
     theirs = example_with(revision=2, external={"security_group/Extra": {"id": "sg-0a1b2c3d"}})
     assert told(theirs, example_with()) == []
+    named = example_with(revision=2, intents=[], workloads={})
+    named["scope"]["vpc_id"] = "vpc-0123456789abcdef0"
+    text = json.dumps(named).replace("vpc/MyVPC", "vpc-0123456789abcdef0")
+    named = json.loads(text)
+    del named["resources"]["vpc"]
+    assert told(named, example_with()) == []
+    without = example_with(intents=[], workloads={})
+    del without["resources"]["db_instance"], without["resources"]["db_subnet_group"]
+    assert {topic for topic, _ in told(without, example_with())} == {Topic.DATABASE_MISSING}
 
 
 def test_what_the_plan_cannot_bring_back_is_told_once_by_the_plan_s_own_words() -> None:
