@@ -207,6 +207,23 @@ def test_corrections_made_while_sns_is_down_are_told_once_when_it_is_back(drifte
     assert corrected(drifted) == Counter(TOLD)
 
 
+def test_what_was_corrected_before_aws_stopped_answering_is_told_as_not_verified(drifted: Doors) -> None:
+    """The look after the writes fails: what was written is told with what could not be read, and not lost."""
+
+    def gone(name: str, service: str, operation: str) -> None:
+        if drifted.writes() and operation.startswith("Describe"):
+            drifted.lab.faults.refuse(operation, code="UnauthorizedOperation")
+
+    drifted.lab.before_call = gone
+    assert drifted.work(SCHEDULED) == ()
+    drifted.lab.before_call = None
+    drifted.lab.faults.clear()
+    (told,) = drifted.alerts()
+    lines = [line.strip().partition(" (")[0] for line in told["Message"].splitlines()]
+    assert "corrections there could not be verified" in told["Message"]
+    assert [one for one in TOLD if not any(one[2:] in line for line in lines)] == []
+
+
 def test_that_a_document_is_deleted_is_told_when_sns_is_back(doors: Doors) -> None:
     doors.delete()
     doors.lab.faults.refuse("Publish", code="InternalError")
@@ -214,7 +231,9 @@ def test_that_a_document_is_deleted_is_told_when_sns_is_back(doors: Doors) -> No
     next_run(doors)
     doors.lab.faults.clear()
     assert doors.alerts() == []
+    assert doors.sweep() == 1  # or no further run would look for it
     next_run(doors)
+    assert doors.sweep() == 0
     next_run(doors)
     assert ["the document is deleted" in one["Subject"] for one in doors.alerts()] == [True]
 

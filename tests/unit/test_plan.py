@@ -414,6 +414,7 @@ def test_what_is_deleted_carries_our_tags_and_is_known_to_have_been_declared(
 ) -> None:
     """A person who looks at the plan stands in for the memory (None); the tags alone are anybody's to put on."""
     look = beside(LOOK, replace(OLD, owned=owned))
+    look = replace(look, handles={**look.handles, Ref(OLD.address): OLD.id})
     found = make_plan((), PlanContext(DOCUMENT, look, Policy(prune=prune), had), None)
     assert bool(found.actions) is (prune and owned and known)
 
