@@ -5,6 +5,8 @@ That no test leaves this machine stands in pyproject.toml (pytest-socket).
 
 import gc
 import os
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -19,12 +21,16 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    gc.disable()
     config.pluginmanager.register(ExactRole(config), "exact-role")
 
 
-def pytest_collection_finish() -> None:
-    """What was collected stays until the end: a collection of garbage that looked through it would find nothing."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """What is collected stays until the end: a collection of garbage that looked through it would find nothing."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        gc.enable()
