@@ -16,6 +16,7 @@ from bench.artefact import artefact
 from bench.figures import SIZES, Row, figures
 from bench.pages import pages
 from bench.server import LATENCY, replaying
+from bench.several import several
 from bench.worlds import reference, with_tables, write
 
 _FOOTNOTES = """
@@ -28,6 +29,8 @@ warm process, for answers that botocore has parsed. The first run of a process p
 CIDR and rule for the first time.
 A document without scope.vpc_id costs a second round trip to find the VPC, unless it is remembered.
 Peak memory is that of a process that imports everything, creates its clients, loads the document and runs once.
+Several documents: leases and documents are asked of an emulator, at once. A look in turn waits while it is paid for; in
+threads it takes what its processor time takes at Lambda's share of a core (computed). Deployed is: one at a time.
 A cold start is a whole process of the artefact: all imports of the worker, clients, nine TLS connections, one run; ours
 with pruned botocore data and the garbage collector off until then, stock with neither. Not measured here: handler entry
 to the correcting call.
@@ -46,6 +49,7 @@ def main() -> None:
             write(worlds / f"{size}-changing", like, size, changing=True)
         write(worlds / "500-indented", like, 500, indented=True)
         write(worlds / "500-merged", like, 500, merged=True)
+        several(worlds / "10", worlds / "several")
         write(worlds / "500-200-tables", with_tables(like, 200), 500)
         _print(Row("figure", "ours", "baseline", "target", None))
         with replaying(worlds) as url:

@@ -1,8 +1,8 @@
 """A function's work from a cold start to its first result; `artefact.py` starts it, with the artefact only.
 
-`python -S -P bench/cold.py WHAT [WORLD URL]` is run by its path, because the process may import only the artefact. WHAT
-is `start` (imports and clients), `run` (and one run) or either with the suffix `-plain`: with the garbage collector on,
-as by default. Prints the peak memory in MiB.
+`python -S -P bench/cold.py WHAT [WORLD URL [RUNS]]` is run by its path: the process may import only the artefact. WHAT
+is `start` (imports and clients), `run` (and RUNS runs, by default one) or either with the suffix `-plain`: with the
+garbage collector on, as by default. Prints the peak memory in MiB.
 """
 
 from __future__ import annotations
@@ -30,12 +30,23 @@ def start() -> None:
     from datetime import UTC, datetime
 
     from desired_state.load import load
+    from reconciler.aws.item_memo import ItemMemo
     from reconciler.engine.run import Environment, run
     from reconciler.model import Policy
 
-    aws = Aws(session, REGION, endpoint_url=sys.argv[3])
-    document = load(Path(sys.argv[2], "document.json").read_bytes(), "document.json")
-    assert run(document, Environment(aws, lambda: datetime.now(UTC), time.sleep), Policy()).in_sync
+    aws = Aws(session, REGION, endpoint_url=sys.argv[3], memo=ItemMemo())
+    for number in range(int(sys.argv[4]) if sys.argv[4:] else 1):
+        if number == 1:
+            _settle()
+        document = load(Path(sys.argv[2], "document.json").read_bytes(), "document.json")
+        assert run(document, Environment(aws, lambda: datetime.now(UTC), time.sleep), Policy()).in_sync
+
+
+def _settle() -> None:
+    """As at the end of a function's start: what is there is never collected."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _high_water() -> float:
@@ -53,7 +64,5 @@ if __name__ == "__main__":
     if not sys.argv[1].endswith("-plain"):
         gc.disable()
     start()
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
+    _settle()
     print(_high_water())

@@ -19,6 +19,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bench.server import counted
+from bench.several import DOCUMENTS, emulator
 
 if TYPE_CHECKING:
     from lab.strict_aws import Call
@@ -346,7 +347,38 @@ def memory(worlds: Path, url: str) -> Iterator[Row]:
         plain = median(_alone("peak-plain", world, where) for _ in range(3))
         beside = f"9 plain calls: {plain:.0f} MiB"
         yield Row(f"peak memory, {size} groups (n=3)", f"{ours:.0f} MiB", beside, f"<= {target} MiB", ours <= target)
-        yield Row("  the same, after five runs", f"{five:.0f} MiB", beside, f"<= {target} MiB", five <= target)
+        yield Row("  the same, after five runs", f"{five:.0f} MiB", beside, "", None)
+
+
+def several_documents(worlds: Path, url: str) -> Iterator[Row]:
+    """Five documents of one account in one warm worker, leases and documents included: in turn, and in threads."""
+
+    def asked(how: str, repetitions: int) -> Any:
+        words = ["bench.several", str(worlds / "several"), f"{url}/several", emulated, how, str(repetitions)]
+        told = subprocess.run(
+            [sys.executable, "-m", *words], check=True, capture_output=True, text=True, cwd=ROOT, timeout=170
+        )
+        return json.loads(told.stdout)
+
+    with emulator() as emulated:
+        both = asked("both", 9)
+        turn, threads = (
+            [median(one) / DOCUMENTS for one in zip(*both[how], strict=True)] for how in ("turn", "threads")
+        )
+        peaks = [median(asked(how, 3)["peak"] for _ in range(3)) for how in ("turn", "threads")]
+    beside = f"in turn: {turn[0] * 1000:.0f} ms"
+    wall, cpu = (
+        median(one[at] / other[at] for one, other in zip(both["threads"], both["turn"], strict=True)) for at in range(2)
+    )
+    name = f"{DOCUMENTS} documents of one account in {DOCUMENTS} threads, each, wall (n=9)"
+    yield Row(name, f"{wall:.2f}x", beside, "", None)
+    yield Row("  the same, CPU", f"{cpu:.2f}x", f"in turn: {turn[1] * 1000:.0f} ms", "", None)
+    for memory, share in ((512, 0.29), (1769, 1.0)):
+        ours = memory / 1024 * max(threads[0], threads[1] / share)
+        plain = memory / 1024 * (turn[0] - turn[1] + turn[1] / share)
+        name = f"  GB-seconds of a look at {memory:,} MB, which has {share:.2f} of a core"
+        yield Row(name, f"{ours:.3f}, {ours / plain:.2f}x", f"in turn: {plain:.3f}", "", None)
+    yield Row("  peak memory (n=3)", f"{peaks[1]:.0f} MiB", f"in turn: {peaks[0]:.0f} MiB", "", None)
 
 
 def figures(worlds: Path, url: str) -> tuple[Callable[[], Iterator[Row]], ...]:
@@ -360,5 +392,6 @@ def figures(worlds: Path, url: str) -> tuple[Callable[[], Iterator[Row]], ...]:
         lambda: lanes(worlds),
         start_up,
         lambda: memory(worlds, url),
+        lambda: several_documents(worlds, url),
         command_line,
     )

@@ -121,7 +121,7 @@ def measured(world: Path, url: str, emulated: str, how: str, repetitions: int) -
     `how`: `turn`, `threads`, or `both`, in turns.
     """
     import reconciler.aws.client
-    from bench.alone import _high_water
+    from bench.memory import high_water
     from handlers import telemetry
     from handlers.stack import Invocation
     from handlers.triggers import message
@@ -156,12 +156,12 @@ def measured(world: Path, url: str, emulated: str, how: str, repetitions: int) -
                         for name in names:
                             one(name, number)
                     else:
-                        list(pool.map(lambda name, number=number: one(name, number), names))  # type: ignore[misc]
+                        list(pool.map(lambda name, number=number: one(name, number), names))
                 taken = time.perf_counter() - begun, time.process_time() - used
                 if number >= 2:
                     assert said.getvalue().count('"ending":"completed"') == DOCUMENTS, said.getvalue()
                     rounds.setdefault(way, []).append(taken)
-    return rounds | {"peak": _high_water()}
+    return rounds | {"peak": high_water()}
 
 
 if __name__ == "__main__":

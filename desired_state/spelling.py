@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address, RuleKey, rule_key
@@ -27,8 +28,12 @@ _GROUP = re.compile(r"(?:([0-9]{12})/)?(sg-[0-9a-f]+)")
 type Names = Mapping[str, Address]
 
 
+@lru_cache(maxsize=32768)
 def group_of(peer: str) -> tuple[str, str] | None:
-    """(account, id) of the group that the peer of a rule names by its id, the account empty if it is not written."""
+    """(account, id) of the group that the peer of a rule names by its id, the account empty if it is not written.
+
+    Memoized: live state repeats its peers, look after look.
+    """
     found = _GROUP.fullmatch(peer)
     return (found[1] or "", found[2]) if found else None
 

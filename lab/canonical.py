@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from lab.refusal import Refusal
 
-GROUP_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
+GROUP_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 _NAMED = frozenset({"tcp", "udp", "icmp", "icmpv6", "-1"})
 _PREFIX_LENGTH = re.compile(r"/\d{1,3}\Z")
 _GROUP_TEXT = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]*\Z")
@@ -82,7 +82,7 @@ def acl_protocol(value: object) -> str:
     text = str(value)
     if text == "-1" or (text.isdecimal() and int(text) <= 255):
         return str(int(text))
-    raise Refusal("InvalidParameterValue", f"Invalid value '{value}' for protocol. A protocol number is expected.")
+    raise Refusal("InvalidParameterValue", f"Invalid value '{value}' for IP protocol. Unknown protocol.")
 
 
 def acl_ports(protocol: str, port_range: dict[str, int] | None) -> PortRange:

@@ -100,6 +100,7 @@ class Live:
         self.account = account
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
+        self.status_lag = 0
         self._session = fake_session(region)
         self._clients: dict[str, Any] = {}
         self.answers: Answers = {}

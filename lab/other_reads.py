@@ -117,7 +117,7 @@ LOOKS = {
         "EgressOnlyInternetGateways",
         "EgressOnlyInternetGatewayId",
         "EgressOnlyInternetGatewayIds",
-        "InvalidGatewayID.NotFound",
+        "InvalidEgressOnlyInternetGatewayId.NotFound",
         {},
     ),
     "DescribeFlowLogs": Look(

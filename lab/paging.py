@@ -5,7 +5,8 @@ everything; RDS returns at most 100 items. A token is opaque, and valid only for
 
 Facts encoded (botocore ec2 and rds models): MaxResults 5-1000, DescribeRouteTables 5-100, DescribeEgressOnlyInternet-
 Gateways 5-255, no smallest one of DescribeVpcEndpoints and DescribeFlowLogs; DescribeVpnGateways has no pages;
-MaxRecords 20-100, default 100.
+MaxRecords 20-100, default 100. A filter takes 200 values (EC2 API reference, "Error codes"); no page size goes with the
+ids of subnets or groups (so users of other tools).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import NamedTuple
 from lab.live import Answer, Params, without
 from lab.refusal import Refusal
 
+MOST_VALUES = 200
+
 
 class Pages(NamedTuple):
     """The paging of one Describe call: the list, and the allowed page sizes."""
@@ -26,14 +29,16 @@ class Pages(NamedTuple):
     key: str
     smallest: int
     largest: int
+    not_with: tuple[str, ...] = ()
+    """Parameters that the size of a page cannot stand beside."""
 
 
 EC2_PAGES = {
     "DescribeVpcs": Pages("Vpcs", 5, 1000),
-    "DescribeSubnets": Pages("Subnets", 5, 1000),
+    "DescribeSubnets": Pages("Subnets", 5, 1000, ("SubnetIds",)),
     "DescribeInternetGateways": Pages("InternetGateways", 5, 1000),
     "DescribeRouteTables": Pages("RouteTables", 5, 100),
-    "DescribeSecurityGroups": Pages("SecurityGroups", 5, 1000),
+    "DescribeSecurityGroups": Pages("SecurityGroups", 5, 1000, ("GroupIds", "GroupNames")),
     "DescribeSecurityGroupRules": Pages("SecurityGroupRules", 5, 1000),
     "DescribeNetworkAcls": Pages("NetworkAcls", 5, 1000),
     "DescribeNetworkInterfaces": Pages("NetworkInterfaces", 5, 1000),
@@ -64,9 +69,16 @@ def unpaged(service: str, params: Params) -> Params:
 
 
 def check(service: str, pages: Pages, params: Params) -> None:
-    """Refuse a page size AWS would refuse (InvalidParameterValue)."""
+    """Refuse a page size AWS would refuse (InvalidParameterValue), one beside ids, and too many values of a filter."""
     name = _PARAMETERS[service][0]
     size = params.get(name)
+    if size is not None and any(params.get(ids) for ids in pages.not_with):
+        message = f"The parameter {pages.not_with[0]} cannot be used with the parameter {name}"
+        raise Refusal("InvalidParameterCombination", message)
+    for each in params.get("Filters") or params.get("Filter") or []:
+        if service == "ec2" and len(each.get("Values") or []) > MOST_VALUES:
+            message = f"The maximum number of filter values specified on a single call is {MOST_VALUES}"
+            raise Refusal("FilterLimitExceeded", message)
     if size is not None and not pages.smallest <= size <= pages.largest:
         message = f"Value ( {size} ) for parameter {name} is invalid. Expecting {pages.smallest} to {pages.largest}."
         raise Refusal("InvalidParameterValue", message)

@@ -18,6 +18,7 @@ from typing import Any
 from lab import rds_clock, rds_limits, rds_names, rds_options
 from lab.live import Live, Params, without
 from lab.refusal import Refusal
+from lab.strict_subnet_groups import is_dual
 
 _AT_ONCE = frozenset(
     {
@@ -28,7 +29,7 @@ _AT_ONCE = frozenset(
         "PerformanceInsightsRetentionPeriod", "PerformanceInsightsKMSKeyId",
     }
 )  # fmt: skip
-_STORAGE = frozenset({"AllocatedStorage", "StorageType", "Iops", "StorageThroughput"})
+_STORAGE = rds_clock.STORAGE
 _NO_SETTING = ("DBInstanceIdentifier", "ApplyImmediately", "AllowMajorVersionUpgrade")
 _ATTRIBUTES = {
     "DBPortNumber": "port",
@@ -67,7 +68,21 @@ def change(live: Live, instance: Any, params: Params) -> None:
         held.queued.update(held.waiting)
         held.waiting = {}
     if held.queued:
-        rds_clock.start(instance, "renaming" if rds_clock.NEW_NAME in held.queued else "modifying")
+        rds_clock.start(instance, _status_of(held.queued))
+
+
+_CONFIGURING = (
+    ({"MonitoringInterval", "MonitoringRoleArn"}, "configuring-enhanced-monitoring"),
+    ({"CloudwatchLogsExportConfiguration"}, "configuring-log-exports"),
+    ({"EnableIAMDatabaseAuthentication"}, "configuring-iam-database-auth"),
+)
+
+
+def _status_of(queued: Params) -> str:
+    """The status while these changes are applied."""
+    if rds_clock.NEW_NAME in queued:
+        return "renaming"
+    return next((status for names, status in _CONFIGURING if queued.keys() <= names), "modifying")
 
 
 def _is_held(instance: Any, name: str, value: Any) -> bool:
@@ -109,6 +124,11 @@ def _check_status(instance: Any, changes: Params) -> None:
             )
             raise Refusal("InvalidParameterCombination", message)
         return
+    if status == "configuring-enhanced-monitoring":
+        message = "RDS is configuring Enhanced Monitoring or Performance Insights for this DB instance. "
+        raise Refusal("InvalidDBInstanceState", f"{message}Try your request later.")
+    if status in ("stopped", "stopping"):
+        raise Refusal("InvalidDBInstanceState", "You can't modify a stopped DB instance.")
     if status == "deleting":
         message = f"Instance {instance.db_instance_identifier} is already being deleted."
     else:
@@ -147,9 +167,9 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
     for name, check in simple.items():
         if name in changes:
             check(changes[name])
-    rds_options.check(
-        live, rds_options.options(instance), changes, changes.get("EngineVersion", instance.engine_version)
-    )
+    version = changes.get("EngineVersion", instance.engine_version)
+    dual = is_dual(live.subnet_group_of(instance))
+    rds_options.check(live, rds_options.options(instance), changes, version, dual=dual)
     _check_managed_password(instance, changes)
     rds_options.check_fixed(changes, changes.get("StorageType", instance.storage_type))
 
@@ -190,14 +210,15 @@ def _check_version(instance: Any, params: Params, changes: Params) -> None:
 
 def _check_storage(instance: Any, changes: Params) -> None:
     size = changes.get("AllocatedStorage", instance.allocated_storage)
-    rds_limits.check_growth(instance.allocated_storage, size)
     storage_type = changes.get("StorageType", instance.storage_type)
+    rds_limits.check_growth(instance.allocated_storage, size, storage_type)
     known = rds_options.options(instance).values["Iops"]
     iops = changes.get("Iops", known if "StorageType" not in changes else None)
     rds_limits.check_storage(storage_type, size, iops, changes.get("StorageThroughput"), told=changes.get("Iops"))
     resized = {"AllocatedStorage", "Iops"} & changes.keys()
     chosen = storage_type in ("io1", "io2") or (storage_type == "gp3" and instance.allocated_storage >= 400)
-    if chosen and len(resized) == 1 and "StorageType" not in changes:
+    from_provisioned = instance.storage_type in ("io1", "io2") and storage_type == "gp3" and "Iops" not in changes
+    if (chosen and len(resized) == 1 and "StorageType" not in changes) or from_provisioned:
         message = "You must specify both the storage size and iops when modifying the storage size or iops on a DB "
         raise Refusal("InvalidParameterCombination", f"{message}instance that has iops.")
     rds_limits.check_maximum(size, changes.get("MaxAllocatedStorage"))

@@ -5,7 +5,8 @@ for real time: a busy instance settles after it was described `settle_after` tim
 
 Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance"): during a change the
 old values still show; PendingModifiedValues shows what waits for the window and what is being applied, as far as it has
-a member for it; ApplyImmediately applies everything that waits.
+a member for it; ApplyImmediately applies everything that waits; the status says `available` for a while after a modify
+(`status_lag`); storage that was changed is optimized afterwards.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from typing import Any
 from lab import rds_options
 from lab.live import Answer, Live, Params
 
-BUSY = frozenset({"creating", "modifying", "renaming", "deleting"})
+BUSY = frozenset(
+    {
+        "creating", "modifying", "renaming", "deleting", "stopping", "starting", "configuring-enhanced-monitoring",
+        "configuring-iam-database-auth", "configuring-log-exports",
+    }
+)  # fmt: skip
 PASSING = BUSY | {
-    "backing-up", "rebooting", "upgrading", "maintenance", "starting", "storage-optimization",
-    "configuring-enhanced-monitoring", "configuring-iam-database-auth", "configuring-log-exports",
+    "backing-up", "rebooting", "upgrading", "maintenance", "storage-optimization",
     "resetting-master-credentials", "storage-config-upgrade", "validating-configuration", "delete-precheck",
 }  # fmt: skip
 
 NEW_NAME = "NewDBInstanceIdentifier"
+STORAGE = frozenset({"AllocatedStorage", "StorageType", "Iops", "StorageThroughput"})
 
 # ModifyDBInstance parameter -> member of PendingModifiedValues, where the names differ.
 PENDING_NAMES = {
@@ -80,10 +86,15 @@ def start(instance: Any, status: str) -> None:
 
 def looked_at(live: Live, instance: Any) -> None:
     """The instance was described: if it was busy long enough, it settles."""
-    if instance.status in BUSY:
+    if instance.status in BUSY | {"storage-optimization"}:
         intentions(instance).describes += 1
         if intentions(instance).describes >= live.settle_after:
             settle(live, instance)
+
+
+def is_late(live: Live, instance: Any) -> bool:
+    """Whether the status does not say yet that a modify is being carried out."""
+    return instance.status == "modifying" and intentions(instance).describes < live.status_lag
 
 
 def settle(live: Live, instance: Any) -> None:
@@ -96,15 +107,19 @@ def settle(live: Live, instance: Any) -> None:
         instance.status = "available"
         live.moto("rds", "DeleteDBInstance", held.deletion)
         return
+    storage = STORAGE & held.queued.keys()
     _apply(live, instance, held.queued)
     held.queued = {}
-    instance.status = "available"
+    instance.status = "stopped" if instance.status == "stopping" else "available"
+    if storage:
+        start(instance, "storage-optimization")
 
 
 def settle_all(live: Live) -> None:
     with live.looking():
         for instance in live.instances():
             settle(live, instance)
+            settle(live, instance)  # its storage, once that was changed
 
 
 def maintenance_window(live: Live) -> None:

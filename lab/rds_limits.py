@@ -3,13 +3,13 @@
 For strict_rds and rds_changes; each raises a Refusal or returns.
 
 Facts encoded (RDS API reference, CreateDBInstance, ModifyDBInstance; RDS User Guide, "Settings", "Storage", "Limits";
-terraform-provider-aws): `admin`, `rdsadmin` and pg_* are reserved for PostgreSQL; passwords have 8-128 printable
-ASCII characters without / " @; storage grows only, 20-65536 GiB; gp3 below 400 GiB takes no IOPS; retention 0-35
-days; windows of 30 minutes or more that do not overlap; no downgrade, a major upgrade only with
-AllowMajorVersionUpgrade; a public instance needs DNS support, DNS host names and an internet gateway. An increase
-under 10 % is, by the sources, either rounded up or refused: here it is refused (InvalidParameterCombination). The
-codes for a shrink and for overlapping windows are not documented; here InvalidParameterCombination and
-InvalidParameterValue.
+terraform-provider-aws): `admin`, `rdsadmin` and pg_* are reserved for PostgreSQL; passwords have 8-128 printable ASCII
+characters without / " @ and spaces; storage grows only, 20-65536 GiB, magnetic 5-3072; gp3 below 400 GiB takes no IOPS,
+above 12000-64000 and 500-4000 MiB/s, io1 and io2 1000 and more in a ratio to the size; retention 0-35 days; windows of
+30 minutes or more that do not overlap; no downgrade, a major upgrade only with AllowMajorVersionUpgrade; a public
+instance needs DNS support, DNS host names and an internet gateway. An increase under 10 % is, by the sources, either
+rounded up or refused: here it is refused (InvalidParameterCombination). The codes for a shrink and for overlapping
+windows are not documented; here InvalidParameterCombination and InvalidParameterValue.
 """
 
 from __future__ import annotations
@@ -57,8 +57,14 @@ def check_password(password: str) -> None:
     if not 8 <= len(password) <= 128:
         message = "The parameter MasterUserPassword is not a valid password because it is not 8 to 128 characters long."
         raise Refusal("InvalidParameterValue", message)
-    if not re.fullmatch(r"[ -~]+", password) or set(password) & set('/"@'):
-        message = "Only printable ASCII characters besides '/', '@', '\"' may be used in MasterUserPassword."
+    if not re.fullmatch(r"[!-~]+", password) or set(password) & set('/"@'):
+        message = "Only printable ASCII characters besides '/', '@', '\"', ' ' may be used in MasterUserPassword."
+        raise Refusal("InvalidParameterValue", message)
+
+
+def check_database_name(name: str | None) -> None:
+    if name is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,62}", name):
+        message = "DBName must begin with a letter and contain only alphanumeric characters."
         raise Refusal("InvalidParameterValue", message)
 
 
@@ -142,8 +148,8 @@ def check_storage(
     """`iops` are those that the storage will have, `told` those of the request."""
     if storage_type not in STORAGE_TYPES:
         raise Refusal("InvalidParameterValue", f"Invalid storage type: {storage_type}")
-    smallest = 100 if storage_type in ("io1", "io2") else 20
-    if not smallest <= size <= 65536:
+    smallest, largest = {"io1": (100, 65536), "io2": (100, 65536), "standard": (5, 3072)}.get(storage_type, (20, 65536))
+    if not smallest <= size <= largest:
         message = f"Invalid storage size for engine name postgres and storage type {storage_type}: {size}"
         raise Refusal("InvalidParameterValue", message)
     if (told or throughput) and storage_type == "gp3" and size < GP3_IOPS_FROM:
@@ -152,19 +158,28 @@ def check_storage(
             f"and a storage size less than {GP3_IOPS_FROM}."
         )
         raise Refusal("InvalidParameterCombination", message)
-    if told and storage_type == "gp3" and told < GP3_LEAST_IOPS:
-        message = f"Invalid iops value for engine name postgres and storage type gp3: {told}"
+    if told and not _are_possible(storage_type, size, told):
+        message = f"Invalid iops value for engine name postgres and storage type {storage_type}: {told}"
+        raise Refusal("InvalidParameterCombination", message)
+    if throughput and storage_type == "gp3" and not 500 <= throughput <= 4000:
+        message = f"Invalid storage throughput value for engine name postgres and storage type gp3: {throughput}"
         raise Refusal("InvalidParameterCombination", message)
     if storage_type in ("io1", "io2") and not iops:
         raise Refusal("InvalidParameterCombination", "You must specify both the storage size and iops.")
 
 
-def check_growth(held: int, wanted: int) -> None:
-    if wanted < held:
-        message = f"Requested storage size ({wanted}) cannot be less than the current storage size ({held})."
-        raise Refusal("InvalidParameterCombination", message)
-    if held < wanted < held * 1.1:
-        message = f"Storage must grow by at least 10 percent: {held} to {wanted} is less."
+def _are_possible(storage_type: str, size: int, iops: int) -> bool:
+    """Whether storage of this type and size has so many IOPS."""
+    if storage_type == "gp3":
+        return GP3_LEAST_IOPS <= iops <= 64000
+    most, ratio = (256000, 1000) if storage_type == "io2" else (256000 if size >= 400 else 19950, 50)
+    return storage_type in ("io1", "io2") and 1000 <= iops <= most and size / 2 <= iops <= size * ratio
+
+
+def check_growth(held: int, wanted: int, storage_type: str) -> None:
+    """Storage never shrinks, and grows by a tenth at least."""
+    if wanted < held or held < wanted < held * 1.1:
+        message = f"Invalid storage size for engine name postgres and storage type {storage_type}: {wanted}"
         raise Refusal("InvalidParameterCombination", message)
 
 

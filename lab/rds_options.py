@@ -8,14 +8,16 @@ sets, changed by differences; an unknown certificate authority is CertificateNot
 version and, once changed, waits for a reboot; small gp3 shows 3000 IOPS and 125 MiB/s, and refuses to be told them;
 storage with IOPS takes size and IOPS together; a dedicated log volume is for io1 and io2 (the code is not known: here
 InvalidParameterCombination); the lifecycle support of an instance that is there does not change (so CloudFormation; the
-RDS model lets it be asked for); a role that is too new is refused like one without the permissions. The code for a
-parameter group of another family is not known: here InvalidParameterCombination.
+RDS model lets it be asked for); the network type DUAL needs IPv6 in every subnet of the group; a role that is too new
+is refused like one without the permissions. The code for a parameter group of another family is not known: here
+InvalidParameterCombination.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from lab import rds_insights
@@ -28,6 +30,8 @@ LIFECYCLES = ("open-source-rds-extended-support", "open-source-rds-extended-supp
 LOGS = frozenset({"postgresql", "upgrade", "iam-db-auth-error"})
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 _GP3_FROM = 400
+_VALID_TILL = datetime(2027, 11, 22, tzinfo=UTC)
+"""The server certificate renews itself every year; the laboratory's never needs to."""
 
 
 @dataclass
@@ -88,8 +92,8 @@ def from_new(wanted: Params) -> tuple[Params, Params]:
     return rest, chosen
 
 
-def check(live: Live, now: Options, changes: Params, version: str) -> None:
-    """Refuse what RDS refuses of one call, given what is in force."""
+def check(live: Live, now: Options, changes: Params, version: str, *, dual: bool) -> None:
+    """Refuse what RDS refuses of one call, given what is in force; `dual`: its subnets have IPv4 and IPv6."""
     values = {**now.values, **changes}
     interval = values.get("MonitoringInterval") or 0
     if {"MonitoringInterval", "MonitoringRoleArn"} & changes.keys():
@@ -100,6 +104,8 @@ def check(live: Live, now: Options, changes: Params, version: str) -> None:
     authority = changes.get("CACertificateIdentifier")
     if authority is not None and authority not in AUTHORITIES:
         raise Refusal("CertificateNotFound", f"Certificate not found: {authority}", 404)
+    if changes.get("NetworkType") == "DUAL" and not dual:
+        raise Refusal("NetworkTypeNotSupported", "The network type DUAL is not supported for the DB subnet group.")
     if values["NetworkType"] not in ("IPV4", "DUAL"):
         raise Refusal("InvalidParameterValue", f"Invalid network type: {values['NetworkType']}")
     if values["EngineLifecycleSupport"] not in LIFECYCLES:
@@ -199,5 +205,7 @@ def show(instance: Any, shown: Answer) -> None:
             f"arn:aws:logs:{instance.region}:{instance.account_id}:log-group:RDSOSMetrics:"
             f"log-stream:{instance.dbi_resource_id}"
         )
+    authority = {"CAIdentifier": values["CACertificateIdentifier"], "ValidTill": _VALID_TILL}
+    shown["CertificateDetails"] = authority
     if now.group:
         shown["DBParameterGroups"] = [{"DBParameterGroupName": now.group, "ParameterApplyStatus": now.group_status}]

@@ -77,7 +77,7 @@ def _restored(live: Live, source: Any, name: str, params: Params) -> Answer:
     if not wanted.get("Tags"):
         wanted["Tags"] = [dict(tag) for tag in source.tags]
     rds_limits.check_class(wanted["DBInstanceClass"])
-    rds_limits.check_growth(source.allocated_storage, wanted["AllocatedStorage"])
+    rds_limits.check_growth(source.allocated_storage, wanted["AllocatedStorage"], wanted["StorageType"])
     if wanted["MultiAZ"] and "AvailabilityZone" in wanted:
         raise Refusal("InvalidParameterCombination", "AvailabilityZone cannot be given for a Multi-AZ instance.")
     return add(live, wanted)

@@ -153,6 +153,15 @@ class StrictAws:
     def settle_after(self, describes: int) -> None:
         self._live.settle_after = describes
 
+    @property
+    def status_lag(self) -> int:
+        """For so many describes after a modify, the status of an instance still says `available`."""
+        return self._live.status_lag
+
+    @status_lag.setter
+    def status_lag(self, describes: int) -> None:
+        self._live.status_lag = describes
+
     def session(self, name: str = "") -> boto3.Session:
         """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
         return self._session(None, name)

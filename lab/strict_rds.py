@@ -13,9 +13,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_changes, rds_clock, rds_limits, rds_names, rds_options
+from lab import rds_changes, rds_clock, rds_limits, rds_names, rds_options, rds_stops
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
+from lab.strict_subnet_groups import is_dual
 
 
 def create(live: Live, params: Params) -> Answer:
@@ -38,7 +39,8 @@ def add(live: Live, wanted: Params) -> Answer:
     if group is not None:
         wanted.setdefault("AvailabilityZone", group._subnets[0].availability_zone)
     plain, chosen = rds_options.from_new(wanted)
-    rds_options.check(live, rds_options.Options(dict(rds_options.DEFAULTS)), chosen, wanted["EngineVersion"])
+    none = rds_options.Options(dict(rds_options.DEFAULTS))
+    rds_options.check(live, none, chosen, wanted["EngineVersion"], dual=is_dual(group))
     rds_options.check_log_volume(chosen, wanted["StorageType"])
     windows = {name: plain.pop(name) for name in list(plain) if name.startswith("Preferred")}
     live.moto("rds", "CreateDBInstance", plain)
@@ -61,6 +63,7 @@ def _check_new(wanted: Params) -> None:
     rds_limits.check_class(wanted["DBInstanceClass"])
     rds_limits.check_master_user(wanted.get("MasterUsername"))
     rds_limits.check_new_password(wanted)
+    rds_limits.check_database_name(wanted.get("DBName"))
     wanted.setdefault("StorageType", "io1" if wanted.get("Iops") else "gp3")
     if "AllocatedStorage" not in wanted:
         raise Refusal("InvalidParameterCombination", "The parameter AllocatedStorage must be provided")
@@ -149,6 +152,8 @@ def _filtered(live: Live, params: Params) -> list[Any]:
 def _shown(live: Live, instance: Any) -> Answer:
     identifier = instance.db_instance_identifier
     shown: Answer = live.moto("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})["DBInstances"][0]
+    if rds_clock.is_late(live, instance):
+        shown["DBInstanceStatus"] = "available"
     shown["PendingModifiedValues"] = rds_clock.pending_values(instance)
     shown["DbInstancePort"] = 0
     rds_options.show(instance, shown)
@@ -180,6 +185,8 @@ OPERATIONS: dict[str, Callable[[Live, Params], Answer]] = {
     "ModifyDBInstance": modify,
     "DeleteDBInstance": delete,
     "RebootDBInstance": reboot,
+    "StopDBInstance": rds_stops.stop,
+    "StartDBInstance": rds_stops.start,
     "DescribeDBInstances": describe,
     "AddTagsToResource": _in_lower_case("AddTagsToResource"),
     "RemoveTagsFromResource": _in_lower_case("RemoveTagsFromResource"),

@@ -5,10 +5,10 @@ tables", and quotas): the local route is neither created nor deleted, but can ge
 back with LocalTarget; no route to an internet gateway is for a network of the VPC, or a part of one; creating a route
 that is there changes nothing, with another target it is RouteAlreadyExists; ReplaceRoute of a missing route is
 InvalidParameterValue (moto #6425); a route to a detached gateway stays, in state blackhole, and is active again when
-the same gateway is attached; a subnet has one explicit association; the main association is replaced, never removed;
-500 routes per table and family, of which one to a prefix list counts as its maximum of entries; the route of a gateway
-endpoint is changed through the endpoint only (the code is not documented; here InvalidParameterValue). Propagated
-routes are those of strict_propagation.
+the same gateway is attached; so do those whose NAT gateway, peering or interface is deleted; a subnet has one explicit
+association; the main association is replaced, never removed; 500 routes per table and family, of which one to a prefix
+list counts as its maximum of entries; the route of a gateway endpoint is changed through the endpoint only (the code is
+not documented; here InvalidParameterValue). Propagated routes are those of strict_propagation.
 """
 
 from __future__ import annotations
@@ -310,6 +310,21 @@ def describe(live: Live, params: Params) -> Answer:
     return answer
 
 
+_PASSING = ("NatGatewayId", "EgressOnlyInternetGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId")
+"""Targets that may be deleted while routes name them."""
+
+
+def _is_there(live: Live, member: str, target: str) -> bool:
+    """Whether the target of a route is there; moto keeps what was deleted, as deleted."""
+    if member == "NatGatewayId":
+        nat = live.ec2.nat_gateways.get(target)
+        return nat is not None and nat.state not in ("deleted", "deleting", "failed")
+    if member == "VpcPeeringConnectionId":
+        peering = live.ec2.vpc_pcxs.get(target)
+        return peering is not None and peering._status.code != "deleted"
+    return target in (live.ec2.enis if member == "NetworkInterfaceId" else live.ec2.egress_only_internet_gateways)
+
+
 def _shown(live: Live, table: Any) -> Answer:
     shown: Answer = describe(live, {"RouteTableIds": [table.id]})["RouteTables"][0]
     return shown
@@ -323,6 +338,8 @@ def _mark(live: Live, table: Any, by_destination: dict[str, Any], shown: Answer)
     name, beside = getattr(held, "beside", None) or ("", "")
     if name in _SHOWN:
         shown[name] = beside
+    if any(shown.get(each) and not _is_there(live, each, shown[each]) for each in _PASSING):
+        shown["State"] = "blackhole"
     target = shown.get("GatewayId", "")
     if target.startswith("igw-"):
         gateway = live.ec2.internet_gateways.get(target)

@@ -4,9 +4,10 @@ Facts encoded (EC2 API reference and aws-provider issues): a batch authorize wit
 provider-aws #4726); RevokeSecurityGroupIngress outside the default VPC revokes nothing on a mismatch and answers
 InvalidPermission.NotFound, in the default VPC a mismatch is no error but listed in UnknownIpPermissions;
 ModifySecurityGroupRules cannot change the type of source; UpdateSecurityGroupRuleDescriptions* without a description
-clears it; 60 rules per direction, IPv4 and IPv6 counted separately (Amazon VPC quotas). Where AWS is not documented,
-this layer is strict: revoking several rule ids of which one is unknown revokes none, ModifySecurityGroupRules is all or
-nothing and clears an omitted description, and a group reference counts in both families.
+clears it, and refuses ports of protocol -1 (terraform-provider-aws #1920; so does ModifySecurityGroupRules here); 60
+rules per direction, IPv4 and IPv6 counted separately (Amazon VPC quotas). Where AWS is not documented, this layer is
+strict: revoking several rule ids of which one is unknown revokes none, ModifySecurityGroupRules is all or nothing and
+clears an omitted description, and a group reference counts in both families.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ def _edited(live: Live, group: Any, live_rule: Any, wanted: Params) -> Rule:
         raise Refusal("InvalidParameterValue", message)
     if wanted.get("IpProtocol") is None:
         raise Refusal("InvalidParameterValue", "Invalid value 'null' for protocol. It must be specified explicitly.")
+    _refuse_ports_of_all([wanted])
     protocol = canonical.group_protocol(wanted["IpProtocol"])
     ports = canonical.group_ports(protocol, wanted.get("FromPort"), wanted.get("ToPort"))
     source = canonical_source(live, group, kind, wanted[named[0]])
@@ -170,6 +172,13 @@ def _refuse_duplicates(keys: list[Key]) -> None:
             raise Refusal("InvalidPermission.Duplicate", f'the specified rule "{key.peer()}" already exists')
 
 
+def _refuse_ports_of_all(permissions: Iterable[Params]) -> None:
+    """Authorize ignores the ports of a rule for every protocol; other calls refuse them."""
+    for each in permissions:
+        if str(each.get("IpProtocol")) == "-1" and ("FromPort" in each or "ToPort" in each):
+            raise Refusal("InvalidParameterValue", "You may not specify ports for all protocols.")
+
+
 def update_descriptions(live: Live, params: Params, egress: bool) -> Answer:
     group = live.group_of_request(params)
     held = held_rules(group, egress)
@@ -178,6 +187,7 @@ def update_descriptions(live: Live, params: Params, egress: bool) -> Answer:
         live_rule = _by_id(held, update["SecurityGroupRuleId"])
         edits.append((live_rule, Rule(key_of(live_rule), checked_description(update.get("Description")))))
     if params.get("IpPermissions"):
+        _refuse_ports_of_all(params["IpPermissions"])
         by_key = {key_of(each): each for each in held}
         for rule in rules_of_request(live, group, params):
             if rule.key not in by_key:

@@ -83,9 +83,18 @@ def _subnet_of(instance: Any, group: Any) -> str | None:
     return subnet_id
 
 
+def is_dual(group: Any | None) -> bool:
+    """Whether every subnet of the group has IPv6 beside IPv4."""
+    return group is not None and all(subnet.ipv6_cidr_block_associations for subnet in group._subnets)
+
+
 def _described(live: Live, group: Any) -> Answer:
     shown: Answer = live.moto("rds", "DescribeDBSubnetGroups", {"DBSubnetGroupName": group.name})["DBSubnetGroups"][0]
-    return shown
+    return _with_types(group, shown)
+
+
+def _with_types(group: Any, shown: Answer) -> Answer:
+    return {**shown, "SupportedNetworkTypes": ["IPV4", *(["DUAL"] if is_dual(group) else [])]}
 
 
 def delete(live: Live, params: Params) -> Answer:
@@ -100,7 +109,8 @@ def delete(live: Live, params: Params) -> Answer:
 
 def describe(live: Live, params: Params) -> Answer:
     if not params.get("DBSubnetGroupName"):
-        return live.moto("rds", "DescribeDBSubnetGroups", params)
+        found = live.moto("rds", "DescribeDBSubnetGroups", params)["DBSubnetGroups"]
+        return {"DBSubnetGroups": [_with_types(live.subnet_group(each["DBSubnetGroupName"]), each) for each in found]}
     return {"DBSubnetGroups": [_described(live, live.subnet_group(params["DBSubnetGroupName"]))]}
 
 

@@ -45,7 +45,7 @@ def with_who(
 
 
 def _earliest(tag: HoldTag, address: Address, record: DocumentRecord) -> datetime:
-    new = address not in record.holds and record.looked_at is not None
+    new = address not in record.holds
     return record.looked_at if new and record.looked_at else tag.since - LOOK_BACK
 
 

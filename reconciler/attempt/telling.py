@@ -29,13 +29,14 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Voice:
     """With what people are told: the topic and the bus, how often an open alert is repeated, the clock, and who speaks
-    for an account that cannot be reached (None: every document).
+    for an account that cannot be reached (None: every document). `ours` says whether no other run has taken the lease.
     """
 
     publisher: Publisher
     repeat: timedelta
     now: Callable[[], datetime]
     accounts: Accounts | None = None
+    ours: Callable[[], bool] = lambda: True
 
     def alerts(self, result: AttemptResult) -> tuple[Alert, ...]:
         """The alerts of an attempt, without what another document of its account tells people."""
@@ -68,6 +69,11 @@ def tell(
         alerts = voice.alerts(result)
         voice.account_is_back(result, record)
         notifications = deduplicate(alerts, record.notified, now, voice.repeat, result)
+        if result.report and notifications.notifications and not voice.ours():
+            # That run tells of it: what this one was about to correct is stored, and the other looks itself.
+            log.warning("%s: another run has the lease now, and tells what there is to tell", result.document)
+            voice.publisher.send(replace(notifications, notifications=()), result)
+            return result, record
         sent = voice.publisher.send(notifications, result)
     except Exception as error:  # what the run did must be stored, even if no alert can be written about it
         log.exception("%s: no alert could be sent for this run", result.document)

@@ -169,9 +169,15 @@ def _group_peer(pair: Item, account: str, names: Mapping[str, Address]) -> str:
     leave the owner out; then it is the one that the document writes, if it names the group.
     """
     group, owner = text(pair, "GroupId", "sg-"), pair.get("UserId")
-    if owner is not None and not re.fullmatch(r"\d{12}|amazon-[a-z-]+", owner):
+    if owner is not None and not _is_account(owner):
         raise ValueError(f"UserId is {owner!r}, which is no account")
     return spelled_peer(f"{owner}/{group}" if owner else group, account, names)
+
+
+@lru_cache(maxsize=1024)
+def _is_account(owner: str) -> bool:
+    """Memoized: nearly all groups are of one account."""
+    return bool(re.fullmatch(r"\d{12}|amazon-[a-z-]+", owner))
 
 
 @lru_cache(maxsize=32768)

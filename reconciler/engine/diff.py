@@ -58,12 +58,14 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
         if resource.enforcement == "ignore" or address in snapshot.unreadable or address in snapshot.ambiguous:
             continue
         have, last = snapshot.resources.get(address), document.compared.get(address)
-        if last and have and last.have is have.spec and last.policy == context.policy:
+        if not have or (last and last.policy != context.policy):
+            last = None
+        if last and have and last.have is have.spec:
             want, base, found = last.want, last.have, last.found
         else:
             kind = kinds[address.kind]
             with about(address, Stage.COMPARING):
-                want = wanted(document, context.policy, address, kind, missing=have is None)
+                want = last.want if last else wanted(document, context.policy, address, kind, missing=have is None)
                 base = have.spec if have else kind.create.initial_state(want, context)
                 found = tuple(differences(address, want, base))
             if have:
@@ -74,7 +76,9 @@ def diff(document: Document, snapshot: Snapshot, context: PlanContext, kinds: Ma
 
 
 class _Compared(NamedTuple):
-    """What was compared, and the differences: a look that shows the same makes the same object of it."""
+    """What was compared, and the differences: a look that shows the same makes the same object of it. What is wanted of
+    a live resource does not depend on how it is.
+    """
 
     want: Resource
     have: Resource

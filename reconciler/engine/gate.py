@@ -13,7 +13,8 @@ from typing import Protocol
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
-from reconciler.engine.plan import RELEASE, Plan
+from reconciler.engine.order import RELEASE
+from reconciler.engine.plan import Plan
 from reconciler.engine.witness import touching
 from reconciler.kinds import REGISTRY, live_network
 from reconciler.model import (

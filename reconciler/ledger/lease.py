@@ -236,6 +236,23 @@ class Lease:
                     self._stop = self._ended("ran out while it was being confirmed")
         return str(self._stop or "")
 
+    def regain(self) -> bool:
+        """Whether no other run has taken the lease, even if it has run out; if so, it is renewed. One UpdateItem.
+
+        For what is no call to AWS: that stays forbidden once a `confirm` has said so. If the table does not answer,
+        no other run is known to have the lease.
+        """
+        what = f"whether the lease of {sanitize(self.document)} is still ours is not known"
+        values = {":until": seconds(self._now() + self._term), ":fence": self.fence, ":me": self.owner}
+        try:
+            answer = self._table.update(
+                what, self.document, "SET #expires = :until", "#fence = :fence AND #owner = :me", values
+            )
+        except LedgerError as error:
+            _log.warning("%s", error)
+            return True
+        return answer.done
+
     def accept(self, accepted: Accepted) -> None:
         """Remember at once that `accepted` is the version to enforce, and that it is neither announced nor rolled out
         yet. Raises LedgerError, also for a lost lease.

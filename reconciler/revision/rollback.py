@@ -109,12 +109,12 @@ _DATABASE = "db_instance"
 
 
 def _databases(newest: Document, rolled: Document, policy: Policy) -> Iterator[Warned]:
-    old, new, renamed = _own(rolled), _own(newest), {*_former(newest, rolled)}
-    for address in (at for at, kind in new.items() if kind == _DATABASE and at not in {*old, *renamed}):
+    """RDS knows a database by its name: one that is called otherwise is another one (`DbInstance`)."""
+    old, new = _own(rolled), _own(newest)
+    for address in (at for at, kind in new.items() if kind == _DATABASE and at not in old):
         words = f"{address} is not in the old text: a database is never deleted, it stays, and nobody keeps it any more"
         yield Warned(Topic.DATABASE_LEFT, address, words)
-    since = {Address.of(at.kind, name) for at in renamed for name in newest.resources[at].formerly}
-    for address in (at for at, kind in old.items() if kind == _DATABASE and at not in {*new, *since}):
+    for address in (at for at, kind in old.items() if kind == _DATABASE and at not in new):
         made = "it is made, empty, if it does not exist" if policy.create_databases else "it is not made without leave"
         words = f"{address} is only in the old text: {made}, and no data comes back"
         yield Warned(Topic.DATABASE_MISSING, address, words)

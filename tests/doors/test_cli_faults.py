@@ -222,6 +222,16 @@ LOGIN_FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
+HINTS = {
+    "no credentials": "log in, set AWS_PROFILE",
+    "a process that fails": "log in, set AWS_PROFILE",
+    "a token file that is missing": "log in, set AWS_PROFILE",
+    "a profile that does not exist": "`aws configure list-profiles` lists the profiles",
+    "an endpoint that is no URL": "check the region, the endpoint and the network",
+}
+"""What a person can do about some of them."""
+
+
 @pytest.mark.parametrize(
     ("fault", "command", "form"), sampled([*product(LOGIN_FAULTS, COMMANDS, ("text", "json"))], 6, seed="no login")
 )
@@ -232,6 +242,7 @@ def test_what_keeps_a_person_from_logging_in_is_told(
     LOGIN_FAULTS[fault](monkeypatch)
     told = assert_told(setpoint(*COMMANDS[command], "-o", form), "connection", form, on_stderr=command == "import")
     assert "\x1b" not in told
+    assert HINTS.get(fault, "") in told
 
 
 def test_verbose_tells_which_call_was_refused(setpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 from lab.faults import Stopped
 from lab.network import Network, find_network
 from lab.strict_aws import Call
-from reconciler.attempt import keep as keeping
+from reconciler.attempt import one_run
 from reconciler.aws.client import AwsError
 from reconciler.ledger.lease import GRACE, TERM
 from tests.support.cases import ANYWHERE
@@ -335,7 +335,7 @@ def test_what_a_run_created_stays_its_own_whatever_goes_wrong_after_it(
         raise AwsError("LookupEvents", "InternalError", "something went wrong")
 
     lost_table(doors)
-    monkeypatch.setattr(keeping, "attribute", broken)
+    monkeypatch.setattr(one_run, "attribute", broken)
     assert doors.work(SCHEDULED) == ()
     assert PRIVATE not in ids(doors)
     monkeypatch.undo()

@@ -15,9 +15,10 @@ from handlers.stack import Invocation
 from handlers.telemetry import BrokenOffError
 from lab.network import find_network
 from reconciler.attempt import keep as keeping
-from reconciler.attempt import telling
-from reconciler.attempt.keep import TRIES, keep
-from reconciler.ledger.lease import GRACE, TERM, Lease
+from reconciler.attempt import one_run, telling
+from reconciler.attempt.given import TRIES
+from reconciler.attempt.keep import keep
+from reconciler.ledger.lease import GRACE, TERM, Lease, Ledger
 from reconciler.model.trigger import Source, Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.doors import NAME, TABLE, Doors, object_event
@@ -247,7 +248,7 @@ def test_a_run_that_breaks_off_forgets_no_accepted_version_and_gives_the_lease_u
         raise RuntimeError("a mistake of ours")
 
     doors.upload(raised(2))
-    monkeypatch.setattr(keeping, "run", broken)
+    monkeypatch.setattr(one_run, "run", broken)
     assert doors.work(object_event()) == ()
     assert doors.item()["accepted"]["M"]["revision"] == {"N": "2"}
     assert "owner" not in doors.item()
@@ -255,12 +256,36 @@ def test_a_run_that_breaks_off_forgets_no_accepted_version_and_gives_the_lease_u
     assert told["Subject"].startswith("Setpoint HIGH: ".replace("HIGH", "high"))
     assert "a mistake in Setpoint" in told["Message"]
     assert "RuntimeError in tests/doors/test_keep.py" in told["Message"]
+    assert "nothing can be remembered" not in told["Message"]
     monkeypatch.undo()
     doors.lab.calls.clear()
     doors.upload(raised(1))
     assert doors.work(object_event()) == ()
     assert "refused" in subjects(doors)[0]
     assert doors.item()["accepted"]["M"]["revision"] == {"N": "2"}
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "error", "tells"),
+    [
+        (Ledger, "take", ArithmeticError, True),
+        (keeping, "_covered", BufferError, True),
+        (Lease, "release", RuntimeError, False),
+    ],
+)
+def test_a_mistake_before_or_after_the_run_costs_no_message_either(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, error: type[Exception], tells: bool
+) -> None:
+    """Without the ledger each kind of error is told once an hour."""
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise error("a mistake of ours")
+
+    doors.drift(OPEN)
+    monkeypatch.setattr(where, name, broken)
+    assert doors.work(SCHEDULED) == ()
+    assert doors.writes() == ([] if tells else [REVOKED])
+    assert ["a mistake in Setpoint" in one["Message"] for one in doors.alerts()] == [tells]
 
 
 def test_what_was_done_is_remembered_even_where_nobody_could_be_told(

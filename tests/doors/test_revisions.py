@@ -221,7 +221,7 @@ def test_a_run_that_dies_between_accepting_and_telling_leaves_the_announcement_t
     def killed(*_: object, **__: object) -> None:
         raise DiedError
 
-    monkeypatch.setattr("reconciler.attempt.keep.run", killed)
+    monkeypatch.setattr("reconciler.attempt.one_run.run", killed)
     monkeypatch.setattr("reconciler.ledger.lease.Lease.release", lambda self, record: "")
     doors.upload(ignores)
     with pytest.raises(DiedError):

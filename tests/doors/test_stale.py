@@ -149,6 +149,20 @@ def test_a_document_that_is_not_looked_at_is_told_though_another_is(
         assert [one["OldestLookAge"] > LIMIT for one in measured[ENOUGH:]] == [True] * 3
 
 
+@pytest.mark.parametrize("call", ["DescribeDBInstances", "DescribeNetworkAcls"])
+def test_a_look_that_missed_a_part_is_none(doors: Doors, call: str) -> None:
+    """Neither does it cover a message, nor is the document any less stale."""
+    before = doors.item()
+    doors.lab.faults.refuse(call, code="UnauthorizedOperation" if "DB" not in call else "AccessDenied")
+    doors.clock.sleep(60)
+    assert doors.work({"setpoint": 1, "document": NAME, "trigger": {"source": "schedule"}}) == ()
+    after = doors.item()
+    assert after["fence"] != before["fence"]
+    assert [after.get(name) for name in ("looked_at", "covers")] == [
+        before.get(name) for name in ("looked_at", "covers")
+    ]
+
+
 def test_a_document_whose_item_cannot_be_read_is_looked_at_all_the_same(doors: Doors) -> None:
     told = day(doors, malformed_item, ENOUGH + 3)
     assert [text for some in told for text in some if "No run has read the network" in text] == []

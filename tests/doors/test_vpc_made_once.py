@@ -63,8 +63,8 @@ def waits_for(doors: Doors) -> bool:
     return "untold" in item
 
 
-def vpcs(doors: Doors) -> list[dict[str, Any]]:
-    mine = [{"Name": "tag:setpoint:document", "Values": [NAME]}]
+def vpcs(doors: Doors) -> list[Any]:
+    mine: Any = [{"Name": "tag:setpoint:document", "Values": [NAME]}]
     return list(doors.hands.client("ec2").describe_vpcs(Filters=mine)["Vpcs"])
 
 
@@ -74,7 +74,8 @@ def built(doors: Doors) -> None:
         doors.work(SCHEDULED)
     (vpc,) = vpcs(doors)
     for name in ("enableDnsSupport", "enableDnsHostnames"):
-        shown = doors.hands.client("ec2").describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute=name)
+        ec2: Any = doors.hands.client("ec2")
+        shown = ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute=name)
         assert shown[name[0].upper() + name[1:]] == {"Value": True}
 
 

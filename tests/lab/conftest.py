@@ -28,7 +28,7 @@ def aws(one_laboratory: tuple[StrictAws, World, Any, Any, Any]) -> StrictAws:
     aws.faults.clear()
     aws.calls.clear()
     aws.after_write = None
-    aws.settle_after = 1
+    aws.settle_after, aws.status_lag = 1, 0
     return aws
 
 

@@ -110,3 +110,17 @@ def test_rds_gives_a_hundred_and_a_marker(aws: Any, rds: Any, many_subnet_groups
 def test_rds_refuses_a_size_outside_twenty_to_a_hundred(rds: Any, size: int, refused: Refused) -> None:
     with refused("InvalidParameterValue"):
         rds.describe_db_instances(MaxRecords=size)
+
+
+@pytest.mark.parametrize(
+    ("operation", "ids"), [("describe_subnets", "SubnetIds"), ("describe_security_groups", "GroupIds")]
+)
+def test_a_size_does_not_go_with_ids(ec2: Any, refused: Refused, operation: str, ids: str) -> None:
+    with refused("InvalidParameterCombination"):
+        getattr(ec2, operation)(MaxResults=100, **{ids: ["subnet-1"]})
+
+
+def test_a_filter_takes_two_hundred_values(ec2: Any, refused: Refused) -> None:
+    ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": ["vpc-1"] * 200}])
+    with refused("FilterLimitExceeded"):
+        ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": ["vpc-1"] * 201}])

@@ -36,12 +36,17 @@ COMBINATION, VALUE = "InvalidParameterCombination", "InvalidParameterValue"
         ({"DatabaseInsightsMode": "advanced", "EnablePerformanceInsights": True}, COMBINATION),
         ({**ADVANCED, "PerformanceInsightsRetentionPeriod": 434}, COMBINATION),
         ({"DatabaseInsightsMode": "basic"}, VALUE),
+        ({"NetworkType": "DUAL"}, "NetworkTypeNotSupported"),
         ({"DedicatedLogVolume": True}, COMBINATION),
         ({"EngineLifecycleSupport": "open-source-rds-extended-support-disabled"}, COMBINATION),
         ({"CACertificateIdentifier": "rds-ca-2019"}, "CertificateNotFound"),
         ({"DBParameterGroupName": "ghost"}, "DBParameterGroupNotFound"),
         ({"AllocatedStorage": 200, "Iops": 3000}, COMBINATION),
         ({"AllocatedStorage": 400, "Iops": 3000}, COMBINATION),
+        ({"AllocatedStorage": 400, "Iops": 65000}, COMBINATION),
+        ({"AllocatedStorage": 400, "Iops": 13000, "StorageThroughput": 4001}, COMBINATION),
+        ({"StorageType": "io1", "Iops": 5001}, COMBINATION),
+        ({"StorageType": "io1", "Iops": 900}, COMBINATION),
         ({"MaxAllocatedStorage": 105}, COMBINATION),
     ],
     ids=str,
@@ -60,6 +65,11 @@ def test_rds_refuses(rds: Any, db: str, refused: Refused, changes: dict[str, Any
         {"EnableCloudwatchLogsExports": ["audit"]},
         {"MaxAllocatedStorage": 105},
         {"Iops": 3000},
+        {"DBName": "1orders"},
+        {"DBName": "order-lines"},
+        {"ManageMasterUserPassword": None, "MasterUserPassword": "with a space"},
+        {"StorageType": "standard", "AllocatedStorage": 4},
+        {"StorageType": "standard", "AllocatedStorage": 3073},
         {"DatabaseInsightsMode": "advanced"},
         {"DedicatedLogVolume": True},
         {"EngineLifecycleSupport": "never"},
@@ -119,6 +129,124 @@ def test_the_advanced_mode_keeps_its_figures_for_so_long(aws: StrictAws, rds: An
     assert (shown(rds)["DatabaseInsightsMode"], shown(rds)["PerformanceInsightsRetentionPeriod"]) == ("standard", 31)
 
 
+def test_storage_that_was_changed_is_optimized_before_it_changes_again(
+    aws: StrictAws, rds: Any, db: str, refused: Refused
+) -> None:
+    modify(rds, AllocatedStorage=200)
+    assert shown(rds)["AllocatedStorage"] == 100
+    with refused(COMBINATION):
+        modify(rds, AllocatedStorage=300)
+    seen = shown(rds)
+    assert (seen["DBInstanceStatus"], seen["AllocatedStorage"]) == ("storage-optimization", 200)
+    assert shown(rds)["DBInstanceStatus"] == "available"
+    modify(rds, AllocatedStorage=300)
+
+
+def test_a_change_of_anything_else_is_not_lost_while_storage_is_optimized(aws: StrictAws, rds: Any, db: str) -> None:
+    modify(rds, AllocatedStorage=200)
+    shown(rds)
+    modify(rds, DeletionProtection=True)
+    aws.settle()
+    assert shown(rds)["DeletionProtection"] is True
+
+
+def test_the_status_is_available_for_a_while_after_a_modify(aws: StrictAws, rds: Any, db: str) -> None:
+    aws.settle_after, aws.status_lag = 3, 2
+    modify(rds, DeletionProtection=True, BackupRetentionPeriod=3)
+    seen = [shown(rds) for _ in range(4)]
+    assert [one["DBInstanceStatus"] for one in seen] == ["available", "available", "modifying", "available"]
+    assert [one["DeletionProtection"] for one in seen] == [False, False, False, True]
+    assert [one["PendingModifiedValues"] for one in seen] == [{"BackupRetentionPeriod": 3}] * 3 + [{}]
+
+
+def test_magnetic_storage_may_be_small(rds: Any, group: str) -> None:
+    rds.create_db_instance(**wanted(group, StorageType="standard", AllocatedStorage=5, DBName="orders_1"))
+    assert shown(rds)["AllocatedStorage"] == 5
+
+
+def test_small_storage_does_not_become_gp3_again(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
+    modify(rds, StorageType="io1", Iops=1000)
+    aws.settle()
+    aws.settle()
+    small: dict[str, Any] = {"StorageType": "gp3", "AllocatedStorage": 100}
+    for more in (small, small | {"Iops": 3000}):
+        with refused(COMBINATION):
+            modify(rds, **more)
+    modify(rds, StorageType="gp3", AllocatedStorage=400, Iops=12000)
+
+
+def test_the_network_type_needs_both_in_every_subnet(
+    aws: StrictAws, ec2: Any, rds: Any, db: str, subnets: list[str], vpc: str
+) -> None:
+    def supported() -> list[str]:
+        return list(rds.describe_db_subnet_groups()["DBSubnetGroups"][0]["SupportedNetworkTypes"])
+
+    assert supported() == ["IPV4"]
+    ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)
+    (block,) = ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"][0]["Ipv6CidrBlockAssociationSet"]
+    for number, subnet in enumerate(subnets):
+        part = block["Ipv6CidrBlock"].replace("00::/56", f"{number:02}::/64")
+        ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=part)
+    assert supported() == ["IPV4", "DUAL"]
+    modify(rds, now=False, NetworkType="DUAL")
+    assert (shown(rds)["PendingModifiedValues"], shown(rds)["NetworkType"]) == ({}, "IPV4")
+    aws.maintenance_window()
+    assert shown(rds)["NetworkType"] == "DUAL"
+
+
+def test_the_certificate_is_shown_with_its_end(rds: Any, db: str) -> None:
+    details = shown(rds)["CertificateDetails"]
+    assert (details["CAIdentifier"], details["ValidTill"].year) == ("rds-ca-rsa2048-g1", 2027)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"MonitoringInterval": 60, "MonitoringRoleArn": ROLE}, "configuring-enhanced-monitoring"),
+        ({"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["upgrade"]}}, "configuring-log-exports"),
+        ({"EnableIAMDatabaseAuthentication": True}, "configuring-iam-database-auth"),
+        ({"EnableIAMDatabaseAuthentication": True, "DeletionProtection": True}, "modifying"),
+    ],
+)
+def test_the_status_says_what_is_configured(
+    aws: StrictAws, rds: Any, db: str, refused: Refused, changes: dict[str, Any], status: str
+) -> None:
+    modify(rds, **changes)
+    with refused("InvalidDBInstanceState"):
+        modify(rds, MultiAZ=True)
+    assert shown(rds)["DBInstanceStatus"] == status
+    assert shown(rds)["DBInstanceStatus"] == "available"
+
+
+def test_a_role_that_is_too_new_is_refused_like_one_that_lacks_something(
+    aws: StrictAws, rds: Any, db: str, refused: Refused
+) -> None:
+    aws.new_role(ROLE)
+    for _ in range(2):
+        with refused(VALUE):
+            modify(rds, MonitoringInterval=60, MonitoringRoleArn=ROLE)
+    aws.know_roles()
+    modify(rds, MonitoringInterval=60, MonitoringRoleArn=ROLE)
+
+
+def test_a_stopped_instance_takes_nothing_and_has_lost_what_waited(
+    aws: StrictAws, rds: Any, db: str, refused: Refused
+) -> None:
+    modify(rds, now=False, MultiAZ=True)
+    with refused("InvalidDBInstanceState"):
+        rds.start_db_instance(DBInstanceIdentifier="main")
+    rds.stop_db_instance(DBInstanceIdentifier="main")
+    assert shown(rds)["DBInstanceStatus"] == "stopping"
+    aws.settle()
+    seen = shown(rds)
+    assert (seen["DBInstanceStatus"], seen["PendingModifiedValues"]) == ("stopped", {})
+    with refused("InvalidDBInstanceState"):
+        modify(rds, DeletionProtection=True)
+    rds.start_db_instance(DBInstanceIdentifier="main")
+    aws.settle()
+    assert shown(rds)["DBInstanceStatus"] == "available"
+
+
 def test_a_log_volume_waits_for_the_window(aws: StrictAws, rds: Any, db: str) -> None:
     assert shown(rds)["DedicatedLogVolume"] is False
     modify(rds, StorageType="io1", AllocatedStorage=100, Iops=1000)
@@ -175,7 +303,6 @@ def test_a_maximum_that_is_the_size_switches_autoscaling_off(aws: StrictAws, rds
     [
         ("CACertificateIdentifier", "rds-ca-rsa4096-g1", "CACertificateIdentifier"),
         ("EnableIAMDatabaseAuthentication", True, "IAMDatabaseAuthenticationEnabled"),
-        ("NetworkType", "DUAL", ""),
     ],
 )
 def test_it_waits_for_the_window(aws: StrictAws, rds: Any, db: str, name: str, value: Any, pending: str) -> None:

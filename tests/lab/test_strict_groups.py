@@ -536,3 +536,24 @@ def test_rules_are_found_by_their_own_tags(ec2: Any, group: str) -> None:
     ec2.create_tags(Resources=[first["SecurityGroupRuleId"]], Tags=[{"Key": "team", "Value": "core"}])
     found = ec2.describe_security_group_rules(Filters=[{"Name": "tag:team", "Values": ["core"]}])["SecurityGroupRules"]
     assert [row["SecurityGroupRuleId"] for row in found] == [first["SecurityGroupRuleId"]]
+
+
+@pytest.mark.parametrize("ports", [{"FromPort": 22, "ToPort": 22}, {"FromPort": -1, "ToPort": -1}], ids=str)
+def test_ports_of_all_protocols_are_refused_but_where_a_rule_is_made(
+    ec2: Any, group: str, refused: Refused, ports: dict[str, int]
+) -> None:
+    permission = {"IpProtocol": "-1", **ports, "IpRanges": [{"CidrIp": "10.0.0.0/16", "Description": "all"}]}
+    made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])["SecurityGroupRules"][0]
+    with refused("InvalidParameterValue"):
+        ec2.update_security_group_rule_descriptions_ingress(GroupId=group, IpPermissions=[permission])
+    rule = {"SecurityGroupRuleId": made["SecurityGroupRuleId"]}
+    with refused("InvalidParameterValue"):
+        edit = {"IpProtocol": "-1", **ports, "CidrIpv4": "10.1.0.0/16"}
+        ec2.modify_security_group_rules(GroupId=group, SecurityGroupRules=[rule | {"SecurityGroupRule": edit}])
+
+
+def test_the_word_all_is_no_protocol(ec2: Any, group: str, refused: Refused) -> None:
+    with refused("InvalidParameterValue"):
+        ec2.authorize_security_group_ingress(
+            GroupId=group, IpPermissions=[{"IpProtocol": "all", "IpRanges": [{"CidrIp": "10.0.0.0/16"}]}]
+        )

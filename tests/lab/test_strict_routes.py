@@ -249,6 +249,40 @@ def test_a_route_stays_a_blackhole_when_its_gateway_is_deleted(ec2: Any, vpc: st
     assert routes(ec2, table)[ANY] == (gateway, "blackhole", "CreateRoute")
 
 
+def test_a_route_is_a_blackhole_when_what_it_leads_to_is_deleted(ec2: Any, vpc: str, subnets: list[str]) -> None:
+    table = make_table(ec2, vpc)
+    other = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
+    peering = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other)["VpcPeeringConnection"]
+    peering_id = peering["VpcPeeringConnectionId"]
+    outward = ec2.create_egress_only_internet_gateway(VpcId=vpc)["EgressOnlyInternetGateway"]
+    outward_id = outward["EgressOnlyInternetGatewayId"]
+    interface = ec2.create_network_interface(SubnetId=subnets[0])["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="172.16.0.0/16", NatGatewayId=nat)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.9.0.0/16", VpcPeeringConnectionId=peering_id)
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="172.17.0.0/16", NetworkInterfaceId=interface)
+    ec2.create_route(RouteTableId=table, DestinationIpv6CidrBlock="::/0", EgressOnlyInternetGatewayId=outward_id)
+
+    def states() -> set[str]:
+        return {one["State"] for one in shown(ec2, table)["Routes"] if one.get("GatewayId") != "local"}
+
+    assert states() == {"active"}
+    ec2.delete_nat_gateway(NatGatewayId=nat)
+    ec2.delete_vpc_peering_connection(VpcPeeringConnectionId=peering_id)
+    ec2.delete_network_interface(NetworkInterfaceId=interface)
+    ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=outward_id)
+    assert states() == {"blackhole"}
+
+
+def test_a_new_subnet_is_with_the_main_table_and_the_default_acl(ec2: Any, vpc: str) -> None:
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.7.0/24")["Subnet"]["SubnetId"]
+    at = [{"Name": "association.subnet-id", "Values": [subnet]}]
+    assert ec2.describe_route_tables(Filters=at)["RouteTables"] == []  # only implicitly with the main one
+    (acl,) = ec2.describe_network_acls(Filters=at)["NetworkAcls"]
+    assert acl["IsDefault"] is True
+
+
 # Associations
 
 

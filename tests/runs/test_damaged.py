@@ -15,12 +15,13 @@ import pytest
 
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
-from reconciler.engine import diff, gate, plan, suppression
+from reconciler.engine import consequences, diff, gate, intents, plan, suppression
 from reconciler.engine import run as run_module
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
+from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, declared_effects
 from reconciler.model import Action, Cause, Difference, Outcome, Policy, Reason, Ref
 from reconciler.model.guard import ResourceFaultError, Stage, about, fault
@@ -262,7 +263,9 @@ ENGINE: list[tuple[Any, str]] = [
 def test_what_the_engine_itself_fails_at_costs_that_resource(
     world: World, where: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person's hold is on it too, and everything is asked about flapping."""
+    """A person's hold is on it too, and everything is asked about flapping. The document is a copy that nobody has
+    compared yet, so that what is wanted is asked.
+    """
     target, original = Address("security_group/APIGatewaySG"), getattr(where, name)
 
     def raising(*args: Any, **options: Any) -> Any:
@@ -274,10 +277,11 @@ def test_what_the_engine_itself_fails_at_costs_that_resource(
     clock = Clock()
     environment = Environment(cast("Aws", Recorded(_with_hold(world, target))), clock.now, clock.sleep)
     memory = Memory(flapping=Flaps.asked)
-    report = run(document(), environment, Policy(), write=False, memory=memory)
+    report = run(replace(document()), environment, Policy(), write=False, memory=memory)
     failed = {one.address: one.cause.message for one in report.findings if one.outcome is Outcome.FAILED}
     assert failed.keys() == {target}
     assert "Broken" in failed[target]
+    assert next(aws_id for aws_id, at in world.ids.items() if at == target) in failed[target]
     assert (", at " in failed[target]) == (name in {"_of_field", "asked", "_hold"})
     assert set(map(Address, CLOSING.values())) - {target} == {one.address for one in _calls(report).values()}
 
@@ -321,6 +325,58 @@ def test_an_inner_resource_is_to_blame_and_not_the_one_around_it() -> None:
     with pytest.raises(ResourceFaultError) as caught, about(outer, Stage.PLANNING), about(inner, Stage.JUDGING):
         raise Broken
     assert (caught.value.address, caught.value.stage) == (inner, Stage.JUDGING)
+
+
+def _planned(report: Report) -> set[Address]:
+    return {one.address for one in _calls(report).values()}
+
+
+def _failed(report: Report) -> set[Address]:
+    return {one.address for one in report.findings if one.outcome is Outcome.FAILED}
+
+
+@pytest.mark.parametrize(("module", "name"), [(consequences, "consequences"), (intents, "judge_run")])
+def test_what_only_tells_costs_no_call(world: World, module: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise Broken(name)
+
+    monkeypatch.setattr(module, name, fails)
+    report = Recorded(world.answers).plan(document(), Policy())
+    assert _planned(report) == set(map(Address, CLOSING.values()))
+    assert _failed(report) == ({Address("intent/*")} if name == "judge_run" else set())
+
+
+def test_an_instance_of_others_with_odd_tags_costs_nothing(world: World) -> None:
+    asked = next(one for one in world.answers if one.operation == "DescribeDBInstances")
+    theirs = {
+        "DBInstanceIdentifier": "theirs",
+        "TagList": [7],
+        "DBSubnetGroup": {"DBSubnetGroupName": "theirs", "VpcId": "vpc-theirs"},
+    }
+    report = Recorded({**world.answers, asked: [*world.answers[asked], theirs]}).plan(document(), Policy())
+    assert (_planned(report), _failed(report)) == (set(map(Address, CLOSING.values())), set())
+
+
+def test_interfaces_that_nobody_understands_leave_the_intents_unknown(world: World) -> None:
+    asked = next(one for one in world.answers if one.operation == "DescribeNetworkInterfaces")
+    report = Recorded({**world.answers, asked: [7]}).plan(document(), Policy())
+    assert _planned(report) == set(map(Address, CLOSING.values()))
+    assert report.first
+    assert isinstance(report.first.interfaces, Cause)
+
+
+def test_a_kind_of_which_nothing_can_be_made_costs_what_needs_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Seen.add
+
+    def fails(seen: Seen, kind: Any, *more: Any) -> None:
+        if kind.name == "network_acl":
+            raise Broken(kind.name)
+        original(seen, kind, *more)
+
+    monkeypatch.setattr(Seen, "add", fails)
+    report = Recorded(world.answers).plan(document(), Policy())
+    assert {at.kind for at in _failed(report)} == {"network_acl"}
+    assert _planned(report) == {Address(at) for at in CLOSING.values() if not at.startswith("network_acl/")}
 
 
 def test_what_fails_for_a_resource_that_was_set_aside_ends_the_run(

@@ -94,6 +94,13 @@ def test_a_retention_period_is_corrected_with_the_mode_that_it_belongs_to(net: N
     assert len(_sent(net)) == 1
 
 
+def test_provisioned_storage_that_is_too_small_to_become_gp3_is_told(net: Network) -> None:
+    built(net, _wanted(storage_type="io1", iops=1000, allocated_storage=100))
+    report = net.run(document(_wanted(storage_type="gp3", iops=..., allocated_storage=100)))
+    assert ended(report, DB, "storage_type") == {Outcome.BLOCKED}, told(report)
+    assert writes(net) == []
+
+
 def test_a_log_volume_of_its_own_is_held_and_waits_for_the_window(net: Network) -> None:
     storage = {"storage_type": "io1", "iops": 1000, "allocated_storage": 100}
     built(net, _wanted(**storage))

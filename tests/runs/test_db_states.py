@@ -10,7 +10,7 @@ from reconciler.kinds.db_instance.states import STATUSES
 from reconciler.model import Finding, Outcome, Reason
 from reconciler.notify.alert_rules import find_alerts
 from tests.support.attempts import completed
-from tests.support.cases import DATABASE, database, edit, ended, left, said, told, writes
+from tests.support.cases import DATABASE, calm, database, edit, ended, left, said, told, writes
 from tests.support.runs import Network, document
 from tests.support.sampling import sampled
 
@@ -101,3 +101,18 @@ def test_people_are_told_loudly_of_what_is_broken(net: Network) -> None:
     (alert,) = find_alerts(completed(report=net.plan()))
     assert (alert.severity.name, alert.address) == ("HIGH", DB)
     assert "KMS key" in alert.sentence
+
+
+def test_a_change_that_rds_does_not_show_yet_is_not_made_again(net: Network) -> None:
+    """For some seconds its status still says `available`, with the old values."""
+    database(DeletionProtection=False, BackupRetentionPeriod=1)(net)
+    net.lab.calls.clear()
+    net.lab.settle_after, net.lab.status_lag = 1000, 1000
+    try:
+        report = net.run()
+        assert ended(report, DB, "deletion_protection") == {Outcome.WAITING}, told(report)
+        assert len([one for one in net.lab.calls if one.operation == "ModifyDBInstance"]) == 1
+    finally:
+        net.lab.settle_after, net.lab.status_lag = 1, 0
+    net.lab.settle()
+    calm(net)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from lab.drifts import DRIFTS, Drift
-from tests.support.runs import Network
+from reconciler.engine.observe import ObserveOptions, observe
+from tests.support.runs import Network, document
 from tests.support.sampling import sampled
 
 
@@ -16,4 +19,9 @@ def test_a_run_sees_what_changed_beside_the_items_that_it_has_seen_before(drift:
     assert net.run().in_sync
     assert net.aws.reused > reused
     drift.apply(net.hands, net.live)
-    assert {str(one.address) for one in net.plan().drifts} == {address for address, _ in drift.addresses}
+    declared = document()
+    assert {str(one.address) for one in net.plan(declared).drifts} == {address for address, _ in drift.addresses}
+    kept, anew = (
+        observe(one, net.aws, ObserveOptions(net.clock.now, lambda: None)) for one in (declared, replace(declared))
+    )
+    assert kept == anew, "the run has changed the look that it got, and the next one gets it too"

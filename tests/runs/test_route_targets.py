@@ -118,10 +118,11 @@ def test_a_route_of_an_endpoint_may_be_declared_as_aws_shows_it(net: Network) ->
     calm(net, wanted)
 
 
-def test_no_call_for_routes_changes_what_an_endpoint_made(net: Network) -> None:
+@pytest.mark.parametrize("declared", ["vpce-0123456789abcdef0", DECLARED["LocalGatewayId"]])
+def test_no_call_for_routes_changes_what_an_endpoint_made(net: Network, declared: str) -> None:
     prefix_list, made = _with_endpoint(net)
     net.lab.calls.clear()
-    report = net.run(document(edit(TABLE, routes={prefix_list: "vpce-0123456789abcdef0"})))
+    report = net.run(document(edit(TABLE, routes={prefix_list: declared})))
     assert writes(net) == []
     assert ended(report, TABLE, "routes") == {Outcome.BLOCKED}
     assert made in said(report, TABLE, "routes")

@@ -24,7 +24,8 @@ from handlers import telemetry
 from handlers import worker as working
 from handlers.queue import Queue
 from handlers.stack import Invocation
-from reconciler.attempt.keep import WAITING_AGAIN, AttemptResult, Ending, _covered, retry_delay
+from reconciler.attempt.given import WAITING_AGAIN
+from reconciler.attempt.keep import AttemptResult, Ending, _covered, retry_delay
 from reconciler.ledger.lease import LastLook
 from reconciler.ledger.record import DocumentRecord
 from reconciler.model.trigger import Trigger

@@ -20,6 +20,7 @@ from reconciler.engine.plan import Plan
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
 from reconciler.model.kind import Read
 from reconciler.reach.network import routes, rules
+from reconciler.reach.steps import Steps
 from tests.support import worlds
 from tests.support.worlds import (
     APP,
@@ -66,7 +67,7 @@ MOVE = Operation("ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC
 class Script:
     """AWS as a test tells it: for each call, by operation, what comes back; nothing told is an empty answer."""
 
-    answers: dict[str, list[Mapping[str, Any] | str]] = field(default_factory=dict)
+    answers: dict[str, list[Mapping[str, Any] | str | Exception]] = field(default_factory=dict)
     shown: list[Any] = field(default_factory=list)
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
@@ -79,6 +80,8 @@ class Script:
         self.calls.append((operation.name, params))
         queue = self.answers.get(operation.name, [])
         answer = queue.pop(0) if queue else {}
+        if isinstance(answer, Exception):
+            raise answer
         if isinstance(answer, str):
             raise AwsError(operation.name, answer, "told so")
         return answer
@@ -271,7 +274,9 @@ def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
 
 
 def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
-    aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 2 + [{}]})
+    aws = Script(
+        {MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound", "InvalidGroup.NotFound", {}]}
+    )
     look = missing(LOOK, WEB)
     plan = by_hand(
         MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}), needs={1: {0}}
@@ -512,7 +517,7 @@ def test_a_batch_that_was_done_in_part_counts_for_what_was_done() -> None:
         for key in (SSH, other)
     )
     batch = replace(CLOSE, parts=parts, effect=tuple(effect for part in parts for effect in part.effect))
-    refused: list[Mapping[str, Any] | str] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
+    refused: list[Mapping[str, Any] | str | Exception] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
     first, second = done(by_hand(batch, OPEN), Script({REVOKE.name: refused}), look)
     assert (first.ended, second.ended) == (Ended.FAILED, Ended.SKIPPED)
     assert second.cause
@@ -596,3 +601,47 @@ def test_what_cannot_be_sent_asks_no_permission() -> None:
     gone = ALLOW.on(WEB, "allow it", params={"GroupId": Ref(Address("security_group/Gone"))})
     action_results, seen = asked(by_hand(gone), aws)
     assert (ends(action_results), seen) == ([Ended.STALE], [])
+
+
+def test_a_call_at_whose_answer_setpoint_fails_may_have_been_made_and_the_others_are() -> None:
+    results = done(by_hand(OTHER, CLOSE), Script({ALLOW.name: [ZeroDivisionError()]}), EXPOSED)
+    assert ends(results) == [Ended.UNKNOWN, Ended.DONE]
+    assert results[0].cause
+    assert results[0].cause.reason is Reason.FAULT
+    assert ends(done(by_hand(CLOSE, OPEN), Script({REVOKE.name: [ZeroDivisionError()]}), EXPOSED)) == [
+        Ended.UNKNOWN,
+        Ended.SKIPPED,
+    ]
+
+
+def test_a_call_that_setpoint_cannot_even_send_has_failed_and_the_others_are_made() -> None:
+    odd = replace(OTHER, params={"GroupId": Odd()})
+    assert ends(done(by_hand(odd, CLOSE), Script(), EXPOSED)) == [Ended.FAILED, Ended.DONE]
+
+
+class Odd(list[Any]):
+    """Parameters that nobody can read."""
+
+    def __iter__(self) -> Any:
+        raise ZeroDivisionError
+
+
+def test_what_cannot_be_judged_is_not_sent_and_the_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Steps, "breach", fails)
+    script = Script({REVOKE.name: ["UnauthorizedOperation"]})
+    results = done(by_hand(CLOSE, OPEN, OTHER), script, EXPOSED)
+    assert ends(results) == [Ended.FAILED, Ended.SKIPPED, Ended.DONE]
+    assert results[1].cause
+    assert results[1].cause.reason is Reason.FAULT
+
+
+def test_what_raises_outside_of_a_call_ends_the_run() -> None:
+    def fails() -> Any:
+        raise ZeroDivisionError
+
+    context = ApplyContext(cast("Aws", Script()), lambda seconds: None, fails, lambda: LOOK.at, lambda text: None)
+    with pytest.raises(ZeroDivisionError):
+        apply(by_hand(OTHER), FREE, LOOK, DOCUMENT, context)

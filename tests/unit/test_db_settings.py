@@ -13,6 +13,7 @@ import pytest
 
 from desired_state.database import DbInstance, LogTypes
 from desired_state.fields import Address
+from reconciler.kinds import REGISTRY
 from reconciler.kinds.db_instance.observed import observed
 from reconciler.model import Observed, Outcome, Policy, Reason, Risk
 from tests.support.worlds import DATABASE, REFERENCE, document, drifted, plan, seen
@@ -369,3 +370,10 @@ def test_a_parameter_group_that_waits_for_a_reboot_is_told(status: str, *, told:
     assert found.spec.db_parameter_group == "tuned"
     reasons = [one.cause.reason for one in found.conditions]
     assert reasons == ([Reason.PENDING_REBOOT] if told else [])
+
+
+def test_nothing_reboots_a_database_and_its_licence_is_left_alone() -> None:
+    assert "license_model" not in DbInstance.model_fields
+    called = {one.name for kind in REGISTRY.values() for one in kind.operations if one.service == "rds"}
+    changed = {"ModifyDBInstance", "ModifyDBSubnetGroup", "AddTagsToResource"}
+    assert called == {"CreateDBInstance", "CreateDBSubnetGroup", *changed}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from random import Random
 from typing import Any, ClassVar
 
@@ -240,3 +241,17 @@ def test_a_missing_resource_stays_a_change_whatever_is_excepted_in_it() -> None:
     assert covered == ()
     assert [one.have for one in rest] == [None]
     assert rest == found
+
+
+def test_what_was_compared_before_is_never_taken_for_what_is_compared_now() -> None:
+    """One document in any two looks after each other, under either policy, beside a copy that was never compared."""
+    declared = of_groups(DBSG={"ingress": [], "tags": {"team": "shop"}})
+    calm = seen(declared)
+    opened = drifted(calm, DB, ingress=Ingress({SSH: ""}), tags=Tags({"team": "ops"}))
+    looks = [calm, opened, drifted(calm, DB, tags=Tags()), missing(calm, DB)]
+    cases = list(product(looks, (Policy(), Policy(mode="report"))))
+    found = [worlds.changes(replace(declared), *case) for case in cases]
+    assert len(set(map(str, found))) > 4
+    for first, (case, alone) in product(cases, zip(cases, found, strict=True)):
+        worlds.changes(declared, *first)
+        assert worlds.changes(declared, *case) == alone

@@ -122,6 +122,18 @@ def test_an_item_is_blamed_for_a_comparison_until_the_same_resource_fails_with_a
         blame.lay(RuleError("reads", (), ZeroDivisionError()))
 
 
+def test_what_nobody_understands_is_what_its_tags_say_unless_they_are_another_documents() -> None:
+    x, named = Address("route_table/x"), table("rtb-1", name_tag="x")
+    odd = table("rtb-9", named="x") | {"OwnerId": 7}
+    result = tables({"x": declared("")}, odd, named)
+    assert (found(result), list(result.faults), result.candidates) == ({}, [x], {"rtb-9": x})
+    assert result.placed == {"rtb-9": x}
+    theirs = table("rtb-9", named="x", owner="network") | {"OwnerId": 7}
+    assert found(tables({"x": declared("")}, theirs, named)) == {"x": ("rtb-1", Evidence.NAME)}
+    alone = tables({"x": declared("")}, theirs)
+    assert (alone.faults, alone.candidates, list(alone.aliens)) == ({}, {}, ["rtb-9"])
+
+
 def test_a_name_and_a_seat_that_agree_are_enough_and_a_name_alone_where_no_seat_speaks() -> None:
     both = tables({"x": declared("ab")}, table("rtb-1", "ab", name_tag="x"), table("rtb-2", name_tag="x"))
     assert both.matched[Address("route_table/x")].found.how == "its Name tag, and its subnets use it"

@@ -207,6 +207,7 @@ def tolerated(until: datetime) -> DocumentException:
         ([-30], 7200.0),
         ([90, 100], 1200.0),
         ([100, 90], 1200.0),
+        ([120], 0.0),
         ([121], 7200.0),
     ],
 )
@@ -251,4 +252,8 @@ def test_what_is_corrected_or_gone_is_forgotten_by_a_look_at_everything_only() -
 def test_what_had_no_room_keeps_its_time_in_a_look_at_a_part() -> None:
     record = DocumentRecord(looked_at=NOON + timedelta(hours=1), open_since={openings.OTHERS: NOON})
     assert openings.after(report(unseen=True), record, {}) == {openings.OTHERS: NOON}
+    keys = [RuleKey("tcp", port, port, "0.0.0.0/0") for port in range(1, openings.MOST + 3)]
+    full = report(*(drift(key, Outcome.HELD) for key in keys), unseen=True)
+    made = {one.difference.identity: NOON + timedelta(minutes=30) for one in full.drifts}
+    assert openings.after(full, record, made)[openings.OTHERS] == NOON
     assert openings.after(report(), record, {}) == {}

@@ -11,7 +11,8 @@ import pytest
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
-from reconciler.engine.plan import Plan, Tier, fingerprint, make_plan, printable, signature
+from reconciler.engine.order import Tier
+from reconciler.engine.plan import Plan, fingerprint, make_plan, printable, signature
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from reconciler.model.guard import ResourceFaultError, Stage
@@ -413,6 +414,7 @@ def test_what_is_deleted_carries_our_tags_and_is_known_to_have_been_declared(
 ) -> None:
     """A person who looks at the plan stands in for the memory (None); the tags alone are anybody's to put on."""
     look = beside(LOOK, replace(OLD, owned=owned))
+    look = replace(look, handles={**look.handles, Ref(OLD.address): OLD.id})
     found = make_plan((), PlanContext(DOCUMENT, look, Policy(prune=prune), had), None)
     assert bool(found.actions) is (prune and owned and known)
 

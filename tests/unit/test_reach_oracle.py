@@ -10,7 +10,7 @@ from tests.support.mutants import Mutant, judge
 from tests.support.sampling import sampled
 from tests.support.walker import disagreements, random_world
 
-WORLDS, PAIRS = 30, 12
+WORLDS, PAIRS = 16, 12
 MOST = 300
 """Worlds until a mutant must have been noticed."""
 

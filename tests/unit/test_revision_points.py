@@ -12,7 +12,7 @@ from desired_state.document import NEW, Document, DocumentException, External
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.intents import Intent
 from reconciler.model.exposure import Severity
-from reconciler.revision.change import worst
+from reconciler.revision.change import RevisionChange, Side, worst
 from reconciler.revision.compare import compare, points
 from tests.support.revisions import version
 
@@ -230,7 +230,7 @@ def resource(at: str, **fields: Any) -> Document:
 
 CORRECTED = "and whoever changes it is not corrected"
 STAYS = "is not declared any more, and whatever is in it stays"
-RULES, ROUTES = (BEFORE.resources[at] for at in (Address("security_group/web"), Address("route_table/out")))
+ROUTES: Any = BEFORE.resources[Address("route_table/out")]
 
 
 @pytest.mark.parametrize(
@@ -388,5 +388,15 @@ def test_the_severity_is_that_of_the_gravest_part() -> None:
     change = compare(BEFORE, replace(BEFORE, resources={**BEFORE.resources, DB: unprotected}))
     assert (change.flows, change.severity) == ((), Severity.HIGH)
     assert (change.before, change.number, change.means_nothing) == (BEFORE.revision, BEFORE.revision, False)
+    assert [one.side for one in change.on(Side.DECLARED)] == [Side.DECLARED]
+    assert (change.on(Side.GUARDED), change.on(Side.UNGUARDED)) == ((), ())
     assert worst(()) is Severity.INFO
     assert worst([Severity.LOW, Severity.HIGH, Severity.MEDIUM]) is Severity.HIGH
+
+
+def test_a_change_means_something_by_its_flows_its_points_or_what_it_breaks() -> None:
+    nothing = RevisionChange("shop", 2, 1, ("a", "b"))
+    assert (nothing.means_nothing, nothing.severity) == (True, Severity.INFO)
+    one: Any = (object(),)
+    for changed in (replace(nothing, flows=one), replace(nothing, points=one), replace(nothing, broken=one)):
+        assert not changed.means_nothing

@@ -23,9 +23,10 @@ from handlers.refusal import Kind, Refused
 from handlers.rollback_upload import Upload
 from handlers.settings import rate_of
 from handlers.stack_of import Given
-from reconciler.model import Policy
+from reconciler.model import Cause, Outcome, Policy, Reason
 from reconciler.report.rollback import Rollback, text
-from reconciler.revision.rollback import Topic, beforehand
+from reconciler.revision.rollback import Topic, beforehand, never_taken_back
+from tests.support.reports import drift, report
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
 NOW = datetime(2026, 11, 27, 5, 12, tzinfo=UTC)
@@ -347,6 +348,33 @@ def test_what_was_declared_since_is_left_or_deleted() -> None:
     renamed = json.loads(json.dumps(since).replace("security_group/APIGatewaySG", "security_group/Extra"))
     del renamed["resources"]["security_group"]["APIGatewaySG"]
     assert told(renamed, example_with()) == []
+
+
+def test_what_is_never_deleted_or_somebody_else_s_is_not_said_to_be_deleted() -> None:
+    since = example_with(revision=2)
+    since["resources"]["subnet"]["Extra"] = {"cidr_block": "10.0.9.0/24", "availability_zone": "ap-northeast-2a"}
+    ((_, words),) = told(since, example_with(), Policy(prune=True))
+    assert words.endswith("it stays as it is, and nobody keeps it any more")
+    theirs = example_with(revision=2, external={"security_group/Extra": {"id": "sg-0a1b2c3d"}})
+    assert told(theirs, example_with()) == []
+    named = example_with(revision=2, intents=[], workloads={})
+    named["scope"]["vpc_id"] = "vpc-0123456789abcdef0"
+    text = json.dumps(named).replace("vpc/MyVPC", "vpc-0123456789abcdef0")
+    named = json.loads(text)
+    del named["resources"]["vpc"]
+    assert told(named, example_with()) == []
+    without = example_with(intents=[], workloads={})
+    del without["resources"]["db_instance"], without["resources"]["db_subnet_group"]
+    assert {topic for topic, _ in told(without, example_with())} == {Topic.DATABASE_MISSING}
+
+
+def test_what_the_plan_cannot_bring_back_is_told_once_by_the_plan_s_own_words() -> None:
+    why = Cause(Reason.IMMUTABLE, "AWS has no call for it")
+    blocked = drift("cidr_block", None, "10.0.0.0/16", "10.1.0.0/16", Outcome.BLOCKED, why, at="vpc/Main")
+    held = drift("ingress", 1, "a", "b", Outcome.HELD, why)
+    (one,) = never_taken_back(report(blocked, held, blocked))
+    assert (one.topic, one.address) == (Topic.NEVER_TAKEN_BACK, "vpc/Main")
+    assert one.words == "vpc/Main cidr_block: AWS has no call for it"
 
 
 def test_a_database_in_one_text_only_is_told() -> None:

@@ -55,7 +55,7 @@ def noted(look: Snapshot, policy: Policy = DEFAULT, skips: Any = None, **how: An
     """What is stored before the first write; `skips` says which actions are held or deferred, by their addresses."""
     found = plan(DOCUMENT, look, policy)
     decided = gate(found, DOCUMENT, look, policy, MORNING)
-    causes = {
+    causes: dict[str, Any] = {
         name: {i: Cause(Reason.HOLD_TAG, "held") for i, one in enumerate(found.actions) if one.address in addresses}
         for name, addresses in (skips or {}).items()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from desired_state.database import ADVANCED_DAYS, PROVISIONED
+from desired_state.database import ADVANCED_DAYS, GP3_PROVISIONED_FROM, PROVISIONED
 from desired_state.versions import is_later
 from reconciler.kinds.db_instance.settings import Live, takes_back
 from reconciler.model import Difference
@@ -21,7 +21,7 @@ def impossible(one: Difference, have: Live, beside: Sequence[Difference]) -> str
     if takes_back(one, have):
         return ""
     if one.field in _STORAGE | {"max_allocated_storage", "dedicated_log_volume"}:
-        return _of_storage(one, have)
+        return _of_storage(one, have, beside)
     if one.field == "performance_insights_enabled" and not one.want:
         return "the history of Performance Insights could be lost: switch it off by hand, or declare it"
     if one.field == "performance_insights_retention_period" and _is_short(one, have, beside):
@@ -39,8 +39,15 @@ def impossible(one: Difference, have: Live, beside: Sequence[Difference]) -> str
     return ""
 
 
-def _of_storage(one: Difference, have: Live) -> str:
+def _of_storage(one: Difference, have: Live, beside: Sequence[Difference]) -> str:
     now: Any = have.facts.now.get(one.field)
+    if one.field == "storage_type" and one.want == "gp3" and now in PROVISIONED:
+        size = next((other.want for other in beside if other.field == "allocated_storage"), None)
+        if (size or have.facts.now["allocated_storage"]) < GP3_PROVISIONED_FROM:
+            return (
+                f"RDS does not convert {now} storage under {GP3_PROVISIONED_FROM} GiB to gp3: declare {now}, or "
+                f"{GP3_PROVISIONED_FROM} GiB"
+            )
     if one.field == "allocated_storage" and one.want < now:
         return f"storage cannot shrink: it has {now} GiB; declare at least that"
     if one.field == "allocated_storage" and one.want * 10 < now * 11:

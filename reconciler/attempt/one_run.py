@@ -1,0 +1,178 @@
+"""One run of the version that is in force: what it is told of earlier runs, and what it leaves to later ones.
+
+`keep.py` calls `run_version` under the lease, once it is settled which version that is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from desired_state.document import Document
+from desired_state.fields import Address
+from reconciler.attempt import flapping, holding, identities, openings, rollout, untold
+from reconciler.attempt.given import WAITING_AGAIN, Dependencies, Request, retry_delay
+from reconciler.cloudtrail.attribution import attribute, drifted
+from reconciler.engine.gate import Gate, seen_holds
+from reconciler.engine.result import Observation, Report
+from reconciler.engine.run import Environment, Memory, run
+from reconciler.ledger.lease import Lease
+from reconciler.ledger.record import DocumentRecord
+from reconciler.model import Cause, Outcome, Reason
+from reconciler.notify.alert import Topic, fingerprint
+from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.deduplication import deduplicate
+from reconciler.report.attempt import AttemptResult, Ending
+
+log = logging.getLogger(__name__)
+
+FIRST_LOOK_BACK = timedelta(days=1)
+"""How far back CloudTrail is searched if there was no earlier look."""
+
+
+@dataclass
+class _Permit:
+    """Whether another call may be started: there is time for it, and the lease is still ours."""
+
+    lease: Lease
+    dependencies: Dependencies
+    out_of_time: bool = field(default=False, init=False)
+
+    def __call__(self) -> Cause | None:
+        if self.dependencies.seconds_left() < self.dependencies.reserve:
+            self.out_of_time = True
+            return Cause(Reason.OUT_OF_TIME, "the time of this run is up: the next run continues from here")
+        lost = self.lease.confirm()
+        return Cause(Reason.LEASE_LOST, lost) if lost else None
+
+
+def run_version(
+    lease: Lease,
+    blank: AttemptResult,
+    record: DocumentRecord,
+    document: Document,
+    dependencies: Dependencies,
+    request: Request,
+) -> tuple[AttemptResult, DocumentRecord]:
+    """The result of a run of `document`, and the record with what is known after it; `blank` is the result so far.
+    Raises what `run` raises, and `Unreachable`.
+    """
+    aws = dependencies.aws_for(document)
+    may_start = _Permit(lease, dependencies)
+    started = dependencies.now()
+    judge = (
+        rollout.judge_of(blank.document, dependencies.documents, record.rollout, document) if request.write else None
+    )
+
+    def intend(first: Observation, first_gate: Gate) -> None:
+        planned = untold.planned(
+            document, first, first_gate, started, blank.trigger.actors, judge or (lambda one: False)
+        )
+        lease.note((*planned, *record.untold))
+
+    memory = Memory(
+        vpc_id=record.vpc_id,
+        vpc_was=identities.vpc_of(record, document),
+        flapping=lambda one: flapping.suppressed(record.flapping, one, started),
+        held_since=record.holds,
+        ids=identities.known(record, document),
+        had=identities.had(record, document),
+        frozen=request.frozen,
+        forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
+        intend=intend,
+        vpc_asked=untold.vpc_asked(record, document),
+        left=partial(openings.left, record),
+    )
+    report = run(
+        document,
+        Environment(
+            aws,
+            dependencies.now,
+            dependencies.sleep,
+            may_start=may_start,
+            vpc_problem=lambda vpc_id: dependencies.vpc_problem(document, vpc_id),
+        ),
+        dependencies.policy,
+        write=request.write and request.frozen is None,
+        only=frozenset(map(Address, request.only)) if request.only is not None else None,
+        expected=request.approve,
+        approved=request.approve,
+        memory=memory,
+    )
+    blank = replace(blank, own=rollout.own(judge, report))
+    since = record.looked_at or started - FIRST_LOOK_BACK
+    drifts = drifted(report, memory.ids, record.associations)
+    hold_tags = holding.hold_tags(report, record)
+    told: frozenset[Address] = frozenset()
+    if request.write and (drifts or hold_tags):
+        told = _to_report(replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+        drifts = tuple(one for one in drifts if one.address in told)
+    late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
+    drifts = (*drifts, *untold.to_attribute(late, document))
+    look_up = partial(
+        attribute,
+        actors=blank.trigger.actors,
+        aws=aws,
+        now=dependencies.now,
+        sleep=dependencies.sleep,
+        is_own_call=dependencies.is_own_call,
+    )
+    found = look_up(drifts, since=since)
+    asked = lambda some, since: look_up(some, since=since).actors  # noqa: E731
+    hold_tags = holding.with_who(hold_tags, told, report, record, asked)
+    foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
+    exposed = openings.exposed(report, record, found.made, dependencies.now())
+    waiting = bool(report.count(Outcome.WAITING)) and request.write
+    retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
+    result = replace(
+        blank,
+        ending=Ending.COMPLETED,
+        report=report,
+        retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
+        actors=found.actors,
+        exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
+        exposed_unknown=exposed.unknown & foreign,
+        since=_since(blank, report, record, started),
+        drift_since=openings.times(report, record, found.made),
+        hold_tags=hold_tags,
+    )
+    scope = document.scope
+    updated = replace(
+        record,
+        account=scope.account_id,
+        region=scope.region,
+        vpc_id=report.vpc_id or identities.vpc_of(record, document),
+        flapping=flapping.after(record.flapping, report, dependencies.now()),
+        holds=seen_holds(report, record.holds, dependencies.now()),
+        ids={**identities.after(memory.ids, report), **identities.left(record, report)},
+        associations=report.associations_after,
+        open_since=openings.after(report, record, found.made),
+        rollout=rollout.after(record.rollout, judge, report),
+    )
+    return result, updated
+
+
+def _to_report(result: AttemptResult, record: DocumentRecord, dependencies: Dependencies) -> frozenset[Address]:
+    """What an alert will be sent about: CloudTrail allows few lookups, so none is spent on what was reported
+    before.
+    """
+    try:
+        now, repeat = dependencies.now(), dependencies.repeat
+        notifications = deduplicate(find_alerts(result), record.notified, now, repeat, result).notifications
+    except Exception:  # sending the notifications meets the same error, and reports it
+        log.exception("%s: no change is looked up in CloudTrail", result.document)
+        return frozenset()
+    alerts = [one.alert for notification in notifications for one in (notification, *notification.rest) if one.alert]
+    return frozenset(alert.address for alert in alerts if alert.address)
+
+
+def _since(
+    blank: AttemptResult, report: Report, record: DocumentRecord, started: datetime
+) -> Mapping[Address, datetime]:
+    """Since when each broken intent is known to be broken: what was reported before, or this run."""
+    broken = [one.address for one in report.findings if one.cause.reason is Reason.INTENT_BROKEN]
+    known = {address: record.notified.get(fingerprint(blank.document, Topic.INTENT, address)) for address in broken}
+    return {address: one.first_seen if one and one.open else started for address, one in known.items()}
