@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from reconciler.fleet.strip import strip
 from reconciler.history.receipts import State as Recorded
 from tests.unit.test_fleet import AT, CALM, CASES, HELD_ALERT, NOW, RATE, daily, fleet, item, summary
 
+STYLES = Path(__file__).parents[2] / "reconciler/report/page"
 VOID = {"meta", "path"}
 
 
@@ -163,3 +165,9 @@ def test_a_share_is_never_rounded_up_to_all_of_the_time() -> None:
 
     assert month(timedelta(seconds=20)) == "99.9"
     assert month(timedelta(0)) == "100"
+
+
+def test_what_the_style_says_in_quotes_is_as_written() -> None:
+    written = re.findall(r'"[^"]*"', (STYLES / "fleet.css").read_text("utf-8"))
+    assert '"Last look: "' in written
+    assert [one for one in written if one not in page(fleet())] == []
