@@ -63,11 +63,14 @@ REVOKE = Operation(
 MOVE = Operation("ec2", "ReplaceNetworkAclAssociation", Phase.BIND, Risk.TRAFFIC, yields="NewAssociationId")
 
 
+type Told = Mapping[str, Any] | str | Exception
+
+
 @dataclass
 class Script:
     """AWS as a test tells it: for each call, by operation, what comes back; nothing told is an empty answer."""
 
-    answers: dict[str, list[Mapping[str, Any] | str | Exception]] = field(default_factory=dict)
+    answers: dict[str, list[Told]] = field(default_factory=dict)
     shown: list[Any] = field(default_factory=list)
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
@@ -274,9 +277,8 @@ def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
 
 
 def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
-    aws = Script(
-        {MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound", "InvalidGroup.NotFound", {}]}
-    )
+    late: list[Told] = ["InvalidGroup.NotFound", "InvalidGroup.NotFound", {}]
+    aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: late})
     look = missing(LOOK, WEB)
     plan = by_hand(
         MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}), needs={1: {0}}
@@ -517,7 +519,7 @@ def test_a_batch_that_was_done_in_part_counts_for_what_was_done() -> None:
         for key in (SSH, other)
     )
     batch = replace(CLOSE, parts=parts, effect=tuple(effect for part in parts for effect in part.effect))
-    refused: list[Mapping[str, Any] | str | Exception] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
+    refused: list[Told] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
     first, second = done(by_hand(batch, OPEN), Script({REVOKE.name: refused}), look)
     assert (first.ended, second.ended) == (Ended.FAILED, Ended.SKIPPED)
     assert second.cause
