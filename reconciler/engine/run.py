@@ -24,6 +24,7 @@ from reconciler.engine import witness
 from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.diff import apply_exceptions, diff
 from reconciler.engine.gate import Gate, Limits, gate
+from reconciler.engine.memory import NO_MEMORY, Memory
 from reconciler.engine.observe import ObserveError, ObserveOptions, VpcNotAllowedError, observe
 from reconciler.engine.plan import make_plan, signature
 from reconciler.engine.result import (
@@ -42,7 +43,6 @@ from reconciler.model import (
     Action,
     ActionResult,
     Cause,
-    Difference,
     Ended,
     Finding,
     Outcome,
@@ -94,37 +94,6 @@ class Environment:
     notice: Callable[[str], None] = lambda text: None
     may_start: Callable[[], Cause | None] = lambda: None
     vpc_problem: Callable[[str], str] = lambda vpc_id: ""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What is known from earlier runs. `vpc_id` is the last known id of the document's VPC, and only a hint; `vpc_was`
-    is the VPC that the document was in force in: if it is gone, nothing is made again before a person releases it.
-    `flapping` says why a difference is suppressed (None: it is not). `held_since` says since when a hold has been seen
-    on a resource. `ids` are the lasting ids of the resources as they were found before: a witness, and never evidence.
-    `forget` is called before any of these is created anew, with their addresses: should the run break off, its own
-    resource must not look like somebody else's. `intend` is called before the first write, with what was looked at and
-    what the gate holds of the plan: should the run break off, somebody must be told of what it did. `had` are the ids
-    of what the document is known to have declared: only these are pruned (None: there is no memory, and a person looks
-    at the plan before it is carried out). `frozen` says why nothing may be changed now, whatever a person releases.
-    `left` says whether an earlier run left the difference in a field of a resource, by its id; `vpc_asked` when one was
-    about to create the VPC, which nobody has seen since.
-    """
-
-    vpc_id: str = ""
-    vpc_was: str = ""
-    flapping: Callable[[Difference], Cause | None] | None = None
-    held_since: Mapping[Address, datetime] = field(default_factory=dict)
-    ids: Mapping[Address, str] = field(default_factory=dict)
-    had: frozenset[str] | None = None
-    frozen: Cause | None = None
-    forget: Callable[[frozenset[Address]], None] = lambda addresses: None
-    intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
-    vpc_asked: datetime | None = None
-    left: Callable[[str, str], bool] = lambda aws_id, field: False
-
-
-NO_MEMORY = Memory()
 
 
 def run(  # noqa: PLR0913 (the options of every entry point)

@@ -14,6 +14,7 @@ from handlers import worker
 from handlers.stack import Invocation
 from handlers.telemetry import BrokenOffError
 from lab.network import find_network
+from reconciler.attempt import keep as keeping
 from reconciler.attempt import one_run, telling
 from reconciler.attempt.given import TRIES
 from reconciler.attempt.keep import keep

@@ -274,7 +274,9 @@ def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
 
 
 def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
-    aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound"] * 2 + [{}]})
+    aws = Script(
+        {MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: ["InvalidGroup.NotFound", "InvalidGroup.NotFound", {}]}
+    )
     look = missing(LOOK, WEB)
     plan = by_hand(
         MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}), needs={1: {0}}
@@ -515,7 +517,7 @@ def test_a_batch_that_was_done_in_part_counts_for_what_was_done() -> None:
         for key in (SSH, other)
     )
     batch = replace(CLOSE, parts=parts, effect=tuple(effect for part in parts for effect in part.effect))
-    refused: list[Mapping[str, Any] | str] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
+    refused: list[Mapping[str, Any] | str | Exception] = ["InvalidPermission.NotFound", {}, "UnauthorizedOperation"]
     first, second = done(by_hand(batch, OPEN), Script({REVOKE.name: refused}), look)
     assert (first.ended, second.ended) == (Ended.FAILED, Ended.SKIPPED)
     assert second.cause

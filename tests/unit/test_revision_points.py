@@ -397,6 +397,6 @@ def test_the_severity_is_that_of_the_gravest_part() -> None:
 def test_a_change_means_something_by_its_flows_its_points_or_what_it_breaks() -> None:
     nothing = RevisionChange("shop", 2, 1, ("a", "b"))
     assert (nothing.means_nothing, nothing.severity) == (True, Severity.INFO)
-    one: Any = object()
-    for part in ("flows", "points", "broken"):
-        assert not replace(nothing, **{part: (one,)}).means_nothing
+    one: Any = (object(),)
+    for changed in (replace(nothing, flows=one), replace(nothing, points=one), replace(nothing, broken=one)):
+        assert not changed.means_nothing

@@ -159,10 +159,11 @@ def test_what_raises_for_something_suppressed_is_about_that(name: str, monkeypat
     def fails(*_: Any) -> Any:
         raise ZeroDivisionError
 
+    failing: dict[str, Any] = {name: fails}
     look = drifted(LOOK, OUT, routes=Routes({"203.0.113.0/24": "pcx-0a1b2c3d"}))
     found = suppression(look, (OUT, "routes", "203.0.113.0/24"))
     kind = REGISTRY["route_table"]
-    monkeypatch.setitem(REGISTRY, kind.name, replace(kind, traffic=replace(kind.traffic, **{name: fails})))
+    monkeypatch.setitem(REGISTRY, kind.name, replace(kind, traffic=replace(kind.traffic, **failing)))
     with pytest.raises(ResourceFaultError) as caught:
         Guard(found, look)
     assert (caught.value.address, caught.value.stage) == (OUT, Stage.HOLDING)

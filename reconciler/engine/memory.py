@@ -1,0 +1,47 @@
+"""What a run is given of the runs before it, and what it asks to have remembered before it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from desired_state.fields import Address
+from reconciler.engine.gate import Gate
+from reconciler.engine.result import Observation
+from reconciler.model import Cause, Difference
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is known from earlier runs. Without one a run is the first: a person looks at its plan."""
+
+    vpc_id: str = ""
+    """The last known id of the document's VPC, and only a hint."""
+    vpc_was: str = ""
+    """The VPC that the document was in force in: if it is gone, nothing is made again before a person releases it."""
+    vpc_asked: datetime | None = None
+    """When a run was about to create the VPC, which nobody has seen since."""
+    flapping: Callable[[Difference], Cause | None] | None = None
+    """Why a difference is suppressed (None: it is not)."""
+    held_since: Mapping[Address, datetime] = field(default_factory=dict)
+    """Since when a hold has been seen on a resource."""
+    ids: Mapping[Address, str] = field(default_factory=dict)
+    """The lasting ids of the resources as they were found before: a witness, and never evidence."""
+    had: frozenset[str] | None = None
+    """The ids of what the document is known to have declared: only these are pruned (None: there is no memory)."""
+    left: Callable[[str, str], bool] = lambda aws_id, field: False
+    """Whether an earlier run left the difference in a field of a resource."""
+    frozen: Cause | None = None
+    """Why nothing may be changed now, whatever a person releases."""
+    forget: Callable[[frozenset[Address]], None] = lambda addresses: None
+    """Called before any of these is created anew: should the run break off, its own resource must not look like
+    somebody else's.
+    """
+    intend: Callable[[Observation, Gate], None] = lambda first, first_gate: None
+    """Called before the first write, with what was looked at and what the gate holds of the plan: should the run break
+    off, somebody must be told of what it did.
+    """
+
+
+NO_MEMORY = Memory()
