@@ -73,7 +73,7 @@ def test_other_ports_and_other_sources_are_told_and_not_held(what: Change, sever
     ("port", "source", "opening", "cutting"),
     [
         (8443, ANYONE, Severity.MEDIUM, Severity.LOW),
-        (8443, "10.9.0.0/16", Severity.LOW, Severity.LOW),
+        (8443, "10.0.0.0/16", Severity.LOW, Severity.LOW),
         (22, ANYONE, Severity.CRITICAL, Severity.LOW),
     ],
 )
