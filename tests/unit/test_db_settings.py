@@ -210,6 +210,18 @@ IO1 = {"storage_type": "io1", "allocated_storage": 500, "iops": 5_000, "storage_
         (UNCHOSEN, IO1, {"AllocatedStorage": 500, "StorageType": "gp3"}),
         (IO1, GP3, {"AllocatedStorage": 500, "StorageType": "io1", "Iops": 5_000}),
         (IO1, {**IO1, "iops": 4_000, "storage_throughput": 500}, {"AllocatedStorage": 500, "Iops": 5_000}),
+        # What is not declared is as it is.
+        ({"storage_type": "gp3", "allocated_storage": None}, IO1, {"AllocatedStorage": 500, "StorageType": "gp3"}),
+        (
+            {"storage_type": None, "allocated_storage": None, "iops": 13_000},
+            IO1,
+            {"AllocatedStorage": 500, "Iops": 13_000},
+        ),
+        (
+            {**IO1, "allocated_storage": 100, "iops": 1_000},
+            {"storage_type": "gp3", "iops": None},
+            {"AllocatedStorage": 100, "StorageType": "io1", "Iops": 1_000},
+        ),
         # Below 400 GiB gp3 has a speed that nobody chooses, and RDS refuses to be told it.
         ({"storage_type": "gp3", "allocated_storage": 399}, {"allocated_storage": 300}, {"AllocatedStorage": 399}),
         (
