@@ -15,6 +15,7 @@ from desired_state.database import DbInstance, LogTypes
 from desired_state.fields import Address
 from reconciler.kinds import REGISTRY
 from reconciler.kinds.db_instance.observed import observed
+from reconciler.kinds.db_instance.settings import SETTINGS
 from reconciler.model import Observed, Outcome, Policy, Reason, Risk
 from tests.support.worlds import DATABASE, REFERENCE, document, drifted, plan, seen
 
@@ -72,6 +73,7 @@ COSTS: list[tuple[str, Any, Any, str, Any, str]] = [
     ("ca_certificate_identifier", CA, "rds-ca-rsa2048-g1", "CACertificateIdentifier", CA, "asked"),
     ("db_parameter_group", "tuned", "default.postgres16", "DBParameterGroupName", "tuned", "asked"),
     ("network_type", "DUAL", "IPV4", "NetworkType", "DUAL", "asked"),
+    ("dedicated_log_volume", False, True, "DedicatedLogVolume", False, "asked"),
     ("port", 5432, 6000, "DBPortNumber", 5432, "restart"),
     ("db_instance_class", "db.t3.micro", "db.t3.large", "DBInstanceClass", "db.t3.micro", "restart"),
     ("engine_version", "16.4", "16.3", "EngineVersion", "16.4", "restart"),
@@ -91,6 +93,32 @@ def test_what_a_change_costs(field: str, want: Any, have: Any, parameter: str, v
             assert (calls, found) == ([], [(field, Outcome.HELD, Reason.DOWNTIME)])
         else:
             assert (calls, found) == ([({"ApplyImmediately": immediately, parameter: value}, risk)], [])
+
+
+def test_the_mode_of_database_insights_is_asked_for() -> None:
+    declared = {"performance_insights_enabled": True, "database_insights_mode": "standard"}
+    calls, found = planned(declared, {"database_insights_mode": "advanced"})
+    assert (calls, found) == ([], [("database_insights_mode", Outcome.HELD, Reason.DOWNTIME)])
+    ((params, risk),), found = planned(declared, {"database_insights_mode": "advanced"}, NOW)
+    assert (params["DatabaseInsightsMode"], params["ApplyImmediately"], risk, found) == (
+        "standard",
+        True,
+        Risk.DOWNTIME,
+        [],
+    )
+
+
+def test_every_setting_has_its_cost_here() -> None:
+    together = {
+        "vpc_security_groups",
+        "database_insights_mode",
+        *MONITORED,
+        *INSIGHTS,
+        *GP3,
+        "enabled_cloudwatch_logs_exports",
+    }
+    asked = {field for field, *_ in COSTS} | together - {"performance_insights_kms_key"}
+    assert SETTINGS.keys() - {"engine_lifecycle_support"} == asked  # which RDS lets nobody change
 
 
 @pytest.mark.parametrize(
@@ -182,6 +210,18 @@ IO1 = {"storage_type": "io1", "allocated_storage": 500, "iops": 5_000, "storage_
         (UNCHOSEN, IO1, {"AllocatedStorage": 500, "StorageType": "gp3"}),
         (IO1, GP3, {"AllocatedStorage": 500, "StorageType": "io1", "Iops": 5_000}),
         (IO1, {**IO1, "iops": 4_000, "storage_throughput": 500}, {"AllocatedStorage": 500, "Iops": 5_000}),
+        # What is not declared is as it is.
+        ({"storage_type": "gp3", "allocated_storage": None}, IO1, {"AllocatedStorage": 500, "StorageType": "gp3"}),
+        (
+            {"storage_type": None, "allocated_storage": None, "iops": 13_000},
+            IO1,
+            {"AllocatedStorage": 500, "Iops": 13_000},
+        ),
+        (
+            {**IO1, "allocated_storage": 100, "iops": 1_000},
+            {"storage_type": "gp3", "iops": None},
+            {"AllocatedStorage": 100, "StorageType": "io1", "Iops": 1_000},
+        ),
         # Below 400 GiB gp3 has a speed that nobody chooses, and RDS refuses to be told it.
         ({"storage_type": "gp3", "allocated_storage": 399}, {"allocated_storage": 300}, {"AllocatedStorage": 399}),
         (

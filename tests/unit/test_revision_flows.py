@@ -11,8 +11,9 @@ from desired_state.document import Document
 from reconciler.model.exposure import Severity
 from reconciler.reach.compare import SENSITIVE_PORTS
 from reconciler.report.flows import told
-from reconciler.revision.change import HoldReason, RevisionChange, Side
+from reconciler.revision.change import HoldReason, RevisionChange, Side, worst
 from reconciler.revision.compare import compare
+from reconciler.revision.flows import weight
 from tests.support.revisions import Change, version
 from tests.support.runs import REFERENCE
 
@@ -66,6 +67,22 @@ def test_a_sensitive_port_opened_to_the_internet_is_held(port: int) -> None:
 def test_other_ports_and_other_sources_are_told_and_not_held(what: Change, severity: Severity) -> None:
     change = compare(reference(), reference(what))
     assert (change.holds, change.severity, bool(change.flows)) == ((), severity, True)
+
+
+@pytest.mark.parametrize(
+    ("port", "source", "opening", "cutting"),
+    [
+        (8443, ANYONE, Severity.MEDIUM, Severity.LOW),
+        (8443, "10.0.0.0/16", Severity.LOW, Severity.LOW),
+        (22, ANYONE, Severity.CRITICAL, Severity.LOW),
+    ],
+)
+def test_what_is_opened_weighs_by_who_gets_in_and_what_is_cut_weighs_little(
+    port: int, source: str, opening: Severity, cutting: Severity
+) -> None:
+    before, after = reference(), reference(opens(port, source=source))
+    assert worst(weight(one) for one in compare(before, after).flows) is opening
+    assert worst(weight(one) for one in compare(after, before).flows) is cutting
 
 
 def test_a_rule_that_another_layer_stops_is_not_held() -> None:

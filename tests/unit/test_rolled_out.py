@@ -210,6 +210,11 @@ def test_a_new_resource_that_is_not_there_yet_is_its_own_whatever_it_gets_meanwh
     later = judge_of("shop", Nothing(), left, AFTER)
     assert later
     assert (later(THEIRS), later.is_new(WEB), later.is_new(APP)) == (True, True, False)
+    was_ignored = {**BEFORE.resources, WEB: BEFORE.resources[WEB].but(enforcement="ignore")}
+    unlooked = Judge(AFTER, lambda: (replace(BEFORE, resources=was_ignored),))
+    gone = after(ROLLOUT, unlooked, seen(missing))  # its version has begun to look at it, and it is not there
+    assert gone
+    assert str(WEB) in (gone.left or ())
     half = after(ROLLOUT, new, seen(LEFT))  # it is there, and lacks something
     assert half
     assert set(half.left or ()) > {str(WEB)}
