@@ -119,7 +119,8 @@ def settle_all(live: Live) -> None:
     with live.looking():
         for instance in live.instances():
             settle(live, instance)
-            settle(live, instance)  # its storage, once that was changed
+            if instance.status == "storage-optimization":
+                settle(live, instance)
 
 
 def maintenance_window(live: Live) -> None:

@@ -194,9 +194,7 @@ def aws_protocol(protocol: str) -> str:
 def permission(key: RuleKey, description: str | None = None) -> dict[str, Any]:
     """One rule as an `IpPermission`; a group of the document is a `Ref` in it."""
     described = {"Description": description} if description else {}
-    params: dict[str, Any] = {"IpProtocol": _protocol_name(key.protocol)}
-    if key.protocol in PORTED or key.protocol in ICMP:
-        params |= {"FromPort": key.first, "ToPort": key.last}
+    params = _protocol_and_ports(key)
     if is_cidr(key.peer):
         params |= (
             {"Ipv6Ranges": [{"CidrIpv6": key.peer, **described}]}
@@ -212,8 +210,7 @@ def permission(key: RuleKey, description: str | None = None) -> dict[str, Any]:
 
 def rule_request(key: RuleKey, description: str | None) -> dict[str, Any]:
     """One rule as a `SecurityGroupRuleRequest`: ModifySecurityGroupRules replaces every field of a rule."""
-    params: dict[str, Any] = {"IpProtocol": _protocol_name(key.protocol), "Description": description or ""}
-    params |= {"FromPort": key.first, "ToPort": key.last}
+    params = _protocol_and_ports(key) | {"Description": description or ""}
     if is_cidr(key.peer):
         params["CidrIpv6" if is_ipv6(key.peer) else "CidrIpv4"] = key.peer
     elif key.peer.startswith("pl-"):
@@ -221,6 +218,12 @@ def rule_request(key: RuleKey, description: str | None) -> dict[str, Any]:
     else:
         params["ReferencedGroupId"] = _group(key.peer)["GroupId"]
     return params
+
+
+def _protocol_and_ports(key: RuleKey) -> dict[str, Any]:
+    """EC2 refuses ports of a rule for every protocol in all calls but Authorize (terraform-provider-aws #1920)."""
+    ports = {"FromPort": key.first, "ToPort": key.last} if key.protocol in PORTED or key.protocol in ICMP else {}
+    return {"IpProtocol": _protocol_name(key.protocol), **ports}
 
 
 def peer_sort(key: RuleKey) -> str:

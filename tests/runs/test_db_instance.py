@@ -252,7 +252,8 @@ def test_a_full_disk_may_grow(net: Network) -> None:
     assert _instance(net)["AllocatedStorage"] == 30
 
 
-def test_storage_that_is_being_rearranged_waits(net: Network) -> None:
+def test_storage_that_is_being_rearranged_waits(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(net.lab, "settle_after", 1000)  # it takes hours
     wanted = document(_wanted(allocated_storage=30))
     net.lab.rds_state(DATABASE, status="storage-optimization")
     left(
