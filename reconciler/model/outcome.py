@@ -97,6 +97,8 @@ class Reason(StrEnum):
     WOULD_CUT = "would_cut"
     """It would cut packets that pass, and that should pass, before another way for them is open."""
     NOT_READY = "not_ready"
+    MAINTENANCE = "maintenance"
+    """The change would start maintenance at once, which may restart the database."""
     NOT_VISIBLE_YET = "not_visible_yet"
     """AWS accepted the call and still shows the old value."""
     NOT_ATTEMPTED = "not_attempted"

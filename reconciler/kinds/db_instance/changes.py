@@ -24,6 +24,7 @@ from reconciler.kinds.db_instance.settings import (
     only_these,
     risk_of,
 )
+from reconciler.kinds.db_instance.windows import waits_for_window
 from reconciler.model import (
     ABSENT,
     Action,
@@ -109,6 +110,9 @@ def _obstacle(change: DbChange, one: Difference, cost: str, context: PlanContext
         return Finding(one.address, Outcome.BLOCKED, Cause(Reason.UNSUPPORTED, problem), one.field)
     if problem := not_now(one, have):
         return Finding(one.address, Outcome.WAITING, Cause(Reason.NOT_READY, problem), one.field)
+    starts = "" if context.policy.downtime == "now" else waits_for_window(one, change.differences, context.snapshot.at)
+    if starts:
+        return Finding(one.address, Outcome.WAITING, Cause(Reason.MAINTENANCE, starts), one.field)
     risk = risk_of(one, change.differences)
     if context.policy.downtime == "never" and risk and cost == "downtime":
         problem = f"{risk}: allow it with SETPOINT_DOWNTIME=window or =now, or change it by hand"
