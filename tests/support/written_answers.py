@@ -80,7 +80,8 @@ def parsed(body: bytes, operation: str, memo: ItemMemo | None, status: int = 200
     try:
         answer = create_parser("ec2").parse(response, model(operation).output_shape)
     except Exception as error:  # noqa: BLE001 (whatever botocore raises is its answer)
-        return None, re.sub(r":\n.*", "", f"{type(error).__name__}: {error}", flags=re.DOTALL)
+        # An element is told by where it is in memory, and wrong XML is followed by all of the answer.
+        return None, re.sub(r" at 0x[0-9a-f]+|:\n.*", "", f"{type(error).__name__}: {error}", flags=re.DOTALL)
     answer.update(beside)
     return answer, ""
 

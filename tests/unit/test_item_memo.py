@@ -283,3 +283,13 @@ def test_what_is_kept_can_be_pickled_and_compares_as_what_botocore_gives() -> No
     (plain,) = parsed(groups("one"), "DescribeSecurityGroups", None)[0]["SecurityGroups"]
     assert item == plain
     assert pickle.loads(pickle.dumps(dict(item))) == plain  # noqa: S301 (our own bytes)
+
+
+def test_a_time_that_stands_twice_is_the_same_error() -> None:
+    """botocore names the elements by where they are in memory."""
+    name, times = "DescribeNetworkInterfaces", "<attachTime>2026-11-22T09:00:00.000Z</attachTime>" * 2
+    item = f"<item><networkInterfaceId>eni-1</networkInterfaceId><attachment>{times}</attachment></item>"
+    body = f"{HEAD.format(name)}<networkInterfaceSet>{item}</networkInterfaceSet></{name}Response>".encode()
+    _, error = with_memo = parsed(body, name, ItemMemo())
+    assert "Invalid timestamp" in error
+    assert with_memo == parsed(body, name, None)
