@@ -78,12 +78,19 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def replaying(folder: Path, certificate: Path | None = None) -> Iterator[str]:
-    """The URL under which the worlds in `folder` are replayed by a process of its own, which is ended at the end."""
-    command = [sys.executable, "-m", "bench.server", str(folder), *([str(certificate)] if certificate else [])]
+    """The URL under which the worlds in `folder` are replayed by a process of its own."""
+    with serving("-m", "bench.server", str(folder), *([str(certificate)] if certificate else [])) as port:
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{port}"
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[int]:
+    """The port on which a process of this Python serves, which it prints first. It is ended at the end."""
+    command = [sys.executable, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
-            yield f"http{'s' if certificate else ''}://127.0.0.1:{int(server.stdout.readline())}"
+            yield int(server.stdout.readline())
         finally:
             server.terminate()
             server.wait(10)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.request
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.calls import ACCOUNT, REGION, calls
+from bench.server import serving
 
 DOCUMENTS = 5
 _NAMES = ("test-server", "mypostgresqldb", "mydbsubnetgroup")
@@ -57,15 +57,9 @@ def several(like: Path, folder: Path) -> None:
 
 @contextmanager
 def emulator() -> Iterator[str]:
-    """The URL of an emulator of S3, DynamoDB and the rest, in a process of its own that is ended at the end."""
-    command = [sys.executable, "-c", _EMULATOR]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.terminate()
-            server.wait(10)
+    """The URL of an emulator of S3, DynamoDB and the rest, in a process of its own."""
+    with serving("-c", _EMULATOR) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 _EMULATOR = """

@@ -125,8 +125,8 @@ def spelled(document: Document, names: Names) -> Document:
 
 def ids_in(document: Document) -> Iterator[str]:
     """Every id by which a document names something, without the account before it."""
-    for resource in document.resources.values():
-        yield from ids_of(resource)
+    for ids in document.ids_of.values():
+        yield from ids
     for workload in document.workloads.values():
         yield from (*_ids(workload.subnets), *_ids(workload.security_groups))
     for one in document.exceptions:

@@ -91,9 +91,9 @@ def _of_the_item(result: AttemptResult) -> Iterator[Alert]:
     """What is remembered of the document and cannot be read."""
     if result.damage:
         sentence = (
-            "Nothing is changed until a person has mended the document's item in the ledger. The network is looked "
+            "Nothing is changed until a person has mended the document's item in the ledger. The network is looked at "
+            "as before, and what differs is told."
         )
-        sentence += "at as before, and what differs is told."
         title = "what is remembered of the document cannot be read"
         member = Member(result.damage, Outcome.BLOCKED)
         yield whole(result, Topic.DAMAGED, Severity.HIGH, title, sentence, [member], about=result.damage)

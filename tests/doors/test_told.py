@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from inspect import CO_GENERATOR
 from random import Random
 from types import FrameType
@@ -18,6 +15,7 @@ from lab.faults import Stopped
 from reconciler.ledger.item import ATTRIBUTES
 from reconciler.ledger.lease import GRACE, TERM
 from tests.support.doors import NAME, TABLE, Doors
+from tests.support.mistakes import mistaken
 from tests.support.sampling import sampled
 
 DRIFTS = ("ssh-opened-to-the-world", "acl-entry-denied", "tag-changed", "public-route-deleted")
@@ -267,16 +265,6 @@ class Mistake:
         ours = any(one in code.co_filename for one in self.OUR_OWN) and code.co_name != "keep"  # which is the guard
         if self.at is None and ours and not any(one in code.co_filename for one in self.TELLING):
             self.called[function] = None
-
-
-@contextmanager
-def mistaken(mistake: Mistake) -> Iterator[None]:
-    before = sys.getprofile()
-    sys.setprofile(mistake)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
 
 
 ERRORS = (KeyError, ValueError, TypeError, AttributeError, RecursionError, ZeroDivisionError, OSError, AssertionError)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import CO_GENERATOR
 from types import FrameType, SimpleNamespace
@@ -24,6 +21,7 @@ from reconciler.notify.deduplication import deduplicate
 from reconciler.notify.publisher import Publisher
 from reconciler.report.attempt import AttemptResult, Ending, Late
 from tests.support.attempts import DAY, NOW, SOMEBODY, UNVERIFIED, completed, ended, extra
+from tests.support.mistakes import mistaken
 from tests.support.reports import GROUP, VPC, drift
 from tests.support.sampling import sampled
 from tests.support.worlds import REFERENCE, WEB, document, drifted, seen
@@ -138,16 +136,6 @@ class Mistake:
             and name not in self.LAST
             and not name.startswith(("<", "__"))
         )
-
-
-@contextmanager
-def mistaken(mistake: Mistake) -> Iterator[None]:
-    before = sys.getprofile()
-    sys.setprofile(mistake)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
 
 
 OF_ALL = {"origin_of", "of_the_network", "field"}

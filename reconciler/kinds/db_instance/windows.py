@@ -23,13 +23,13 @@ def waits_for_window(one: Difference, beside: Iterable[Difference], now: datetim
     """
     if one.field not in {"preferred_maintenance_window", "preferred_backup_window"}:
         return ""
-    for other in beside:
-        if other.field == "preferred_maintenance_window" and is_open(other.want, now):
-            return (
-                f"the declared maintenance window, {other.want}, is open or about to open, and RDS would start what is "
-                "pending at once: it is moved when that window has closed"
-            )
-    return ""
+    wanted = next((other.want for other in beside if other.field == "preferred_maintenance_window"), None)
+    if wanted is None or not is_open(wanted, now):
+        return ""
+    return (
+        f"the declared maintenance window, {wanted}, is open or about to open, and RDS would start what is pending at "
+        "once: it is moved when that window has closed"
+    )
 
 
 def is_open(window: str, now: datetime) -> bool:
