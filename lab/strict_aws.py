@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
@@ -27,7 +28,10 @@ from lab import (
     owners,
     paging,
     rds_clock,
+    rds_events,
     rds_restores,
+    rds_time,
+    rds_unsure,
     strict_acls,
     strict_blocks,
     strict_endpoints,
@@ -68,7 +72,12 @@ _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
         **strict_acls.OPERATIONS,
         **strict_tags.OPERATIONS,
     },
-    "rds": {**strict_rds.OPERATIONS, **rds_restores.OPERATIONS, **strict_subnet_groups.OPERATIONS},
+    "rds": {
+        **strict_rds.OPERATIONS,
+        **rds_events.OPERATIONS,
+        **rds_restores.OPERATIONS,
+        **strict_subnet_groups.OPERATIONS,
+    },
 }
 _FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -184,6 +193,25 @@ class StrictAws:
         """Put an instance into a state that AWS might reach by itself: a status, and all of PendingModifiedValues."""
         with self._lock, self._live.writing("rds", "state", {}):
             rds_clock.put(self._live, identifier, status, pending)
+
+    def advance(self, to: datetime) -> None:
+        """The clock of RDS goes on to this time; it stands still otherwise, at 2026-11-22 09:00 in a new laboratory.
+        Maintenance windows that open until then apply what waits, and what was stopped for seven days starts.
+        """
+        with self._lock, self._live.writing("rds", "advance", {}):
+            rds_time.advance(self._live, to)
+
+    def rds_fails(self, identifier: str, parameter: str, text: str = rds_events.NO_CAPACITY) -> None:
+        """From now on every modify of this parameter of ModifyDBInstance is accepted and not carried out, which only an
+        event says; an empty `text` ends that.
+        """
+        with self._lock:
+            rds_events.fail(self._live, identifier, parameter, text)
+
+    def rds_unsure(self, **answers: Any) -> None:
+        """Choose answers that nobody is sure of (`rds_unsure.Unsure`)."""
+        with self._lock:
+            rds_unsure.choose(self._live, **answers)
 
     def new_role(self, arn: str) -> None:
         """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
