@@ -179,7 +179,7 @@ def _are_possible(storage_type: str, size: int, iops: int) -> bool:
 
 def check_growth(held: int, wanted: int, storage_type: str) -> None:
     """Storage never shrinks, and grows by a tenth at least."""
-    if wanted < held or held < wanted < held * 1.1:
+    if wanted < held or (held < wanted and wanted * 10 < held * 11):
         message = f"Invalid storage size for engine name postgres and storage type {storage_type}: {wanted}"
         raise Refusal("InvalidParameterCombination", message)
 
