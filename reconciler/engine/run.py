@@ -324,8 +324,9 @@ def _planned(task: _Task, snapshot: Snapshot) -> Observation:
     changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
     unclear = unidentified(snapshot)
     suppression = Suppression(changes)
-    if unclear or task.memory.flapping:
-        suppression = suppress(changes, task.memory.flapping or (lambda one: None), unclear)
+    suppressed = task.memory.suppressed(snapshot)
+    if unclear or suppressed:
+        suppression = suppress(changes, suppressed or (lambda one: None), unclear)
     if suppression.suppressed:
         suppression = replace(suppression, unsuppressed=make_plan(changes, context, task.only).actions)
     return Observation(snapshot, make_plan(suppression.changes, context, task.only), excepted, suppression)

@@ -101,7 +101,9 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "monitoring_interval": item.get("MonitoringInterval") or 0,
         "monitoring_role": item.get("MonitoringRoleArn") or "",
         "performance_insights_enabled": item.get("PerformanceInsightsEnabled", False),
-        "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod"),
+        # Nothing is kept while it is off, so that a period to come is a difference of its own.
+        "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod")
+        or (None if item.get("PerformanceInsightsEnabled") else 0),
         "performance_insights_kms_key": item.get("PerformanceInsightsKMSKeyId"),
         "ca_certificate_identifier": item.get("CACertificateIdentifier"),
         "iam_database_authentication": item.get("IAMDatabaseAuthenticationEnabled", False),
