@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_clock, rds_limits, rds_names, rds_options, rds_replication
+from lab import rds_clock, rds_deployments, rds_limits, rds_names, rds_options, rds_replication
 from lab.live import Live, Params, without
 from lab.rds_unsure import unsure
 from lab.refusal import Refusal
@@ -55,6 +55,7 @@ def change(live: Live, instance: Any, params: Params) -> None:
         raise Refusal("InvalidParameterCombination", "No modifications were requested")
     _check_status(instance, changes)
     _check_changes(live, instance, params, changes)
+    rds_deployments.changed(live, instance)
     held = rds_clock.intentions(instance)
     waited = dict(held.waiting)
     for name in [name for name, value in changes.items() if _is_held(instance, name, value)]:

@@ -173,7 +173,7 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
         identifier = instance.db_instance_identifier
         live.moto("rds", "ModifyDBInstance", {"DBInstanceIdentifier": identifier, **rest, "ApplyImmediately": True})
     if name is not None and name not in live.rds.databases:  # else it was taken while the change waited
-        _rename(live, instance, name)
+        rename(live, instance, name)
 
 
 def put_windows(instance: Any, changes: Params) -> None:
@@ -189,7 +189,8 @@ _WINDOWS = {
 }
 
 
-def _rename(live: Live, instance: Any, name: str) -> None:
+def rename(live: Live, instance: Any, name: str) -> None:
+    """The instance has another name from now on."""
     former: str = instance.db_instance_identifier
     del live.rds.databases[former]
     instance.db_instance_identifier = name

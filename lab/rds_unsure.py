@@ -23,6 +23,7 @@ class Unsure:
     `swapped_logs`: PendingCloudwatchLogsExports has what is switched on under the name of what is switched off.
     `same_is_refused`: a modify that changes nothing is refused, and not answered with 200.
     `lifecycle_changes`: the lifecycle support of an instance that is there can be changed.
+    `green_has_tags`: the green instance has the tags of the blue one before the switchover too.
     `growth_is_rounded`: storage that is to grow by less than a tenth grows by a tenth, and is not refused.
     """
 
@@ -32,6 +33,7 @@ class Unsure:
     same_is_refused: bool = False
     lifecycle_changes: bool = False
     growth_is_rounded: bool = False
+    green_has_tags: bool = False
 
 
 def unsure(live: Live) -> Unsure:

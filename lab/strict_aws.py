@@ -27,6 +27,7 @@ from lab import (
     other_reads,
     owners,
     paging,
+    rds_blue_green,
     rds_clock,
     rds_events,
     rds_replicas,
@@ -75,6 +76,7 @@ _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
     },
     "rds": {
         **strict_rds.OPERATIONS,
+        **rds_blue_green.OPERATIONS,
         **rds_events.OPERATIONS,
         **rds_replicas.OPERATIONS,
         **rds_restores.OPERATIONS,
@@ -182,9 +184,10 @@ class StrictAws:
         return self._session(user)
 
     def settle(self) -> None:
-        """RDS finishes its changes: creating and modifying become available, deleting ends."""
+        """RDS finishes its changes: creating and modifying become available, deleting and switching over end."""
         with self._lock, self._live.writing("rds", "settle", {}):
             rds_clock.settle_all(self._live)
+            rds_blue_green.settle(self._live)
 
     def maintenance_window(self) -> None:
         """The maintenance window comes: everything pending is applied, every instance settles."""
@@ -214,6 +217,11 @@ class StrictAws:
         """Choose answers that nobody is sure of (`rds_unsure.Unsure`)."""
         with self._lock:
             rds_unsure.choose(self._live, **answers)
+
+    def half_switched_over(self, deployment: str) -> None:
+        """A switchover is in its middle: the blue instance has given up its name, and the green one lacks it yet."""
+        with self._lock, self._live.writing("rds", "switchover", {}):
+            rds_blue_green.step_aside(self._live, deployment)
 
     def new_role(self, arn: str) -> None:
         """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""

@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_changes, rds_clock, rds_limits, rds_names, rds_options, rds_replication, rds_stops
+from lab import rds_changes, rds_clock, rds_deployments, rds_limits, rds_names, rds_options, rds_replication, rds_stops
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 from lab.strict_subnet_groups import is_dual
@@ -123,6 +123,7 @@ def delete(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterCombination", message)
     if instance.status == "creating":
         raise Refusal("InvalidDBInstanceState", f"Instance {identifier} is currently creating.")
+    rds_deployments.check_delete(live, instance)
     skip, snapshot = params.get("SkipFinalSnapshot", False), params.get("FinalDBSnapshotIdentifier")
     if bool(skip) == bool(snapshot):
         message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified, and only then."
