@@ -628,6 +628,7 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
     group = live.lists["DescribeDBSubnetGroups"][0]
     live.database("aurora-1", group, DBClusterIdentifier="aurora")
     live.database("gone", group, DBInstanceStatus="deleting")
+    live.database("reports", group, ReadReplicaSourceDBInstanceIdentifier="orders")
     imported = live()
     assert [at for at in imported.added if at.kind == "db_instance"] == ["db_instance/orders"]
     assert held(imported) == [
@@ -636,6 +637,10 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
             "decides its settings"
         ),
         "DB instance gone: it is left out and stays unmanaged: RDS is deleting it",
+        (
+            "DB instance reports: it is left out and stays unmanaged: it is a read replica of orders, which a document "
+            "cannot say"
+        ),
     ]
 
 

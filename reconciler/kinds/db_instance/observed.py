@@ -59,10 +59,16 @@ def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
         yield _DEPLOYMENTS
 
 
+def blue_of(name: str) -> str:
+    """Whose twin in a blue/green deployment an instance of this name is; empty if it is none."""
+    found = _TWIN.fullmatch(name.lower())
+    return found[1] if found else ""
+
+
 def _without_copied_tags(item: Item, present: Container[str]) -> Item:
     """A switchover copies the tags of an instance to its twin, which nobody needs to take off again."""
-    found = _TWIN.fullmatch(str(item["DBInstanceIdentifier"]).lower())
-    if not found or found[1] not in present or tags_of(item).get(NAME_TAG) != found[1]:
+    blue = blue_of(str(item["DBInstanceIdentifier"]))
+    if not blue or blue not in present or tags_of(item).get(NAME_TAG) != blue:
         return item
     tags = [tag for tag in item.get("TagList", ()) if tag["Key"] not in {DOCUMENT_TAG, NAME_TAG}]
     return {**item, "TagList": tags}
