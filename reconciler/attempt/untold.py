@@ -200,29 +200,28 @@ def _verdicts(result: AttemptResult, now: datetime) -> Callable[[Untold, UntoldM
     """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not."""
     report = result.report
     still, blind = _still(report) if report else set(), _blind(report) if report else frozenset()
-    unseen = _unseen(report) if report else ""
+    not_shown = _not_shown(report) if report else ""
 
     def verdict(one: Untold, each: UntoldMember) -> bool | str | None:
         if not each.name:
             return True
-        if each.name == unseen:
+        if each.name == not_shown:
             return "later"
         if each.name in still:
             return None
         waiting = "later" if now - one.at < LONGEST_WAIT and result.ending is not Ending.DELETED else False
         if report is None:
             return waiting
-        address = Address(one.address) if one.address else None
-        if address and not report.plan.covers(address):
-            return waiting
-        if address in blind if address else blind or report.plan.only is not None:
+        address = Address(one.address)
+        unseen = address in blind if address else bool(blind)
+        if unseen or not report.plan.covers(address):
             return waiting
         return one.sha256 == report.document.sha256
 
     return verdict
 
 
-def _unseen(report: Report) -> str:
+def _not_shown(report: Report) -> str:
     """The name of the missing VPC, if it may have been created and is not shown yet; empty if not."""
     missing = [one for one in report.drifts if one.address == report.document.vpc and not one.field]
     waits = [one for one in missing if one.cause and one.cause.reason in _PERHAPS_MADE]

@@ -15,6 +15,7 @@ from desired_state.members import Tags
 from desired_state.rules import Ingress
 from reconciler.attempt import untold
 from reconciler.attempt.untold import LONGEST_WAIT, planned, recovered, to_attribute, unsent
+from reconciler.cloudtrail.details import rule_text
 from reconciler.engine.gate import gate
 from reconciler.engine.result import Observation, RunCost, RunTrace, judge
 from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
@@ -28,6 +29,7 @@ from reconciler.model import (
     Outcome,
     Policy,
     Reason,
+    Ref,
     Snapshot,
     Unmanaged,
 )
@@ -161,6 +163,16 @@ def test_who_did_it_is_stored_where_an_event_says_so() -> None:
     assert [one.who and one.who.who for one in some] == [KIM.who, None]
     assert some[0].who == Who(KIM.who, KIM.call, KIM.at, KIM.source_ip, KIM.user_agent)
     assert [one.who for one in noted(opened(), actors=[replace(KIM, names=frozenset({"sg-0"}))])] == [None, None]
+
+
+def test_who_took_a_rule_of_another_group_away_is_known_by_the_ids_of_both() -> None:
+    (rule,) = [one for one in LOOK.resources[APP].spec.ingress if one.peer == WEB]
+    details = frozenset({f"rule={rule_text(rule._replace(peer=aws_id(WEB)))}"})
+    took = replace(KIM, call="RevokeSecurityGroupIngress", names=frozenset({aws_id(APP)}), details=details)
+    look = replace(opened(), handles={**LOOK.handles, Ref(WEB, "its rule"): "sgr-0123456789abcdef0"})
+    for actor, who in ((took, KIM.who), (replace(took, details=frozenset({"rule=tcp:1:1:sg-0"})), None)):
+        (one,) = [one for one in noted(look, actors=[actor]) if one.address == APP]
+        assert (one.who and one.who.who) == who
 
 
 def test_what_a_version_rolls_out_and_adopts_is_no_drift() -> None:
