@@ -63,9 +63,12 @@ class Seen:
         lives = [one for one in known.lives if one.id not in broken]
         lives, handles = _of_each(kind.observe.handles, lives, context, broken)
         self._handles |= dict(handles)
+        placed = not broken  # of everything, it is known what uses it
         lives, routes = _of_each(kind.observe.subnet_routes, lives, context, broken)
-        if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
-            self._subnet_routes |= dict(routes)
+        odd = [one.item for one in known.lives if one.id in broken] if placed else []
+        elsewhere = {context.address(subnet) for item in odd for subnet in kind.identify.seats(item)}
+        # What may use a table that is not understood has not the routes of the main one.
+        self._subnet_routes |= {at: one for at, one in routes if one.explicit or (placed and at not in elsewhere)}
         self.troubled |= bool(known.faults or broken)
         for address, cause in known.faults.items():
             self._refuse(address, cause)
