@@ -186,6 +186,13 @@ def test_the_drifts_of_the_recorded_network_are_all_planned(world: World) -> Non
     assert len(world.damages()) > 3_000
 
 
+def test_what_few_networks_have_is_understood(world: World) -> None:
+    report = Recorded(world.answers).plan(document(), Policy())
+    assert [one.remark for one in report.unmanaged if one.remark] == []
+    assert report.first
+    assert None not in report.first.neighbours.values()
+
+
 @pytest.mark.parametrize("shard", sampled(range(SHARDS), SHARDS, seed="damaged"))
 def test_one_odd_value_costs_at_most_its_resource(world: World, shard: int) -> None:
     for damage in world.damages()[shard::SHARDS]:

@@ -80,7 +80,7 @@ def seats(item: Item) -> Iterable[str]:
 
 
 def _associated(item: Item) -> Iterator[tuple[str, str]]:
-    """The subnets, each with its association; a table may be associated with what else traffic comes in by, too (EC2 API
+    """The subnets, each with its association; a table may be associated with where traffic comes in, too (EC2 API
     reference, AssociateRouteTable).
     """
     for one in listed(item, "Associations"):
