@@ -75,7 +75,7 @@ def name_tag(item: Item) -> str:
 
 
 def pending(item: Item) -> str:
-    """The state of a resource that is still being created; empty once it is available."""
+    """The state of a resource that is not available, as while it is being created; empty if it is."""
     state = str(item.get("State", "available"))
     return "" if state == "available" else state
 

@@ -250,6 +250,20 @@ def test_what_refers_to_something_that_could_not_be_seen_is_blocked_and_so_is_wh
     )
 
 
+def test_what_refers_to_something_that_has_to_wait_waits_too() -> None:
+    """A subnet is pending, so that its DB subnet group cannot be made yet, nor the database in it."""
+    group = Address("db_subnet_group/mydbsubnetgroup")
+    look = drifted(missing(LOOK, group, DATABASE), BACK1, status="pending", creating=True)
+    found = plan(DOCUMENT, look, Policy(create_databases=True))
+    assert told(found) == []
+    messages = {one.address: one.cause.message for one in found.findings if one.outcome is Outcome.WAITING}
+    assert messages == {
+        BACK1: "AWS is still creating it: it is pending",
+        group: f"it needs {BACK1}, which AWS is still creating",
+        DATABASE: f"it needs <{group}>, which has to wait itself",
+    }
+
+
 def test_a_handle_that_only_a_later_look_shows_does_not_block() -> None:
     look = drifted(missing(LOOK, BACK1), INSIDE, subnets=Subnets([BACK2]))
     found = plan(DOCUMENT, look)
