@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import UTC
 
@@ -10,6 +9,7 @@ from reconciler.fleet.fleet import Fleet, Line, exposed_for
 from reconciler.fleet.standing import State
 from reconciler.history.words import lasted
 from reconciler.model.network_state import NetworkState
+from reconciler.report.page.words import percent
 from reconciler.report.style import Style, plain
 
 _COLUMNS = ("STATE", "DOCUMENT", "ACCOUNT", "REGION", "LAST LOOK", "OPEN ALERTS", "EXPOSED", "30 DAYS", "WHY")
@@ -95,5 +95,4 @@ def month(line: Line) -> str:
     share, unseen = line.strip.share_as_declared, line.strip.seconds(NetworkState.UNSEEN)
     if share is None:
         return "nothing is known"
-    kept = f"{math.floor(share * 1000) / 10:.1f}".removesuffix(".0")  # 99.99 % is not all of the time
-    return f"{kept} %" + (f", {lasted(unseen)} not known" if unseen >= 1 else "")
+    return f"{percent(share)} %" + (f", {lasted(unseen)} not known" if unseen >= 1 else "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from math import floor
 
 from reconciler.history import words
 from reconciler.history.episodes import Episode
 from reconciler.history.history import History
+from reconciler.report.page.words import percent
 from reconciler.report.style import Style, by_severity, plain
 
 MOST = 100
@@ -64,11 +64,8 @@ def sentence(found: History) -> str:
 
 
 def share(part: float | None) -> str:
-    """`as declared for 98.2 %`, never rounded up: 100 % is the whole time."""
-    if part is None:
-        return "not known whether as declared for any part"
-    tenths = floor(part * 1000 + 1e-9)
-    return f"as declared for {tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''} %"
+    """`as declared for 98.2 %`."""
+    return "not known whether as declared for any part" if part is None else f"as declared for {percent(part)} %"
 
 
 def _period(found: History) -> str:
