@@ -14,6 +14,7 @@ from desired_state.fields import Address, RuleKey
 from desired_state.members import Tags
 from desired_state.rules import Ingress
 from reconciler.attempt import untold
+from reconciler.attempt.named import name
 from reconciler.attempt.untold import LONGEST_WAIT, planned, recovered, to_attribute, unsent
 from reconciler.cloudtrail.details import rule_text
 from reconciler.engine.gate import gate
@@ -448,6 +449,6 @@ def test_secrets_are_not_stored() -> None:
 
 def test_a_difference_is_known_by_its_place_and_not_by_its_values() -> None:
     one = Difference(WEB, "ingress", SSH, "a", "b")
-    assert untold.name(one) == untold.name(replace(one, want="c", have="d"))
+    assert name(one) == name(replace(one, want="c", have="d"))
     others = [replace(one, address=APP), replace(one, field="egress"), replace(one, key=SSH._replace(first=21))]
-    assert len({untold.name(one), *map(untold.name, others)}) == 4
+    assert len({name(one), *map(name, others)}) == 4
