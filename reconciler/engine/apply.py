@@ -97,12 +97,18 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-    each = (one for result in results for one in result.each())
 
     def old(address: Address, field: str) -> bool:
         return context.left(snapshot.handles.get(Ref(address), address), field)
 
-    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, old))
+    made = [one for result in results for one in result.each()]
+    try:
+        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, old))
+    except _OutsideError:
+        raise
+    except Exception as error:  # noqa: BLE001 (it is a second try: what was done and what was not is known)
+        logged(error, "calls that wait for a new role", Stage.APPLYING)
+        return tuple(made)
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
