@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_clock, rds_limits, rds_names, rds_options
+from lab import rds_clock, rds_limits, rds_names, rds_options, rds_replication
 from lab.live import Live, Params, without
 from lab.rds_unsure import unsure
 from lab.refusal import Refusal
@@ -166,6 +166,7 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
         rds_limits.check_windows(backup, maintenance)
     if set(changes) & (_STORAGE | {"MaxAllocatedStorage"}):
         _check_storage(live, instance, changes)
+    rds_replication.check_backups(instance, changes.get("BackupRetentionPeriod"))
     simple: dict[str, Callable[[Any], None]] = {
         "DBInstanceClass": rds_limits.check_class,
         "BackupRetentionPeriod": rds_limits.check_retention,
@@ -236,6 +237,7 @@ def _check_storage(live: Live, instance: Any, changes: Params) -> None:
 
 
 def _check_managed_password(instance: Any, changes: Params) -> None:
+    rds_replication.check_password(instance, changes)
     manage, password = changes.get("ManageMasterUserPassword"), changes.get("MasterUserPassword")
     managed = instance.manage_master_user_password if manage is None else manage
     if managed and password is not None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab import rds_events, rds_limits, rds_options
+from lab import rds_events, rds_limits, rds_options, rds_replication
 from lab.live import Answer, Live, Params
 from lab.rds_unsure import unsure
 
@@ -194,6 +194,7 @@ def _rename(live: Live, instance: Any, name: str) -> None:
     del live.rds.databases[former]
     instance.db_instance_identifier = name
     live.rds.databases[name] = instance
+    rds_replication.renamed(live, instance, former)
     # moto names automatic snapshots after the instance, and refuses the next one that gets the former name.
     for key, snapshot in list(live.rds.database_snapshots.items()):
         if snapshot.snapshot_type == "automated" and snapshot.db_instance_identifier == former:

@@ -30,6 +30,7 @@ from lab import (
     paging,
     rds_clock,
     rds_events,
+    rds_replicas,
     rds_restores,
     rds_time,
     rds_unsure,
@@ -76,6 +77,7 @@ _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
     "rds": {
         **strict_rds.OPERATIONS,
         **rds_events.OPERATIONS,
+        **rds_replicas.OPERATIONS,
         **rds_restores.OPERATIONS,
         **strict_subnet_groups.OPERATIONS,
     },

@@ -72,7 +72,7 @@ class Gate:
 
 
 INTENDED = frozenset({Reason.REPORT_ONLY, Reason.HOLD_TAG})
-_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
+_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.NOT_CARRIED_OUT, Reason.SUPPRESSED})
 
 
 class Gated(Protocol):

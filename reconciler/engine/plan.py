@@ -175,12 +175,16 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
         yield Finding(address, Outcome.WAITING, not_ready(seen))
 
 
+_OF_STATUS = frozenset({Reason.NOT_READY, Reason.BROKEN})
+
+
 def not_ready(seen: Observed) -> Cause:
     """Why a live resource that is not ready takes no change."""
     if seen.status == "creating":
         return Cause(Reason.NOT_READY, "AWS is still creating it")
     what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
-    said = next((one.cause.message for one in seen.conditions if not one.field), f"it is {seen.status}")
+    of_status = [one.cause for one in seen.conditions if not one.field and one.cause.reason in _OF_STATUS]
+    said = of_status[0].message if of_status else f"it is {seen.status}"
     return Cause(Reason.NOT_READY, f"{what}: {said}")
 
 
