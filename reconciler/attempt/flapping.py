@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from desired_state.resource import Resource
 from reconciler.engine.result import Drift, Report, is_about
