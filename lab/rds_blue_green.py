@@ -16,7 +16,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 
-from lab import rds_clock
+from lab import rds_clock, rds_options
 from lab.live import Answer, Live, Params, filters_of
 from lab.rds_deployments import BEFORE_SWITCHOVER, deployments, of
 from lab.rds_restores import another
@@ -55,6 +55,8 @@ def create(live: Live, params: Params) -> Answer:
     tags = [dict(tag) for tag in source.tags] if unsure(live).green_has_tags else []
     chosen |= {"Tags": tags, "VpcSecurityGroupIds": source.vpc_security_group_ids}
     chosen |= {"PubliclyAccessible": source.publicly_accessible, "DeletionProtection": source.deletion_protection}
+    chosen["CopyTagsToSnapshot"] = source.copy_tags_to_snapshot
+    chosen["EnableCloudwatchLogsExports"] = sorted(rds_options.options(source).logs)
     green = f"{name}-green-{letters[:6]}"
     another(live, source, green, chosen)
     made = {

@@ -24,6 +24,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 
 from lab import (
+    arrivals,
     other_reads,
     owners,
     paging,
@@ -48,7 +49,7 @@ from lab import (
     world,
 )
 from lab.faults import Fault, Faults
-from lab.live import Answer, Live, Params, without
+from lab.live import Answer, Live, Meanwhile, Params, without
 from lab.patched_moto import patched_moto
 from lab.refusal import Refusal, metadata
 from lab.sessions import fake_session
@@ -175,6 +176,24 @@ class StrictAws:
     def status_lag(self, describes: int) -> None:
         self._live.status_lag = describes
 
+    @property
+    def arrive_after(self) -> int:
+        """A new VPC or subnet is available after being seen as pending this many times."""
+        return self._live.arrive_after
+
+    @arrive_after.setter
+    def arrive_after(self, times: int) -> None:
+        self._live.arrive_after = times
+
+    @property
+    def meanwhile(self) -> Meanwhile:
+        """What a call meets that names something pending: accepted, unknown (NotFound), refused (IncorrectState)."""
+        return self._live.meanwhile
+
+    @meanwhile.setter
+    def meanwhile(self, what: Meanwhile) -> None:
+        self._live.meanwhile = what
+
     def session(self, name: str = "") -> boto3.Session:
         """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
         return self._session(None, name)
@@ -222,6 +241,11 @@ class StrictAws:
         """A switchover is in its middle: the blue instance has given up its name, and the green one lacks it yet."""
         with self._lock, self._live.writing("rds", "switchover", {}):
             rds_blue_green.step_aside(self._live, deployment)
+
+    def network_state(self, resource_id: str, state: str) -> None:
+        """Put a VPC or a subnet into a state that AWS might give it by itself."""
+        with self._lock:
+            arrivals.put(self._live, resource_id, state)
 
     def new_role(self, arn: str) -> None:
         """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
@@ -317,6 +341,9 @@ class StrictAws:
     ) -> Answer:
         try:
             _refuse_early(service, params, fault)
+            if kind == "write":
+                with self._live.looking():
+                    arrivals.check(self._live, service, operation, params)
             if fault is not None and fault.kind == "stale":
                 with world.looking_back(self._live, self._before_last_write), self._live.looking():
                     return self._strict(service, operation, params)
@@ -356,6 +383,8 @@ class StrictAws:
         answer = act(self._live, request) if act is not None else self._live.moto(service, operation, request)
         if service == "ec2":
             owners.mark(self._live, operation, answer)
+            arrivals.made(self._live, operation, answer)
+            arrivals.shown(self._live, operation, answer)
         if pages is not None:
             answer = paging.cut(service, operation, pages, plain, answer)
         return {**answer, "ResponseMetadata": metadata()}

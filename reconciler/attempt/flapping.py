@@ -64,7 +64,7 @@ def after(flapping: Mapping[str, FlappingRecord], report: Report, now: datetime)
     complete = not report.gate.unseen and report.plan.only is None
     drifts = {name(drift.difference): drift for drift in report.drifts}
     records: dict[str, FlappingRecord] = {}
-    for key in [*drifts, *(key for key in flapping if key not in drifts)]:
+    for key in dict.fromkeys([*drifts, *flapping]):
         record, drift = flapping.get(key, FlappingRecord()), drifts.get(key)
         if drift and _written(drift, report):
             record = _corrected(record, now, window)

@@ -13,7 +13,7 @@ from functools import partial
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.attempt import flapping, holding, identities, not_carried_out, openings, rollout, untold
+from reconciler.attempt import flapping, holding, identities, not_carried_out, openings, rollout, unproved, untold
 from reconciler.attempt.given import WAITING_AGAIN, Dependencies, Request, retry_delay
 from reconciler.cloudtrail.attribution import attribute, drifted
 from reconciler.engine.gate import Gate, seen_holds
@@ -109,7 +109,11 @@ def run_version(
     hold_tags = holding.hold_tags(report, record)
     told: frozenset[Address] = frozenset()
     if request.write and (drifts or hold_tags):
-        told = _to_report(replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+        seen = replace(blank, ending=Ending.COMPLETED, report=report)
+        told = _to_report(seen, record, dependencies)
+        told |= {
+            one.address for one in unproved.sent(seen).values()
+        }  # a later run tells of it, and cannot ask any more
         drifts = tuple(one for one in drifts if one.address in told)
     late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
     drifts = (*drifts, *untold.to_attribute(late, document))

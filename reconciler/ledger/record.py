@@ -119,7 +119,8 @@ class Untold:
     """An alert of corrections that were about to be made when this was stored, or were made and could not be told.
 
     `at` is when it was stored, `sha256` the digest of the document that asked for them. `address` and `field` say what
-    was corrected, if it is one thing. `open_for` is in seconds.
+    was corrected, if it is one thing. `open_for` is in seconds. `unproved`: AWS took the calls, or may have, and
+    people know that, and no look has shown yet that it is corrected.
     """
 
     fingerprint: str
@@ -135,6 +136,7 @@ class Untold:
     open_for: int | None = None
     who: Who | None = None
     field: str = ""
+    unproved: bool = False
 
 
 @dataclass(frozen=True)

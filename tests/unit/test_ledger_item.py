@@ -84,6 +84,7 @@ FULL = DocumentRecord(
             61,
             Who("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NINE, "198.51.100.7"),
             "ingress",
+            unproved=True,
         ),
     ),
     rollout=Rollout((Accepted(6, "9f01", "v.6"),), ("n2",)),
@@ -197,6 +198,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
                     "event_id": "",
                 },
                 "field": "ingress",
+                "unproved": True,
             }
         ],
         "rollout": {"since": [{"revision": 6, "sha256": "9f01", "version_id": "v.6"}], "left": ["n2"]},
