@@ -127,7 +127,7 @@ def test_a_reboot_that_waits_is_not_done_by_the_window(aws: StrictAws, rds: Any,
     assert shown(rds)["DBParameterGroups"][0]["ParameterApplyStatus"] == "pending-reboot"
 
 
-INSIGHTS = {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 31}
+INSIGHTS: dict[str, Any] = {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 31}
 
 
 def test_aws_may_refuse_a_retention_period_or_put_it_back(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
