@@ -88,7 +88,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "max_allocated_storage": item.get("MaxAllocatedStorage") or 0,
         "iops": item.get("Iops"),
         "storage_throughput": item.get("StorageThroughput"),
-        "storage_encrypted": item.get("StorageEncrypted", False),
+        "storage_encrypted": _encrypted(item),
         "kms_key": item.get("KmsKeyId"),
         # None would mean unknown: an instance that was created without a first database has no DBName.
         "db_name": item.get("DBName") or "",
@@ -153,6 +153,13 @@ def observed(item: Item, context: ObserveContext) -> Live:
         conditions=tuple(_conditions(item, status)),
         in_force={field: now[field] for field, value in pending.items() if now[field] != value},
     )
+
+
+def _encrypted(item: Item) -> bool | None:
+    """Whether its storage is encrypted; None where AWS encrypts it with a key of its own, which it may show as not
+    encrypted (RDS API reference, DBInstance, StorageEncryptionType).
+    """
+    return item.get("StorageEncrypted") or (None if item.get("StorageEncryptionType") == "sse-rds" else False)
 
 
 def _canonical(values: Mapping[str, Any]) -> Mapping[str, Any]:
