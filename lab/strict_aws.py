@@ -236,7 +236,10 @@ class StrictAws(rds_controls.RdsControls):
             if watched and kind == "write":
                 self.faults.count_write()
             fault = self.faults.take(operation, kind, params) if watched else None
-            parsed = self._carried_out(service, operation, params, kind, fault)
+            past = self.faults.past(operation) if watched and kind == "read" else None
+            if fault is not None and fault.kind == "stale":
+                past = self._before_last_write
+            parsed = self._carried_out(service, operation, params, kind, fault, past)
             lost = self._lost(fault)
             error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")
             call = Call(service, operation, params, kind, error)
@@ -253,15 +256,21 @@ class StrictAws(rds_controls.RdsControls):
         return _Status(parsed["ResponseMetadata"]["HTTPStatusCode"]), parsed
 
     def _carried_out(
-        self, service: str, operation: str, params: Params, kind: Literal["read", "write"], fault: Fault | None
+        self,
+        service: str,
+        operation: str,
+        params: Params,
+        kind: Literal["read", "write"],
+        fault: Fault | None,
+        past: World | None,
     ) -> Answer:
         try:
             _refuse_early(service, params, fault)
             if kind == "write":
                 with self._live.looking():
                     arrivals.check(self._live, service, operation, params)
-            if fault is not None and fault.kind == "stale":
-                with world.looking_back(self._live, self._before_last_write), self._live.looking():
+            if past is not None:
+                with world.looking_back(self._live, past), self._live.looking():
                     return self._strict(service, operation, params)
             if kind == "write":
                 return self._write(service, operation, params)
@@ -282,6 +291,7 @@ class StrictAws(rds_controls.RdsControls):
             world.restore(self._live, before)
             raise
         self._before_last_write = before
+        self.faults.wrote(before)
         return answer
 
     def _strict(self, service: str, operation: str, params: Params) -> Answer:
