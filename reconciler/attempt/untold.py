@@ -7,7 +7,6 @@ there was corrected, or not: its look tells (`recovered`), and `notify/late_aler
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -15,6 +14,8 @@ from datetime import datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
+from reconciler.attempt import unproved
+from reconciler.attempt.named import name, of_action, short
 from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
 from reconciler.engine.gate import Gate
 from reconciler.engine.result import Drift, Observation, Report, corrects_nothing, is_about
@@ -35,24 +36,10 @@ _MOST, _LONGEST = 50, 2000
 """Members of a stored value, and bytes of its JSON."""
 
 
-def name(one: Difference) -> str:
-    """What identifies a difference from run to run, whatever its values: 16 hexadecimal digits."""
-    return _short([one.address, one.field, one.key])
-
-
 def vpc_asked(record: DocumentRecord, document: Document) -> datetime | None:
     """When an earlier run was about to create the document's VPC, which no look has shown since."""
-    missing = _short([document.vpc, "", None])
+    missing = short([document.vpc, "", None])
     return min((one.at for one in record.untold if any(each.name == missing for each in one.members)), default=None)
-
-
-def of_action(action: Action) -> str:
-    """The same of an action that corrects no difference."""
-    return _short([action.address, action.operation.name, action.why])
-
-
-def _short(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
 
 
 def differences(changes: Iterable[Change]) -> Iterator[Difference]:
@@ -178,11 +165,13 @@ def _safe(one: Untold) -> Untold:
 def recovered(untold: Iterable[Untold], result: AttemptResult, now: datetime) -> tuple[tuple[Late, ...], list[Untold]]:
     """What people are told now of what earlier runs have left, and what is left to a later run.
 
-    What this run finds to differ still, or again, is in neither: its own alert tells of that.
+    What this run finds to differ still, or again, is in neither: its own alert tells of that. What it has corrected
+    itself and could not see corrected is left to a later one, too.
     """
     told: list[Late] = []
     later: list[Untold] = []
-    verdict = _verdicts(result, now)
+    sent = unproved.sent(result)
+    verdict = _verdicts(result, now, sent)
     for one in untold:
         judged = [(verdict(one, each), each) for each in one.members]
         for sure, members in (
@@ -190,32 +179,46 @@ def recovered(untold: Iterable[Untold], result: AttemptResult, now: datetime) ->
             (False, tuple(each for how, each in judged if how is False)),
         ):
             if members:
-                told.append(Late(replace(one, members=members), sure))
+                told.append(Late(replace(unproved.proved(one, now) if sure else one, members=members), sure))
         if members := tuple(each for how, each in judged if how == "later"):
-            later.append(replace(one, members=members))
+            later.append(_kept(replace(one, members=members), result, sent, now))
     return tuple(told), later
 
 
-def _verdicts(result: AttemptResult, now: datetime) -> Callable[[Untold, UntoldMember], bool | str | None]:
-    """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not."""
+def _kept(one: Untold, result: AttemptResult, sent: dict[str, Drift], now: datetime) -> Untold:
+    kept = unproved.kept(one, result, sent, now)
+    actor = result.actors.get(Address(one.address)) if one.address and kept.unproved else None
+    return replace(kept, who=_who(actor)) if actor else kept
+
+
+def _verdicts(
+    result: AttemptResult, now: datetime, sent: Collection[str]
+) -> Callable[[Untold, UntoldMember], bool | str | None]:
+    """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not.
+
+    What this run has `sent` may stand twice, as an earlier run has left it, too: it is left to a later one once.
+    """
     report = result.report
+    once = set(sent)
+    waiting = {name(one.difference) for one in unproved.waiting(result)}
     still, blind = _still(report) if report else set(), _blind(report) if report else frozenset()
-    not_shown = _not_shown(report) if report else ""
+    not_shown, deleted = _not_shown(report) if report else "", result.ending is Ending.DELETED
 
     def verdict(one: Untold, each: UntoldMember) -> bool | str | None:
         if not each.name:
             return True
-        if each.name == not_shown:
+        if each.name == not_shown or each.name in once:
+            once.discard(each.name)
             return "later"
         if each.name in still:
-            return None
-        waiting = "later" if now - one.at < LONGEST_WAIT and result.ending is not Ending.DELETED else False
+            return "later" if one.unproved and each.name in waiting and each.name not in sent else None
+        open_ = "later" if (one.unproved or now - one.at < LONGEST_WAIT) and not deleted else False
         if report is None:
-            return waiting
+            return open_
         address = Address(one.address)
         unseen = address in blind if address else bool(blind)
         if unseen or not report.plan.covers(address):
-            return waiting
+            return open_
         return one.sha256 == report.document.sha256
 
     return verdict

@@ -13,7 +13,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.order import Tier
 from reconciler.engine.plan import Plan, fingerprint, make_plan, printable, signature
-from reconciler.engine.run import _set_aside
+from reconciler.engine.understood import _set_aside
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from reconciler.model.guard import ResourceFaultError, Stage
@@ -248,6 +248,20 @@ def test_what_refers_to_something_that_could_not_be_seen_is_blocked_and_so_is_wh
         Reason.MISSING_REFERENCE,
         "it needs <security_group/TestServerSG>, which does not exist and is not created now",
     )
+
+
+def test_what_refers_to_something_that_has_to_wait_waits_too() -> None:
+    """A subnet is pending, so that its DB subnet group cannot be made yet, nor the database in it."""
+    group = Address("db_subnet_group/mydbsubnetgroup")
+    look = drifted(missing(LOOK, group, DATABASE), BACK1, status="pending", creating=True)
+    found = plan(DOCUMENT, look, Policy(create_databases=True))
+    assert told(found) == []
+    messages = {one.address: one.cause.message for one in found.findings if one.outcome is Outcome.WAITING}
+    assert messages == {
+        BACK1: "AWS is still creating it: it is pending",
+        group: f"it needs {BACK1}, which AWS is still creating",
+        DATABASE: f"it needs <{group}>, which has to wait itself",
+    }
 
 
 def test_a_handle_that_only_a_later_look_shows_does_not_block() -> None:

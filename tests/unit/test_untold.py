@@ -14,6 +14,7 @@ from desired_state.fields import Address, RuleKey
 from desired_state.members import Tags
 from desired_state.rules import Ingress
 from reconciler.attempt import untold
+from reconciler.attempt.named import name
 from reconciler.attempt.untold import LONGEST_WAIT, planned, recovered, to_attribute, unsent
 from reconciler.cloudtrail.details import rule_text
 from reconciler.engine.gate import gate
@@ -114,7 +115,7 @@ def test_of_what_is_missing_it_is_stored_that_it_is_and_no_field_of_it() -> None
     assert (one.title, one.field, [each.name for each in one.members]) == (
         APP,
         "",
-        [untold.name(each) for each in found if each.address == APP],
+        [name(each) for each in found if each.address == APP],
     )
 
 
@@ -188,7 +189,7 @@ def test_what_a_version_rolls_out_and_adopts_is_no_drift() -> None:
     assert (one.severity, one.title, len(one.members)) == ("low", "adopted resources", 1)
     assert one.sentence.startswith("They carry this document's tags now")
     assert one.fingerprint == fingerprint(DOCUMENT.name, Topic.ADOPTED)
-    assert [each.name for each in one.members] == [untold.name(Difference(VPC, "tags", DOCUMENT_TAG, "", ABSENT))]
+    assert [each.name for each in one.members] == [name(Difference(VPC, "tags", DOCUMENT_TAG, "", ABSENT))]
     declared = replace(
         DOCUMENT, resources={**DOCUMENT.resources, VPC: DOCUMENT.resources[VPC].but(tags=Tags(team="shop"))}
     )
@@ -314,14 +315,14 @@ def test_a_vpc_that_may_have_been_made_waits_until_a_look_shows_it(
     cause = Cause(reason, "why") if reason else None
     one = Difference(at, field, None, DOCUMENT.resources[at], ABSENT)
     drift = replace(extra(outcome=Outcome.WAITING, cause=cause), difference=one)
-    waiting = Untold("f", Topic.DRIFT, "high", at, "", MORNING, (UntoldMember("is missing", untold.name(one)),))
+    waiting = Untold("f", Topic.DRIFT, "high", at, "", MORNING, (UntoldMember("is missing", name(one)),))
     result = seen_by_the_next(drifts=(drift, extra(at=WEB)))
     for later in (LATER, MORNING + 2 * LONGEST_WAIT):
         assert recovered([waiting], result, later) == ((), [waiting] if waits else [])
 
 
 def test_when_an_earlier_run_was_about_to_make_the_vpc() -> None:
-    vpc, other = UntoldMember("is missing", untold.name(MISSING)), UntoldMember("x", "0" * 16)
+    vpc, other = UntoldMember("is missing", name(MISSING)), UntoldMember("x", "0" * 16)
     some = [
         replace(NOTED[0], at=MORNING + timedelta(hours=hours), members=members)
         for hours, members in ((0, (other,)), (2, (vpc, other)), (1, (other, vpc)))
@@ -448,6 +449,6 @@ def test_secrets_are_not_stored() -> None:
 
 def test_a_difference_is_known_by_its_place_and_not_by_its_values() -> None:
     one = Difference(WEB, "ingress", SSH, "a", "b")
-    assert untold.name(one) == untold.name(replace(one, want="c", have="d"))
+    assert name(one) == name(replace(one, want="c", have="d"))
     others = [replace(one, address=APP), replace(one, field="egress"), replace(one, key=SSH._replace(first=21))]
-    assert len({untold.name(one), *map(untold.name, others)}) == 4
+    assert len({name(one), *map(name, others)}) == 4
