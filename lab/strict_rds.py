@@ -46,7 +46,7 @@ def add(live: Live, wanted: Params) -> Answer:
     live.moto("rds", "CreateDBInstance", plain)
     instance = live.instance(wanted["DBInstanceIdentifier"])
     rds_clock.put_windows(instance, windows)
-    rds_options.take(instance, chosen, new=True)
+    rds_options.take(live, instance, chosen, new=True)
     _finish(live, instance)
     rds_clock.start(instance, "creating")
     return {"DBInstance": _shown(live, instance)}
@@ -154,12 +154,14 @@ def _shown(live: Live, instance: Any) -> Answer:
     shown: Answer = live.moto("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})["DBInstances"][0]
     if rds_clock.is_late(live, instance):
         shown["DBInstanceStatus"] = "available"
-    shown["PendingModifiedValues"] = rds_clock.pending_values(instance)
+    shown["PendingModifiedValues"] = rds_clock.pending_values(live, instance)
     shown["DbInstancePort"] = 0
     rds_options.show(instance, shown)
     if "MasterUserSecret" in shown:
         # moto shows the secret as active after one describe, regardless of the instance.
         shown["MasterUserSecret"]["SecretStatus"] = "creating" if instance.status == "creating" else "active"
+    if instance.status == "stopped" and hasattr(instance, "restarts_at"):
+        shown["AutomaticRestartTime"] = instance.restarts_at
     if instance.status == "creating":
         shown.pop("Endpoint", None)
         shown.pop("InstanceCreateTime", None)

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from desired_state.resource import Resource
 from reconciler.engine.result import Drift, Report, is_about
@@ -34,15 +33,10 @@ def name(difference: Difference) -> str:
     that is removed again, and a value that is set to something new each time are one drift each. If the document
     declares another value, counting starts again. A missing resource is one drift, however it is declared.
     """
-    want = "there" if isinstance(difference.want, Resource) else _plain(difference.want)
-    identity = json.dumps([difference.address, difference.field, _plain(difference.key), want], default=str)
+    want = {"absent": True} if difference.want is ABSENT else difference.want
+    want = "there" if isinstance(want, Resource) else want
+    identity = json.dumps([difference.address, difference.field, difference.key, want], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
-
-
-def _plain(value: Any) -> Any:
-    if value is ABSENT:
-        return {"absent": True}
-    return sorted(map(str, value)) if isinstance(value, frozenset) else value
 
 
 def suppressed(flapping: Mapping[str, FlappingRecord], difference: Difference, now: datetime) -> Cause | None:
@@ -63,7 +57,7 @@ def after(flapping: Mapping[str, FlappingRecord], report: Report, now: datetime)
     complete = not report.gate.unseen and report.plan.only is None
     drifts = {name(drift.difference): drift for drift in report.drifts}
     records: dict[str, FlappingRecord] = {}
-    for key in [*drifts, *(key for key in flapping if key not in drifts)]:
+    for key in dict.fromkeys([*drifts, *flapping]):
         record, drift = flapping.get(key, FlappingRecord()), drifts.get(key)
         if drift and _written(drift, report):
             record = _corrected(record, now, window)

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry of a call that does not find a new resource: EC2 is eventually consistent."""
+STILL_CREATED = "incorrectstate"
+"""The code, as from `bare`, for a resource that is pending (EC2 API reference, Error codes)."""
 
 
 @dataclass(frozen=True)
@@ -361,13 +363,15 @@ class _Writer:
         return self._patiently(action, params)
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer. A call that names a new resource is retried while AWS does not find it; no other call is."""
+        """The answer. A call that names a new resource is retried while AWS does not find it, or is still creating it;
+        no other call is.
+        """
         for pause in CONSISTENCY_PAUSES:
             try:
                 return self._write(action, params)
             except AwsError as error:
                 fresh = any(ref in self._created for ref in refs(action.params))
-                if not (fresh and "notfound" in bare(error.code)):
+                if not (fresh and ("notfound" in bare(error.code) or bare(error.code) == STILL_CREATED)):
                     raise
                 self._context.sleep(pause)
         return self._write(action, params)

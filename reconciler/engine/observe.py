@@ -316,7 +316,27 @@ def _answered(kind: Kind, context: ReadContext, reads: list[Read], reader: _Read
         return _Answered(kind, context, {}, (), cause)
     answers = {one: reader.answers[one] for one in reads}
     live = _sifted(partial(kind.observe.live, context), kind, reads, reader)
-    return _Answered(kind, context, answers, tuple(live.found), live.problem, live.aliens)
+    items, unclear = _once(kind, live.found)
+    return _Answered(kind, context, answers, items, live.problem, (*live.aliens, *unclear))
+
+
+def _once(kind: Kind, items: list[Item]) -> tuple[tuple[Item, ...], tuple[tuple[Item, Exception], ...]]:
+    """The items, each once, and those that are shown twice and not the same: if something comes or goes while AWS sends
+    its pages, what was on one may be on the next one too.
+    """
+    try:
+        found = {kind.observe.id(item): item for item in reversed(items)}
+    except Exception:  # noqa: BLE001 (what has no id is told by who identifies it)
+        return tuple(items), ()
+    if len(found) == len(items):
+        return tuple(items), ()
+    unlike = {aws_id for item in items if item != found[aws_id := kind.observe.id(item)]}
+    error = ValueError("AWS shows it twice, and not the same")
+    left = [(aws_id, item) for aws_id, item in reversed(found.items())]
+    return (
+        tuple(item for aws_id, item in left if aws_id not in unlike),
+        tuple((item, error) for aws_id, item in left if aws_id in unlike),
+    )
 
 
 def _identify(read: dict[str, _Answered]) -> tuple[dict[str, Identified], dict[str, Address]]:

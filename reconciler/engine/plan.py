@@ -191,12 +191,17 @@ def _field(action: Action) -> str:
 def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Action], list[Finding]]:
     """The actions whose references can all be resolved, and a finding for each that cannot be done now."""
     findings: list[Finding] = []
+    later: set[Ref] = set()
     while True:
         known = context.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
         unready = _unready(actions, context)
         impossible: dict[int, Finding] = {}
         for index, action in enumerate(actions):
-            if missing := _unresolved(action, known):
+            missing = _unresolved(action, known)
+            if missing in later:
+                cause = Cause(Reason.NOT_READY, f"it needs {missing}, which has to wait itself")
+                impossible[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
+            elif missing:
                 message = f"it needs {missing}, which does not exist and is not created now"
                 cause = Cause(Reason.MISSING_REFERENCE, message)
                 impossible[index] = Finding(action.address, Outcome.BLOCKED, cause, _field(action))
@@ -214,6 +219,9 @@ def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Actio
         for index, (outcome, why) in behind.items():
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that cannot be done now: {why}")
             findings.append(Finding(actions[index].address, outcome, cause, _field(actions[index])))
+        ended = {index: one.outcome for index, one in impossible.items()}
+        ended |= {index: outcome for index, (outcome, _) in behind.items()}
+        later |= {gives for i, outcome in ended.items() if outcome is Outcome.WAITING and (gives := actions[i].gives)}
         actions = [action for index, action in enumerate(actions) if index not in impossible and index not in behind]
 
 

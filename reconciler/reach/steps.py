@@ -55,8 +55,8 @@ class Standing(NamedTuple):
 class Breach(NamedTuple):
     """How a call would break a rule.
 
-    `reason` is WOULD_OPEN, WOULD_CUT, HELD_BY_INTENT, or FAULT if that could not be judged; `machine` is the group or DB
-    instance at which it would, if it is one.
+    `reason` is WOULD_OPEN, WOULD_CUT, HELD_BY_INTENT, or FAULT if that could not be judged; `machine` is the group or
+    DB instance at which it would, if it is one.
     """
 
     reason: Reason
