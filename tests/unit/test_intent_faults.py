@@ -112,7 +112,7 @@ def test_a_fault_in_one_intent_holds_at_most_what_opens(name: str, after: int, m
     held = [one for one in found.findings if one.cause.reason is Reason.HELD_BY_INTENT]
     assert [(one.address, one.outcome) for one in held] == ([(WEB, Outcome.HELD)] if waits else [])
     for one in held:
-        assert one.cause.message.startswith(f"held by the intent {name!r}: whether it forbids this is not known; ")
+        assert one.cause.message.startswith(f"whether the intent {name!r} forbids it is not known; ")
         assert "Broken: of " in one.cause.message
     fault.left = 0
     judged = judge_run(DECLARED, look(), None)
@@ -161,7 +161,7 @@ def test_a_fault_only_of_all_intents_together_holds_what_opens(monkeypatch: pyte
     found = plan(DECLARED, look())
     assert names(found.actions) == names(whole.actions) - names(opening(whole))
     (held,) = found.findings
-    assert held.cause.message.startswith("held by the intents: whether one forbids this is not known; ")
+    assert held.cause.message.startswith("whether an intent forbids it is not known; ")
 
 
 def test_a_call_that_closes_and_needs_what_opens_waits_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
