@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -162,11 +162,11 @@ class Report:
         drifted = {drift.address for drift in self.drifts}
         found: dict[tuple[str, str], Orphaned] = {}
         for index, action in enumerate(self.plan.actions):
-            if _corrects_nothing(action, drifted):
+            if corrects_nothing(action, drifted):
                 held = self.gate.held.get(index)
                 found[action.address, action.why] = Orphaned(action, Outcome.HELD if held else None, held)
         for result in self.action_results:
-            if _corrects_nothing(result.action, drifted):
+            if corrects_nothing(result.action, drifted):
                 ended = Outcome.CORRECTED if result.ended is Ended.DONE else _OUTCOMES[result.ended]
                 found[result.action.address, result.action.why] = Orphaned(result.action, ended, result.cause)
         return tuple(found.values())
@@ -176,7 +176,8 @@ class Report:
         return [*of_drifts, *(one.outcome for one in self.findings)]
 
 
-def _corrects_nothing(action: Action, drifted: set[Address]) -> bool:
+def corrects_nothing(action: Action, drifted: Collection[Address]) -> bool:
+    """Whether an action only takes away what nobody declares, given the addresses of what differs."""
     return action.address not in drifted and not any(address in drifted for address, _ in action.resolves)
 
 
@@ -296,6 +297,7 @@ def _drifts(trace: RunTrace) -> Iterator[Drift]:
 _UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it was corrected could not be verified: the next run looks again")
 _APPEARED = Cause(Reason.APPEARED, "it appeared during the run: the next run corrects it")
 _NOT_ATTEMPTED = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks again")
+_ACCEPTED = Cause(Reason.ACCEPTED, "AWS accepted it, and it is not in force yet")
 _NOT_VISIBLE_YET = Cause(
     Reason.NOT_VISIBLE_YET, "AWS accepted the call but still shows the old value: the next run looks again"
 )
@@ -306,7 +308,7 @@ def _gone(one: Difference, snapshot: Snapshot) -> Drift:
     seen = snapshot.resources.get(one.address)
     if not one.field and seen and seen.creating:
         return Drift(one, Outcome.WAITING, not_ready(seen))
-    return Drift(one, Outcome.CORRECTED)
+    return Drift(one, Outcome.CORRECTED, _ACCEPTED if seen and one.field in seen.in_force else None)
 
 
 def _suppressed(trace: RunTrace, unseen: Iterable[Address]) -> Iterator[Suppressed]:

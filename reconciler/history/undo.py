@@ -14,6 +14,7 @@ from typing import Any
 from desired_state.write import write
 from reconciler.history import words
 from reconciler.history.recorded import Drift, Recorded
+from reconciler.model.times import iso_time
 from reconciler.redact import REDACTED, safe_text
 
 FORMAT_VERSION = 1
@@ -158,7 +159,7 @@ def as_json(found: Undo) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "document": found.document,
         "run": found.run,
-        "before": words.time(found.at) if found.at else None,
+        "before": iso_time(found.at) if found.at else None,
         "values": {address: dict(fields) for address, fields in found.values.items()},
         "resources": {address: dict(spec) for address, spec in found.resources.items()},
         "absent": list(found.absent),
@@ -175,7 +176,7 @@ def text(found: Undo) -> str:
 
 def _lines(found: Undo) -> Iterator[str]:
     name, run = safe_text(found.document), safe_text(found.run)[:8]
-    when = f", {words.time(found.at)}" if found.at else ""
+    when = f", {iso_time(found.at)}" if found.at else ""
     if found.is_empty:
         yield f"Run {run} of {name}{when} took nothing away."
         return

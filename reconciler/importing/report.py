@@ -17,7 +17,7 @@ from reconciler.importing.told import SHOWN, Note, summed
 from reconciler.kinds import REGISTRY
 from reconciler.model import Evidence
 from reconciler.redact import safe_text
-from reconciler.report.text import Style, plain
+from reconciler.report.style import Style, plain
 
 FORMAT_VERSION = 1
 _LABEL = 14

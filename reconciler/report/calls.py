@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from desired_state.sanitize import sanitize
+from reconciler.report.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from desired_state.fields import Address
     from reconciler.engine.result import Report
 
@@ -32,7 +31,7 @@ def named(report: Report, address: Address) -> str:
     return f"{sanitize(address)}{known}"
 
 
-def lines(report: Report, style: Callable[[str, str], str]) -> Iterator[str]:
+def lines(report: Report, style: Style) -> Iterator[str]:
     """A heading, and a line for each call; `!` marks one that is held. Nothing once a run has made its calls."""
     actions = report.plan.actions
     if report.wrote or not actions:

@@ -16,7 +16,7 @@ from desired_state.sanitize import sanitize
 from desired_state.write import as_section
 from reconciler.model import Observed, Ref, Snapshot
 from reconciler.model.guard import Stage, contained
-from reconciler.report.as_json import time_as_json
+from reconciler.model.times import iso_time
 from reconciler.report.by_aws import by_aws
 from reconciler.report.looks import but, without_our_tags
 
@@ -56,7 +56,7 @@ def look_as_json(
     labels = {(one.address.kind, one.id): one.address.name for one in look.unmanaged}
     unread = {**look.unreadable, **look.ambiguous}
     return {
-        "at": time_as_json(look.at),
+        "at": iso_time(look.at),
         "resources": resources,
         "unmanaged": {
             f"{kind}/{aws_id}": _neighbour(look, kind, aws_id, labels.get((kind, aws_id), ""))

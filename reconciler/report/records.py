@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from desired_state.fields import Address, RuleKey
 from reconciler.model import Action, Difference, Ended, Finding, Phase, Reason
+from reconciler.model.times import iso_time
 from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
 from reconciler.report.as_json import (
@@ -20,7 +21,6 @@ from reconciler.report.as_json import (
     drift_as_json,
     finding_as_json,
     found_as_json,
-    time_as_json,
     told,
     unmanaged_as_json,
     value_as_json,
@@ -201,7 +201,7 @@ def _who(actor: Actor | None) -> LogRecord:
         {
             "who": actor.who,
             "call": actor.call,
-            "at": time_as_json(actor.at),
+            "at": iso_time(actor.at),
             "source_ip": actor.source_ip,
             "user_agent": actor.user_agent,
             "event_id": actor.event_id,

@@ -25,15 +25,13 @@ from reconciler.model.guard import Stage, contained
 from reconciler.report import calls
 from reconciler.report.by_aws import made_with_vpc
 from reconciler.report.consequence import sentence as consequence
+from reconciler.report.style import Style, plain
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
 from reconciler.report.takeover import Takeover, adoption_done, beyond, takeovers
 
 if TYPE_CHECKING:
     from desired_state.document import Document, DocumentException
     from reconciler.engine.result import Drift, Orphaned, PendingChange, Report
-
-Style = Callable[[str, str], str]
-"""(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the styled text."""
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 _COLOURS = {
@@ -45,11 +43,6 @@ _COLOURS = {
     Outcome.FAILED: "red",
 }
 _WORD = re.compile(r"[A-Za-z0-9_./:@+-]+")
-
-
-def plain(text: str, _colour: str) -> str:
-    """Unstyled text."""
-    return text
 
 
 def text(report: Report, style: Style = plain) -> str:

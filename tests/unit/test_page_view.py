@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from reconciler.report.page.arrows import MOST as MOST_ARROWS
 from reconciler.report.page.arrows import arrows
 from reconciler.report.page.html import page
 from reconciler.report.page.lanes import MARKS, SHOWN, lanes
+from reconciler.report.page.markdown import markdown
 from reconciler.report.page.past import history, sentence
 from reconciler.report.page.redaction import short
 from reconciler.report.page.view import Page, view
@@ -464,10 +466,11 @@ def test_the_page_has_the_history_if_it_is_given_and_says_how_to_get_it_if_not()
     assert "setpoint history small" in Told(page(full())).text
 
 
-def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stable() -> None:
+@pytest.mark.parametrize("form", [page, markdown])
+def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stable(form: Callable[..., str]) -> None:
     receipt = full() | {"fingerprint": None}
-    shown = page(receipt, history=HISTORY, redact=True)
-    told = Told(shown).text
+    receipt["unmanaged"][0]["remark"] = "its peer 123456789012/sg-0123456789abcdef0 is at 203.0.113.8"
+    shown = form(receipt, history=HISTORY, redact=True)
     for name in (
         "123456789012",
         "203.0.113.8",
@@ -479,11 +482,11 @@ def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stabl
         "Deploy/ci",
     ):
         assert name not in shown, name
-    assert "0.0.0.0/0" in told
-    assert short("account", "123456789012") in told
-    assert short("address", "203.0.113.8") in told
-    assert page(receipt, history=HISTORY, redact=True) == shown
-    assert "under short names" in told
+    assert "0.0.0.0/0" in shown
+    assert short("account", "123456789012") in shown
+    assert short("address", "203.0.113.8") in shown
+    assert form(receipt, history=HISTORY, redact=True) == shown
+    assert "short names" in shown
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,8 @@ class Cards:
         found = []
         for lane in lanes:
             on = lane.ends[self._look.last]
-            wrong = lane.flow in {"undeclared", "broken"}
-            if on or not wrong:
-                state = "open" if wrong else "declared" if on else "missing"
+            if on or not lane.undeclared:
+                state = "open" if lane.undeclared else "declared" if on else "missing"
                 found.append(Arrival(state, lane.traffic, lane.source, lane.addresses, lane.target, lane.certain))
         return tuple(sorted(dict.fromkeys(found), key=lambda one: ("open", "missing", "declared").index(one.state)))
 
