@@ -63,7 +63,7 @@ def test_its_parts_stand_in_the_order_in_which_they_are_read() -> None:
     live = shop()
     live.interface(live.lists["DescribeSubnets"][0]["SubnetId"], live.group("x"), instance="i-1")
     written = json.loads(live().data)
-    assert list(written) == ["version", "name", "revision", "scope", "adopt", "resources", "workloads"]
+    assert list(written) == ["version", "name", "revision", "scope", "adopt", "resources", "workloads", "intents"]
     assert list(written["resources"]) == [
         "vpc",
         "subnet",
@@ -565,7 +565,7 @@ def test_what_stands_beside_is_counted_and_what_cannot_be_looked_at_is_named() -
 
 def test_every_optional_read_may_fail_and_the_document_is_the_same() -> None:
     live = shop()
-    first = live()
+    first = live(intents=False)  # without its interfaces, nothing is known to be kept
     for operation in (
         "DescribeNetworkInterfaces",
         "DescribeNatGateways",
@@ -720,6 +720,10 @@ def test_the_report_says_it_all_in_a_fixed_form() -> None:
             f"{tables[Address('route_table/isolated')]}; its Name tag does not say which one it is: "
             f"route_table/private-a is {tables[Address('route_table/private-a')]}, "
             f"route_table/private-c is {tables[Address('route_table/private-c')]})"
+        ),
+        (
+            "  proposes      intent 'the internet does not reach orders': internet -> db_instance/orders, blocked: "
+            "kept today"
         ),
         "  asks AWS      19 tag calls (setpoint:document, setpoint:name), nothing else: proven",
         (
