@@ -15,6 +15,7 @@ InvalidInternetGatewayID.NotFound, DBInstanceNotFound, DBSubnetGroupNotFoundFaul
 from __future__ import annotations
 
 import copy
+import hashlib
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -289,6 +290,13 @@ class Live:
         """The live subnet group of an instance; None for one that was created without it, in the default VPC."""
         group = getattr(instance, "db_subnet_group", None)
         return self.rds.subnet_groups.get(group.name) if group is not None else None
+
+    def key_arn(self, key: str) -> str:
+        """The ARN of a KMS key, whether it was named by that, by its id or by an alias."""
+        if key.startswith("arn:"):
+            return key
+        digest = hashlib.sha256(f"{self.account}/{key}".encode()).hexdigest()
+        return f"arn:aws:kms:{self.region}:{self.account}:key/{digest[:8]}-0000-4000-8000-{digest[8:20]}"
 
     def subnets_of(self, instance: Any) -> set[str]:
         """The subnets with the network interfaces of an instance: the first one of its subnet group in its zone and, of

@@ -109,7 +109,12 @@ CALM = replace(report(), seconds=0.0)
 UNSEEN = replace(CALM, gate=replace(CALM.gate, unseen=frozenset({DB})))
 
 
-@pytest.mark.parametrize(("seen", "kept"), [(CALM, False), (replace(CALM, pending=PENDING), True), (UNSEEN, True)])
+PART = replace(CALM, plan=replace(CALM.plan, only=frozenset({Address("vpc/Main")})))
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"), [(CALM, False), (replace(CALM, pending=PENDING), True), (UNSEEN, True), (PART, True)]
+)
 def test_it_is_forgotten_once_a_whole_look_sees_it_in_force(seen: Report, kept: bool) -> None:
     known = sent(CLASS)
     assert after(known, seen, NOON + minutes(60)) == (known if kept else {})
