@@ -17,7 +17,8 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Drift, Observation, Report, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Observation, Report
 from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
 from reconciler.model.exposure import Severity

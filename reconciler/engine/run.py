@@ -26,14 +26,9 @@ from reconciler.engine.diff import apply_exceptions, diff
 from reconciler.engine.gate import Gate, Limits, gate
 from reconciler.engine.memory import NO_MEMORY, Memory
 from reconciler.engine.observe import ObserveError, ObserveOptions, VpcNotAllowedError, observe
+from reconciler.engine.outcomes import judge
 from reconciler.engine.plan import make_plan, signature
-from reconciler.engine.result import (
-    Observation,
-    Report,
-    RunCost,
-    RunTrace,
-    judge,
-)
+from reconciler.engine.result import Observation, Report, RunCost, RunTrace
 from reconciler.engine.spelled import as_seen
 from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
 from reconciler.engine.vpc_asked import why_not_yet

@@ -16,7 +16,8 @@ from desired_state.rules import Ingress
 from reconciler.attempt import untold
 from reconciler.attempt.untold import LONGEST_WAIT, planned, recovered, to_attribute, unsent
 from reconciler.engine.gate import gate
-from reconciler.engine.result import Observation, RunCost, RunTrace, judge
+from reconciler.engine.outcomes import judge
+from reconciler.engine.result import Observation, RunCost, RunTrace
 from reconciler.ledger.record import Untold, UntoldMember, Who
 from reconciler.model import (
     DOCUMENT_TAG,
