@@ -13,7 +13,7 @@ from desired_state.fields import Address
 from desired_state.load import load
 from desired_state.strict_json import MAX_BYTES
 from desired_state.write import write
-from reconciler.importing import beside, intents, workloads
+from reconciler.importing import beside, workloads
 from reconciler.importing.draft import Choices, Draft, ImportRefused, Section
 from reconciler.importing.naming import natural
 from reconciler.importing.network import Live, LiveNetwork, look
@@ -99,8 +99,6 @@ def new_document(request: Request, reads: RememberedReads) -> Imported:
     proof, data = proven(draft, reads, request.now)
     if objections := list(proof.objections(proof.document.resources.keys())):
         raise would_change(objections)
-    if written := intents.proposed(proof.document, proof.snapshot):
-        data = write({**json.loads(data), "intents": written})
     return finished(draft, network, seen, proof, data, reads)
 
 
