@@ -72,6 +72,8 @@ def _ended(words: list[str], at: Invocation) -> int:
         show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
         return stop.code
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr and sys.stderr.isatty():
+            click.echo(err=True)  # what follows begins a line of its own, not the one of a question
         show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
         return INTERRUPTED
     except (BrokenPipeError, _Closed):
@@ -140,7 +142,7 @@ def cli(context: click.Context, *, verbose: bool) -> None:
         click.echo(f"{PROGRAM} {metadata.version(PROGRAM)}")
 
 
-@cli.command("import")
+@cli.command("import", short_help="Write a document for a network that exists.")
 @click.option("--vpc", "vpc_ids", multiple=True, metavar="ID", help="The VPC; can be repeated, with --out DIR.")
 @click.option("--all", "every", is_flag=True, help="Every VPC that something uses, into --out DIR.")
 @click.option("--name", default="", help="The document's name; by default from the VPC's Name tag.")
@@ -173,7 +175,7 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Check documents and their intents, without AWS.")
 @given.DOCS
 @given.AGAINST
 @given.HOLD_EXPOSURES
@@ -192,7 +194,7 @@ def validate(docs: tuple[Path, ...], against: Path | None, form: str, **options:
     return IN_SYNC if valid else ERROR
 
 
-@cli.command()
+@cli.command(epilog=given.ENVIRONMENT)
 @given.DOCS
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file, for `apply --plan`.")
 @given.AGAINST
@@ -209,7 +211,7 @@ def plan(
     return Plan(invocation(), only, form, options).run(docs, out, against)
 
 
-@cli.command()
+@cli.command(epilog=given.ENVIRONMENT)
 @given.DOC
 @click.option("--plan", "planned", type=click.Path(path_type=Path), help="Apply exactly this plan file.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
@@ -226,7 +228,7 @@ def apply(
     return network_command.apply(invocation(), doc, planned, only, form, auto_approve=auto_approve, options=options)
 
 
-@cli.command()
+@cli.command(short_help="Give an earlier revision's text a new number.", epilog=given.ENVIRONMENT)
 @given.NAME
 @click.option("--previous", is_flag=True, help="Back to the revision before the newest one.")
 @click.option("--to", type=click.IntRange(min=1), metavar="N", help="Back to revision N.")
@@ -258,7 +260,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Tell what was recorded of a document.")
 @given.NAME
 @click.option("--since", default="30d", metavar="TIME", help="How far back: 30d, 12h, 2w, or a date.  [default: 30d]")
 @click.option("--only", multiple=True, metavar="ADDRESS", help="Only episodes of this resource; can be repeated.")
@@ -283,7 +285,7 @@ def history(name: str, **options: Any) -> int:
     return IN_SYNC if whole else ERROR
 
 
-@cli.command()
+@cli.command(short_help="Show one recorded run.")
 @click.argument("what", metavar="DOC|FILE")
 @click.argument("run", default="", metavar="[RUN|KEY]")
 @click.option("--undo", is_flag=True, help="Print what a document would say to have back what the run took away.")
@@ -308,7 +310,7 @@ def receipt(what: str, run: str, **options: Any) -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Show how every document of a stack stands.")
 @given.STACK
 @given.FLEET_FORM
 @given.VERBOSE
@@ -333,17 +335,17 @@ def schema() -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="List every call to EC2 and RDS that Setpoint can make.")
 @given.FORM
 def operations(form: str) -> int:
-    """List every call that Setpoint can make, with its phase, risk and permissions."""
+    """List every call to EC2 and RDS that Setpoint can make, with its phase, risk and permissions."""
     from handlers.operations import as_table, rows
 
     click.echo(json.dumps(rows(), indent=2) if form == "json" else as_table(rows()))
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Print a script for the completion of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print a script that completes commands, options and the addresses of --only.
@@ -356,7 +358,7 @@ def completion(shell: str) -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Show Setpoint at work on an embedded emulator.")
 @click.option(
     "--page",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -87,7 +87,10 @@ def approved(report: Report, *, no_color: bool) -> bool:
         "This plan newly opens the network, as said above. Apply it all the same?" if opens else "Apply this plan?"
     )
     click.echo(f"\n{question} Only `yes` is accepted: ", err=True, nl=False)
-    return sys.stdin.readline().strip() == "yes"
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # the end of input: what follows begins a line of its own
+        click.echo(err=True)
+    return answer.strip() == "yes"
 
 
 def style_on(stream: TextIO | None, *, no_color: bool) -> Style:

@@ -33,6 +33,8 @@ from lab.sessions import fake_session
 
 Params = dict[str, Any]
 Answer = dict[str, Any]
+Meanwhile = Literal["accepted", "unknown", "refused"]
+"""What a call meets that names something which is still pending."""
 Answers = dict[tuple[str, str, str], bytes]
 """moto's answers to looks at one state: by service, operation and parameters, pickled, since callers change theirs."""
 
@@ -101,6 +103,8 @@ class Live:
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
         self.status_lag = 0
+        self.arrive_after = 0
+        self.meanwhile: Meanwhile = "accepted"
         self._session = fake_session(region)
         self._clients: dict[str, Any] = {}
         self.answers: Answers = {}
@@ -194,6 +198,12 @@ class Live:
     def owners(self) -> dict[str, str]:
         """The things of other accounts, by id. In moto's backend, so that it is saved and restored with it."""
         found: dict[str, str] = vars(self.ec2).setdefault("laboratory_owners", {})
+        return found
+
+    @property
+    def arriving(self) -> dict[str, int]:
+        """What AWS is still creating, by id: how often it is still seen so. In moto's backend, as `owners` are."""
+        found: dict[str, int] = vars(self.ec2).setdefault("laboratory_arriving", {})
         return found
 
     @property

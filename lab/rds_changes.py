@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_clock, rds_limits, rds_names, rds_options
+from lab import rds_clock, rds_limits, rds_names, rds_options, rds_replication
 from lab.live import Live, Params, without
+from lab.rds_unsure import unsure
 from lab.refusal import Refusal
 from lab.strict_subnet_groups import is_dual
 
@@ -55,9 +56,12 @@ def change(live: Live, instance: Any, params: Params) -> None:
     _check_status(instance, changes)
     _check_changes(live, instance, params, changes)
     held = rds_clock.intentions(instance)
+    waited = dict(held.waiting)
     for name in [name for name, value in changes.items() if _is_held(instance, name, value)]:
         held.waiting.pop(name, None)
         changes.pop(name)
+    if not changes and held.waiting == waited and unsure(live).same_is_refused:
+        raise Refusal("InvalidParameterCombination", "No modifications were requested")
     at_once = {name: value for name, value in changes.items() if _is_at_once(instance, name, value)}
     deferred = {name: value for name, value in changes.items() if name not in at_once}
     for name in at_once:
@@ -67,10 +71,12 @@ def change(live: Live, instance: Any, params: Params) -> None:
     if params.get("ApplyImmediately"):
         held.queued.update(held.waiting)
         held.waiting = {}
-    if held.queued:
+    if held.queued and instance.status != "stopped":
         rds_clock.start(instance, _status_of(held.queued))
 
 
+_AT_START = frozenset({"DBParameterGroupName", "OptionGroupName"})
+"""What a stopped instance takes: it is in force when the instance starts."""
 _CONFIGURING = (
     ({"MonitoringInterval", "MonitoringRoleArn"}, "configuring-enhanced-monitoring"),
     ({"CloudwatchLogsExportConfiguration"}, "configuring-log-exports"),
@@ -127,6 +133,8 @@ def _check_status(instance: Any, changes: Params) -> None:
     if status == "configuring-enhanced-monitoring":
         message = "RDS is configuring Enhanced Monitoring or Performance Insights for this DB instance. "
         raise Refusal("InvalidDBInstanceState", f"{message}Try your request later.")
+    if status == "stopped" and changes.keys() <= _AT_START:
+        return
     if status in ("stopped", "stopping"):
         raise Refusal("InvalidDBInstanceState", "You can't modify a stopped DB instance.")
     if status == "deleting":
@@ -157,7 +165,8 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
         backup, maintenance = (changes.get(name, now) for name, now in zip(windows, held, strict=True))
         rds_limits.check_windows(backup, maintenance)
     if set(changes) & (_STORAGE | {"MaxAllocatedStorage"}):
-        _check_storage(instance, changes)
+        _check_storage(live, instance, changes)
+    rds_replication.check_backups(instance, changes.get("BackupRetentionPeriod"))
     simple: dict[str, Callable[[Any], None]] = {
         "DBInstanceClass": rds_limits.check_class,
         "BackupRetentionPeriod": rds_limits.check_retention,
@@ -171,7 +180,7 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
     dual = is_dual(live.subnet_group_of(instance))
     rds_options.check(live, rds_options.options(instance), changes, version, dual=dual)
     _check_managed_password(instance, changes)
-    rds_options.check_fixed(changes, changes.get("StorageType", instance.storage_type))
+    rds_options.check_fixed(live, changes, changes.get("StorageType", instance.storage_type))
 
 
 def _new_name(live: Live, instance: Any, name: str) -> str:
@@ -208,8 +217,11 @@ def _check_version(instance: Any, params: Params, changes: Params) -> None:
     rds_limits.check_upgrade(held, changes["EngineVersion"], bool(params.get("AllowMajorVersionUpgrade")))
 
 
-def _check_storage(instance: Any, changes: Params) -> None:
+def _check_storage(live: Live, instance: Any, changes: Params) -> None:
     size = changes.get("AllocatedStorage", instance.allocated_storage)
+    least = -(-instance.allocated_storage * 11 // 10)
+    if instance.allocated_storage < size < least and unsure(live).growth_is_rounded:
+        size = changes["AllocatedStorage"] = least
     storage_type = changes.get("StorageType", instance.storage_type)
     rds_limits.check_growth(instance.allocated_storage, size, storage_type)
     known = rds_options.options(instance).values["Iops"]
@@ -225,6 +237,7 @@ def _check_storage(instance: Any, changes: Params) -> None:
 
 
 def _check_managed_password(instance: Any, changes: Params) -> None:
+    rds_replication.check_password(instance, changes)
     manage, password = changes.get("ManageMasterUserPassword"), changes.get("MasterUserPassword")
     managed = instance.manage_master_user_password if manage is None else manage
     if managed and password is not None:

@@ -6,15 +6,17 @@ for real time: a busy instance settles after it was described `settle_after` tim
 Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance"): during a change the
 old values still show; PendingModifiedValues shows what waits for the window and what is being applied, as far as it has
 a member for it; ApplyImmediately applies everything that waits; the status says `available` for a while after a modify
-(`status_lag`); storage that was changed is optimized afterwards.
+(`status_lag`); storage that was changed is optimized afterwards; a maintenance window that is moved onto the present
+starts what waits.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from lab import rds_options
+from lab import rds_events, rds_limits, rds_options, rds_replication
 from lab.live import Answer, Live, Params
+from lab.rds_unsure import unsure
 
 BUSY = frozenset(
     {
@@ -65,7 +67,7 @@ def intentions(instance: Any) -> Intentions:
     return found
 
 
-def pending_values(instance: Any) -> Answer:
+def pending_values(live: Live, instance: Any) -> Answer:
     """PendingModifiedValues of an instance: what waits and what is being applied."""
     held = intentions(instance)
     shown = {PENDING_NAMES.get(name, name): value for name, value in {**held.waiting, **held.queued}.items()}
@@ -73,6 +75,8 @@ def pending_values(instance: Any) -> Answer:
         shown["MasterUserPassword"] = "****"
     if exports := shown.get("CloudwatchLogsExportConfiguration"):
         names = {"EnableLogTypes": "LogTypesToEnable", "DisableLogTypes": "LogTypesToDisable"}
+        if unsure(live).swapped_logs:
+            names = dict(zip(names, reversed(names.values()), strict=True))
         lists = {names[name]: types for name, types in exports.items()}
         shown["PendingCloudwatchLogsExports"] = lists
     return {name: value for name, value in shown.items() if name in SHOWN_PENDING}
@@ -107,12 +111,18 @@ def settle(live: Live, instance: Any) -> None:
         instance.status = "available"
         live.moto("rds", "DeleteDBInstance", held.deletion)
         return
-    storage = STORAGE & held.queued.keys()
-    _apply(live, instance, held.queued)
+    done = rds_events.without_failing(live, instance, held.queued)
     held.queued = {}
+    _apply(live, instance, done)
+    if instance.status == "starting":
+        rds_options.rebooted(instance)
     instance.status = "stopped" if instance.status == "stopping" else "available"
-    if storage:
+    if STORAGE & done.keys():
         start(instance, "storage-optimization")
+    moved = done.get("PreferredMaintenanceWindow")
+    if moved and held.waiting and rds_limits.is_open(moved, rds_events.now(live)):
+        held.queued, held.waiting = held.waiting, {}
+        start(instance, "modifying")
 
 
 def settle_all(live: Live) -> None:
@@ -126,10 +136,15 @@ def settle_all(live: Live) -> None:
 def maintenance_window(live: Live) -> None:
     for instance in live.instances():
         settle(live, instance)
-        if instance.status == "available":
-            held = intentions(instance)
-            _apply(live, instance, held.waiting)
-            held.waiting = {}
+        maintain(live, instance)
+
+
+def maintain(live: Live, instance: Any) -> None:
+    """The maintenance window of an instance is open: what waits is applied, if it is available."""
+    if instance.status == "available":
+        held = intentions(instance)
+        waiting, held.waiting = held.waiting, {}
+        _apply(live, instance, rds_events.without_failing(live, instance, waiting))
 
 
 def put(live: Live, identifier: str, status: str | None, pending: dict[str, Any] | None) -> None:
@@ -145,7 +160,7 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
     if not changes:
         return
     # moto sets each parameter under its own name, and has no port or password under those.
-    rest = rds_options.take(instance, changes)
+    rest = rds_options.take(live, instance, changes)
     if "DBPortNumber" in rest:
         instance.port = rest.pop("DBPortNumber")
     if "AllocatedStorage" in rest:
@@ -179,6 +194,7 @@ def _rename(live: Live, instance: Any, name: str) -> None:
     del live.rds.databases[former]
     instance.db_instance_identifier = name
     live.rds.databases[name] = instance
+    rds_replication.renamed(live, instance, former)
     # moto names automatic snapshots after the instance, and refuses the next one that gets the former name.
     for key, snapshot in list(live.rds.database_snapshots.items()):
         if snapshot.snapshot_type == "automated" and snapshot.db_instance_identifier == former:

@@ -17,17 +17,23 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 
 from lab import (
+    arrivals,
     other_reads,
     owners,
     paging,
     rds_clock,
+    rds_events,
+    rds_replicas,
     rds_restores,
+    rds_time,
+    rds_unsure,
     strict_acls,
     strict_blocks,
     strict_endpoints,
@@ -42,7 +48,7 @@ from lab import (
     world,
 )
 from lab.faults import Fault, Faults
-from lab.live import Answer, Live, Params, without
+from lab.live import Answer, Live, Meanwhile, Params, without
 from lab.patched_moto import patched_moto
 from lab.refusal import Refusal, metadata
 from lab.sessions import fake_session
@@ -68,7 +74,13 @@ _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
         **strict_acls.OPERATIONS,
         **strict_tags.OPERATIONS,
     },
-    "rds": {**strict_rds.OPERATIONS, **rds_restores.OPERATIONS, **strict_subnet_groups.OPERATIONS},
+    "rds": {
+        **strict_rds.OPERATIONS,
+        **rds_events.OPERATIONS,
+        **rds_replicas.OPERATIONS,
+        **rds_restores.OPERATIONS,
+        **strict_subnet_groups.OPERATIONS,
+    },
 }
 _FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -162,6 +174,24 @@ class StrictAws:
     def status_lag(self, describes: int) -> None:
         self._live.status_lag = describes
 
+    @property
+    def arrive_after(self) -> int:
+        """A new VPC or subnet is available after being seen as pending this many times."""
+        return self._live.arrive_after
+
+    @arrive_after.setter
+    def arrive_after(self, times: int) -> None:
+        self._live.arrive_after = times
+
+    @property
+    def meanwhile(self) -> Meanwhile:
+        """What a call meets that names something pending: accepted, unknown (NotFound), refused (IncorrectState)."""
+        return self._live.meanwhile
+
+    @meanwhile.setter
+    def meanwhile(self, what: Meanwhile) -> None:
+        self._live.meanwhile = what
+
     def session(self, name: str = "") -> boto3.Session:
         """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
         return self._session(None, name)
@@ -184,6 +214,30 @@ class StrictAws:
         """Put an instance into a state that AWS might reach by itself: a status, and all of PendingModifiedValues."""
         with self._lock, self._live.writing("rds", "state", {}):
             rds_clock.put(self._live, identifier, status, pending)
+
+    def advance(self, to: datetime) -> None:
+        """The clock of RDS goes on to this time; it stands still otherwise, at 2026-11-22 09:00 in a new laboratory.
+        Maintenance windows that open until then apply what waits, and what was stopped for seven days starts.
+        """
+        with self._lock, self._live.writing("rds", "advance", {}):
+            rds_time.advance(self._live, to)
+
+    def rds_fails(self, identifier: str, parameter: str, text: str = rds_events.NO_CAPACITY) -> None:
+        """From now on every modify of this parameter of ModifyDBInstance is accepted and not carried out, which only an
+        event says; an empty `text` ends that.
+        """
+        with self._lock:
+            rds_events.fail(self._live, identifier, parameter, text)
+
+    def rds_unsure(self, **answers: Any) -> None:
+        """Choose answers that nobody is sure of (`rds_unsure.Unsure`)."""
+        with self._lock:
+            rds_unsure.choose(self._live, **answers)
+
+    def network_state(self, resource_id: str, state: str) -> None:
+        """Put a VPC or a subnet into a state that AWS might give it by itself."""
+        with self._lock:
+            arrivals.put(self._live, resource_id, state)
 
     def new_role(self, arn: str) -> None:
         """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
@@ -279,6 +333,9 @@ class StrictAws:
     ) -> Answer:
         try:
             _refuse_early(service, params, fault)
+            if kind == "write":
+                with self._live.looking():
+                    arrivals.check(self._live, service, operation, params)
             if fault is not None and fault.kind == "stale":
                 with world.looking_back(self._live, self._before_last_write), self._live.looking():
                     return self._strict(service, operation, params)
@@ -318,6 +375,8 @@ class StrictAws:
         answer = act(self._live, request) if act is not None else self._live.moto(service, operation, request)
         if service == "ec2":
             owners.mark(self._live, operation, answer)
+            arrivals.made(self._live, operation, answer)
+            arrivals.shown(self._live, operation, answer)
         if pages is not None:
             answer = paging.cut(service, operation, pages, plain, answer)
         return {**answer, "ResponseMetadata": metadata()}

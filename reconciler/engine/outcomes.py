@@ -127,6 +127,7 @@ def _drifts(trace: RunTrace) -> Iterator[Drift]:
 _UNVERIFIED = Cause(Reason.UNVERIFIED, "whether it was corrected could not be verified: the next run looks again")
 _APPEARED = Cause(Reason.APPEARED, "it appeared during the run: the next run corrects it")
 _NOT_ATTEMPTED = Cause(Reason.NOT_ATTEMPTED, "nothing was tried: the next run looks again")
+_ACCEPTED = Cause(Reason.ACCEPTED, "AWS accepted it, and it is not in force yet")
 _NOT_VISIBLE_YET = Cause(
     Reason.NOT_VISIBLE_YET, "AWS accepted the call but still shows the old value: the next run looks again"
 )
@@ -137,7 +138,7 @@ def _gone(one: Difference, snapshot: Snapshot) -> Drift:
     seen = snapshot.resources.get(one.address)
     if not one.field and seen and seen.creating:
         return Drift(one, Outcome.WAITING, not_ready(seen))
-    return Drift(one, Outcome.CORRECTED)
+    return Drift(one, Outcome.CORRECTED, _ACCEPTED if seen and one.field in seen.in_force else None)
 
 
 def _suppressed(trace: RunTrace, unseen: Iterable[Address]) -> Iterator[Suppressed]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -167,11 +167,11 @@ class Report:
         drifted = {drift.address for drift in self.drifts}
         found: dict[tuple[str, str], Orphaned] = {}
         for index, action in enumerate(self.plan.actions):
-            if _corrects_nothing(action, drifted):
+            if corrects_nothing(action, drifted):
                 held = self.gate.held.get(index)
                 found[action.address, action.why] = Orphaned(action, Outcome.HELD if held else None, held)
         for result in self.action_results:
-            if _corrects_nothing(result.action, drifted):
+            if corrects_nothing(result.action, drifted):
                 ended = Outcome.CORRECTED if result.ended is Ended.DONE else OUTCOMES[result.ended]
                 found[result.action.address, result.action.why] = Orphaned(result.action, ended, result.cause)
         return tuple(found.values())
@@ -181,7 +181,8 @@ class Report:
         return [*of_drifts, *(one.outcome for one in self.findings)]
 
 
-def _corrects_nothing(action: Action, drifted: set[Address]) -> bool:
+def corrects_nothing(action: Action, drifted: Collection[Address]) -> bool:
+    """Whether an action only takes away what nobody declares, given the addresses of what differs."""
     return action.address not in drifted and not any(address in drifted for address, _ in action.resolves)
 
 

@@ -21,6 +21,7 @@ from reconciler.report.style import Style, plain
 
 FORMAT_VERSION = 1
 _LABEL = 14
+_MOST_ADDED = 20
 _EVIDENCE = (
     ("what AWS keeps unique", frozenset({Evidence.SCOPE, Evidence.KEY})),
     ("tags", frozenset({Evidence.TAGS})),
@@ -54,6 +55,7 @@ def declared(document: Document) -> int:
 
 def _lines(imported: Imported) -> Iterator[str]:
     yield from _block("takes over", [_taken_over(imported.added)])
+    yield from _block("adds", [_added(imported.added)] if imported.added and imported.before is not None else [])
     yield from _block("by", [_by(imported)] if imported.added else [])
     yield from _block("accepts", imported.accepted)
     calls = f"{_count(imported.tag_calls, 'tag call')} (setpoint:document, setpoint:name), nothing else: proven"
@@ -74,6 +76,11 @@ def _taken_over(added: Sequence[Address]) -> str:
     counts = Counter(at.kind for at in added)
     found = (f"{_count(counts[name], kind.identify.noun)}" for name, kind in REGISTRY.items() if counts[name])
     return ", ".join(found) or "nothing"
+
+
+def _added(added: Sequence[Address]) -> str:
+    more = [f"and {len(added) - _MOST_ADDED} more"] if len(added) > _MOST_ADDED else []
+    return ", ".join([*added[:_MOST_ADDED], *more])
 
 
 def _by(imported: Imported) -> str:

@@ -129,7 +129,7 @@ def observed(item: Item, context: ObserveContext) -> Observed[Vpc, VpcFacts]:
     sixes = [one["Ipv6CidrBlock"] for one in item.get("Ipv6CidrBlockAssociationSet", ())]
     facts = VpcFacts(frozenset(map(canonical, [item["CidrBlock"], *networks, *sixes])))
     status = pending(item)
-    return Observed(item["VpcId"], spec, facts, status, creating=bool(status))
+    return Observed(item["VpcId"], spec, facts, status, creating=status == "pending")
 
 
 def _associated(block: Item) -> bool:

@@ -284,11 +284,15 @@ class Correct[R: Resource = Any, F = Any]:
 
     - `calls`: the calls that resolve the differences of one resource, in order;
     - `immutable`: fields that AWS cannot change;
+    - `once`: fields that AWS may set by itself: when it has refused a correction, or taken it back, a person decides;
+    - `reasons`: where a person sees why a change was not made that AWS had accepted, as a part of a sentence;
     - `cleanup`: the calls that remove what an interrupted run left behind.
     """
 
     calls: Callable[[Change[R, F], PlanContext], Iterator[Step]]
     immutable: frozenset[str] = frozenset()
+    once: frozenset[str] = frozenset()
+    reasons: Callable[[Address], str] = lambda address: ""
     cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
 
 

@@ -32,8 +32,7 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
         judged.verdicts, judged.declared, judged.mending, style, judged.mended, judged.tolerated
     ).splitlines()
     changed = list(_changes(judged)) or [
-        f"Kept again: {sanitize(one.intent.name)}. When the run began: {sanitize(said(one))}."
-        for one in judged.corrected
+        f"Kept now: {sanitize(one.intent.name)}. When the run began: {sanitize(said(one))}." for one in judged.corrected
     ]
     if changed:
         yield changed
@@ -42,7 +41,7 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
 def _changes(judged: JudgedIntents) -> Iterator[str]:
     for now, then in zip(judged.verdicts, judged.coming, strict=True):
         if now.status is not then.status and now not in judged.mended:
-            yield f"After this plan {then.status}, now {now.status}: {sanitize(now.intent.name)}"
+            yield f"The plan changes an intent from {now.status} to {then.status}: {sanitize(now.intent.name)}"
 
 
 def as_json(judged: JudgedIntents, since: Mapping[Address, datetime] | None = None) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
 from reconciler.model.guard import Stage, contained
 from reconciler.report import calls
+from reconciler.report.by_aws import made_with_vpc
 from reconciler.report.consequence import sentence as consequence
 from reconciler.report.style import Style, plain
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
@@ -342,7 +343,7 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         yield ["Expired exceptions:", *(_exception(one) for one in ended)]
     deleted = {one.action.address for one in report.orphaned}
     if unmanaged := [one for one in report.unmanaged if one.address not in deleted]:
-        yield ["Live but not declared:", *_summed(unmanaged)]
+        yield ["Live but not declared:", *_summed(report, unmanaged)]
     if number := len(report.untagged):
         verb = "does" if number == 1 else "do"
         yield [f"{counted(number, 'resource')} {verb} not carry Setpoint's tags yet; correct mode sets them."]
@@ -371,7 +372,7 @@ def _excepted(one: DocumentException) -> str:
     return value(held)
 
 
-def _summed(unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
+def _summed(report: Report, unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
     """A line for each, but one for all with the same remark if they are many: what another document owns."""
     alike: dict[str, list[Unmanaged]] = {}
     for one in unmanaged:
@@ -380,14 +381,15 @@ def _summed(unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
         if remark and len(some) > _MOST_ALIKE:
             yield f"    {len(some)} resources, each of which: {sanitize(remark)}"
         else:
-            yield from map(_unmanaged, some)
+            yield from (_unmanaged(report, one) for one in some)
 
 
 _MOST_ALIKE = 3
 
 
-def _unmanaged(one: Unmanaged) -> str:
+def _unmanaged(report: Report, one: Unmanaged) -> str:
     owned = "; it has this document's tags: declare it, or let --prune delete it" if one.owned else ""
     remark = f"; {sanitize(one.remark)}" if one.remark else ""
     shown = sanitize(one.address) if one.address.name == one.id else f"{sanitize(one.address)} ({sanitize(one.id)})"
-    return f"    {shown}{owned}{remark}"
+    made = "; made with the VPC" if made_with_vpc(report.last or report.first, one) else ""
+    return f"    {shown}{made}{owned}{remark}"

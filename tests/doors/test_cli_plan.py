@@ -162,7 +162,7 @@ def test_what_is_only_reported_is_marked_and_exits_2(setpoint: Any, drift: Calla
     assert ran.code == 2
     assert "    ! - ingress: tcp 22 from 0.0.0.0/0" in ran.out
     assert "held: this deployment only reports" in ran.out
-    assert ran.out.splitlines()[-1] == "Plan: nothing to do; 1 held. Nothing was changed."
+    assert ran.out.splitlines()[-1] == "Plan: 1 held. Nothing was changed."
     assert "To apply it" not in ran.err
 
 
@@ -184,7 +184,7 @@ def test_a_plan_that_takes_away_too_much_is_held_as_a_whole_with_one_reason(
     assert ran.code == 2
     assert ran.out.count("the limit of one run is 1") == 1
     assert "The plan removes or replaces 2 live members." in ran.out
-    assert ran.out.splitlines()[-1] == "Plan: nothing to do; 2 held. Nothing was changed."
+    assert ran.out.splitlines()[-1] == "Plan: 2 held. Nothing was changed."
 
 
 def test_something_that_cannot_be_looked_at_exits_1(setpoint: Any, lab: StrictAws) -> None:

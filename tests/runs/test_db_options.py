@@ -260,8 +260,8 @@ def _marked(net: Network, monkeypatch: pytest.MonkeyPatch, **members: Any) -> No
     """RDS shows these members of the instance too."""
     from lab import strict_rds
 
-    shown = strict_rds._shown
-    monkeypatch.setattr(strict_rds, "_shown", lambda live, instance: {**shown(live, instance), **members})
+    shown = strict_rds.shown_instance
+    monkeypatch.setattr(strict_rds, "shown_instance", lambda live, instance: {**shown(live, instance), **members})
 
 
 HOLDERS = [

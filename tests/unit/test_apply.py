@@ -276,8 +276,9 @@ def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
     assert result.ended is Ended.STALE
 
 
-def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
-    late: list[Told] = ["InvalidGroup.NotFound", "InvalidGroup.NotFound", {}]
+@pytest.mark.parametrize("code", ["InvalidGroup.NotFound", "IncorrectState"])
+def test_a_thing_made_a_moment_ago_may_be_unknown_or_pending_for_a_while(code: str) -> None:
+    late: list[Told] = [code, code, {}]
     aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: late})
     look = missing(LOOK, WEB)
     plan = by_hand(

@@ -9,7 +9,9 @@ import pytest
 
 from desired_state.document import Document
 from reconciler.model.exposure import Severity
-from reconciler.reach.compare import SENSITIVE_PORTS
+from reconciler.packets.traffic import box
+from reconciler.reach.compare import SENSITIVE_PORTS, FlowChange
+from reconciler.reach.pair.ends import External, Ranges
 from reconciler.report.flows import told
 from reconciler.revision.change import HoldReason, RevisionChange, Side, worst
 from reconciler.revision.compare import compare
@@ -83,6 +85,13 @@ def test_what_is_opened_weighs_by_who_gets_in_and_what_is_cut_weighs_little(
     before, after = reference(), reference(opens(port, source=source))
     assert worst(weight(one) for one in compare(before, after).flows) is opening
     assert worst(weight(one) for one in compare(after, before).flows) is cutting
+
+
+@pytest.mark.parametrize(("internet", "severity"), [(True, Severity.MEDIUM), (False, Severity.LOW)])
+def test_what_is_opened_to_a_network_of_ones_own_weighs_little(internet: bool, severity: Severity) -> None:
+    end = External("behind a VPN", Ranges.of("192.168.0.0/16"), internet=internet)
+    opened = FlowChange(end, end, box("tcp", 8443, 8443, "192.168.0.0/16")[3], opened=True, certain=True)
+    assert weight(opened) is severity
 
 
 def test_a_rule_that_another_layer_stops_is_not_held() -> None:
@@ -210,6 +219,11 @@ def test_an_intent_that_was_approved_as_broken_is_not_held_again_until_it_is_bro
     assert compare(before, reference(closed(ports=[8443, 8444]), opens(8443), opens(9000))).holds == ()
     worse = compare(before, reference(closed(ports=[8443, 8444]), opens(8443), opens(8444)))
     assert reasons(worse) == [HoldReason.BREAKS_INTENT]
+    here, there = "198.51.100.0/24", "203.0.113.0/24"
+    of_two = closed(**{"from": [here, there]})
+    as_approved = reference(of_two, opens(8443, source=here))
+    more = compare(as_approved, reference(of_two, opens(8443, source=here), opens(8443, source=there)))
+    assert reasons(more) == [HoldReason.BREAKS_INTENT]
     renamed = compare(before, reference(closed("shut", ports=[8443, 8444]), opens(8443)))
     assert renamed.holds == ()
     stricter = compare(

@@ -15,8 +15,10 @@ from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.observed import live, more, observed, reads
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
+    ONCE,
     Live,
 )
+from reconciler.kinds.db_instance.states import events
 from reconciler.model import (
     ABSENT,
     NAME_TAG,
@@ -264,7 +266,7 @@ KIND = Kind(
         misnamed=misnamed,
     ),
     create=Create(initial_state, create, takes_time=True),
-    correct=Correct(correct, immutable=IMMUTABLE),
+    correct=Correct(correct, immutable=IMMUTABLE, once=ONCE, reasons=lambda at: f"see its events ({events(at.name)})"),
     traffic=Traffic(
         effects=effects,
         coupled=coupled,

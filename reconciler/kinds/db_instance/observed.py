@@ -14,6 +14,7 @@ from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.rds import INSTANCES, concerned, tags_of
 from reconciler.aws.shapes import flag, listed, text
+from reconciler.kinds.db_instance.replicas import OF_SOURCE, replica, source_of
 from reconciler.kinds.db_instance.settings import SETTINGS, Facts, Live
 from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Condition, Observed, Outcome, Reason
@@ -101,7 +102,9 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "monitoring_interval": item.get("MonitoringInterval") or 0,
         "monitoring_role": item.get("MonitoringRoleArn") or "",
         "performance_insights_enabled": item.get("PerformanceInsightsEnabled", False),
-        "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod"),
+        # Nothing is kept while it is off, so that a period to come is a difference of its own.
+        "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod")
+        or (None if item.get("PerformanceInsightsEnabled") else 0),
         "performance_insights_kms_key": item.get("PerformanceInsightsKMSKeyId"),
         "ca_certificate_identifier": item.get("CACertificateIdentifier"),
         "iam_database_authentication": item.get("IAMDatabaseAuthenticationEnabled", False),
@@ -156,6 +159,8 @@ def _conditions(item: Item, status: str) -> Iterator[Condition]:
     name = str(item["DBInstanceIdentifier"])
     if said := condition(status, name):
         yield said
+    if said := replica(item):
+        yield said
     for group in item.get("DBParameterGroups") or ():
         if group.get("ParameterApplyStatus") == "pending-reboot":
             message = f"{group['DBParameterGroupName']} waits for a reboot, which Setpoint never makes: when it suits, "
@@ -176,6 +181,9 @@ def _kept_by_others(item: Item, deployments: Iterable[Item]) -> Iterator[tuple[s
     if item.get("AwsBackupRecoveryPointArn"):
         message = "AWS Backup decides it, by its backup plan: leave it out of the document, or end that plan for it"
         yield from ((field, message) for field in ("backup_retention_period", "preferred_backup_window"))
+    if source := source_of(item):
+        message = f"it is a read replica of {source}, which has the password and makes the backups"
+        yield from ((field, message) for field in OF_SOURCE)
     if reservation := item.get("DBCapacityReservationIdentifier"):
         message = f"it would lose the reserved capacity {reservation}: change it by hand"
         yield from ((field, message) for field in ("db_instance_class", "multi_az"))

@@ -10,7 +10,6 @@ from desired_state.fields import (
     ANY,
     ICMP,
     NAMED_PROTOCOLS,
-    NOWHERE,
     PORTED,
     AclEntry,
     RuleKey,
@@ -78,7 +77,7 @@ def _of_group(topology: Topology, leg: GroupsLeg, lacking: Lacking) -> Iterator[
 def _of_acl(topology: Topology, leg: AclLeg, lacking: Lacking) -> Iterator[Mend]:
     acl = topology.network.acl_of(leg.subnet)
     cell = entries(acl, leg.side)
-    if acl == NOWHERE or cell not in topology.network or topology.unreadable(acl, "network_acl"):
+    if cell not in topology.network or topology.unreadable(acl, "network_acl"):
         return
     found = topology.network.entries(acl, leg.side)
     wanted = _wanted(leg.crossed, lacking)
