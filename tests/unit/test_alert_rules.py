@@ -13,7 +13,8 @@ from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.aws.client import AwsError
 from reconciler.engine.gate import gate
-from reconciler.engine.result import Drift, Observation, RunCost, RunTrace, judge
+from reconciler.engine.outcomes import judge
+from reconciler.engine.result import Drift, Observation, RunCost, RunTrace
 from reconciler.model import (
     ABSENT,
     ActionResult,
