@@ -3,7 +3,8 @@
 Facts encoded (RDS API reference, CreateDBInstance, DeleteDBInstance, DescribeDBInstances): identifiers are stored in
 lower case and found in any case, also by ARN; an instance in a named subnet group is private by default, and has the
 default group of its VPC; there is no endpoint while it is being created; deleting requires a choice about the final
-snapshot and takes a while. rds_names has names and resource ids, rds_restores what is restored.
+snapshot and takes a while; groups that are changed are `adding` and `removing` meanwhile. rds_names has names and
+resource ids, rds_restores what is restored.
 """
 
 from __future__ import annotations
@@ -161,6 +162,8 @@ def shown_instance(live: Live, instance: Any) -> Answer:
     shown: Answer = live.moto("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})["DBInstances"][0]
     if rds_clock.is_late(live, instance):
         shown["DBInstanceStatus"] = "available"
+    if coming := rds_clock.intentions(instance).queued.get("VpcSecurityGroupIds"):
+        _show_groups(shown, coming)
     shown["PendingModifiedValues"] = rds_clock.pending_values(live, instance)
     shown["DbInstancePort"] = 0
     rds_options.show(instance, shown)
@@ -176,6 +179,15 @@ def shown_instance(live: Live, instance: Any) -> Answer:
         shown.pop("Endpoint", None)
         shown.pop("InstanceCreateTime", None)
     return shown
+
+
+def _show_groups(shown: Answer, coming: list[str]) -> None:
+    """While the groups are changed, those that go and those that come are both there, and say so."""
+    now = [each["VpcSecurityGroupId"] for each in shown["VpcSecurityGroups"]]
+    states = {one: "active" if one in coming else "removing" for one in now} | {
+        one: "adding" for one in coming if one not in now
+    }
+    shown["VpcSecurityGroups"] = [{"VpcSecurityGroupId": one, "Status": state} for one, state in states.items()]
 
 
 def _in_lower_case(operation: str) -> Callable[[Live, Params], Answer]:

@@ -322,7 +322,12 @@ def test_what_takes_effect_at_once_shows_when_the_instance_has_settled(
     during, after = shown(rds), shown(rds)
     assert (during["DBInstanceStatus"], after["DBInstanceStatus"]) == ("modifying", "available")
     assert during["PendingModifiedValues"] == {"BackupRetentionPeriod": 1}
-    assert (during["PubliclyAccessible"], during["VpcSecurityGroups"]) == (False, before["VpcSecurityGroups"])
+    assert during["PubliclyAccessible"] is False
+    (default,) = before["VpcSecurityGroups"]
+    assert during["VpcSecurityGroups"] == [
+        default | {"Status": "removing"},
+        {"VpcSecurityGroupId": sg, "Status": "adding"},
+    ]
     assert after["PendingModifiedValues"] == {}
     assert after["PubliclyAccessible"] is True
     assert [each["VpcSecurityGroupId"] for each in after["VpcSecurityGroups"]] == [sg]

@@ -140,7 +140,9 @@ def _databases(rds: Any, vpc_id: str) -> Listed[Database]:
             (
                 one["DBInstanceIdentifier"],
                 Database(
-                    frozenset(group["VpcSecurityGroupId"] for group in one["VpcSecurityGroups"]),
+                    frozenset(
+                        group["VpcSecurityGroupId"] for group in one["VpcSecurityGroups"] if group["Status"] != "adding"
+                    ),
                     one["PubliclyAccessible"],
                     frozenset(subnet["SubnetIdentifier"] for subnet in one["DBSubnetGroup"]["Subnets"]),
                 ),

@@ -101,6 +101,17 @@ def test_only_what_aws_accepted_and_no_look_saw_in_force_is_remembered(seen: Rep
     assert bool(after({}, seen, NOON)) is kept
 
 
+def test_what_was_sent_apart_counts_by_what_became_of_each_part() -> None:
+    done = ActionResult(MODIFY.on(DB, "modify it", CLASS.field), Ended.DONE)
+    refused = ActionResult(MODIFY.on(DB, "modify it", RETENTION.field), Ended.FAILED, REFUSED)
+    whole = ActionResult(
+        MODIFY.on(DB, "modify both", CLASS.field, RETENTION.field), Ended.FAILED, REFUSED, (done, refused)
+    )
+    both = report(Drift(CLASS, Outcome.WAITING), Drift(RETENTION, Outcome.FAILED, REFUSED))
+    known = after({}, replace(both, action_results=(whole,), seconds=0.0), NOON)
+    assert {one.field: one.refused for one in known.values()} == {CLASS.field: "", RETENTION.field: REFUSED.code}
+
+
 def test_what_aws_does_at_once_is_no_concern_of_it() -> None:
     at_once = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
     result = ActionResult(at_once.on(DB, "do it", CLASS.field), Ended.DONE)

@@ -134,13 +134,17 @@ def observed(item: Item, context: ObserveContext) -> Live:
         pending["enabled_cloudwatch_logs_exports"] = LogTypes((live_types | on) - off)
     spec = DbInstance.model_construct(master_username=item.get("MasterUsername"), **_canonical(now | pending))
     status = str(item.get("DBInstanceStatus", "available"))
+    in_force = {field: now[field] for field, value in pending.items() if now[field] != value}
+    filtering = _groups_in_force(item, context)
+    if filtering != now["vpc_security_groups"]:
+        in_force["vpc_security_groups"] = SecurityGroups(filtering)
     facts = Facts(
         now,
         frozenset(waiting),
         status,
         _vpc(item),
         context.read.vpc_id,
-        _groups_in_force(item, context),
+        filtering,
         dict(_kept_by_others(item, context.answers.get(_DEPLOYMENTS, ()))),
     )
     shown = "" if status in READY else status
@@ -151,7 +155,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         shown,
         creating=status == "creating",
         conditions=tuple(_conditions(item, status)),
-        in_force={field: now[field] for field, value in pending.items() if now[field] != value},
+        in_force=in_force,
     )
 
 
