@@ -95,7 +95,7 @@ def _accepted(record: AcceptedChange | None, one: Difference, now: datetime) -> 
     first = AcceptedChange(str(one.address), one.field, _text(one.have), now)
     if record is None or record.have != first.have:
         return first
-    again = replace(record, tries=record.tries + 1, until=None, refused="")
+    again = replace(record, tries=record.tries + 1, until=None)
     return again if record.until is None and now - record.at < GRACE else replace(again, at=now)
 
 
