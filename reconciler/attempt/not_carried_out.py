@@ -41,8 +41,10 @@ def held(records: Mapping[str, AcceptedChange], one: Difference, now: datetime) 
         return None
     correct = REGISTRY[one.address.kind].correct
     if one.field in correct.once:
-        how = f"refused the declared value ({record.refused})" if record.refused else "did not keep the declared value"
-        message = f"AWS {how} at {_shown(record.at)}, and may set it by itself: declare the value that it has"
+        how = f"refused it at {_shown(record.at)} ({record.refused})"
+        if not record.refused:
+            how = f"accepted it at {_shown(record.at)} and did not keep it"
+        message = f"AWS may set this value by itself: it {how}, so it is not corrected again; declare the live value"
         return Cause(Reason.KEPT_BY_OTHERS, message, record.refused)
     if record.have != _text(one.have) or record.tries < _tries(one) or (record.until and now >= record.until):
         return None

@@ -196,7 +196,7 @@ def test_a_retention_period_that_aws_refuses_is_tried_once(runs: Runs) -> None:
         runs.wait(12 * 24 * 60)
         assert cause(runs.run(), RETENTION) == LEFT
     (drift,) = runs.run().drifts
-    assert "refused the declared value (InvalidParameterCombination)" in drift.message
+    assert "it refused it at 2026-11-22T09:00Z (InvalidParameterCombination)" in drift.message
     sent = [call.params for call in runs.net.lab.calls if call.operation == "ModifyDBInstance"]
     assert [one.get("PerformanceInsightsRetentionPeriod") for one in sent] == [31, None]
 
