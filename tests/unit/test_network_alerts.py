@@ -29,11 +29,13 @@ from reconciler.model import (
 from reconciler.model.exposure import Severity
 from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint
 from reconciler.notify.alert_rules import find_alerts
+from reconciler.notify.field_alerts import by_field
 from reconciler.notify.plain_alerts import About, Place, one_by_one, plain
 from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.exposure import exposure
 from reconciler.revision.compare import compare
 from tests.support.attempts import completed, ended, extra, only
-from tests.support.reports import GROUP, VPC, action, document, drift, planned, whole_plan_held
+from tests.support.reports import GROUP, VPC, action, document, drift, planned, report, whole_plan_held
 
 REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
 TABLE, APP = Address("route_table/out"), Address("security_group/App")
@@ -160,6 +162,50 @@ def test_a_tag_that_the_version_does_not_set_itself_is_drift() -> None:
     mine = frozenset({drifts[0].difference.identity})
     result = adopting(*drifts, own=mine)
     assert Topic.ADOPTED not in {each.topic for each in find_alerts(result)}
+
+
+# One field
+
+
+def test_what_is_held_says_what_it_means_and_its_price_only_where_it_has_one() -> None:
+    one = extra(outcome=Outcome.HELD, cause=BUSY)
+    assert only(completed(one)).sentence == exposure(one).sentence
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [(Outcome.HELD, "is to be removed"), (Outcome.CORRECTED, "was removed"), (None, "is to be removed")],
+)
+def test_what_is_declared_no_more_is_told_as_removed_once_it_is(outcome: Outcome | None, said: str) -> None:
+    (one,) = by_field(completed(), report(), set(), [Orphaned(action(), outcome, BUSY)])
+    assert (one.sentence, one.severity) == (
+        f"security_group/Old {said}: the document does not declare it.",
+        Severity.MEDIUM,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "severity"),
+    [
+        (Outcome.FAILED, Reason.REFUSED, Severity.HIGH),
+        (Outcome.BLOCKED, Reason.AMBIGUOUS, Severity.MEDIUM),
+        (Outcome.HELD, Reason.NOT_READY, Severity.LOW),
+        (Outcome.WAITING, Reason.NOT_READY, Severity.LOW),
+        (Outcome.WAITING, Reason.BROKEN, Severity.HIGH),
+    ],
+)
+def test_what_is_found_weighs_by_how_it_ended_and_stands_without_its_address(
+    outcome: Outcome, reason: Reason, severity: Severity
+) -> None:
+    one = only(completed(findings=(Finding(TABLE, outcome, Cause(reason, "odd")),)))
+    assert (one.severity, one.sentence, [each.what for each in one.members]) == (severity, "Odd.", ["odd"])
+
+
+def test_what_stands_open_where_nothing_is_corrected_is_told_once() -> None:
+    beneath = {GROUP: (extra().difference,)}
+    causes = [Cause(reason, f"because of {reason}") for reason in (Reason.FOREIGN, Reason.INVALID_HOLD_TAG)]
+    one = only(completed(findings=tuple(Finding(GROUP, Outcome.BLOCKED, each) for each in causes), beneath=beneath))
+    assert (one.severity, len(one.members)) == (Severity.CRITICAL, 3)
 
 
 # The plain alert
