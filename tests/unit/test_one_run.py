@@ -14,29 +14,45 @@ from desired_state.document import Document
 from desired_state.fields import Address, rule_key
 from reconciler.attempt import flapping, one_run, openings, untold
 from reconciler.attempt.given import Dependencies, Request
+from reconciler.attempt.holding import LOOK_BACK
 from reconciler.attempt.one_run import FIRST_LOOK_BACK, _Permit, run_version
 from reconciler.cloudtrail.attribution import Attribution, Drifted
 from reconciler.engine.gate import gate
 from reconciler.engine.result import Drift, Observation, Report
 from reconciler.ledger.lease import Lease
 from reconciler.ledger.record import Accepted, DocumentRecord, FlappingRecord, Notified, Rollout, Untold, UntoldMember
-from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Policy, Reason
+from reconciler.model import (
+    ABSENT,
+    ActionResult,
+    Cause,
+    Difference,
+    Ended,
+    Finding,
+    Operation,
+    Outcome,
+    Phase,
+    Policy,
+    Reason,
+    Risk,
+    Unmanaged,
+)
 from reconciler.model.trigger import Actor, Source, Trigger
 from reconciler.notify.alert import Topic, fingerprint
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.attempt import AttemptResult, Ending, HoldTag
 from tests.support import worlds
 from tests.support.attempts import DAY, IDS, NOW, SOMEBODY, completed, extra
-from tests.support.reports import GROUP, VPC, document
+from tests.support.reports import GROUP, VPC, document, report
 
 HOUR = timedelta(hours=1)
+REVOKE = Operation("ec2", "RevokeSecurityGroupIngress", Phase.UNBIND, Risk.TRAFFIC)
 DOCUMENT = document()
 OTHER = Address("security_group/Other")
 TELNET = rule_key("tcp", 23, 23, "0.0.0.0/0")
 UP = Cause(Reason.OUT_OF_TIME, "the time is up")
 LATE = Untold(
-    "f" * 16, "drift", "high", f"{VPC} tags", "It was.", NOW - HOUR, (UntoldMember("x", "n"),), DOCUMENT.sha256, VPC
+    "f" * 16, "drift", "high", f"{VPC} tags", "It was.", NOW - HOUR / 2, (UntoldMember("x", "n"),), DOCUMENT.sha256, VPC
 )
 RECORD = replace(
     DocumentRecord(),
@@ -81,8 +97,9 @@ def ran(
     **changes: Any,
 ) -> tuple[Asked, AttemptResult, DocumentRecord]:
     """A run with this report, an hour after the look before."""
-    report = replace(completed(*drifts, **changes).report or pytest.fail("no report"), started=NOW, document=declared)
-    asked = Asked(report, made or {})
+    found = completed(*drifts, **changes).report
+    assert found
+    asked = Asked(replace(found, started=NOW, document=declared), made or {})
     lease = SimpleNamespace(note=asked.notes.append, forget=asked.forgotten.append, confirm=lambda: "")
     given: dict[str, Any] = dict.fromkeys(Dependencies.__dataclass_fields__)
     given |= {
@@ -171,6 +188,38 @@ def test_cloudtrail_is_asked_of_what_will_be_told_and_of_what_is_late() -> None:
     assert asked.looked_up == [([OTHER, VPC], NOW - HOUR)]
 
 
+def test_cloudtrail_is_asked_of_all_that_a_digest_tells_and_whatever_is_over() -> None:
+    over = Notified(("d",), "t", NOW - HOUR, NOW - HOUR, open=True, severity="high")
+    many = [extra(at=f"security_group/{number:02}") for number in range(14)]
+    record = replace(RECORD, notified={fingerprint("small", Topic.DRIFT, GROUP, "ingress"): over})
+    asked, _, _ = ran(record, *many)
+    assert asked.looked_up == [([f"security_group/{number:02}" for number in range(14)], NOW - HOUR)]
+
+
+def test_cloudtrail_is_asked_of_what_aws_took_and_nobody_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later run tells of it, and cannot ask any more."""
+    first = ran(RECORD, OPEN)[1]
+    known = deduplicate(find_alerts(first), {}, NOW, DAY, first).known
+    monkeypatch.setattr(one_run.unproved, "sent", lambda result: {"n": OPEN} if result.report else {})
+    asked, _, _ = ran(replace(RECORD, notified=known), OPEN)
+    assert asked.looked_up == [([OTHER], NOW - HOUR)]
+
+
+def test_who_set_a_hold_tag_is_asked_since_the_look_before_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_run, "seen_holds", lambda report, before, now: {GROUP: now, **before})
+    held = Finding(GROUP, Outcome.HELD, Cause(Reason.HOLD_TAG, "held by a tag"))
+    tags = replace(report().gate, findings=(held,))
+    asked, result, record = ran(RECORD, findings=(held,), gate=tags)
+    assert asked.looked_up == [([], NOW - HOUR), ([GROUP], NOW - HOUR)]
+    assert result.hold_tags == {GROUP: HoldTag(NOW, SOMEBODY)}
+    assert record.holds == {GROUP: NOW}
+    asked, result, record = ran(replace(RECORD, holds={GROUP: NOW - DAY}), findings=(held,), gate=tags)
+    assert asked.looked_up[-1] == ([GROUP], NOW - DAY - LOOK_BACK)
+    assert record.holds == {GROUP: NOW - DAY}
+    asked, result, _ = ran(RECORD, findings=(held,), gate=tags, request=Request(write=False))
+    assert (asked.looked_up, result.hold_tags) == ([([], NOW - HOUR)], {GROUP: HoldTag(NOW)})
+
+
 def test_a_mistake_while_it_is_asked_what_will_be_told_costs_only_that(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,7 +258,7 @@ def test_a_run_is_told_what_earlier_ones_knew() -> None:
     seen = openings.after(completed(held).report, RECORD, {})  # type: ignore[arg-type]
     record = replace(RECORD, flapping=flaps, holds={GROUP: NOW - HOUR}, untold=(vpc,), open_since=seen)
     memory = ran(record)[0].memory
-    assert (memory.vpc_id, memory.vpc_was, memory.vpc_asked) == ("vpc-0", "vpc-0", NOW - HOUR)
+    assert (memory.vpc_id, memory.vpc_was, memory.vpc_asked) == ("vpc-0", "vpc-0", LATE.at)
     assert (memory.ids, memory.had, memory.held_since) == ({GROUP: IDS[GROUP]}, {IDS[GROUP]}, {GROUP: NOW - HOUR})
     assert memory.flapping(CLOSED.difference).reason is Reason.FLAPPING
     assert memory.flapping(OPEN.difference) is None
@@ -239,7 +288,7 @@ def test_before_the_first_write_is_noted_what_it_corrects_and_what_is_untold_sti
 
 def test_what_is_known_after_a_run_is_remembered() -> None:
     seen = {GROUP: "sg-1"}
-    _, result, record = ran(
+    _, _, record = ran(
         replace(RECORD, vpc_id="", account="", region=""),
         CLOSED,
         vpc_id="vpc-1",
@@ -249,6 +298,21 @@ def test_what_is_known_after_a_run_is_remembered() -> None:
     assert (record.account, record.region, record.vpc_id) == ("123456789012", "ap-northeast-2", "vpc-1")
     assert (record.ids, record.associations) == (seen, {"a": "b"})
     assert ran(RECORD, vpc_id="")[2].vpc_id == "vpc-0"
+    old = Unmanaged(Address("security_group/old"), "sg-9", owned=True)
+    ids = {**RECORD.ids, old.address: "sg-9", Address("security_group/gone"): "sg-8"}
+    kept = ran(replace(RECORD, ids=ids), unmanaged=(old,), resource_ids=seen)[2].ids
+    assert kept == {**seen, old.address: "sg-9"}
+    revoked = ActionResult(REVOKE.on(GROUP, "revoke", "ingress"), Ended.DONE)
+    assert ran(RECORD, CLOSED, action_results=(revoked,))[2].flapping.keys() == {flapping.name(CLOSED.difference)}
+
+
+def test_what_aws_accepted_and_did_not_carry_out_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_run.not_carried_out, "held", lambda known, one, now: (known, one, now))
+    monkeypatch.setattr(one_run.not_carried_out, "after", lambda known, report, now: {"x": (known, report, now)})
+    known: Any = {"before": "this"}
+    asked, result, record = ran(replace(RECORD, accepted_changes=known), CLOSED)
+    assert asked.memory.not_carried_out(CLOSED.difference) == (known, CLOSED.difference, NOW)
+    assert record.accepted_changes == cast("Any", {"x": (known, result.report, NOW)})
     assert (result.ending, result.report is not None) == (Ending.COMPLETED, True)
 
 
