@@ -25,6 +25,7 @@ from moto.ec2.utils import random_ipv6_cidr
 
 from lab import canonical
 from lab.quick_answers import quick_answers
+from lab.quick_items import forgetting
 
 
 class _Methods:
@@ -62,6 +63,7 @@ def patched_moto() -> Iterator[None]:
     with (
         patch.object(responses, "method_names_from_class", _Methods),
         quick_answers(),
+        forgetting(),
         patch.object(_XML, "_validate_name", cache(_XML._validate_name)),
         patch.object(_TRAVERSER, "nodes_to_be_processed", _processed),
         patch.object(vpcs, "random_ipv6_cidr", _provided_block),
