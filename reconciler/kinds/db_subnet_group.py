@@ -30,12 +30,12 @@ from reconciler.model import (
     Risk,
 )
 from reconciler.model.cause import GOES, Part, Touches, by_parameter, rds_tags, touches
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
     Identify,
-    Import,
     Item,
     Kind,
     Observe,

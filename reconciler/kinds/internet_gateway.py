@@ -28,12 +28,12 @@ from reconciler.model import (
 )
 from reconciler.model.cause import EC2_TAGS, GOES, GONE, Part, Touches, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
     Identify,
-    Import,
     Item,
     Kind,
     Observe,

@@ -25,12 +25,12 @@ from reconciler.model import (
 )
 from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.imported import Import, Surroundings, placed
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
     Identify,
-    Import,
     Item,
     Kind,
     Observe,
@@ -39,10 +39,8 @@ from reconciler.model.kind import (
     Read,
     ReadContext,
     Step,
-    Surroundings,
     Traffic,
     id_in,
-    placed,
 )
 from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
 

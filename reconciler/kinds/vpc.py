@@ -36,12 +36,12 @@ from reconciler.model.cause import (
     touches,
     values_of,
 )
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
     Answers,
     Correct,
     Create,
     Identify,
-    Import,
     Item,
     Kind,
     Observe,
