@@ -27,21 +27,17 @@ from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_paramete
 from reconciler.model.exposure import Setting, Severity, of_setting
 from reconciler.model.imported import Import, Surroundings, placed
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in
 from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
 
 CREATE = Operation(

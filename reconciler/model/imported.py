@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from desired_state.resource import Resource
-
-if TYPE_CHECKING:
-    from reconciler.model.kind import Item, Read, ReadContext
-    from reconciler.model.state import Observed
+from reconciler.model.read import Item, Read, ReadContext
+from reconciler.model.state import Observed
 
 
 def _none(*_: Any) -> tuple[()]:

@@ -9,7 +9,7 @@ from reconciler.aws.rds import INSTANCES
 from reconciler.kinds.db_instance.replicas import source_of
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
 from reconciler.model.imported import Import
-from reconciler.model.kind import Item
+from reconciler.model.read import Item
 
 _BESIDE = {
     "AssociatedRoles": "its roles",

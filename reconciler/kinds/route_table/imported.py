@@ -9,7 +9,7 @@ from desired_state.network import RouteTable
 from reconciler.aws.ec2 import route_destination, route_target
 from reconciler.model import Observed
 from reconciler.model.imported import Import, Surroundings, placed
-from reconciler.model.kind import Item
+from reconciler.model.read import Item
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
