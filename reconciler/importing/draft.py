@@ -36,11 +36,14 @@ class ImportRefused(Exception):
 
 @dataclass(frozen=True)
 class Choices:
-    """What is asked for: the kinds to declare (none: all), whether tags are declared, and whether workloads are."""
+    """What is asked for: the kinds to declare (none: all), whether tags are declared, and whether workloads and intents
+    are proposed.
+    """
 
     only: frozenset[str] = frozenset()
     tags: bool = False
     workloads: bool = True
+    intents: bool = True
 
     def includes(self, kind: str) -> bool:
         return not self.only or kind in self.only

@@ -213,7 +213,7 @@ def _meaning(drift: Drift, style: Style) -> Iterator[str]:
 
 def _undeclared(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str]:
     """What is deleted because it is no longer declared."""
-    name = style(sanitize(about.address), "bold")
+    name = style(sanitize(about.address), "bold") + (style(about.id, "dim") if about.id else "")
     for one in about.orphaned:
         line = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield f"{_signs(one.outcome, 'remove', style)} {line}"
