@@ -30,7 +30,7 @@ from desired_state.route_targets import UNKNOWN, target_parameter
 from desired_state.spelling import spelled_peer
 from reconciler.aws.shapes import text, word
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Read, ReadContext, read
+from reconciler.model.read import Answers, Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 

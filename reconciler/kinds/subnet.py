@@ -25,25 +25,19 @@ from reconciler.model import (
 )
 from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.imported import Import, Surroundings, placed
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
-    Surroundings,
     Traffic,
-    id_in,
-    placed,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in
 from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
 
 CREATE = Operation(

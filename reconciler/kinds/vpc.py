@@ -36,25 +36,20 @@ from reconciler.model.cause import (
     touches,
     values_of,
 )
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
     VpcFacts,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.reach.network import LOCAL
 
 CREATE = Operation(

@@ -28,21 +28,6 @@ def _writes(lab: StrictAws) -> list[str]:
     return [call.operation for call in lab.calls if call.kind == "write"]
 
 
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sit at a terminal and type that."""
-
-    class Keyboard(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    def type_in(text: str) -> None:
-        monkeypatch.setattr(sys, "stdin", Keyboard(text))
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-
-    return type_in
-
-
 def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint: Any, nothing: StrictAws) -> None:
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
     assert ran.code == 2

@@ -26,7 +26,7 @@ from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, declared_effects
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Cause, Difference, Outcome, Policy, Reason, Ref
 from reconciler.model.guard import ResourceFaultError, Stage, about, fault
-from reconciler.model.kind import Read, id_in, read
+from reconciler.model.read import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
 from reconciler.report.text import text

@@ -18,7 +18,7 @@ from reconciler.aws.ec2 import PREFIX_LISTS, prefix_list_sizes, route_destinatio
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
 from reconciler.aws.item_memo import ItemMemo
 from reconciler.model import Operation, Phase, Risk
-from reconciler.model.kind import read
+from reconciler.model.read import read
 
 ALLOW = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)
 VPCS = read("ec2", "DescribeVpcs", "Vpcs", {}, page=1000)
