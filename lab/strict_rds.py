@@ -13,8 +13,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_changes, rds_clock, rds_limits, rds_names, rds_options, rds_replication, rds_stops
+from lab import rds_changes, rds_clock, rds_deployments, rds_limits, rds_names, rds_options, rds_replication, rds_stops
 from lab.live import Answer, Live, Params
+from lab.rds_unsure import unsure
 from lab.refusal import Refusal
 from lab.strict_subnet_groups import is_dual
 
@@ -27,6 +28,9 @@ def create(live: Live, params: Params) -> Answer:
 
 def add(live: Live, wanted: Params) -> Answer:
     """Make an instance whose own settings are checked, after those of its network."""
+    rds_limits.check_quota(live)
+    if "OptionGroupName" in wanted:
+        rds_limits.check_option_group(live, wanted["OptionGroupName"])
     group = live.subnet_group(wanted["DBSubnetGroupName"]) if wanted.get("DBSubnetGroupName") else None
     vpc_id = group.vpc_id if group is not None else live.ec2.default_vpc.id
     if group is not None:
@@ -123,6 +127,7 @@ def delete(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterCombination", message)
     if instance.status == "creating":
         raise Refusal("InvalidDBInstanceState", f"Instance {identifier} is currently creating.")
+    rds_deployments.check_delete(live, instance)
     skip, snapshot = params.get("SkipFinalSnapshot", False), params.get("FinalDBSnapshotIdentifier")
     if bool(skip) == bool(snapshot):
         message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified, and only then."
@@ -163,6 +168,8 @@ def shown_instance(live: Live, instance: Any) -> Answer:
     if "MasterUserSecret" in shown:
         # moto shows the secret as active after one describe, regardless of the instance.
         shown["MasterUserSecret"]["SecretStatus"] = "creating" if instance.status == "creating" else "active"
+    if not instance.storage_encrypted and unsure(live).sse_rds:
+        shown["StorageEncryptionType"] = "sse-rds"
     if instance.status == "stopped" and hasattr(instance, "restarts_at"):
         shown["AutomaticRestartTime"] = instance.restarts_at
     if instance.status == "creating":

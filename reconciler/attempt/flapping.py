@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.resource import Resource
-from reconciler.engine.result import Drift, Report, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Report
 from reconciler.engine.written import wrote
 from reconciler.ledger.record import FlappingRecord
 from reconciler.model import ABSENT, Cause, Difference, Ended, Outcome, Reason

@@ -10,8 +10,7 @@ from reconciler.model import Action, Difference
 
 def name(one: Difference) -> str:
     """What identifies a difference, whatever its values: 16 hexadecimal digits."""
-    key = sorted(map(str, one.key)) if isinstance(one.key, frozenset) else one.key
-    return short([one.address, one.field, key])
+    return short([one.address, one.field, one.key])
 
 
 def of_action(action: Action) -> str:

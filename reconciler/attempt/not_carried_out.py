@@ -18,7 +18,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.attempt.flapping import MAX_CORRECTIONS, name, pause, plain
-from reconciler.engine.result import Drift, Report, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Report
 from reconciler.kinds import REGISTRY
 from reconciler.ledger.item import LONGEST_VALUE
 from reconciler.ledger.record import AcceptedChange

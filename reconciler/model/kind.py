@@ -215,7 +215,7 @@ def _owner_id(item: Item) -> str:
 
 @dataclass(frozen=True)
 class Identify[R: Resource = Any]:
-    """How a live resource is recognised as a declared one; the rules are in `engine/identity.py`.
+    """How a live resource is recognised as a declared one; the rules are in `engine/identity/`.
 
     - `noun`: what people call it; `refer`: how a document refers to one that it does not own;
     - `order`: the evidence that can decide after `adopt`, strongest first; without TAGS, tags are only a remark;

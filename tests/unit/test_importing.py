@@ -175,8 +175,8 @@ def test_a_database_and_its_subnet_group_may_have_one_name() -> None:
 
 def test_a_rule_that_cannot_be_said_takes_its_direction_with_it_and_revokes_nothing() -> None:
     live = LiveVpc()
-    odd = rule("tcp", 443, "0.0.0.0/0") | {"PrefixListIds": [{"PrefixListId": "com.amazonaws.s3"}]}
-    live.group("odd", odd)
+    code_alone = rule("icmp", -1, "0.0.0.0/0") | {"ToPort": 5}
+    live.group("odd", code_alone)
     imported = live()
     assert section(imported, "security_group/odd").keys() == {"description", "egress"}
     (told,) = held(imported)
@@ -628,6 +628,7 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
     group = live.lists["DescribeDBSubnetGroups"][0]
     live.database("aurora-1", group, DBClusterIdentifier="aurora")
     live.database("gone", group, DBInstanceStatus="deleting")
+    live.database("reports", group, ReadReplicaSourceDBInstanceIdentifier="orders")
     imported = live()
     assert [at for at in imported.added if at.kind == "db_instance"] == ["db_instance/orders"]
     assert held(imported) == [
@@ -636,6 +637,10 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
             "decides its settings"
         ),
         "DB instance gone: it is left out and stays unmanaged: RDS is deleting it",
+        (
+            "DB instance reports: it is left out and stays unmanaged: it is a read replica of orders, which a document "
+            "cannot say"
+        ),
     ]
 
 

@@ -72,7 +72,7 @@ class Desk:
         self.lose, self.sent, self.results, self.asked = lose, list[Topic](), list[AttemptResult](), list[str]()
         self.may = True
 
-    def send(self, some: Notifications, result: AttemptResult) -> Sent:
+    def send(self, some: Notifications, result: AttemptResult, may_go_on: Callable[[], bool] = lambda: True) -> Sent:
         self.results.append(result)
         alerts = [one.alert for one in some.notifications if one.alert]
         self.sent += [one.topic for one in alerts]

@@ -59,10 +59,16 @@ def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
         yield _DEPLOYMENTS
 
 
+def blue_of(name: str) -> str:
+    """Whose twin in a blue/green deployment an instance of this name is; empty if it is none."""
+    found = _TWIN.fullmatch(name.lower())
+    return found[1] if found else ""
+
+
 def _without_copied_tags(item: Item, present: Container[str]) -> Item:
     """A switchover copies the tags of an instance to its twin, which nobody needs to take off again."""
-    found = _TWIN.fullmatch(str(item["DBInstanceIdentifier"]).lower())
-    if not found or found[1] not in present or tags_of(item).get(NAME_TAG) != found[1]:
+    blue = blue_of(str(item["DBInstanceIdentifier"]))
+    if not blue or blue not in present or tags_of(item).get(NAME_TAG) != blue:
         return item
     tags = [tag for tag in item.get("TagList", ()) if tag["Key"] not in {DOCUMENT_TAG, NAME_TAG}]
     return {**item, "TagList": tags}
@@ -82,7 +88,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "max_allocated_storage": item.get("MaxAllocatedStorage") or 0,
         "iops": item.get("Iops"),
         "storage_throughput": item.get("StorageThroughput"),
-        "storage_encrypted": item.get("StorageEncrypted", False),
+        "storage_encrypted": _encrypted(item),
         "kms_key": item.get("KmsKeyId"),
         # None would mean unknown: an instance that was created without a first database has no DBName.
         "db_name": item.get("DBName") or "",
@@ -147,6 +153,13 @@ def observed(item: Item, context: ObserveContext) -> Live:
         conditions=tuple(_conditions(item, status)),
         in_force={field: now[field] for field, value in pending.items() if now[field] != value},
     )
+
+
+def _encrypted(item: Item) -> bool | None:
+    """Whether its storage is encrypted; None where AWS encrypts it with a key of its own, which it may show as not
+    encrypted (RDS API reference, DBInstance, StorageEncryptionType).
+    """
+    return item.get("StorageEncrypted") or (None if item.get("StorageEncryptionType") == "sse-rds" else False)
 
 
 def _canonical(values: Mapping[str, Any]) -> Mapping[str, Any]:
