@@ -8,7 +8,7 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
-from reconciler.aws.shapes import flag
+from reconciler.aws.shapes import flag, word
 from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
 from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
@@ -92,9 +92,14 @@ def observed(item: Item, context: ObserveContext) -> Observed[Subnet, Facts]:
     return Observed(item["SubnetId"], spec, Facts(tuple(_ipv6(item))), status, creating=bool(status))
 
 
+_BLOCK_STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failing", "failed"})
+"""The words of SubnetCidrBlockState (EC2 API reference)."""
+
+
 def _ipv6(item: Item) -> Iterator[str]:
     for one in item.get("Ipv6CidrBlockAssociationSet", ()):
-        if one.get("Ipv6CidrBlockState", {}).get("State", "associated") in {"associated", "associating"}:
+        state = word(one.get("Ipv6CidrBlockState", {}), "State", _BLOCK_STATES, "associated")
+        if state in {"associated", "associating"}:
             yield canonical(one["Ipv6CidrBlock"])
 
 
