@@ -43,6 +43,27 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return type_in
 
 
+def test_a_packet_that_was_cut_between_two_calls_is_an_exit_code_of_its_own_right(
+    setpoint: Any, drift: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In sync afterwards, and yet something was not as it should be."""
+    drift("ssh-opened-to-the-world")
+    flow = {
+        "class": "broken",
+        "traffic": "tcp 443",
+        "from": {"label": "the internet"},
+        "to": {"label": "workload api"},
+        "verdict": "cut after call 1, although both the state before and the document let it through",
+    }
+    monkeypatch.setattr("reconciler.report.lanes.lanes", lambda report: {"flows": [flow, flow | {"class": "missing"}]})
+    ran = setpoint("apply", EXAMPLE, "--auto-approve")
+    assert (ran.code, ran.out.splitlines()[-1][:9]) == (2, "Corrected")
+    said = "Between two calls a packet was cut or let through that should not have been: tcp 443 from the internet to "
+    assert f"{said}workload api: cut after call 1, although both" in ran.err
+    again = setpoint("apply", EXAMPLE, "--auto-approve")  # makes no call, so there is nothing to say
+    assert (again.code, "Between two calls" in again.err) == (0, False)
+
+
 def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint: Any, nothing: StrictAws) -> None:
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
     assert ran.code == 2
