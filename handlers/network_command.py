@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 IN_SYNC, ERROR, DRIFT = 0, 1, 2
 _WORST = (ERROR, DRIFT, IN_SYNC)
 """Exit codes, the one that counts for several documents first."""
+VPC_PATIENCE = (2.0, 4.0, 8.0)
+"""Seconds between the looks before a VPC is made: an earlier command may have made it and been killed, and EC2 shows it
+a little later. The deployed functions remember that instead (`engine/vpc_asked.py`).
+"""
 _COUNTED = {IN_SYNC: "in sync", DRIFT: "with drift", ERROR: "with an error"}
 
 
@@ -161,8 +165,8 @@ def apply(
             raise Refused("not approved; nothing was changed", Kind.NOT_APPROVED)
         expected = proposed.plan.fingerprint
     released: dict[str, Any] = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
-    if not expected:  # nobody looks at this plan, and a terminal remembers nothing that would prove what is ours
-        released["memory"] = Memory(had=frozenset())
+    # Where nobody looks at the plan, nothing proves what is ours: a terminal remembers nothing.
+    released["memory"] = Memory(had=None if expected else frozenset(), vpc_patience=VPC_PATIENCE)
     report = _run(at, document, connection, deployed, **released)
     show(report)
     beside = _beside(

@@ -14,6 +14,8 @@ import pytest
 from handlers import terminal
 from lab import StrictAws
 from lab.drifts import Network
+from lab.faults import Stopped
+from lab.strict_aws import Call
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state/examples/test-server.json"
 
@@ -62,6 +64,26 @@ def test_a_packet_that_was_cut_between_two_calls_is_an_exit_code_of_its_own_righ
     assert f"{said}workload api: cut after call 1, although both" in ran.err
     again = setpoint("apply", EXAMPLE, "--auto-approve")  # makes no call, so there is nothing to say
     assert (again.code, "Between two calls" in again.err) == (0, False)
+
+
+def test_a_vpc_that_a_killed_command_has_just_made_is_found_before_another_one_is_made(
+    setpoint: Any, nothing: StrictAws, variant: Callable[..., Path]
+) -> None:
+    """A terminal remembers nothing, and EC2 shows the VPC a little later: its tags tell, once it does."""
+    document = json.loads(EXAMPLE.read_text())
+    alone = variant(resources={"vpc": document["resources"]["vpc"]}, intents=[], workloads={})
+
+    def killed(call: Call) -> None:
+        raise Stopped(f"after {call.operation}")
+
+    nothing.after_write = killed
+    with pytest.raises(Stopped):
+        setpoint("apply", alone, "--auto-approve")
+    nothing.after_write = None
+    nothing.faults.stale("DescribeVpcs", reads=6)
+    setpoint("apply", alone, "--auto-approve")
+    assert setpoint("apply", alone, "--auto-approve").code == 0
+    assert _writes(nothing).count("CreateVpc") == 1
 
 
 def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint: Any, nothing: StrictAws) -> None:
