@@ -154,11 +154,21 @@ def cli(context: click.Context, *, verbose: bool) -> None:
 @click.option("--only", multiple=True, metavar="KIND", help="Only resources of this kind; can be repeated.")
 @click.option("--tags", is_flag=True, help="Declare tags too.")
 @click.option("--no-workloads", is_flag=True, help="Propose no workloads.")
+@click.option("--no-intents", is_flag=True, help="Propose no intents.")
 @given.FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR
-def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str, no_color: bool, **options: Any) -> int:
+def import_(
+    only: tuple[str, ...],
+    *,
+    tags: bool,
+    no_workloads: bool,
+    no_intents: bool,
+    form: str,
+    no_color: bool,
+    **options: Any,
+) -> int:
     """Write a document for a network that exists, and prove that it changes nothing. Only reads.
 
     The document goes to stdout or to a file, the report to stderr. Exit code 0: written and proven. 1: nothing written.
@@ -167,7 +177,7 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     from reconciler.importing.draft import Choices
 
     connection = wiring.ConnectionOptions(*(options.pop(name) for name in ("profile", "region", "endpoint_url")))
-    choices = Choices(frozenset(only), tags, not no_workloads)
+    choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
         **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
     )

@@ -32,6 +32,7 @@ STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 GP3_IOPS_FROM = 400
 GP3_LEAST_IOPS = 12000
 MOST_TAGS = 50
+MOST_INSTANCES = 40
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = 7 * 24 * 60
 _CLOCK = r"([01]\d|2[0-3]):([0-5]\d)"
@@ -241,6 +242,16 @@ def check_groups(live: Live, group_ids: list[str], vpc_id: str) -> None:
                 f"{vpc_id} and the EC2 security group is in {known[group_id].vpc_id}"
             )
             raise Refusal("InvalidParameterCombination", message)
+
+
+def check_option_group(live: Live, name: str) -> None:
+    if not name.startswith("default:postgres-") and name not in live.rds.option_groups:
+        raise Refusal("OptionGroupNotFoundFault", f"Specified OptionGroupName: {name} not found.", 404)
+
+
+def check_quota(live: Live) -> None:
+    if len(live.instances()) >= MOST_INSTANCES:
+        raise Refusal("InstanceQuotaExceeded", f"A Region holds at most {MOST_INSTANCES} DB instances.")
 
 
 def check_public(live: Live, vpc_id: str) -> None:

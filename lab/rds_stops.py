@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lab import rds_clock, rds_events
+from lab import rds_clock, rds_events, rds_replication
 from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 
@@ -31,6 +31,7 @@ def _turned(live: Live, params: Params, only: str, status: str) -> Answer:
         message = f"Instance {instance.db_instance_identifier} is not in {only} state."
         raise Refusal("InvalidDBInstanceState", message)
     if status == "stopping":
+        rds_replication.check_stop(instance)
         rds_clock.intentions(instance).waiting = {}
         instance.restarts_at = rds_events.now(live) + STOPPED_FOR
     rds_clock.start(instance, status)

@@ -23,6 +23,10 @@ class Unsure:
     `swapped_logs`: PendingCloudwatchLogsExports has what is switched on under the name of what is switched off.
     `same_is_refused`: a modify that changes nothing is refused, and not answered with 200.
     `lifecycle_changes`: the lifecycle support of an instance that is there can be changed.
+    `sse_rds`: storage that is not encrypted with a key of the account shows StorageEncryptionType `sse-rds`.
+    `cool_down`: how long after a change of storage the next one is refused: until it is optimized, for six hours more,
+    or if there were four within a day.
+    `green_has_tags`: the green instance has the tags of the blue one before the switchover too.
     `growth_is_rounded`: storage that is to grow by less than a tenth grows by a tenth, and is not refused.
     """
 
@@ -32,6 +36,9 @@ class Unsure:
     same_is_refused: bool = False
     lifecycle_changes: bool = False
     growth_is_rounded: bool = False
+    green_has_tags: bool = False
+    sse_rds: bool = False
+    cool_down: Literal["optimization", "six hours", "four a day"] = "optimization"
 
 
 def unsure(live: Live) -> Unsure:

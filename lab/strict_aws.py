@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
@@ -28,20 +27,14 @@ from lab import (
     other_reads,
     owners,
     paging,
-    rds_clock,
-    rds_events,
-    rds_restores,
-    rds_time,
-    rds_unsure,
+    rds_controls,
     strict_acls,
     strict_blocks,
     strict_endpoints,
     strict_groups,
     strict_propagation,
-    strict_rds,
     strict_routes,
     strict_rules,
-    strict_subnet_groups,
     strict_tags,
     strict_vpc,
     world,
@@ -73,12 +66,7 @@ _STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
         **strict_acls.OPERATIONS,
         **strict_tags.OPERATIONS,
     },
-    "rds": {
-        **strict_rds.OPERATIONS,
-        **rds_events.OPERATIONS,
-        **rds_restores.OPERATIONS,
-        **strict_subnet_groups.OPERATIONS,
-    },
+    "rds": rds_controls.OPERATIONS,
 }
 _FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -132,7 +120,7 @@ class _Nameless:
         return "laboratory"
 
 
-class StrictAws:
+class StrictAws(rds_controls.RdsControls):
     """One emulated account and Region. Calls may come from several threads; one at a time enters moto.
 
     `calls` has every call of session() in order. `before_call` is called before each of them with the session's name,
@@ -153,24 +141,6 @@ class StrictAws:
         self._lock = threading.RLock()
         strict_groups.let_itself_in(self._live, self._live.ec2.default_vpc.id)
         self._before_last_write = world.save(self._live)
-
-    @property
-    def settle_after(self) -> int:
-        """A busy instance settles after being described this many times."""
-        return self._live.settle_after
-
-    @settle_after.setter
-    def settle_after(self, describes: int) -> None:
-        self._live.settle_after = describes
-
-    @property
-    def status_lag(self) -> int:
-        """For so many describes after a modify, the status of an instance still says `available`."""
-        return self._live.status_lag
-
-    @status_lag.setter
-    def status_lag(self, describes: int) -> None:
-        self._live.status_lag = describes
 
     @property
     def arrive_after(self) -> int:
@@ -198,54 +168,10 @@ class StrictAws:
         """A session of somebody else: as strict, without faults, not in `calls`; `trail` has `user` as its name."""
         return self._session(user)
 
-    def settle(self) -> None:
-        """RDS finishes its changes: creating and modifying become available, deleting ends."""
-        with self._lock, self._live.writing("rds", "settle", {}):
-            rds_clock.settle_all(self._live)
-
-    def maintenance_window(self) -> None:
-        """The maintenance window comes: everything pending is applied, every instance settles."""
-        with self._lock, self._live.writing("rds", "maintenance window", {}):
-            rds_clock.maintenance_window(self._live)
-
-    def rds_state(self, identifier: str, status: str | None = None, pending: dict[str, Any] | None = None) -> None:
-        """Put an instance into a state that AWS might reach by itself: a status, and all of PendingModifiedValues."""
-        with self._lock, self._live.writing("rds", "state", {}):
-            rds_clock.put(self._live, identifier, status, pending)
-
-    def advance(self, to: datetime) -> None:
-        """The clock of RDS goes on to this time; it stands still otherwise, at 2026-11-22 09:00 in a new laboratory.
-        Maintenance windows that open until then apply what waits, and what was stopped for seven days starts.
-        """
-        with self._lock, self._live.writing("rds", "advance", {}):
-            rds_time.advance(self._live, to)
-
-    def rds_fails(self, identifier: str, parameter: str, text: str = rds_events.NO_CAPACITY) -> None:
-        """From now on every modify of this parameter of ModifyDBInstance is accepted and not carried out, which only an
-        event says; an empty `text` ends that.
-        """
-        with self._lock:
-            rds_events.fail(self._live, identifier, parameter, text)
-
-    def rds_unsure(self, **answers: Any) -> None:
-        """Choose answers that nobody is sure of (`rds_unsure.Unsure`)."""
-        with self._lock:
-            rds_unsure.choose(self._live, **answers)
-
     def network_state(self, resource_id: str, state: str) -> None:
         """Put a VPC or a subnet into a state that AWS might give it by itself."""
         with self._lock:
             arrivals.put(self._live, resource_id, state)
-
-    def new_role(self, arn: str) -> None:
-        """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
-        with self._lock:
-            self._live.new_roles.add(arn)
-
-    def know_roles(self) -> None:
-        """AWS knows every role everywhere now."""
-        with self._lock:
-            self._live.new_roles.clear()
 
     def give(self, resource_id: str, account: str) -> None:
         """Make an EC2 resource belong to another account; of a VPC also everything in it."""
@@ -310,7 +236,10 @@ class StrictAws:
             if watched and kind == "write":
                 self.faults.count_write()
             fault = self.faults.take(operation, kind, params) if watched else None
-            parsed = self._carried_out(service, operation, params, kind, fault)
+            past = self.faults.past(operation) if watched and kind == "read" else None
+            if fault is not None and fault.kind == "stale":
+                past = self._before_last_write
+            parsed = self._carried_out(service, operation, params, kind, fault, past)
             lost = self._lost(fault)
             error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")
             call = Call(service, operation, params, kind, error)
@@ -327,15 +256,21 @@ class StrictAws:
         return _Status(parsed["ResponseMetadata"]["HTTPStatusCode"]), parsed
 
     def _carried_out(
-        self, service: str, operation: str, params: Params, kind: Literal["read", "write"], fault: Fault | None
+        self,
+        service: str,
+        operation: str,
+        params: Params,
+        kind: Literal["read", "write"],
+        fault: Fault | None,
+        past: World | None,
     ) -> Answer:
         try:
             _refuse_early(service, params, fault)
             if kind == "write":
                 with self._live.looking():
                     arrivals.check(self._live, service, operation, params)
-            if fault is not None and fault.kind == "stale":
-                with world.looking_back(self._live, self._before_last_write), self._live.looking():
+            if past is not None:
+                with world.looking_back(self._live, past), self._live.looking():
                     return self._strict(service, operation, params)
             if kind == "write":
                 return self._write(service, operation, params)
@@ -356,6 +291,7 @@ class StrictAws:
             world.restore(self._live, before)
             raise
         self._before_last_write = before
+        self.faults.wrote(before)
         return answer
 
     def _strict(self, service: str, operation: str, params: Params) -> Answer:

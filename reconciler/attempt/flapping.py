@@ -12,9 +12,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from desired_state.resource import Resource
-from reconciler.engine.result import Drift, Report, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Report
 from reconciler.engine.written import wrote
 from reconciler.ledger.record import FlappingRecord
 from reconciler.model import ABSENT, Cause, Difference, Ended, Outcome, Reason
@@ -33,10 +35,16 @@ def name(difference: Difference) -> str:
     that is removed again, and a value that is set to something new each time are one drift each. If the document
     declares another value, counting starts again. A missing resource is one drift, however it is declared.
     """
-    want = {"absent": True} if difference.want is ABSENT else difference.want
-    want = "there" if isinstance(want, Resource) else want
-    identity = json.dumps([difference.address, difference.field, difference.key, want], default=str)
+    want = "there" if isinstance(difference.want, Resource) else plain(difference.want)
+    identity = json.dumps([difference.address, difference.field, plain(difference.key), want], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """A value as it is compared between runs."""
+    if value is ABSENT:
+        return {"absent": True}
+    return sorted(map(str, value)) if isinstance(value, frozenset) else value
 
 
 def suppressed(flapping: Mapping[str, FlappingRecord], difference: Difference, now: datetime) -> Cause | None:
@@ -84,10 +92,10 @@ def _corrected(record: FlappingRecord, now: datetime, window: timedelta) -> Flap
     if not record.pauses and len(times) < MAX_CORRECTIONS:
         return FlappingRecord(times)
     pauses = record.pauses + 1
-    return FlappingRecord(times, pauses, now + _pause(pauses))
+    return FlappingRecord(times, pauses, now + pause(pauses))
 
 
-def _pause(number: int) -> timedelta:
+def pause(number: int) -> timedelta:
     """The length of the nth pause, counted from 1."""
     return LONGEST_PAUSE if number > 5 else HOUR * 2 ** (number - 1)
 
@@ -96,4 +104,4 @@ def _over(record: FlappingRecord, now: datetime, window: timedelta) -> bool:
     """Whether it has stayed in sync long enough to be forgotten."""
     if not record.until:
         return all(now - time >= window for time in record.times)
-    return now >= record.until + max(_pause(record.pauses), DAY)
+    return now >= record.until + max(pause(record.pauses), DAY)

@@ -11,7 +11,8 @@ from datetime import datetime
 from math import ceil
 
 from reconciler.attempt.named import name
-from reconciler.engine.result import Drift, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift
 from reconciler.engine.written import wrote
 from reconciler.ledger.record import Untold
 from reconciler.model import Outcome

@@ -18,7 +18,8 @@ from reconciler.attempt import unproved
 from reconciler.attempt.named import name, of_action, short
 from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Drift, Observation, Report, corrects_nothing, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Observation, Report, corrects_nothing
 from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
 from reconciler.model.exposure import Severity

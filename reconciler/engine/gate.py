@@ -72,7 +72,7 @@ class Gate:
 
 
 INTENDED = frozenset({Reason.REPORT_ONLY, Reason.HOLD_TAG})
-_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
+_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.NOT_CARRIED_OUT, Reason.SUPPRESSED})
 
 
 class Gated(Protocol):
@@ -99,8 +99,8 @@ class Limits:
     says since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the
     addresses that no action may touch, because something else was found there than before (`witness.py`). `plan_held`
     says why the whole plan is held, besides the blast-radius limits, and `frozen` why every action is, whoever releases
-    the plan. `further`: it is a further round of a run, whose
-    plan no person has seen, so that no unsafe call is released.
+    the plan. `further`: it is a further round of a run, whose plan no person has seen, so that no unsafe call is
+    released.
     """
 
     deferred: Callable[[Action], Cause | None] = lambda action: None

@@ -82,10 +82,10 @@ class Forbidding:
         closed = [(one.name, raised) for one, raised in found if one.expect != "reachable"]
         if closed:
             name, raised = closed[0]
-            self._unsure = f"held by the intent {name!r}: whether it forbids this is not known; {_said(raised)}"
+            self._unsure = f"whether the intent {name!r} forbids it is not known; {_said(raised)}"
         elif not found:
             logged(error, "the intents", Stage.JUDGING)
-            self._unsure = f"held by the intents: whether one forbids this is not known; {_said(error)}"
+            self._unsure = f"whether an intent forbids it is not known; {_said(error)}"
 
     def _raised(self, intent: Intent, later: Network) -> Exception | None:
         try:
@@ -97,7 +97,7 @@ class Forbidding:
 
 def nothing_opens(cause: Cause) -> Forbids:
     """What the intents forbid where it cannot even be made what does: every opening."""
-    message = f"held by the intents: whether one forbids this is not known; {cause.message}"
+    message = f"whether an intent forbids it is not known; {cause.message}"
     held = Breach(Reason.HELD_BY_INTENT, ANY_MACHINE, message)
 
     def against(_later: Network, action: Action) -> Breach | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from desired_state.fields import Address
+from desired_state.fields import Address, shown
 from reconciler.engine import order
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Cause, Change, Finding, Observed, Outcome, Phase, Reason, Ref, refs
@@ -151,7 +151,7 @@ def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -
     rest = []
     for one in change.differences:
         if one.field in kind.correct.immutable:
-            message = f"AWS cannot change it: it is {one.have!r}, and {one.want!r} is declared"
+            message = f"AWS cannot change it: it is {shown(one.have)}, and {shown(one.want)} is declared"
             message += "; declare the live value, or recreate the resource by hand"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, message), one.field)
         elif have.status and one.field != "tags":
@@ -175,12 +175,16 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
         yield Finding(address, Outcome.WAITING, not_ready(seen))
 
 
+_OF_STATUS = frozenset({Reason.NOT_READY, Reason.BROKEN})
+
+
 def not_ready(seen: Observed) -> Cause:
     """Why a live resource that is not ready takes no change."""
     if seen.status == "creating":
         return Cause(Reason.NOT_READY, "AWS is still creating it")
     what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
-    said = next((one.cause.message for one in seen.conditions if not one.field), f"it is {seen.status}")
+    of_status = [one.cause for one in seen.conditions if not one.field and one.cause.reason in _OF_STATUS]
+    said = of_status[0].message if of_status else f"it is {seen.status}"
     return Cause(Reason.NOT_READY, f"{what}: {said}")
 
 

@@ -25,14 +25,9 @@ from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.gate import Gate, Limits, gate
 from reconciler.engine.memory import NO_MEMORY, Memory
 from reconciler.engine.observe import ObserveError, ObserveOptions, VpcNotAllowedError, observe
+from reconciler.engine.outcomes import judge
 from reconciler.engine.plan import signature
-from reconciler.engine.result import (
-    Observation,
-    Report,
-    RunCost,
-    RunTrace,
-    judge,
-)
+from reconciler.engine.result import Observation, Report, RunCost, RunTrace
 from reconciler.engine.spelled import as_seen
 from reconciler.engine.suppression import Guard
 from reconciler.engine.understood import Asked, not_seen, understood, without_faults

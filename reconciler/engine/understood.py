@@ -89,8 +89,9 @@ def _planned(asked: Asked, snapshot: Snapshot, now: datetime) -> Observation:
     context, changes, excepted = _differing(asked, snapshot, now)
     unclear = unidentified(snapshot)
     suppression = Suppression(changes)
-    if unclear or asked.memory.flapping:
-        suppression = suppress(changes, asked.memory.flapping or (lambda one: None), unclear)
+    suppressed = asked.memory.suppressed(snapshot)
+    if unclear or suppressed:
+        suppression = suppress(changes, suppressed or (lambda one: None), unclear)
     if suppression.suppressed:
         suppression = replace(suppression, unsuppressed=make_plan(changes, context, asked.only).actions)
     return Observation(snapshot, make_plan(suppression.changes, context, asked.only), excepted, suppression)
@@ -111,5 +112,5 @@ def _closing(asked: Asked, snapshot: Snapshot, now: datetime, error: Exception) 
     logged(error, "the plan", Stage.PLANNING)
     cause = error.cause if isinstance(error, ResourceFaultError) else fault(error, Stage.PLANNING)
     context, changes, excepted = _differing(asked, snapshot, now)
-    plan = closing_plan(changes, context, asked.only, asked.memory.flapping, cause)
+    plan = closing_plan(changes, context, asked.only, asked.memory.suppressed(snapshot), cause)
     return Observation(snapshot, plan, excepted, Suppression(plan.changes))

@@ -206,7 +206,6 @@ class Recorded(_Part):
     exposed_unknown: Annotated[tuple[str, ...], _or(())] = ()
     exceptions: Annotated[tuple[Excepted, ...], _or(())] = ()
     unseen: Annotated[tuple[Unseen, ...], _or(())] = ()
-    held_as_a_whole: _Text = ""
     day: Sheet | None = None
 
     def calls(self, index: int) -> frozenset[int]:

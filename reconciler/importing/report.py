@@ -58,6 +58,7 @@ def _lines(imported: Imported) -> Iterator[str]:
     yield from _block("adds", [_added(imported.added)] if imported.added and imported.before is not None else [])
     yield from _block("by", [_by(imported)] if imported.added else [])
     yield from _block("accepts", imported.accepted)
+    yield from _block("proposes", _proposed(imported))
     calls = f"{_count(imported.tag_calls, 'tag call')} (setpoint:document, setpoint:name), nothing else: proven"
     yield from _block("asks AWS", [calls if imported.tag_calls else "nothing: proven"] if imported.changed else [])
     yield from _block("not held", summed(imported.not_held))
@@ -76,6 +77,16 @@ def _taken_over(added: Sequence[Address]) -> str:
     counts = Counter(at.kind for at in added)
     found = (f"{_count(counts[name], kind.identify.noun)}" for name, kind in REGISTRY.items() if counts[name])
     return ", ".join(found) or "nothing"
+
+
+def _proposed(imported: Imported) -> Iterator[str]:
+    """What a new document says besides its resources."""
+    if imported.before is not None:
+        return
+    if workloads := imported.document.workloads:
+        yield f"{_count(len(workloads), 'workload')}, from the network interfaces"
+    for one in imported.document.intents:
+        yield f"intent {one.name!r}: {', '.join(one.source)} -> {', '.join(one.to)}, {one.expect}: kept today"
 
 
 def _added(added: Sequence[Address]) -> str:
@@ -119,6 +130,8 @@ def as_json(imported: Imported, target: str) -> dict[str, Any]:
         "found_by": {str(at): one.by.value for at, one in imported.found_by.items()},
         "adopt": [{"address": str(one.address), "id": one.id, "why": one.why} for one in imported.adopted],
         "accepted": list(imported.accepted),
+        "workloads": len(document.workloads),
+        "intents": len(document.intents),
         "tag_calls": imported.tag_calls,
         "not_held": [_note(one) for one in imported.not_held],
         "seen_beside": list(imported.beside),

@@ -25,6 +25,7 @@ from reconciler.report.summary import counts, expired
 if TYPE_CHECKING:
     from desired_state.document import DocumentException
     from reconciler.engine.result import Drift, PendingChange, Report
+    from reconciler.model.trigger import Actor
 
 FORMAT_VERSION = 1
 
@@ -151,6 +152,18 @@ def _pending(report: Report, one: PendingChange) -> dict[str, Any]:
     """A change that AWS has accepted and not applied yet."""
     values = {"now": _plain(one.now), "accepted": _plain(one.accepted)}
     return {"address": one.address, "id": id_of(report, one.address), "field": one.field, **values}
+
+
+def actor_as_json(actor: Actor) -> dict[str, Any]:
+    """Who made a change, by which call and from where; null is what CloudTrail does not say."""
+    return {
+        "who": actor.who,
+        "call": actor.call,
+        "at": iso_time(actor.at),
+        "source_ip": actor.source_ip or None,
+        "user_agent": actor.user_agent or None,
+        "event_id": actor.event_id or None,
+    }
 
 
 def _openings(report: Report) -> list[dict[str, Any]]:

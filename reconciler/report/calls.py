@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 
 def id_of(report: Report, address: Address) -> str | None:
-    """The AWS id of a resource as its calls have it; None if it does not exist, or was not seen."""
-    return report.ids.get(address)
+    """The AWS id of a resource as its calls have it; None if it does not exist, or was not seen, or if several live
+    resources that are no longer declared have this address.
+    """
+    if found := report.ids.get(address):
+        return found
+    looks = (report.first.unmanaged if report.first else (), report.unmanaged)
+    beside = {one.id for unmanaged in looks for one in unmanaged if one.address == address}
+    return beside.pop() if len(beside) == 1 else None
 
 
 def named(report: Report, address: Address) -> str:

@@ -18,7 +18,7 @@ from reconciler.model.guard import Stage, contained
 from reconciler.model.network_state import NetworkState
 from reconciler.model.times import iso_time
 from reconciler.report import network, standing
-from reconciler.report.as_json import as_json, intents_as_json
+from reconciler.report.as_json import actor_as_json, as_json, intents_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.exposure import exposes
 from reconciler.report.fitting import cut_lists, encoded, size
@@ -120,18 +120,6 @@ def receipt_of_attempt(result: AttemptResult, *, lanes: bool = True) -> dict[str
         "left_out": {},
     }
     return _finished(content)
-
-
-def actor_as_json(actor: Actor) -> dict[str, Any]:
-    """Who made a change, by which call and from where; null is what CloudTrail does not say."""
-    return {
-        "who": actor.who,
-        "call": actor.call,
-        "at": iso_time(actor.at),
-        "source_ip": actor.source_ip or None,
-        "user_agent": actor.user_agent or None,
-        "event_id": actor.event_id or None,
-    }
 
 
 def orphaned_as_json(one: Orphaned) -> dict[str, Any]:
@@ -257,11 +245,11 @@ def _rollback(report: Report) -> dict[str, Any] | None:
 def _lanes(report: Report, *, asked: bool) -> dict[str, Any]:
     if not asked:
         return {"lanes": None, "lanes_unknown": "nobody asked"}
-    from reconciler.report.lanes import lanes, lanes_unknown
+    from reconciler.engine.states import why_none
+    from reconciler.report.lanes import lanes
 
     def told() -> dict[str, Any]:
-        found = lanes(report)
-        return {"lanes": found, "lanes_unknown": None if found else lanes_unknown(report)}
+        return {"lanes": lanes(report), "lanes_unknown": why_none(report)}
 
     def instead(cause: Cause) -> dict[str, Any]:
         return {"lanes": None, "lanes_unknown": str(cause)}

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
-from desired_state.members import References
+from desired_state.members import OWN_TAGS, References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
@@ -213,7 +213,7 @@ def _meaning(drift: Drift, style: Style) -> Iterator[str]:
 
 def _undeclared(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str]:
     """What is deleted because it is no longer declared."""
-    name = style(sanitize(about.address), "bold")
+    name = style(sanitize(about.address), "bold") + (style(about.id, "dim") if about.id else "")
     for one in about.orphaned:
         line = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield f"{_signs(one.outcome, 'remove', style)} {line}"
@@ -298,7 +298,7 @@ def _contents(address: Address, resource: Resource) -> Iterator[str]:
     for name in sorted(resource.described(), key=lambda name: name == "tags"):
         held = getattr(resource, name)
         if isinstance(held, dict):
-            shown = {key: inner for key, inner in held.items() if not str(key).startswith("setpoint:")}
+            shown = {key: inner for key, inner in held.items() if not str(key).startswith(OWN_TAGS)}
             yield from (f"{name}: {_member(address, name, key, inner)}" for key, inner in sorted(shown.items()))
         elif isinstance(held, frozenset):
             yield from (f"{name}: {_member(address, name, key, key)}" for key in sorted(held))

@@ -225,6 +225,8 @@ def test_what_is_held_exits_2_and_is_left_as_it_is(
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--mode", "report")
     assert ran.code == 2
     assert ran.out.splitlines()[-1] == "Nothing was changed: 1 held."
+    nobody = setpoint("apply", EXAMPLE, "--mode", "report")  # what changes nothing needs no approval
+    assert (nobody.code, nobody.out.splitlines()[-1]) == (2, "Plan: 1 held. Nothing was changed.")
     assert _writes(lab) == []
     assert _ports(lab, network) == [22, 80, 443]
 

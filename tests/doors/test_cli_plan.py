@@ -248,6 +248,20 @@ def test_what_keeps_us_from_aws_is_told_without_a_traceback(
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("code", "hint"), [("ExpiredToken", ""), ("InvalidClientTokenId", ", or enable the region ap-northeast-2 for the ")]
+)
+def test_credentials_that_are_not_taken_may_belong_to_a_region_that_is_not_enabled(
+    setpoint: Any, lab: StrictAws, code: str, hint: str
+) -> None:
+    lab.faults.fail("GetCallerIdentity", code)
+    ran = setpoint("plan", EXAMPLE)
+    assert ran.code == 1
+    assert ran.err.startswith("AWS does not accept the credentials: An error occurred")
+    assert ("enable the region" in ran.err) is bool(hint)
+    assert hint in ran.err
+
+
 def test_credentials_that_expire_after_the_first_call_are_told_without_a_traceback(
     setpoint: Any, lab: StrictAws
 ) -> None:

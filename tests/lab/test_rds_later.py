@@ -9,7 +9,7 @@ import pytest
 
 from lab import StrictAws
 from tests.lab.test_rds_options import ADVANCED, ROLE
-from tests.lab.test_strict_rds import Refused, db, group, modify, shown
+from tests.lab.test_strict_rds import Refused, db, group, make_group, modify, shown, wanted
 
 __all__ = ["db", "group"]
 
@@ -127,7 +127,7 @@ def test_a_reboot_that_waits_is_not_done_by_the_window(aws: StrictAws, rds: Any,
     assert shown(rds)["DBParameterGroups"][0]["ParameterApplyStatus"] == "pending-reboot"
 
 
-INSIGHTS = {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 31}
+INSIGHTS: dict[str, Any] = {"EnablePerformanceInsights": True, "PerformanceInsightsRetentionPeriod": 31}
 
 
 def test_aws_may_refuse_a_retention_period_or_put_it_back(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:
@@ -155,7 +155,9 @@ def test_what_nobody_is_sure_of_may_be_otherwise(aws: StrictAws, rds: Any, db: s
     with refused("InvalidParameterCombination"):
         modify(rds, DeletionProtection=False)
     aws.rds_state(db, pending={"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["upgrade"]}})
+    aws.rds_unsure(sse_rds=True)
     pending = shown(rds)["PendingModifiedValues"]
+    assert (shown(rds)["StorageEncrypted"], shown(rds)["StorageEncryptionType"]) == (False, "sse-rds")
     assert pending == {"PendingCloudwatchLogsExports": {"LogTypesToDisable": ["upgrade"]}}
     modify(rds, EngineLifecycleSupport="open-source-rds-extended-support-disabled")
     aws.settle()
@@ -167,6 +169,83 @@ def test_a_small_growth_may_be_rounded(aws: StrictAws, rds: Any, db: str) -> Non
     modify(rds, AllocatedStorage=105)
     aws.settle()
     assert shown(rds)["AllocatedStorage"] == 110
+
+
+@pytest.mark.parametrize(("rule", "changes", "after"), [("six hours", 1, 6), ("four a day", 4, 24)])
+def test_storage_that_was_changed_may_have_to_rest_for_hours(
+    aws: StrictAws, rds: Any, db: str, refused: Refused, rule: str, changes: int, after: int
+) -> None:
+    aws.rds_unsure(cool_down=rule)
+    for number in range(1, changes + 1):
+        modify(rds, AllocatedStorage=100 + 50 * number)
+        aws.settle()
+    for hours in (0, after - 1):
+        aws.advance(SUNDAY + timedelta(hours=hours))
+        with refused("InvalidParameterCombination"):
+            modify(rds, AllocatedStorage=390)
+    modify(rds, DeletionProtection=True)
+    aws.advance(SUNDAY + timedelta(hours=after))
+    modify(rds, AllocatedStorage=390)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"AllocatedStorage": 399}, "storage-optimization"),
+        ({"AllocatedStorage": 400}, "available"),
+        ({"StorageType": "standard"}, "available"),
+        ({"StorageType": "gp2"}, "storage-optimization"),
+    ],
+)
+def test_storage_that_is_copied_is_not_optimized_afterwards(
+    rds: Any, db: str, changes: dict[str, Any], status: str
+) -> None:
+    modify(rds, **changes)
+    assert [shown(rds)["DBInstanceStatus"] for _ in range(2)] == ["modifying", status]
+
+
+def test_a_small_raise_of_iops_is_rounded_up(aws: StrictAws, rds: Any, db: str) -> None:
+    modify(rds, StorageType="io1", AllocatedStorage=110, Iops=1000)
+    aws.settle()
+    modify(rds, AllocatedStorage=110, Iops=1050)
+    aws.settle()
+    assert shown(rds)["Iops"] == 1100
+    modify(rds, AllocatedStorage=110, Iops=1050)
+    aws.settle()
+    assert shown(rds)["Iops"] == 1050
+
+
+def test_the_status_lags_while_monitoring_is_configured_and_a_modify_is_refused(
+    aws: StrictAws, rds: Any, db: str, refused: Refused
+) -> None:
+    aws.settle_after, aws.status_lag = 3, 2
+    modify(rds, MonitoringInterval=60, MonitoringRoleArn=ROLE)
+    assert shown(rds)["DBInstanceStatus"] == "available"
+    with refused("InvalidDBInstanceState"):
+        modify(rds, DeletionProtection=True)
+
+
+def test_an_unknown_option_group_is_not_found(rds: Any, db: str, refused: Refused) -> None:
+    with refused("OptionGroupNotFoundFault"):
+        modify(rds, OptionGroupName="tuned")
+
+
+def test_a_region_holds_so_many_of_each(
+    rds: Any, group: str, subnets: list[str], refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.rds_limits.MOST_INSTANCES", 1)
+    monkeypatch.setattr("lab.strict_subnet_groups.MOST_GROUPS", 1)
+    rds.create_db_instance(**wanted(group))
+    with refused("InstanceQuotaExceeded"):
+        rds.create_db_instance(**wanted(group, DBInstanceIdentifier="second"))
+    with refused("DBSubnetGroupQuotaExceeded"):
+        make_group(rds, "second", subnets)
+
+
+def test_a_group_of_subnets_may_list_one_that_is_gone(ec2: Any, rds: Any, db: str, subnets: list[str]) -> None:
+    ec2.delete_subnet(SubnetId=subnets[1])
+    (found,) = rds.describe_db_subnet_groups()["DBSubnetGroups"]
+    assert subnets[1] in [each["SubnetIdentifier"] for each in found["Subnets"]]
 
 
 def test_the_switches_and_the_clock_are_of_the_world(aws: StrictAws, rds: Any, db: str) -> None:

@@ -114,7 +114,7 @@ def test_a_fault_in_one_intent_holds_at_most_what_opens(name: str, after: int, m
     held = [one for one in found.findings if one.cause.reason is Reason.HELD_BY_INTENT]
     assert [(one.address, one.outcome) for one in held] == ([(WEB, Outcome.HELD)] if waits else [])
     for one in held:
-        assert one.cause.message.startswith(f"held by the intent {name!r}: whether it forbids this is not known; ")
+        assert one.cause.message.startswith(f"whether the intent {name!r} forbids it is not known; ")
         assert "Broken: of " in one.cause.message
     fault.left = 0
     judged = judge_run(DECLARED, look(), None)
@@ -157,7 +157,7 @@ def test_beside_an_intent_that_raises_and_can_forbid_no_opening_only_the_others_
     planned = plan(declared, drifted(found, WEB, ingress=Ingress(rules)))
     held = [one.cause.message for one in planned.findings]
     message = (
-        "held by the intent 'only the front door': it would let tcp 8080 from the internet reach api; "
+        "the intent 'only the front door' forbids it: it would let tcp 8080 from the internet reach api; "
         "change the rule or the intent"
     )
     assert held == ([message] if others else [])
@@ -195,7 +195,7 @@ def test_a_fault_only_of_all_intents_together_holds_what_opens(
     found = plan(DECLARED, look())
     assert names(found.actions) == names(whole.actions) - names(opening(whole))
     (held,) = found.findings
-    assert held.cause.message.startswith("held by the intents: whether one forbids this is not known; ")
+    assert held.cause.message.startswith("whether an intent forbids it is not known; ")
     assert "the intents failed while judging its traffic" in caplog.text
 
 

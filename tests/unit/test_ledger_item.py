@@ -34,6 +34,7 @@ from reconciler.ledger.item import (
 from reconciler.ledger.record import (
     FLAPPING,
     Accepted,
+    AcceptedChange,
     DocumentRecord,
     FlappingRecord,
     LastReceipt,
@@ -58,6 +59,9 @@ FULL = DocumentRecord(
     deleted=True,
     flapping={
         "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
+    },
+    accepted_changes={
+        "0f": AcceptedChange("db_instance/app", "port", "5432", NINE, 2, 1, NINE + timedelta(hours=1), "Invalid")
     },
     notified={
         "f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False, severity="high")
@@ -108,6 +112,9 @@ FULL = DocumentRecord(
 """A record in which every field has a value other than its default."""
 
 
+_ACCEPTED = {"address": "db_instance/app", "field": "port", "have": "5432", "at": "2026-11-22T09:00:00Z"}
+
+
 def values() -> st.SearchStrategy[object]:
     """What DynamoDB may hold, as boto3 reads it."""
     leaves = st.none() | st.booleans() | st.text(max_size=20) | st.binary(max_size=3) | st.sets(st.text(), min_size=1)
@@ -143,6 +150,18 @@ def test_an_item_can_be_read_by_a_person() -> None:
                 "times": ["2026-11-22T09:00:00Z", "2026-11-22T09:05:00Z"],
                 "pauses": 2,
                 "until": "2026-11-22T10:00:00Z",
+            }
+        },
+        "accepted_changes": {
+            "0f": {
+                "address": "db_instance/app",
+                "field": "port",
+                "have": "5432",
+                "at": "2026-11-22T09:00:00Z",
+                "tries": 2,
+                "pauses": 1,
+                "until": "2026-11-22T10:00:00Z",
+                "refused": "Invalid",
             }
         },
         "notified": {
@@ -301,6 +320,8 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("flapping", {"x": {"times": ["2026-11-22T09:00:00"]}}, "flapping.x.times"),
         ("flapping", {"x": {"until": "2026-11-22T09:00:00"}}, "flapping.x.until"),
         ("flapping", {"x": {"pauses": "many"}}, "flapping.x.pauses"),
+        ("accepted_changes", {"x": {**_ACCEPTED, "at": "2026-11-22T09:00:00"}}, "accepted_changes.x.at"),
+        ("accepted_changes", {"x": {**_ACCEPTED, "until": "2026-11-22T09:00:00"}}, "accepted_changes.x.until"),
         ("notified", {"f1": "notified"}, "notified.f1"),
         ("notified", {"\x1b[2J": {}}, "notified.\\x1b[2J.digest"),
         ("holds", {"vpc/a": True}, "holds.vpc/a"),
@@ -458,6 +479,7 @@ def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
     wide = "\N{FIRE}" * 100
     record = DocumentRecord(
         flapping={f"{n} {wide}": FlappingRecord((NINE,) * 500, 9, NINE) for n in range(2000)},
+        accepted_changes={f"{n}": AcceptedChange(wide, wide, wide * 9, NINE) for n in range(2000)},
         notified={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
         holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
         ids={Address(f"{n} {wide}"): wide for n in range(2000)},

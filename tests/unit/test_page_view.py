@@ -347,11 +347,11 @@ def test_without_a_look_the_map_says_that_there_is_none() -> None:
 
 
 def test_flows_that_differ_in_their_subnets_alone_are_one_lane() -> None:
-    receipt = with_flow(calm(), API, DATABASE, "undeclared", [[0, 1]])
-    receipt = with_flow(receipt, API | {"subnets": ["subnet/B"]}, DATABASE, "undeclared", [[0, 1]])
+    receipt = with_flow(calm(), DATABASE, API, "undeclared", [[0, 1]])
+    receipt = with_flow(receipt, DATABASE, API | {"subnets": ["subnet/B"]}, "undeclared", [[0, 1]])
     found = [one for one in lanes(receipt).all if one.flow == "undeclared"]
     assert len(found) == 1
-    assert found[0].source_subnets == ("subnet/A", "subnet/B")
+    assert found[0].target_subnets == ("subnet/A", "subnet/B")
 
 
 def test_a_lane_has_a_run_for_each_change_and_not_for_each_call() -> None:

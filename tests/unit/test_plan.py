@@ -13,7 +13,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.order import Tier
 from reconciler.engine.plan import Plan, fingerprint, make_plan, printable, signature
-from reconciler.engine.run import _set_aside
+from reconciler.engine.understood import _set_aside
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from reconciler.model.guard import ResourceFaultError, Stage

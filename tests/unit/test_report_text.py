@@ -248,8 +248,8 @@ def test_an_unmanaged_resource_that_is_to_go_is_told_once() -> None:
     seen = report(plan=planned(action()), unmanaged=(Unmanaged(Address("security_group/Old"), "sg-1", owned=True),))
     assert "Live but not declared" not in text(seen)
     assert [line for line in text(seen).splitlines() if "security_group/Old" in line] == [
-        "  - security_group/Old: it is ours and no longer declared",
-        "  1  traffic  ec2:DeleteSecurityGroup  security_group/Old: it is ours and no longer declared",
+        "  - security_group/Old (sg-1): it is ours and no longer declared",
+        "  1  traffic  ec2:DeleteSecurityGroup  security_group/Old (sg-1): it is ours and no longer declared",
     ]
 
 

@@ -156,6 +156,19 @@ def test_a_rule_that_was_dropped_and_is_still_there_counts_when_a_way_to_it_open
 
     assert reasons(compare(reference(group_only), reference(drops))) == [HoldReason.EXPOSES]
 
+    def elsewhere(written: dict[str, Any]) -> None:
+        drops(written)
+        written["scope"]["account_id"] = "111122223333"
+
+    assert compare(reference(group_only), reference(elsewhere)).holds == ()  # there that rule never was
+
+
+def test_a_new_resource_is_as_it_is_declared() -> None:
+    def adds(written: dict[str, Any]) -> None:
+        written["resources"]["security_group"]["New"] = {"description": "new"}
+
+    assert compare(reference(), reference(adds)).holds == ()
+
 
 def test_what_is_renamed_opens_and_cuts_nothing() -> None:
     def renamed(written: dict[str, Any]) -> None:

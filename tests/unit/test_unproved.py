@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.attempt.untold import recovered
 from reconciler.engine.gate import gate
-from reconciler.engine.result import Observation, RunCost, RunTrace, judge
+from reconciler.engine.outcomes import judge
+from reconciler.engine.result import Observation, RunCost, RunTrace
 from reconciler.ledger.record import Untold
 from reconciler.model import ActionResult, Cause, Ended, Outcome, Policy, Reason, Snapshot
 from reconciler.notify.alert_rules import find_alerts

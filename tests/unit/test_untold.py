@@ -18,7 +18,8 @@ from reconciler.attempt.named import name
 from reconciler.attempt.untold import LONGEST_WAIT, planned, recovered, to_attribute, unsent
 from reconciler.cloudtrail.details import rule_text
 from reconciler.engine.gate import gate
-from reconciler.engine.result import Observation, RunCost, RunTrace, judge
+from reconciler.engine.outcomes import judge
+from reconciler.engine.result import Observation, RunCost, RunTrace
 from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
 from reconciler.model import (
     ABSENT,

@@ -260,7 +260,7 @@ def _lists(acl: NetworkAcl, subnet: Address) -> bool:
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     acl: dict[str, Any] = {"NetworkAclId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=acl)
+    yield DELETE.on(unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=acl)
 
 
 def effects(address: Address, spec: NetworkAcl, seen: Observed[NetworkAcl, Facts] | None) -> Iterable[Effect]:

@@ -54,5 +54,5 @@ def _beyond(some: Exposures, others: Exposures) -> Iterator[tuple[Intent, Who, W
 
 
 def _held(name: str, what: str) -> Breach:
-    message = f"held by the intent {name!r}: {what}; change the rule or the intent"
+    message = f"the intent {name!r} forbids it: {what}; change the rule or the intent"
     return Breach(Reason.HELD_BY_INTENT, ANY_MACHINE, message)

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from desired_state.fields import NAMED_PROTOCOLS, RuleKey, traffic
 from desired_state.sanitize import sanitize
-from reconciler.packets.traffic import STRETCH, Cuts
+from reconciler.packets.traffic import STRETCH, Cuts, intervals
 from reconciler.reach.pair.ends import End, Endpoint, External, Ranges, cidrs_of
 from reconciler.reach.pair.flows import passing
-from reconciler.reach.pair.legs import intervals, legs
+from reconciler.reach.pair.legs import legs
 from reconciler.reach.pair.mends import clauses
 from reconciler.reach.pair.path import Blocker, Flow, Hop, Packet, Path, Why
 from reconciler.reach.pair.routing import is_far, pieces

@@ -20,10 +20,10 @@ from desired_state.fields import (
 )
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.sanitize import sanitize
-from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, box, join, meet
+from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, box, intervals, join, meet
 from reconciler.reach.network import entries, rules
 from reconciler.reach.pair.ends import Endpoint, External, cidrs_of
-from reconciler.reach.pair.legs import AclLeg, Crossed, GroupsLeg, Lacking, intervals
+from reconciler.reach.pair.legs import AclLeg, Crossed, GroupsLeg, Lacking
 from reconciler.reach.pair.path import Mend
 from reconciler.reach.pair.topology import Topology
 

@@ -30,7 +30,7 @@ class Group(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A workload or a database in a subnet. `elsewhere`: it may also stand in another subnet."""
+    """A workload or a database in a subnet."""
 
     resource: Resource
     groups: tuple[Group, ...]
@@ -38,7 +38,6 @@ class Card(NamedTuple):
     database: bool = False
     remarks: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
-    elsewhere: bool = False
 
     @property
     def open(self) -> bool:
@@ -91,7 +90,6 @@ class Cards:
             database=True,
             remarks=tuple(remarks),
             numbers=look.own_numbers(address),
-            elsewhere=elsewhere,
         )
 
     def _arrivals(self, lanes: Iterable[Lane]) -> tuple[Arrival, ...]:

@@ -63,7 +63,6 @@ class Lane(NamedTuple):
     to_database: bool
     source_id: str
     target_id: str
-    source_subnets: tuple[str, ...]
     target_subnets: tuple[str, ...]
     target_address: str | None
 
@@ -232,7 +231,6 @@ def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
         to_database=target.get("kind") == "db_instance",
         source_id=_identity(source),
         target_id=_identity(target),
-        source_subnets=tuple(map(str, listed(source, "subnets"))),
         target_subnets=tuple(map(str, listed(target, "subnets"))),
         target_address=text(target, "address") or text(target, "name"),
     )
