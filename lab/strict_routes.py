@@ -36,6 +36,14 @@ _BESIDE_MOTO = frozenset({"CarrierGatewayId", "LocalGatewayId", "CoreNetworkArn"
 """Targets that moto does not keep: the route has them as `beside`."""
 _SHOWN = frozenset(create_loader().load_service_model("ec2", "service-2")["shapes"]["Route"]["members"])
 """What botocore reads of a route; it drops what it does not know."""
+_GONE = {
+    "NatGatewayId": "InvalidNatGatewayID.NotFound",
+    "TransitGatewayId": "InvalidTransitGatewayID.NotFound",
+    "VpcPeeringConnectionId": "InvalidVpcPeeringConnectionID.NotFound",
+    "EgressOnlyInternetGatewayId": "InvalidGatewayID.NotFound",
+    "NetworkInterfaceId": "InvalidNetworkInterfaceID.NotFound",
+}
+"""The code for a target that is not there, or is there no more."""
 _DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
 
 
@@ -94,10 +102,8 @@ def _check_target(live: Live, table: Any, params: Params, destination: str) -> N
             )
             message += "blocks. This route can target only an interface or an instance."
             raise Refusal("InvalidParameterValue", message)
-    if named[0] == "NatGatewayId" and target not in live.ec2.nat_gateways:
-        raise Refusal("InvalidNatGatewayID.NotFound", f"The natGateway ID '{target}' does not exist")
-    if named[0] == "TransitGatewayId" and target not in live.ec2.transit_gateways:
-        raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{target}' does not exist.")
+    if named[0] in _GONE and not _is_there(live, named[0], target):
+        raise Refusal(_GONE[named[0]], f"The ID '{target}' does not exist")
 
 
 def _is_inside(live: Live, vpc_id: str, destination: str) -> bool:
@@ -322,6 +328,8 @@ def _is_there(live: Live, member: str, target: str) -> bool:
     if member == "VpcPeeringConnectionId":
         peering = live.ec2.vpc_pcxs.get(target)
         return peering is not None and peering._status.code != "deleted"
+    if member == "TransitGatewayId":
+        return target in live.ec2.transit_gateways
     return target in (live.ec2.enis if member == "NetworkInterfaceId" else live.ec2.egress_only_internet_gateways)
 
 

@@ -25,6 +25,7 @@ from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
+from reconciler.engine.missing import unfound
 from reconciler.engine.new_roles import sent_again
 from reconciler.engine.plan import Plan, printable
 from reconciler.engine.progress import Progress
@@ -98,11 +99,7 @@ def _apply(
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
     each = (one for result in results for one in result.each())
-
-    def old(address: Address, field: str) -> bool:
-        return context.left(snapshot.handles.get(Ref(address), address), field)
-
-    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, old))
+    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, writer.is_old))
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
@@ -242,6 +239,10 @@ class _Writer:
         self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
 
+    def is_old(self, address: Address, field: str) -> bool:
+        """Whether an earlier run left the difference in this field."""
+        return self._context.left(self._handles.get(Ref(address), address), field)
+
     def _failed(self, action: Action, error: Exception) -> ActionResult:
         """Setpoint itself failed at the call: before it was sent, or at its answer."""
         logged(error, action.address, Stage.APPLYING)
@@ -316,6 +317,8 @@ class _Writer:
         if error.code == LOST:
             lost = "AWS's answer was lost: only another look tells whether it was done"
             return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
+        if gone := unfound(action, error, old=any(self.is_old(*each) for each in action.resolves)):
+            return gone
         ended = {
             Verdict.RETRY: Ended.WAITING,
             Verdict.WAIT: Ended.WAITING,

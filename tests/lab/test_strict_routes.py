@@ -252,6 +252,8 @@ def test_a_route_stays_a_blackhole_when_its_gateway_is_deleted(ec2: Any, vpc: st
 def test_a_route_is_a_blackhole_when_what_it_leads_to_is_deleted(ec2: Any, vpc: str, subnets: list[str]) -> None:
     table = make_table(ec2, vpc)
     other = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    inward = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=inward, VpcId=vpc)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
     peering = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other)["VpcPeeringConnection"]

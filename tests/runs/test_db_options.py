@@ -287,7 +287,7 @@ def test_what_another_service_decides_is_left_alone_and_shields_nothing(
 
 def _green(net: Network, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     """A blue/green deployment of the database, as RDS shows it."""
-    from lab import strict_aws, strict_rds
+    from lab import operations, strict_rds
 
     arn = _instance(net)["DBInstanceArn"]
     describe = strict_rds.describe
@@ -299,7 +299,7 @@ def _green(net: Network, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
         return {**answer, "DBInstances": [*answer["DBInstances"], *([green] if green else [])]}
 
     one = {"BlueGreenDeploymentName": "upgrade", "Source": arn, "Target": f"{arn}-green-a1b2c3", "Status": status}
-    table = strict_aws._STRICT["rds"]
+    table = operations.STRICT["rds"]
     monkeypatch.setitem(table, "DescribeDBInstances", with_green)
     monkeypatch.setitem(table, "DescribeBlueGreenDeployments", lambda live, params: {"BlueGreenDeployments": [one]})
 
