@@ -265,6 +265,7 @@ class StrictAws:
             if watched and kind == "write":
                 self.faults.count_write()
             fault = self.faults.take(operation, kind, params) if watched else None
+            self._live.by_force = not watched
             past = self.faults.past(operation) if watched and kind == "read" else None
             if fault is not None and fault.kind == "stale":
                 past = self._before_last_write

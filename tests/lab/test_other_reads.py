@@ -128,7 +128,13 @@ def test_the_interfaces_of_services_are_told_from_those_of_machines(
     machine = ec2.create_network_interface(SubnetId=subnets[1])["NetworkInterface"]["NetworkInterfaceId"]
     nat = ec2.create_nat_gateway(SubnetId=subnets[0], ConnectivityType="private")["NatGateway"]
     service = "com.amazonaws.ap-northeast-2.sqs"
-    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, VpcEndpointType="Interface", SubnetIds=subnets[:1])
+    ec2.create_vpc_endpoint(
+        VpcId=vpc,
+        ServiceName=service,
+        VpcEndpointType="Interface",
+        SubnetIds=subnets[:1],
+        PrivateDnsEnabled=False,
+    )
     spread = [subnets[0], subnets[2]]
     rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="Two zones", SubnetIds=spread)
     rds.create_db_instance(
