@@ -61,6 +61,14 @@ def _destination(params: Params) -> tuple[str, str]:
     return name, params[name]
 
 
+def _known_destination(live: Live, params: Params) -> tuple[str, str]:
+    """The same; a prefix list must be there."""
+    name, value = _destination(params)
+    if name == "DestinationPrefixListId" and value not in live.ec2.managed_prefix_lists:
+        raise Refusal("InvalidPrefixListID.NotFound", f"The prefix list ID '{value}' does not exist")
+    return name, value
+
+
 def _route(table: Any, destination: str) -> Any | None:
     return next((route for route in table.routes if destination in _named(route)), None)
 
@@ -102,6 +110,9 @@ def _check_target(live: Live, table: Any, params: Params, destination: str) -> N
             )
             message += "blocks. This route can target only an interface or an instance."
             raise Refusal("InvalidParameterValue", message)
+    if named[0] == "EgressOnlyInternetGatewayId" and params.get("DestinationCidrBlock"):
+        message = f"The route {destination} cannot lead to an egress-only internet gateway, which passes IPv6 only"
+        raise Refusal("InvalidParameterValue", message)
     if named[0] in _GONE and not _is_there(live, named[0], target):
         raise Refusal(_GONE[named[0]], f"The ID '{target}' does not exist")
 
@@ -129,7 +140,7 @@ def _targets_of(live: Live, table: Any, destination: str) -> set[str]:
 
 def create_route(live: Live, params: Params) -> Answer:
     table = live.route_table(params["RouteTableId"])
-    name, destination = _destination(params)
+    name, destination = _known_destination(live, params)
     if params.get("GatewayId") == "local":
         raise Refusal("InvalidGatewayID.NotFound", "The gateway ID 'local' does not exist")
     _check_target(live, table, params, destination)
@@ -192,6 +203,8 @@ def replace_route(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterValue", message)
     _refuse_endpoint_route(table, route)
     if params.get("LocalTarget"):
+        if any(params.get(each) for each in _TARGETS):
+            raise Refusal("InvalidParameterCombination", "LocalTarget cannot be used with another target")
         return _back_to_local(route, destination)
     _check_target(live, table, params, destination)
     if _is_local(route) and not any(params.get(each) for each in ("NetworkInterfaceId", "NatGatewayId")):

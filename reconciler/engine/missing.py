@@ -25,6 +25,7 @@ _OF_CODE = {
     "invalidtransitgatewayid.notfound": ("tgw-",),
     "invalidvpcendpointid.notfound": ("vpce-",),
     "invalidvpcpeeringconnectionid.notfound": ("pcx-",),
+    "invalidvpngatewayid.notfound": ("vgw-",),
 }
 """How the ids begin that a code, as from `bare`, says that there are none of (EC2 API reference, Error codes)."""
 

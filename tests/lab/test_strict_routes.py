@@ -108,6 +108,8 @@ def test_local_target_is_for_local_routes_only(ec2: Any, table: str, gateway: st
     ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
     with refused("InvalidParameterValue"):
         ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, LocalTarget=True)
+    with refused("InvalidParameterCombination"):
+        ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, LocalTarget=True, GatewayId=gateway)
 
 
 def test_replacing_a_missing_route_is_an_invalid_value(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
@@ -157,6 +159,14 @@ def test_a_gateway_must_be_attached_to_the_tables_vpc(
         ({"DestinationCidrBlock": "10.0.0.0/33", "NetworkInterfaceId": "eni-1"}, "InvalidParameterValue"),
         ({"DestinationCidrBlock": ANY, "NatGatewayId": "nat-0123456789abcdef0"}, "InvalidNatGatewayID.NotFound"),
         ({"DestinationCidrBlock": ANY, "TransitGatewayId": "tgw-1"}, "InvalidTransitGatewayID.NotFound"),
+        (
+            {"DestinationCidrBlock": ANY, "VpcPeeringConnectionId": "pcx-1"},
+            "InvalidVpcPeeringConnectionID.NotFound",
+        ),
+        ({"DestinationCidrBlock": ANY, "NetworkInterfaceId": "eni-1"}, "InvalidNetworkInterfaceID.NotFound"),
+        ({"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}, "InvalidGatewayID.NotFound"),
+        ({"DestinationCidrBlock": ANY, "EgressOnlyInternetGatewayId": "eigw-1"}, "InvalidParameterValue"),
+        ({"DestinationPrefixListId": "pl-1", "NetworkInterfaceId": "eni-1"}, "InvalidPrefixListID.NotFound"),
     ],
 )
 def test_a_route_aws_would_refuse_is_refused(

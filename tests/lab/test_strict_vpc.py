@@ -292,6 +292,8 @@ def test_an_unknown_resource_cannot_be_tagged(ec2: Any, vpc: str, refused: Refus
         ec2.create_tags(Resources=[vpc, "vpc-0123456789abcdef0"], Tags=[{"Key": "k", "Value": "v"}])
     with refused("InvalidSecurityGroupRuleId.NotFound"):
         ec2.create_tags(Resources=[vpc, "sgr-0123456789abcdef0"], Tags=[{"Key": "k", "Value": "v"}])
+    with refused("InvalidParameterValue"):
+        ec2.create_tags(Resources=[vpc] * 1001, Tags=[{"Key": "k", "Value": "v"}])
     assert tags(ec2, vpc) == {}
 
 
