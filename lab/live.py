@@ -19,6 +19,7 @@ import hashlib
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import botocore
@@ -29,6 +30,7 @@ from moto.backends import get_backend
 from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_api._internal import mock_random
 
+from lab import quick_items
 from lab.refusal import RDS_WIRE_CODES, Refusal
 from lab.sessions import fake_session
 
@@ -104,6 +106,7 @@ class Live:
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
         self.status_lag = 0
+        self.by_force = False
         self.arrive_after = 0
         self.meanwhile: Meanwhile = "accepted"
         self._session = fake_session(region)
@@ -153,6 +156,9 @@ class Live:
 
     def moto(self, service: str, operation: str, params: Params) -> Answer:
         """moto's answer to an API call; its errors are raised as Refusal."""
+        if service == "dynamodb":
+            moto = partial(self._called, service, operation, params)
+            return quick_items.answered(self.account, self.region, operation, params, moto)
         if service not in {"ec2", "rds"}:
             return self._called(service, operation, params)
         if not operation.startswith(("Describe", "Get", "List")):

@@ -40,15 +40,13 @@ from reconciler.model.kind import (
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     PlanContext,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
 )
+from reconciler.model.read import Item, ReadContext, id_in
 from reconciler.reach.network import GROUPS_OF, PLACE_OF, PUBLIC
 
 CREATE = Operation(
