@@ -47,21 +47,22 @@ STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
 }
 AS_MOTO = frozenset(
     {
-        "AllocateAddress", "AssociateAddress", "AssociateSubnetCidrBlock", "AttachVpnGateway", "CreateInternetGateway",
-        "CreateNetworkInterface", "CreateTransitGateway", "CreateTransitGatewayVpcAttachment", "CreateVpnGateway",
-        "DeleteInternetGateway", "DeleteNetworkInterface", "DescribeAddresses", "DescribeAvailabilityZones",
-        "DescribeInstances", "DescribePrefixLists", "DescribeTags", "DetachVpnGateway", "DisassociateAddress",
-        "RunInstances", "TerminateInstances",
+        "AllocateAddress", "AssociateAddress", "AssociateSubnetCidrBlock", "AttachVpnGateway", "CreateDBParameterGroup",
+        "CreateDBSnapshot", "CreateInternetGateway", "CreateNetworkInterface", "CreateTransitGateway",
+        "CreateTransitGatewayVpcAttachment", "CreateVpnGateway", "DeleteInternetGateway", "DeleteNetworkInterface",
+        "DescribeAddresses", "DescribeAvailabilityZones", "DescribeDBSnapshots", "DescribeInstances",
+        "DescribePrefixLists", "DescribeTags", "DetachVpnGateway", "DisassociateAddress", "RunInstances",
+        "TerminateInstances",
     }
 )  # fmt: skip
-"""The calls of EC2 that moto answers as AWS does, as far as the tests use them."""
+"""The calls of EC2 and RDS that moto answers as AWS does, as far as the tests use them."""
 
 
 def act_for(service: str, operation: str) -> Callable[[Live, Params], Answer]:
-    """What answers a call; Refusal for one of EC2 that is not modelled."""
+    """What answers a call; Refusal for one of EC2 or RDS that is not modelled."""
     act = STRICT.get(service, {}).get(operation)
     if act is not None:
         return act
-    if service == "ec2" and operation not in AS_MOTO:
+    if service in STRICT and operation not in AS_MOTO:
         raise not_modelled(operation)
     return lambda live, params: live.moto(service, operation, params)
