@@ -98,7 +98,7 @@ def _accepted(record: AcceptedChange | None, one: Difference, now: datetime) -> 
     if record is None or record.have != first.have:
         return first
     again = replace(record, tries=record.tries + 1, until=None)
-    return again if record.until is None and now - record.at < GRACE else replace(again, at=now)
+    return again if now - record.at < GRACE else replace(again, at=now)
 
 
 def _sent(report: Report, one: Difference) -> Iterator[ActionResult]:
