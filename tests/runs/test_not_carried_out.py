@@ -160,7 +160,10 @@ def test_a_change_that_is_under_way_is_not_called_undone(runs: Runs, monkeypatch
 def test_who_reaches_the_data_is_corrected_three_times_before_the_first_pause(runs: Runs, name: str) -> None:
     """RDS shows groups on their way at once, which is not yet what filters packets."""
     two = [runs.net.id(f"security_group/{one}") for one in ("DBSG", "TestServerSG")]
-    changes = {"publicly_accessible": {"PubliclyAccessible": True}, "vpc_security_groups": {"VpcSecurityGroupIds": two}}
+    changes: dict[str, dict[str, Any]] = {
+        "publicly_accessible": {"PubliclyAccessible": True},
+        "vpc_security_groups": {"VpcSecurityGroupIds": two},
+    }
     database(**changes[name])(runs.net)
     runs.net.lab.rds_fails(DATABASE, *changes[name])
     for _ in range(4):
