@@ -93,7 +93,7 @@ def _finish(live: Live, instance: Any) -> None:
     instance.dbi_resource_id = rds_names.resource_id(live)
     digest = hashlib.sha256(f"{live.account}/{instance.dbi_resource_id}".encode()).hexdigest()
     if instance.storage_encrypted:
-        instance.kms_key_id = live.key_arn(str(instance.kms_key_id))
+        instance.kms_key_id = live.key_arn(instance.kms_key_id or "alias/aws/rds")
     if instance.manage_master_user_password:
         secret = instance.master_user_secret.secret
         text = json.dumps({"username": instance.master_username, "password": digest[20:44]})
