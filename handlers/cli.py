@@ -72,6 +72,8 @@ def _ended(words: list[str], at: Invocation) -> int:
         show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
         return stop.code
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr and sys.stderr.isatty():
+            click.echo(err=True)  # what follows begins a line of its own, not the one of a question
         show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
         return INTERRUPTED
     except (BrokenPipeError, _Closed):
@@ -140,7 +142,7 @@ def cli(context: click.Context, *, verbose: bool) -> None:
         click.echo(f"{PROGRAM} {metadata.version(PROGRAM)}")
 
 
-@cli.command("import")
+@cli.command("import", short_help="Write a document for a network that exists.")
 @click.option("--vpc", "vpc_ids", multiple=True, metavar="ID", help="The VPC; can be repeated, with --out DIR.")
 @click.option("--all", "every", is_flag=True, help="Every VPC that something uses, into --out DIR.")
 @click.option("--name", default="", help="The document's name; by default from the VPC's Name tag.")
@@ -152,11 +154,21 @@ def cli(context: click.Context, *, verbose: bool) -> None:
 @click.option("--only", multiple=True, metavar="KIND", help="Only resources of this kind; can be repeated.")
 @click.option("--tags", is_flag=True, help="Declare tags too.")
 @click.option("--no-workloads", is_flag=True, help="Propose no workloads.")
+@click.option("--no-intents", is_flag=True, help="Propose no intents.")
 @given.FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR
-def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str, no_color: bool, **options: Any) -> int:
+def import_(
+    only: tuple[str, ...],
+    *,
+    tags: bool,
+    no_workloads: bool,
+    no_intents: bool,
+    form: str,
+    no_color: bool,
+    **options: Any,
+) -> int:
     """Write a document for a network that exists, and prove that it changes nothing. Only reads.
 
     The document goes to stdout or to a file, the report to stderr. Exit code 0: written and proven. 1: nothing written.
@@ -165,7 +177,7 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     from reconciler.importing.draft import Choices
 
     connection = wiring.ConnectionOptions(*(options.pop(name) for name in ("profile", "region", "endpoint_url")))
-    choices = Choices(frozenset(only), tags, not no_workloads)
+    choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
         **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
     )
@@ -173,7 +185,7 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Check documents and their intents, without AWS.")
 @given.DOCS
 @given.AGAINST
 @given.HOLD_EXPOSURES
@@ -192,7 +204,7 @@ def validate(docs: tuple[Path, ...], against: Path | None, form: str, **options:
     return IN_SYNC if valid else ERROR
 
 
-@cli.command()
+@cli.command(epilog=given.ENVIRONMENT)
 @given.DOCS
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file, for `apply --plan`.")
 @given.AGAINST
@@ -209,7 +221,7 @@ def plan(
     return Plan(invocation(), only, form, options).run(docs, out, against)
 
 
-@cli.command()
+@cli.command(epilog=given.ENVIRONMENT)
 @given.DOC
 @click.option("--plan", "planned", type=click.Path(path_type=Path), help="Apply exactly this plan file.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
@@ -226,7 +238,7 @@ def apply(
     return network_command.apply(invocation(), doc, planned, only, form, auto_approve=auto_approve, options=options)
 
 
-@cli.command()
+@cli.command(short_help="Give an earlier revision's text a new number.", epilog=given.ENVIRONMENT)
 @given.NAME
 @click.option("--previous", is_flag=True, help="Back to the revision before the newest one.")
 @click.option("--to", type=click.IntRange(min=1), metavar="N", help="Back to revision N.")
@@ -258,7 +270,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Tell what was recorded of a document.")
 @given.NAME
 @click.option("--since", default="30d", metavar="TIME", help="How far back: 30d, 12h, 2w, or a date.  [default: 30d]")
 @click.option("--only", multiple=True, metavar="ADDRESS", help="Only episodes of this resource; can be repeated.")
@@ -283,7 +295,7 @@ def history(name: str, **options: Any) -> int:
     return IN_SYNC if whole else ERROR
 
 
-@cli.command()
+@cli.command(short_help="Show one recorded run.")
 @click.argument("what", metavar="DOC|FILE")
 @click.argument("run", default="", metavar="[RUN|KEY]")
 @click.option("--undo", is_flag=True, help="Print what a document would say to have back what the run took away.")
@@ -308,7 +320,7 @@ def receipt(what: str, run: str, **options: Any) -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Show how every document of a stack stands.")
 @given.STACK
 @given.FLEET_FORM
 @given.VERBOSE
@@ -333,17 +345,17 @@ def schema() -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="List every call to EC2 and RDS that Setpoint can make.")
 @given.FORM
 def operations(form: str) -> int:
-    """List every call that Setpoint can make, with its phase, risk and permissions."""
+    """List every call to EC2 and RDS that Setpoint can make, with its phase, risk and permissions."""
     from handlers.operations import as_table, rows
 
     click.echo(json.dumps(rows(), indent=2) if form == "json" else as_table(rows()))
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Print a script for the completion of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print a script that completes commands, options and the addresses of --only.
@@ -356,7 +368,7 @@ def completion(shell: str) -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Show Setpoint at work on an embedded emulator.")
 @click.option(
     "--page",
     type=click.Path(path_type=Path, dir_okay=False),

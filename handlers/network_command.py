@@ -129,7 +129,7 @@ def apply(
     if planned:
         chosen, approved = _approved(planned, document, chosen)
         expected = approved
-    elif not auto_approve and (document_input.is_stdin(doc) or not terminal.is_person()):
+    elif not auto_approve and deployed.mode != "report" and (document_input.is_stdin(doc) or not terminal.is_person()):
         problem = "the document comes from stdin" if document_input.is_stdin(doc) else "no terminal"
         how = ", so nobody can be asked for approval" if document_input.is_stdin(doc) else " to ask for approval"
         hint = "review the plan, then use --auto-approve or --plan FILE"

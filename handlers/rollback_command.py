@@ -31,7 +31,6 @@ from handlers.refusal import Kind, Refused, refusing
 from handlers.rollback_upload import Upload
 from handlers.stack_of import Deployed, Given, s3, stack_of
 from reconciler.report.rollback import Rollback, as_json, text
-from reconciler.report.text import plain
 from reconciler.report.text import text as plan_text
 from reconciler.revision.rollback import beforehand, never_taken_back
 
@@ -206,15 +205,14 @@ def _show(
 ) -> None:
     """Print all of it: on stderr if it is part of a question."""
     stream = sys.stderr if err else sys.stdout
-    coloured = bool(stream and stream.isatty()) and not terminal.colourless(options.run["no_color"])
-    style = terminal.style if coloured else plain
+    style = terminal.style_on(stream, no_color=options.run["no_color"])
     parts = [text(rollback, style)]
     if change:
         from reconciler.report.revision import text as meaning
 
         parts.append(meaning(change, holds=report.policy.hold_exposures, style=style))
     parts.append(plan_text(report, style))
-    click.echo("\n\n".join(parts), err=err, color=coloured)
+    click.echo("\n\n".join(parts), err=err)
 
 
 def _upload(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from handlers.terminal import is_terminal
+
 if TYPE_CHECKING:
     from reconciler.model import Cause
 
@@ -77,5 +79,5 @@ class Signals:
 def told(number: int, what: str) -> str:
     """The sentence about a command that a signal ended."""
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    lead = "\n" if number == signal.SIGINT and sys.stderr and sys.stderr.isatty() else ""  # after the terminal's ^C
+    lead = "\n" if number == signal.SIGINT and is_terminal(sys.stderr) else ""  # after the terminal's ^C
     return f"{lead}Interrupted{by} {what}." if what else f"{lead}Interrupted{by}: nothing was in flight."

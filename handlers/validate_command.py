@@ -61,7 +61,7 @@ def run(
         click.echo(json.dumps(values[0] if len(docs) == 1 else several | {"documents": files}, indent=2))
     elif len(docs) > 1:
         good = sum(one.ok for one in answers)
-        click.echo(f"{len(docs)} documents: {good} good, {len(docs) - good} not.")
+        click.echo(f"{len(docs)} documents: {good} passed, {len(docs) - good} did not.")
     return all(one.ok for one in answers)
 
 

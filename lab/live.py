@@ -291,6 +291,16 @@ class Live:
         group = getattr(instance, "db_subnet_group", None)
         return self.rds.subnet_groups.get(group.name) if group is not None else None
 
+    def subnets_of(self, instance: Any) -> set[str]:
+        """The subnets with the network interfaces of an instance: the first one of its subnet group in its zone and, of
+        a Multi-AZ instance, the first one in another.
+        """
+        group = self.subnet_group_of(instance)
+        subnets = group._subnets if group is not None else []
+        own = [subnet.id for subnet in subnets if subnet.availability_zone == instance.availability_zone]
+        others = [subnet.id for subnet in subnets if subnet.availability_zone != instance.availability_zone]
+        return {*own[:1], *(others[:1] if instance.multi_az else [])}
+
     def tags(self, resource_id: str) -> list[dict[str, str]]:
         """The tags of an EC2 resource as Describe shows them."""
         return [{"Key": key, "Value": value} for key, value in self.ec2.tags.get(resource_id, {}).items()]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lab import (
     other_reads,
-    rds_restores,
+    rds_controls,
     strict_acls,
     strict_beside,
     strict_blocks,
@@ -19,10 +19,8 @@ from lab import (
     strict_lists,
     strict_nat,
     strict_propagation,
-    strict_rds,
     strict_routes,
     strict_rules,
-    strict_subnet_groups,
     strict_tags,
     strict_vpc,
 )
@@ -45,7 +43,7 @@ STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
         **strict_acls.OPERATIONS,
         **strict_tags.OPERATIONS,
     },
-    "rds": {**strict_rds.OPERATIONS, **rds_restores.OPERATIONS, **strict_subnet_groups.OPERATIONS},
+    "rds": rds_controls.OPERATIONS,
 }
 AS_MOTO = frozenset(
     {

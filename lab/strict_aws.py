@@ -25,7 +25,7 @@ from lab import (
     arrivals,
     owners,
     paging,
-    rds_clock,
+    rds_controls,
     strict_groups,
     strict_nat,
     strict_propagation,
@@ -99,7 +99,7 @@ class _Nameless:
         return "laboratory"
 
 
-class StrictAws:
+class StrictAws(rds_controls.RdsControls):
     """One emulated account and Region. Calls may come from several threads; one at a time enters moto.
 
     `calls` has every call of session() in order. `before_call` is called before each of them with the session's name,
@@ -120,24 +120,6 @@ class StrictAws:
         self._lock = threading.RLock()
         strict_groups.let_itself_in(self._live, self._live.ec2.default_vpc.id)
         self._before_last_write = world.save(self._live)
-
-    @property
-    def settle_after(self) -> int:
-        """A busy instance settles after being described this many times."""
-        return self._live.settle_after
-
-    @settle_after.setter
-    def settle_after(self, describes: int) -> None:
-        self._live.settle_after = describes
-
-    @property
-    def status_lag(self) -> int:
-        """For so many describes after a modify, the status of an instance still says `available`."""
-        return self._live.status_lag
-
-    @status_lag.setter
-    def status_lag(self, describes: int) -> None:
-        self._live.status_lag = describes
 
     @property
     def arrive_after(self) -> int:
@@ -167,21 +149,6 @@ class StrictAws:
         """A session of somebody else: as strict, without faults, not in `calls`; `trail` has `user` as its name."""
         return self._session(user)
 
-    def settle(self) -> None:
-        """RDS finishes its changes: creating and modifying become available, deleting ends."""
-        with self._lock, self._live.writing("rds", "settle", {}):
-            rds_clock.settle_all(self._live)
-
-    def maintenance_window(self) -> None:
-        """The maintenance window comes: everything pending is applied, every instance settles."""
-        with self._lock, self._live.writing("rds", "maintenance window", {}):
-            rds_clock.maintenance_window(self._live)
-
-    def rds_state(self, identifier: str, status: str | None = None, pending: dict[str, Any] | None = None) -> None:
-        """Put an instance into a state that AWS might reach by itself: a status, and all of PendingModifiedValues."""
-        with self._lock, self._live.writing("rds", "state", {}):
-            rds_clock.put(self._live, identifier, status, pending)
-
     def network_state(self, resource_id: str, state: str) -> None:
         """Put a VPC, a subnet or a NAT gateway into a state that AWS might give it by itself."""
         with self._lock:
@@ -191,16 +158,6 @@ class StrictAws:
         """NAT gateways that have failed or were deleted are shown no more."""
         with self._lock:
             strict_nat.forget(self._live)
-
-    def new_role(self, arn: str) -> None:
-        """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
-        with self._lock:
-            self._live.new_roles.add(arn)
-
-    def know_roles(self) -> None:
-        """AWS knows every role everywhere now."""
-        with self._lock:
-            self._live.new_roles.clear()
 
     def give(self, resource_id: str, account: str) -> None:
         """Make an EC2 resource belong to another account; of a VPC also everything in it."""

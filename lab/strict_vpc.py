@@ -167,8 +167,7 @@ def delete_subnet(live: Live, params: Params) -> Answer:
 
 
 def _subnets_of_databases(live: Live) -> set[str]:
-    held = (live.subnet_group_of(instance) for instance in live.instances())
-    return {subnet.id for group in held if group is not None for subnet in group._subnets}
+    return {subnet for instance in live.instances() for subnet in live.subnets_of(instance)}
 
 
 def describe_subnets(live: Live, params: Params) -> Answer:

@@ -102,9 +102,13 @@ def retag(change: Change) -> Iterator[Action]:
 @lru_cache(maxsize=65536)
 def canonical(cidr: str) -> str:
     """The canonical CIDR. AWS clears host bits and writes IPv6 by RFC 5952 (EC2 API reference, IpRange); emulators may
-    not.
+    not. Raises ValueError for what EC2 takes for no network, such as one with a zone (`fe80::%eth0/64`).
     """
-    return cidr if cidr_problem(cidr) is None else str(ip_network(cidr, strict=False))
+    if cidr_problem(cidr) is None:
+        return cidr
+    if "%" in cidr:
+        raise ValueError(f"the network {cidr!r}")
+    return str(ip_network(cidr, strict=False))
 
 
 def traffic_of(protocol: str, first: int | None, last: int | None) -> tuple[str, int, int]:
@@ -145,7 +149,7 @@ def rules_of(
             for one in v6:
                 rules[_network_rule(protocol, first, last, one["CidrIpv6"])] = one.get("Description", "")
             for one in lists:
-                key = rule_key(*traffic_of(protocol, first, last), text(one, "PrefixListId"))
+                key = rule_key(*traffic_of(protocol, first, last), text(one, "PrefixListId", "pl-"))
                 rules[key] = one.get("Description", "")
             for one in groups:
                 key = rule_key(*traffic_of(protocol, first, last), _group_peer(one, account, names))
@@ -255,15 +259,19 @@ def reads_prefix_lists(used: bool) -> Iterable[Read]:  # noqa: FBT001 (the quest
 
 def prefix_list_sizes(answers: Answers) -> Mapping[str, int]:
     """What each prefix list counts towards the quota of rules or routes: its maximum of entries (VPC user guide,
-    Prefix list quotas); AWS's own show none, and have a fixed weight.
+    Prefix list quotas); AWS's own show none, and have a fixed weight. One that cannot be understood is left out, and
+    counts as one: it must not cost the groups and tables, most of which do not name it.
     """
-    sizes = {}
-    for item in answers.get(PREFIX_LISTS, ()):
-        name = str(item.get("PrefixListName", ""))
-        of_aws = _OF_AWS.items() if item.get("OwnerId") == "AWS" else ()
-        own = next((weight for end, weight in of_aws if name.endswith(f".{end}")), 1)
-        sizes[str(item["PrefixListId"])] = int(item.get("MaxEntries") or own)
-    return sizes
+    return dict(filter(None, map(_size, answers.get(PREFIX_LISTS, ()))))
+
+
+def _size(item: object) -> tuple[str, int] | None:
+    if not isinstance(item, dict) or not isinstance(list_id := item.get("PrefixListId"), str):
+        return None
+    most, name = item.get("MaxEntries") or 0, str(item.get("PrefixListName", ""))
+    of_aws = _OF_AWS.items() if item.get("OwnerId") == "AWS" else ()
+    own = next((weight for end, weight in of_aws if name.endswith(f".{end}")), 1)
+    return (list_id, most or own) if isinstance(most, int) and most >= 0 else None
 
 
 def entry_params(entry: AclEntry) -> dict[str, Any]:
@@ -332,7 +340,7 @@ def route_target(route: Item) -> str:
 def route_destination(route: Item) -> str:
     """A live route's destination: a canonical CIDR or a prefix list."""
     cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
-    return canonical(cidr) if cidr else str(route["DestinationPrefixListId"])
+    return canonical(cidr) if cidr else text(route, "DestinationPrefixListId", "pl-")
 
 
 def route_to(destination: str) -> dict[str, str]:

@@ -98,8 +98,14 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-    each = (one for result in results for one in result.each())
-    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, writer.is_old))
+    made = [one for result in results for one in result.each()]
+    try:
+        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, writer.is_old))
+    except _OutsideError:
+        raise
+    except Exception as error:  # noqa: BLE001 (it is a second try: what was done and what was not is known)
+        logged(error, "calls that wait for a new role", Stage.APPLYING)
+        return tuple(made)
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
@@ -317,7 +323,7 @@ class _Writer:
         if error.code == LOST:
             lost = "AWS's answer was lost: only another look tells whether it was done"
             return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
-        if gone := unfound(action, error, old=any(self.is_old(*each) for each in action.resolves)):
+        if gone := unfound(action, error.cause, old=any(self.is_old(*each) for each in action.resolves)):
             return gone
         ended = {
             Verdict.RETRY: Ended.WAITING,

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.fleet.standing import Standing, State
 from reconciler.fleet.strip import Strip
-from reconciler.history.receipts import State as Recorded
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
+from reconciler.model.times import iso_time
 
 FORMAT_VERSION = 1
 
@@ -84,7 +85,7 @@ class Fleet:
     def open_seconds(self) -> float | None:
         """For how long something stood open in the time of the strips, summed over the networks; None: no strips."""
         strips = [one.strip for one in self.lines if one.strip]
-        return sum(one.seconds(Recorded.OPEN) for one in strips) if strips else None
+        return sum(one.seconds(NetworkState.OPEN) for one in strips) if strips else None
 
     def as_json(self) -> dict[str, Any]:
         """As values for `json.dumps`."""
@@ -94,7 +95,7 @@ class Fleet:
             "stack": self.stack or None,
             "account": self.account or None,
             "region": self.region,
-            "at": _time(self.at),
+            "at": iso_time(self.at),
             "rate_s": int(self.rate.total_seconds()),
             "rate_assumed": self.assumed,
             "heading": self.heading,
@@ -113,19 +114,19 @@ class Fleet:
             "revision": one.revision,
             "account": one.account or None,
             "region": one.region or None,
-            "last_look": _time(one.looked_at) if one.looked_at else None,
+            "last_look": iso_time(one.looked_at) if one.looked_at else None,
             "last_look_s": int((self.at - one.looked_at).total_seconds()) if one.looked_at else None,
             "silent": one.silent,
             "why": list(one.why),
             "severity": one.severity.value if one.severity else None,
             "alerts": {severity or "unknown": number for severity, number in one.alerts.items()},
-            "alerts_since": _time(one.alerts_since) if one.alerts_since else None,
+            "alerts_since": iso_time(one.alerts_since) if one.alerts_since else None,
             "openings": list(one.openings),
             "exposed_at_most_s": exposed_for(one, self.at),
-            "in_sync_since": _time(one.in_sync_since) if one.in_sync_since else None,
+            "in_sync_since": iso_time(one.in_sync_since) if one.in_sync_since else None,
             "share_as_declared": None if share is None else round(share, 6),
             "segments": [
-                {"from": _time(span.start), "to": _time(span.end), "state": state.value}
+                {"from": iso_time(span.start), "to": iso_time(span.end), "state": state.value}
                 for span, state in seen.segments
             ]
             if seen
@@ -165,7 +166,3 @@ def _networks(count: int) -> str:
 
 def _verb(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from math import floor
 
 from reconciler.history import words
-from reconciler.history.episodes import History
-from reconciler.history.standing import Episode
-from reconciler.model.exposure import Severity
+from reconciler.history.episodes import Episode
+from reconciler.history.history import History
+from reconciler.report.page.words import percent
+from reconciler.report.style import Style, by_severity, plain
 
-Style = Callable[[str, str], str]
-"""(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the styled text."""
 MOST = 100
 """The most episodes that a text tells."""
-_COLOURS = {Severity.CRITICAL: "red", Severity.HIGH: "red", Severity.MEDIUM: "yellow"}
 _DAY, _HOUR = 86_400, 3_600
 _YEAR = 300 * _DAY
 """From this on, dates are told with their year."""
-
-
-def plain(text: str, _colour: str) -> str:
-    """Unstyled text."""
-    return text
 
 
 def text(found: History, style: Style = plain) -> str:
@@ -41,8 +33,7 @@ def _lines(found: History, style: Style) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for one, row in zip(latest, rows, strict=False):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if one.severity in _COLOURS:
-            cells[2] = style(cells[2], _COLOURS[one.severity])
+        cells[2] = by_severity(cells[2], one.severity, style)
         yield f"  {'  '.join(cells)}".rstrip()
     if len(latest) > MOST:
         yield f"  {len(latest) - MOST} earlier episodes: `-o json` has them all"
@@ -73,11 +64,8 @@ def sentence(found: History) -> str:
 
 
 def share(part: float | None) -> str:
-    """`as declared for 98.2 %`, never rounded up: 100 % is the whole time."""
-    if part is None:
-        return "not known whether as declared for any part"
-    tenths = floor(part * 1000 + 1e-9)
-    return f"as declared for {tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''} %"
+    """`as declared for 98.2 %`."""
+    return "not known whether as declared for any part" if part is None else f"as declared for {percent(part)} %"
 
 
 def _period(found: History) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.history.recorded import INTENT, Drift
@@ -91,11 +90,6 @@ def lasted(seconds: float) -> str:
     if minutes:
         return f"{minutes} min {whole % _MINUTE} s" if whole % _MINUTE else f"{minutes} min"
     return f"{whole} s"
-
-
-def time(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def counted(number: int, thing: str) -> str:

@@ -17,10 +17,11 @@ from reconciler.importing.told import SHOWN, Note, summed
 from reconciler.kinds import REGISTRY
 from reconciler.model import Evidence
 from reconciler.redact import safe_text
-from reconciler.report.text import Style, plain
+from reconciler.report.style import Style, plain
 
 FORMAT_VERSION = 1
 _LABEL = 14
+_MOST_ADDED = 20
 _EVIDENCE = (
     ("what AWS keeps unique", frozenset({Evidence.SCOPE, Evidence.KEY})),
     ("tags", frozenset({Evidence.TAGS})),
@@ -54,8 +55,10 @@ def declared(document: Document) -> int:
 
 def _lines(imported: Imported) -> Iterator[str]:
     yield from _block("takes over", [_taken_over(imported.added)])
+    yield from _block("adds", [_added(imported.added)] if imported.added and imported.before is not None else [])
     yield from _block("by", [_by(imported)] if imported.added else [])
     yield from _block("accepts", imported.accepted)
+    yield from _block("proposes", _proposed(imported))
     calls = f"{_count(imported.tag_calls, 'tag call')} (setpoint:document, setpoint:name), nothing else: proven"
     yield from _block("asks AWS", [calls if imported.tag_calls else "nothing: proven"] if imported.changed else [])
     yield from _block("not held", summed(imported.not_held))
@@ -74,6 +77,21 @@ def _taken_over(added: Sequence[Address]) -> str:
     counts = Counter(at.kind for at in added)
     found = (f"{_count(counts[name], kind.identify.noun)}" for name, kind in REGISTRY.items() if counts[name])
     return ", ".join(found) or "nothing"
+
+
+def _proposed(imported: Imported) -> Iterator[str]:
+    """What a new document says besides its resources."""
+    if imported.before is not None:
+        return
+    if workloads := imported.document.workloads:
+        yield f"{_count(len(workloads), 'workload')}, from the network interfaces"
+    for one in imported.document.intents:
+        yield f"intent {one.name!r}: {', '.join(one.source)} -> {', '.join(one.to)}, {one.expect}: kept today"
+
+
+def _added(added: Sequence[Address]) -> str:
+    more = [f"and {len(added) - _MOST_ADDED} more"] if len(added) > _MOST_ADDED else []
+    return ", ".join([*added[:_MOST_ADDED], *more])
 
 
 def _by(imported: Imported) -> str:
@@ -112,6 +130,8 @@ def as_json(imported: Imported, target: str) -> dict[str, Any]:
         "found_by": {str(at): one.by.value for at, one in imported.found_by.items()},
         "adopt": [{"address": str(one.address), "id": one.id, "why": one.why} for one in imported.adopted],
         "accepted": list(imported.accepted),
+        "workloads": len(document.workloads),
+        "intents": len(document.intents),
         "tag_calls": imported.tag_calls,
         "not_held": [_note(one) for one in imported.not_held],
         "seen_beside": list(imported.beside),

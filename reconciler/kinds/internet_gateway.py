@@ -150,7 +150,9 @@ def correct(change: Change[InternetGateway, None], context: PlanContext) -> Iter
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     gateway: dict[str, Any] = {"InternetGatewayId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=gateway)
+    yield DELETE.on(
+        unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=gateway
+    )
 
 
 def effects(address: Address, spec: InternetGateway, seen: Observed[InternetGateway, None] | None) -> Iterable[Effect]:

@@ -352,7 +352,7 @@ class _Terms(NamedTuple):
 
 
 def _log_forgotten(document: str, record: DocumentRecord, stored: DocumentRecord) -> None:
-    for name in ("flapping", "notified", "holds", "ids", "untold"):
+    for name in ("flapping", "accepted_changes", "notified", "holds", "ids", "untold"):
         before, after = len(getattr(record, name)), len(getattr(stored, name))
         if after < before:
             _log.warning(

@@ -215,7 +215,7 @@ def _owner_id(item: Item) -> str:
 
 @dataclass(frozen=True)
 class Identify[R: Resource = Any]:
-    """How a live resource is recognised as a declared one; the rules are in `engine/identity.py`.
+    """How a live resource is recognised as a declared one; the rules are in `engine/identity/`.
 
     - `noun`: what people call it; `refer`: how a document refers to one that it does not own;
     - `order`: the evidence that can decide after `adopt`, strongest first; without TAGS, tags are only a remark;
@@ -284,11 +284,15 @@ class Correct[R: Resource = Any, F = Any]:
 
     - `calls`: the calls that resolve the differences of one resource, in order;
     - `immutable`: fields that AWS cannot change;
+    - `once`: fields that AWS may set by itself: when it has refused a correction, or taken it back, a person decides;
+    - `reasons`: where a person sees why a change was not made that AWS had accepted, as a part of a sentence;
     - `cleanup`: the calls that remove what an interrupted run left behind.
     """
 
     calls: Callable[[Change[R, F], PlanContext], Iterator[Step]]
     immutable: frozenset[str] = frozenset()
+    once: frozenset[str] = frozenset()
+    reasons: Callable[[Address], str] = lambda address: ""
     cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
 
 

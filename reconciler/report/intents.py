@@ -22,7 +22,8 @@ from reconciler.reach.pair.ends import Endpoint
 from reconciler.reach.pair.explain import REMEDIES, said, traffic_of
 from reconciler.reach.pair.mends import told
 from reconciler.reach.pair.path import Blocker, Hop
-from reconciler.report.text import Style, minute, plain
+from reconciler.report.style import Style, plain
+from reconciler.report.text import minute
 
 _COLOURS = {Status.KEPT: "green", Status.BROKEN: "red", Status.UNKNOWN: "yellow"}
 _SIDES = {"ingress": "in", "egress": "out", "": ""}

@@ -47,6 +47,7 @@ def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint:
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
     assert ran.code == 2
     assert ran.out.splitlines()[-1] == "Corrected 13 of 14 differences with 38 writes; 1 waiting."
+    assert ran.out.count("; made with the VPC\n") == 3
     assert "! + db_instance/mypostgresqldb" in ran.out.splitlines()
     assert "          waiting: AWS is still creating it" in ran.out.splitlines()
     nothing.settle()
@@ -127,7 +128,8 @@ def test_on_a_terminal_anything_but_yes_changes_nothing(
     answer(typed)
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
-    assert ran.err.endswith("not approved; nothing was changed\n")
+    echoed = "" if typed else "\n"  # a terminal shows what is typed, and the end of input has no line break
+    assert ran.err.endswith(f"Only `yes` is accepted: {echoed}not approved; nothing was changed\n")
     assert _writes(lab) == []
     assert _ports(lab, network) == [22, 80, 443]
 
@@ -180,6 +182,8 @@ def test_what_is_held_exits_2_and_is_left_as_it_is(
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--mode", "report")
     assert ran.code == 2
     assert ran.out.splitlines()[-1] == "Nothing was changed: 1 held."
+    nobody = setpoint("apply", EXAMPLE, "--mode", "report")  # what changes nothing needs no approval
+    assert (nobody.code, nobody.out.splitlines()[-1]) == (2, "Plan: 1 held. Nothing was changed.")
     assert _writes(lab) == []
     assert _ports(lab, network) == [22, 80, 443]
 

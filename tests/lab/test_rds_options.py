@@ -13,7 +13,7 @@ __all__ = ["db", "group"]
 
 ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
 KEY = "arn:aws:kms:ap-northeast-2:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
-ADVANCED = {
+ADVANCED: dict[str, Any] = {
     "EnablePerformanceInsights": True,
     "PerformanceInsightsRetentionPeriod": 465,
     "DatabaseInsightsMode": "advanced",

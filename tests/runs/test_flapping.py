@@ -149,7 +149,7 @@ def test_a_door_behind_a_rule_that_is_left_open_stays_shut_and_other_doors_are_o
         (120, Outcome.HELD),
     }
     assert said(report, PUBLIC_ACL, "ingress").endswith(
-        "held by the intent 'from outside only the front door': it would let tcp 8000 from the internet reach api; "
+        "the intent 'from outside only the front door' forbids it: it would let tcp 8000 from the internet reach api; "
         "change the rule or the intent"
     )
     assert violations(before, clean_of(net), [*states]) == []

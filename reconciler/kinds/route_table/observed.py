@@ -39,6 +39,7 @@ from reconciler.model.kind import (
 _STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failed"})
 _ORIGINS = frozenset({"CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation", "Advertisement"})
 """The words of RouteTableAssociationState and of Route (EC2 API reference)."""
+_EDGES = ("GatewayId", "PublicIpv4Pool")
 ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
 
@@ -79,10 +80,12 @@ def seats(item: Item) -> Iterable[str]:
 
 
 def _associated(item: Item) -> Iterator[tuple[str, str]]:
-    """The subnets, each with its association; a table may be associated with a gateway too."""
+    """The subnets, each with its association; a table may be associated with where traffic comes in, too (EC2 API
+    reference, AssociateRouteTable).
+    """
     for one in listed(item, "Associations"):
         state = word(one.get("AssociationState", {}), "State", _STATES, "associated")
-        if one.get("Main") or one.get("GatewayId") or state not in {"associated", "associating"}:
+        if one.get("Main") or any(one.get(name) for name in _EDGES) or state not in {"associated", "associating"}:
             continue
         yield text(one, "SubnetId", "subnet-"), text(one, "RouteTableAssociationId")
 

@@ -216,7 +216,9 @@ def lazy_handles(
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     group: dict[str, Any] = {"GroupId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=group)
+    yield DELETE.on(
+        unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=group
+    )
 
 
 def effects(address: Address, spec: SecurityGroup, seen: Observed[SecurityGroup, Facts] | None) -> Iterable[Effect]:

@@ -4,32 +4,28 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from reconciler.report.page.basis import Basis, Fact, Found
+from reconciler.report.page.basis import Basis, Fact, Found, Unmanaged
 from reconciler.report.page.cutting import Goes, Piece, Section, fixed
 from reconciler.report.page.gfm import code, prose, row
 from reconciler.report.page.markdown_parts import bullets, folded, named, section, table
 from reconciler.report.page.notes import Notes, Tolerated
 from reconciler.report.page.past import Episode, History
-from reconciler.report.page.reading import Json, text
 
 MOST = 300
 _GOES = {"critical": Goes.GRAVE, "high": Goes.HIGH}
 
 
-def network(inventory: Iterable[Found], left_out: int, unmanaged: Sequence[Json]) -> Section:
+def network(given: Basis) -> Section:
     """Which AWS resource each declared one is, and what is live without being declared. There is no map in Markdown."""
-    found = tuple(inventory)
-    known = (Piece(f"- {_found(one)}", "resource", Goes.DETAIL) for one in found)
-    live = (Piece(f"- {_unmanaged(one)}", "resource that nobody declared", Goes.REST) for one in unmanaged[:MOST])
-    declared, others = len(found) + left_out, len(unmanaged)
+    known = (Piece(f"- {_found(one)}", "resource", Goes.DETAIL) for one in given.inventory)
+    live = (Piece(f"- {_unmanaged(one)}", "resource that nobody declared", Goes.REST) for one in given.unmanaged[:MOST])
+    others = len(given.unmanaged)
     return section(
         "The network",
-        fixed(f"{_are(declared)} declared or known; {_are(others)} live without being declared."),
+        fixed(f"{_are(given.resources)} declared or known; {_are(others)} live without being declared."),
         bullets(live),
         folded("The declared resources", known),
-        **{"resource": left_out, "resource that nobody declared": max(0, others - MOST)},
+        **{"resource": given.inventory_left_out, "resource that nobody declared": max(0, others - MOST)},
     )
 
 
@@ -42,11 +38,10 @@ def _found(one: Found) -> str:
     return ", ".join((named(one.resource), *filter(None, words)))
 
 
-def _unmanaged(one: Json) -> str:
-    address, aws_id = str(one.get("address")), text(one, "id")
-    told = code(address) + (f" ({code(aws_id)})" if aws_id and not address.endswith(aws_id) else "")
-    told += "; it has the tags of this document" if one.get("ours") else ""
-    return told + (f": {prose(one['remark'])}" if one.get("remark") else "")
+def _unmanaged(one: Unmanaged) -> str:
+    told = code(one.address) + (f" ({code(one.id)})" if one.id and not one.address.endswith(one.id) else "")
+    told += "; it has the tags of this document" if one.owned else ""
+    return told + (f": {prose(one.remark)}" if one.remark else "")
 
 
 def notes(given: Notes) -> Section:
