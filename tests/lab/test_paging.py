@@ -56,6 +56,7 @@ def test_without_a_size_ec2_gives_everything(ec2: Any, vpc: str, groups: list[st
         ("describe_security_groups", 1001),
         ("describe_security_group_rules", 1001),
         ("describe_network_acls", 1001),
+        ("describe_managed_prefix_lists", 101),
     ],
 )
 def test_a_size_outside_the_bounds_is_refused(ec2: Any, operation: str, size: int, refused: Refused) -> None:
