@@ -18,7 +18,7 @@ from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply, tok
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from reconciler.reach.network import routes, rules
 from reconciler.reach.steps import Steps
 from tests.support import worlds

@@ -29,12 +29,9 @@ from reconciler.model import (
     SubnetRoutes,
 )
 from reconciler.model.kind import (
-    Answers,
-    Item,
     ObserveContext,
-    Read,
-    ReadContext,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext
 
 _STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failed"})
 _ORIGINS = frozenset({"CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation", "Advertisement"})
