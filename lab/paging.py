@@ -4,10 +4,10 @@ moto answers everything in one page, from which `cut` takes the requested one. W
 everything; RDS returns at most 100 items. A token is opaque, and valid only for the call that returned it.
 
 Facts encoded (botocore ec2 and rds models): MaxResults 5-1000, DescribeRouteTables 5-100, DescribeEgressOnlyInternet-
-Gateways 5-255, no smallest one of DescribeVpcEndpoints and DescribeFlowLogs; DescribeVpnGateways has no pages;
-MaxRecords 20-100, default 100. A filter takes 200 values (EC2 API reference, "Error codes"); no page size goes with the
-ids of subnets or groups; pages of groups may be short, and the last one may come with a token (so users of other
-tools): here the first page is one short, and a full last page has a token for an empty one.
+Gateways 5-255, prefix lists 1-100, no smallest one of DescribeVpcEndpoints and DescribeFlowLogs; DescribeVpnGateways
+has no pages; MaxRecords 20-100, default 100. A filter takes 200 values (EC2 API reference, "Error codes"); no page size
+goes with the ids of subnets or groups; pages of groups may be short, and the last one may come with a token (so users
+of other tools): here the first page is one short, and a full last page has a token for an empty one.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ EC2_PAGES = {
     "DescribeTransitGatewayVpcAttachments": Pages("TransitGatewayVpcAttachments", 5, 1000),
     "DescribeEgressOnlyInternetGateways": Pages("EgressOnlyInternetGateways", 5, 255),
     "DescribeFlowLogs": Pages("FlowLogs", 1, 1000),
+    "DescribeManagedPrefixLists": Pages("PrefixLists", 1, 100),
+    "GetManagedPrefixListEntries": Pages("Entries", 1, 100),
 }
 RDS_PAGES = {
     "DescribeBlueGreenDeployments": Pages("BlueGreenDeployments", 20, 100),

@@ -323,7 +323,7 @@ class _Writer:
         if error.code == LOST:
             lost = "AWS's answer was lost: only another look tells whether it was done"
             return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
-        if gone := unfound(action, error, old=any(self.is_old(*each) for each in action.resolves)):
+        if gone := unfound(action, error.cause, old=any(self.is_old(*each) for each in action.resolves)):
             return gone
         ended = {
             Verdict.RETRY: Ended.WAITING,

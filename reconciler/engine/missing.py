@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from reconciler.aws.client import AwsError
 from reconciler.aws.errors import bare
 from reconciler.model import Action, ActionResult, Cause, Ended, Reason
 
@@ -30,17 +29,17 @@ _OF_CODE = {
 """How the ids begin that a code, as from `bare`, says that there are none of (EC2 API reference, Error codes)."""
 
 
-def unfound(action: Action, error: AwsError, *, old: bool) -> ActionResult | None:
-    """How a call ends that names something which AWS does not find; None if it is not about that. What Setpoint manages
-    is named by `Ref`, so an id is one of the document. `old`: an earlier run left the difference.
+def unfound(action: Action, cause: Cause, *, old: bool) -> ActionResult | None:
+    """How a call, refused for `cause`, ends if it names something that AWS does not find; None if it is not about that.
+    What Setpoint manages is named by `Ref`, so an id is one of the document. `old`: an earlier run left the difference.
     """
-    begins = _OF_CODE.get(bare(error.code), ())
+    begins = _OF_CODE.get(bare(cause.code), ())
     names = sorted({one for one in _texts(action.params) if begins and one.startswith(begins)})
     if not names:
         return None
     message = f"{' or '.join(names)} does not exist{'' if old else ', or AWS does not show it yet'}"
-    cause = Cause(Reason.TARGET_GONE, f"{message}: create it, or declare another one ({error})", error.code)
-    return ActionResult(action, Ended.FAILED if old else Ended.WAITING, cause)
+    gone = Cause(Reason.TARGET_GONE, f"{message}: create it, or declare another one ({cause})", cause.code)
+    return ActionResult(action, Ended.FAILED if old else Ended.WAITING, gone)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_without_a_size_ec2_gives_everything(ec2: Any, vpc: str, groups: list[st
         ("describe_security_groups", 1001),
         ("describe_security_group_rules", 1001),
         ("describe_network_acls", 1001),
+        ("describe_managed_prefix_lists", 101),
     ],
 )
 def test_a_size_outside_the_bounds_is_refused(ec2: Any, operation: str, size: int, refused: Refused) -> None:
@@ -89,7 +90,9 @@ def test_rules_come_in_pages_too(ec2: Any, vpc: str, groups: list[str]) -> None:
 
 
 @pytest.fixture
-def many_subnet_groups(rds: Any, subnets: list[str]) -> int:
+def many_subnet_groups(rds: Any, subnets: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """More than a page, in an account whose quota was raised."""
+    monkeypatch.setattr("lab.strict_subnet_groups.MOST_GROUPS", 200)
     for number in range(101):
         rds.create_db_subnet_group(DBSubnetGroupName=f"g{number:03}", DBSubnetGroupDescription="d", SubnetIds=subnets)
     return 101

@@ -248,7 +248,7 @@ LAGS = [*product([one for one in READS if one not in READ_NEEDS], (1, 3, 9), (0,
 """A Describe call, how many of its answers are old after every write, and after how many that are not."""
 
 
-@pytest.mark.parametrize(("operation", "reads", "after"), sampled(LAGS, 3, seed="lag"))
+@pytest.mark.parametrize(("operation", "reads", "after"), sampled(LAGS, 14, seed="lag"))
 def test_a_call_that_lags_behind_every_write_causes_no_second_one(
     net: Network, drifted: Scene, operation: str, reads: int, after: int
 ) -> None:
@@ -272,7 +272,7 @@ made (`tests/doors/test_vpc_made_once.py`), or tells of two (`test_made_twice.py
 
 
 @pytest.mark.parametrize(
-    ("operation", "reads", "after"), sampled([*product(sorted(NEEDS), (1, 3), (0, 1))], 2, seed="lags")
+    ("operation", "reads", "after"), sampled([*product(sorted(NEEDS), (1, 3), (0, 1))], 48, seed="lags")
 )
 def test_where_every_call_lags_nothing_is_made_twice(
     net: Network, scene: Scene, operation: str, reads: int, after: int
