@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.history.episodes import What
 from reconciler.history.spans import Span, clipped, layered, total, union, without
-from reconciler.history.strip import _states, missing_days, segments, unwatched, watched
+from reconciler.history.strip import Segment, _states, missing_days, segments, share_as_declared, unwatched, watched
 from reconciler.model.network_state import NetworkState
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -71,12 +71,14 @@ def entry(at: int, ended: int, state: NetworkState, writes: int = 0) -> Any:
 
 def test_a_run_that_took_long_ends_after_the_next_one_began() -> None:
     long = entry(0, 10, NetworkState.SYNC, writes=1)
-    found = _states([long, entry(5, 5, NetworkState.OPEN)], span(20, 20).start)
+    found = _states([long, entry(5, 8, NetworkState.OPEN)], span(20, 20).start)
     assert found == [
         (span(0, 5), NetworkState.DIFFERS),
         (span(5, 10), NetworkState.OPEN),
         (span(10, 20), NetworkState.SYNC),
     ]
+    at_once = _states([entry(0, 0, NetworkState.SYNC), entry(0, 0, NetworkState.DIFFERS)], span(20, 20).start)
+    assert at_once == [(span(0, 20), NetworkState.DIFFERS)]  # the later one counts
 
 
 def sheet(day: int, *gaps: tuple[int, int]) -> Any:
@@ -142,7 +144,8 @@ SYNC, DIFFERS, OPEN, UNSEEN = NetworkState.SYNC, NetworkState.DIFFERS, NetworkSt
 
 
 def test_a_strip_lays_what_is_graver_and_what_nobody_saw_over_the_rest() -> None:
-    receipts = [entry(0, 0, SYNC), entry(35, 35, OPEN), entry(40, 40, DIFFERS), entry(80, 80, NetworkState.REFUSED)]
+    receipts = [entry(0, 0, SYNC), entry(35, 35, OPEN), entry(40, 40, DIFFERS), entry(60, 60, NetworkState.REFUSED)]
+    receipts.append(entry(65, 65, DIFFERS))
     found = [
         episode(What.DIFFERENCE, span(10, 20)),
         episode(What.REVISION, span(21, 34), opens=True, stood=span(25, 30)),
@@ -160,8 +163,10 @@ def test_a_strip_lays_what_is_graver_and_what_nobody_saw_over_the_rest() -> None
         (span(35, 40), OPEN),
         (span(40, 50), DIFFERS),
         (span(50, 55), OPEN),
-        (span(55, 80), DIFFERS),
-        (span(80, 92), UNSEEN),
+        (span(55, 60), DIFFERS),
+        (span(60, 65), UNSEEN),
+        (span(65, 90), DIFFERS),
+        (span(90, 92), UNSEEN),
         (span(92, 95), OPEN),
         (span(95, 96), UNSEEN),
         (span(96, 97), DIFFERS),
@@ -192,6 +197,7 @@ def test_the_sheet_of_a_day_tells_the_state_once_more() -> None:
         ([(0, 5), (36, 40)], None, [(0, 5), (36, 40)]),
         ([(0, 5), (75, 80)], None, [(0, 5), (75, 100)]),
         ([(0, 80), (10, 20)], None, [(0, 100)]),
+        ([(35, 40), (0, 5)], None, [(0, 40)]),
         ([(0, 5), (20, 25)], (10, 15), [(0, 10), (15, 25)]),  # the sheet says that nobody looked then
         ([], None, []),
     ],
@@ -206,3 +212,26 @@ def test_between_two_looks_somebody_watches_if_they_are_near(receipts: Any, toda
         timedelta(minutes=30),
     )
     assert found == [span(*one) for one in seen]
+
+
+def test_a_sheet_says_that_somebody_looked_all_day_but_in_its_gaps() -> None:
+    bare = sheet(23)
+    bare.gaps = None
+    found = watched(
+        [*entries(sheet(22, (10, 20)), bare), entry(2200, 2205, SYNC)],
+        None,
+        span(2500, 2500).start,
+        timedelta(minutes=30),
+    )
+    assert found == [span(-720, 10), span(20, 2160), span(2200, 2205)]
+    near = watched([*entries(bare), entry(2180, 2205, SYNC)], None, span(2500, 2500).start, timedelta(minutes=30))
+    assert near == [span(720, 2205)]
+    assert unwatched(span(0, 100), entries(bare), None) == []
+
+
+def test_the_share_of_the_time_as_declared_is_of_all_of_it() -> None:
+    strip = [Segment(span(0, 10), SYNC), Segment(span(10, 20), UNSEEN), Segment(span(20, 40), DIFFERS)]
+    assert share_as_declared(strip) == 0.25
+    assert share_as_declared(strip[1:2]) is None
+    assert share_as_declared(strip[1:]) == 0.0
+    assert share_as_declared([]) is None
