@@ -73,8 +73,7 @@ def _ended(words: list[str], at: Invocation) -> int:
         show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
         return stop.code
     except (click.Abort, KeyboardInterrupt):
-        if is_terminal(sys.stderr):
-            click.echo(err=True)  # what follows begins a line of its own, not the one of a question
+        _own_line()
         show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
         return INTERRUPTED
     except (BrokenPipeError, _Closed):
@@ -86,6 +85,12 @@ def _ended(words: list[str], at: Invocation) -> int:
     else:
         return code
     return ERROR
+
+
+def _own_line() -> None:
+    """Begin a line on a terminal, where the end of a command would else stand behind the question that it ended."""
+    if is_terminal(sys.stderr):
+        click.echo(err=True)
 
 
 def _os_error(error: OSError) -> Refused:
@@ -232,7 +237,8 @@ def apply(
 ) -> int:
     """Correct the drift, then read again to verify it.
 
-    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked. 1: an error.
+    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked, or a packet was cut or let through
+    between two calls. 1: an error.
     """
     from handlers import network_command
 
