@@ -110,7 +110,9 @@ def missing_days(whole: Span, entries: Iterable[Entry], today: Sheet | None) -> 
     sheets = [Span(one.since, one.until) for one in _sheets(entries)]
     last = max([one.end for one in sheets], default=whole.start)
     last = max([last, *(one.summary.at for one in entries), *([today.since] if today else [])])
-    day = whole.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    day = whole.start.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if day < whole.start:
+        day += timedelta(days=1)
     missing = []
     while day + timedelta(days=1) <= min(last, whole.end):
         span = Span(day, day + timedelta(days=1))

@@ -99,5 +99,4 @@ def _member(one: About) -> Member:
     if isinstance(one, Orphaned):
         return Member(f"{one.action.address}: {one.action.operation.name}", one.outcome, identity=(one.action.address,))
     outcome = one.outcome if one.outcome in MOST_SEVERE_FIRST else None
-    what = one.difference if isinstance(one, Drift) else one
-    return Member(" ".join(filter(None, (what.address, what.field))), outcome, identity=(what.address, what.field))
+    return Member(" ".join(filter(None, (one.address, one.field))), outcome, identity=(one.address, one.field))

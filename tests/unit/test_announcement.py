@@ -132,7 +132,7 @@ def test_of_a_damaged_item_only_the_look_and_what_people_know_is_remembered() ->
     changes: dict[str, Any] = {
         "looked_at": MORNING,
         "covers": MORNING - timedelta(minutes=1),
-        "notified": {"f": Notified(("d",), "t", MORNING, MORNING, open=True, severity="high")},
+        "notified": {"f": Notified("d", "t", MORNING, MORNING, open=True, severity="high")},
         "untold": (Untold("", "", "", "", "", MORNING),),
     }
     others: dict[str, Any] = {"accepted": THREE, "deleted": True, "open_since": {"x": MORNING}, "vpc_id": "vpc-1"}

@@ -13,8 +13,8 @@ from handlers import options
 from handlers.cli import cli
 from handlers.completion import script
 
-SHOP = {"resources": {"vpc": {"main": {}}, "subnet": {"a": {}, "\x1b[2J": {}}}}
-OTHER = {"resources": {"vpc": {"main": {}, "spare": {}}}}
+SHOP: Any = {"resources": {"vpc": {"main": {}}, "subnet": {"a": {}, "\x1b[2J": {}}}}
+OTHER: Any = {"resources": {"vpc": {"main": {}, "spare": {}}}}
 
 
 @pytest.fixture

@@ -227,6 +227,7 @@ IO1 = {"storage_type": "io1", "allocated_storage": 500, "iops": 5_000, "storage_
         (GP3, {"allocated_storage": 400}, FAST),
         # What is not declared keeps its speed, but none of another type's.
         (UNCHOSEN, {**GP3, "allocated_storage": 400}, FAST),
+        ({**UNCHOSEN, "storage_type": None}, {**GP3, "allocated_storage": 400}, FAST),
         (UNCHOSEN, IO1, {"AllocatedStorage": 500, "StorageType": "gp3"}),
         (IO1, GP3, {"AllocatedStorage": 500, "StorageType": "io1", "Iops": 5_000}),
         (IO1, {**IO1, "iops": 4_000, "storage_throughput": 500}, {"AllocatedStorage": 500, "Iops": 5_000}),

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from desired_state.sources import SourceError
-from reconciler.attempt import damaged
+from reconciler.attempt import announcement, damaged, receipts
 from reconciler.attempt import keep as keeping
 from reconciler.attempt.given import BUSY_AGAIN, WAITING_AGAIN, Dependencies, Request, Unreachable
 from reconciler.attempt.keep import keep
@@ -61,7 +60,8 @@ class Desk:
     approvals: list[Any] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    lost, document = False, "small"
+    lost: bool = False
+    document = "small"
     accounts = "accounts"
 
     def take(self, name: str, run_id: str) -> Any:
@@ -81,7 +81,7 @@ class Desk:
 
     def accept(self, version: Accepted) -> None:
         self.accepted.append(("stored", version))
-        self.record = replace(self.record, accepted=version, rollout=Rollout((V1,)))
+        self.record = replace(self.record, accepted=version, announced=version, rollout=Rollout((V1,)))
 
     def accepting(self, version: Accepted) -> DocumentRecord:
         self.accepted.append(("not stored", version))
@@ -90,6 +90,8 @@ class Desk:
     def run_version(self, lease: Any, blank: Any, record: Any, declared: Any, given: Any, request: Any) -> Any:
         assert (lease, declared) == (self, DOCUMENT)
         self.blanks.append((blank, request))
+        if isinstance(self.run, Exception) and not isinstance(self.run, StalePlanError):
+            self.record = replace(self.record, ids={})  # what it was about to create is forgotten
         run = self.made(self.run)
         return replace(blank, ending=run.ending, report=run.report), replace(
             record, vpc_id="vpc-1", untold=(), ids={GROUP: "sg-2"}
@@ -114,10 +116,12 @@ class Desk:
         return result, record
 
 
-def attempt(desk: Desk, request: Request | None = None, trigger: Trigger | None = None) -> AttemptResult:
+def attempt(
+    desk: Desk, request: Request | None = None, trigger: Trigger | None = None, policy: Policy | None = None
+) -> AttemptResult:
     given: dict[str, Any] = dict.fromkeys(Dependencies.__dataclass_fields__)
     given |= {"ledger": desk, "publisher": desk, "repeat": DAY, "run_id": "run-1", "now": lambda: NOW}
-    given |= {"policy": Policy(), "seconds_left": lambda: desk.left, "stale": MINUTE, "put_receipt": "put"}
+    given |= {"policy": policy or Policy(), "seconds_left": lambda: desk.left, "stale": MINUTE, "put_receipt": "put"}
 
     def blind(result: AttemptResult, voice: Any) -> AttemptResult:
         desk.without_ledger.append(result)
@@ -128,8 +132,8 @@ def attempt(desk: Desk, request: Request | None = None, trigger: Trigger | None 
         patch.setattr(keeping, "select_version", desk.select)
         patch.setattr(keeping, "tell", desk.tell)
         patch.setattr(keeping, "tell_without_ledger", blind)
-        patch.setattr(keeping, "receipts", SimpleNamespace(**vars(keeping.receipts) | {"recorded": desk.recorded}))
-        patch.setattr(keeping.announcement, "pending", lambda *asked: CHANGE)
+        patch.setattr(receipts, "recorded", desk.recorded)
+        patch.setattr(announcement, "pending", lambda *asked: CHANGE)
         return keep("small", trigger or Trigger(Source.SCHEDULE), Dependencies(**given), request)
 
 
@@ -166,6 +170,8 @@ def test_a_lease_that_another_has_is_waited_for() -> None:
     [
         (Trigger(Source.CHANGE, sent=NOW - MINUTE), NOW, NOW - DAY, Ending.COVERED, 0),
         (Trigger(Source.CHANGE, sent=NOW), NOW, NOW - DAY, Ending.COMPLETED, 0),
+        (Trigger(Source.CHANGE, sent=NOW - timedelta(seconds=2)), NOW, NOW - DAY, Ending.COMPLETED, 0),
+        (Trigger(Source.CHANGE, sent=NOW - timedelta(seconds=2.5)), NOW, NOW - DAY, Ending.COVERED, 0),
         (Trigger(Source.CHANGE, sent=NOW, only_tags=True), NOW, NOW, Ending.COVERED, 60),
         (Trigger(Source.CHANGE, sent=NOW, only_tags=True), NOW, NOW - MINUTE, Ending.COMPLETED, 0),
     ],
@@ -221,10 +227,11 @@ def test_what_is_untold_is_told_and_not_forgotten_by_the_run() -> None:
     assert (voice.ours(), voice.accounts, voice.repeat, voice.now()) == (True, "accounts", DAY, NOW)
     ((before, recorder),) = desk.recorders
     assert (before, recorder.put, recorder.began, recorder.stale) == (BEFORE, "put", NOW, MINUTE)
-    assert (recorder.lost, recorder.hurried) == (False, keeping.receipts.HURRIED > 299.0)
-    desk = Desk(left=keeping.receipts.HURRIED - 0.1)
-    attempt(desk)
-    assert desk.recorders[0][1].hurried
+    assert (recorder.lost, recorder.hurried) == (False, receipts.HURRIED > 299.0)
+    for left, lost in ((receipts.HURRIED, True), (receipts.HURRIED - 0.1, False)):
+        desk = Desk(left=left, lost=lost)
+        attempt(desk)
+        assert (desk.recorders[0][1].hurried, desk.recorders[0][1].lost) == (not lost, lost)
 
 
 def test_a_plan_stores_nothing_and_tells_nobody() -> None:
@@ -265,13 +272,13 @@ def selected(*given: Any, **more: Any) -> Desk:
 
 
 def test_a_version_is_accepted_before_the_run_and_only_by_one_that_writes() -> None:
-    desk = selected(DOCUMENT, V2, newest="v2")
+    desk = replace(selected(DOCUMENT, V2, newest="v2"), record=replace(BEFORE, announced=V1))
     upload = Upload("v2", "somebody")
     result = attempt(desk, trigger=Trigger(Source.DOCUMENT, uploads=(Upload("v1", "x"), upload)))
     ((blank, _),) = desk.blanks
     assert desk.accepted == [("stored", V2)]
     assert (blank.version_id, blank.change, blank.rollout, blank.upload) == ("v2", CHANGE, True, upload)
-    assert (desk.released[0].accepted, result.version_id) == (V2, "v2")
+    assert (desk.released[0].accepted, desk.released[0].announced, result.version_id) == (V2, V2, "v2")
     for record, request, accepted in (
         (BEFORE, Request(write=False), []),
         (BEFORE, Request(frozen=damaged.NOTHING_IS_CHANGED), [("not stored", V2)]),
@@ -300,10 +307,13 @@ def test_what_is_held_or_only_planned_is_told_as_that(write: bool, held: str) ->
     ("record", "ending"), [(BEFORE, Ending.DELETED), (DocumentRecord(deleted=True), Ending.UNKNOWN)]
 )
 def test_a_document_without_an_object_was_deleted_or_never_there(record: DocumentRecord, ending: Ending) -> None:
-    desk = replace(selected(None, None, deleted=True), record=record)
+    unpinned = replace(V1, version_id="")
+    desk = replace(selected(None, unpinned, deleted=True), record=record)
     result = attempt(desk)
     assert (result.ending, len(desk.told), desk.released[0].deleted) == (ending, ending is Ending.DELETED, True)
-    assert "write the name of the object, without .json" in result.problem or ending is Ending.DELETED
+    assert desk.released[0].accepted == unpinned
+    said = "nothing is enforced any more" if ending is Ending.DELETED else "write the name of the object, without .json"
+    assert said in result.problem
 
 
 def test_what_is_refused_or_held_from_the_first_on_is_enforced_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,6 +339,10 @@ def test_addresses_that_are_not_declared_are_refused() -> None:
     [
         (AwsError("DescribeVpcs", "UnauthorizedOperation", "no"), Ending.UNOBSERVABLE, "UnauthorizedOperation", True),
         (ObserveError(Cause(Reason.CREDENTIALS, "no")), Ending.UNOBSERVABLE, "credentials", True),
+        *(
+            (ObserveError(Cause(reason, "no\x1b")), Ending.UNOBSERVABLE, reason.value, True)
+            for reason in (Reason.THROTTLED, Reason.ANSWER_LOST, Reason.REFUSED, Reason.UNREADABLE)
+        ),
         (ObserveError(Cause(Reason.AMBIGUOUS, "two")), Ending.UNOBSERVABLE, "ambiguous", False),
         (Unreachable("no role"), Ending.UNOBSERVABLE, "Unreachable", True),
         (LedgerError("it could not be stored", "t", "wait"), Ending.UNOBSERVABLE, "LedgerError", False),
@@ -338,14 +352,17 @@ def test_addresses_that_are_not_declared_are_refused() -> None:
     ],
 )
 def test_a_run_that_could_not_look_keeps_what_was_known(
-    error: Exception, ending: Ending, code: str, *, unreachable: bool
+    error: Exception, ending: Ending, code: str, caplog: pytest.LogCaptureFixture, *, unreachable: bool
 ) -> None:
     desk = Desk(run=error)
     result = attempt(desk)
     assert (result.ending, result.code, bool(result.unreachable)) == (ending, code, unreachable)
     assert result.unreachable in {"", DOCUMENT.scope.account_id}
-    assert desk.released[0].ids == BEFORE.ids
+    assert desk.released[0].ids == (BEFORE.ids if isinstance(error, StalePlanError) else {})
+    assert str(error).rstrip("\x1b").strip("'") in result.problem
     assert "\x1b" not in result.problem
+    assert ([each[0] for each in desk.told], desk.without_ledger) == ([result], [])
+    assert [each.getMessage() for each in caplog.records] == ["small: the run broke off"] * bool(result.bug)
     if isinstance(error, StalePlanError):
         assert result.problem.endswith("; nothing was changed: request the plan again and review it")
     waits = ending is Ending.UNOBSERVABLE and not result.bug
@@ -356,6 +373,7 @@ def test_a_bucket_that_cannot_be_read_tells_so_and_changes_nothing() -> None:
     desk = Desk(selected=SourceError("s3://x", "S3 is slow", "wait"))
     result = attempt(desk)
     assert (result.ending, result.code, desk.released[0].accepted) == (Ending.UNOBSERVABLE, "SourceError", V1)
+    assert not result.bug
 
 
 def test_what_a_person_approves_is_asked_for_and_said() -> None:
@@ -369,6 +387,11 @@ def test_what_a_person_approves_is_asked_for_and_said() -> None:
         desk = Desk(record)
         attempt(desk, Request(frozen=damaged.NOTHING_IS_CHANGED))
         assert desk.approvals[0].hold_exposures is holds
+    desk = Desk(replace(BEFORE, accepted=None))
+    attempt(desk)
+    assert desk.approvals[0].hold_exposures
+    attempt(desk, policy=Policy(hold_exposures=False))
+    assert not desk.approvals[1].hold_exposures
 
 
 # An item that cannot be read

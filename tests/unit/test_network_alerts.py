@@ -27,7 +27,7 @@ from reconciler.model import (
     Risk,
 )
 from reconciler.model.exposure import Severity
-from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint
+from reconciler.notify.alert import Alert, Member, Topic, digest, fingerprint, short
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.field_alerts import by_field
 from reconciler.notify.plain_alerts import About, Place, one_by_one, plain
@@ -99,6 +99,7 @@ def test_why_a_run_stopped_is_told_in_one_order() -> None:
     one, other = (only(stopped(*some)) for some in (causes, causes[::-1]))
     assert [each.what for each in one.members[:4]] == sorted(map(str, causes))
     assert (one.digest, one.severity) == (other.digest, Severity.MEDIUM)
+    assert one.digest == short([Topic.STOPPED.value, sorted(ENDED_THE_RUN)])
     assert one.digest != only(stopped(*causes[:3])).digest
 
 
@@ -121,7 +122,7 @@ def test_what_could_not_be_read_without_a_code_is_known_by_where_it_is() -> None
         return only(completed(findings=tuple(Finding(at, Outcome.FAILED, cause) for at in addresses))).digest
 
     places = [Address(f"subnet/{name}") for name in "abcde"]
-    assert unread(*places) == unread(*places[::-1])
+    assert unread(*places) == unread(*places[::-1]) == short([Topic.UNSEEN.value, places])
     assert unread(*places) != unread(*places[:4])
 
 
@@ -234,6 +235,7 @@ def test_a_plain_alert_has_a_line_of_each_the_worst_first() -> None:
     assert one.sentence == "What there is to say of it could not be written, so here is what it is about. odd.."
     assert (one.digest, one.corrected) == (digest(one.members[:4]), digest(one.members[4:]))
     assert len({each.identity for each in one.members}) == 5
+    assert all(each.identity for each in one.members)
 
 
 @pytest.mark.parametrize(("name", "open_"), [("drift", True), ("finding", True), ("corrected", False)])
@@ -280,6 +282,7 @@ def test_field_by_field_there_is_a_plain_alert_of_all_that_is_not_in_sync() -> N
     assert result.report
     found = one_by_one(result, result.report, FAULT)
     assert [(each.address, len(each.members)) for each in found] == [(GROUP, 2), (APP, 1), (TABLE, 1)]
+    assert found[-1].members[0].outcome is Outcome.FAILED
     assert [each.fingerprint for each in found] == [
         fingerprint("small", Topic.DRIFT, *place) for place in ((GROUP, "ingress"), (APP, "ingress"), (TABLE, ""))
     ]

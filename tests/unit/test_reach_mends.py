@@ -140,7 +140,8 @@ def test_an_entry_must_stand_before_the_first_that_denies_some_of_it(others: dic
 
 def bands(random: Random) -> list[tuple[int, int, Cuts]]:
     """What lacks by address, in ascending order."""
-    found, at, most = [], FIRST, random.randrange(1, 4)
+    found: list[tuple[int, int, Cuts]] = []
+    at, most = FIRST, random.randrange(1, 4)
     while len(found) < most:
         at += random.choice([0, 0, 8, 16])
         end = at + random.choice([8, 8, 8, 3])
@@ -228,14 +229,14 @@ def ports(count: int) -> Cuts:
 
 def of_a_group(vpc: Vpc, *carried: str, peer: Any = HERE, cuts: Cuts = SSH) -> list[tuple[str, Any]]:
     leg = GroupsLeg(vpc.machine("front", "front", *carried), "ingress", crossing(peer, cuts=cuts))
-    found = mends(vpc.topology(), leg, [(*WHOLE, cuts)])
+    found = mends(vpc.topology(), leg, [(FIRST, FIRST + 256, cuts)])
     assert all(one.value is True for one in found)
     return [(one.cell.of.name, one.member) for one in found]
 
 
 def of_an_acl(vpc: Vpc, cuts: Cuts = SSH, acl_of: str = "front") -> list[Any]:
     leg = AclLeg(Address(f"subnet/{acl_of}"), "ingress", crossing(cuts=cuts))
-    return [(one.member, one.value) for one in mends(vpc.topology(), leg, [(*WHOLE, cuts)])]
+    return [(one.member, one.value) for one in mends(vpc.topology(), leg, [(FIRST, FIRST + 256, cuts)])]
 
 
 def test_the_first_group_that_is_known_gets_the_rule() -> None:

@@ -233,7 +233,8 @@ def test_an_intent_that_was_approved_as_broken_is_not_held_again_until_it_is_bro
     worse = compare(before, reference(closed(ports=[8443, 8444]), opens(8443), opens(8444)))
     assert reasons(worse) == [HoldReason.BREAKS_INTENT]
     here, there = "198.51.100.0/24", "203.0.113.0/24"
-    of_two = closed(**{"from": [here, there]})
+    ends: dict[str, Any] = {"from": [here, there]}
+    of_two = closed(**ends)
     as_approved = reference(of_two, opens(8443, source=here))
     more = compare(as_approved, reference(of_two, opens(8443, source=here), opens(8443, source=there)))
     assert reasons(more) == [HoldReason.BREAKS_INTENT]

@@ -150,6 +150,10 @@ def test_what_is_external_no_more_stays_where_only_the_version_before_names_it()
     written["external"]["security_group/ops"] = {"id": "sg-0123456789abcdef1"}
     after = _loaded(written | {"revision": 4, "intents": []})
     now = lasting(before, after)[1]
+    own = written | {"revision": 4, "intents": []}
+    own["external"].pop("subnet/b")
+    own["resources"]["subnet"]["b"] = {"cidr_block": "100.64.2.0/24", "availability_zone": "eu-central-1a"}
+    assert Address("subnet/b") not in lasting(before, _loaded(own))[1].external  # it is declared now
     theirs, ops = Address("db_instance/theirs"), Address("security_group/ops")
     assert (now.external[theirs], now.external[ops]) == (before.external[theirs], after.external[ops])
 
@@ -176,3 +180,6 @@ def test_each_version_has_the_workloads_of_the_other_where_it_knows_their_ends()
     assert set(now.workloads) == {"api", "job", "new"}
     gone = replace(_loaded(later), resources=dict(unknown.resources))
     assert set(lasting(unknown, gone)[1].workloads) == {"job", "new"}
+    kept = {at: one for at, one in before.resources.items() if at != WEB}
+    without = replace(before, resources=kept), replace(_loaded(later), resources=kept)
+    assert set(lasting(*without)[0].workloads) == {"api", "job"}

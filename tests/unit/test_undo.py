@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,10 @@ def test_what_was_missing_is_left_out_and_no_exception_says_so() -> None:
             "subnet/A",
         ),
         (rule(field="tags", key="Name", want="a", have="b"), {"tags": {"Name": "a"}}, {"Name": "b"}, {"Name": "b"}),
+        # What the receipt does not say the document declares.
+        (rule(field="tags", key="Name", have="b"), {}, {"Name": "b"}, {"Name": "b"}),
+        (rule(field="subnets", key="subnet/A", have="subnet/A"), {}, ["subnet/A"], "subnet/A"),
+        (rule(), {}, [rule()["have"]], rule()["have"]),
     ],
 )
 def test_each_kind_of_field_is_written_as_a_document_writes_it(
@@ -83,6 +88,51 @@ def test_each_kind_of_field_is_written_as_a_document_writes_it(
     found = of(drift, **declared)
     assert found.values == {drift["address"]: {drift["field"]: value}}
     assert [one["value"] for one in found.exceptions] == [exception]
+
+
+def test_tags_are_no_list_though_one_of_them_says_its_own_name() -> None:
+    found = of(rule(field="tags", key="Name", have="Name"), rule(field="tags", key="team", have="shop"))
+    assert found.values == {"security_group/DBSG": {"tags": {"Name": "Name", "team": "shop"}}}
+
+
+def test_as_values_it_has_all_that_it_says() -> None:
+    lines = (
+        rule(),
+        rule(field="tags", key="setpoint:document", have="x", exposes=False),
+        rule(address="vpc/x", field="", have=None),
+    )
+    old = {"description": "x"}
+    before: dict[str, Any] = {one["address"]: {} for one in lines} | {"security_group/old": old}
+    found = of(*lines, before=before)
+    assert as_json(found) == {
+        "format_version": 1,
+        "document": found.document,
+        "run": found.run,
+        "before": at(0).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "values": {"security_group/DBSG": {"ingress": [rule()["have"]]}},
+        "resources": {"security_group/old": old},
+        "absent": ["vpc/x"],
+        "exceptions": [dict(one) for one in found.exceptions],
+        "cannot": list(found.cannot),
+        "opens": ["security_group/DBSG ingress: tcp 5432 from 0.0.0.0/0"],
+    }
+    assert (len(found.exceptions), len(found.cannot)) == (1, 1)
+    assert as_json(replace(found, at=None))["before"] is None
+    said = text(found)
+    for part in (
+        '"old": {',
+        '"ingress": [',
+        "as exceptions that end",
+        "vpc/x was not there",
+        "Not possible: ",
+        "Z. Nothing is",
+    ):
+        assert part in said
+    bare = text(replace(found, values={}, resources={}, exceptions=(), at=None))
+    assert "As values" not in bare
+    assert "as exceptions" not in bare
+    assert f"run {found.run[:8]} of {found.document}. Nothing" in bare
+    assert '"old": {' in text(replace(found, values={}))
 
 
 def test_a_resource_that_the_run_made_was_not_there() -> None:
