@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import shutil
 import tomllib
+from functools import cache
 from modulefinder import ModuleFinder
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def doors(root: Path = ROOT) -> list[str]:
     return [f"handlers.{file.stem}" for file in sorted((root / "handlers").glob("*.py")) if is_door(file)]
 
 
+@cache
 def reachable(root: Path = ROOT) -> list[Path]:
     """Setpoint's files that the functions import, also inside functions; sorted, relative to `root`."""
     finder = ModuleFinder(path=[str(root)])

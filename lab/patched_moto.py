@@ -1,9 +1,10 @@
 """What the laboratory changes in moto itself, while it is open. Called by strict_aws.
 
 What takes most of the time of an answer is done once instead of each time. For every request moto lists all methods of
-the service's class (EC2 has eight hundred), to see whether the one that is asked for is among them; xmltodict checks
-every name again; and for every part of an expression of DynamoDB it makes the list of the parts that it processes. How
-an answer becomes XML stands in quick_answers.
+the service's class (EC2 has eight hundred), to see whether the one that is asked for is among them, and puts together
+the addresses of the service; xmltodict checks every name again; and for every part of an expression of DynamoDB it
+makes the list of the parts that it processes. How an answer becomes XML stands in quick_answers, what is done of
+DynamoDB itself in quick_items.
 
 Facts encoded (EC2 API reference, VpcIpv6CidrBlockAssociation; RFC 5952): an IPv6 block is shown without leading zeros,
 the one that Amazon provides too. moto draws its hextets with them. The state of a subnet's block is one word
@@ -20,6 +21,7 @@ from typing import Any
 from unittest.mock import patch
 
 from moto.core import responses, serialize
+from moto.core.base_backend import BaseBackend
 from moto.dynamodb.parsing import ast_nodes
 from moto.ec2.models import subnets, vpcs
 from moto.ec2.utils import random_ipv6_cidr
@@ -39,6 +41,16 @@ class _Methods:
         return inspect.isfunction(getattr(self._class, name, None))
 
 
+_addresses_of: Any = vars(BaseBackend)["urls"].fget
+
+
+def _addresses(backend: BaseBackend) -> dict[str, Any]:
+    if type(backend) not in _ADDRESSES:
+        _ADDRESSES[type(backend)] = _addresses_of(backend)
+    return _ADDRESSES[type(backend)]
+
+
+_ADDRESSES: dict[type[BaseBackend], dict[str, Any]] = {}
 _XML: Any = vars(serialize)["xmltodict"]
 _TRAVERSER: Any = vars(ast_nodes)["DepthFirstTraverser"]
 _drawn = random_ipv6_cidr
@@ -76,6 +88,7 @@ def patched_moto() -> Iterator[None]:
     """Inside the block moto is as the laboratory needs it."""
     with (
         patch.object(responses, "method_names_from_class", _Methods),
+        patch.object(BaseBackend, "urls", property(_addresses)),
         quick_answers(),
         forgetting(),
         patch.object(_XML, "_validate_name", cache(_XML._validate_name)),

@@ -16,7 +16,7 @@ import pytest
 if find_spec("awslambdaric") is None:
     collect_ignore_glob = ["test_*.py"]  # AWS's runtime client exists for Linux only
 else:
-    from artefact.assemble import Recipe, assembled
+    from artefact.assemble import Recipe, assemble, assembled
     from artefact.dependencies import copy_installed
     from tests.support.account import Account
     from tests.support.runtime_api import REGION
@@ -32,9 +32,13 @@ def artefact() -> Path:
 
 
 @pytest.fixture(scope="session")
-def stock_artefact() -> Path:
-    """The same with botocore's data as they come."""
-    return assembled(Recipe(stock=True))
+def stock_artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with botocore's data as they come; not compiled, which takes longest and is the same."""
+    folder = tmp_path_factory.mktemp("stock") / "artefact"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("artefact.assemble.compile_all", lambda *_: None)
+        assemble(folder, Recipe(stock=True))
+    return folder
 
 
 @pytest.fixture(scope="session")

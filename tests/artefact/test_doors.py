@@ -396,6 +396,7 @@ def uploaded(stack: Stack, version_id: str) -> dict[str, Any]:
     return event
 
 
+@pytest.mark.long  # in the gate tests/doors/test_revisions.py shows it, in this process
 def test_a_revision_that_opens_ssh_is_held_until_a_person_approves_it(stack: Stack) -> None:
     stack.send(uploaded(stack, stack.upload_changed(opens_ssh)))
     (run,) = runs(stack.deliver())
@@ -421,6 +422,7 @@ def test_a_revision_that_opens_ssh_is_held_until_a_person_approves_it(stack: Sta
     ]
 
 
+@pytest.mark.long  # as the one before
 def test_a_revision_that_ignores_everything_is_announced_with_who_uploaded_it(stack: Stack) -> None:
     version_id = stack.upload_changed(lambda document: document.update(revision=2, enforcement="ignore"))
     stack.send(uploaded(stack, version_id))

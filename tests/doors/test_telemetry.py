@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from awslambdaric.bootstrap import StandardLogSink, _setup_logging  # type: ignore[import-untyped]
 from awslambdaric.lambda_runtime_log_utils import LogFormat  # type: ignore[import-untyped]
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from desired_state.fields import Address, RuleKey
@@ -307,10 +307,9 @@ HOSTILE = st.text() | st.text(
 
 
 @pytest.mark.parametrize("form", ["JSON", "Text"])
-def test_a_thousand_hostile_strings_are_a_thousand_lines_of_inert_json(form: str, capsys: Any) -> None:
+def test_every_hostile_string_is_a_line_of_inert_json(form: str, capsys: Any) -> None:
     _setup_logging(LogFormat.from_str(form), "", StandardLogSink())
 
-    @settings(max_examples=250)
     @given(st.lists(HOSTILE, min_size=4, max_size=4))
     def each(texts: list[str]) -> None:
         capsys.readouterr()
@@ -331,7 +330,6 @@ def test_a_thousand_hostile_strings_are_a_thousand_lines_of_inert_json(form: str
 
 
 @given(HOSTILE)
-@settings(max_examples=100)
 def test_hostile_names_of_a_run_are_inert_in_its_metrics_too(text: str) -> None:
     embedded = json.loads(telemetry._embedded({"RunSucceeded": 0}, {"document": text, "run_id": text}))
     assert embedded["document"].isprintable()

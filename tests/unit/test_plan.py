@@ -283,7 +283,7 @@ def test_the_fingerprint_is_that_of_the_document_and_the_actions() -> None:
     assert fingerprint(DOCUMENT.sha256, plan(DOCUMENT, look).actions) == found
 
 
-PLANS = sampled(range(80), 20)
+PLANS = sampled(range(80), 40)
 
 
 @pytest.mark.parametrize("seed", PLANS)
