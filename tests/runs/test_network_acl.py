@@ -27,6 +27,7 @@ from tests.support.cases import (
     left,
     mended,
     move_acl,
+    said,
     told,
     writes,
 )
@@ -353,6 +354,18 @@ def test_the_default_acl_is_adopted_and_emptied_when_it_is_declared_empty(net: N
     assert net.run(wanted).in_sync
     assert writes(net) == ["DeleteNetworkAclEntry", "DeleteNetworkAclEntry", "CreateTags"]
     calm(net, wanted)
+
+
+def test_a_subnet_that_no_acl_lists_is_told_where_the_default_acl_lists_its_own(net: Network) -> None:
+    """It has to use that one: to associate it with the default ACL again, in every run, would change nothing."""
+    wanted = document(both(edit("network_acl/default", is_default=True, subnets=[]), edit(PUBLIC, subnets=[])))
+    net.run(wanted)
+    net.lab.calls.clear()
+    report = net.run(wanted)
+    assert (writes(net), ended(report, "network_acl/default", "subnets")) == ([], {Outcome.BLOCKED})
+    assert "subnet/PublicSubnet1 uses this ACL, as all subnets do that no ACL lists" in said(
+        report, "network_acl/default", "subnets"
+    )
 
 
 def test_a_declared_default_acl_that_lets_somebody_in_is_closed_again(net: Network) -> None:

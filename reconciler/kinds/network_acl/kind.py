@@ -225,6 +225,11 @@ def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, declare
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and is not declared: declare it, or associate it with another ACL"
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
+    elif not declaring and change.base.is_default:
+        problem = (
+            f"{subnet} uses this ACL, as all subnets do that no ACL lists: list it under subnets here, or elsewhere"
+        )
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
     elif not declaring:
         to = Ref(context.document.vpc, DEFAULT)
         why = f"associate {subnet} with the VPC's default ACL"
