@@ -307,6 +307,26 @@ def test_the_temporary_acl_of_another_document_is_not_ours_to_delete(net: Networ
     assert _temporary(net) == [other]
 
 
+def test_tags_alone_move_no_subnet_that_the_document_does_not_put_there(net: Network) -> None:
+    """Somebody's ACL that lets nothing in says that it is the temporary one of an ACL that lets everything in."""
+    spare = {
+        side: {"100": entry("allow", "", ANYWHERE, "all", egress=side == "egress")} for side in ("ingress", "egress")
+    }
+    wanted, ec2 = built(net, edit("network_acl/Spare", **spare, subnets=[])), net.outsider("ec2")
+    theirs = ec2.create_network_acl(VpcId=net.id("vpc/MyVPC"))["NetworkAcl"]["NetworkAclId"]
+    tags = {"setpoint:document": wanted.name, "setpoint:temporary": "Spare"}
+    ec2.create_tags(Resources=[theirs], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    made = ec2.create_subnet(VpcId=net.id("vpc/MyVPC"), CidrBlock="10.0.200.0/24")["Subnet"]["SubnetId"]
+    (seat,) = (one for acl in _acls(net) for one in acl["Associations"] if one["SubnetId"] == made)
+    ec2.replace_network_acl_association(AssociationId=seat["NetworkAclAssociationId"], NetworkAclId=theirs)
+    before = net.state()
+    net.lab.calls.clear()
+    (held,) = net.run(wanted).findings
+    assert (held.address, held.outcome) == ("network_acl/Spare", Outcome.HELD)
+    assert "in use and not as declared" in held.cause.message
+    assert (net.state(), writes(net)) == (before, [])
+
+
 def test_a_subnet_moved_to_the_default_acl_comes_back(net: Network) -> None:
     mended(net, lambda net: move_acl(net, "subnet/PublicSubnet1", default_acl(net)))
     assert writes(net) == ["ReplaceNetworkAclAssociation"]
