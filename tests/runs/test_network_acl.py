@@ -11,7 +11,7 @@ from desired_state.rules import IngressEntries
 from lab.faults import Stopped
 from reconciler.engine.run import Memory
 from reconciler.kinds.network_acl.search import steps
-from reconciler.model import Evidence, Found, Outcome
+from reconciler.model import NAME_TAG, Evidence, Found, Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -305,6 +305,15 @@ def test_the_temporary_acl_of_another_document_is_not_ours_to_delete(net: Networ
     ec2.create_tags(Resources=[other], Tags=tags)
     calm(net)
     assert _temporary(net) == [other]
+
+
+def test_what_is_declared_is_no_temporary_acl_whatever_tag_somebody_puts_on_it(net: Network) -> None:
+    wanted = built(net, edit("network_acl/Spare", ingress={}, egress={}, subnets=[]))
+    (spare,) = (one["NetworkAclId"] for one in _acls(net) if {"Key": NAME_TAG, "Value": "Spare"} in one["Tags"])
+    tag = {"Key": "setpoint:temporary", "Value": "PublicSubnetACL"}
+    net.outsider("ec2").create_tags(Resources=[spare], Tags=[tag])
+    calm(net, wanted)
+    assert spare in {one["NetworkAclId"] for one in _acls(net)}
 
 
 def test_tags_alone_move_no_subnet_that_the_document_does_not_put_there(net: Network) -> None:
