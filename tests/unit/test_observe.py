@@ -242,6 +242,14 @@ def test_what_aws_shows_on_two_pages_is_one_thing() -> None:
     assert look == replace(Shown().look(), neighbours=look.neighbours)
 
 
+@pytest.mark.parametrize("state", ["associated", "disassociated"])
+def test_a_network_that_the_vpc_has_no_more_is_none_of_ipv6_either(state: str) -> None:
+    aws = Shown()
+    gone = {"Ipv6CidrBlock": "2001:db8::/56", "Ipv6CidrBlockState": {"State": state}}
+    aws.answers["DescribeVpcs"][0]["Ipv6CidrBlockAssociationSet"] = [gone]
+    assert aws.look().resources[VPC].facts.ipv6 == (state == "associated")
+
+
 def test_what_changed_between_two_pages_is_left_to_the_next_look() -> None:
     aws = Shown()
     groups = aws.answers["DescribeSecurityGroups"]
