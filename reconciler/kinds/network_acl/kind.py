@@ -141,8 +141,9 @@ def _temporary_for(item: Item, context: ObserveContext) -> str:
     """The name of the ACL of which this is the temporary one; empty if it is none. What is declared is none, whatever
     tags somebody puts on it.
     """
-    tags = legible_tags(item)
-    if tags.get(DOCUMENT_TAG) != context.read.document.name or item.get("NetworkAclId") in context.names:
+    tags, document = legible_tags(item), context.read.document
+    ours = tags.get(DOCUMENT_TAG) in {document.name, *document.formerly}
+    if not ours or item.get("NetworkAclId") in context.names:
         return ""
     return tags.get(TEMPORARY_TAG, "") if NAME_TAG not in tags else ""
 
