@@ -304,6 +304,13 @@ def test_what_belongs_to_another_document_is_never_taken_for_ours() -> None:
     assert look.foreign == {"sg-00000000000000001": "it belongs to the document 'another'"}
 
 
+def test_where_the_former_name_of_the_document_is_written_already_another_mend_is_told() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"][0] = group("DBSG", 1, [{"Key": "setpoint:document", "Value": "another"}])
+    told = aws.look(replace(DOCUMENT, formerly=("another",))).ambiguous[DB].message
+    assert told.endswith("its tag setpoint:name names nothing that is declared here: put that tag right")
+
+
 def test_what_nobody_declared_is_unmanaged_and_owned_only_with_our_tag() -> None:
     aws = Shown()
     theirs, owned, other = (
