@@ -82,10 +82,11 @@ def reads(context: ReadContext) -> Iterable[Read]:
 
 
 def live(context: ReadContext, answers: Answers) -> Iterable[Item]:
-    """The attached one, and those with the document's tags."""
+    """The attached one, and those with the document's tags; with tags of a former name of it, those that are free."""
     for item in answers.get(GATEWAYS, ()):
-        tagged = legible_tags(item).get(DOCUMENT_TAG) == context.document.name and bool(context.owned)
-        if tagged or (context.vpc_id and _vpc_id(item) == context.vpc_id):
+        whose = legible_tags(item).get(DOCUMENT_TAG) if context.owned else None
+        ours = whose == context.document.name or (whose in context.document.formerly and not _vpc_id(item))
+        if ours or (context.vpc_id and _vpc_id(item) == context.vpc_id):
             yield item
 
 

@@ -242,7 +242,7 @@ class Correct[R: Resource = Any, F = Any]:
     once: frozenset[str] = frozenset()
     urgent: frozenset[str] = frozenset()
     reasons: Callable[[Address], str] = lambda address: ""
-    cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
+    cleanup: Callable[[Address, PlanContext], Iterable[Step]] = _nothing
 
 
 @dataclass(frozen=True)

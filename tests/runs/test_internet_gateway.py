@@ -6,7 +6,7 @@ from typing import Any
 
 from reconciler.model import Outcome
 from tests.support.cases import ANYWHERE, calm, ended, left, mended, told, writes
-from tests.support.runs import Network
+from tests.support.runs import Network, document
 
 GATEWAY = "internet_gateway/MyInternetGateway"
 VPC = "vpc/MyVPC"
@@ -78,6 +78,15 @@ def test_a_gateway_without_tags_that_was_detached_is_not_found_and_a_new_one_is_
     )
     mended(net, _detach, anew=True)
     assert _attached(net)["InternetGatewayId"] != net.id(GATEWAY)
+
+
+def test_the_detached_gateway_of_a_renamed_document_is_attached_and_none_is_made(net: Network) -> None:
+    _detach(net)
+    renamed = document(lambda written: written.update(name="shop", formerly=["test-server"]))
+    report = net.run(renamed)
+    assert report.in_sync, told(report)
+    assert _attached(net)["InternetGatewayId"] == net.id(GATEWAY)
+    assert "CreateInternetGateway" not in writes(net)
 
 
 def test_a_free_gateway_of_somebody_else_is_no_concern_of_ours(net: Network) -> None:

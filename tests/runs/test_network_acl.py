@@ -11,7 +11,7 @@ from desired_state.rules import IngressEntries
 from lab.faults import Stopped
 from reconciler.engine.run import Memory
 from reconciler.kinds.network_acl.search import steps
-from reconciler.model import Evidence, Found, Outcome
+from reconciler.model import NAME_TAG, Evidence, Found, Outcome
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -27,6 +27,7 @@ from tests.support.cases import (
     left,
     mended,
     move_acl,
+    said,
     told,
     writes,
 )
@@ -306,6 +307,35 @@ def test_the_temporary_acl_of_another_document_is_not_ours_to_delete(net: Networ
     assert _temporary(net) == [other]
 
 
+def test_what_is_declared_is_no_temporary_acl_whatever_tag_somebody_puts_on_it(net: Network) -> None:
+    wanted = built(net, edit("network_acl/Spare", ingress={}, egress={}, subnets=[]))
+    (spare,) = (one["NetworkAclId"] for one in _acls(net) if {"Key": NAME_TAG, "Value": "Spare"} in one["Tags"])
+    tag = {"Key": "setpoint:temporary", "Value": "PublicSubnetACL"}
+    net.outsider("ec2").create_tags(Resources=[spare], Tags=[tag])
+    calm(net, wanted)
+    assert spare in {one["NetworkAclId"] for one in _acls(net)}
+
+
+def test_tags_alone_move_no_subnet_that_the_document_does_not_put_there(net: Network) -> None:
+    """Somebody's ACL that lets nothing in says that it is the temporary one of an ACL that lets everything in."""
+    spare = {
+        side: {"100": entry("allow", "", ANYWHERE, "all", egress=side == "egress")} for side in ("ingress", "egress")
+    }
+    wanted, ec2 = built(net, edit("network_acl/Spare", **spare, subnets=[])), net.outsider("ec2")
+    theirs = ec2.create_network_acl(VpcId=net.id("vpc/MyVPC"))["NetworkAcl"]["NetworkAclId"]
+    tags = {"setpoint:document": wanted.name, "setpoint:temporary": "Spare"}
+    ec2.create_tags(Resources=[theirs], Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
+    made = ec2.create_subnet(VpcId=net.id("vpc/MyVPC"), CidrBlock="10.0.200.0/24")["Subnet"]["SubnetId"]
+    (seat,) = (one for acl in _acls(net) for one in acl["Associations"] if one["SubnetId"] == made)
+    ec2.replace_network_acl_association(AssociationId=seat["NetworkAclAssociationId"], NetworkAclId=theirs)
+    before = net.state()
+    net.lab.calls.clear()
+    (held,) = net.run(wanted).findings
+    assert (held.address, held.outcome) == ("network_acl/Spare", Outcome.HELD)
+    assert "in use and not as declared" in held.cause.message
+    assert (net.state(), writes(net)) == (before, [])
+
+
 def test_a_subnet_moved_to_the_default_acl_comes_back(net: Network) -> None:
     mended(net, lambda net: move_acl(net, "subnet/PublicSubnet1", default_acl(net)))
     assert writes(net) == ["ReplaceNetworkAclAssociation"]
@@ -353,6 +383,18 @@ def test_the_default_acl_is_adopted_and_emptied_when_it_is_declared_empty(net: N
     assert net.run(wanted).in_sync
     assert writes(net) == ["DeleteNetworkAclEntry", "DeleteNetworkAclEntry", "CreateTags"]
     calm(net, wanted)
+
+
+def test_a_subnet_that_no_acl_lists_is_told_where_the_default_acl_lists_its_own(net: Network) -> None:
+    """It has to use that one: to associate it with the default ACL again, in every run, would change nothing."""
+    wanted = document(both(edit("network_acl/default", is_default=True, subnets=[]), edit(PUBLIC, subnets=[])))
+    net.run(wanted)
+    net.lab.calls.clear()
+    report = net.run(wanted)
+    assert (writes(net), ended(report, "network_acl/default", "subnets")) == ([], {Outcome.BLOCKED})
+    assert "subnet/PublicSubnet1 uses this ACL, as all subnets do that no ACL lists" in said(
+        report, "network_acl/default", "subnets"
+    )
 
 
 def test_a_declared_default_acl_that_lets_somebody_in_is_closed_again(net: Network) -> None:

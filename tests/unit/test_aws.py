@@ -283,7 +283,7 @@ def test_a_prefix_list_counts_as_its_maximum_and_aws_s_own_by_their_weight() -> 
 
 
 def test_a_prefix_list_that_nobody_understands_counts_as_one_and_costs_no_other() -> None:
-    odd = [None, "alien", {}, {"PrefixListId": None}, {"PrefixListId": "pl-2", "MaxEntries": "alien"}]
+    odd: list[Any] = [None, "alien", {}, {"PrefixListId": None}, {"PrefixListId": "pl-2", "MaxEntries": "alien"}]
     odd += [{"PrefixListId": "pl-3", "MaxEntries": -7}]
     assert prefix_list_sizes({PREFIX_LISTS: [*odd, {"PrefixListId": "pl-1", "MaxEntries": 7}]}) == {"pl-1": 7}
 

@@ -242,6 +242,14 @@ def test_what_aws_shows_on_two_pages_is_one_thing() -> None:
     assert look == replace(Shown().look(), neighbours=look.neighbours)
 
 
+@pytest.mark.parametrize("state", ["associated", "disassociated"])
+def test_a_network_that_the_vpc_has_no_more_is_none_of_ipv6_either(state: str) -> None:
+    aws = Shown()
+    gone = {"Ipv6CidrBlock": "2001:db8::/56", "Ipv6CidrBlockState": {"State": state}}
+    aws.answers["DescribeVpcs"][0]["Ipv6CidrBlockAssociationSet"] = [gone]
+    assert aws.look().resources[VPC].facts.ipv6 == (state == "associated")
+
+
 def test_what_changed_between_two_pages_is_left_to_the_next_look() -> None:
     aws = Shown()
     groups = aws.answers["DescribeSecurityGroups"]
@@ -294,6 +302,13 @@ def test_what_belongs_to_another_document_is_never_taken_for_ours() -> None:
         'take it out of that one and write "formerly": ["another"]',
     )
     assert look.foreign == {"sg-00000000000000001": "it belongs to the document 'another'"}
+
+
+def test_where_the_former_name_of_the_document_is_written_already_another_mend_is_told() -> None:
+    aws = Shown()
+    aws.answers["DescribeSecurityGroups"][0] = group("DBSG", 1, [{"Key": "setpoint:document", "Value": "another"}])
+    told = aws.look(replace(DOCUMENT, formerly=("another",))).ambiguous[DB].message
+    assert told.endswith("its tag setpoint:name names nothing that is declared here: put that tag right")
 
 
 def test_what_nobody_declared_is_unmanaged_and_owned_only_with_our_tag() -> None:

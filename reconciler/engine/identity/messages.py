@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.engine.identity.live import NEW, Live, Lives
+from reconciler.model import NAME_TAG
 from reconciler.model.kind import Kind
 
 
@@ -46,6 +47,9 @@ def foreign(live: Live, rules: Lives) -> str:
         what = f"has this{key.removeprefix('its')} and" if key.startswith("its") else "is it, but"
         declare = rules.rules.refer.replace("refer to it", "declare it") + " instead"
         return f"{live.id} {what} belongs to the account {live.account}: {declare}"
+    if live.owner in rules.document.formerly:
+        named = f"its tag {NAME_TAG} names nothing that is declared here: put that tag right"
+        return f"{live.id} is it, but {live.foreign}, a former name of this one, and {named}"
     formerly = f'"formerly": {json.dumps([live.owner])}'
     take = f"if this document takes it over, take it out of that one and write {formerly}"
     return f"{live.id} is it, but {live.foreign}: {rules.rules.refer}, or, {take}"

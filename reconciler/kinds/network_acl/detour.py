@@ -28,10 +28,11 @@ from reconciler.kinds.network_acl.calls import (
     write_entries,
 )
 from reconciler.kinds.network_acl.calls import temporary as temporary_of
-from reconciler.model import DOCUMENT_TAG, Action, Ref
-from reconciler.model.kind import PlanContext
+from reconciler.model import DOCUMENT_TAG, Action, Cause, Finding, Outcome, Reason, Ref
+from reconciler.model.kind import PlanContext, Step
 from reconciler.reach.network import entries as cell
 
+_IN_USE = "its temporary ACL of an earlier run is in use and not as declared: move its subnets, then delete it"
 _NO_ORDER = "no order of single calls avoids exposure or an outage"
 
 TEMPORARY_TAG = "setpoint:temporary"
@@ -53,7 +54,7 @@ def no_detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict
         return f"{_NO_ORDER}, and the temporary ACL of an earlier run has to be deleted first"
     if all(getattr(temporary, side.field) == goals.get(side, live_entries(change, side)) for side in SIDES):
         return ""
-    return "its temporary ACL of an earlier run is in use and not as declared: move its subnets, then delete it"
+    return _IN_USE
 
 
 def detour(change: AclChange, context: PlanContext, goals: Mapping[Side, dict[int, AclEntry]]) -> Iterator[Action]:
@@ -104,11 +105,12 @@ def _temporary(
             )
 
 
-def cleanup(address: Address, context: PlanContext) -> Iterable[Action]:
+def cleanup(address: Address, context: PlanContext) -> Iterable[Step]:
     """Deletes a temporary ACL that a stopped run left, after its subnets were moved back; `correct` moves the declared
-    ones.
+    ones. It counts as a move, so that no subnet has to wait for it. AWS refuses to delete an ACL that has subnets.
 
-    It counts as a move, so that no subnet has to wait for it. AWS refuses to delete an ACL that has subnets.
+    Tags can be put on anything by anybody: subnets of which the document does not say that they use this ACL are moved
+    only if nothing else passes there than before.
     """
     temporary = Ref(address, TEMPORARY)
     observed = context.snapshot.resources.get(address)
@@ -121,8 +123,18 @@ def cleanup(address: Address, context: PlanContext) -> Iterable[Action]:
     changed = any(getattr(declared, side.field) not in [None, getattr(left, side.field)] for side in SIDES)
     if changed and left.subnets and observed.spec.subnets:
         return  # the entries may be held because of it (`no_detour`): its subnets stay, and a person decides
+    undeclared = (left.subnets or Subnets()) - (declared.subnets or Subnets())
+    if undeclared and not all(_as_here(left, declared, observed.spec, side.field) for side in SIDES):
+        yield Finding(address, Outcome.HELD, Cause(Reason.UNDECLARED, _IN_USE), "subnets", min(undeclared))
+        return
     this = frozenset({address})
-    for subnet in sorted((left.subnets or Subnets()) - (declared.subnets or Subnets())):
+    for subnet in sorted(undeclared):
         yield move(address, subnet, Ref(address), f"associate {subnet} with this ACL again", (), after=this)
     acl: dict[str, Any] = {"NetworkAclId": temporary}
     yield DELETE.on(address, "delete the temporary ACL of an earlier run", moves=True, after=this, params=acl)
+
+
+def _as_here(left: NetworkAcl, declared: NetworkAcl, live: NetworkAcl, field: str) -> bool:
+    """Whether the temporary ACL has in one direction the entries that the ACL has, or is to have."""
+    goal = getattr(declared, field)
+    return bool(getattr(left, field) == (getattr(live, field) if goal is None else goal))

@@ -41,6 +41,7 @@ from reconciler.kinds.network_acl.imported import IMPORT
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,
+    NAME_TAG,
     Action,
     ActionOptions,
     Cause,
@@ -129,11 +130,22 @@ def _entries_of(item: Item, *, egress: bool) -> dict[int, AclEntry]:
 
 def _temporary(item: Item, context: ObserveContext) -> NetworkAcl | None:
     """The temporary ACL for this one that a stopped run left."""
-    tags = {DOCUMENT_TAG: context.read.document.name, TEMPORARY_TAG: context.address(item["NetworkAclId"]).name}
+    name = context.address(item["NetworkAclId"]).name
     for one in context.answers.get(_acls(context.read), ()):
-        if one is not item and tags.items() <= legible_tags(one).items():
+        if one is not item and name and _temporary_for(one, context) == name:
             return _spec(one, context)
     return None
+
+
+def _temporary_for(item: Item, context: ObserveContext) -> str:
+    """The name of the ACL of which this is the temporary one; empty if it is none. What is declared is none, whatever
+    tags somebody puts on it.
+    """
+    tags, document = legible_tags(item), context.read.document
+    ours = tags.get(DOCUMENT_TAG) in {document.name, *document.formerly}
+    if not ours or item.get("NetworkAclId") in context.names:
+        return ""
+    return tags.get(TEMPORARY_TAG, "") if NAME_TAG not in tags else ""
 
 
 def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Ref, str]]:
@@ -142,9 +154,8 @@ def handles(items: Iterable[Item], context: ObserveContext) -> Iterable[tuple[Re
             yield Ref(context.address(subnet), ASSOCIATION), association
         if item["IsDefault"]:
             yield Ref(context.read.document.vpc, DEFAULT), item["NetworkAclId"]
-        tags = tags_of(item)
-        if TEMPORARY_TAG in tags and tags.get(DOCUMENT_TAG) == context.read.document.name:
-            yield Ref(Address.of("network_acl", tags[TEMPORARY_TAG]), TEMPORARY), item["NetworkAclId"]
+        if name := _temporary_for(item, context):
+            yield Ref(Address.of("network_acl", name), TEMPORARY), item["NetworkAclId"]
 
 
 def lazy_read(ref: Ref, subnet_id: str) -> Read | None:
@@ -224,6 +235,11 @@ def _subnet(change: AclChange, context: PlanContext, subnet: Address, *, declare
         yield move(change.address, subnet, Ref(change.address), why, (), **options)
     elif subnet not in context.document.resources:
         problem = f"{subnet} uses this ACL and is not declared: declare it, or associate it with another ACL"
+        yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
+    elif not declaring and change.base.is_default:
+        problem = (
+            f"{subnet} uses this ACL, as all subnets do that no ACL lists: list it under subnets here, or elsewhere"
+        )
         yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.UNDECLARED, problem), "subnets", subnet)
     elif not declaring:
         to = Ref(context.document.vpc, DEFAULT)
@@ -336,7 +352,7 @@ KIND = Kind(
         members=("subnets",),
         fits=lambda resource, item: bool(resource.is_default) == bool(item["IsDefault"]),
         standard=lambda item: bool(item["IsDefault"]),
-        temporary=lambda item: TEMPORARY_TAG in tags_of(item),
+        temporary=lambda item: TEMPORARY_TAG in (tags := tags_of(item)) and NAME_TAG not in tags,
     ),
     create=Create(
         initial_state,
