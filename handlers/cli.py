@@ -182,7 +182,7 @@ def import_(
     from handlers import import_command, wiring
     from reconciler.importing.draft import Choices
 
-    connection = wiring.ConnectionOptions(*(options.pop(name) for name in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
         **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
@@ -237,7 +237,8 @@ def apply(
 ) -> int:
     """Correct the drift, then read again to verify it.
 
-    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked. 1: an error.
+    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked, or a packet was cut or let through
+    between two calls. 1: an error.
     """
     from handlers import network_command
 
@@ -296,7 +297,7 @@ def history(name: str, **options: Any) -> int:
     """
     from handlers import history_command, wiring
 
-    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
     return IN_SYNC if whole else ERROR
 
@@ -321,14 +322,14 @@ def receipt(what: str, run: str, **options: Any) -> int:
     """
     from handlers import receipt_command, wiring
 
-    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
     return IN_SYNC
 
 
 @cli.command(short_help="Show how every document of a stack stands.")
 @given.STACK
-@given.FLEET_FORM
+@given.PAGE_FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR
