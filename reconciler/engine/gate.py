@@ -223,7 +223,7 @@ def _barrier(
 ) -> Cause | None:
     """Why this action is held by itself, whatever else is in the plan; None if it is not."""
     if policy.mode == "report":
-        return Cause(Reason.REPORT_ONLY, "this deployment only reports")
+        return Cause(Reason.REPORT_ONLY, "this deployment only reports: SETPOINT_MODE is report")
     touched = sorted({action.address} | {address for address, _ in action.resolves})
     for address in touched:
         if address in document.resources and document.resources[address].enforcement == "report":

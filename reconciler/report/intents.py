@@ -89,7 +89,7 @@ def _block(verdict: Verdict, declared: Network, style: Style) -> Iterator[str]:
     if more > 0:
         yield f"  and {more} more {'pair' if more == 1 else 'pairs'} of ends"
     yield from (f"  nobody is there: {sanitize(one)}" for one in verdict.nobody)
-    yield from (f"  not known: {sanitize(one)}" for one in verdict.unknown)
+    yield from (f"  because  {sanitize(one)}" for one in verdict.unknown)
     yield from (f"  rests on: {sanitize(one)}" for one in verdict.rests_on)
 
 

@@ -161,7 +161,7 @@ def test_what_is_only_reported_is_marked_and_exits_2(setpoint: Any, drift: Calla
     ran = setpoint("plan", EXAMPLE, "--mode", "report")
     assert ran.code == 2
     assert "    ! - ingress: tcp 22 from 0.0.0.0/0" in ran.out
-    assert "held: this deployment only reports" in ran.out
+    assert "held: this deployment only reports: SETPOINT_MODE is report" in ran.out
     assert ran.out.splitlines()[-1] == "Plan: 1 held. Nothing was changed."
     assert "To apply it" not in ran.err
 

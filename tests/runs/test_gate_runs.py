@@ -223,7 +223,14 @@ def test_a_resource_may_be_corrected_in_a_document_that_is_not(net: Network, enf
 
 def test_a_deployment_that_only_reports_writes_nothing(net: Network) -> None:
     _open_ssh(net)
-    left(net, DB, "ingress", Outcome.HELD, "this deployment only reports", policy=Policy(mode="report"))
+    left(
+        net,
+        DB,
+        "ingress",
+        Outcome.HELD,
+        "this deployment only reports: SETPOINT_MODE is report",
+        policy=Policy(mode="report"),
+    )
     assert writes(net) == []
 
 

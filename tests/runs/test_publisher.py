@@ -370,7 +370,7 @@ def test_a_deployment_that_only_reports_tells_each_drift_as_held(net: Network) -
     one = the_one(kept_of(net, net.run(policy=Policy(mode="report"))))
     assert (one.title, one.members[0].why) == (
         "security_group/APIGatewaySG ingress: held",
-        "this deployment only reports",
+        "this deployment only reports: SETPOINT_MODE is report",
     )
 
 

@@ -29,7 +29,7 @@ SOMEBODY = Actor(
     "198.51.100.7",
     "aws-cli/2.30",
 )
-REPORT_ONLY = Cause(Reason.REPORT_ONLY, "this deployment only reports")
+REPORT_ONLY = Cause(Reason.REPORT_ONLY, "this deployment only reports: SETPOINT_MODE is report")
 FLAPPING = Cause(
     Reason.FLAPPING,
     "flapping: it came back each time it was corrected, so it is suppressed until 2026-03-01T13:00Z",

@@ -129,7 +129,9 @@ def test_an_ordinary_correction_is_not_held() -> None:
 
 
 def test_a_deployment_that_only_reports_holds_everything() -> None:
-    assert causes(OPEN, Policy(mode="report")) == [Cause(Reason.REPORT_ONLY, "this deployment only reports")]
+    assert causes(OPEN, Policy(mode="report")) == [
+        Cause(Reason.REPORT_ONLY, "this deployment only reports: SETPOINT_MODE is report")
+    ]
 
 
 def test_a_document_may_ask_for_a_report_only() -> None:

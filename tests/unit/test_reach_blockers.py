@@ -171,7 +171,7 @@ def test_whatever_rests_on_what_could_not_be_read_is_not_known(unread: str) -> N
     topology, one, two = vpc.topology(), vpc.machine("one", "one"), vpc.machine("two", "two")
     assert passing(topology, one, two, LINE) == ((), LINE)
     found = blockers(topology, one, two, SSH)
-    assert found
+    assert {blocker.hop.why for blocker in found} == {Why.UNREADABLE}  # and not one that nobody declares
     assert not any(blocker.certain or blocker.mends for blocker in found)
 
 

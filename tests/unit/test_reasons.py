@@ -159,7 +159,7 @@ LEADS = (
     "the time of this run is up",
     "the lease is another run's now",
     "a setpoint:hold tag holds it until ",
-    "this deployment only reports",
+    "this deployment only reports: SETPOINT_MODE is report",
 )
 """How sentences begin that are told of one reason or another."""
 words = st.builds(str.__add__, st.sampled_from(LEADS), hostile)

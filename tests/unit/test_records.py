@@ -242,7 +242,7 @@ def test_what_was_not_tried_is_told_once_at_its_drift_or_by_itself_where_it_has_
     names = ("record", "outcome", "ended", "reason", "cause")
     assert [tuple(one.get(name) for name in names) for one in told] == [
         ("drift", "held", None, "hold_tag", "a setpoint:hold tag holds it"),
-        ("action", None, "held", "report_only", "this deployment only reports"),
+        ("action", None, "held", "report_only", "this deployment only reports: SETPOINT_MODE is report"),
         ("run", None, None, None, None),
     ]
 

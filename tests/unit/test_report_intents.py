@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from reconciler.reach.judge.intents import judge
+from reconciler.reach.judge.intents import Status, judge
 from reconciler.reach.judge.mending import together
 from reconciler.reach.network import Network
 from reconciler.report.intents import as_json, text
@@ -86,6 +87,17 @@ def test_a_machine_that_nobody_names_is_said_to_be_possible() -> None:
             "security_group/debug in tcp 22 from 0.0.0.0/0"
         ),
         "    no workload says that there is such a machine: declare it, or close this to it",
+        "Intents: 1 unknown.",
+    ]
+
+
+def test_what_is_not_known_is_said_with_its_cause() -> None:
+    found = document(network(intents=[ONLY]))
+    (kept,) = judge(found.intents, context := context_of(found))
+    unknown = replace(kept, status=Status.UNKNOWN, unknown=("the network of subnet/front is not known",))
+    assert text([unknown], context.topology.network).splitlines() == [
+        "Intent unknown: the door",
+        "  because  the network of subnet/front is not known",
         "Intents: 1 unknown.",
     ]
 

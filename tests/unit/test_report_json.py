@@ -218,7 +218,7 @@ def test_actions_have_their_references_by_name_and_say_why_they_are_held() -> No
         "params": {"GroupId": "<security_group/Web>", "Flags": [True, None, 3]},
         "ended": "held",
         "reason": "report_only",
-        "message": "this deployment only reports",
+        "message": "this deployment only reports: SETPOINT_MODE is report",
     }
 
 

@@ -59,7 +59,7 @@ def standing(
     if interfaces is None:
         return Standing(unknown="nobody has looked which machines are there")
     if isinstance(interfaces, Cause):
-        why = f"which machines are there is not known: {interfaces}; it takes ec2:DescribeNetworkInterfaces"
+        why = f"which machines are there is not known: {interfaces}; allow ec2:DescribeNetworkInterfaces"
         return Standing(unknown=why)
     of_workloads: dict[_Place, list[str]] = {}
     for name, workload in document.workloads.items():

@@ -22,7 +22,7 @@ from reconciler.reach.pair.topology import Topology
 type Lacking = list[tuple[int, int, Cuts]]
 """Traffic by address: from an address to another (excluded), in ascending order."""
 
-_AT_THE_TABLE = frozenset({Why.NO_ROUTE, Why.BLACKHOLE, Why.APPLIANCE, Why.UNDECLARED, Why.PREFIX_LIST})
+_AT_THE_TABLE = frozenset({Why.NO_ROUTE, Why.BLACKHOLE, Why.APPLIANCE, Why.UNDECLARED, Why.UNREADABLE, Why.PREFIX_LIST})
 
 
 class Crossed(NamedTuple):
@@ -119,7 +119,7 @@ class AclLeg(NamedTuple):
         acl, reply = topology.network.acl_of(self.subnet), self.crossed.reply
         cell = entries(acl, self.side)
         if acl == NOWHERE:
-            return Hop(self.subnet, self.side, reply, passes=None, why=Why.UNDECLARED)
+            return Hop(self.subnet, self.side, reply, passes=None, why=_nowhere(topology, "network_acl"))
         if topology.unreadable(acl, "network_acl") or cell not in topology.network:
             why = Why.UNREADABLE if topology.unreadable(acl, "network_acl") else Why.UNDECLARED
             return Hop(acl, self.side, reply, passes=None, why=why)
@@ -228,6 +228,8 @@ class _Asked(NamedTuple):
             why, member = inside_by(route), route.destination or None
             if doubt and (why is None or why.certain):
                 why, member = Why.APPLIANCE, doubt.destination
+            if why is Why.UNDECLARED:
+                why = _nowhere(self.topology, "route_table")
             if why:
                 passes = False if why.certain else None
                 hop = Hop(component, "egress", crossed.reply, member, passes=passes, why=why)
@@ -296,6 +298,8 @@ class _Asked(NamedTuple):
         alike: dict[tuple[tuple[Hop, ...], bool], list[int]] = {}
         for piece in found:
             way, why = _shown(piece)
+            if why is Why.UNDECLARED:
+                why = _nowhere(self.topology, "route_table")
             service = bool(piece.also) and not any(one.possible for one in piece.ways)
             key = tuple(_hops(table, way, why, reply=crossed.reply)), service
             extend(alike.setdefault(key, []), piece.first, piece.end)
@@ -314,6 +318,11 @@ def _shown(piece: Piece) -> tuple[Way, Why | None]:
         if way.why is not None and not way.why.certain:
             return way, way.why
     return next(way for way in piece.ways[1:]), Why.PREFIX_LIST
+
+
+def _nowhere(topology: Topology, kind: str) -> Why:
+    """Why it is not known which table or ACL a subnet uses: one that could not be read may be it."""
+    return Why.UNREADABLE if topology.network.blind(kind) else Why.UNDECLARED
 
 
 def _back(way: Way) -> Way:
