@@ -73,8 +73,7 @@ def _ended(words: list[str], at: Invocation) -> int:
         show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
         return stop.code
     except (click.Abort, KeyboardInterrupt):
-        if is_terminal(sys.stderr):
-            click.echo(err=True)  # what follows begins a line of its own, not the one of a question
+        _own_line()
         show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
         return INTERRUPTED
     except (BrokenPipeError, _Closed):
@@ -86,6 +85,12 @@ def _ended(words: list[str], at: Invocation) -> int:
     else:
         return code
     return ERROR
+
+
+def _own_line() -> None:
+    """Begin a line on a terminal, where the end of a command would else stand behind the question that it ended."""
+    if is_terminal(sys.stderr):
+        click.echo(err=True)
 
 
 def _os_error(error: OSError) -> Refused:

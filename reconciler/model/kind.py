@@ -232,6 +232,7 @@ class Correct[R: Resource = Any, F = Any]:
     - `calls`: the calls that resolve the differences of one resource, in order;
     - `immutable`: fields that AWS cannot change;
     - `once`: fields that AWS may set by itself: when it has refused a correction, or taken it back, a person decides;
+    - `urgent`: fields that decide who reaches what: a change that AWS accepts and does not make is tried again sooner;
     - `reasons`: where a person sees why a change was not made that AWS had accepted, as a part of a sentence;
     - `cleanup`: the calls that remove what an interrupted run left behind.
     """
@@ -239,6 +240,7 @@ class Correct[R: Resource = Any, F = Any]:
     calls: Callable[[Change[R, F], PlanContext], Iterator[Step]]
     immutable: frozenset[str] = frozenset()
     once: frozenset[str] = frozenset()
+    urgent: frozenset[str] = frozenset()
     reasons: Callable[[Address], str] = lambda address: ""
     cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
 
