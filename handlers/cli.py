@@ -237,7 +237,8 @@ def apply(
 ) -> int:
     """Correct the drift, then read again to verify it.
 
-    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked. 1: an error.
+    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked, or a packet was cut or let through
+    between two calls. 1: an error.
     """
     from handlers import network_command
 

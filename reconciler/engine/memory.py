@@ -22,6 +22,10 @@ class Memory:
     """The VPC that the document was in force in: if it is gone, nothing is made again before a person releases it."""
     vpc_asked: datetime | None = None
     """When a run was about to create the VPC, which nobody has seen since."""
+    vpc_patience: tuple[float, ...] = ()
+    """Pauses in seconds after which a run looks again before it makes the VPC: where nobody remembers whether an
+    earlier run made it just now, only its tags tell, once AWS shows it.
+    """
     flapping: Callable[[Difference], Cause | None] | None = None
     """Why a difference is suppressed (None: it is not)."""
     not_carried_out: Callable[[Difference], Cause | None] = lambda one: None

@@ -113,7 +113,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
-    start = _start(task, _look(task, memory.vpc_id), approved, openings)
+    start = _start(task, _first_look(task, write=write), approved, openings)
     task, first, first_gate = start.task, start.first, start.gate
     document, fingerprint = task.document, first.plan.fingerprint
     if expected and expected != fingerprint:
@@ -270,6 +270,17 @@ class _WritePermit:
     def __call__(self) -> Cause | None:
         self.refused = self.refused or self._may_start()
         return self.refused
+
+
+def _first_look(task: _Task, *, write: bool) -> Observation:
+    """The look that a run plans from; repeated before a VPC is made of which nobody remembers whether it was made."""
+    look = _look(task, task.memory.vpc_id)
+    for pause in task.memory.vpc_patience if write else ():
+        if not any(one.gives == Ref(task.document.vpc) for one in look.plan.actions):
+            break
+        task.environment.sleep(pause)
+        look = _look(task, task.memory.vpc_id)
+    return look
 
 
 def _look(task: _Task, vpc_id: str) -> Observation:

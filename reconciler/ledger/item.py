@@ -19,7 +19,7 @@ One item a document, readable in the console:
     since, in_sync_since  S  time                    day       S  time of the first look of the day
     looks, unseen, longest_gap  N  of the day        gaps      L  of L of two N
     receipt   M  key S, sha256 S, digest S, of S     outcomes  M  outcome: how many N
-    exposed_since  S  time
+    exposed_since  S  time                           uploads   L  of M, version_id, who, source_ip S, at time
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -69,7 +69,7 @@ LONGEST_VALUE = 400
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 """The attributes of an item that hold its record; the others are the key and the lease."""
 
-_NOT_EMPTY = ("accepted_changes", "untold", "openings", "outcomes", "looks", "unseen", "longest_gap", "gaps")
+_NOT_EMPTY = ("accepted_changes", "untold", "openings", "outcomes", "looks", "unseen", "longest_gap", "gaps", "uploads")
 """What is left out of an item where it is empty or 0."""
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
@@ -109,6 +109,8 @@ _HINTS = {
     "unseen": _COUNT,
     "longest_gap": _COUNT,
     "gaps": "write a list of pairs of seconds since 1970, or remove it",
+    "uploads": "write a list of version_id, who and source_ip (text) and at (time), or remove it: who uploaded the "
+    "version in force is then not known",
     "receipt": "write key, sha256 and digest as text, or remove it: the next run then writes a receipt, linked to none "
     "before it",
     "owner": "remove owner and expires, once no run is under way",
@@ -225,6 +227,10 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         untold=_fitting(record.untold),
         rollout=record.rollout and _fitting_rollout(record.rollout),
         openings=tuple(_utf8(one)[:LONGEST_OPENING] for one in record.openings[:MOST_OPENINGS]),
+        uploads=tuple(
+            replace(one, version_id=_utf8(one.version_id), who=_utf8(one.who), source_ip=_utf8(one.source_ip))
+            for one in record.uploads
+        ),
         gaps=tuple(sorted(sorted(record.gaps, key=lambda one: one[0] - one[1])[:MOST_GAPS])),
     )
 

@@ -44,7 +44,7 @@ _FREE = (
 )
 _NEXT = "the next run continues"
 _NOT_DELETED = "NOT begins_with(#document, :accounts) AND (attribute_not_exists(#deleted) OR #deleted <> :true)"
-_NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "vpc_id"})
+_NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "uploads", "vpc_id"})
 _ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
 

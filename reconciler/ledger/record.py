@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import NonNegativeInt
 
 from desired_state.fields import Address
+from reconciler.model.trigger import Upload
 
 FLAPPING = "flapping"
 """Among `DocumentRecord.outcomes`: what is held because it, or what it depends on, flaps."""
@@ -172,6 +173,7 @@ class DocumentRecord:
     nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network; `gaps` are the
     times between two such looks, in seconds since 1970, that were longer than is allowed. `receipt` is the last receipt
     that was written. `outcomes` counts what the last run left by its outcome, what is suppressed as `flapping`;
+    `uploads` are who uploaded the version in force, and others, as far as events said so.
     `exposed_since` is from when on one of the `openings` may have been there (None: not known, or none is).
     """
 
@@ -205,3 +207,4 @@ class DocumentRecord:
     longest_gap: NonNegativeInt = 0
     gaps: tuple[tuple[int, int], ...] = ()
     receipt: LastReceipt | None = None
+    uploads: tuple[Upload, ...] = ()

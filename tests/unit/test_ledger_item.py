@@ -44,6 +44,7 @@ from reconciler.ledger.record import (
     UntoldMember,
     Who,
 )
+from reconciler.model.trigger import Upload
 from tests.support.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -106,6 +107,7 @@ FULL = DocumentRecord(
         "ef56",
         "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
     ),
+    uploads=(Upload("v.7", "123456789012", NINE, "198.51.100.7"),),
 )
 """A record in which every field has a value other than its default."""
 
@@ -220,6 +222,9 @@ def test_an_item_can_be_read_by_a_person() -> None:
             "digest": "ef56",
             "of": "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
         },
+        "uploads": [
+            {"version_id": "v.7", "who": "123456789012", "at": "2026-11-22T09:00:00Z", "source_ip": "198.51.100.7"}
+        ],
     }
 
 
