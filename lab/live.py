@@ -106,6 +106,7 @@ class Live:
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
         self.status_lag = 0
+        self.by_force = False
         self.arrive_after = 0
         self.meanwhile: Meanwhile = "accepted"
         self._session = fake_session(region)

@@ -25,6 +25,7 @@ from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
+from reconciler.engine.missing import unfound
 from reconciler.engine.new_roles import sent_again
 from reconciler.engine.plan import Plan, printable
 from reconciler.engine.progress import Progress
@@ -97,13 +98,9 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-
-    def old(address: Address, field: str) -> bool:
-        return context.left(snapshot.handles.get(Ref(address), address), field)
-
     made = [one for result in results for one in result.each()]
     try:
-        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, old))
+        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, writer.is_old))
     except _OutsideError:
         raise
     except Exception as error:  # noqa: BLE001 (it is a second try: what was done and what was not is known)
@@ -248,6 +245,10 @@ class _Writer:
         self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
 
+    def is_old(self, address: Address, field: str) -> bool:
+        """Whether an earlier run left the difference in this field."""
+        return self._context.left(self._handles.get(Ref(address), address), field)
+
     def _failed(self, action: Action, error: Exception) -> ActionResult:
         """Setpoint itself failed at the call: before it was sent, or at its answer."""
         logged(error, action.address, Stage.APPLYING)
@@ -322,6 +323,8 @@ class _Writer:
         if error.code == LOST:
             lost = "AWS's answer was lost: only another look tells whether it was done"
             return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
+        if gone := unfound(action, error, old=any(self.is_old(*each) for each in action.resolves)):
+            return gone
         ended = {
             Verdict.RETRY: Ended.WAITING,
             Verdict.WAIT: Ended.WAITING,
