@@ -10,14 +10,16 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from artefact.assemble import Recipe, assembled, pack, sizes
+from bench.clock import in_turns
 from bench.figures import ROOT, Row
 from bench.server import replaying
 
@@ -53,25 +55,19 @@ def artefact(worlds: Path, scratch: Path) -> Iterator[Row]:
     certificate.write_bytes(_certificate())
     ours, stock = (_side(Recipe(stock=stock), certificate, scratch) for stock in (False, True))
     yield from _sizes(ours.folder, stock.folder, scratch)
-    pairs = _pairs(lambda: ours.once("start"), lambda: stock.once(code="import boto3"), 15)
+    pairs = in_turns(lambda: ours.once("start"), lambda: stock.once(code="import boto3"), 15)
     yield _ratio("start-up in the artefact: the worker, ec2 and rds clients", pairs, "wall", "import boto3", 2.2)
     with replaying(worlds, certificate) as url:
         for size, wall, cpu in ((10, 0.55, 0.45), (500, None, None)):
             asked = (worlds / str(size), f"{url}/{size}")
-            pairs = _pairs(
-                lambda asked=asked: ours.once("run", *asked),  # type: ignore[misc]
-                lambda asked=asked: stock.once("run-plain", *asked),  # type: ignore[misc]
-                11 if wall else 5,
+            pairs = in_turns(
+                partial(ours.once, "run", *asked), partial(stock.once, "run-plain", *asked), 11 if wall else 5
             )
             name = f"cold start to the first converged result, {size} groups"
             yield _ratio(f"{name}, wall", pairs, "wall", "stock", wall)
             yield _ratio(f"{name}, cpu", pairs, "cpu", "stock", cpu)
             yield _memory(f"peak memory of that process, {size} groups", pairs, None)
-            pairs = _pairs(
-                lambda asked=asked: ours.once("run", *asked, 5),  # type: ignore[misc]
-                lambda asked=asked: stock.once("run-plain", *asked, 5),  # type: ignore[misc]
-                3,
-            )
+            pairs = in_turns(partial(ours.once, "run", *asked, 5), partial(stock.once, "run-plain", *asked, 5), 3)
             yield _memory(f"  the same, after five runs (n={len(pairs)})", pairs, 80 if size == 10 else 128)
 
 
@@ -96,17 +92,6 @@ def _side(recipe: Recipe, certificate: Path, scratch: Path) -> _Side:
     bundle = scratch / f"{folder.name}.pem"
     bundle.write_bytes((folder / "botocore" / "cacert.pem").read_bytes() + certificate.read_bytes())
     return _Side(folder, bundle)
-
-
-def _pairs(ours: Callable[[], _Taken], plain: Callable[[], _Taken], repetitions: int) -> list[tuple[_Taken, _Taken]]:
-    """In turns; the first pair is thrown away."""
-    pairs = []
-    for number in range(repetitions + 1):
-        if number % 2:
-            pairs.append((ours(), plain()))
-        else:
-            pairs.append((plain(), ours())[::-1])
-    return pairs[1:]
 
 
 def _ratio(name: str, pairs: list[tuple[_Taken, _Taken]], what: str, beside: str, most: float | None) -> Row:

@@ -9,15 +9,16 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bench.clock import cpu, in_turns, wall
 from bench.server import counted
 from bench.several import DOCUMENTS, emulator
 
@@ -251,17 +252,16 @@ def _lanes_of_the_demo() -> tuple[str, list[tuple[float, float]]]:
         for drift in DRIFTS:
             drift.apply(lab.outsider(), network)
         report = run(document, world, Policy(), write=False)
-    assert report.first
-    context = PlanContext(report.document, report.first, Policy())
-    pairs: list[tuple[float, float]] = []
+    first = report.first
+    assert first
+    context = PlanContext(report.document, first, Policy())
     found = told(report)
-    for _ in range(20):
-        begun = time.process_time()
-        make_plan(diff(report.document, report.first, context, REGISTRY), context)
-        planned = time.process_time()
-        told(report)
-        pairs.append((time.process_time() - planned, planned - begun))
     assert found
+
+    def planned() -> None:
+        make_plan(diff(report.document, first, context, REGISTRY), context)
+
+    pairs = in_turns(lambda: cpu(lambda: told(report)), lambda: cpu(planned), 20)
     return f"who reaches what in {len(found['states'])} states, the demo's plan", pairs
 
 
@@ -317,25 +317,18 @@ def _started(name: str, pairs: Sequence[Sequence[float]], beside: str, target: f
 
 
 def _processes(ours: list[str], plain: list[str], repetitions: int) -> list[tuple[float, float]]:
-    """(ours, plain) wall seconds of whole processes, in turns; the first pair is thrown away.
+    """(ours, plain) wall seconds of whole processes, in turns.
 
     Both from byte code, as pip leaves what it installs: without, Setpoint alone would be compiled at every start.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def once(arguments: list[str]) -> float:
-        begun = time.perf_counter()
         command = [sys.executable, *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=environment, timeout=60)
-        return time.perf_counter() - begun
+        how: dict[str, Any] = {"capture_output": True, "cwd": ROOT, "env": environment, "timeout": 60}
+        return wall(lambda: subprocess.run(command, check=True, **how))
 
-    pairs = []
-    for number in range(repetitions + 1):
-        if number % 2:
-            pairs.append((once(ours), once(plain)))
-        else:
-            pairs.append((once(plain), once(ours))[::-1])
-    return pairs[1:]
+    return in_turns(partial(once, ours), partial(once, plain), repetitions)
 
 
 def memory(worlds: Path, url: str) -> Iterator[Row]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gc
 import json
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from bench.calls import calls, parser
+from bench.clock import Steps
 from bench.replay import Replay
 
 if TYPE_CHECKING:
     from reconciler.aws.client import Aws
+    from reconciler.engine.plan import Plan
 
 
 def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
@@ -46,30 +47,21 @@ def reach(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     nine = calls((world / "vpc_id").read_text())
     bodies = [(one.name, parser(one), (world / f"{one.name}.xml").read_bytes()) for one in nine]
     look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
-    taken: dict[str, list[float]] = {"parse": [], "judge": [], "plan": [], "call": [], "blind": [], "means": []}
+    step, actions = Steps(), list[int]()
     for _ in range(repetitions):
         gc.collect()
-        begun = time.process_time()
-        aws = cast("Aws", Replay({name: parse(body) for name, parse, body in bodies}))
-        taken["parse"].append(time.process_time() - begun)
-        snapshot = observe(other, aws, look)
+        answers = step("parse", lambda: {name: parse(body) for name, parse, body in bodies})
+        snapshot = observe(other, cast("Aws", Replay(answers)), look)
         context = PlanContext(other, snapshot, Policy())
         changes = diff(other, snapshot, context, REGISTRY)
-        begun = time.process_time()
-        actions = make_plan(changes, context).actions
-        taken["plan"].append(time.process_time() - begun)
-        taken["call"].append(taken["plan"][-1] / len(actions))
+        actions.append(len(step("plan", make_plan, changes, context).actions))
         differences = [one for change in changes for one in change.differences]
-        for step, seen in (("blind", snapshot), ("means", replace(snapshot, interfaces=()))):
-            begun = time.process_time()
-            found = consequences(other, seen, differences)
-            taken[step].append(time.process_time() - begun)
-            assert len(found) == len(differences)
-        begun = time.process_time()
-        judged = judge_run(with_intents, snapshot, None)
-        taken["judge"].append(time.process_time() - begun)
+        for name, seen in (("blind", snapshot), ("means", replace(snapshot, interfaces=()))):
+            assert len(step(name, consequences, other, seen, differences)) == len(differences)
+        judged = step("judge", judge_run, with_intents, snapshot, None)
         assert len(judged.verdicts) == len(with_intents.intents)
-    return taken
+    each = [taken / number for taken, number in zip(step.taken["plan"], actions, strict=True)]
+    return step.taken | {"call": each}
 
 
 def lanes(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
@@ -101,15 +93,17 @@ def lanes(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     }
     look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
     snapshot = observe(document, cast("Aws", Replay(answers)), look)
-    taken: dict[str, list[float]] = {"plan": [], "looked": [], "blind": []}
+
+    def planned() -> Plan:
+        context = PlanContext(document, snapshot, Policy())
+        return make_plan(diff(document, snapshot, context, REGISTRY), context)
+
+    step = Steps()
     for _ in range(repetitions):
         gc.collect()
-        begun = time.process_time()
-        context = PlanContext(document, snapshot, Policy())
-        plan = make_plan(diff(document, snapshot, context, REGISTRY), context)
-        taken["plan"].append(time.process_time() - begun)
+        plan = step("plan", planned)
         nothing = Gate(held={}, deferred={}, plan_held=None, findings=())
-        for step, interfaces in (("looked", ()), ("blind", None)):
+        for name, interfaces in (("looked", ()), ("blind", None)):
             report = Report(
                 document=document,
                 policy=Policy(),
@@ -127,9 +121,7 @@ def lanes(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
                 writes=0,
                 first=replace(snapshot, interfaces=interfaces),
             )
-            begun = time.process_time()
-            found = told(report)
-            taken[step].append(time.process_time() - begun)
+            found = step(name, told, report)
             assert found is not None
             assert len(found["states"]) == len(plan.actions) + 2
-    return taken
+    return step.taken

@@ -10,13 +10,14 @@ import gzip
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from artefact import own_code
+from bench.clock import cpu, in_turns
 from bench.figures import Row
 from tests.support import chromium
 from tests.support.shown import shown, wide
@@ -68,19 +69,12 @@ def _sizes(one: _Measured, html: bytes) -> Iterator[Row]:
 
 
 def _made(one: _Measured, make: Callable[[], object]) -> Row:
-    make()
     repetitions = 5 if one.opened else 15
-    pairs = [(_cpu(make), _cpu(lambda: json.dumps(one.receipt))) for _ in range(repetitions)]
+    pairs = in_turns(partial(cpu, make), lambda: cpu(lambda: json.dumps(one.receipt)), repetitions)
     ours, plain = (median(side) * 1000 for side in zip(*pairs, strict=True))
     target, good = (f"<= {one.milliseconds} ms", ours <= one.milliseconds) if one.milliseconds else ("", None)
     name = f"  rendering, templates loaded, cpu (n={repetitions})"
     return Row(name, f"{ours:.1f} ms", f"json.dumps: {plain:.1f} ms", target, good)
-
-
-def _cpu(act: Callable[[], object]) -> float:
-    begun = time.process_time()
-    act()
-    return time.process_time() - begun
 
 
 _FIRST = """
@@ -106,7 +100,7 @@ def _first(scratch: Path, one: _Measured) -> Row:
         return float(subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder, timeout=60).stdout)
 
     beside = "import time; begun = time.process_time(); import jinja2; print(time.process_time() - begun)"
-    pairs = [(fresh(_FIRST), fresh(beside)) for _ in range(7)]
+    pairs = in_turns(lambda: fresh(_FIRST), lambda: fresh(beside), 7)
     ours, plain = (median(side) * 1000 for side in zip(*pairs, strict=True))
     name = f"first page in a process, {one.said}, cpu (n={len(pairs)})"
     good = ours <= _MOST_OF_A_FIRST_PAGE
@@ -127,9 +121,8 @@ def _opened(files: Mapping[str, Path], measured: list[_Measured], scratch: Path)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found)
         tab = browser.new_page(viewport={"width": 1200, "height": 900})
-        _opening(tab, empty)
         for one in measured:
-            pairs = [(_opening(tab, files[one.said]), _opening(tab, empty)) for _ in range(7)]
+            pairs = in_turns(partial(_opening, tab, files[one.said]), partial(_opening, tab, empty), 7)
             ours, plain = (median(side) for side in zip(*pairs, strict=True))
             target, good = (f"<= {one.opened} ms", ours <= one.opened) if one.opened else ("", None)
             name = f"opening the page of {one.said} (n={len(pairs)})"

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.calls import REGION, calls, made
+from bench.clock import in_turns, wall
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
@@ -65,34 +67,22 @@ def calm(
 ) -> list[tuple[float, float]]:
     """(ours, plain) wall seconds of alternating warm runs; the first of each is discarded."""
     run, nine = ours(world, url, named=named, remembered=remembered), plainly(world, url)
-    for _ in range(2):
-        assert run().in_sync
-        nine()
-    pairs = []
-    for number in range(repetitions):
-        taken: dict[Callable[[], object], float] = {}
-        for one in (run, nine) if number % 2 else (nine, run):
-            gc.collect()
-            begun = time.perf_counter()
-            one()
-            taken[one] = time.perf_counter() - begun
-        pairs.append((taken[run], taken[nine]))
-    return pairs
+    assert run().in_sync
+    return in_turns(partial(_collected, run), partial(_collected, nine), repetitions)
 
 
 def first(world: Path, url: str, repetitions: int) -> list[tuple[float, float]]:
     """(with the memo, without it) wall seconds of the first run of new clients, in turns; the first is discarded."""
-    pairs = []
-    for number in range(repetitions + 1):
-        taken = {}
-        for memo in (True, False) if number % 2 else (False, True):
-            run = ours(world, url, memo=memo)
-            gc.collect()
-            begun = time.perf_counter()
-            run()
-            taken[memo] = time.perf_counter() - begun
-        pairs.append((taken[True], taken[False]))
-    return pairs[1:]
+
+    def once(*, memo: bool) -> float:
+        return _collected(ours(world, url, memo=memo))
+
+    return in_turns(lambda: once(memo=True), lambda: once(memo=False), repetitions)
+
+
+def _collected(run: Callable[[], object]) -> float:
+    gc.collect()
+    return wall(run)
 
 
 def one_run(world: Path, url: str) -> None:

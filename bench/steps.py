@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from bench.calls import calls, keeping, parser
+from bench.clock import Steps
 from bench.replay import Replay
 
 if TYPE_CHECKING:
@@ -45,14 +45,7 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
     bodies = [(one.name, parser(one), (world / f"{one.name}.xml").read_bytes()) for one in nine]
     memo = ItemMemo()
     keepers = [(one.name, keeping(one, memo), (world / f"{one.name}.xml").read_bytes()) for one in nine]
-    taken: dict[str, list[float]] = {}
-
-    def step[**P, T](name: str, act: Callable[P, T], *args: P.args, **how: P.kwargs) -> T:
-        begun = time.process_time()
-        result = act(*args, **how)
-        taken.setdefault(name, []).append(time.process_time() - begun)
-        return result
-
+    step = Steps()
     look = ObserveOptions(lambda: datetime.now(UTC), lambda: None)
     for number in range(repetitions):
         gc.collect()
@@ -78,9 +71,9 @@ def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
         assert not step("plan, kept", make_plan, changes, context).actions
 
     def without(whole: str, part: str) -> list[float]:
-        return [one - other for one, other in zip(taken[whole], taken[part], strict=True)]
+        return [one - other for one, other in zip(step.taken[whole], step.taken[part], strict=True)]
 
-    return taken | {"rest": without("observe", "normalise"), "identify": without("who is who", "its models")}
+    return step.taken | {"rest": without("observe", "normalise"), "identify": without("who is who", "its models")}
 
 
 def _made(makers: Iterable[Callable[[], Observed]]) -> list[Observed]:

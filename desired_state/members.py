@@ -15,10 +15,8 @@ from pydantic import ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from desired_state.fields import (
-    Address,
-    shown,
-)
+from desired_state import tag_keys
+from desired_state.fields import Address, shown
 
 Below = tuple[int | str, ...]
 MemberProblem = tuple[Below, str, str]
@@ -133,10 +131,6 @@ class SecurityGroups(References):
     hint = "write security_group/<name> of a group in this document, or a group id sg-..."
 
 
-OWN_TAGS = "setpoint:"
-"""With this begin the tags by which Setpoint knows its resources; no document declares them."""
-
-
 class Tags(Collection, dict[str, str]):
     """Tags; only the declared keys are managed."""
 
@@ -146,9 +140,9 @@ class Tags(Collection, dict[str, str]):
     def read(cls, written: dict[str, str]) -> Self:
         problems = list[MemberProblem]()
         for key, value in written.items():
-            if key.lower().startswith(("aws:", "rds:")):
+            if key.lower().startswith(tag_keys.AWS):
                 problems.append(((key,), f"AWS reserves tags that begin with {key[:4]!r}", "choose another key"))
-            if key.startswith(OWN_TAGS):
+            if key.startswith(tag_keys.OWN):
                 problems.append(((key,), f"{shown(key)} is reserved for Setpoint", "leave it out"))
             if not 1 <= len(key) <= 127 or len(value) > 256:
                 hint = "use 1 to 127 characters in the key, at most 256 in the value"

@@ -18,7 +18,7 @@ from desired_state.fields import Address
 from reconciler.engine.diff import covers
 from reconciler.engine.result import Drift, Report
 from reconciler.ledger.record import DocumentRecord
-from reconciler.model import Outcome
+from reconciler.model import Identity, Outcome
 from reconciler.report.exposure import exposes
 
 UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ MOST = 300
 """The most differences that are remembered one by one."""
 OTHERS = "others"
 """The key of the earliest time of those that are not."""
-type Made = Mapping[tuple[Address, str, Any], datetime]
+type Made = Mapping[Identity, datetime]
 
 
 class Exposed(NamedTuple):
@@ -68,7 +68,7 @@ def since(drift: Drift, report: Report, record: DocumentRecord, made: Made) -> d
     return max([first, *(until for until in ended if until <= report.started)]) if first is not UNKNOWN else first
 
 
-def times(report: Report, record: DocumentRecord, made: Made) -> dict[tuple[Address, str, Any], datetime]:
+def times(report: Report, record: DocumentRecord, made: Made) -> dict[Identity, datetime]:
     """From when on each difference may have been there, as far as that is known, by its identity."""
     found = {drift.difference.identity: since(drift, report, record, made) for drift in report.drifts}
     return {identity: time for identity, time in found.items() if time > UNKNOWN}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from desired_state import tag_keys
 from desired_state.document import Document
 from desired_state.members import Tags
 from desired_state.regions import partition_of
@@ -35,7 +36,7 @@ def instances(identifiers: Iterable[str]) -> Read:
 def tags_of(item: Item) -> Tags:
     """The tags of an instance, without AWS's own (`aws:`, `rds:`)."""
     shown = ((tag["Key"], tag.get("Value", "")) for tag in item.get("TagList") or ())
-    return settable_tags(shown, ("aws:", "rds:"))
+    return settable_tags(shown, tag_keys.AWS)
 
 
 def arn(document: Document, resource: str) -> str:

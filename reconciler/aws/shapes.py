@@ -6,9 +6,8 @@ A list that is not there, or a word that nobody knows, is not "none": taken for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-Item = Mapping[str, Any]
+from reconciler.model.read import Item
 
 
 def listed(item: Item, name: str) -> Sequence[Item]:

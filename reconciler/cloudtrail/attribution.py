@@ -22,7 +22,7 @@ from reconciler.cloudtrail.details import rule_text
 from reconciler.cloudtrail.record import TrailRecord, actor, bounded, no_change
 from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
-from reconciler.model import ABSENT, Difference
+from reconciler.model import ABSENT, Difference, Identity
 from reconciler.model.cause import Part, Way
 from reconciler.model.read import Read, read
 from reconciler.model.trigger import Actor
@@ -58,7 +58,7 @@ class Differing(NamedTuple):
     member: str = ""
     before: frozenset[str] = frozenset()
     after: frozenset[str] = frozenset()
-    identity: tuple[Address, str, Any] | None = None
+    identity: Identity | None = None
 
 
 class Drifted(NamedTuple):
@@ -81,7 +81,7 @@ class Attribution(NamedTuple):
     """
 
     actors: Mapping[Address, Actor]
-    made: Mapping[tuple[Address, str, Any], datetime]
+    made: Mapping[Identity, datetime]
     unknown: str = ""
 
 
@@ -243,7 +243,7 @@ def _one_of(events: Iterable[Actor]) -> Actor | None:
     )
 
 
-def _made(explained: Mapping[Drifted, Iterable[Actor]]) -> Iterator[tuple[tuple[Address, str, Any], datetime]]:
+def _made(explained: Mapping[Drifted, Iterable[Actor]]) -> Iterator[tuple[Identity, datetime]]:
     """Since when each undeclared member can be there at most: AWS would have refused the call, had it been there. Of
     several calls the earliest counts: it may have been there in between.
     """

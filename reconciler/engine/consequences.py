@@ -19,7 +19,7 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.intents import DATABASE_PORT
 from reconciler.engine.corrected import Corrections, affects_traffic, of_absent
 from reconciler.kinds import live_network
-from reconciler.model import ABSENT, Difference, Snapshot
+from reconciler.model import ABSENT, Difference, Identity, Snapshot
 from reconciler.model.exposure import Severity
 from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import Cuts, box, join, meet
@@ -34,8 +34,6 @@ from reconciler.reach.pair.path import Flow
 
 MOST = 40
 """With more differences that affect traffic, none is judged from end to end: a revision changes them on purpose."""
-
-type Identity = tuple[Address, str, Any]
 
 _LAYERS = (
     frozenset({Table.RULES, Table.GROUPS_OF}),

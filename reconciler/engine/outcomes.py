@@ -23,6 +23,7 @@ from reconciler.model import (
     Difference,
     Ended,
     Finding,
+    Identity,
     Outcome,
     Policy,
     Reason,
@@ -30,7 +31,7 @@ from reconciler.model import (
 )
 
 if TYPE_CHECKING:
-    from reconciler.engine.consequences import Consequence, Identity
+    from reconciler.engine.consequences import Consequence
     from reconciler.engine.intents import JudgedIntents
 
 

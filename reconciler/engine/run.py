@@ -39,6 +39,7 @@ from reconciler.model import (
     Cause,
     Ended,
     Finding,
+    Identity,
     Outcome,
     Policy,
     Reason,
@@ -47,7 +48,7 @@ from reconciler.model import (
 from reconciler.model.guard import Stage, contained
 
 if TYPE_CHECKING:
-    from reconciler.engine.consequences import Consequence, Identity
+    from reconciler.engine.consequences import Consequence
     from reconciler.engine.intents import JudgedIntents
     from reconciler.reach.compare import FlowChange
 

@@ -7,9 +7,8 @@ from datetime import UTC
 
 from reconciler.fleet.fleet import Fleet, Line, exposed_for
 from reconciler.fleet.standing import State
-from reconciler.history.words import lasted
 from reconciler.model.network_state import NetworkState
-from reconciler.report.page.words import percent
+from reconciler.report.page.words import duration, percent
 from reconciler.report.style import Style, plain
 
 _COLUMNS = ("STATE", "DOCUMENT", "ACCOUNT", "REGION", "LAST LOOK", "OPEN ALERTS", "EXPOSED", "30 DAYS", "WHY")
@@ -33,7 +32,7 @@ def text(fleet: Fleet, style: Style = plain) -> str:
     assumed = ", which is assumed: name the stack with --stack" if fleet.assumed else ""
     head = [
         style(f"{fleet.heading}.", "bold"),
-        f"{where}; {known}; a look every {lasted(fleet.rate.total_seconds())}{assumed}",
+        f"{where}; {known}; a look every {duration(fleet.rate.total_seconds())}{assumed}",
     ]
     return "\n".join([*head, *fleet.findings, *(["", *_table(fleet, style)] if fleet.lines else [])])
 
@@ -65,7 +64,7 @@ def cells(line: Line, fleet: Fleet) -> Iterator[str]:
 def last_look(line: Line, fleet: Fleet) -> str:
     """How long ago the whole network was looked at."""
     at = line.standing.looked_at
-    return f"{lasted(max(0.0, (fleet.at - at).total_seconds()))} ago" if at else "never"
+    return f"{duration(max(0.0, (fleet.at - at).total_seconds()))} ago" if at else "never"
 
 
 def alerts(line: Line) -> str:
@@ -85,7 +84,7 @@ def exposed(line: Line, fleet: Fleet) -> str:
         return "unknown" if one.silent else "none"
     seconds = exposed_for(one, fleet.at)
     last = ", as seen last" if one.silent or one.state is State.DELETED else ""
-    return f"{'since when is not known' if seconds is None else f'at most {lasted(seconds)}'}{last}"
+    return f"{'since when is not known' if seconds is None else f'at most {duration(seconds)}'}{last}"
 
 
 def month(line: Line) -> str:
@@ -95,4 +94,4 @@ def month(line: Line) -> str:
     share, unseen = line.strip.share_as_declared, line.strip.seconds(NetworkState.UNSEEN)
     if share is None:
         return "nothing is known"
-    return f"{percent(share)} %" + (f", {lasted(unseen)} not known" if unseen >= 1 else "")
+    return f"{percent(share)} %" + (f", {duration(unseen)} not known" if unseen >= 1 else "")

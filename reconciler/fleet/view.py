@@ -10,7 +10,7 @@ from reconciler.fleet.fleet import Fleet, Line
 from reconciler.fleet.standing import State
 from reconciler.fleet.strip import DAYS, Strip
 from reconciler.history.strip import SEEN
-from reconciler.history.words import lasted
+from reconciler.report.page.words import duration
 
 WIDTH = 300
 """The strip is this wide; positions are in the same unit."""
@@ -66,7 +66,7 @@ def view(fleet: Fleet) -> View:
         account=fleet.account,
         region=fleet.region,
         at=f"{fleet.at.astimezone(UTC):%d %b %Y, %H:%M:%S UTC}",
-        rate=lasted(fleet.rate.total_seconds()),
+        rate=duration(fleet.rate.total_seconds()),
         assumed=fleet.assumed,
         figures=tuple(_figures(fleet)),
         findings=fleet.findings,
@@ -81,7 +81,7 @@ def _figures(fleet: Fleet) -> list[tuple[str, str, str]]:
     silent = sum(one.standing.silent for one in fleet.lines)
     others = of(State.FAILED, State.BLOCKED, State.HELD, State.FLAPPING, State.WAITING)
     opened = fleet.open_seconds()
-    stood = "unknown" if opened is None else f"at most {lasted(opened)}" if opened >= 1 else "0 s"
+    stood = "unknown" if opened is None else f"at most {duration(opened)}" if opened >= 1 else "0 s"
     return [
         (str(len(fleet.lines)), "documents", ""),
         (str(of(State.IN_SYNC)), "in sync", "good" if of(State.IN_SYNC) else ""),

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from reconciler.history import words
 from reconciler.history.episodes import Entry, Episode, What, episodes
 from reconciler.history.recorded import Sheet
 from reconciler.history.spans import Span, total
 from reconciler.history.strip import Segment, missing_days, segments, share_as_declared, unwatched, watched
 from reconciler.model.times import iso_time
 from reconciler.redact import safe_text
-from reconciler.report.page.words import counted
+from reconciler.report.page.words import counted, duration
 
 FORMAT_VERSION = 1
 """Of a history as JSON."""
@@ -171,7 +170,7 @@ def _findings(
     unplaced = [one for one in sheets if one.longest_gap > quiet.total_seconds() and one.gaps is None]
     if unplaced:
         days = _days([one.since.date() for one in unplaced])
-        longest = words.lasted(max(one.longest_gap for one in unplaced))
+        longest = duration(max(one.longest_gap for one in unplaced))
         yield f"nobody looked for up to {longest} on {days}; when that was is not recorded"
     closed = sum(one.content is None and not one.is_sheet and not one.summary.says_all for one in entries)
     if closed:

@@ -12,7 +12,7 @@ from reconciler.history.recorded import Drift, Recorded
 from reconciler.model.network_state import NetworkState
 from reconciler.model.times import iso_time
 from reconciler.redact import safe_text
-from reconciler.report.page.words import counted
+from reconciler.report.page.words import counted, duration
 from reconciler.report.style import Style, by_severity, plain
 
 _STATES = {
@@ -46,7 +46,7 @@ def _lines(found: Recorded, style: Style) -> Iterator[str]:
         yield (
             f"  {iso_time(found.day.since)} to {iso_time(found.day.until)}: "
             f"{counted(found.day.looks, 'look')}, {found.day.unseen:,} saw nothing, "
-            f"longest gap {words.lasted(found.day.longest_gap)}"
+            f"longest gap {duration(found.day.longest_gap)}"
         )
         return
     for index, one in enumerate(found.drifted):
@@ -76,4 +76,4 @@ def _drift(found: Recorded, index: int, one: Drift, style: Style) -> Iterator[st
         at = f" at {iso_time(actor.at)}" if actor.at else ""
         yield f"            by {words.who(actor.who)}{at}"
     if one.opens and one.address in found.exposed:
-        yield f"            stood open at most {words.lasted(found.exposed[one.address])}"
+        yield f"            stood open at most {duration(found.exposed[one.address])}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from reconciler.history import words
 from reconciler.history.episodes import Episode
 from reconciler.history.history import History
-from reconciler.report.page.words import counted, percent
+from reconciler.report.page.words import counted, duration, percent
 from reconciler.report.style import Style, by_severity, plain
 
 MOST = 100
@@ -49,17 +48,17 @@ def sentence(found: History) -> str:
     parts = [f"{share(found.share_as_declared)} of {_period(found)}"]
     parts.append(counted(len(found.differences), "episode"))
     if found.longest is not None:
-        parts.append(f"the longest {words.lasted(found.longest)}")
+        parts.append(f"the longest {duration(found.longest)}")
     if blind:
         parts.append(f"{counted(blind, 'time')} in which nothing is known")
     if any(one.opens for one in found.episodes):
         unknown = any(one.opens and one.opened is None for one in found.episodes)
         rest = ", and of some it is not known since when" if unknown else ""
-        parts.append(f"stood open at most {words.lasted(found.open_seconds)} in all{rest}")
+        parts.append(f"stood open at most {duration(found.open_seconds)} in all{rest}")
     else:
         parts.append("nothing stood open")
     looks = f"{counted(found.looks, 'look')}, {found.looks_that_saw_nothing:,} saw nothing"
-    parts.append(f"{looks}, longest gap {words.lasted(found.longest_gap)}" if found.looks else "looks not known")
+    parts.append(f"{looks}, longest gap {duration(found.longest_gap)}" if found.looks else "looks not known")
     return "; ".join(parts)
 
 
@@ -71,12 +70,12 @@ def share(part: float | None) -> str:
 def _period(found: History) -> str:
     whole = found.whole.seconds
     days = round(whole / _DAY)
-    return counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else words.lasted(whole)
+    return counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else duration(whole)
 
 
 def _row(found: History, one: Episode) -> tuple[str, ...]:
     until = found.whole.end
-    lasted = words.lasted(one.lasted(until).seconds)
+    lasted = duration(one.lasted(until).seconds)
     revision = f"r{one.revision}" if one.revision else "-"
     return (
         _moment(one.start, year=found.whole.seconds > _YEAR),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from desired_state.members import OWN_TAGS
+from desired_state import tag_keys
 from desired_state.write import write
 from reconciler.history import words
 from reconciler.history.recorded import Drift, Recorded
@@ -98,7 +98,7 @@ def _by_field(drifts: Iterable[Drift]) -> dict[tuple[str, str], list[Drift]]:
 
 def _unsayable(one: Drift) -> str:
     """Why no document can say what was there; empty: one can."""
-    if one.field == "tags" and str(one.key).startswith(OWN_TAGS):
+    if one.field == "tags" and str(one.key).startswith(tag_keys.OWN):
         return f"{words.what(one)}: by this tag Setpoint knows its resources; nobody declares it"
     if one.have == _NOWHERE:
         hint = "put setpoint:hold on it, or take it out of the document"

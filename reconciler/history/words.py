@@ -13,7 +13,6 @@ from desired_state.sanitize import sanitize
 from reconciler.history.recorded import INTENT, Drift
 from reconciler.redact import redacted, safe_text
 
-_DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 _LONGEST_VALUE = 80
 
 
@@ -77,16 +76,3 @@ def who(principal: str) -> str:
 def quoted(text: str) -> str:
     """Somebody's words in quotes."""
     return json.dumps(safe_text(text), ensure_ascii=False)
-
-
-def lasted(seconds: float) -> str:
-    """`3 s`, `2 min 4 s`, `9 h 2 min`, `29 d 10 h`: at most two units, rounded down."""
-    whole = int(seconds)
-    days, hours, minutes = whole // _DAY, whole % _DAY // _HOUR, whole % _HOUR // _MINUTE
-    if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    if minutes:
-        return f"{minutes} min {whole % _MINUTE} s" if whole % _MINUTE else f"{minutes} min"
-    return f"{whole} s"

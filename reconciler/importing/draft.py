@@ -13,10 +13,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from desired_state import tag_keys
 from desired_state.checks import references
 from desired_state.explain import Violation, findings_of
 from desired_state.fields import Address, RuleKey, shown
-from desired_state.members import OWN_TAGS, Collection, Tags
+from desired_state.members import Collection, Tags
 from desired_state.reading import Reading
 from desired_state.resource import Resource
 from desired_state.rules import Rules
@@ -276,7 +277,7 @@ def _told(refused: Violation) -> str:
 
 
 def _reserved(key: str) -> bool:
-    return key.lower().startswith(("aws:", "rds:")) or key.startswith(OWN_TAGS)
+    return key.lower().startswith(tag_keys.AWS) or key.startswith(tag_keys.OWN)
 
 
 def _place(refused: Violation) -> tuple[tuple[str, ...], str]:

@@ -170,6 +170,10 @@ class Snapshot:
         return address not in self.resources and address not in self.unreadable and address not in self.ambiguous
 
 
+type Identity = tuple[Address, str, Any]
+"""What identifies a difference from look to look: its address, field and key."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """One difference. `key` is the member of a set or mapping (a rule, a number, a destination, a tag); None: a scalar.
@@ -184,8 +188,7 @@ class Difference:
     have: Any
 
     @property
-    def identity(self) -> tuple[Address, str, Any]:
-        """What identifies it from look to look."""
+    def identity(self) -> Identity:
         return self.address, self.field, self.key
 
     @property

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from desired_state.fields import Address
 from reconciler.engine.result import Report
 from reconciler.ledger.record import Untold
+from reconciler.model import Identity
 from reconciler.model.trigger import Actor, Trigger, Upload
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ class AttemptResult:
     exposed_unknown: frozenset[Address] = frozenset()
     alerts_lost: int = 0
     rollout: bool = False
-    drift_since: Mapping[tuple[Address, str, Any], datetime] = field(default_factory=dict)
+    drift_since: Mapping[Identity, datetime] = field(default_factory=dict)
     version_id: str = ""
     since: Mapping[Address, datetime] = field(default_factory=dict)
     change: RevisionChange | None = None
     held: str = ""
     upload: Upload | None = None
     late: tuple[Late, ...] = ()
-    own: frozenset[tuple[Address, str, Any]] | None = None
+    own: frozenset[Identity] | None = None
     bug: str = ""
     hold_tags: Mapping[Address, HoldTag] = field(default_factory=dict)
     approved_by: str = ""

@@ -13,7 +13,7 @@ from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 from reconciler.report.flows import listed
 
 
-class Who(NamedTuple):
+class LaneEnd(NamedTuple):
     """One end: its kind and name, what it is called, and its address in the document if it has one."""
 
     kind: str
@@ -22,7 +22,7 @@ class Who(NamedTuple):
     address: str | None
 
 
-def end_as_json(one: Who, subnets: list[str]) -> dict[str, Any]:
+def end_as_json(one: LaneEnd, subnets: list[str]) -> dict[str, Any]:
     """An end as JSON, with the subnets in which its machines are."""
     return {
         "kind": one.kind,
@@ -33,22 +33,22 @@ def end_as_json(one: Who, subnets: list[str]) -> dict[str, Any]:
     }
 
 
-def who_of(end: End) -> Who:
+def who_of(end: End) -> LaneEnd:
     """Who an end is, whatever subnet it is in."""
     if isinstance(end, External):
         if end.internet:
-            return Who("internet", "internet", end.label, None)
+            return LaneEnd("internet", "internet", end.label, None)
         label = sanitize(end.label)
-        return Who("network", label.removeprefix("behind "), label, None)
+        return LaneEnd("network", label.removeprefix("behind "), label, None)
     owner = Address(end.owner)
     if end.stranger or not end.owner:
         name = sanitize(end.label.removesuffix(f" in {end.subnet}"))
-        return Who("nobody", name, name, None)
+        return LaneEnd("nobody", name, name, None)
     if owner.kind == "db_instance":
-        return Who("db_instance", sanitize(owner.name), sanitize(owner), sanitize(owner))
+        return LaneEnd("db_instance", sanitize(owner.name), sanitize(owner), sanitize(owner))
     usual = end.label in (end.owner, f"{end.owner} in {end.subnet}")
     label = f"workload {end.owner}" if usual else end.label
-    return Who("workload", sanitize(end.owner), sanitize(label), None)
+    return LaneEnd("workload", sanitize(end.owner), sanitize(label), None)
 
 
 def is_known(end: End) -> bool:

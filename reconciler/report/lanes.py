@@ -1,4 +1,4 @@
-"""Who reaches what after every call of a run, as JSON values and words. Pure.
+"""LaneEnd reaches what after every call of a run, as JSON values and words. Pure.
 
 A lane is some traffic from one end to another that arrives in the same states. Of each it is known whether the state
 before and the document let it through: what both do must arrive in every state, and what neither does in none. Where a
@@ -21,7 +21,7 @@ from reconciler.reach.pair.ends import Endpoint
 from reconciler.reach.pair.explain import rests_on
 from reconciler.reach.pair.path import Flow
 from reconciler.report.flows import listed, traffic_of
-from reconciler.report.lane_ends import Who, addresses_of, end_as_json, is_known, subnets_of, who_of
+from reconciler.report.lane_ends import LaneEnd, addresses_of, end_as_json, is_known, subnets_of, who_of
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
@@ -47,8 +47,8 @@ def lanes(report: Report) -> dict[str, Any] | None:
 class _Lane(NamedTuple):
     """What one lane is, but for the subnets and addresses of its ends."""
 
-    source: Who
-    target: Who
+    source: LaneEnd
+    target: LaneEnd
     traffic: Cuts
     addresses: str | None
     arrives: tuple[Arrives, ...]

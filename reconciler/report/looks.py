@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from desired_state.members import OWN_TAGS
+from desired_state import tag_keys
 
 _OF_THE_DOCUMENT = frozenset({"enforcement", "formerly", "note"})
 """What a document says of a resource and AWS does not know."""
@@ -21,7 +21,7 @@ def without_our_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A live resource as a document may write it: the tags by which Setpoint knows it are none that it may declare."""
     if "tags" not in spec:
         return dict(spec)
-    return {**spec, "tags": {key: value for key, value in spec["tags"].items() if not key.startswith(OWN_TAGS)}}
+    return {**spec, "tags": {key: value for key, value in spec["tags"].items() if not key.startswith(tag_keys.OWN)}}
 
 
 def but(declared: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:

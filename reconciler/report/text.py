@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from desired_state import tag_keys
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
-from desired_state.members import OWN_TAGS, References
+from desired_state.members import References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
@@ -298,7 +299,7 @@ def _contents(address: Address, resource: Resource) -> Iterator[str]:
     for name in sorted(resource.described(), key=lambda name: name == "tags"):
         held = getattr(resource, name)
         if isinstance(held, dict):
-            shown = {key: inner for key, inner in held.items() if not str(key).startswith(OWN_TAGS)}
+            shown = {key: inner for key, inner in held.items() if not str(key).startswith(tag_keys.OWN)}
             yield from (f"{name}: {_member(address, name, key, inner)}" for key, inner in sorted(shown.items()))
         elif isinstance(held, frozenset):
             yield from (f"{name}: {_member(address, name, key, key)}" for key in sorted(held))

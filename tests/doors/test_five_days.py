@@ -14,10 +14,10 @@ from reconciler.history.episodes import What
 from reconciler.history.history import History
 from reconciler.history.reading import verify
 from reconciler.history.receipts import Link, verified
-from reconciler.history.words import lasted
 from reconciler.model.exposure import Severity
 from reconciler.model.network_state import NetworkState
 from reconciler.report.page.markdown import markdown
+from reconciler.report.page.words import duration
 from tests.support.doors import NAME, TABLE
 from tests.support.five_days import EVERY_MINUTE, REASON, SPARSELY, Story, told
 from tests.support.published import IS_RECEIPT
@@ -173,7 +173,7 @@ def test_the_page_tells_the_same(story: Story) -> None:
     told = markdown(receipts(story)[-1], history=found.as_json())
     for fact in (
         "5 episodes; 1 time in which nothing is known",
-        f"stood open for at most {lasted(found.open_seconds)} in all",
+        f"stood open for at most {duration(found.open_seconds)} in all",
         "`ingress: tcp 22 from 0.0.0.0/0`",
         "`nobody looked`",
         f'`put in force (rollback to r1: "{REASON}")`',

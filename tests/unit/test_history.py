@@ -10,7 +10,7 @@ import pytest
 from reconciler.history.episodes import Entry, What
 from reconciler.history.history import History, history
 from reconciler.history.recorded import NotAReceipt, recorded
-from reconciler.history.words import lasted, what, who
+from reconciler.history.words import what, who
 from reconciler.model.network_state import NetworkState
 from tests.support.recorded import at, entries, entry, receipt, rule, setting, sheet
 
@@ -330,23 +330,6 @@ def test_who_it_was_is_said_without_what_everybody_has() -> None:
     assert who("arn:aws:iam::123456789012:user/alice") == "alice"
     assert who("rds.amazonaws.com") == "rds.amazonaws.com"
     assert who("arn:aws:iam::123456789012:root") == "arn:aws:iam::123456789012:root"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0, "0 s"),
-        (59.9, "59 s"),
-        (124, "2 min 4 s"),
-        (360, "6 min"),
-        (32_520, "9 h 2 min"),
-        (7200, "2 h"),
-        (2_541_600, "29 d 10 h"),
-        (864_000, "10 d"),
-    ],
-)
-def test_times_are_said_in_at_most_two_units(seconds: float, expected: str) -> None:
-    assert lasted(seconds) == expected
 
 
 @pytest.mark.parametrize(

@@ -495,12 +495,15 @@ def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stabl
         (0, "0 s"),
         (0.25, "0.250 s"),
         (59, "59 s"),
+        (59.9, "1 min"),
         (491, "8 min 11 s"),
         (7_200, "2 h"),
+        (32_520, "9 h 2 min"),
+        (86_400 + 60, "1 d"),
         (86_400 * 29 + 36_000, "29 d 10 h"),
     ],
 )
-def test_durations_have_their_two_largest_units(seconds: float, words: str) -> None:
+def test_durations_have_the_largest_unit_and_the_next(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 

@@ -14,7 +14,7 @@ from reconciler.model import Reason
 from reconciler.packets.traffic import Cuts, less, traffic_at
 from reconciler.reach.ends import ANY_MACHINE
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.intents import Exposures, Status, Who, exposures, judge
+from reconciler.reach.judge.intents import EndName, Exposures, Status, exposures, judge
 from reconciler.reach.network import Network
 from reconciler.reach.steps import Breach
 
@@ -45,7 +45,7 @@ class Forbidden:
         return next((_held(one.intent.name, "it would be broken") for one in broken), None)
 
 
-def _beyond(some: Exposures, others: Exposures) -> Iterator[tuple[Intent, Who, Who, Cuts]]:
+def _beyond(some: Exposures, others: Exposures) -> Iterator[tuple[Intent, EndName, EndName, Cuts]]:
     """What is exposed in one state and not in another."""
     for intent, pairs in some.items():
         for (source, target), cuts in pairs.items():

@@ -108,15 +108,15 @@ def judge(intents: Iterable[Intent], context: JudgeContext) -> tuple[Verdict, ..
     return tuple(_Judgement(intent, context, selectors).verdict() for intent in intents)
 
 
-type Who = tuple[str, str]
+type EndName = tuple[str, str]
 """Who an end is in every state of the network: its label, and its subnet if it is in one."""
-type Exposures = Mapping[Intent, Mapping[tuple[Who, Who], Cuts]]
+type Exposures = Mapping[Intent, Mapping[tuple[EndName, EndName], Cuts]]
 
 
 def exposures(intents: Iterable[Intent], context: JudgeContext) -> Exposures:
     """What certainly arrives, and between whom, although an intent forbids it."""
     selectors = Selectors(context)
-    exposed: dict[Intent, dict[tuple[Who, Who], Cuts]] = {}
+    exposed: dict[Intent, dict[tuple[EndName, EndName], Cuts]] = {}
     for intent in intents:
         for source, target, asked in _Judgement(intent, context, selectors).forbidden():
             if found := passing(context.topology, source, target, asked)[0]:
@@ -125,7 +125,7 @@ def exposures(intents: Iterable[Intent], context: JudgeContext) -> Exposures:
     return exposed
 
 
-def _who(end: End) -> Who:
+def _who(end: End) -> EndName:
     return end.label, end.subnet if isinstance(end, Endpoint) else ""
 
 

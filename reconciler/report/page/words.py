@@ -73,18 +73,17 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """The two largest units: `8 min 11 s`, `29 d 10 h`."""
+    """`0.250 s`, `2 min 4 s`, `9 h 2 min`, `29 d 10 h`: the largest unit and the next, rounded to the second."""
     if 0 < seconds < 1:
         return f"{seconds:.3f} s"
-    left = round(seconds)
-    parts: list[str] = []
+    left, parts = round(seconds), list[str]()
     for size, unit in _UNITS:
-        if left >= size or (unit == "s" and not parts):
-            parts.append(f"{left // size} {unit}")
-        left %= size
-        if len(parts) == 2 or (parts and not left):
+        number, left = divmod(left, size)
+        if number:
+            parts.append(f"{number} {unit}")
+        if len(parts) == 2 or (parts and not number):
             break
-    return " ".join(parts)
+    return " ".join(parts) or "0 s"
 
 
 def moment(text: str | None, *, year: bool = True, seconds: bool = False) -> str | None:
