@@ -82,6 +82,7 @@ NEEDED = {
     "diff.py": None,
     "gate.py": None,
     "apply.py": None,
+    "writer.py": None,
     "again.py": None,
     "progress.py": None,
     "judged.py": None,
