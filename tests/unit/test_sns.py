@@ -71,7 +71,7 @@ PLACES = ("title", "sentence", "member", "why", "id")
 
 
 @pytest.mark.parametrize("form", ["text", "chat"])
-@pytest.mark.parametrize("part", sampled(range(len(ODD)), 4, seed="words"))
+@pytest.mark.parametrize("part", sampled(range(len(ODD)), 8, seed="words"))
 def test_of_every_alert_one_message_arrives_whatever_its_words_are(part: int, form: Literal["text", "chat"]) -> None:
     mixed = {name: Random(f"{part} {name}").choice(ODD) for name in PLACES}
     for words in [*({name: ODD[part]} for name in PLACES), dict.fromkeys(PLACES, ODD[part]), mixed]:
