@@ -23,6 +23,7 @@ from handlers import options as given
 from handlers.options import Invocation, invocation
 from handlers.refusal import Kind, Refused, show, unexpected, wants_json
 from handlers.signals import Interrupted, Signals, told
+from handlers.terminal import is_terminal
 
 IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 PROGRAM = "setpoint"
@@ -72,8 +73,7 @@ def _ended(words: list[str], at: Invocation) -> int:
         show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
         return stop.code
     except (click.Abort, KeyboardInterrupt):
-        if sys.stderr and sys.stderr.isatty():
-            click.echo(err=True)  # what follows begins a line of its own, not the one of a question
+        _own_line()
         show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
         return INTERRUPTED
     except (BrokenPipeError, _Closed):
@@ -85,6 +85,12 @@ def _ended(words: list[str], at: Invocation) -> int:
     else:
         return code
     return ERROR
+
+
+def _own_line() -> None:
+    """Begin a line on a terminal, where the end of a command would else stand behind the question that it ended."""
+    if is_terminal(sys.stderr):
+        click.echo(err=True)
 
 
 def _os_error(error: OSError) -> Refused:
@@ -176,7 +182,7 @@ def import_(
     from handlers import import_command, wiring
     from reconciler.importing.draft import Choices
 
-    connection = wiring.ConnectionOptions(*(options.pop(name) for name in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
         **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
@@ -291,7 +297,7 @@ def history(name: str, **options: Any) -> int:
     """
     from handlers import history_command, wiring
 
-    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
     return IN_SYNC if whole else ERROR
 
@@ -316,14 +322,14 @@ def receipt(what: str, run: str, **options: Any) -> int:
     """
     from handlers import receipt_command, wiring
 
-    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
     return IN_SYNC
 
 
 @cli.command(short_help="Show how every document of a stack stands.")
 @given.STACK
-@given.FLEET_FORM
+@given.PAGE_FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR

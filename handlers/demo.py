@@ -44,7 +44,7 @@ _MOST_RUNS = 5
 """RDS needs minutes for a change; the laboratory lets them pass between two runs."""
 
 
-def demonstrate(*, no_color: bool, page: Path | None = None) -> int:
+def demonstrate(*, no_color: bool, page: Path | None) -> int:
     """The exit code: 0 if everything was corrected and the last run wrote nothing, else 1. The page of what was broken
     is written to `page`.
     """

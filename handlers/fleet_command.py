@@ -25,7 +25,7 @@ from reconciler.ledger.table import LedgerError
 def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bool:
     """Whether every document is in sync; prints how each one stands. Raises Refused."""
     page.check(form, file="fleet.html")
-    given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    given = wiring.ConnectionOptions.taken_from(dict(options))
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
     )

@@ -259,7 +259,7 @@ def _approved(
 
 
 def _connection(at: Invocation, document: Document, options: Mapping[str, Any]) -> wiring.AwsConnection:
-    given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    given = wiring.ConnectionOptions.taken_from(dict(options))
     return refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect(document, given, watch=at.trace.watch)
     )

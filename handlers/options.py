@@ -81,12 +81,6 @@ PAGE_FORM = click.option(
 RECEIPTS = click.option(
     "--receipts", default="", metavar="BUCKET", help="The receipts' bucket, instead of --stack; or SETPOINT_RECEIPTS."
 )
-FLEET_FORM = click.option(
-    *("-o", "--output", "form"),
-    type=click.Choice(["text", "json", "html", "markdown"]),
-    default="text",
-    help="The output format; html and markdown are a page.",
-)
 STACK = click.option("--stack", default="", metavar="NAME", help="The deployed stack; or SETPOINT_STACK.")
 COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
 VERBOSE = click.option(

@@ -84,7 +84,7 @@ def run(at: Invocation, options: RollbackOptions) -> None:
         raise Refused(f"--upload asks a person, and there is no terminal; {hint}", Kind.NOT_APPROVED)
     if not fits(options.reason):
         raise Refused(f"--reason: it is too long for the object's metadata; write at most {LONGEST_REASON} characters")
-    given = wiring.ConnectionOptions(*(options.run[name] for name in ("profile", "region", "endpoint_url")))
+    given = wiring.ConnectionOptions.taken_from(dict(options.run))
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
     )

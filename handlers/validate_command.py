@@ -166,7 +166,7 @@ def _places(data: bytes, document: Document, verdicts: tuple[Verdict, ...]) -> t
 
 
 def _sentence(document: Document) -> str:
-    scope, count = document.scope, len(document.resources)
+    scope, count = document.scope, len(document.own)
     return (
         f"{sanitize(document.origin)}: valid; document {document.name}, revision {document.revision}, "
         f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
@@ -181,7 +181,7 @@ def _summary(document: Document) -> dict[str, Any]:
         "revision": document.revision,
         "account_id": document.scope.account_id,
         "region": document.scope.region,
-        "resources": len(document.resources),
+        "resources": len(document.own),
         "intents": [],
     }
 

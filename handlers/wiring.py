@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -61,6 +62,11 @@ class ConnectionOptions:
     region: str = ""
     endpoint_url: str = ""
 
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> ConnectionOptions:
+        """Those of a command, which then has the others left."""
+        return cls(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+
 
 @dataclass(frozen=True)
 class AwsConnection:
@@ -75,11 +81,7 @@ Watch = Callable[[boto3.Session], None]
 """Called with a session before it has a client."""
 
 
-def unwatched(session: boto3.Session) -> None:
-    """Nobody is told what a session does."""
-
-
-def connect(document: Document, options: ConnectionOptions, watch: Watch = unwatched) -> AwsConnection:
+def connect(document: Document, options: ConnectionOptions, watch: Watch) -> AwsConnection:
     """The connection to the document's account and region. Raises CannotConnect before the network is read.
 
     Its one call, sts:GetCallerIdentity, needs no permission and does not count as a read of a run.
@@ -93,7 +95,7 @@ def connect(document: Document, options: ConnectionOptions, watch: Watch = unwat
     return connection
 
 
-def connect_anywhere(options: ConnectionOptions, watch: Watch = unwatched) -> tuple[AwsConnection, str]:
+def connect_anywhere(options: ConnectionOptions, watch: Watch) -> tuple[AwsConnection, str]:
     """The connection to the account and region that the options, the AWS_* variables or the profile name, and the
     account's id. Raises CannotConnect; the one call is that of `connect`.
     """

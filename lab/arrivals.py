@@ -1,4 +1,5 @@
-"""What AWS is still creating: a VPC or a subnet is `pending` before it is available. Called by strict_aws.
+"""What AWS is still creating or changing: a VPC or a subnet is `pending` before it is available. Called by strict_aws,
+and for NAT gateways and prefix lists by their modules.
 
 Nothing waits for real time: something arrives after it was shown, or was not found, `arrive_after` times. A subnet may
 also be put into any other state that AWS has for one (`put`).
@@ -18,24 +19,43 @@ from lab.refusal import Refusal
 
 PENDING = "pending"
 _MADE = {"CreateVpc": ("Vpc", "VpcId"), "CreateSubnet": ("Subnet", "SubnetId")}
-_SHOWN = {"DescribeVpcs": ("Vpcs", "VpcId"), "DescribeSubnets": ("Subnets", "SubnetId")}
-_UNKNOWN = {"vpc": "InvalidVpcID.NotFound", "subnet": "InvalidSubnetID.NotFound"}
+_SHOWN = {
+    "DescribeVpcs": ("Vpcs", "VpcId"),
+    "DescribeSubnets": ("Subnets", "SubnetId"),
+    "DescribeNatGateways": ("NatGateways", "NatGatewayId"),
+    "DescribeManagedPrefixLists": ("PrefixLists", "PrefixListId"),
+}
+_UNKNOWN = {
+    "vpc": "InvalidVpcID.NotFound",
+    "subnet": "InvalidSubnetID.NotFound",
+    "nat": "InvalidNatGatewayID.NotFound",
+    "pl": "InvalidPrefixListID.NotFound",
+}
 _STATES = {
     "vpc": frozenset({PENDING, "available"}),
     "subnet": frozenset({PENDING, "available", "unavailable", "failed", "failed-insufficient-capacity"}),
+    "nat": frozenset({PENDING, "available", "failed", "deleting", "deleted"}),
 }
-"""VpcState and SubnetState."""
+"""VpcState, SubnetState and NatGatewayState."""
 _IN_ANY_STATE = frozenset({"CreateTags", "DeleteTags"})
 
 
 def made(live: Live, operation: str, answer: Answer) -> None:
-    """Something was created: its answer says `pending`, and so do the next looks."""
+    """A VPC or a subnet was created: its answer says `pending`, and so do the next looks."""
     if operation in _MADE:
         key, id_member = _MADE[operation]
         answer[key]["State"] = PENDING
         if live.arrive_after:
-            _put(live, answer[key][id_member], PENDING)
-            live.arriving[answer[key][id_member]] = live.arrive_after
+            begin(live, _thing(live, answer[key][id_member]), PENDING, "available")
+
+
+def begin(live: Live, thing: Any, passing: str, final: str) -> None:
+    """Something begins to change: it is in the state `passing` until it was seen so, and then in `final`."""
+    thing.state, thing.becomes = (passing, final) if live.arrive_after else (final, final)
+    live.arriving.pop(thing.id, None)
+    if live.arrive_after:
+        live.arriving[thing.id] = live.arrive_after
+    live.forget_answers()
 
 
 def shown(live: Live, operation: str, answer: Answer) -> None:
@@ -63,16 +83,24 @@ def check(live: Live, service: str, operation: str, params: Params) -> None:
 
 
 def put(live: Live, resource_id: str, state: str) -> None:
-    """Put a VPC or a subnet into a state that AWS might give it by itself."""
+    """Put something into a state that AWS might give it by itself."""
     if state not in _STATES[resource_id.partition("-")[0]]:
         raise ValueError(f"{resource_id} has no state {state}")
     live.arriving.pop(resource_id, None)
     _put(live, resource_id, state)
 
 
+def _thing(live: Live, resource_id: str) -> Any:
+    kind = resource_id.partition("-")[0]
+    if kind == "nat":
+        return live.ec2.nat_gateways[resource_id]
+    if kind == "pl":
+        return live.ec2.managed_prefix_lists[resource_id]
+    return live.vpc(resource_id) if kind == "vpc" else live.subnet(resource_id)
+
+
 def _put(live: Live, resource_id: str, state: str) -> None:
-    thing: Any = live.vpc(resource_id) if resource_id.startswith("vpc-") else live.subnet(resource_id)
-    thing.state = state
+    _thing(live, resource_id).state = state
     live.forget_answers()
 
 
@@ -81,7 +109,7 @@ def _seen(live: Live, resource_id: str) -> None:
         live.arriving[resource_id] -= 1
         if not live.arriving[resource_id]:
             del live.arriving[resource_id]
-            _put(live, resource_id, "available")
+            _put(live, resource_id, _thing(live, resource_id).becomes)
 
 
 def _texts(value: object) -> Iterator[str]:

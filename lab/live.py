@@ -15,9 +15,11 @@ InvalidInternetGatewayID.NotFound, DBInstanceNotFound, DBSubnetGroupNotFoundFaul
 from __future__ import annotations
 
 import copy
+import hashlib
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import botocore
@@ -28,6 +30,7 @@ from moto.backends import get_backend
 from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_api._internal import mock_random
 
+from lab import quick_items
 from lab.refusal import RDS_WIRE_CODES, Refusal
 from lab.sessions import fake_session
 
@@ -103,6 +106,7 @@ class Live:
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
         self.status_lag = 0
+        self.by_force = False
         self.arrive_after = 0
         self.meanwhile: Meanwhile = "accepted"
         self._session = fake_session(region)
@@ -152,6 +156,9 @@ class Live:
 
     def moto(self, service: str, operation: str, params: Params) -> Answer:
         """moto's answer to an API call; its errors are raised as Refusal."""
+        if service == "dynamodb":
+            moto = partial(self._called, service, operation, params)
+            return quick_items.answered(self.account, self.region, operation, params, moto)
         if service not in {"ec2", "rds"}:
             return self._called(service, operation, params)
         if not operation.startswith(("Describe", "Get", "List")):
@@ -289,6 +296,13 @@ class Live:
         """The live subnet group of an instance; None for one that was created without it, in the default VPC."""
         group = getattr(instance, "db_subnet_group", None)
         return self.rds.subnet_groups.get(group.name) if group is not None else None
+
+    def key_arn(self, key: str) -> str:
+        """The ARN of a KMS key, whether it was named by that, by its id or by an alias."""
+        if key.startswith("arn:"):
+            return key
+        digest = hashlib.sha256(f"{self.account}/{key}".encode()).hexdigest()
+        return f"arn:aws:kms:{self.region}:{self.account}:key/{digest[:8]}-0000-4000-8000-{digest[8:20]}"
 
     def subnets_of(self, instance: Any) -> set[str]:
         """The subnets with the network interfaces of an instance: the first one of its subnet group in its zone and, of

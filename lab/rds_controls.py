@@ -22,6 +22,7 @@ from lab import (
     strict_subnet_groups,
 )
 from lab.live import Answer, Live, Params
+from lab.refusal import not_modelled
 
 OPERATIONS: dict[str, Callable[[Live, Params], Answer]] = {
     **strict_rds.OPERATIONS,
@@ -31,6 +32,23 @@ OPERATIONS: dict[str, Callable[[Live, Params], Answer]] = {
     **rds_restores.OPERATIONS,
     **strict_subnet_groups.OPERATIONS,
 }
+_NOT_MODELLED = (
+    "ApplyPendingMaintenanceAction", "CreateDBCluster", "CreateDBProxy", "DescribeCertificates",
+    "DescribeDBEngineVersions", "DescribeDBMajorEngineVersions", "DescribeOptionGroups",
+    "DescribeOrderableDBInstanceOptions", "DescribePendingMaintenanceActions", "DescribeValidDBInstanceModifications",
+    "ModifyCertificates", "ModifyDBParameterGroup", "ResetDBParameterGroup", "SwitchoverReadReplica",
+)  # fmt: skip
+"""Calls that moto does not have, or answers kinder than RDS; nothing that is tried here makes them."""
+
+
+def _refused(operation: str) -> Callable[[Live, Params], Answer]:
+    def act(live: Live, params: Params) -> Answer:
+        raise not_modelled(f"{operation} of RDS")
+
+    return act
+
+
+OPERATIONS |= {operation: _refused(operation) for operation in _NOT_MODELLED}
 
 
 class RdsControls:

@@ -8,9 +8,9 @@ sets, changed by differences; an unknown certificate authority is CertificateNot
 version and, once changed, waits for a reboot; small gp3 shows 3000 IOPS and 125 MiB/s, and refuses to be told them;
 storage with IOPS takes size and IOPS together; a dedicated log volume is for io1 and io2 (the code is not known: here
 InvalidParameterCombination); the lifecycle support of an instance that is there does not change (so CloudFormation; the
-RDS model lets it be asked for); the network type DUAL needs IPv6 in every subnet of the group; a role that is too new
-is refused like one without the permissions. The code for a parameter group of another family is not known: here
-InvalidParameterCombination.
+RDS model lets it be asked for: `rds_unsure`); the network type DUAL needs IPv6 in every subnet of the group; a role
+that is too new is refused like one without the permissions; a key is shown by its ARN. The code for a parameter group
+of another family is not known: here InvalidParameterCombination.
 """
 
 from __future__ import annotations
@@ -171,6 +171,8 @@ def take(live: Live, instance: Any, changes: Params, *, new: bool = False) -> Pa
     if group := changes.get("DBParameterGroupName"):
         now.group, now.group_status = group, "in-sync" if new or group == now.group else "pending-reboot"
     now.values.update({name: value for name, value in changes.items() if name in DEFAULTS})
+    if key := now.values["PerformanceInsightsKMSKeyId"]:
+        now.values["PerformanceInsightsKMSKeyId"] = live.key_arn(key)
     if now.values["EnablePerformanceInsights"]:
         now.values["PerformanceInsightsRetentionPeriod"] = now.values["PerformanceInsightsRetentionPeriod"] or 7
     if not now.values["MonitoringInterval"] and not unsure(live).role_when_off:

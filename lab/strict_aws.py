@@ -1,8 +1,7 @@
 """Sessions whose calls are answered by the strict laboratory instead of AWS.
 
 `laboratory()` starts moto in this process and yields a StrictAws. botocore's before-call event passes each call here
-before anything is sent. Faults come first, then the operation's function (the OPERATIONS table of a strict module), or
-moto for what it does right, then paging.
+before anything is sent. Faults come first, then what answers the operation (operations.py), then paging.
 
 Facts encoded: DryRun answers DryRunOperation or UnauthorizedOperation and changes nothing (EC2 API reference, common
 parameters); that it validates the request is not documented, so here it does not. Refusals are answered before
@@ -24,23 +23,18 @@ from moto import mock_aws
 
 from lab import (
     arrivals,
-    other_reads,
     owners,
     paging,
     rds_controls,
-    strict_acls,
-    strict_blocks,
-    strict_endpoints,
     strict_groups,
+    strict_nat,
     strict_propagation,
-    strict_routes,
-    strict_rules,
     strict_tags,
-    strict_vpc,
     world,
 )
 from lab.faults import Fault, Faults
 from lab.live import Answer, Live, Meanwhile, Params, without
+from lab.operations import STRICT, act_for
 from lab.patched_moto import patched_moto
 from lab.refusal import Refusal, metadata
 from lab.sessions import fake_session
@@ -53,21 +47,6 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-2"
 _READS = ("Describe", "List", "Get", "Lookup", "Scan", "Query")
-_STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
-    "ec2": {
-        **other_reads.OPERATIONS,
-        **strict_vpc.OPERATIONS,
-        **strict_blocks.OPERATIONS,
-        **strict_endpoints.OPERATIONS,
-        **strict_propagation.OPERATIONS,
-        **strict_routes.OPERATIONS,
-        **strict_groups.OPERATIONS,
-        **strict_rules.OPERATIONS,
-        **strict_acls.OPERATIONS,
-        **strict_tags.OPERATIONS,
-    },
-    "rds": rds_controls.OPERATIONS,
-}
 _FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -144,7 +123,9 @@ class StrictAws(rds_controls.RdsControls):
 
     @property
     def arrive_after(self) -> int:
-        """A new VPC or subnet is available after being seen as pending this many times."""
+        """A new VPC, subnet or NAT gateway is available after being seen as pending this many times; so is a change of
+        a prefix list complete.
+        """
         return self._live.arrive_after
 
     @arrive_after.setter
@@ -169,9 +150,14 @@ class StrictAws(rds_controls.RdsControls):
         return self._session(user)
 
     def network_state(self, resource_id: str, state: str) -> None:
-        """Put a VPC or a subnet into a state that AWS might give it by itself."""
+        """Put a VPC, a subnet or a NAT gateway into a state that AWS might give it by itself."""
         with self._lock:
             arrivals.put(self._live, resource_id, state)
+
+    def an_hour_later(self) -> None:
+        """NAT gateways that have failed or were deleted are shown no more."""
+        with self._lock:
+            strict_nat.forget(self._live)
 
     def give(self, resource_id: str, account: str) -> None:
         """Make an EC2 resource belong to another account; of a VPC also everything in it."""
@@ -236,6 +222,7 @@ class StrictAws(rds_controls.RdsControls):
             if watched and kind == "write":
                 self.faults.count_write()
             fault = self.faults.take(operation, kind, params) if watched else None
+            self._live.by_force = not watched
             past = self.faults.past(operation) if watched and kind == "read" else None
             if fault is not None and fault.kind == "stale":
                 past = self._before_last_write
@@ -280,7 +267,7 @@ class StrictAws(rds_controls.RdsControls):
             return refusal.parsed()
 
     def _write(self, service: str, operation: str, params: Params) -> Answer:
-        if not self.keep_past or service not in _STRICT:  # only EC2 and RDS have stale reads
+        if not self.keep_past or service not in STRICT:  # only EC2 and RDS have stale reads
             return self._strict(service, operation, params)
         before = world.save(self._live)
         try:
@@ -302,11 +289,10 @@ class StrictAws(rds_controls.RdsControls):
         if service == "ec2" and not operation.startswith(_READS):
             owners.check(self._live, operation, plain)
         pages = paging.pages_of(service, operation)
-        act = _STRICT.get(service, {}).get(operation)
         if pages is not None:
             paging.check(service, pages, plain)
         request = paging.unpaged(service, plain) if pages is not None else plain
-        answer = act(self._live, request) if act is not None else self._live.moto(service, operation, request)
+        answer = act_for(service, operation)(self._live, request)
         if service == "ec2":
             owners.mark(self._live, operation, answer)
             arrivals.made(self._live, operation, answer)

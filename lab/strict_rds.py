@@ -91,8 +91,8 @@ def _finish(live: Live, instance: Any) -> None:
     # moto gives every instance one resource id, a key id for a key ARN, and `admin` for the secret's user.
     instance.dbi_resource_id = rds_names.resource_id(live)
     digest = hashlib.sha256(f"{live.account}/{instance.dbi_resource_id}".encode()).hexdigest()
-    if instance.storage_encrypted and not str(instance.kms_key_id).startswith("arn:"):
-        instance.kms_key_id = f"arn:aws:kms:{live.region}:{live.account}:key/{digest[:8]}-0000-4000-8000-{digest[8:20]}"
+    if instance.storage_encrypted:
+        instance.kms_key_id = live.key_arn(str(instance.kms_key_id))
     if instance.manage_master_user_password:
         secret = instance.master_user_secret.secret
         text = json.dumps({"username": instance.master_username, "password": digest[20:44]})

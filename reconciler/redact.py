@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from desired_state.sanitize import sanitize
@@ -96,11 +97,20 @@ def redacted(text: str) -> str:
     if len(text) > LOOKED_AT:
         whole, _, _ = text[:LOOKED_AT].rpartition(" ")  # half of a secret would not be recognised
         text = f"{whole} ..."
+    return _replaced(text) if len(text) > _SHORT else _short(text)
+
+
+def _replaced(text: str) -> str:
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     for name in _NAMED:
         text = name.sub(lambda found: f"{found['name']}{REDACTED}{f' -> {REDACTED}' if found['new'] else ''}", text)
     return text
+
+
+# A run asks for the same names and titles again and again, in its report, its receipt, its alerts and its lines.
+_SHORT = 200
+_short = lru_cache(maxsize=2_000)(_replaced)
 
 
 def safe_text(text: str) -> str:

@@ -194,9 +194,11 @@ def _select_and_run(
     try:
         before, record = record.accepted, _accepted(lease, record, selection, request)
         blank = replace(blank, version_id=selection.accepted.version_id if selection.accepted else "")
+        if request.write:  # also while a newer version waits for an approval
+            blank = replace(blank, rollout=record.rollout is not None)
         if request.write and not selection.held:
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
-            blank = replace(blank, change=change, rollout=record.rollout is not None)
+            blank = replace(blank, change=change)
         return run_version(lease, blank, record, selection.document, dependencies, request)
     except VpcNotAllowedError as error:
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(str(error))), replace(

@@ -3,7 +3,8 @@
 RDS answers a modify with 200, and carries it out minutes later, or in the maintenance window. If it cannot, the old
 value stays, and only an event says why. To send the same call in every run would help nobody: the change is held,
 people are told what AWS accepted and where the reason is, and it is tried again after a pause that doubles, up to a
-day. What leaves something open is tried three times before the first pause, as what flaps is (`flapping.py`).
+day. What decides who reaches the database is tried three times before the first pause, as what flaps is
+(`flapping.py`).
 
 A value that AWS may set by itself (`Correct.once`) is corrected once; if AWS refuses that, or takes it back, a person
 decides.
@@ -108,7 +109,7 @@ def _sent(report: Report, one: Difference) -> Iterator[ActionResult]:
 
 def _tries(one: Difference) -> int:
     """How often a change is tried before the first pause."""
-    return MAX_CORRECTIONS if REGISTRY[one.address.kind].traffic.leaves_open(one) else 1
+    return MAX_CORRECTIONS if one.field in REGISTRY[one.address.kind].correct.urgent else 1
 
 
 def _text(value: Any) -> str:

@@ -30,7 +30,7 @@ from desired_state.route_targets import UNKNOWN, target_parameter
 from desired_state.spelling import spelled_peer
 from reconciler.aws.shapes import text, word
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Read, ReadContext, read
+from reconciler.model.read import Answers, Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 
@@ -149,7 +149,7 @@ def rules_of(
             for one in v6:
                 rules[_network_rule(protocol, first, last, one["CidrIpv6"])] = one.get("Description", "")
             for one in lists:
-                key = rule_key(*traffic_of(protocol, first, last), text(one, "PrefixListId", "pl-"))
+                key = rule_key(*traffic_of(protocol, first, last), text(one, "PrefixListId"))
                 rules[key] = one.get("Description", "")
             for one in groups:
                 key = rule_key(*traffic_of(protocol, first, last), _group_peer(one, account, names))
@@ -363,4 +363,6 @@ def _group(peer: str) -> dict[str, Any]:
     owner, _, group = peer.partition("/")
     if peer.startswith("security_group/"):
         return {"GroupId": Ref(Address(peer))}
+    if not (group or owner).startswith("sg-"):
+        raise ValueError(f"{peer!r} is no peer that a call can name")
     return {"UserId": owner, "GroupId": group} if group else {"GroupId": peer}

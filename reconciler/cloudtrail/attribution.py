@@ -24,7 +24,7 @@ from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Difference
 from reconciler.model.cause import Part, Way
-from reconciler.model.kind import Read, read
+from reconciler.model.read import Read, read
 from reconciler.model.trigger import Actor
 
 log = logging.getLogger(__name__)

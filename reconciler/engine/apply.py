@@ -19,7 +19,7 @@ from reconciler.engine.new_roles import sent_again
 from reconciler.engine.plan import Plan
 from reconciler.engine.progress import Progress
 from reconciler.engine.writer import ApplyContext, OutsideError, Writer, refusal
-from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Ref, Snapshot
+from reconciler.model import Action, ActionResult, Cause, Ended, Phase, Reason, Snapshot
 from reconciler.model.guard import Stage, logged
 
 __all__ = ["STALE_AFTER", "ApplyContext", "apply"]
@@ -66,13 +66,9 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-
-    def old(address: Address, field: str) -> bool:
-        return context.left(snapshot.handles.get(Ref(address), address), field)
-
     made = [one for result in results for one in result.each()]
     try:
-        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, old))
+        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, writer.is_old))
     except OutsideError:
         raise
     except Exception as error:  # noqa: BLE001 (it is a second try: what was done and what was not is known)

@@ -29,7 +29,8 @@ from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, dependencies, ranked
 from reconciler.model import DOCUMENT_TAG, Cause, Interface, Reason, Snapshot
 from reconciler.model.guard import Stage, contained, fault, logged, said
-from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
+from reconciler.model.kind import Kind, ObserveContext, naming
+from reconciler.model.read import Item, Read, ReadContext
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from desired_state.fields import Address
 from reconciler.engine.identity import Identified, Live, messages
 from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
 from reconciler.model.guard import said
-from reconciler.model.kind import Item, Kind, ObserveContext
+from reconciler.model.kind import Kind, ObserveContext
+from reconciler.model.read import Item
 
 log = logging.getLogger(__name__)
 

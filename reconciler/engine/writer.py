@@ -21,6 +21,7 @@ from desired_state.fields import Address
 from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed
+from reconciler.engine.missing import unfound
 from reconciler.engine.plan import printable
 from reconciler.engine.progress import Progress
 from reconciler.kinds import REGISTRY
@@ -168,6 +169,10 @@ class Writer:
         self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
 
+    def is_old(self, address: Address, field: str) -> bool:
+        """Whether an earlier run left the difference in this field."""
+        return self._context.left(self._handles.get(Ref(address), address), field)
+
     def _failed(self, action: Action, error: Exception) -> ActionResult:
         """Setpoint itself failed at the call: before it was sent, or at its answer."""
         logged(error, action.address, Stage.APPLYING)
@@ -242,6 +247,8 @@ class Writer:
         if error.code == LOST:
             lost = "AWS's answer was lost: only another look tells whether it was done"
             return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
+        if gone := unfound(action, error, old=any(self.is_old(*each) for each in action.resolves)):
+            return gone
         ended = {
             Verdict.RETRY: Ended.WAITING,
             Verdict.WAIT: Ended.WAITING,

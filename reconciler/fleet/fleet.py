@@ -17,6 +17,7 @@ from reconciler.fleet.strip import Strip
 from reconciler.model.exposure import Severity
 from reconciler.model.network_state import NetworkState
 from reconciler.model.times import iso_time
+from reconciler.report.page.words import counted
 
 FORMAT_VERSION = 1
 
@@ -48,8 +49,8 @@ class Fleet:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(sorted(self.lines, key=_gravity)))
-        counted = Counter(one.standing.state for one in self.lines)
-        object.__setattr__(self, "counts", {state: counted[state] for state in State if counted[state]})
+        number = Counter(one.standing.state for one in self.lines)
+        object.__setattr__(self, "counts", {state: number[state] for state in State if number[state]})
 
     @property
     def well(self) -> bool:
@@ -63,24 +64,21 @@ class Fleet:
         if not count:
             return "No document is known here"
         kept = count - left.get(State.DELETED, 0)
+        networks = counted(kept, "network")
         open_now, silent = left.get(State.OPEN, 0), sum(one.standing.silent for one in self.lines)
         parts = []
         if open_now:
             # One item may be of a resource that no packet reaches, so nothing is said of arrival.
-            parts.append(f"{open_now} of {_networks(kept)} {_verb(open_now, 'lets', 'let')} in what is not declared")
+            parts.append(f"{open_now} of {networks} {_verb(open_now, 'lets', 'let')} in what is not declared")
         if silent:
-            who = str(silent) if parts else f"{silent} of {_networks(kept)}"
+            who = str(silent) if parts else f"{silent} of {networks}"
             parts.append(f"{who} {_verb(silent, 'is', 'are')} not being looked at")
         if parts:
             return "; ".join(parts)
         grave = [f"{number} {state.lower()}" for state, number in left.items() if state not in _CALM]
         if grave:
-            return f"{_networks(kept)}: {', '.join(grave)}, {left.get(State.IN_SYNC, 0)} in sync"
-        return (
-            f"In sync: {_networks(kept)} {_verb(kept, 'is', 'are')} as declared"
-            if kept
-            else "Every document is deleted"
-        )
+            return f"{networks}: {', '.join(grave)}, {left.get(State.IN_SYNC, 0)} in sync"
+        return f"In sync: {networks} {_verb(kept, 'is', 'are')} as declared" if kept else "Every document is deleted"
 
     def open_seconds(self) -> float | None:
         """For how long something stood open in the time of the strips, summed over the networks; None: no strips."""
@@ -158,10 +156,6 @@ def fleet_of(standings: Iterable[Standing], strips: Mapping[str, Strip | str], *
         return Line(one, unlisted=found) if isinstance(found, str) else Line(one, found)
 
     return Fleet(lines=tuple(map(line, standings)), **known)
-
-
-def _networks(count: int) -> str:
-    return f"{count} network{'' if count == 1 else 's'}"
 
 
 def _verb(count: int, one: str, many: str) -> str:

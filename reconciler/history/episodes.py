@@ -21,6 +21,7 @@ from reconciler.model.exposure import Severity
 from reconciler.model.network_state import NetworkState
 from reconciler.model.times import iso_time
 from reconciler.redact import safe_text
+from reconciler.report.page.words import counted
 
 _CORRECTED, _WAITING = "corrected", "waiting"
 _NO_CALL = -1
@@ -140,7 +141,7 @@ class _Standing:
 
     @property
     def calls(self) -> str:
-        return words.counted(len(self.made), "call")
+        return counted(len(self.made), "call")
 
     def graver(self, severity: Severity | None) -> None:
         ranked = [one for one in (self.severity, severity) if one]
@@ -368,7 +369,7 @@ class _Finder:
         for one in list(self._rollouts):
             left = len(one.members)
             made = one.calls if one.made else "nothing to do"
-            one.outcome = f"{made}, {words.counted(left, 'difference')} left" if left else made
+            one.outcome = f"{made}, {counted(left, 'difference')} left" if left else made
             if not left:
                 self._rollouts.remove(one)
                 self.ended.append(one.over(entry.ended))

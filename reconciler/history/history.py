@@ -17,6 +17,7 @@ from reconciler.history.spans import Span, total
 from reconciler.history.strip import Segment, missing_days, segments, share_as_declared, unwatched, watched
 from reconciler.model.times import iso_time
 from reconciler.redact import safe_text
+from reconciler.report.page.words import counted
 
 FORMAT_VERSION = 1
 """Of a history as JSON."""
@@ -174,7 +175,7 @@ def _findings(
         yield f"nobody looked for up to {longest} on {days}; when that was is not recorded"
     closed = sum(one.content is None and not one.is_sheet and not one.summary.says_all for one in entries)
     if closed:
-        yield f"{words.counted(closed, 'receipt')} not opened: the episodes in them are left out"
+        yield f"{counted(closed, 'receipt')} not opened: the episodes in them are left out"
     last = max((one.end for one in seen), default=None)
     if last and whole.end - last > quiet:
         hint = "" if today else "; the looks since the last day sheet are in the ledger, which was not read"

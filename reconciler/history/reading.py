@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import shown
 from reconciler.history.episodes import Entry
-from reconciler.history.history import QUIET, History, history
+from reconciler.history.history import History, history
 from reconciler.history.receipts import (
     ROOT,
     Broken,
@@ -50,8 +50,8 @@ def read_history(
     since: datetime,
     until: datetime,
     *,
-    today: Sheet | None = None,
-    quiet: timedelta = QUIET,
+    today: Sheet | None,
+    quiet: timedelta,
 ) -> History:
     """The history of a document. `today` are the looks that the ledger counts; `quiet` is above what nobody looked.
 
@@ -192,7 +192,7 @@ def _last(last: tuple[str, str], links: Sequence[Link]) -> Broken | None:
     return None if mine.sha256 == sha256 else Broken(key, "changed")
 
 
-def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str] | None = None) -> Mapping[str, Any]:
+def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str] | None) -> Mapping[str, Any]:
     """The receipt of a run of a document: by its id, the first 8 digits of that, or its key; `last` as of `verify`.
     Raises NoHistory, and ReceiptError, also if the receipt after it, or the ledger, saw another one.
     """

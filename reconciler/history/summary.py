@@ -12,6 +12,7 @@ from reconciler.history.recorded import Drift, Recorded
 from reconciler.model.network_state import NetworkState
 from reconciler.model.times import iso_time
 from reconciler.redact import safe_text
+from reconciler.report.page.words import counted
 from reconciler.report.style import Style, by_severity, plain
 
 _STATES = {
@@ -44,7 +45,7 @@ def _lines(found: Recorded, style: Style) -> Iterator[str]:
     if found.day:
         yield (
             f"  {iso_time(found.day.since)} to {iso_time(found.day.until)}: "
-            f"{words.counted(found.day.looks, 'look')}, {found.day.unseen:,} saw nothing, "
+            f"{counted(found.day.looks, 'look')}, {found.day.unseen:,} saw nothing, "
             f"longest gap {words.lasted(found.day.longest_gap)}"
         )
         return
@@ -53,7 +54,7 @@ def _lines(found: Recorded, style: Style) -> Iterator[str]:
     for unseen in found.unseen:
         yield f"  could not be read: {safe_text(unseen.kind)}: {safe_text(unseen.why)}"
     calls = sum(one.ended == "done" for one in found.actions)
-    yield f"{words.counted(len(found.drifted), 'difference')}, {words.counted(calls, 'call')} made."
+    yield f"{counted(len(found.drifted), 'difference')}, {counted(calls, 'call')} made."
 
 
 def _document(found: Recorded) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _document(found: Recorded) -> Iterator[str]:
 def _drift(found: Recorded, index: int, one: Drift, style: Style) -> Iterator[str]:
     severity = by_severity((one.severity.upper() if one.severity else "-").ljust(8), one.severity, style)
     made = found.calls(index)
-    done = f", {words.counted(len(made), 'call')}" if made else ""
+    done = f", {counted(len(made), 'call')}" if made else ""
     message = f": {safe_text(one.message)}" if one.message else ""
     yield f"  {severity}  {words.what(one)}  {safe_text(one.outcome) or 'planned'}{done}{message}"
     actor = found.actors.get(one.address)

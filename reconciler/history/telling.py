@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from reconciler.history import words
 from reconciler.history.episodes import Episode
 from reconciler.history.history import History
-from reconciler.report.page.words import percent
+from reconciler.report.page.words import counted, percent
 from reconciler.report.style import Style, by_severity, plain
 
 MOST = 100
@@ -47,18 +47,18 @@ def sentence(found: History) -> str:
     """The figures: `as declared for 98.2 % of 30 days; 5 episodes; ...`."""
     blind = len(found.episodes) - len(found.differences)
     parts = [f"{share(found.share_as_declared)} of {_period(found)}"]
-    parts.append(words.counted(len(found.differences), "episode"))
+    parts.append(counted(len(found.differences), "episode"))
     if found.longest is not None:
         parts.append(f"the longest {words.lasted(found.longest)}")
     if blind:
-        parts.append(f"{words.counted(blind, 'time')} in which nothing is known")
+        parts.append(f"{counted(blind, 'time')} in which nothing is known")
     if any(one.opens for one in found.episodes):
         unknown = any(one.opens and one.opened is None for one in found.episodes)
         rest = ", and of some it is not known since when" if unknown else ""
         parts.append(f"stood open at most {words.lasted(found.open_seconds)} in all{rest}")
     else:
         parts.append("nothing stood open")
-    looks = f"{words.counted(found.looks, 'look')}, {found.looks_that_saw_nothing:,} saw nothing"
+    looks = f"{counted(found.looks, 'look')}, {found.looks_that_saw_nothing:,} saw nothing"
     parts.append(f"{looks}, longest gap {words.lasted(found.longest_gap)}" if found.looks else "looks not known")
     return "; ".join(parts)
 
@@ -71,7 +71,7 @@ def share(part: float | None) -> str:
 def _period(found: History) -> str:
     whole = found.whole.seconds
     days = round(whole / _DAY)
-    return words.counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else words.lasted(whole)
+    return counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else words.lasted(whole)
 
 
 def _row(found: History, one: Episode) -> tuple[str, ...]:

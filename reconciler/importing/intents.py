@@ -34,9 +34,10 @@ def with_intents(data: bytes, reads: RememberedReads, now: Callable[[], datetime
     """
     values: dict[str, Any] = json.loads(data)
     databases = [Address.of("db_instance", name) for name in values["resources"].get("db_instance", {})]
-    workloads = list(values.get("workloads", {}))
+    workloads: dict[str, Any] = values.get("workloads", {})
     pairs = [(INTERNET, end) for end in (*databases, *workloads)]
-    pairs += [(one, database) for database in databases for one in workloads]
+    for database in databases:
+        pairs += [(name, database) for name, one in workloads.items() if _may_reach(values, one, database)]
     if not pairs:
         return data
     document = _with(values, [_intent(f"{source} to {target}", [source], [target]) for source, target in pairs])
@@ -49,6 +50,19 @@ def with_intents(data: bytes, reads: RememberedReads, now: Callable[[], datetime
     intents = [one for one, is_kept in zip(together, lasting, strict=True) if is_kept]
     written = write({**values, "intents": intents}) if intents else data
     return written if len(written) <= MAX_BYTES else data
+
+
+def _may_reach(values: Mapping[str, Any], workload: Mapping[str, Any], database: Address) -> bool:
+    """Whether a rule of the database's groups may be about a workload. Judging every pair of a large network would take
+    seconds; what is declared elsewhere may let in anybody.
+    """
+    groups = values["resources"]["db_instance"][database.name].get("vpc_security_groups")
+    declared = values["resources"].get("security_group", {})
+    rules = [declared.get(group.partition("/")[2], {}).get("ingress") for group in groups or ()]
+    if groups is None or None in rules:
+        return True
+    sources = {rule["source"] for some in rules for rule in some}
+    return any(one in workload["security_groups"] or not one.startswith("security_group/") for one in sources)
 
 
 def _together(kept: Sequence[Pair], databases: Sequence[Address]) -> Iterator[dict[str, Any]]:

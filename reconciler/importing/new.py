@@ -23,7 +23,7 @@ from reconciler.importing.reading import RememberedReads
 from reconciler.importing.told import Note, Sort
 from reconciler.kinds import REGISTRY
 from reconciler.model import DOCUMENT_TAG, Evidence, Found
-from reconciler.model.kind import ReadContext
+from reconciler.model.read import ReadContext
 
 _TOOLS: Mapping[str, Callable[[Live], bool]] = {
     "CloudFormation": lambda live: any(key.startswith("aws:cloudformation:") for key, _ in live.all_tags()),

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.importing.new import Adopted, Imported
 from reconciler.importing.told import SHOWN, Note, summed
@@ -40,17 +39,12 @@ def heading(imported: Imported, target: str) -> str:
     """Which VPC goes where."""
     scope = imported.document.scope
     called = f' "{imported.vpc_name}"' if imported.vpc_name else ""
-    what, reads = _count(declared(imported.document), "resource"), _count(imported.reads, "read")
+    what, reads = _count(len(imported.document.own), "resource"), _count(imported.reads, "read")
     if imported.before is not None:
         revision = f"revision {imported.document.revision}"
         what += f", {len(imported.added)} of them new, {revision}" if imported.changed else f", unchanged, {revision}"
     line = f"Account {scope.account_id}, {scope.region}: {imported.vpc_id}{called} -> {target}, {what}, {reads}"
     return safe_text(line)
-
-
-def declared(document: Document) -> int:
-    """How many resources a document declares itself."""
-    return len(document.resources.keys() - document.external.keys() - {Address.of("vpc", document.scope.vpc_id or "")})
 
 
 def _lines(imported: Imported) -> Iterator[str]:
@@ -125,7 +119,7 @@ def as_json(imported: Imported, target: str) -> dict[str, Any]:
         "vpc_name": imported.vpc_name,
         "target": target,
         "document": {"name": document.name, "revision": document.revision},
-        "resources": declared(document),
+        "resources": len(document.own),
         "takes_over": {name: counts[name] for name in REGISTRY if counts[name]},
         "found_by": {str(at): one.by.value for at, one in imported.found_by.items()},
         "adopt": [{"address": str(one.address), "id": one.id, "why": one.why} for one in imported.adopted],

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
-from reconciler.aws.shapes import flag
+from reconciler.aws.shapes import flag, word
 from reconciler.model import (
     Cause,
     Change,
@@ -25,25 +25,19 @@ from reconciler.model import (
 )
 from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.imported import Import, Surroundings, placed
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
-    Surroundings,
     Traffic,
-    id_in,
-    placed,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in
 from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
 
 CREATE = Operation(
@@ -128,9 +122,14 @@ def _broken(subnet: str, status: str) -> Iterator[Condition]:
         yield Condition(Outcome.BLOCKED, Cause(Reason.BROKEN, f"it is {status}: {said}", status))
 
 
+_BLOCK_STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failing", "failed"})
+"""The words of SubnetCidrBlockState (EC2 API reference)."""
+
+
 def _ipv6(item: Item) -> Iterator[str]:
     for one in item.get("Ipv6CidrBlockAssociationSet", ()):
-        if one.get("Ipv6CidrBlockState", {}).get("State", "associated") in {"associated", "associating"}:
+        state = word(one.get("Ipv6CidrBlockState", {}), "State", _BLOCK_STATES, "associated")
+        if state in {"associated", "associating"}:
             yield canonical(one["Ipv6CidrBlock"])
 
 

@@ -130,12 +130,13 @@ class Ledger:
 
     def documents(self, account: str, region: str) -> tuple[str, ...]:
         """The documents whose last run was in that account and region, without deleted ones, sorted."""
-        found = self._table.scan(
+        found = self._table.items(
             "the documents of an account could not be listed",
             f"#account = :account AND #region = :region AND ({_NOT_DELETED})",
             {":account": account, ":region": region, ":true": True, ":accounts": PREFIX},
+            (),
         )
-        return tuple(sorted(found))
+        return tuple(sorted(str(one["document"]) for one in found))
 
     def looks(self) -> dict[str, LastLook]:
         """All documents that are remembered, without deleted ones, and when each was looked at last."""

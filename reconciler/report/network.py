@@ -7,7 +7,6 @@ which nobody declares, become the model only here, so a run that nobody asks cos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
@@ -42,9 +41,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def look_as_json(
-    look: Snapshot, declared: Mapping[Address, dict[str, Any] | None] = MappingProxyType({})
-) -> dict[str, Any]:
+def look_as_json(look: Snapshot, declared: Mapping[Address, dict[str, Any] | None]) -> dict[str, Any]:
     """One look. `resources` are the declared ones that exist: what is otherwise than declared (`looks.py`), or a null
     `spec` if they have a value that a document cannot say. `unmanaged` is what nobody declares, by kind and id, with
     `made_by_aws` for what comes with the VPC; `unread` says why something is in neither.

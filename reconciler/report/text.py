@@ -11,7 +11,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,7 @@ from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
 from reconciler.model.guard import Stage, contained
+from reconciler.model.times import minute_time
 from reconciler.report import calls
 from reconciler.report.by_aws import made_with_vpc
 from reconciler.report.consequence import sentence as consequence
@@ -353,14 +353,8 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
 
 
 def _exception(one: DocumentException) -> str:
-    return (
-        f"    {sanitize(one.address)} {one.field}: {_excepted(one)}, until {minute(one.until)}: {_quoted(one.reason)}"
-    )
-
-
-def minute(moment: datetime) -> str:
-    """A time in UTC, to the minute."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    what = f"{sanitize(one.address)} {one.field}: {_excepted(one)}"
+    return f"    {what}, until {minute_time(one.until)}: {_quoted(one.reason)}"
 
 
 def _excepted(one: DocumentException) -> str:

@@ -30,21 +30,6 @@ def _writes(lab: StrictAws) -> list[str]:
     return [call.operation for call in lab.calls if call.kind == "write"]
 
 
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sit at a terminal and type that."""
-
-    class Keyboard(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    def type_in(text: str) -> None:
-        monkeypatch.setattr(sys, "stdin", Keyboard(text))
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-
-    return type_in
-
-
 def test_a_packet_that_was_cut_between_two_calls_is_an_exit_code_of_its_own_right(
     setpoint: Any, drift: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

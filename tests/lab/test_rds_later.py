@@ -259,3 +259,17 @@ def test_the_switches_and_the_clock_are_of_the_world(aws: StrictAws, rds: Any, d
     aws.settle()
     assert (shown(rds)["MultiAZ"], events(rds)) == (True, [])
     aws.advance(SUNDAY)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rds: rds.describe_db_engine_versions(),
+        lambda rds: rds.describe_pending_maintenance_actions(),
+        lambda rds: rds.describe_certificates(),
+        lambda rds: rds.describe_option_groups(),
+    ],
+)
+def test_what_is_not_modelled_says_so(rds: Any, refused: Refused, call: Any) -> None:
+    with refused("NotModelled"):
+        call(rds)

@@ -26,7 +26,7 @@ from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, declared_effects
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Cause, Difference, Outcome, Policy, Reason, Ref
 from reconciler.model.guard import ResourceFaultError, Stage, about, fault
-from reconciler.model.kind import Read, id_in, read
+from reconciler.model.read import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
 from reconciler.report.text import text
@@ -125,6 +125,7 @@ ROUTES = [
     {"DestinationCidrBlock": "172.18.0.0/16", "VpcPeeringConnectionId": "pcx-0123456789abcdef0", "State": "blackhole"},
 ]
 EDGES = [{"GatewayId": "igw-0123456789abcdef0"}, {"PublicIpv4Pool": "ipv4pool-ec2-0123456789abcdef0"}]
+BLOCK6 = {"Ipv6CidrBlock": "2001:db8:0:1::/64", "Ipv6CidrBlockState": {"State": "associated"}}
 STAR6 = {"RuleNumber": 32768, "RuleAction": "deny", "Protocol": "-1", "Ipv6CidrBlock": "::/0"}
 PING6 = {"RuleNumber": 101, "RuleAction": "allow", "Protocol": "58", "Ipv6CidrBlock": "::/0"} | {
     "IcmpTypeCode": {"Type": 128, "Code": -1}
@@ -145,6 +146,11 @@ def _with_rarities(answers: dict[Read, list[Any]]) -> dict[Read, list[Any]]:
         (index,) = (at for at, one in enumerate(items) if is_it(one))
         items[index] = items[index] | more(items[index])
 
+    put(
+        "DescribeSubnets",
+        lambda one: {"Key": NAME_TAG, "Value": "PrivateSubnet1"} in one["Tags"],
+        lambda one: {"Ipv6CidrBlockAssociationSet": [BLOCK6]},
+    )
     put(
         "DescribeSecurityGroups",
         lambda one: one["GroupName"] == "default",
@@ -396,6 +402,18 @@ def test_of_a_table_that_is_not_understood_no_subnet_is_said_to_use_the_main_one
     assert calm
     here = {at: one for at, one in calm.subnet_routes.items() if one.table != tables[used]["RouteTableId"]}
     assert (0 < len(here) < len(calm.subnet_routes), seen.subnet_routes) == (True, here)
+
+
+def test_a_network_of_a_subnet_in_a_state_that_nobody_knows_is_not_taken_for_none(world: World) -> None:
+    """Packets of machines with such addresses would not be judged."""
+    states = (one for one in world.damages() if one.path[-2:] == ("Ipv6CidrBlockState", "State"))
+    (odd,) = (one for one in states if one.value == "alien")
+    report = damaged(world.answers, odd).plan(document(), Policy())
+    assert _failed(report) == {Address("subnet/PrivateSubnet1")}
+    assert report.first
+    assert report.first.unreadable[Address("subnet/PrivateSubnet1")].message.endswith(
+        "State is 'alien', which is none of associated, associating, disassociated, disassociating, failed, failing"
+    )
 
 
 @pytest.mark.parametrize("odd", [(), ("Routes",), ("Associations",)], ids=str)

@@ -48,6 +48,16 @@ def removed(address: str) -> Edit:
     return lambda written: written["resources"][kind].pop(name)
 
 
+def each(*deeds: Deed) -> Deed:
+    """All of these, one after the other."""
+
+    def deed(net: Network) -> None:
+        for one in deeds:
+            one(net)
+
+    return deed
+
+
 def both(*edits: Edit) -> Edit:
     """Edits one after the other."""
 

@@ -33,6 +33,7 @@ from lab.trail import Trail
 from reconciler.history.store import Receipts
 from tests.support.account import Account
 from tests.support.canaries import ENVIRONMENT, assert_silent
+from tests.support.emptied import empty_bucket, empty_table
 from tests.support.packets import State, look
 from tests.support.runtime_api import ACCOUNT, REGION, Answer, Lambda
 
@@ -125,13 +126,9 @@ class Stack:
         """The example network in sync, its document uploaded and looked after once, nobody told of anything."""
         assert self._saved
         world.restore(self._live, self._saved)
-        s3, table = self.client("s3"), self.client("dynamodb")
         for bucket in (self.bucket, self.receipts):
-            listed = s3.list_object_versions(Bucket=bucket)
-            for one in (*listed.get("Versions", ()), *listed.get("DeleteMarkers", ())):
-                s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-        for one in table.scan(TableName=self.table)["Items"]:
-            table.delete_item(TableName=self.table, Key={"document": one["document"]})
+            empty_bucket(ACCOUNT, bucket)
+        empty_table(ACCOUNT, REGION, self.table)
         for queue in self._queues().values():
             queue._messages.clear()  # SQS would purge once a minute
         version = self.upload(EXAMPLE.read_bytes())

@@ -21,6 +21,7 @@ from lab.strict_aws import ACCOUNT, REGION, StrictAws, laboratory
 from lab.world import World
 from reconciler.history.store import Receipts
 from reconciler.model import Policy
+from tests.support.emptied import empty_bucket, empty_table
 from tests.support.ledger_table import create_table
 from tests.support.runs import REFERENCE, Clock
 
@@ -120,25 +121,20 @@ class Doors:
         self.stack.told.clear()
         self.seconds_left = lambda: 300.0
         for bucket in (BUCKET, RECEIPTS):
-            there = self._s3.list_object_versions(Bucket=bucket)
-            for one in (*there.get("Versions", ()), *there.get("DeleteMarkers", ())):
-                self._s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-        dynamodb = self.hands.client("dynamodb")
-        for item in dynamodb.scan(TableName=TABLE)["Items"]:
-            dynamodb.delete_item(TableName=TABLE, Key={"document": item["document"]})
+            empty_bucket(ACCOUNT, bucket)
+        empty_table(ACCOUNT, REGION, TABLE)
         self._look_after()
         self.lab.calls.clear()
         self._answered = 0
 
     def _look_after(self) -> None:
         """Have the worker look after the document, the first time; then what it remembered is put back, at its time."""
-        table, key = self.hands.client("dynamodb"), f"documents/{NAME}.json"
         self.upload()
         if self._item:
             self.clock.at = self._looked_at
-            version = self._s3.head_object(Bucket=BUCKET, Key=key)["VersionId"]
-            accepted = {"M": self._item["accepted"]["M"] | {"version_id": {"S": version}}}
-            table.put_item(TableName=TABLE, Item=self._item | {"accepted": accepted, "announced": accepted})
+            accepted = {"M": self._item["accepted"]["M"] | {"version_id": {"S": self.version_id}}}
+            item = self._item | {"accepted": accepted, "announced": accepted}
+            self.hands.client("dynamodb").put_item(TableName=TABLE, Item=item)
             self._s3.put_object(Bucket=RECEIPTS, **self._receipt)
             return
         assert self.work(object_event()) == ()

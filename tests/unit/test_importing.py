@@ -835,3 +835,13 @@ def test_a_ninth_kind_is_imported_by_its_own_file(monkeypatch: pytest.MonkeyPatc
     assert section(imported, "route_table/private")["routes"] == {"0.0.0.0/0": "nat_gateway/way-out"}
     assert list(json.loads(imported.data)["resources"])[-1] == "nat_gateway"
     assert not [one for one in imported.beside if "NAT" in one]
+
+
+def test_every_resource_counts_also_a_vpc_that_has_its_id_for_a_name() -> None:
+    live = shop()
+    live.lists["DescribeVpcs"][0]["Tags"] = []
+    imported = live(VPC)
+    assert Address.of("vpc", VPC) in imported.added
+    assert len(imported.document.own) == len(imported.added)
+    only_named = live("other", only=frozenset({"security_group"}))
+    assert [at.kind for at in only_named.document.own] == ["security_group"] * 4

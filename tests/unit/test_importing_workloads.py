@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.live_vpc import LiveVpc, shop
+from tests.support.live_vpc import LiveVpc, rule, shop
 
 PRIVATE: tuple[tuple[str, str, dict[str, Any]], ...] = (("10.0.10.0/24", "app", {}), ("10.0.11.0/24", "app", {}))
 """Subnets of the shop, and the groups of machines in them."""
@@ -90,5 +90,10 @@ def test_intents_say_what_the_internet_does_not_reach_and_who_reaches_a_database
         {"name": "what reaches orders", "from": "app", "to": "db_instance/orders", "expect": "reachable"},
     ]
     assert live(intents=False).document.intents == ()
+    live.group("anybody inside", rule("tcp", 5432, "10.0.0.0/16"))
+    live.lists["DescribeDBInstances"][0]["VpcSecurityGroups"] = [
+        {"VpcSecurityGroupId": live.lists["DescribeSecurityGroups"][-1]["GroupId"], "Status": "active"}
+    ]
+    assert set(live().document.intents[1].source) == {"app", "web"}
     live.refused["DescribeNetworkInterfaces"] = "UnauthorizedOperation"
     assert live().document.intents == ()  # who is there is not known

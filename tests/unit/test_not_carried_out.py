@@ -15,13 +15,14 @@ from reconciler.attempt.not_carried_out import after, held
 from reconciler.engine.result import Drift, PendingChange, Report
 from reconciler.kinds.db_instance.changes import MODIFY
 from reconciler.ledger.record import AcceptedChange
-from reconciler.model import ActionResult, Cause, Difference, Ended, Operation, Outcome, Phase, Reason, Risk
+from reconciler.model import ABSENT, ActionResult, Cause, Difference, Ended, Operation, Outcome, Phase, Reason, Risk
 from tests.support.reports import report
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DB = Address("db_instance/app")
 CLASS = Difference(DB, "db_instance_class", None, "db.t3.micro", "db.t3.large")
 PUBLIC = Difference(DB, "publicly_accessible", None, want=False, have=True)
+LACKS = Difference(DB, "vpc_security_groups", "security_group/db", "security_group/db", ABSENT)
 RETENTION = Difference(DB, "performance_insights_retention_period", None, 31, 7)
 Records = dict[str, AcceptedChange]
 PENDING = (PendingChange(DB, "db_instance_class", "db.t3.large", "db.t3.micro"),)
@@ -78,10 +79,11 @@ def test_for_some_minutes_rds_may_not_show_it_yet() -> None:
     assert held(known, CLASS, NOON + minutes(3)) is not None
 
 
-def test_what_leaves_something_open_is_tried_three_times_first() -> None:
-    known = sent(PUBLIC)
+@pytest.mark.parametrize("one", [PUBLIC, LACKS])
+def test_what_decides_who_reaches_it_is_tried_three_times_first(one: Difference) -> None:
+    known = sent(one)
     for at, waits in ((5, False), (10, False), (15, True)):
-        cause, known = noticed(PUBLIC, known, at)
+        cause, known = noticed(one, known, at)
         assert (cause is not None) is waits
 
 
@@ -109,7 +111,12 @@ CALM = replace(report(), seconds=0.0)
 UNSEEN = replace(CALM, gate=replace(CALM.gate, unseen=frozenset({DB})))
 
 
-@pytest.mark.parametrize(("seen", "kept"), [(CALM, False), (replace(CALM, pending=PENDING), True), (UNSEEN, True)])
+PART = replace(CALM, plan=replace(CALM.plan, only=frozenset({Address("vpc/Main")})))
+
+
+@pytest.mark.parametrize(
+    ("seen", "kept"), [(CALM, False), (replace(CALM, pending=PENDING), True), (UNSEEN, True), (PART, True)]
+)
 def test_it_is_forgotten_once_a_whole_look_sees_it_in_force(seen: Report, kept: bool) -> None:
     known = sent(CLASS)
     assert after(known, seen, NOON + minutes(60)) == (known if kept else {})

@@ -18,7 +18,7 @@ from desired_state.resource import Resource
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.model import Cause, Evidence, Reason, Ref, Snapshot, Unmanaged
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
 if TYPE_CHECKING:

@@ -77,6 +77,7 @@ def test_a_clause_is_as_wide_as_it_can_be(cuts: Cuts, found: list[Any]) -> None:
         ([100], 32767, [110, 120, 130]),
         ([104], 32767, [110, 120, 130]),
         ([100, 130], 125, [110, 120, 124, 123]),
+        ([100, 125], 125, [110, 120, 124, 123]),
         ([100, 130, 120], 125, [124, 123, 122, 121, 119]),
         ([100, 110], 105, [104, 103, 102, 101, 99]),
         ([100, 105], 105, [104, 103, 102]),
@@ -122,6 +123,7 @@ LACKS = [(FIRST, FIRST + 4, SSH), (FIRST + 8, FIRST + 12, WEB)]
         ({90: "allow tcp 22 0.0.0.0/0", 95: "deny all 198.51.100.0/24"}, 95),
         ({90: "deny tcp 22 198.51.100.8/29", 91: "deny tcp 443 198.51.100.0/30"}, HIGHEST_RULE_NUMBER + 1),
         ({90: "deny tcp 22 198.51.100.4/30", 91: "deny tcp 443 198.51.100.12/30"}, HIGHEST_RULE_NUMBER + 1),
+        ({90: "deny tcp 443 198.51.100.4/30", 91: "deny tcp 22 198.51.100.4/30"}, HIGHEST_RULE_NUMBER + 1),
         ({90: "deny tcp 23 0.0.0.0/0", 91: "deny udp 22 0.0.0.0/0"}, HIGHEST_RULE_NUMBER + 1),
         ({90: "deny all ::/0", 91: "deny tcp 22 198.51.100.3/32"}, 91),
     ],
@@ -226,7 +228,9 @@ def ports(count: int) -> Cuts:
 
 def of_a_group(vpc: Vpc, *carried: str, peer: Any = HERE, cuts: Cuts = SSH) -> list[tuple[str, Any]]:
     leg = GroupsLeg(vpc.machine("front", "front", *carried), "ingress", crossing(peer, cuts=cuts))
-    return [(one.cell.of.name, one.member) for one in mends(vpc.topology(), leg, [(*WHOLE, cuts)])]
+    found = mends(vpc.topology(), leg, [(*WHOLE, cuts)])
+    assert all(one.value is True for one in found)
+    return [(one.cell.of.name, one.member) for one in found]
 
 
 def of_an_acl(vpc: Vpc, cuts: Cuts = SSH, acl_of: str = "front") -> list[Any]:

@@ -4,6 +4,7 @@ be reached: only that alert is silent, and nothing else that is to be told.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -212,9 +213,9 @@ def test_that_an_account_is_back_is_noted_by_who_told_that_it_was_not(
     told = Notified("d", "t", MORNING, MORNING, open=bool(open_), severity="high")
     known = {} if open_ is None else {of_account(ACCOUNT): told}
     accounts = Back()
-    tell(run, replace(DocumentRecord(), notified=known), (), speaking(Desk(), accounts=accounts))
+    for some in (accounts, None):
+        assert tell(run, replace(DocumentRecord(), notified=known), (), speaking(Desk(), accounts=some))[0] == run
     assert accounts.told == ([(ACCOUNT, run.document)] if is_back else [])
-    tell(run, replace(DocumentRecord(), notified=known), (), speaking(Desk()))
 
 
 @pytest.mark.parametrize("code", [MALFORMED, "ProvisionedThroughputExceededException"])
@@ -259,3 +260,7 @@ def test_what_broke_off_says_where_and_keeps_what_was_lost_before() -> None:
     assert "\x1b" not in broken.problem
     assert (broken.alerts_lost, broken.receipts_lost, broken.receipt) == (3, 2, "r/1")
     assert broken_off(run, KeyError("x")).bug == "KeyError"
+    assert broken_off(run, ValueError("\x1b[2J")).problem == "ValueError in : \\x1b[2J"
+    elsewhere = broken_off(run, failed(lambda: json.loads("")))
+    assert elsewhere.bug.split(":")[0].endswith("/json/decoder.py")
+    assert elsewhere.bug.endswith(", raw_decode")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from desired_state.document import Document
 from reconciler.model import DOCUMENT_TAG, NAME_TAG
-from reconciler.model.kind import Item, Read, read
+from reconciler.model.read import Item, Read, read
 
 
 def subnets_of(vpcs: Iterable[str]) -> Read:

@@ -8,7 +8,8 @@ from desired_state.database import USUAL_LIFECYCLE, DbInstance
 from reconciler.aws.rds import INSTANCES
 from reconciler.kinds.db_instance.replicas import source_of
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
-from reconciler.model.kind import Import, Item
+from reconciler.model.imported import Import
+from reconciler.model.read import Item
 
 _BESIDE = {
     "AssociatedRoles": "its roles",

@@ -9,7 +9,7 @@ from desired_state.fields import Address
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, instances, tags_of
 from reconciler.kinds.db_instance.causes import CHANGES
-from reconciler.kinds.db_instance.changes import MODIFY, correct, whole_list
+from reconciler.kinds.db_instance.changes import MODIFY, REACHED, correct, whole_list
 from reconciler.kinds.db_instance.coupled import DbChange
 from reconciler.kinds.db_instance.imported import IMPORT
 from reconciler.kinds.db_instance.observed import blue_of, live, more, observed, reads
@@ -40,15 +40,13 @@ from reconciler.model.kind import (
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     PlanContext,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
 )
+from reconciler.model.read import Item, ReadContext, id_in
 from reconciler.reach.network import GROUPS_OF, PLACE_OF, PUBLIC
 
 CREATE = Operation(
@@ -269,7 +267,13 @@ KIND = Kind(
         misnamed=misnamed,
     ),
     create=Create(initial_state, create, takes_time=True),
-    correct=Correct(correct, immutable=IMMUTABLE, once=ONCE, reasons=lambda at: f"see its events ({events(at.name)})"),
+    correct=Correct(
+        correct,
+        immutable=IMMUTABLE,
+        once=ONCE,
+        urgent=REACHED,
+        reasons=lambda at: f"see its events ({events(at.name)})",
+    ),
     traffic=Traffic(
         effects=effects,
         coupled=coupled,

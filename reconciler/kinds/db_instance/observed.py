@@ -18,7 +18,8 @@ from reconciler.kinds.db_instance.replicas import OF_SOURCE, replica, source_of
 from reconciler.kinds.db_instance.settings import SETTINGS, Facts, Live
 from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Condition, Observed, Outcome, Reason
-from reconciler.model.kind import Answers, Item, ObserveContext, Read, ReadContext, read
+from reconciler.model.kind import ObserveContext
+from reconciler.model.read import Answers, Item, Read, ReadContext, read
 
 _GREEN = re.compile(r"(.+)-green-[a-z0-9]{6}")
 _TWIN = re.compile(r"(.+)-(?:green-[a-z0-9]{6}|old[0-9]+)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model import Cause, Condition, Outcome, Reason
-from reconciler.model.kind import Item
+from reconciler.model.read import Item
 
 OF_SOURCE = ("manage_master_user_password", "backup_retention_period", "preferred_backup_window")
 """What a read replica has from its source, or should (RDS user guide, Working with DB instance read replicas)."""

@@ -57,22 +57,17 @@ from reconciler.model import (
 )
 from reconciler.model.exposure import Exposure, of_association, of_rule, rule_lets_in
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.packets.partial import corrected, coupled
 from reconciler.packets.traffic import keeps, of_acl
 from reconciler.reach.network import ACL_OF, DEFAULT_ACL, OF_VPC, entries, whole

@@ -71,8 +71,8 @@ from reconciler.model.kind import (
     PlanContext,
     Step,
     Traffic,
-    id_in,
 )
+from reconciler.model.read import id_in
 from reconciler.packets.partial import corrected, coupled
 from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, is_internet_gateway, routes_by_aws, whole
 from reconciler.reach.network import MAIN as MAIN_CELL

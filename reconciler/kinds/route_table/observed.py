@@ -29,12 +29,9 @@ from reconciler.model import (
     SubnetRoutes,
 )
 from reconciler.model.kind import (
-    Answers,
-    Item,
     ObserveContext,
-    Read,
-    ReadContext,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext
 
 _STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failed"})
 _ORIGINS = frozenset({"CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation", "Advertisement"})
@@ -135,7 +132,9 @@ type TableChange = Change[RouteTable, Facts]
 def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]:
     lists = _lists_of(item)
     dead = tuple(
-        Remark("routes", one.to, f"its target {one.via} does not exist: create it again, or declare another target")
+        Remark(
+            "routes", one.to, f"its target {one.via} is gone or has failed: create it again, or declare another target"
+        )
         for one in lists.managed
         if one.state == "blackhole" and one.via not in context.names
     )

@@ -54,21 +54,16 @@ from reconciler.model import (
 )
 from reconciler.model.exposure import of_rule, rule_lets_in
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.packets.traffic import may_overlap
 from reconciler.reach.network import rules as cell
 from reconciler.reach.network import whole

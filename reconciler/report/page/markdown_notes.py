@@ -4,11 +4,13 @@ Pure.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from reconciler.report.page.basis import Basis, Fact, Found, Unmanaged
 from reconciler.report.page.cutting import Goes, Piece, Section, fixed
 from reconciler.report.page.gfm import code, prose, row
 from reconciler.report.page.markdown_parts import bullets, folded, named, section, table
-from reconciler.report.page.notes import Notes, Tolerated
+from reconciler.report.page.notes import Finding, Notes, Tolerated
 from reconciler.report.page.past import Episode, History
 
 MOST = 300
@@ -46,40 +48,6 @@ def _unmanaged(one: Unmanaged) -> str:
 
 def notes(given: Notes) -> Section:
     """Exceptions, holds, what could not be seen, findings, changes that are not in force yet."""
-    lines = (
-        *(
-            Piece(f"- could not be seen: {code(one.what)}: {prose(one.why)}", "remark", Goes.GRAVE)
-            for one in given.unseen
-        ),
-        *(
-            Piece(
-                f"- {named(one.resource)}{f' {code(one.field)}' if one.field else ''}: {prose(one.outcome or 'found')}"
-                f"{f' ({code(one.reason)})' if one.reason else ''}{f': {prose(one.message)}' if one.message else ''}",
-                "remark",
-                Goes.HIGH,
-            )
-            for one in given.findings
-        ),
-        *(Piece(_exception(one), "exception", Goes.MEDIUM) for one in given.exceptions),
-        *(
-            Piece(
-                f"- held by its tag: {named(one.resource)}{_when(one.who, one.since, one.until, one.left)}",
-                "hold",
-                Goes.MEDIUM,
-            )
-            for one in given.holds
-        ),
-        *(
-            Piece(
-                f"- accepted by AWS, not in force yet: {named(one.resource)} {code(one.field)}: {code(one.now)} now, "
-                f"{code(one.accepted)} accepted",
-                "remark",
-                Goes.LOW,
-            )
-            for one in given.pending
-        ),
-        *(Piece(f"- without the tags of Setpoint yet: {named(one)}", "remark", Goes.DETAIL) for one in given.untagged),
-    )
     opened = (
         Piece(
             f"- **the plan lets {code(one.source)} reach {code(one.target)}** with {code(one.traffic)}"
@@ -89,9 +57,31 @@ def notes(given: Notes) -> Section:
         )
         for one in given.openings
     )
-    blocks = bullets(opened), bullets(lines)
+    blocks = bullets(opened), bullets(_notes(given))
     nothing = () if any(block.pieces for block in blocks) else (fixed("None."),)
     return section("Exceptions, holds, and what could not be seen", *nothing, *blocks, remark=given.left_out)
+
+
+def _notes(given: Notes) -> Iterator[Piece]:
+    for one in given.unseen:
+        yield Piece(f"- could not be seen: {code(one.what)}: {prose(one.why)}", "remark", Goes.GRAVE)
+    yield from (Piece(f"- {_finding(one)}", "remark", Goes.HIGH) for one in given.findings)
+    yield from (Piece(_exception(one), "exception", Goes.MEDIUM) for one in given.exceptions)
+    for hold in given.holds:
+        held = f"{named(hold.resource)}{_when(hold.who, hold.since, hold.until, hold.left)}"
+        yield Piece(f"- held by its tag: {held}", "hold", Goes.MEDIUM)
+    for pending in given.pending:
+        what = f"{named(pending.resource)} {code(pending.field)}"
+        values = f"{code(pending.now)} now, {code(pending.accepted)} accepted"
+        yield Piece(f"- accepted by AWS, not in force yet: {what}: {values}", "remark", Goes.LOW)
+    for untagged in given.untagged:
+        yield Piece(f"- without the tags of Setpoint yet: {named(untagged)}", "remark", Goes.DETAIL)
+
+
+def _finding(one: Finding) -> str:
+    told = f"{named(one.resource)}{f' {code(one.field)}' if one.field else ''}: {prose(one.outcome or 'found')}"
+    why = f"{f' ({code(one.reason)})' if one.reason else ''}{f': {prose(one.message)}' if one.message else ''}"
+    return told + why
 
 
 def _exception(one: Tolerated) -> str:

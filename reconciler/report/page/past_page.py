@@ -70,7 +70,7 @@ def history_html(given: Json, *, redact: bool = False) -> str:
     return rendered("history.html.jinja", told=told(given, redact=redact))
 
 
-def history_markdown(given: Json, max_chars: int, *, redact: bool = False) -> str:
+def history_markdown(given: Json, max_chars: int, *, redact: bool) -> str:
     """The page as Markdown, in at most so many characters; `redact` as of `told`."""
     shown = told(given, redact=redact)
     about = ", ".join(code(one, 70) for one in (shown.account, shown.region) if one)
