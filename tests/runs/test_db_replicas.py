@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.model import Outcome, Policy, Reason
 from reconciler.notify.alert_rules import find_alerts
 from tests.support.attempts import completed
-from tests.support.cases import DATABASE, calm, database, told, writes
+from tests.support.cases import DATABASE, calm, database, said, told, writes
 from tests.support.runs import Network
+
+if TYPE_CHECKING:
+    import pytest
 
 DB = f"db_instance/{DATABASE}"
 NOW = Policy(downtime="now", create_databases=True)
@@ -72,9 +75,17 @@ def test_a_replica_of_the_database_is_left_alone_and_hinders_nothing(net: Networ
     calm(net)
 
 
-def test_replication_that_does_not_work_is_said_beside(net: Network) -> None:
+def test_replication_that_does_not_work_is_said_beside_and_a_status_by_itself(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(net.lab, "settle_after", 1000)
     _put_a_replica_in_its_place(net)
     status = {"StatusType": "read replication", "Normal": False, "Status": "error"}
-    net.lab._live.instance(DATABASE).replication = status
+    replica = net.lab._live.instance(DATABASE)
+    replica.replication, replica.deletion_protection = status, False
     (found,) = [one for one in net.plan().findings if one.address == DB]
+    net.lab.rds_state(DATABASE, status="upgrading")
+    assert said(net.plan(), DB, "deletion_protection").startswith("AWS accepts no change now: it is upgrading")
+    net.lab.rds_state(DATABASE, status="modifying")
+    assert said(net.plan(), DB, "deletion_protection") == "AWS accepts no change now: it is modifying"
     assert "a read replica of primary (replication: error), and" in found.cause.message

@@ -349,6 +349,13 @@ def test_what_is_ours_and_no_longer_declared_is_told_when_it_goes() -> None:
     assert (one.settled, one.title) == (True, "security_group/Old: corrected")
 
 
+def test_what_aws_has_only_accepted_is_not_called_corrected_nor_hides_what_is_held() -> None:
+    coming = extra(outcome=Outcome.CORRECTED, cause=Cause(Reason.ACCEPTED, "it is not in force yet"))
+    assert only(completed(coming)).title == f"{coming.address} ingress: accepted by AWS"
+    held = extra(HTTPS, Outcome.HELD, Cause(Reason.DOWNTIME, "held"))
+    assert only(completed(coming, held)).title == f"{coming.address} ingress: held"
+
+
 def test_a_flapping_drift_is_one_alert_that_is_told_once_in_the_thread_of_its_drift() -> None:
     flapping = only(completed(extra(outcome=Outcome.HELD, cause=FLAPPING)))
     assert (flapping.topic, flapping.once) == (Topic.FLAPPING, True)

@@ -424,10 +424,18 @@ def only_one(reason: Reason) -> Callable[[Action], Cause | None]:
         (MOVED, Limits(changed={ONE: Cause(Reason.IDENTITY_CHANGED, "another one")}), Reason.WOULD_CUT),
         (MOVED, Limits(deferred=only_one(Reason.NEXT_RUN)), Reason.WOULD_CUT),
         (MOVED, Limits(guard=only_one(Reason.FLAPPING)), None),
+        (MOVED, Limits(guard=only_one(Reason.NOT_CARRIED_OUT)), None),
         (REPORTED, Limits(), None),
         (REPORTED, Limits(deferred=only_one(Reason.NEXT_RUN)), None),
     ],
-    ids=["identity changed", "left to the next run", "suppressed", "only reported", "only reported, and left"],
+    ids=[
+        "identity changed",
+        "left to the next run",
+        "suppressed",
+        "not made",
+        "only reported",
+        "only reported, and left",
+    ],
 )
 def test_what_only_waits_is_relied_on_and_what_is_meant_to_stay_is_not(
     declared: Document, limits: Limits, reason: Reason | None
