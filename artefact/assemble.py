@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks the artefact; tracebacks name files by it."""
+BUILD = own_code.ROOT / "build"
 _ASSEMBLY = sorted(Path(__file__).parent.glob("*.py"))
 
 
@@ -48,22 +49,22 @@ class Sizes(NamedTuple):
     files: int
 
 
-def assembled(recipe: Recipe, build: Path = own_code.ROOT / "build") -> Path:
-    """The folder of the artefact, in `build`; rebuilt only if an input has changed.
+def assembled(recipe: Recipe) -> Path:
+    """The folder of the artefact, in BUILD; rebuilt only if an input has changed.
 
     The dependencies are cached separately, so that a change of Setpoint's code needs no index. A lock lets one process
-    at a time work in `build`, because parallel tests share it.
+    at a time work there, because parallel tests share it.
     """
-    build.mkdir(exist_ok=True)
-    with _alone_in(build):
+    BUILD.mkdir(exist_ok=True)
+    with _alone_in(BUILD):
         inputs = _inputs_of_dependencies(recipe)
-        layer = cached(build / f"{recipe.name}-dependencies", inputs, lambda folder: _dependencies(folder, recipe))
+        layer = cached(BUILD / f"{recipe.name}-dependencies", inputs, lambda folder: _dependencies(folder, recipe))
 
         def complete(folder: Path) -> None:
             shutil.copytree(layer, folder, copy_function=os.link)
             _own(folder)
 
-        return cached(build / recipe.name, inputs + fingerprint([*own_code.sources(), *_ASSEMBLY]), complete)
+        return cached(BUILD / recipe.name, inputs + fingerprint([*own_code.sources(), *_ASSEMBLY]), complete)
 
 
 def assemble(folder: Path, recipe: Recipe) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reconciler.model.kind import Read
+    from reconciler.model.read import Read
 
 
 class Replay:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from desired_state.document import Document
     from reconciler.aws.client import Aws
     from reconciler.model import Observed, Snapshot
-    from reconciler.model.kind import Item, Kind, ObserveContext
+    from reconciler.model.kind import Kind, ObserveContext
+    from reconciler.model.read import Item
 
 
 def cpu(world: Path, url: str, repetitions: int) -> dict[str, list[float]]:
@@ -91,7 +92,8 @@ def _identities(
 ) -> Iterable[tuple[Kind, tuple[Item, ...], ObserveContext]]:
     """What identification is given, kind by kind."""
     from reconciler.kinds import REGISTRY, ranked
-    from reconciler.model.kind import ObserveContext, ReadContext
+    from reconciler.model.kind import ObserveContext
+    from reconciler.model.read import ReadContext
 
     names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
     for name in ranked():
@@ -116,7 +118,8 @@ def _identified(given: Iterable[tuple[Kind, tuple[Item, ...], ObserveContext]]) 
 def _live(document: Document, aws: Aws, snapshot: Snapshot) -> list[Callable[[], Observed]]:
     """For every live resource, a function that builds its model from the answer."""
     from reconciler.kinds import REGISTRY
-    from reconciler.model.kind import ObserveContext, ReadContext
+    from reconciler.model.kind import ObserveContext
+    from reconciler.model.read import ReadContext
 
     names = {aws_id: ref.to for ref, aws_id in snapshot.handles.items() if not ref.handle}
 

@@ -83,6 +83,8 @@ def _one_of_each(parts: Parts) -> Iterator[Violation]:
         for at, it in parts.resources.items()
         if isinstance(it, NetworkAcl) and it.is_default
     ]
+    for of_kind in (vpcs, gateways):  # what stands under an unknown kind may be something else
+        of_kind[:] = [(at, path) for at, path in of_kind if path[0] != "resources" or path[1] == at.kind]
     for found, what, hint in (
         (vpcs, "VPC", "a document describes one VPC: write a document for each"),
         (gateways, "internet gateway", "a VPC has only one: remove one"),

@@ -132,6 +132,12 @@ class Document:
     origin: str
     rollback: RollbackNote | None = None
 
+    @property
+    def own(self) -> list[Address]:
+        """What it declares itself: not what is external, and not a VPC that only `scope.vpc_id` names."""
+        only_named = self.resources[self.vpc] == Vpc(enforcement="ignore") and self.vpc.name == self.scope.vpc_id
+        return [at for at in self.resources if at not in self.external and not (only_named and at == self.vpc)]
+
     def of_kind(self, kind: str) -> Mapping[Address, Resource]:
         return self._by_kind.get(kind, {})
 

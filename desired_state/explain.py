@@ -70,7 +70,7 @@ def findings_of(
         elif kind in _NOUNS:  # a union has an error for each of its members
             wrong_types.setdefault(below, []).append(_NOUNS[kind])
         elif kind == "extra_forbidden":
-            hint = nearest(str(below[-1]), known_fields(model, below))
+            hint = nearest(str(below[-1]), known_fields(model, below), "`setpoint schema` lists the fields")
             yield Violation((*at, *below), f"unknown field {shown(below[-1])}", hint, on_key=True)
         else:
             yield Violation((*at, *below), *_explained(detail, below))

@@ -46,18 +46,25 @@ def shown(value: object) -> str:
 _SHOWN = 120
 
 
-def nearest(text: str, known: Iterable[str]) -> str:
-    """The hint for an unknown word: the known word it resembles, otherwise all of them."""
+def nearest(text: str, known: Iterable[str], otherwise: str = "see what is declared") -> str:
+    """The hint for an unknown word: the known words that it resembles or is a part of, else all of them, and
+    `otherwise` if they are too many.
+    """
     words = list(known)
     alike = [word for word in words if abs(len(word) - len(text)) <= 3][:_COMPARED]
     if close := get_close_matches(text[:_SHOWN], alike, n=1):
         return f"did you mean {close[0][:_SHOWN]!a}?"  # escaped, because letters of other scripts may look alike
     if not words:
         return "leave it out"
-    return f"write one of {', '.join(sorted(words))}" if len(words) <= _LISTED else "see what is declared"
+    longer = [word for word in words if text in word] if len(text) >= _PART else []
+    if 0 < len(longer) <= _LONGER:
+        return f"did you mean {' or '.join(f'{word[:_SHOWN]!a}' for word in sorted(longer))}?"
+    return f"write one of {', '.join(sorted(words))}" if len(words) <= _LISTED else otherwise
 
 
 _LISTED = 30
+_PART, _LONGER = 4, 8
+"""The least characters of a part that is looked for, and the most words with it that are named."""
 _COMPARED = 30
 """Keeps a document with ten thousand names, hundreds of them misspelled, within a second."""
 

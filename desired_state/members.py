@@ -133,6 +133,10 @@ class SecurityGroups(References):
     hint = "write security_group/<name> of a group in this document, or a group id sg-..."
 
 
+OWN_TAGS = "setpoint:"
+"""With this begin the tags by which Setpoint knows its resources; no document declares them."""
+
+
 class Tags(Collection, dict[str, str]):
     """Tags; only the declared keys are managed."""
 
@@ -144,7 +148,7 @@ class Tags(Collection, dict[str, str]):
         for key, value in written.items():
             if key.lower().startswith(("aws:", "rds:")):
                 problems.append(((key,), f"AWS reserves tags that begin with {key[:4]!r}", "choose another key"))
-            if key.startswith("setpoint:"):
+            if key.startswith(OWN_TAGS):
                 problems.append(((key,), f"{shown(key)} is reserved for Setpoint", "leave it out"))
             if not 1 <= len(key) <= 127 or len(value) > 256:
                 hint = "use 1 to 127 characters in the key, at most 256 in the value"

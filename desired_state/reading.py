@@ -77,6 +77,8 @@ class Reading:
         }
         scope: Scope | None = top.get("scope")
         enforcement: Enforcement = top.get("enforcement") or "correct"
+        # Without any resource, every reference would be called one to what is not declared.
+        any_declared = isinstance(self._written.get("resources"), dict)
         for kind, section in self._members("resources", dict).items():
             if len(self.findings) > ENOUGH:
                 break
@@ -92,7 +94,7 @@ class Reading:
         exceptions = {
             at: spelled_exception(read, account, {})
             for at, one in written.items()
-            if len(self.findings) <= ENOUGH and (read := self._exception(one, at))
+            if any_declared and len(self.findings) <= ENOUGH and (read := self._exception(one, at))
         }
         named = self._written.get("workloads", {})
         parts = Parts(
@@ -108,7 +110,7 @@ class Reading:
             named=frozenset(named) if isinstance(named, dict) and self._written.keys() <= set(_KNOWN) else None,
             exceptions=exceptions,
         )
-        if len(self.findings) <= ENOUGH:  # with more, reading stopped early and references cannot be checked
+        if any_declared and len(self.findings) <= ENOUGH:  # with more, reading stopped early
             self.findings += islice(checks.findings(parts), ENOUGH + 1)
         if self.findings or scope is None:
             return None
@@ -138,7 +140,8 @@ class Reading:
     def _envelope(self, written: Any) -> dict[str, Any] | None:
         """The document in the current format, its keys checked; None if it cannot be read further."""
         if not isinstance(written, dict):
-            self._refuse((), f"expected an object, found {shown(written)}", 'write an object: { "version": 1, ... }')
+            found = "" if written is None else f", found {shown(written)}"
+            self._refuse((), f"expected an object{found}", 'write { "version": 1, ... }')
             return None
         version = written.get("version")
         if type(version) is int and version != FORMAT and version not in UPGRADES:

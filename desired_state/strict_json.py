@@ -27,17 +27,28 @@ _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _MAX_DIGITS = 4300
 """Python refuses to read longer integers (sys.int_info.default_max_str_digits)."""
 
-_SYNTAX_HINTS = {
-    "Expecting value": "write a value here: a string, a number, true, false, a list or an object",
-    "Expecting property name enclosed in double quotes": "write a key in double quotes",
-    "Illegal trailing comma before end of object": "remove the comma",
-    "Illegal trailing comma before end of array": "remove the comma",
-    "Expecting ',' delimiter": "write a comma between two members",
-    "Expecting ':' delimiter": "write a colon between a key and its value",
-    "Unterminated string starting at": "close the string with a double quote",
-    "Invalid control character at": r"write a line break as \n and other control characters as \u00XX",
-    "Extra data": "remove what follows the document",
+_SYNTAX = {
+    "Expecting value": ("a value is expected here", "write a string, a number, true, false, a list or an object"),
+    "Expecting property name enclosed in double quotes": ("a key is expected here", "write a key in double quotes"),
+    "Illegal trailing comma before end of object": ("a comma before the end of an object", "remove the comma"),
+    "Illegal trailing comma before end of array": ("a comma before the end of a list", "remove the comma"),
+    "Expecting ',' delimiter": ("a comma is missing", "write a comma between two members"),
+    "Expecting ':' delimiter": ("a colon is missing", "write a colon between a key and its value"),
+    "Unterminated string starting at": ("a string without an end", "close the string with a double quote"),
+    "Invalid control character at": (
+        "a control character in a string",
+        r"write a line break as \n and other control characters as \u00XX",
+    ),
+    "Invalid \\escape": ("a backslash that escapes nothing", r"write \\ for a backslash"),
+    "Invalid \\uXXXX escape": (r"\u without four hexadecimal digits", r"write \\ for a backslash"),
+    "Extra data": ("something follows the document", "remove what follows the document"),
 }
+"""What is wrong, and a hint, by the parser's own words for it."""
+_OTHER_LANGUAGES = {
+    ("//", "/*", "#"): ("JSON has no comments", 'write them under "note"'),
+    ("'",): ("single quotes are not JSON", "write keys and strings in double quotes"),
+}
+"""The same, by what stands there: people know it from other languages."""
 
 
 class Fault(NamedTuple):
@@ -77,6 +88,8 @@ def decode(data: bytes) -> str | Fault:
         return Fault(0, (), f"the document is larger than {MAX_BYTES:,} bytes", "split it: one document for each VPC")
     if data.startswith(b"\xef\xbb\xbf"):
         return Fault(0, (), "the file starts with a byte order mark", "save it as UTF-8 without BOM")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]:
+        return Fault(0, (), "the file is UTF-16 or not a text", "save it as UTF-8 without BOM")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
@@ -111,11 +124,17 @@ def parse(text: str) -> tuple[Any, bool]:
 
 
 def syntax_fault(error: json.JSONDecodeError) -> Fault:
-    """The parser's error, with a hint."""
-    reason = error.msg.partition(": ")[0]
-    return Fault(
-        error.pos, (), f"this is not JSON: {reason}", _SYNTAX_HINTS.get(reason, "write strict JSON (RFC 8259)")
-    )
+    """The parser's error in plain words, with a hint."""
+    text, rest = error.doc, error.doc[error.pos :]
+    if not text.strip():
+        return Fault(0, (), "the document is empty", 'write { "version": 1, ... }')
+    problem, hint = _SYNTAX.get(error.msg.partition(": ")[0], (error.msg, "write strict JSON (RFC 8259)"))
+    if not rest.strip():
+        problem, hint = "the text ends too early", "close the open lists and objects; part of the file may be missing"
+    for beginnings, told in _OTHER_LANGUAGES.items():
+        if rest.startswith(beginnings):
+            problem, hint = told
+    return Fault(error.pos, (), f"this is not JSON: {problem}", hint)
 
 
 def survey(text: str) -> Survey:
@@ -153,7 +172,7 @@ def survey(text: str) -> Survey:
                     hint = "a document of this format needs fewer than ten"
                     faults.append(Fault(at, (), f"more than {MAX_DEPTH} levels of lists and objects", hint))
                     return Survey(spots, faults, too_deep=True)
-            elif problem := _scalar_problem(token):
+            elif path and (problem := _scalar_problem(token)):  # the document itself must be an object anyway
                 faults.append(Fault(at, path, *problem))
     return Survey(spots, faults, too_deep=False)
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from desired_state.intents import Intent, Workload
 from desired_state.members import Collection
 from desired_state.resource import Resource
 from desired_state.strict_json import MAX_BYTES
@@ -38,14 +37,6 @@ def as_section(resource: Resource) -> dict[str, Any]:
     fields = (*_FIRST, *(name for name in resource.described() if name != "tags"), "tags")
     values = {name: getattr(resource, name) for name in fields}
     return {name: _written(value) for name, value in values.items() if value is not None and value != ()}
-
-
-def as_part(part: Intent | Workload) -> dict[str, Any]:
-    """An intent or a workload as a document writes it, without what goes without saying."""
-    named = {
-        field.alias or name: (getattr(part, name), field.default) for name, field in type(part).model_fields.items()
-    }
-    return {name: _written(value) for name, (value, default) in named.items() if value != default}
 
 
 def _written(value: Any) -> Any:

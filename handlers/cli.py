@@ -23,6 +23,7 @@ from handlers import options as given
 from handlers.options import Invocation, invocation
 from handlers.refusal import Kind, Refused, show, unexpected, wants_json
 from handlers.signals import Interrupted, Signals, told
+from handlers.terminal import is_terminal
 
 IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 PROGRAM = "setpoint"
@@ -72,6 +73,7 @@ def _ended(words: list[str], at: Invocation) -> int:
         show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
         return stop.code
     except (click.Abort, KeyboardInterrupt):
+        _own_line()
         show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
         return INTERRUPTED
     except (BrokenPipeError, _Closed):
@@ -83,6 +85,12 @@ def _ended(words: list[str], at: Invocation) -> int:
     else:
         return code
     return ERROR
+
+
+def _own_line() -> None:
+    """Begin a line on a terminal, where the end of a command would else stand behind the question that it ended."""
+    if is_terminal(sys.stderr):
+        click.echo(err=True)
 
 
 def _os_error(error: OSError) -> Refused:
@@ -140,7 +148,7 @@ def cli(context: click.Context, *, verbose: bool) -> None:
         click.echo(f"{PROGRAM} {metadata.version(PROGRAM)}")
 
 
-@cli.command("import")
+@cli.command("import", short_help="Write a document for a network that exists.")
 @click.option("--vpc", "vpc_ids", multiple=True, metavar="ID", help="The VPC; can be repeated, with --out DIR.")
 @click.option("--all", "every", is_flag=True, help="Every VPC that something uses, into --out DIR.")
 @click.option("--name", default="", help="The document's name; by default from the VPC's Name tag.")
@@ -152,11 +160,21 @@ def cli(context: click.Context, *, verbose: bool) -> None:
 @click.option("--only", multiple=True, metavar="KIND", help="Only resources of this kind; can be repeated.")
 @click.option("--tags", is_flag=True, help="Declare tags too.")
 @click.option("--no-workloads", is_flag=True, help="Propose no workloads.")
+@click.option("--no-intents", is_flag=True, help="Propose no intents.")
 @given.FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR
-def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str, no_color: bool, **options: Any) -> int:
+def import_(
+    only: tuple[str, ...],
+    *,
+    tags: bool,
+    no_workloads: bool,
+    no_intents: bool,
+    form: str,
+    no_color: bool,
+    **options: Any,
+) -> int:
     """Write a document for a network that exists, and prove that it changes nothing. Only reads.
 
     The document goes to stdout or to a file, the report to stderr. Exit code 0: written and proven. 1: nothing written.
@@ -164,8 +182,8 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     from handlers import import_command, wiring
     from reconciler.importing.draft import Choices
 
-    connection = wiring.ConnectionOptions(*(options.pop(name) for name in ("profile", "region", "endpoint_url")))
-    choices = Choices(frozenset(only), tags, not no_workloads)
+    connection = wiring.ConnectionOptions.taken_from(options)
+    choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
         **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
     )
@@ -173,7 +191,7 @@ def import_(only: tuple[str, ...], *, tags: bool, no_workloads: bool, form: str,
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Check documents and their intents, without AWS.")
 @given.DOCS
 @given.AGAINST
 @given.HOLD_EXPOSURES
@@ -192,7 +210,7 @@ def validate(docs: tuple[Path, ...], against: Path | None, form: str, **options:
     return IN_SYNC if valid else ERROR
 
 
-@cli.command()
+@cli.command(epilog=given.ENVIRONMENT)
 @given.DOCS
 @click.option("--out", type=click.Path(path_type=Path), help="Write the plan to this file, for `apply --plan`.")
 @given.AGAINST
@@ -209,7 +227,7 @@ def plan(
     return Plan(invocation(), only, form, options).run(docs, out, against)
 
 
-@cli.command()
+@cli.command(epilog=given.ENVIRONMENT)
 @given.DOC
 @click.option("--plan", "planned", type=click.Path(path_type=Path), help="Apply exactly this plan file.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
@@ -219,14 +237,15 @@ def apply(
 ) -> int:
     """Correct the drift, then read again to verify it.
 
-    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked. 1: an error.
+    Exit code 0: in sync afterwards. 2: something is held, waiting or blocked, or a packet was cut or let through
+    between two calls. 1: an error.
     """
     from handlers import network_command
 
     return network_command.apply(invocation(), doc, planned, only, form, auto_approve=auto_approve, options=options)
 
 
-@cli.command()
+@cli.command(short_help="Give an earlier revision's text a new number.", epilog=given.ENVIRONMENT)
 @given.NAME
 @click.option("--previous", is_flag=True, help="Back to the revision before the newest one.")
 @click.option("--to", type=click.IntRange(min=1), metavar="N", help="Back to revision N.")
@@ -258,7 +277,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Tell what was recorded of a document.")
 @given.NAME
 @click.option("--since", default="30d", metavar="TIME", help="How far back: 30d, 12h, 2w, or a date.  [default: 30d]")
 @click.option("--only", multiple=True, metavar="ADDRESS", help="Only episodes of this resource; can be repeated.")
@@ -278,12 +297,12 @@ def history(name: str, **options: Any) -> int:
     """
     from handlers import history_command, wiring
 
-    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
     return IN_SYNC if whole else ERROR
 
 
-@cli.command()
+@cli.command(short_help="Show one recorded run.")
 @click.argument("what", metavar="DOC|FILE")
 @click.argument("run", default="", metavar="[RUN|KEY]")
 @click.option("--undo", is_flag=True, help="Print what a document would say to have back what the run took away.")
@@ -303,14 +322,14 @@ def receipt(what: str, run: str, **options: Any) -> int:
     """
     from handlers import receipt_command, wiring
 
-    connection = wiring.ConnectionOptions(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+    connection = wiring.ConnectionOptions.taken_from(options)
     receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Show how every document of a stack stands.")
 @given.STACK
-@given.FLEET_FORM
+@given.PAGE_FORM
 @given.VERBOSE
 @given.connection_options
 @given.COLOR
@@ -333,17 +352,17 @@ def schema() -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="List every call to EC2 and RDS that Setpoint can make.")
 @given.FORM
 def operations(form: str) -> int:
-    """List every call that Setpoint can make, with its phase, risk and permissions."""
+    """List every call to EC2 and RDS that Setpoint can make, with its phase, risk and permissions."""
     from handlers.operations import as_table, rows
 
     click.echo(json.dumps(rows(), indent=2) if form == "json" else as_table(rows()))
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Print a script for the completion of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
     """Print a script that completes commands, options and the addresses of --only.
@@ -356,7 +375,7 @@ def completion(shell: str) -> int:
     return IN_SYNC
 
 
-@cli.command()
+@cli.command(short_help="Show Setpoint at work on an embedded emulator.")
 @click.option(
     "--page",
     type=click.Path(path_type=Path, dir_okay=False),

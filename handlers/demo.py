@@ -18,7 +18,7 @@ from rich.text import Text
 from desired_state.document import Scope
 from desired_state.load import load
 from handlers import page as page_of_run
-from handlers.terminal import style
+from handlers.terminal import coloured
 from handlers.wiring import AwsConnection, environment
 from lab import by_hand, laboratory
 from lab.drifts import DRIFTS, find_network, let_ssh_through
@@ -44,7 +44,7 @@ _MOST_RUNS = 5
 """RDS needs minutes for a change; the laboratory lets them pass between two runs."""
 
 
-def demonstrate(*, no_color: bool, page: Path | None = None) -> int:
+def demonstrate(*, no_color: bool, page: Path | None) -> int:
     """The exit code: 0 if everything was corrected and the last run wrote nothing, else 1. The page of what was broken
     is written to `page`.
     """
@@ -107,7 +107,7 @@ class _Show:
         person = environment(AwsConnection(self._outsider, self._lab.region))
         before = len(self._lab.trail.records())
         imported = new_document(Request(scope, "shop", person.now), RememberedReads(person.aws))
-        self._print_ansi(importing.text(imported, "shop.json", style))
+        self._print_ansi(importing.text(imported, "shop.json", coloured))
         return load(imported.data, "shop.json"), len(self._lab.trail.records()) == before
 
     def _break(self) -> bool:
@@ -178,7 +178,7 @@ class _Show:
         return _broken(opened) == [] and _broken(broken) == [_INTENT] and _broken(report) == [] and report.in_sync
 
     def _print_intents(self, report: Report) -> None:
-        for block in lines(report, style):
+        for block in lines(report, coloured):
             for line in block:
                 self._print_ansi(f"  {line}")
 
@@ -215,7 +215,7 @@ class _Show:
         self._print(sentence(report), "green" if report.in_sync else "yellow")
 
     def _print_report(self, report: Report) -> None:
-        self._print_ansi(text(report, style))
+        self._print_ansi(text(report, coloured))
 
     def _print_ansi(self, words: str) -> None:
         self._console.print(Text.from_ansi(words), soft_wrap=True)

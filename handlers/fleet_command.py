@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from desired_state.sources import Documents
-from handlers import fleet, terminal, wiring
+from handlers import fleet, page, terminal, wiring
 from handlers.options import Invocation
 from handlers.refusal import Kind, Refused, refusing
 from handlers.stack_of import Given, dynamodb, s3, stack_of
@@ -20,14 +20,12 @@ from reconciler.fleet.text import text
 from reconciler.history.store import Receipts
 from reconciler.ledger.lease import Ledger
 from reconciler.ledger.table import LedgerError
-from reconciler.report.text import plain
 
 
 def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bool:
     """Whether every document is in sync; prints how each one stands. Raises Refused."""
-    if form == "html" and sys.stdout and sys.stdout.isatty():
-        raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > fleet.html")
-    given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    page.check(form, file="fleet.html")
+    given = wiring.ConnectionOptions.taken_from(dict(options))
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
     )
@@ -45,9 +43,8 @@ def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bo
         raise Refused(str(error), Kind.CONNECTION) from error
     if form == "json":
         click.echo(json.dumps(found.as_json(), indent=2))
-    elif form in {"html", "markdown"}:
+    elif form in page.FORMS:
         click.echo(fleet.written(found, form), nl=False)
     else:
-        coloured = bool(sys.stdout and sys.stdout.isatty()) and not terminal.colourless(options["no_color"])
-        click.echo(text(found, terminal.style if coloured else plain), color=coloured)
+        click.echo(text(found, terminal.style_on(sys.stdout, no_color=options["no_color"])))
     return found.well

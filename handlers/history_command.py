@@ -12,18 +12,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from desired_state.document import Name
 from desired_state.fields import shown
-from handlers import history_source, terminal, wiring
+from handlers import history_source, page, terminal, wiring
 from handlers.history_source import Source, refused, since, source
 from handlers.options import Invocation
 from handlers.refusal import Kind, Refused, refusing
 from reconciler.history.reading import Chain, NoHistory, verify
 from reconciler.history.store import ReceiptError
-from reconciler.history.telling import plain, text
+from reconciler.history.telling import text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.history.episodes import History
+    from reconciler.history.history import History
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _WRONG = {"missing": "is missing", "changed": "was changed"}
@@ -50,10 +50,7 @@ class HistoryOptions:
 def run(at: Invocation, options: HistoryOptions) -> bool:
     """Print the history; whether its chain is whole, as far as that was asked for. Raises Refused."""
     name = document_name(options.document)
-    if options.form == "html" and sys.stdout and sys.stdout.isatty():
-        raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
-    if options.redact and options.form not in {"html", "markdown"}:
-        raise Refused("--redact: only a page is redacted; use it with -o html or -o markdown")
+    page.check(options.form, redact=options.redact)
     until = history_source.now()
     start = since(options.since, until)
     found = open_source(at, options.connection, stack=options.stack, receipts=options.receipts)
@@ -99,8 +96,7 @@ def _show(told: History, chain: Chain | None, options: HistoryOptions) -> None:
         values = told.as_json() | ({"chain": _chain_as_json(chain)} if chain else {})
         click.echo(json.dumps(values, indent=2))
     elif options.form == "text":
-        coloured = bool(sys.stdout and sys.stdout.isatty()) and not terminal.colourless(options.no_color)
-        click.echo(text(told, terminal.style if coloured else plain), color=coloured)
+        click.echo(text(told, terminal.style_on(sys.stdout, no_color=options.no_color)))
         if chain:
             click.echo("\n".join(_chain(chain)))
     else:

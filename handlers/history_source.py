@@ -21,16 +21,16 @@ from desired_state.fields import shown
 from desired_state.sanitize import sanitize
 from handlers.refusal import Kind, Refused
 from handlers.stack_of import CONFIG, Given, s3, stack_of
-from reconciler.history.episodes import QUIET
+from reconciler.history.history import QUIET
 from reconciler.history.reading import NoHistory, read_history
-from reconciler.history.receipts import State
 from reconciler.history.recorded import Sheet
 from reconciler.history.store import ReceiptError, Receipts
 from reconciler.ledger.item import MalformedItem, read
+from reconciler.model.network_state import NetworkState
 
 if TYPE_CHECKING:
     from handlers.wiring import AwsConnection
-    from reconciler.history.episodes import History
+    from reconciler.history.history import History
     from reconciler.ledger.record import DocumentRecord
 
 _SINCE = re.compile(r"([1-9][0-9]{0,4})([hdw])")
@@ -126,7 +126,7 @@ def _today(record: DocumentRecord | None, until: datetime) -> Sheet | None:
     values: dict[str, Any] = {
         "since": record.day,
         "until": min(until, max(record.day, record.looked_at or record.day)),
-        "state": State(record.state) if record.state in set(State) else None,
+        "state": NetworkState(record.state) if record.state in set(NetworkState) else None,
         "looks": record.looks,
         "unseen": record.unseen,
         "longest_gap": record.longest_gap,

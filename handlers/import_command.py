@@ -34,7 +34,6 @@ from reconciler.importing.reading import RememberedReads
 from reconciler.importing.report import FORMAT_VERSION, as_json, text
 from reconciler.importing.vpcs import COLUMNS, VpcSummary, in_use, name_of, vpcs
 from reconciler.kinds import REGISTRY
-from reconciler.report.text import plain
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -184,7 +183,7 @@ class _Import:
         self._tell([_Written(imported, path)], [])
         if imported.data == data:
             return
-        if self._asks() and not click.confirm(f"Write this to {sanitize(str(path))}?", err=True):
+        if terminal.is_person() and not click.confirm(f"Write this to {sanitize(str(path))}?", err=True):
             raise ImportRefused("not approved; nothing was written")
         document_file.replace(path, imported.data, data)
 
@@ -227,7 +226,7 @@ class _Import:
         if not found:
             raise ImportRefused("there is no VPC in this region: name another with --region")
         click.echo("\n".join(_table(found)), err=True)
-        if not self._asks():
+        if not terminal.is_person():
             raise ImportRefused("there is no terminal to ask which one: give --vpc ID")
         by_answer = {str(number): one for number, one in enumerate(found, start=1)} | {one.id: one for one in found}
         default = "1" if len(found) == 1 else None
@@ -243,13 +242,10 @@ class _Import:
         options = self._options
         if options.out:
             return options.out / f"{request.name}.json" if options.several or options.out.is_dir() else options.out
-        if options.vpc_ids or not (sys.stdout and sys.stdout.isatty()):
+        if options.vpc_ids or not terminal.is_terminal(sys.stdout):
             return None
         answer = click.prompt("File to write it to (- for the terminal)", default=f"{request.name}.json", err=True)
         return None if answer == "-" else Path(answer)
-
-    def _asks(self) -> bool:
-        return bool(sys.stdin) and sys.stdin.isatty() and _is_terminal()
 
     def _tell(self, done: list[_Written], left_out: list[str]) -> None:
         """The report of each document, and what to do next."""
@@ -258,7 +254,7 @@ class _Import:
             values = {"format_version": FORMAT_VERSION, "imports": imports, "left_out": left_out}
             click.echo(json.dumps(values, indent=2), err=True)
             return
-        style = terminal.style if _is_terminal() and not terminal.colourless(self._options.no_color) else plain
+        style = terminal.style_on(sys.stderr, no_color=self._options.no_color)
         for one in done:
             click.echo(text(one.imported, str(one.target or "stdout"), style), err=True)
             if one.imported.changed:
@@ -305,7 +301,3 @@ def _table(found: list[VpcSummary]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in shown) for column in range(len(COLUMNS) + 1)]
     for row in shown:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _is_terminal() -> bool:
-    return bool(sys.stderr) and sys.stderr.isatty()

@@ -21,6 +21,7 @@ from handlers.validate_command import OtherDocumentError, compared
 from reconciler.engine.run import Memory, ObserveError, Openings, StalePlanError, run
 from reconciler.kinds import REGISTRY
 from reconciler.model import UNSETTLED
+from reconciler.report.between import broken_between
 
 if TYPE_CHECKING:
     from desired_state.document import Document
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 IN_SYNC, ERROR, DRIFT = 0, 1, 2
 _WORST = (ERROR, DRIFT, IN_SYNC)
 """Exit codes, the one that counts for several documents first."""
+VPC_PATIENCE = (2.0, 4.0, 8.0)
+"""Seconds between the looks before a VPC is made: an earlier command may have made it and been killed, and EC2 shows it
+a little later. The deployed functions remember that instead (`engine/vpc_asked.py`).
+"""
 _COUNTED = {IN_SYNC: "in sync", DRIFT: "with drift", ERROR: "with an error"}
 
 
@@ -129,7 +134,7 @@ def apply(
     if planned:
         chosen, approved = _approved(planned, document, chosen)
         expected = approved
-    elif not auto_approve and (document_input.is_stdin(doc) or not terminal.is_person()):
+    elif not auto_approve and deployed.mode != "report" and (document_input.is_stdin(doc) or not terminal.is_person()):
         problem = "the document comes from stdin" if document_input.is_stdin(doc) else "no terminal"
         how = ", so nobody can be asked for approval" if document_input.is_stdin(doc) else " to ask for approval"
         hint = "review the plan, then use --auto-approve or --plan FILE"
@@ -160,16 +165,37 @@ def apply(
             raise Refused("not approved; nothing was changed", Kind.NOT_APPROVED)
         expected = proposed.plan.fingerprint
     released: dict[str, Any] = {"only": chosen, "expected": expected, "approved": approved, "openings": openings}
-    if not expected:  # nobody looks at this plan, and a terminal remembers nothing that would prove what is ours
-        released["memory"] = Memory(had=frozenset())
+    # Where nobody looks at the plan, nothing proves what is ours: a terminal remembers nothing.
+    released["memory"] = Memory(had=None if expected else frozenset(), vpc_patience=VPC_PATIENCE)
     report = _run(at, document, connection, deployed, **released)
     show(report)
-    kept = _not_pruned(report) if deployed.prune and not expected and chosen is None else ""
-    if kept:
-        click.echo(kept, err=True)
+    beside = _beside(
+        report,
+        prunes=deployed.prune and not expected and chosen is None,
+        foreseen=bool(approved and report.plan.unsafe),
+    )
     if at.signals.caught:
         raise Interrupted(at.signals.caught, _stopped(report))
-    return _exit_code(report) or (DRIFT if kept else IN_SYNC)
+    return _exit_code(report) or beside
+
+
+def _beside(report: Report, *, prunes: bool, foreseen: bool) -> int:
+    """What must be known beside the report goes to stderr; the exit code for it. `foreseen`: the plan that a person has
+    released says what it lets through or cuts.
+    """
+    kept, broken = _not_pruned(report) if prunes else "", _broken(report)
+    for said in filter(None, (kept, broken)):
+        click.echo(said, err=True)
+    return DRIFT if kept or (broken and not foreseen) else IN_SYNC
+
+
+def _broken(report: Report) -> str:
+    """What was cut or let through between two calls; empty if nothing was, as far as is known."""
+    found = [sanitize(one) for one in broken_between(report)]
+    if not found:
+        return ""
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"Between two calls a packet was cut or let through that should not have been: {'; '.join(found[:3])}{more}"
 
 
 def _not_pruned(report: Report) -> str:
@@ -233,7 +259,7 @@ def _approved(
 
 
 def _connection(at: Invocation, document: Document, options: Mapping[str, Any]) -> wiring.AwsConnection:
-    given = wiring.ConnectionOptions(*(options[name] for name in ("profile", "region", "endpoint_url")))
+    given = wiring.ConnectionOptions.taken_from(dict(options))
     return refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect(document, given, watch=at.trace.watch)
     )

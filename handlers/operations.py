@@ -1,33 +1,26 @@
-"""The list of `setpoint operations`: every call that Setpoint can make, from the kinds' tables, reads first."""
+"""The list of `setpoint operations`: every call to EC2 and RDS that Setpoint can make, from the kinds' tables, reads
+first, and the read that only intents need.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler.engine.interfaces import PERMISSION as OF_INTENTS
 from reconciler.kinds import REGISTRY
 
 _COLUMNS = ("permission", "phase", "risk", "kinds", "also_needs")
 
 
 def rows() -> list[dict[str, Any]]:
-    """One row per operation, in the order of phases. `kinds` are those that call it, `also_needs` the permissions that
-    AWS requires beyond the operation's own.
+    """One row per operation, in the order of phases. `kinds` are those that call it (`intents` is what a document has
+    besides kinds), `also_needs` the permissions that AWS requires beyond the operation's own.
     """
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    found: dict[tuple[Any, ...], dict[str, Any]] = {(-1, OF_INTENTS, -1): _read(OF_INTENTS) | {"kinds": ["intents"]}}
     for kind in REGISTRY.values():
         for permission in kind.observe.permissions:
-            service, _, operation = permission.partition(":")
-            row = {
-                "service": service,
-                "operation": operation,
-                "phase": "read",
-                "risk": "none",
-                "permission": permission,
-                "also_needs": [],
-                "kinds": [],
-            }
-            found.setdefault((-1, permission, -1), row)["kinds"].append(kind.name)
+            found.setdefault((-1, permission, -1), _read(permission))["kinds"].append(kind.name)
         for one in kind.operations:
             row = {
                 "service": one.service,
@@ -41,6 +34,19 @@ def rows() -> list[dict[str, Any]]:
             same = (one.phase, one.permission, one.risk, *row["also_needs"])
             found.setdefault(same, row)["kinds"].append(kind.name)
     return [found[key] for key in sorted(found)]
+
+
+def _read(permission: str) -> dict[str, Any]:
+    service, _, operation = permission.partition(":")
+    return {
+        "service": service,
+        "operation": operation,
+        "phase": "read",
+        "risk": "none",
+        "permission": permission,
+        "also_needs": [],
+        "kinds": [],
+    }
 
 
 def as_table(listed: Iterable[Mapping[str, Any]]) -> str:

@@ -65,6 +65,7 @@ def _complete_address(context: click.Context, _: click.Parameter, incomplete: st
     return [CompletionItem(one) for one in dict.fromkeys(found) if one.startswith(incomplete) and one.isprintable()]
 
 
+ENVIRONMENT = "The environment sets the options from --mode on too: SETPOINT_MODE, SETPOINT_MAX_BREAKS and so on."
 DOC = click.argument("doc", type=click.Path(path_type=Path))
 NAME = click.argument("name")
 DOCS = click.argument("docs", metavar="DOC...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -79,12 +80,6 @@ PAGE_FORM = click.option(
 )
 RECEIPTS = click.option(
     "--receipts", default="", metavar="BUCKET", help="The receipts' bucket, instead of --stack; or SETPOINT_RECEIPTS."
-)
-FLEET_FORM = click.option(
-    *("-o", "--output", "form"),
-    type=click.Choice(["text", "json", "html", "markdown"]),
-    default="text",
-    help="The output format; html and markdown are a page.",
 )
 STACK = click.option("--stack", default="", metavar="NAME", help="The deployed stack; or SETPOINT_STACK.")
 COLOR = click.option("--no-color", is_flag=True, help="No colors; the same as NO_COLOR in the environment.")
@@ -167,7 +162,9 @@ def policy_options[Command: Callable[..., Any]](command: Command) -> Command:
         ),
         click.option("--max-breaks", metavar="N", help="The most live members that one run may remove or replace."),
         click.option("--prune/--no-prune", default=None, help="Delete owned resources that are no longer declared."),
-        click.option("--adopt/--no-adopt", default=None, help="Give our tags to gateways and databases without them."),
+        click.option(
+            "--adopt/--no-adopt", default=None, help="Give Setpoint's tags to gateways and databases without them."
+        ),
         HOLD_EXPOSURES,
         click.option("--max-hold-hours", metavar="N", help="How long a setpoint:hold tag may hold a resource."),
         click.option("--quota-rules", metavar="N", help="The account's quota of rules per security group."),

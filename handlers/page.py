@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import click
 
 from desired_state.sanitize import sanitize
+from handlers import terminal
 from handlers.refusal import Refused
 from reconciler.report.page.forms import LEAST_CHARACTERS, MOST_CHARACTERS
 from reconciler.report.page.forms import written as as_page
@@ -60,17 +61,22 @@ class PageOptions(NamedTuple):
         return self._replace(max_chars=room)
 
 
+def check(form: str, *, redact: bool = False, file: str = "page.html") -> None:
+    """Raises Refused for a page that nobody could read where it goes, and for redacting what is no page."""
+    if form == "html" and terminal.is_terminal(sys.stdout):
+        raise Refused(f"-o html: a page is for a browser, not for a terminal; redirect it: -o html > {file}")
+    if redact and form not in FORMS:
+        raise Refused(f"--redact: only a page is redacted; use it with -o {' or -o '.join(FORMS)}")
+
+
 def chosen(form: str, options: dict[str, Any]) -> PageOptions | None:
     """The options of the page, taken out of those of a command; None if its output is none. Raises Refused."""
     max_chars, redact = options.pop("max_chars"), options.pop("redact")
     history = _history(form, asked=options.pop("history"), stack=options.pop("stack"))
     if max_chars is not None and form != "markdown":
         raise Refused("--max-chars: only a page as Markdown is cut; use it with -o markdown")
-    if redact and form not in FORMS:
-        raise Refused(f"--redact: only a page is redacted; use it with -o {' or -o '.join(FORMS)}")
+    check(form, redact=redact)
     if form == "html":
-        if sys.stdout and sys.stdout.isatty():
-            raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
         return PageOptions("html", 0, redact, history)
     return PageOptions("markdown", max_chars or MOST_CHARACTERS, redact, history) if form == "markdown" else None
 

@@ -14,20 +14,17 @@ from typing import Any
 import click
 
 from desired_state.sanitize import sanitize
-from handlers import history_source, terminal, wiring
+from handlers import history_source, page, terminal, wiring
 from handlers.history_command import document_name, open_source
 from handlers.history_source import refused
 from handlers.options import Invocation
 from handlers.refusal import Kind, Refused, refusing
 from reconciler.history import undo as undoing
 from reconciler.history.reading import NoHistory, find_receipt
-from reconciler.history.receipts import State
 from reconciler.history.recorded import NotAReceipt, recorded
 from reconciler.history.store import LARGEST_READ, ReceiptError, unpacked
 from reconciler.history.summary import text
-from reconciler.report.text import plain
-
-_PAGES = frozenset({"html", "markdown"})
+from reconciler.model.network_state import NetworkState
 
 
 @dataclass(frozen=True)
@@ -69,22 +66,18 @@ def run(at: Invocation, options: ReceiptOptions) -> None:
         click.echo(json.dumps(receipt, indent=2))
     elif options.form == "text":
         content = refusing(NotAReceipt, Kind.RECEIPT, lambda: recorded(receipt))
-        coloured = bool(sys.stdout and sys.stdout.isatty()) and not terminal.colourless(options.no_color)
-        click.echo(text(content, terminal.style if coloured else plain), color=coloured)
+        click.echo(text(content, terminal.style_on(sys.stdout, no_color=options.no_color)))
     else:
         _page(receipt, history, options)
 
 
 def _check(options: ReceiptOptions) -> None:
     """Refuse options that contradict each other."""
-    if options.with_history and not (options.run and options.form in _PAGES):
+    if options.with_history and not (options.run and options.form in page.FORMS):
         raise Refused("--history adds the last 30 days to a page of a run in the bucket: give DOC and RUN, and -o html")
-    if options.redact and options.form not in _PAGES:
-        raise Refused("--redact: only a page is redacted; use it with -o html or -o markdown")
-    if options.undo and options.form in _PAGES:
+    page.check(options.form, redact=options.redact)
+    if options.undo and options.form in page.FORMS:
         raise Refused("--undo prints lines for a document: use -o text or -o json")
-    if options.form == "html" and sys.stdout and sys.stdout.isatty():
-        raise Refused("-o html: a page is for a browser, not for a terminal; redirect it: -o html > page.html")
 
 
 def _of_file(path: Path) -> Mapping[str, Any]:
@@ -116,7 +109,7 @@ def _undo(receipt: Mapping[str, Any], options: ReceiptOptions) -> None:
 
 
 def _page(receipt: Mapping[str, Any], history: Mapping[str, Any] | None, options: ReceiptOptions) -> None:
-    if receipt.get("state") == State.DAY:
+    if receipt.get("state") == NetworkState.DAY:
         hint = "use -o text or -o json; `setpoint history` tells what the sheets say together"
         raise Refused(f"this is a day sheet, which has no page of its own; {hint}", Kind.RECEIPT)
     from handlers.page import PageOptions, written

@@ -31,7 +31,6 @@ from handlers.refusal import Kind, Refused, refusing
 from handlers.rollback_upload import Upload
 from handlers.stack_of import Deployed, Given, s3, stack_of
 from reconciler.report.rollback import Rollback, as_json, text
-from reconciler.report.text import plain
 from reconciler.report.text import text as plan_text
 from reconciler.revision.rollback import beforehand, never_taken_back
 
@@ -85,7 +84,7 @@ def run(at: Invocation, options: RollbackOptions) -> None:
         raise Refused(f"--upload asks a person, and there is no terminal; {hint}", Kind.NOT_APPROVED)
     if not fits(options.reason):
         raise Refused(f"--reason: it is too long for the object's metadata; write at most {LONGEST_REASON} characters")
-    given = wiring.ConnectionOptions(*(options.run[name] for name in ("profile", "region", "endpoint_url")))
+    given = wiring.ConnectionOptions.taken_from(dict(options.run))
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
     )
@@ -206,15 +205,14 @@ def _show(
 ) -> None:
     """Print all of it: on stderr if it is part of a question."""
     stream = sys.stderr if err else sys.stdout
-    coloured = bool(stream and stream.isatty()) and not terminal.colourless(options.run["no_color"])
-    style = terminal.style if coloured else plain
+    style = terminal.style_on(stream, no_color=options.run["no_color"])
     parts = [text(rollback, style)]
     if change:
         from reconciler.report.revision import text as meaning
 
         parts.append(meaning(change, holds=report.policy.hold_exposures, style=style))
     parts.append(plan_text(report, style))
-    click.echo("\n\n".join(parts), err=err, color=coloured)
+    click.echo("\n\n".join(parts), err=err)
 
 
 def _upload(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from handlers.terminal import is_terminal
+
 if TYPE_CHECKING:
     from reconciler.model import Cause
 
@@ -77,5 +79,6 @@ class Signals:
 def told(number: int, what: str) -> str:
     """The sentence about a command that a signal ended."""
     by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-    lead = "\n" if number == signal.SIGINT and sys.stderr and sys.stderr.isatty() else ""  # after the terminal's ^C
+    behind = number == signal.SIGINT or not what  # the terminal's ^C, or a question that nobody answers now
+    lead = "\n" if behind and is_terminal(sys.stderr) else ""
     return f"{lead}Interrupted{by} {what}." if what else f"{lead}Interrupted{by}: nothing was in flight."

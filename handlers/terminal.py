@@ -11,23 +11,29 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 if TYPE_CHECKING:
     from reconciler.engine.run import Report
+    from reconciler.report.style import Style
     from reconciler.revision.change import RevisionChange
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is there, and somebody looks at it."""
+    return bool(stream and stream.isatty())
 
 
 def is_person() -> bool:
     """Whether somebody sits at a terminal, who can be asked."""
-    return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def is_live() -> bool:
     """Whether a line on stderr can be rewritten."""
-    return bool(sys.stderr and sys.stderr.isatty()) and os.environ.get("TERM") != "dumb"
+    return is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def show_as(form: str, report: Report, *, no_color: bool) -> None:
@@ -47,15 +53,14 @@ def report_as_json(report: Report, change: RevisionChange | None = None) -> dict
 
 def show(report: Report, *, no_color: bool, change: RevisionChange | None = None) -> None:
     """Print a report on stdout as text, after what the document changes if that is known."""
-    from reconciler.report.text import plain, text
+    from reconciler.report.text import text
 
-    holds = report.policy.hold_exposures
-    coloured = bool(sys.stdout and sys.stdout.isatty()) and not colourless(no_color)
+    style = style_on(sys.stdout, no_color=no_color)
     if change:
         from reconciler.report.revision import text as meaning
 
-        click.echo(f"{meaning(change, holds=holds, style=style if coloured else plain)}\n", color=coloured)
-    click.echo(text(report, style) if coloured else text(report), color=coloured)
+        click.echo(f"{meaning(change, holds=report.policy.hold_exposures, style=style)}\n")
+    click.echo(text(report, style))
 
 
 def show_on_stderr(report: Report) -> None:
@@ -76,17 +81,27 @@ def approved(report: Report, *, no_color: bool) -> bool:
     """Whether the person at the terminal approves the plan; anything but `yes` is a no, the end of input too."""
     from reconciler.report.text import text
 
-    click.echo(text(report) if colourless(no_color) else text(report, style), err=True)
+    click.echo(text(report, style_on(sys.stderr, no_color=no_color)), err=True)
     opens = report.openings and report.policy.hold_exposures
     question = (
         "This plan newly opens the network, as said above. Apply it all the same?" if opens else "Apply this plan?"
     )
     click.echo(f"\n{question} Only `yes` is accepted: ", err=True, nl=False)
-    return sys.stdin.readline().strip() == "yes"
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # the end of input: what follows begins a line of its own
+        click.echo(err=True)
+    return answer.strip() == "yes"
 
 
-def style(words: str, colour: str) -> str:
-    """The style of a report on a terminal (`reconciler/report/text.py`, Style)."""
+def style_on(stream: TextIO | None, *, no_color: bool) -> Style:
+    """How text is styled on a stream: not at all if it is no terminal, nor by the option or NO_COLOR."""
+    from reconciler.report.style import plain
+
+    return coloured if is_terminal(stream) and not (no_color or os.environ.get("NO_COLOR")) else plain
+
+
+def coloured(words: str, colour: str) -> str:
+    """The style of a terminal."""
     if colour == "dim":
         return click.style(words, dim=True)
     return click.style(words, bold=True) if colour == "bold" else click.style(words, fg=colour)
@@ -102,8 +117,3 @@ def command(name: str, doc: Path, more: Iterable[str], options: Mapping[str, Any
         elif isinstance(value, str) and value:
             words.append(f"{flag}={value}")
     return shlex.join(words)
-
-
-def colourless(no_color: bool) -> bool:  # noqa: FBT001 (the option, as it was given)
-    """Whether nothing is styled: by the option, or by NO_COLOR in the environment."""
-    return no_color or bool(os.environ.get("NO_COLOR"))

@@ -61,7 +61,7 @@ def run(
         click.echo(json.dumps(values[0] if len(docs) == 1 else several | {"documents": files}, indent=2))
     elif len(docs) > 1:
         good = sum(one.ok for one in answers)
-        click.echo(f"{len(docs)} documents: {good} good, {len(docs) - good} not.")
+        click.echo(f"{len(docs)} documents: {good} passed, {len(docs) - good} did not.")
     return all(one.ok for one in answers)
 
 
@@ -166,7 +166,7 @@ def _places(data: bytes, document: Document, verdicts: tuple[Verdict, ...]) -> t
 
 
 def _sentence(document: Document) -> str:
-    scope, count = document.scope, len(document.resources)
+    scope, count = document.scope, len(document.own)
     return (
         f"{sanitize(document.origin)}: valid; document {document.name}, revision {document.revision}, "
         f"{count} resource{'' if count == 1 else 's'} in account {scope.account_id}, {scope.region}."
@@ -181,7 +181,7 @@ def _summary(document: Document) -> dict[str, Any]:
         "revision": document.revision,
         "account_id": document.scope.account_id,
         "region": document.scope.region,
-        "resources": len(document.resources),
+        "resources": len(document.own),
         "intents": [],
     }
 

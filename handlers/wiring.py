@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -34,6 +35,8 @@ from reconciler.model import Cause
 
 _LOGIN = "log in, set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
 
+_MAYBE_OFF = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure", "OptInRequired"})
+"""What AWS also answers in a region that is not enabled for the account, to credentials that are right elsewhere."""
 _NOT_LOGGED_IN = (
     CredentialRetrievalError,
     NoCredentialsError,
@@ -59,6 +62,11 @@ class ConnectionOptions:
     region: str = ""
     endpoint_url: str = ""
 
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> ConnectionOptions:
+        """Those of a command, which then has the others left."""
+        return cls(*(options.pop(one) for one in ("profile", "region", "endpoint_url")))
+
 
 @dataclass(frozen=True)
 class AwsConnection:
@@ -73,11 +81,7 @@ Watch = Callable[[boto3.Session], None]
 """Called with a session before it has a client."""
 
 
-def unwatched(session: boto3.Session) -> None:
-    """Nobody is told what a session does."""
-
-
-def connect(document: Document, options: ConnectionOptions, watch: Watch = unwatched) -> AwsConnection:
+def connect(document: Document, options: ConnectionOptions, watch: Watch) -> AwsConnection:
     """The connection to the document's account and region. Raises CannotConnect before the network is read.
 
     Its one call, sts:GetCallerIdentity, needs no permission and does not count as a read of a run.
@@ -91,7 +95,7 @@ def connect(document: Document, options: ConnectionOptions, watch: Watch = unwat
     return connection
 
 
-def connect_anywhere(options: ConnectionOptions, watch: Watch = unwatched) -> tuple[AwsConnection, str]:
+def connect_anywhere(options: ConnectionOptions, watch: Watch) -> tuple[AwsConnection, str]:
     """The connection to the account and region that the options, the AWS_* variables or the profile name, and the
     account's id. Raises CannotConnect; the one call is that of `connect`.
     """
@@ -107,10 +111,11 @@ def _connected(
     options: ConnectionOptions, default_region: str, check_region: Callable[[str], None], watch: Watch
 ) -> tuple[AwsConnection, str]:
     """The connection, and the id of its account."""
+    region = options.region
     try:
         session = open_session(options)
         watch(session)
-        region = options.region or os.environ.get("AWS_REGION") or session.region_name or default_region
+        region = region or os.environ.get("AWS_REGION") or session.region_name or default_region
         check_region(region)
         account = _account(session, region, options.endpoint_url)
     except ProfileNotFound as error:
@@ -118,7 +123,8 @@ def _connected(
     except _NOT_LOGGED_IN as error:
         raise CannotConnect(f"{sanitize(str(error))}; {_LOGIN}") from error
     except ClientError as error:
-        raise CannotConnect(f"AWS does not accept the credentials: {sanitize(str(error))}; {_LOGIN}") from error
+        off = f", or enable the region {sanitize(region)} for the account" if _code(error) in _MAYBE_OFF else ""
+        raise CannotConnect(f"AWS does not accept the credentials: {sanitize(str(error))}; {_LOGIN}{off}") from error
     except OSError as error:  # of a file that the credentials need: botocore's own connection errors are none of these
         where = f"{sanitize(str(error.filename))}: " if error.filename else ""
         raise CannotConnect(f"the credentials cannot be read: {where}{error.strerror or error}; {_LOGIN}") from error
@@ -127,6 +133,10 @@ def _connected(
             f"AWS cannot be reached: {sanitize(str(error))}; check the region, the endpoint and the network"
         ) from error
     return AwsConnection(session, region, options.endpoint_url), account
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
 
 
 def open_session(options: ConnectionOptions) -> boto3.Session:

@@ -5,8 +5,8 @@ in the order of DRIFTS; `addresses` is what Setpoint should then report. The ord
 only while the gateway is attached and DNS is on, and DNS hostnames have to be switched off before DNS support. Waiting
 for RDS polls without a pause, because in the laboratory a describe call makes time pass.
 
-AWS would not detach a gateway from a VPC with a public database (DependencyViolation, mapped public addresses); the
-laboratory does, so that all drifts can be applied to one network.
+AWS does not detach a gateway from a VPC with a public database (DependencyViolation, mapped public addresses). For an
+outsider the laboratory does, so that all drifts can be applied to one network.
 """
 
 from __future__ import annotations

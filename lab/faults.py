@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lab.world import World
 
 When = Literal["before", "after"]
 FOR_EVER = 10**9
@@ -44,6 +47,34 @@ class Fault:
 
 
 @dataclass
+class Lag:
+    """A Describe call that is behind after every write: `after` answers show it, and the next `reads` show the world as
+    this call knew it before (`past`; None while it is not behind).
+    """
+
+    reads: int
+    after: int
+    past: World | None = None
+    left: int = 0
+    fresh: int = 0
+
+    def wrote(self, before: World) -> None:
+        """A write was carried out, `before` which the world was so."""
+        self.past = self.past or before
+        self.left, self.fresh = self.reads, self.after
+
+    def look(self) -> World | None:
+        """What the next answer shows; None: the present."""
+        if self.past is not None and self.fresh:
+            self.fresh -= 1
+            return None
+        if not self.left:
+            self.past = None
+        self.left -= bool(self.left)
+        return self.past
+
+
+@dataclass
 class _Stop:
     write: int
     when: When
@@ -56,6 +87,7 @@ class Faults:
         self._armed: list[Fault] = []
         self._stop: _Stop | None = None
         self._writes = 0
+        self._lags: dict[str, Lag] = {}
         self.lost = 0
 
     def throttle(self, operation: str = "*", times: int = 1, code: str = "RequestLimitExceeded") -> None:
@@ -82,6 +114,23 @@ class Faults:
         """The next `reads` answers of that Describe call show the state before the most recent write."""
         self._armed.append(Fault("stale", operation, reads))
 
+    def lag(self, operation: str, reads: int = 1, after: int = 0) -> None:
+        """From now on that Describe call is behind after every write of anybody: `after` answers show the write, as of
+        a server that knows it, and the next `reads` do not. A thing just made is then missing, one just changed is as
+        it was.
+        """
+        self._lags[operation] = Lag(reads, after)
+
+    def wrote(self, before: World) -> None:
+        """A write was carried out, `before` which the world was so."""
+        for lag in self._lags.values():
+            lag.wrote(before)
+
+    def past(self, operation: str) -> World | None:
+        """What that Describe call shows now, if it is behind."""
+        lag = self._lags.get(operation)
+        return lag.look() if lag else None
+
     def stop_at(self, write: int, when: When = "before") -> None:
         """Raise Stopped at the `write`-th write of session() from now (1 is the next one), once."""
         self._stop = _Stop(write, when)
@@ -90,6 +139,7 @@ class Faults:
     def clear(self) -> None:
         """Disarm everything."""
         self._armed.clear()
+        self._lags.clear()
         self._stop = None
         self.lost = 0
 

@@ -15,6 +15,7 @@ InvalidInternetGatewayID.NotFound, DBInstanceNotFound, DBSubnetGroupNotFoundFaul
 from __future__ import annotations
 
 import copy
+import hashlib
 import pickle
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ from lab.sessions import fake_session
 
 Params = dict[str, Any]
 Answer = dict[str, Any]
+Meanwhile = Literal["accepted", "unknown", "refused"]
+"""What a call meets that names something which is still pending."""
 Answers = dict[tuple[str, str, str], bytes]
 """moto's answers to looks at one state: by service, operation and parameters, pickled, since callers change theirs."""
 
@@ -103,6 +106,9 @@ class Live:
         self.tokens: dict[tuple[str, str], tuple[Params, Answer]] = {}
         self.settle_after = 1
         self.status_lag = 0
+        self.by_force = False
+        self.arrive_after = 0
+        self.meanwhile: Meanwhile = "accepted"
         self._session = fake_session(region)
         self._clients: dict[str, Any] = {}
         self.answers: Answers = {}
@@ -202,6 +208,12 @@ class Live:
         return found
 
     @property
+    def arriving(self) -> dict[str, int]:
+        """What AWS is still creating, by id: how often it is still seen so. In moto's backend, as `owners` are."""
+        found: dict[str, int] = vars(self.ec2).setdefault("laboratory_arriving", {})
+        return found
+
+    @property
     def new_roles(self) -> set[str]:
         """The IAM roles that RDS cannot use yet. In moto's backend, as `owners` are."""
         found: set[str] = vars(self.rds).setdefault("laboratory_new_roles", set())
@@ -284,6 +296,23 @@ class Live:
         """The live subnet group of an instance; None for one that was created without it, in the default VPC."""
         group = getattr(instance, "db_subnet_group", None)
         return self.rds.subnet_groups.get(group.name) if group is not None else None
+
+    def key_arn(self, key: str) -> str:
+        """The ARN of a KMS key, whether it was named by that, by its id or by an alias."""
+        if key.startswith("arn:"):
+            return key
+        digest = hashlib.sha256(f"{self.account}/{key}".encode()).hexdigest()
+        return f"arn:aws:kms:{self.region}:{self.account}:key/{digest[:8]}-0000-4000-8000-{digest[8:20]}"
+
+    def subnets_of(self, instance: Any) -> set[str]:
+        """The subnets with the network interfaces of an instance: the first one of its subnet group in its zone and, of
+        a Multi-AZ instance, the first one in another.
+        """
+        group = self.subnet_group_of(instance)
+        subnets = group._subnets if group is not None else []
+        own = [subnet.id for subnet in subnets if subnet.availability_zone == instance.availability_zone]
+        others = [subnet.id for subnet in subnets if subnet.availability_zone != instance.availability_zone]
+        return {*own[:1], *(others[:1] if instance.multi_az else [])}
 
     def tags(self, resource_id: str) -> list[dict[str, str]]:
         """The tags of an EC2 resource as Describe shows them."""

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from lab import strict_nat
 from lab.live import Answer, Live, Params, needs_known, without
 from lab.refusal import Refusal
 
@@ -143,6 +144,8 @@ def _look(operation: str) -> Callable[[Live, Params], Answer]:
     def act(live: Live, params: Params) -> Answer:
         rest = without(params, "Filter", "Filters", look.ids_parameter)
         found = live.moto("ec2", operation, rest)[look.key]
+        if operation == "DescribeNatGateways":
+            found = strict_nat.shown(live, found)
         if operation == "DescribeNetworkInterfaces":
             found = [*_as_services_say(live, found), *_of_databases(live)]
         ids = params.get(look.ids_parameter) or []

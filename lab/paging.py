@@ -6,7 +6,8 @@ everything; RDS returns at most 100 items. A token is opaque, and valid only for
 Facts encoded (botocore ec2 and rds models): MaxResults 5-1000, DescribeRouteTables 5-100, DescribeEgressOnlyInternet-
 Gateways 5-255, no smallest one of DescribeVpcEndpoints and DescribeFlowLogs; DescribeVpnGateways has no pages;
 MaxRecords 20-100, default 100. A filter takes 200 values (EC2 API reference, "Error codes"); no page size goes with the
-ids of subnets or groups (so users of other tools).
+ids of subnets or groups; pages of groups may be short, and the last one may come with a token (so users of other
+tools): here the first page is one short, and a full last page has a token for an empty one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Pages(NamedTuple):
     largest: int
     not_with: tuple[str, ...] = ()
     """Parameters that the size of a page cannot stand beside."""
+    loose: bool = False
+    """Whether a page may hold less than was asked for, and the last one come with a token for nothing."""
 
 
 EC2_PAGES = {
@@ -38,7 +41,7 @@ EC2_PAGES = {
     "DescribeSubnets": Pages("Subnets", 5, 1000, ("SubnetIds",)),
     "DescribeInternetGateways": Pages("InternetGateways", 5, 1000),
     "DescribeRouteTables": Pages("RouteTables", 5, 100),
-    "DescribeSecurityGroups": Pages("SecurityGroups", 5, 1000, ("GroupIds", "GroupNames")),
+    "DescribeSecurityGroups": Pages("SecurityGroups", 5, 1000, ("GroupIds", "GroupNames"), loose=True),
     "DescribeSecurityGroupRules": Pages("SecurityGroupRules", 5, 1000),
     "DescribeNetworkAcls": Pages("NetworkAcls", 5, 1000),
     "DescribeNetworkInterfaces": Pages("NetworkInterfaces", 5, 1000),
@@ -91,8 +94,11 @@ def cut(service: str, operation: str, pages: Pages, params: Params, whole: Answe
     start = _start(service, request, params.get(token_name))
     items = whole[pages.key]
     size = params.get(size_name) or (pages.largest if service == "rds" else max(len(items), 1))
+    if pages.loose and params.get(size_name):
+        size -= start == 0
     page = {**whole, pages.key: items[start : start + size]}
-    if start + size < len(items):
+    full = pages.loose and bool(params.get(size_name)) and start + size == len(items)
+    if start + size < len(items) or full:
         token = json.dumps([request, start + size]).encode()
         page[token_name] = base64.urlsafe_b64encode(token).decode()
     return page

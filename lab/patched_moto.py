@@ -7,7 +7,8 @@ makes the list of the parts that it processes. How an answer becomes XML stands 
 DynamoDB itself in quick_items.
 
 Facts encoded (EC2 API reference, VpcIpv6CidrBlockAssociation; RFC 5952): an IPv6 block is shown without leading zeros,
-the one that Amazon provides too. moto draws its hextets with them.
+the one that Amazon provides too. moto draws its hextets with them. The state of a subnet's block is one word
+(SubnetCidrBlockState); moto shows a Python dictionary as text.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from unittest.mock import patch
 from moto.core import responses, serialize
 from moto.core.base_backend import BaseBackend
 from moto.dynamodb.parsing import ast_nodes
-from moto.ec2.models import vpcs
+from moto.ec2.models import subnets, vpcs
 from moto.ec2.utils import random_ipv6_cidr
 
 from lab import canonical
@@ -59,6 +60,19 @@ def _provided_block() -> str:
     return canonical.cidr6(_drawn())
 
 
+def _blocks_of(subnet: subnets.Subnet) -> list[dict[str, Any]]:
+    held: Any = subnet.ipv6_cidr_block_associations.values()
+    return [
+        {
+            "ipv6CidrBlock": one["ipv6CidrBlock"],
+            "associationId": one["associationId"],
+            "ipv6CidrBlockState": {"state": one["ipv6CidrBlockState"]["State"]},
+        }
+        for one in held
+        if one["ipv6CidrBlockState"]["State"] == "associated"
+    ]
+
+
 def _processed(traverser: Any) -> tuple[type[Any], ...]:
     """The classes of nodes that a traverser of expressions processes: always the same for one class of traversers."""
     if type(traverser) not in _PROCESSED:
@@ -80,5 +94,6 @@ def patched_moto() -> Iterator[None]:
         patch.object(_XML, "_validate_name", cache(_XML._validate_name)),
         patch.object(_TRAVERSER, "nodes_to_be_processed", _processed),
         patch.object(vpcs, "random_ipv6_cidr", _provided_block),
+        patch.object(subnets.Subnet, "ipv6_cidr_block_association_set", property(_blocks_of)),
     ):
         yield

@@ -13,10 +13,12 @@ refused. A modify without changes is refused (AWS may also answer 200).
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from lab import rds_clock, rds_limits, rds_names, rds_options
+from lab import rds_clock, rds_deployments, rds_events, rds_limits, rds_names, rds_options, rds_replication
 from lab.live import Live, Params, without
+from lab.rds_unsure import unsure
 from lab.refusal import Refusal
 from lab.strict_subnet_groups import is_dual
 
@@ -54,10 +56,14 @@ def change(live: Live, instance: Any, params: Params) -> None:
         raise Refusal("InvalidParameterCombination", "No modifications were requested")
     _check_status(instance, changes)
     _check_changes(live, instance, params, changes)
+    rds_deployments.changed(live, instance)
     held = rds_clock.intentions(instance)
+    waited = dict(held.waiting)
     for name in [name for name, value in changes.items() if _is_held(instance, name, value)]:
         held.waiting.pop(name, None)
         changes.pop(name)
+    if not changes and held.waiting == waited and unsure(live).same_is_refused:
+        raise Refusal("InvalidParameterCombination", "No modifications were requested")
     at_once = {name: value for name, value in changes.items() if _is_at_once(instance, name, value)}
     deferred = {name: value for name, value in changes.items() if name not in at_once}
     for name in at_once:
@@ -67,10 +73,12 @@ def change(live: Live, instance: Any, params: Params) -> None:
     if params.get("ApplyImmediately"):
         held.queued.update(held.waiting)
         held.waiting = {}
-    if held.queued:
+    if held.queued and instance.status != "stopped":
         rds_clock.start(instance, _status_of(held.queued))
 
 
+_AT_START = frozenset({"DBParameterGroupName", "OptionGroupName"})
+"""What a stopped instance takes: it is in force when the instance starts."""
 _CONFIGURING = (
     ({"MonitoringInterval", "MonitoringRoleArn"}, "configuring-enhanced-monitoring"),
     ({"CloudwatchLogsExportConfiguration"}, "configuring-log-exports"),
@@ -127,6 +135,8 @@ def _check_status(instance: Any, changes: Params) -> None:
     if status == "configuring-enhanced-monitoring":
         message = "RDS is configuring Enhanced Monitoring or Performance Insights for this DB instance. "
         raise Refusal("InvalidDBInstanceState", f"{message}Try your request later.")
+    if status == "stopped" and changes.keys() <= _AT_START:
+        return
     if status in ("stopped", "stopping"):
         raise Refusal("InvalidDBInstanceState", "You can't modify a stopped DB instance.")
     if status == "deleting":
@@ -149,20 +159,18 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
         rds_limits.check_public(live, vpc_id)
     if "EngineVersion" in changes:
         _check_version(instance, params, changes)
-    if "PreferredMaintenanceWindow" in changes:
-        changes["PreferredMaintenanceWindow"] = changes["PreferredMaintenanceWindow"].lower()
-    windows = ("PreferredBackupWindow", "PreferredMaintenanceWindow")
-    if any(name in changes for name in windows):
-        held = (instance.preferred_backup_window, instance.preferred_maintenance_window)
-        backup, maintenance = (changes.get(name, now) for name, now in zip(windows, held, strict=True))
-        rds_limits.check_windows(backup, maintenance)
+    _check_windows(instance, changes)
+    if set(changes) & _STORAGE:
+        _check_cool_down(live, instance)
     if set(changes) & (_STORAGE | {"MaxAllocatedStorage"}):
-        _check_storage(instance, changes)
+        _check_storage(live, instance, changes)
+    rds_replication.check_backups(instance, changes.get("BackupRetentionPeriod"))
     simple: dict[str, Callable[[Any], None]] = {
         "DBInstanceClass": rds_limits.check_class,
         "BackupRetentionPeriod": rds_limits.check_retention,
         "DBPortNumber": rds_limits.check_port,
         "MasterUserPassword": rds_limits.check_password,
+        "OptionGroupName": lambda name: rds_limits.check_option_group(live, name),
     }
     for name, check in simple.items():
         if name in changes:
@@ -171,7 +179,17 @@ def _check_changes(live: Live, instance: Any, params: Params, changes: Params) -
     dual = is_dual(live.subnet_group_of(instance))
     rds_options.check(live, rds_options.options(instance), changes, version, dual=dual)
     _check_managed_password(instance, changes)
-    rds_options.check_fixed(changes, changes.get("StorageType", instance.storage_type))
+    rds_options.check_fixed(live, changes, changes.get("StorageType", instance.storage_type))
+
+
+def _check_windows(instance: Any, changes: Params) -> None:
+    if "PreferredMaintenanceWindow" in changes:
+        changes["PreferredMaintenanceWindow"] = changes["PreferredMaintenanceWindow"].lower()
+    windows = ("PreferredBackupWindow", "PreferredMaintenanceWindow")
+    if any(name in changes for name in windows):
+        held = (instance.preferred_backup_window, instance.preferred_maintenance_window)
+        backup, maintenance = (changes.get(name, now) for name, now in zip(windows, held, strict=True))
+        rds_limits.check_windows(backup, maintenance)
 
 
 def _new_name(live: Live, instance: Any, name: str) -> str:
@@ -208,13 +226,32 @@ def _check_version(instance: Any, params: Params, changes: Params) -> None:
     rds_limits.check_upgrade(held, changes["EngineVersion"], bool(params.get("AllowMajorVersionUpgrade")))
 
 
-def _check_storage(instance: Any, changes: Params) -> None:
+def _check_cool_down(live: Live, instance: Any) -> None:
+    """Whether the last changes of storage are long enough ago."""
+    now, done = rds_events.now(live), getattr(instance, "storage_changes", [])
+    rule = unsure(live).cool_down
+    soon = rule == "six hours" and any(now - at < timedelta(hours=6) for at in done)
+    often = rule == "four a day" and sum(now - at < timedelta(days=1) for at in done) >= 4
+    if soon or often:
+        message = (
+            "You can't currently modify the storage of this DB instance because the previous storage change is being"
+        )
+        raise Refusal("InvalidParameterCombination", f"{message} optimized. Try again after approximately 6 hours.")
+
+
+def _check_storage(live: Live, instance: Any, changes: Params) -> None:
     size = changes.get("AllocatedStorage", instance.allocated_storage)
+    least = -(-instance.allocated_storage * 11 // 10)
+    if instance.allocated_storage < size < least and unsure(live).growth_is_rounded:
+        size = changes["AllocatedStorage"] = least
     storage_type = changes.get("StorageType", instance.storage_type)
     rds_limits.check_growth(instance.allocated_storage, size, storage_type)
     known = rds_options.options(instance).values["Iops"]
     iops = changes.get("Iops", known if "StorageType" not in changes else None)
     rds_limits.check_storage(storage_type, size, iops, changes.get("StorageThroughput"), told=changes.get("Iops"))
+    told = changes.get("Iops")
+    if told and known and known < told and told * 10 < known * 11:
+        changes["Iops"] = -(-known * 11 // 10)  # a raise of less than a tenth is rounded up
     resized = {"AllocatedStorage", "Iops"} & changes.keys()
     chosen = storage_type in ("io1", "io2") or (storage_type == "gp3" and instance.allocated_storage >= 400)
     from_provisioned = instance.storage_type in ("io1", "io2") and storage_type == "gp3" and "Iops" not in changes
@@ -225,6 +262,7 @@ def _check_storage(instance: Any, changes: Params) -> None:
 
 
 def _check_managed_password(instance: Any, changes: Params) -> None:
+    rds_replication.check_password(instance, changes)
     manage, password = changes.get("ManageMasterUserPassword"), changes.get("MasterUserPassword")
     managed = instance.manage_master_user_password if manage is None else manage
     if managed and password is not None:

@@ -3,18 +3,21 @@
 strict_rds records intentions; describing an instance, `settle` and the maintenance window carry them out. Nothing waits
 for real time: a busy instance settles after it was described `settle_after` times.
 
-Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance"): during a change the
-old values still show; PendingModifiedValues shows what waits for the window and what is being applied, as far as it has
-a member for it; ApplyImmediately applies everything that waits; the status says `available` for a while after a modify
-(`status_lag`); storage that was changed is optimized afterwards.
+Facts encoded (RDS API reference, PendingModifiedValues; RDS User Guide, "Modifying a DB instance", "Storage"): during a
+change the old values still show; PendingModifiedValues shows what waits for the window and what is being applied, as
+far as it has a member for it; ApplyImmediately applies everything that waits; the status says `available` for a while
+after a modify (`status_lag`), also while monitoring is configured; storage that was changed is optimized afterwards,
+but for what is copied to new volumes (magnetic storage, and what crosses 400 GiB); a maintenance window that is moved
+onto the present starts what waits.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from lab import rds_options
+from lab import rds_events, rds_limits, rds_options, rds_replication
 from lab.live import Answer, Live, Params
+from lab.rds_unsure import unsure
 
 BUSY = frozenset(
     {
@@ -22,6 +25,7 @@ BUSY = frozenset(
         "configuring-iam-database-auth", "configuring-log-exports",
     }
 )  # fmt: skip
+_LATE = frozenset(status for status in BUSY if status.startswith(("modifying", "configuring-")))
 PASSING = BUSY | {
     "backing-up", "rebooting", "upgrading", "maintenance", "storage-optimization",
     "resetting-master-credentials", "storage-config-upgrade", "validating-configuration", "delete-precheck",
@@ -65,7 +69,7 @@ def intentions(instance: Any) -> Intentions:
     return found
 
 
-def pending_values(instance: Any) -> Answer:
+def pending_values(live: Live, instance: Any) -> Answer:
     """PendingModifiedValues of an instance: what waits and what is being applied."""
     held = intentions(instance)
     shown = {PENDING_NAMES.get(name, name): value for name, value in {**held.waiting, **held.queued}.items()}
@@ -73,6 +77,8 @@ def pending_values(instance: Any) -> Answer:
         shown["MasterUserPassword"] = "****"
     if exports := shown.get("CloudwatchLogsExportConfiguration"):
         names = {"EnableLogTypes": "LogTypesToEnable", "DisableLogTypes": "LogTypesToDisable"}
+        if unsure(live).swapped_logs:
+            names = dict(zip(names, reversed(names.values()), strict=True))
         lists = {names[name]: types for name, types in exports.items()}
         shown["PendingCloudwatchLogsExports"] = lists
     return {name: value for name, value in shown.items() if name in SHOWN_PENDING}
@@ -94,7 +100,7 @@ def looked_at(live: Live, instance: Any) -> None:
 
 def is_late(live: Live, instance: Any) -> bool:
     """Whether the status does not say yet that a modify is being carried out."""
-    return instance.status == "modifying" and intentions(instance).describes < live.status_lag
+    return instance.status in _LATE and intentions(instance).describes < live.status_lag
 
 
 def settle(live: Live, instance: Any) -> None:
@@ -107,12 +113,29 @@ def settle(live: Live, instance: Any) -> None:
         instance.status = "available"
         live.moto("rds", "DeleteDBInstance", held.deletion)
         return
-    storage = STORAGE & held.queued.keys()
-    _apply(live, instance, held.queued)
+    done = rds_events.without_failing(live, instance, held.queued)
     held.queued = {}
+    copied = _is_copied(instance, done)
+    _apply(live, instance, done)
+    if instance.status == "starting":
+        rds_options.rebooted(instance)
     instance.status = "stopped" if instance.status == "stopping" else "available"
-    if storage:
-        start(instance, "storage-optimization")
+    if STORAGE & done.keys():
+        instance.storage_changes = [*getattr(instance, "storage_changes", []), rds_events.now(live)]
+        if not copied:
+            start(instance, "storage-optimization")
+    moved = done.get("PreferredMaintenanceWindow")
+    if moved and held.waiting and rds_limits.is_open(moved, rds_events.now(live)):
+        held.queued, held.waiting = held.waiting, {}
+        start(instance, "modifying")
+
+
+def _is_copied(instance: Any, changes: Params) -> bool:
+    """Whether new storage is copied to new volumes, for hours, instead of being optimized afterwards."""
+    kind, size = instance.storage_type, instance.allocated_storage
+    new_kind, new_size = changes.get("StorageType", kind), changes.get("AllocatedStorage", size)
+    crosses = "standard" not in (kind, new_kind) and size < rds_limits.GP3_IOPS_FROM <= new_size
+    return crosses or (new_kind != kind and "standard" in (kind, new_kind))
 
 
 def settle_all(live: Live) -> None:
@@ -126,10 +149,15 @@ def settle_all(live: Live) -> None:
 def maintenance_window(live: Live) -> None:
     for instance in live.instances():
         settle(live, instance)
-        if instance.status == "available":
-            held = intentions(instance)
-            _apply(live, instance, held.waiting)
-            held.waiting = {}
+        maintain(live, instance)
+
+
+def maintain(live: Live, instance: Any) -> None:
+    """The maintenance window of an instance is open: what waits is applied, if it is available."""
+    if instance.status == "available":
+        held = intentions(instance)
+        waiting, held.waiting = held.waiting, {}
+        _apply(live, instance, rds_events.without_failing(live, instance, waiting))
 
 
 def put(live: Live, identifier: str, status: str | None, pending: dict[str, Any] | None) -> None:
@@ -145,7 +173,7 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
     if not changes:
         return
     # moto sets each parameter under its own name, and has no port or password under those.
-    rest = rds_options.take(instance, changes)
+    rest = rds_options.take(live, instance, changes)
     if "DBPortNumber" in rest:
         instance.port = rest.pop("DBPortNumber")
     if "AllocatedStorage" in rest:
@@ -158,7 +186,7 @@ def _apply(live: Live, instance: Any, changes: Params) -> None:
         identifier = instance.db_instance_identifier
         live.moto("rds", "ModifyDBInstance", {"DBInstanceIdentifier": identifier, **rest, "ApplyImmediately": True})
     if name is not None and name not in live.rds.databases:  # else it was taken while the change waited
-        _rename(live, instance, name)
+        rename(live, instance, name)
 
 
 def put_windows(instance: Any, changes: Params) -> None:
@@ -174,11 +202,13 @@ _WINDOWS = {
 }
 
 
-def _rename(live: Live, instance: Any, name: str) -> None:
+def rename(live: Live, instance: Any, name: str) -> None:
+    """The instance has another name from now on."""
     former: str = instance.db_instance_identifier
     del live.rds.databases[former]
     instance.db_instance_identifier = name
     live.rds.databases[name] = instance
+    rds_replication.renamed(live, instance, former)
     # moto names automatic snapshots after the instance, and refuses the next one that gets the former name.
     for key, snapshot in list(live.rds.database_snapshots.items()):
         if snapshot.snapshot_type == "automated" and snapshot.db_instance_identifier == former:

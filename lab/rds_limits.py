@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from lab.live import Live, Params
@@ -31,6 +32,7 @@ STORAGE_TYPES = ("gp2", "gp3", "io1", "io2", "standard")
 GP3_IOPS_FROM = 400
 GP3_LEAST_IOPS = 12000
 MOST_TAGS = 50
+MOST_INSTANCES = 40
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEK = 7 * 24 * 60
 _CLOCK = r"([01]\d|2[0-3]):([0-5]\d)"
@@ -178,7 +180,7 @@ def _are_possible(storage_type: str, size: int, iops: int) -> bool:
 
 def check_growth(held: int, wanted: int, storage_type: str) -> None:
     """Storage never shrinks, and grows by a tenth at least."""
-    if wanted < held or held < wanted < held * 1.1:
+    if wanted < held or (held < wanted and wanted * 10 < held * 11):
         message = f"Invalid storage size for engine name postgres and storage type {storage_type}: {wanted}"
         raise Refusal("InvalidParameterCombination", message)
 
@@ -193,13 +195,33 @@ def check_windows(backup: str, maintenance: str) -> None:
         raise Refusal("InvalidParameterValue", message)
     hours = [int(part) for part in daily.groups()]
     each_day = _span(hours[0] * 60 + hours[1], hours[2] * 60 + hours[3], 24 * 60)
-    day, h1, m1, until, h2, m2 = weekly.groups()
-    start = _DAYS.index(day) * 24 * 60 + int(h1) * 60 + int(m1)
-    once = _span(start, _DAYS.index(until) * 24 * 60 + int(h2) * 60 + int(m2), _WEEK)
+    start, length = _week_minutes(weekly)
+    once = _span(start, start + length, _WEEK)
     if len(each_day) < 30 or len(once) < 30:
         raise Refusal("InvalidParameterValue", "The backup and maintenance windows must be at least 30 minutes long.")
     if {minute % (24 * 60) for minute in once} & set(each_day):
         raise Refusal("InvalidParameterValue", "The backup window and maintenance window must not overlap.")
+
+
+def weekly(window: str) -> tuple[int, int]:
+    """When a maintenance window opens, in minutes since Monday midnight, and how long it is open."""
+    found = _WEEKLY.match(window.lower())
+    if found is None:
+        raise ValueError(f"{window} is no maintenance window")
+    return _week_minutes(found)
+
+
+def is_open(window: str, at: datetime) -> bool:
+    """Whether a maintenance window is open at this time in UTC."""
+    first, length = weekly(window)
+    return (at.weekday() * 24 * 60 + at.hour * 60 + at.minute - first) % _WEEK < length
+
+
+def _week_minutes(window: re.Match[str]) -> tuple[int, int]:
+    day, h1, m1, until, h2, m2 = window.groups()
+    start = _DAYS.index(day) * 24 * 60 + int(h1) * 60 + int(m1)
+    end = _DAYS.index(until) * 24 * 60 + int(h2) * 60 + int(m2)
+    return start, (end - start) % _WEEK
 
 
 def _span(start: int, end: int, cycle: int) -> list[int]:
@@ -220,6 +242,16 @@ def check_groups(live: Live, group_ids: list[str], vpc_id: str) -> None:
                 f"{vpc_id} and the EC2 security group is in {known[group_id].vpc_id}"
             )
             raise Refusal("InvalidParameterCombination", message)
+
+
+def check_option_group(live: Live, name: str) -> None:
+    if not name.startswith("default:postgres-") and name not in live.rds.option_groups:
+        raise Refusal("OptionGroupNotFoundFault", f"Specified OptionGroupName: {name} not found.", 404)
+
+
+def check_quota(live: Live) -> None:
+    if len(live.instances()) >= MOST_INSTANCES:
+        raise Refusal("InstanceQuotaExceeded", f"A Region holds at most {MOST_INSTANCES} DB instances.")
 
 
 def check_public(live: Live, vpc_id: str) -> None:

@@ -8,9 +8,9 @@ sets, changed by differences; an unknown certificate authority is CertificateNot
 version and, once changed, waits for a reboot; small gp3 shows 3000 IOPS and 125 MiB/s, and refuses to be told them;
 storage with IOPS takes size and IOPS together; a dedicated log volume is for io1 and io2 (the code is not known: here
 InvalidParameterCombination); the lifecycle support of an instance that is there does not change (so CloudFormation; the
-RDS model lets it be asked for); the network type DUAL needs IPv6 in every subnet of the group; a role that is too new
-is refused like one without the permissions. The code for a parameter group of another family is not known: here
-InvalidParameterCombination.
+RDS model lets it be asked for: `rds_unsure`); the network type DUAL needs IPv6 in every subnet of the group; a role
+that is too new is refused like one without the permissions; a key is shown by its ARN. The code for a parameter group
+of another family is not known: here InvalidParameterCombination.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from lab import rds_insights
 from lab.live import Answer, Live, Params
+from lab.rds_unsure import unsure
 from lab.refusal import Refusal
 
 INTERVALS = (0, 1, 5, 10, 15, 30, 60)
@@ -100,7 +101,7 @@ def check(live: Live, now: Options, changes: Params, version: str, *, dual: bool
         _check_monitoring(live, interval, changes)
     for name in (changes.get(_EXPORTS) or {}).values():
         _check_logs(name, version)
-    rds_insights.check(now.values, changes)
+    rds_insights.check(live, now.values, changes)
     authority = changes.get("CACertificateIdentifier")
     if authority is not None and authority not in AUTHORITIES:
         raise Refusal("CertificateNotFound", f"Certificate not found: {authority}", 404)
@@ -148,9 +149,9 @@ def _check_group(live: Live, name: str, version: str) -> None:
         raise Refusal("InvalidParameterCombination", message)
 
 
-def check_fixed(changes: Params, storage_type: str) -> None:
+def check_fixed(live: Live, changes: Params, storage_type: str) -> None:
     """Refuse what an instance that is there cannot become."""
-    if "EngineLifecycleSupport" in changes:
+    if "EngineLifecycleSupport" in changes and not unsure(live).lifecycle_changes:
         raise Refusal("InvalidParameterCombination", "EngineLifecycleSupport cannot be modified.")
     check_log_volume(changes, storage_type)
 
@@ -161,7 +162,7 @@ def check_log_volume(values: Params, storage_type: str) -> None:
         raise Refusal("InvalidParameterCombination", message)
 
 
-def take(instance: Any, changes: Params, *, new: bool = False) -> Params:
+def take(live: Live, instance: Any, changes: Params, *, new: bool = False) -> Params:
     """Put the options among the changes in force; returns the other changes."""
     now = options(instance)
     exports = changes.get(_EXPORTS) or {}
@@ -170,9 +171,11 @@ def take(instance: Any, changes: Params, *, new: bool = False) -> Params:
     if group := changes.get("DBParameterGroupName"):
         now.group, now.group_status = group, "in-sync" if new or group == now.group else "pending-reboot"
     now.values.update({name: value for name, value in changes.items() if name in DEFAULTS})
+    if key := now.values["PerformanceInsightsKMSKeyId"]:
+        now.values["PerformanceInsightsKMSKeyId"] = live.key_arn(key)
     if now.values["EnablePerformanceInsights"]:
         now.values["PerformanceInsightsRetentionPeriod"] = now.values["PerformanceInsightsRetentionPeriod"] or 7
-    if not now.values["MonitoringInterval"]:
+    if not now.values["MonitoringInterval"] and not unsure(live).role_when_off:
         now.values["MonitoringRoleArn"] = None
     return {name: value for name, value in changes.items() if name not in {*DEFAULTS, _EXPORTS, "DBParameterGroupName"}}
 

@@ -46,7 +46,7 @@ def from_snapshot(live: Live, params: Params) -> Answer:
     snapshot = live.rds.database_snapshots.get(name)
     if snapshot is None:
         raise Refusal("DBSnapshotNotFound", f"DBSnapshot {name} not found.", 404)
-    return _restored(live, snapshot.database, params["DBInstanceIdentifier"], params)
+    return another(live, snapshot.database, params["DBInstanceIdentifier"], params)
 
 
 def to_point_in_time(live: Live, params: Params) -> Answer:
@@ -65,16 +65,17 @@ def to_point_in_time(live: Live, params: Params) -> Answer:
     if source.status == "creating":
         message = f"Instance {source.db_instance_identifier} is currently creating."
         raise Refusal("InvalidDBInstanceState", message)
-    return _restored(live, source, params["TargetDBInstanceIdentifier"], params)
+    return another(live, source, params["TargetDBInstanceIdentifier"], params)
 
 
-def _restored(live: Live, source: Any, name: str, params: Params) -> Answer:
+def another(live: Live, source: Any, name: str, params: Params) -> Answer:
+    """A new instance of this name with the settings of `source`, but for those that are chosen."""
     kept = {member: getattr(source, attribute, None) for member, attribute in _KEPT.items()}
     wanted = {member: value for member, value in kept.items() if value is not None}
     wanted |= {name: value for name, value in rds_options.options(source).values.items() if value}
     wanted |= {member: params[member] for member in _CHOSEN if member in params}
     wanted["DBInstanceIdentifier"] = rds_names.free(live, name)
-    if not wanted.get("Tags"):
+    if "Tags" not in params:
         wanted["Tags"] = [dict(tag) for tag in source.tags]
     rds_limits.check_class(wanted["DBInstanceClass"])
     rds_limits.check_growth(source.allocated_storage, wanted["AllocatedStorage"], wanted["StorageType"])

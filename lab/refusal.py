@@ -55,6 +55,15 @@ class Refusal(Exception):
         }
 
 
+NOT_MODELLED = "NotModelled"
+"""The laboratory's own code, for what it would have to answer as moto does: kinder than AWS."""
+
+
+def not_modelled(what: str) -> Refusal:
+    """A call that the laboratory does not model."""
+    return Refusal(NOT_MODELLED, f"the laboratory does not model {what}", 501)
+
+
 def metadata(status: int = 200) -> dict[str, Any]:
     """ResponseMetadata of a local answer."""
     return {"RequestId": "laboratory", "HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0}

@@ -1,8 +1,7 @@
 """Sessions whose calls are answered by the strict laboratory instead of AWS.
 
 `laboratory()` starts moto in this process and yields a StrictAws. botocore's before-call event passes each call here
-before anything is sent. Faults come first, then the operation's function (the OPERATIONS table of a strict module), or
-moto for what it does right, then paging.
+before anything is sent. Faults come first, then what answers the operation (operations.py), then paging.
 
 Facts encoded: DryRun answers DryRunOperation or UnauthorizedOperation and changes nothing (EC2 API reference, common
 parameters); that it validates the request is not documented, so here it does not. Refusals are answered before
@@ -23,26 +22,19 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from moto import mock_aws
 
 from lab import (
-    other_reads,
+    arrivals,
     owners,
     paging,
-    rds_clock,
-    rds_restores,
-    strict_acls,
-    strict_blocks,
-    strict_endpoints,
+    rds_controls,
     strict_groups,
+    strict_nat,
     strict_propagation,
-    strict_rds,
-    strict_routes,
-    strict_rules,
-    strict_subnet_groups,
     strict_tags,
-    strict_vpc,
     world,
 )
 from lab.faults import Fault, Faults
-from lab.live import Answer, Live, Params, without
+from lab.live import Answer, Live, Meanwhile, Params, without
+from lab.operations import STRICT, act_for
 from lab.patched_moto import patched_moto
 from lab.refusal import Refusal, metadata
 from lab.sessions import fake_session
@@ -55,21 +47,6 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-2"
 _READS = ("Describe", "List", "Get", "Lookup", "Scan", "Query")
-_STRICT: dict[str, dict[str, Callable[[Live, Params], Answer]]] = {
-    "ec2": {
-        **other_reads.OPERATIONS,
-        **strict_vpc.OPERATIONS,
-        **strict_blocks.OPERATIONS,
-        **strict_endpoints.OPERATIONS,
-        **strict_propagation.OPERATIONS,
-        **strict_routes.OPERATIONS,
-        **strict_groups.OPERATIONS,
-        **strict_rules.OPERATIONS,
-        **strict_acls.OPERATIONS,
-        **strict_tags.OPERATIONS,
-    },
-    "rds": {**strict_rds.OPERATIONS, **rds_restores.OPERATIONS, **strict_subnet_groups.OPERATIONS},
-}
 _FAKE_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -122,7 +99,7 @@ class _Nameless:
         return "laboratory"
 
 
-class StrictAws:
+class StrictAws(rds_controls.RdsControls):
     """One emulated account and Region. Calls may come from several threads; one at a time enters moto.
 
     `calls` has every call of session() in order. `before_call` is called before each of them with the session's name,
@@ -145,22 +122,24 @@ class StrictAws:
         self._before_last_write = world.save(self._live)
 
     @property
-    def settle_after(self) -> int:
-        """A busy instance settles after being described this many times."""
-        return self._live.settle_after
+    def arrive_after(self) -> int:
+        """A new VPC, subnet or NAT gateway is available after being seen as pending this many times; so is a change of
+        a prefix list complete.
+        """
+        return self._live.arrive_after
 
-    @settle_after.setter
-    def settle_after(self, describes: int) -> None:
-        self._live.settle_after = describes
+    @arrive_after.setter
+    def arrive_after(self, times: int) -> None:
+        self._live.arrive_after = times
 
     @property
-    def status_lag(self) -> int:
-        """For so many describes after a modify, the status of an instance still says `available`."""
-        return self._live.status_lag
+    def meanwhile(self) -> Meanwhile:
+        """What a call meets that names something pending: accepted, unknown (NotFound), refused (IncorrectState)."""
+        return self._live.meanwhile
 
-    @status_lag.setter
-    def status_lag(self, describes: int) -> None:
-        self._live.status_lag = describes
+    @meanwhile.setter
+    def meanwhile(self, what: Meanwhile) -> None:
+        self._live.meanwhile = what
 
     def session(self, name: str = "") -> boto3.Session:
         """A strict session: its calls are recorded and meet the armed faults; `before_call` knows it by `name`."""
@@ -170,30 +149,15 @@ class StrictAws:
         """A session of somebody else: as strict, without faults, not in `calls`; `trail` has `user` as its name."""
         return self._session(user)
 
-    def settle(self) -> None:
-        """RDS finishes its changes: creating and modifying become available, deleting ends."""
-        with self._lock, self._live.writing("rds", "settle", {}):
-            rds_clock.settle_all(self._live)
-
-    def maintenance_window(self) -> None:
-        """The maintenance window comes: everything pending is applied, every instance settles."""
-        with self._lock, self._live.writing("rds", "maintenance window", {}):
-            rds_clock.maintenance_window(self._live)
-
-    def rds_state(self, identifier: str, status: str | None = None, pending: dict[str, Any] | None = None) -> None:
-        """Put an instance into a state that AWS might reach by itself: a status, and all of PendingModifiedValues."""
-        with self._lock, self._live.writing("rds", "state", {}):
-            rds_clock.put(self._live, identifier, status, pending)
-
-    def new_role(self, arn: str) -> None:
-        """A role that AWS does not know everywhere yet: RDS refuses it until `know_roles`."""
+    def network_state(self, resource_id: str, state: str) -> None:
+        """Put a VPC, a subnet or a NAT gateway into a state that AWS might give it by itself."""
         with self._lock:
-            self._live.new_roles.add(arn)
+            arrivals.put(self._live, resource_id, state)
 
-    def know_roles(self) -> None:
-        """AWS knows every role everywhere now."""
+    def an_hour_later(self) -> None:
+        """NAT gateways that have failed or were deleted are shown no more."""
         with self._lock:
-            self._live.new_roles.clear()
+            strict_nat.forget(self._live)
 
     def give(self, resource_id: str, account: str) -> None:
         """Make an EC2 resource belong to another account; of a VPC also everything in it."""
@@ -258,7 +222,11 @@ class StrictAws:
             if watched and kind == "write":
                 self.faults.count_write()
             fault = self.faults.take(operation, kind, params) if watched else None
-            parsed = self._carried_out(service, operation, params, kind, fault)
+            self._live.by_force = not watched
+            past = self.faults.past(operation) if watched and kind == "read" else None
+            if fault is not None and fault.kind == "stale":
+                past = self._before_last_write
+            parsed = self._carried_out(service, operation, params, kind, fault, past)
             lost = self._lost(fault)
             error = type(lost).__name__ if lost else parsed.get("Error", {}).get("Code")
             call = Call(service, operation, params, kind, error)
@@ -275,12 +243,21 @@ class StrictAws:
         return _Status(parsed["ResponseMetadata"]["HTTPStatusCode"]), parsed
 
     def _carried_out(
-        self, service: str, operation: str, params: Params, kind: Literal["read", "write"], fault: Fault | None
+        self,
+        service: str,
+        operation: str,
+        params: Params,
+        kind: Literal["read", "write"],
+        fault: Fault | None,
+        past: World | None,
     ) -> Answer:
         try:
             _refuse_early(service, params, fault)
-            if fault is not None and fault.kind == "stale":
-                with world.looking_back(self._live, self._before_last_write), self._live.looking():
+            if kind == "write":
+                with self._live.looking():
+                    arrivals.check(self._live, service, operation, params)
+            if past is not None:
+                with world.looking_back(self._live, past), self._live.looking():
                     return self._strict(service, operation, params)
             if kind == "write":
                 return self._write(service, operation, params)
@@ -290,7 +267,7 @@ class StrictAws:
             return refusal.parsed()
 
     def _write(self, service: str, operation: str, params: Params) -> Answer:
-        if not self.keep_past or service not in _STRICT:  # only EC2 and RDS have stale reads
+        if not self.keep_past or service not in STRICT:  # only EC2 and RDS have stale reads
             return self._strict(service, operation, params)
         before = world.save(self._live)
         try:
@@ -301,6 +278,7 @@ class StrictAws:
             world.restore(self._live, before)
             raise
         self._before_last_write = before
+        self.faults.wrote(before)
         return answer
 
     def _strict(self, service: str, operation: str, params: Params) -> Answer:
@@ -311,13 +289,14 @@ class StrictAws:
         if service == "ec2" and not operation.startswith(_READS):
             owners.check(self._live, operation, plain)
         pages = paging.pages_of(service, operation)
-        act = _STRICT.get(service, {}).get(operation)
         if pages is not None:
             paging.check(service, pages, plain)
         request = paging.unpaged(service, plain) if pages is not None else plain
-        answer = act(self._live, request) if act is not None else self._live.moto(service, operation, request)
+        answer = act_for(service, operation)(self._live, request)
         if service == "ec2":
             owners.mark(self._live, operation, answer)
+            arrivals.made(self._live, operation, answer)
+            arrivals.shown(self._live, operation, answer)
         if pages is not None:
             answer = paging.cut(service, operation, pages, plain, answer)
         return {**answer, "ResponseMetadata": metadata()}

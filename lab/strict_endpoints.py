@@ -4,7 +4,9 @@ Facts encoded (EC2 API reference, CreateVpcEndpoint, ModifyVpcEndpoint, DeleteVp
 "Gateway endpoints"): the type is Gateway when omitted, and only that type has route tables; it writes a route to the
 service's prefix list into each of its tables, which only the endpoint takes out again; a table has one endpoint for a
 service (RouteAlreadyExists); an interface endpoint without groups has the VPC's default one; an endpoint that is not
-there is an item of Unsuccessful, not an error. An endpoint is available at once here.
+there is an item of Unsuccessful, not an error; one of type Interface has private names unless it is told not to, for
+which the VPC needs DNS host names, and one endpoint of a service in a VPC has them. An endpoint is available at once
+here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lab.live import Answer, Live, Params
-from lab.refusal import Refusal
+from lab.refusal import Refusal, not_modelled
+from lab.strict_vpc import dns_is_on
 
 GATEWAY = "Gateway"
 _SERVICES = ("s3", "dynamodb")
@@ -35,6 +38,7 @@ def create(live: Live, params: Params) -> Answer:
         _check_tables(live, vpc.id, tables, prefix_list)
     else:
         _refuse_tables(tables)
+        wanted["PrivateDnsEnabled"] = _private_names(live, params)
         if not params.get("SecurityGroupIds"):
             wanted["SecurityGroupIds"] = [live.ec2.get_default_security_group(vpc.id).id]
     made = live.moto("ec2", "CreateVpcEndpoint", wanted)["VpcEndpoint"]
@@ -44,6 +48,23 @@ def create(live: Live, params: Params) -> Answer:
     answer = {"VpcEndpoint": {**made, "RouteTableIds": list(endpoint.route_table_ids)}}
     live.remember_request("CreateVpcEndpoint", params, answer)
     return answer
+
+
+def _private_names(live: Live, params: Params) -> bool:
+    """Whether an interface endpoint answers to the service's own name, as it does unless it is told not to."""
+    if not params.get("PrivateDnsEnabled", True):
+        return False
+    vpc, service = params["VpcId"], params["ServiceName"]
+    if not dns_is_on(live, vpc):
+        message = (
+            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true"
+        )
+        raise Refusal("InvalidParameter", f"{message} for {vpc}")
+    for each in live.ec2.vpc_end_points.values():
+        if each.vpc_id == vpc and each.service_name == service and each.private_dns_enabled:
+            message = "private-dns-enabled cannot be set because there is already a conflicting DNS domain"
+            raise Refusal("InvalidParameter", f"{message} for {service} in the VPC {vpc}")
+    return True
 
 
 def _check_policy(params: Params) -> None:
@@ -90,7 +111,16 @@ def _remove(live: Live, endpoint: Any, tables: Iterable[str]) -> None:
     endpoint.route_table_ids = [each for each in endpoint.route_table_ids if each not in set(tables)]
 
 
+_UNCHANGED = (
+    "PrivateDnsEnabled", "ResetPolicy", "IpAddressType", "DnsOptions", "SubnetConfigurations", "AddSubnetIds",
+    "RemoveSubnetIds",
+)  # fmt: skip
+"""What moto would take and not do."""
+
+
 def modify(live: Live, params: Params) -> Answer:
+    if ignored := [name for name in _UNCHANGED if name in params]:
+        raise not_modelled(f"{', '.join(ignored)} of ModifyVpcEndpoint")
     endpoint = live.ec2.vpc_end_points.get(params["VpcEndpointId"])
     if endpoint is None:
         message = f"The Vpc Endpoint Id '{params['VpcEndpointId']}' does not exist"

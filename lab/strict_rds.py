@@ -13,8 +13,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from lab import rds_changes, rds_clock, rds_limits, rds_names, rds_options, rds_stops
+from lab import rds_changes, rds_clock, rds_deployments, rds_limits, rds_names, rds_options, rds_replication, rds_stops
 from lab.live import Answer, Live, Params
+from lab.rds_unsure import unsure
 from lab.refusal import Refusal
 from lab.strict_subnet_groups import is_dual
 
@@ -27,6 +28,9 @@ def create(live: Live, params: Params) -> Answer:
 
 def add(live: Live, wanted: Params) -> Answer:
     """Make an instance whose own settings are checked, after those of its network."""
+    rds_limits.check_quota(live)
+    if "OptionGroupName" in wanted:
+        rds_limits.check_option_group(live, wanted["OptionGroupName"])
     group = live.subnet_group(wanted["DBSubnetGroupName"]) if wanted.get("DBSubnetGroupName") else None
     vpc_id = group.vpc_id if group is not None else live.ec2.default_vpc.id
     if group is not None:
@@ -46,10 +50,10 @@ def add(live: Live, wanted: Params) -> Answer:
     live.moto("rds", "CreateDBInstance", plain)
     instance = live.instance(wanted["DBInstanceIdentifier"])
     rds_clock.put_windows(instance, windows)
-    rds_options.take(instance, chosen, new=True)
+    rds_options.take(live, instance, chosen, new=True)
     _finish(live, instance)
     rds_clock.start(instance, "creating")
-    return {"DBInstance": _shown(live, instance)}
+    return {"DBInstance": shown_instance(live, instance)}
 
 
 def _check_new(wanted: Params) -> None:
@@ -87,8 +91,8 @@ def _finish(live: Live, instance: Any) -> None:
     # moto gives every instance one resource id, a key id for a key ARN, and `admin` for the secret's user.
     instance.dbi_resource_id = rds_names.resource_id(live)
     digest = hashlib.sha256(f"{live.account}/{instance.dbi_resource_id}".encode()).hexdigest()
-    if instance.storage_encrypted and not str(instance.kms_key_id).startswith("arn:"):
-        instance.kms_key_id = f"arn:aws:kms:{live.region}:{live.account}:key/{digest[:8]}-0000-4000-8000-{digest[8:20]}"
+    if instance.storage_encrypted:
+        instance.kms_key_id = live.key_arn(str(instance.kms_key_id))
     if instance.manage_master_user_password:
         secret = instance.master_user_secret.secret
         text = json.dumps({"username": instance.master_username, "password": digest[20:44]})
@@ -99,7 +103,7 @@ def _finish(live: Live, instance: Any) -> None:
 def modify(live: Live, params: Params) -> Answer:
     instance = live.instance(params["DBInstanceIdentifier"])
     rds_changes.change(live, instance, params)
-    return {"DBInstance": _shown(live, instance)}
+    return {"DBInstance": shown_instance(live, instance)}
 
 
 def reboot(live: Live, params: Params) -> Answer:
@@ -110,7 +114,7 @@ def reboot(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidDBInstanceState", message)
     rds_options.rebooted(instance)
     rds_clock.start(instance, "rebooting")
-    return {"DBInstance": _shown(live, instance)}
+    return {"DBInstance": shown_instance(live, instance)}
 
 
 def delete(live: Live, params: Params) -> Answer:
@@ -123,13 +127,15 @@ def delete(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterCombination", message)
     if instance.status == "creating":
         raise Refusal("InvalidDBInstanceState", f"Instance {identifier} is currently creating.")
+    rds_deployments.check_delete(live, instance)
     skip, snapshot = params.get("SkipFinalSnapshot", False), params.get("FinalDBSnapshotIdentifier")
     if bool(skip) == bool(snapshot):
         message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified, and only then."
         raise Refusal("InvalidParameterCombination", message)
     rds_clock.intentions(instance).deletion = {**params, "DBInstanceIdentifier": identifier}
+    rds_replication.end(live, instance)
     rds_clock.start(instance, "deleting")
-    return {"DBInstance": _shown(live, instance)}
+    return {"DBInstance": shown_instance(live, instance)}
 
 
 def describe(live: Live, params: Params) -> Answer:
@@ -137,7 +143,7 @@ def describe(live: Live, params: Params) -> Answer:
         instances = [live.instance(params["DBInstanceIdentifier"])]
     else:
         instances = _filtered(live, params)
-    answer = {"DBInstances": [_shown(live, instance) for instance in instances]}
+    answer = {"DBInstances": [shown_instance(live, instance) for instance in instances]}
     for instance in instances:
         rds_clock.looked_at(live, instance)
     return answer
@@ -149,17 +155,23 @@ def _filtered(live: Live, params: Params) -> list[Any]:
     return found
 
 
-def _shown(live: Live, instance: Any) -> Answer:
+def shown_instance(live: Live, instance: Any) -> Answer:
+    """The instance as DescribeDBInstances shows it."""
     identifier = instance.db_instance_identifier
     shown: Answer = live.moto("rds", "DescribeDBInstances", {"DBInstanceIdentifier": identifier})["DBInstances"][0]
     if rds_clock.is_late(live, instance):
         shown["DBInstanceStatus"] = "available"
-    shown["PendingModifiedValues"] = rds_clock.pending_values(instance)
+    shown["PendingModifiedValues"] = rds_clock.pending_values(live, instance)
     shown["DbInstancePort"] = 0
     rds_options.show(instance, shown)
+    rds_replication.show(instance, shown)
     if "MasterUserSecret" in shown:
         # moto shows the secret as active after one describe, regardless of the instance.
         shown["MasterUserSecret"]["SecretStatus"] = "creating" if instance.status == "creating" else "active"
+    if not instance.storage_encrypted and unsure(live).sse_rds:
+        shown["StorageEncryptionType"] = "sse-rds"
+    if instance.status == "stopped" and hasattr(instance, "restarts_at"):
+        shown["AutomaticRestartTime"] = instance.restarts_at
     if instance.status == "creating":
         shown.pop("Endpoint", None)
         shown.pop("InstanceCreateTime", None)

@@ -36,6 +36,14 @@ _BESIDE_MOTO = frozenset({"CarrierGatewayId", "LocalGatewayId", "CoreNetworkArn"
 """Targets that moto does not keep: the route has them as `beside`."""
 _SHOWN = frozenset(create_loader().load_service_model("ec2", "service-2")["shapes"]["Route"]["members"])
 """What botocore reads of a route; it drops what it does not know."""
+_GONE = {
+    "NatGatewayId": "InvalidNatGatewayID.NotFound",
+    "TransitGatewayId": "InvalidTransitGatewayID.NotFound",
+    "VpcPeeringConnectionId": "InvalidVpcPeeringConnectionID.NotFound",
+    "EgressOnlyInternetGatewayId": "InvalidGatewayID.NotFound",
+    "NetworkInterfaceId": "InvalidNetworkInterfaceID.NotFound",
+}
+"""The code for a target that is not there, or is there no more."""
 _DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
 
 
@@ -51,6 +59,14 @@ def _destination(params: Params) -> tuple[str, str]:
     if name == "DestinationIpv6CidrBlock":
         return name, canonical.cidr6(params[name])
     return name, params[name]
+
+
+def _known_destination(live: Live, params: Params) -> tuple[str, str]:
+    """The same; a prefix list must be there."""
+    name, value = _destination(params)
+    if name == "DestinationPrefixListId" and value not in live.ec2.managed_prefix_lists:
+        raise Refusal("InvalidPrefixListID.NotFound", f"The prefix list ID '{value}' does not exist")
+    return name, value
 
 
 def _route(table: Any, destination: str) -> Any | None:
@@ -94,10 +110,11 @@ def _check_target(live: Live, table: Any, params: Params, destination: str) -> N
             )
             message += "blocks. This route can target only an interface or an instance."
             raise Refusal("InvalidParameterValue", message)
-    if named[0] == "NatGatewayId" and target not in live.ec2.nat_gateways:
-        raise Refusal("InvalidNatGatewayID.NotFound", f"The natGateway ID '{target}' does not exist")
-    if named[0] == "TransitGatewayId" and target not in live.ec2.transit_gateways:
-        raise Refusal("InvalidTransitGatewayID.NotFound", f"The transitGateway ID '{target}' does not exist.")
+    if named[0] == "EgressOnlyInternetGatewayId" and params.get("DestinationCidrBlock"):
+        message = f"The route {destination} cannot lead to an egress-only internet gateway, which passes IPv6 only"
+        raise Refusal("InvalidParameterValue", message)
+    if named[0] in _GONE and not _is_there(live, named[0], target):
+        raise Refusal(_GONE[named[0]], f"The ID '{target}' does not exist")
 
 
 def _is_inside(live: Live, vpc_id: str, destination: str) -> bool:
@@ -123,7 +140,7 @@ def _targets_of(live: Live, table: Any, destination: str) -> set[str]:
 
 def create_route(live: Live, params: Params) -> Answer:
     table = live.route_table(params["RouteTableId"])
-    name, destination = _destination(params)
+    name, destination = _known_destination(live, params)
     if params.get("GatewayId") == "local":
         raise Refusal("InvalidGatewayID.NotFound", "The gateway ID 'local' does not exist")
     _check_target(live, table, params, destination)
@@ -186,6 +203,8 @@ def replace_route(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterValue", message)
     _refuse_endpoint_route(table, route)
     if params.get("LocalTarget"):
+        if any(params.get(each) for each in _TARGETS):
+            raise Refusal("InvalidParameterCombination", "LocalTarget cannot be used with another target")
         return _back_to_local(route, destination)
     _check_target(live, table, params, destination)
     if _is_local(route) and not any(params.get(each) for each in ("NetworkInterfaceId", "NatGatewayId")):
@@ -322,6 +341,8 @@ def _is_there(live: Live, member: str, target: str) -> bool:
     if member == "VpcPeeringConnectionId":
         peering = live.ec2.vpc_pcxs.get(target)
         return peering is not None and peering._status.code != "deleted"
+    if member == "TransitGatewayId":
+        return target in live.ec2.transit_gateways
     return target in (live.ec2.enis if member == "NetworkInterfaceId" else live.ec2.egress_only_internet_gateways)
 
 

@@ -18,6 +18,7 @@ from lab.rds_limits import check_tags
 from lab.refusal import Refusal
 
 MOST_SUBNETS = 20
+MOST_GROUPS = 50
 
 
 def create(live: Live, params: Params) -> Answer:
@@ -26,6 +27,8 @@ def create(live: Live, params: Params) -> Answer:
         raise Refusal("InvalidParameterValue", f"The parameter DBSubnetGroupName is not a valid identifier: {name}")
     if name in live.rds.subnet_groups:
         raise Refusal("DBSubnetGroupAlreadyExists", f"The DB subnet group '{name}' already exists.")
+    if len(live.rds.subnet_groups) >= MOST_GROUPS:
+        raise Refusal("DBSubnetGroupQuotaExceeded", f"A Region holds at most {MOST_GROUPS} DB subnet groups.")
     check_tags(tag["Key"] for tag in params.get("Tags", []))
     subnets = _subnets(live, params["SubnetIds"])
     if len({subnet.vpc_id for subnet in subnets}) > 1:
@@ -63,7 +66,7 @@ def modify(live: Live, params: Params) -> Answer:
     _check_zones(subnets)
     remaining = {subnet.id for subnet in subnets}
     for instance in _users(live, group):
-        if _subnet_of(instance, group) not in remaining:
+        if not live.subnets_of(instance) <= remaining:
             raise Refusal("SubnetAlreadyInUse", "Some of the subnets to be deleted are currently in use")
     # Not through moto: its ModifyDBSubnetGroup removes the group.
     group._subnets = subnets
@@ -74,13 +77,6 @@ def modify(live: Live, params: Params) -> Answer:
 
 def _users(live: Live, group: Any) -> list[Any]:
     return [instance for instance in live.instances() if live.subnet_group_of(instance) is group]
-
-
-def _subnet_of(instance: Any, group: Any) -> str | None:
-    """The subnet of the instance's network interface: the group's first one in the instance's zone."""
-    in_zone = (subnet.id for subnet in group._subnets if subnet.availability_zone == instance.availability_zone)
-    subnet_id: str | None = next(in_zone, None)
-    return subnet_id
 
 
 def is_dual(group: Any | None) -> bool:

@@ -14,6 +14,7 @@ from lab.live import Answer, Live, Params
 from lab.refusal import Refusal
 
 MOST_TAGS = 50
+MOST_RESOURCES = 1000
 LONGEST_KEY = 127
 LONGEST_VALUE = 256
 
@@ -80,6 +81,8 @@ def _refuse_too_many(tags: dict[str, str]) -> None:
 
 
 def create_tags(live: Live, params: Params) -> Answer:
+    if len(params["Resources"]) > MOST_RESOURCES:
+        raise Refusal("InvalidParameterValue", f"At most {MOST_RESOURCES} resources can be tagged in a call")
     added = _checked(params["Tags"])
     for resource_id in params["Resources"]:
         _refuse_too_many({**live.ec2.tags.get(resource_id, {}), **added})

@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.resource import Resource
-from reconciler.engine.result import Drift, Report, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Report
 from reconciler.engine.written import wrote
 from reconciler.ledger.record import FlappingRecord
 from reconciler.model import ABSENT, Cause, Difference, Ended, Outcome, Reason
@@ -34,12 +35,13 @@ def name(difference: Difference) -> str:
     that is removed again, and a value that is set to something new each time are one drift each. If the document
     declares another value, counting starts again. A missing resource is one drift, however it is declared.
     """
-    want = "there" if isinstance(difference.want, Resource) else _plain(difference.want)
-    identity = json.dumps([difference.address, difference.field, _plain(difference.key), want], default=str)
+    want = "there" if isinstance(difference.want, Resource) else plain(difference.want)
+    identity = json.dumps([difference.address, difference.field, plain(difference.key), want], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as it is compared between runs."""
     if value is ABSENT:
         return {"absent": True}
     return sorted(map(str, value)) if isinstance(value, frozenset) else value
@@ -63,7 +65,7 @@ def after(flapping: Mapping[str, FlappingRecord], report: Report, now: datetime)
     complete = not report.gate.unseen and report.plan.only is None
     drifts = {name(drift.difference): drift for drift in report.drifts}
     records: dict[str, FlappingRecord] = {}
-    for key in [*drifts, *(key for key in flapping if key not in drifts)]:
+    for key in dict.fromkeys([*drifts, *flapping]):
         record, drift = flapping.get(key, FlappingRecord()), drifts.get(key)
         if drift and _written(drift, report):
             record = _corrected(record, now, window)
@@ -90,10 +92,10 @@ def _corrected(record: FlappingRecord, now: datetime, window: timedelta) -> Flap
     if not record.pauses and len(times) < MAX_CORRECTIONS:
         return FlappingRecord(times)
     pauses = record.pauses + 1
-    return FlappingRecord(times, pauses, now + _pause(pauses))
+    return FlappingRecord(times, pauses, now + pause(pauses))
 
 
-def _pause(number: int) -> timedelta:
+def pause(number: int) -> timedelta:
     """The length of the nth pause, counted from 1."""
     return LONGEST_PAUSE if number > 5 else HOUR * 2 ** (number - 1)
 
@@ -102,4 +104,4 @@ def _over(record: FlappingRecord, now: datetime, window: timedelta) -> bool:
     """Whether it has stayed in sync long enough to be forgotten."""
     if not record.until:
         return all(now - time >= window for time in record.times)
-    return now >= record.until + max(_pause(record.pauses), DAY)
+    return now >= record.until + max(pause(record.pauses), DAY)

@@ -17,7 +17,7 @@ from desired_state.document import Document
 from desired_state.fields import nearest, shown
 from desired_state.sanitize import sanitize
 from desired_state.sources import SourceError
-from reconciler.attempt import announcement, damaged, receipts
+from reconciler.attempt import announcement, damaged, receipts, uploads
 from reconciler.attempt.given import (
     BUSY_AGAIN,
     WAITING_AGAIN,
@@ -36,7 +36,7 @@ from reconciler.ledger.lease import MALFORMED, Damage, Lease, LeaseHeld
 from reconciler.ledger.record import DocumentRecord
 from reconciler.ledger.table import LedgerError
 from reconciler.model import Reason
-from reconciler.model.trigger import Trigger, Upload
+from reconciler.model.trigger import Trigger
 from reconciler.report.attempt import AttemptResult, Ending
 
 __all__ = ["AttemptResult", "Dependencies", "Ending", "Request", "Trigger", "Unreachable", "keep", "retry_delay"]
@@ -69,6 +69,7 @@ def keep(name: str, trigger: Trigger, dependencies: Dependencies, request: Reque
     updated: DocumentRecord | None = None
     try:
         if _covered(lease.record, trigger):
+            updated = uploads.remembered(lease.record, trigger)
             return replace(blank, ending=Ending.COVERED)
         if delay := _may_wait(lease.record, trigger, dependencies.now()):
             return replace(blank, ending=Ending.COVERED, retry_after=delay)
@@ -135,6 +136,7 @@ def _under_lease(
         return result, record  # it is stored as deleted, or the next sweep would look for it
     if not request.write:
         return result, lease.record  # a plan stores nothing, and sends no alert
+    record = uploads.remembered(record, result.trigger)
     if result.report and request.only is None and not result.report.gate.unseen:
         record = replace(record, looked_at=began, covers=_latest(record.covers, result.trigger.received))
     if lease.damage:
@@ -177,7 +179,7 @@ def _select_and_run(
         )
     except SourceError as error:
         return _unobservable(blank, error), record
-    blank = replace(blank, upload=_upload(blank.trigger, selection.newest))
+    blank = replace(blank, upload=uploads.of_version(selection.newest, blank.trigger, record))
     if selection.held or not request.write:
         blank = replace(blank, change=selection.change, held=selection.held)
     if selection.deleted:
@@ -192,9 +194,11 @@ def _select_and_run(
     try:
         before, record = record.accepted, _accepted(lease, record, selection, request)
         blank = replace(blank, version_id=selection.accepted.version_id if selection.accepted else "")
+        if request.write:  # also while a newer version waits for an approval
+            blank = replace(blank, rollout=record.rollout is not None)
         if request.write and not selection.held:
             change = announcement.pending(blank.document, dependencies.documents, selection, before, record)
-            blank = replace(blank, change=change, rollout=record.rollout is not None)
+            blank = replace(blank, change=change)
         return run_version(lease, blank, record, selection.document, dependencies, request)
     except VpcNotAllowedError as error:
         return replace(blank, ending=Ending.REFUSED, problem=sanitize(str(error))), replace(
@@ -281,8 +285,3 @@ def _held(selection: VersionSelection) -> str:
     from reconciler.report.revision import hold
 
     return f"{hold(selection.change)}\n{selection.held}"
-
-
-def _upload(trigger: Trigger, version_id: str) -> Upload | None:
-    """Who uploaded this version, if an event said so."""
-    return next((one for one in trigger.uploads if version_id and one.version_id == version_id), None)

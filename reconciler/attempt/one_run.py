@@ -13,7 +13,7 @@ from functools import partial
 
 from desired_state.document import Document
 from desired_state.fields import Address
-from reconciler.attempt import flapping, holding, identities, openings, rollout, untold
+from reconciler.attempt import flapping, holding, identities, not_carried_out, openings, rollout, unproved, untold
 from reconciler.attempt.given import WAITING_AGAIN, Dependencies, Request, retry_delay
 from reconciler.cloudtrail.attribution import attribute, drifted
 from reconciler.engine.gate import Gate, seen_holds
@@ -77,6 +77,7 @@ def run_version(
         vpc_id=record.vpc_id,
         vpc_was=identities.vpc_of(record, document),
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
+        not_carried_out=lambda one: not_carried_out.held(record.accepted_changes, one, started),
         held_since=record.holds,
         ids=identities.known(record, document),
         had=identities.had(record, document),
@@ -108,7 +109,11 @@ def run_version(
     hold_tags = holding.hold_tags(report, record)
     told: frozenset[Address] = frozenset()
     if request.write and (drifts or hold_tags):
-        told = _to_report(replace(blank, ending=Ending.COMPLETED, report=report), record, dependencies)
+        seen = replace(blank, ending=Ending.COMPLETED, report=report)
+        told = _to_report(seen, record, dependencies)
+        told |= {
+            one.address for one in unproved.sent(seen).values()
+        }  # a later run tells of it, and cannot ask any more
         drifts = tuple(one for one in drifts if one.address in told)
     late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
     drifts = (*drifts, *untold.to_attribute(late, document))
@@ -146,6 +151,7 @@ def run_version(
         region=scope.region,
         vpc_id=report.vpc_id or identities.vpc_of(record, document),
         flapping=flapping.after(record.flapping, report, dependencies.now()),
+        accepted_changes=not_carried_out.after(record.accepted_changes, report, dependencies.now()),
         holds=seen_holds(report, record.holds, dependencies.now()),
         ids={**identities.after(memory.ids, report), **identities.left(record, report)},
         associations=report.associations_after,

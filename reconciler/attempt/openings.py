@@ -44,8 +44,7 @@ def name(drift: Drift, report: Report) -> str:
     hexadecimal digits.
     """
     one = drift.difference
-    key = sorted(map(str, one.key)) if isinstance(one.key, frozenset) else one.key
-    return _named(report.ids.get(one.address, one.address), one.field, key)
+    return _named(report.ids.get(one.address, one.address), one.field, one.key)
 
 
 def _named(aws_id: str, field: str, key: Any) -> str:

@@ -19,7 +19,6 @@ from reconciler.engine.result import Drift, Orphaned, Report
 from reconciler.history.receipts import (
     Day,
     Remembered,
-    State,
     Summary,
     chained,
     day_sheet,
@@ -29,11 +28,12 @@ from reconciler.history.receipts import (
     parse_key,
     sheet_due,
     short_run,
-    written_time,
 )
 from reconciler.ledger.record import FLAPPING, DocumentRecord, LastReceipt
 from reconciler.model import Finding, Outcome, Reason
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
+from reconciler.model.times import iso_time
 from reconciler.model.trigger import Source
 from reconciler.redact import fit
 from reconciler.report.as_json import drift_as_json, finding_as_json, told, unmanaged_as_json
@@ -88,7 +88,7 @@ def recorded(
         # What was found could not be told, so nobody may take it for in sync.
         return replace(result, receipts_lost=lost + 1), replace(
             record,
-            state=State.UNSEEN.value,
+            state=NetworkState.UNSEEN.value,
             severity=None,
             since=recorder.began,
             in_sync_since=None,
@@ -149,7 +149,9 @@ def _day_told(
         found=before.receipt.digest if before.receipt else "",
         of=_of(before.receipt),
     ) | {"account": record.account or None, "region": record.region or None}
-    summary = Summary(result.document, recorder.began, State.DAY, severity, revision or 0, 0, short_run(result.run_id))
+    summary = Summary(
+        result.document, recorder.began, NetworkState.DAY, severity, revision or 0, 0, short_run(result.run_id)
+    )
     written = _put(summary, sheet, new, recorder.put)
     return (record, 1) if written is None else (replace(new, receipt=written), 0)
 
@@ -175,8 +177,11 @@ def _receipt_told(
     if report is not None and report.plan.only is not None:
         # It has looked at a part. The rest is not in sync for that, and the next whole look leaves a receipt.
         content["run"] |= {"only": sorted(report.plan.only)}
-        state, found = _state(before.state) or State.UNSEEN if content["state"] == State.SYNC else content["state"], ""
-        content |= {"state": State(state).value}
+        state, found = (
+            _state(before.state) or NetworkState.UNSEEN if content["state"] == NetworkState.SYNC else content["state"],
+            "",
+        )
+        content |= {"state": NetworkState(state).value}
     else:
         record = _now(result, record, content, recorder.began)
     if recorder.put is None:
@@ -184,7 +189,7 @@ def _receipt_told(
     summary = Summary(
         result.document,
         report.started if report else recorder.began,
-        State(content["state"]),
+        NetworkState(content["state"]),
         _severity(content["severity"]),
         report.document.revision if report else 0,
         writes,
@@ -201,7 +206,7 @@ def _of(last: LastReceipt | None) -> str | None:
     if last is None:
         return None
     said = parse_key(last.key)
-    return last.key if said and said.state is not State.DAY else last.of
+    return last.key if said and said.state is not NetworkState.DAY else last.of
 
 
 def _rollout(result: AttemptResult, before: DocumentRecord) -> dict[str, Any] | None:
@@ -223,7 +228,7 @@ def _late(record: DocumentRecord) -> list[dict[str, Any]]:
                 "field": one.field or None,
                 "severity": one.severity,
                 "sentence": one.sentence,
-                "at": written_time(one.at),
+                "at": iso_time(one.at),
                 "who": one.who and one.who.who,
                 "members": [member.what for member in one.members],
             }
@@ -244,13 +249,13 @@ def _put(summary: Summary, content: Mapping[str, Any], record: DocumentRecord, p
     except Exception:  # whatever it is, the run goes on
         log.exception("%s: the receipt %s could not be written", summary.document, name)
         return None
-    return LastReceipt(name, sha256, str(content["digest"]), _of(last) if summary.state is State.DAY else None)
+    return LastReceipt(name, sha256, str(content["digest"]), _of(last) if summary.state is NetworkState.DAY else None)
 
 
 def _now(result: AttemptResult, record: DocumentRecord, content: Mapping[str, Any], began: datetime) -> DocumentRecord:
     """The record with the state after the run, and since when it is so."""
     state = str(content["state"])
-    in_sync = state == State.SYNC
+    in_sync = state == NetworkState.SYNC
     return replace(
         record,
         state=state,
@@ -333,8 +338,8 @@ def _unread(report: Report) -> tuple[str, ...]:
     return ("network_interface",) if unread else ()
 
 
-def _state(text: str | None) -> State | None:
-    return State(text) if text in set(State) else None
+def _state(text: str | None) -> NetworkState | None:
+    return NetworkState(text) if text in set(NetworkState) else None
 
 
 def _severity(text: str | None) -> Severity | None:

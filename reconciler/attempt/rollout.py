@@ -84,7 +84,7 @@ def _changes(before: Document, after: Document, one: Difference) -> bool:
         return True
     if was.enforcement == "ignore" != now.enforcement or _tolerated(before, one) > _tolerated(after, one):
         return True
-    if one.field == "tags" and one.key in {DOCUMENT_TAG, NAME_TAG}:
+    if one.key in {DOCUMENT_TAG, NAME_TAG}:
         return new_name or before.name != after.name
     if getattr(was, one.field, None) == getattr(now, one.field, None):
         return False  # also where it is missing altogether, and where a look spells a reference of it otherwise
@@ -102,7 +102,7 @@ def _wanted(resource: Any, one: Difference) -> Any:
         return one
     if isinstance(value, Mapping):
         return value.get(one.key, ABSENT)
-    if isinstance(value, frozenset) and one.key is not None:
+    if isinstance(value, frozenset):
         return one.key if one.key in value else ABSENT
     return value
 
@@ -110,11 +110,7 @@ def _wanted(resource: Any, one: Difference) -> Any:
 def _name(one: Difference) -> str:
     """What identifies a difference while a version is rolled out: with another live value it is somebody's drift."""
     identity = [one.address, one.field, one.key, value_as_json(one, one.have)]
-    return hashlib.sha256(json.dumps(identity, default=_plain).encode()).hexdigest()[:16]
-
-
-def _plain(value: Any) -> Any:
-    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
+    return hashlib.sha256(json.dumps(identity, default=str).encode()).hexdigest()[:16]
 
 
 def after(rollout: Rollout | None, judge: Judge | None, report: Report) -> Rollout | None:

@@ -56,6 +56,28 @@ class Voice:
                 self.accounts.back(account, result.document)
 
 
+ASK_AGAIN = timedelta(seconds=60)
+"""For how long an answer holds that no other run has the lease: it was renewed then, for twice as long."""
+
+
+class _Asked:
+    """Whether no other run has taken the lease, asked before each message: once, unless sending takes long. So of two
+    runs that both live only a message that is on its way meanwhile may come twice.
+    """
+
+    def __init__(self, ours: Callable[[], bool], now: Callable[[], datetime]) -> None:
+        self._ours, self._now = ours, now
+        self._until: datetime | None = None
+
+    def __call__(self) -> bool:
+        if self._until is None or self._now() >= self._until:
+            asked = self._now()
+            if not self._ours():
+                return False
+            self._until = asked + ASK_AGAIN
+        return True
+
+
 def tell(
     result: AttemptResult, record: DocumentRecord, left: tuple[Untold, ...], voice: Voice
 ) -> tuple[AttemptResult, DocumentRecord]:
@@ -69,12 +91,13 @@ def tell(
         alerts = voice.alerts(result)
         voice.account_is_back(result, record)
         notifications = deduplicate(alerts, record.notified, now, voice.repeat, result)
-        if result.report and notifications.notifications and not voice.ours():
+        still_ours = _Asked(voice.ours, voice.now)
+        if result.report and notifications.notifications and not still_ours():
             # That run tells of it: what this one was about to correct is stored, and the other looks itself.
             log.warning("%s: another run has the lease now, and tells what there is to tell", result.document)
             voice.publisher.send(replace(notifications, notifications=()), result)
             return result, record
-        sent = voice.publisher.send(notifications, result)
+        sent = voice.publisher.send(notifications, result, still_ours if result.report else lambda: True)
     except Exception as error:  # what the run did must be stored, even if no alert can be written about it
         log.exception("%s: no alert could be sent for this run", result.document)
         if result.bug:

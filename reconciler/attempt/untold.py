@@ -7,7 +7,6 @@ there was corrected, or not: its look tells (`recovered`), and `notify/late_aler
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -15,9 +14,12 @@ from datetime import datetime, timedelta
 
 from desired_state.document import Document
 from desired_state.fields import Address
+from reconciler.attempt import unproved
+from reconciler.attempt.named import name, of_action, short
 from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who_made
 from reconciler.engine.gate import Gate
-from reconciler.engine.result import Drift, Observation, Report, is_about
+from reconciler.engine.outcomes import is_about
+from reconciler.engine.result import Drift, Observation, Report, corrects_nothing
 from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
 from reconciler.model.exposure import Severity
@@ -35,25 +37,10 @@ _MOST, _LONGEST = 50, 2000
 """Members of a stored value, and bytes of its JSON."""
 
 
-def name(one: Difference) -> str:
-    """What identifies a difference from run to run, whatever its values: 16 hexadecimal digits."""
-    key = sorted(map(str, one.key)) if isinstance(one.key, frozenset) else one.key
-    return _short([one.address, one.field, key])
-
-
 def vpc_asked(record: DocumentRecord, document: Document) -> datetime | None:
     """When an earlier run was about to create the document's VPC, which no look has shown since."""
-    missing = _short([document.vpc, "", None])
+    missing = short([document.vpc, "", None])
     return min((one.at for one in record.untold if any(each.name == missing for each in one.members)), default=None)
-
-
-def of_action(action: Action) -> str:
-    """The same of an action that corrects no difference."""
-    return _short([action.address, action.operation.name, action.why])
-
-
-def _short(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
 
 
 def differences(changes: Iterable[Change]) -> Iterator[Difference]:
@@ -79,14 +66,14 @@ def planned(
     found = list(differences(first.plan.changes))
     coming = [one for one in found if any(is_about(action, one) for action in allowed)]
     base = Untold("", "", "", "", "", now, sha256=document.sha256)
-    adopted = {one.address for one in coming if one.field == "tags" and one.key == DOCUMENT_TAG}
+    adopted = {one.address for one in coming if one.key == DOCUMENT_TAG}
     ids = {ref.to: aws_id for ref, aws_id in first.snapshot.handles.items() if not ref.handle}
     whole: dict[Topic, list[UntoldMember]] = {Topic.ADOPTED: [], Topic.ROLLOUT: []}
     parts: dict[tuple[Address, str], list[tuple[Difference, Untold]]] = {}
     for one in coming:
         drift = Drift(one, Outcome.CORRECTED)
         aws_id = first.snapshot.handles.get(Ref(one.address), "")
-        if one.address in adopted and one.field == "tags" and one.key in {DOCUMENT_TAG, NAME_TAG}:
+        if one.address in adopted and one.key in {DOCUMENT_TAG, NAME_TAG}:
             if one.key == DOCUMENT_TAG:
                 whole[Topic.ADOPTED].append(UntoldMember(f"{one.address} is {aws_id}", name(one)))
         elif rolls_out(one):
@@ -111,13 +98,16 @@ def planned(
     alerts += list(_cleaned(document.name, base, allowed, {one.address for one in found}))
     number = document.revision
     for topic, title, sentence in (
-        (Topic.ADOPTED, "adopted resources", "They carry this document's tags now; nothing else of them was changed."),
+        (Topic.ADOPTED, *_ADOPTED),
         (Topic.ROLLOUT, f"revision {number}", f"The network was changed to match revision {number}."),
     ):
         if members := whole[topic]:
             whole_alert = replace(base, fingerprint=fingerprint(document.name, topic), topic=topic, severity="low")
             alerts.append(replace(whole_alert, title=title, sentence=sentence, members=tuple(members)))
     return tuple(sorted(map(_safe, alerts), key=_rank))
+
+
+_ADOPTED = "adopted resources", "They carry this document's tags now; nothing else of them was changed."
 
 
 def _rank(one: Untold) -> int:
@@ -133,7 +123,7 @@ def _joined(some: list[Untold]) -> Untold:
 def _cleaned(document: str, base: Untold, allowed: Iterable[Action], drifted: Collection[Address]) -> Iterator[Untold]:
     """What is taken away and corrects no difference: what is declared no more, and what an earlier run left."""
     for action in allowed:
-        if action.address in drifted or any(address in drifted for address, _ in action.resolves):
+        if not corrects_nothing(action, drifted):
             continue
         yield replace(
             base,
@@ -156,7 +146,7 @@ def _json(value: object) -> str | None:
     if value is None:
         return None
     written = json.dumps(fit(value, _MOST), ensure_ascii=False)
-    return written if len(written.encode("utf-8", "replace")) <= _LONGEST else json.dumps("(too long to be stored)")
+    return written if len(written.encode()) <= _LONGEST else json.dumps("(too long to be stored)")
 
 
 def _who(actor: Actor | None) -> Who | None:
@@ -169,22 +159,20 @@ def _who(actor: Actor | None) -> Who | None:
 
 def _safe(one: Untold) -> Untold:
     """Without what looks like a secret: an item of the ledger is read in the console."""
-    members = tuple(replace(each, what=_utf8(safe_text(each.what))) for each in one.members)
-    return replace(one, title=_utf8(safe_text(one.title)), sentence=_utf8(safe_text(one.sentence)), members=members)
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    members = tuple(replace(each, what=safe_text(each.what)) for each in one.members)
+    return replace(one, title=safe_text(one.title), sentence=safe_text(one.sentence), members=members)
 
 
 def recovered(untold: Iterable[Untold], result: AttemptResult, now: datetime) -> tuple[tuple[Late, ...], list[Untold]]:
     """What people are told now of what earlier runs have left, and what is left to a later run.
 
-    What this run finds to differ still, or again, is in neither: its own alert tells of that.
+    What this run finds to differ still, or again, is in neither: its own alert tells of that. What it has corrected
+    itself and could not see corrected is left to a later one, too.
     """
     told: list[Late] = []
     later: list[Untold] = []
-    verdict = _verdicts(result, now)
+    sent = unproved.sent(result)
+    verdict = _verdicts(result, now, sent)
     for one in untold:
         judged = [(verdict(one, each), each) for each in one.members]
         for sure, members in (
@@ -192,39 +180,52 @@ def recovered(untold: Iterable[Untold], result: AttemptResult, now: datetime) ->
             (False, tuple(each for how, each in judged if how is False)),
         ):
             if members:
-                told.append(Late(replace(one, members=members), sure))
+                told.append(Late(replace(unproved.proved(one, now) if sure else one, members=members), sure))
         if members := tuple(each for how, each in judged if how == "later"):
-            later.append(replace(one, members=members))
+            later.append(_kept(replace(one, members=members), result, sent, now))
     return tuple(told), later
 
 
-def _verdicts(result: AttemptResult, now: datetime) -> Callable[[Untold, UntoldMember], bool | str | None]:
-    """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not."""
+def _kept(one: Untold, result: AttemptResult, sent: dict[str, Drift], now: datetime) -> Untold:
+    kept = unproved.kept(one, result, sent, now)
+    actor = result.actors.get(Address(one.address)) if one.address and kept.unproved else None
+    return replace(kept, who=_who(actor)) if actor else kept
+
+
+def _verdicts(
+    result: AttemptResult, now: datetime, sent: Collection[str]
+) -> Callable[[Untold, UntoldMember], bool | str | None]:
+    """Of each member whether it was corrected (True), which is not known (False), "later", or None: it was not.
+
+    What this run has `sent` may stand twice, as an earlier run has left it, too: it is left to a later one once.
+    """
     report = result.report
+    once = set(sent)
+    waiting = {name(one.difference) for one in unproved.waiting(result)}
     still, blind = _still(report) if report else set(), _blind(report) if report else frozenset()
-    unseen = _unseen(report) if report else ""
+    not_shown, deleted = _not_shown(report) if report else "", result.ending is Ending.DELETED
 
     def verdict(one: Untold, each: UntoldMember) -> bool | str | None:
         if not each.name:
             return True
-        if each.name == unseen:
+        if each.name == not_shown or each.name in once:
+            once.discard(each.name)
             return "later"
         if each.name in still:
-            return None
-        waiting = "later" if now - one.at < LONGEST_WAIT and result.ending is not Ending.DELETED else False
+            return "later" if one.unproved and each.name in waiting and each.name not in sent else None
+        open_ = "later" if (one.unproved or now - one.at < LONGEST_WAIT) and not deleted else False
         if report is None:
-            return waiting
-        address = Address(one.address) if one.address else None
-        if address and not report.plan.covers(address):
-            return waiting
-        if address in blind if address else blind or report.plan.only is not None:
-            return waiting
+            return open_
+        address = Address(one.address)
+        unseen = address in blind if address else bool(blind)
+        if unseen or not report.plan.covers(address):
+            return open_
         return one.sha256 == report.document.sha256
 
     return verdict
 
 
-def _unseen(report: Report) -> str:
+def _not_shown(report: Report) -> str:
     """The name of the missing VPC, if it may have been created and is not shown yet; empty if not."""
     missing = [one for one in report.drifts if one.address == report.document.vpc and not one.field]
     waits = [one for one in missing if one.cause and one.cause.reason in _PERHAPS_MADE]
@@ -251,7 +252,7 @@ def to_attribute(late: Iterable[Late], document: Document) -> tuple[Drifted, ...
     for one in late:
         untold = one.untold
         ended_early = any(each.name for each in untold.members)  # of the others that was asked before
-        if untold.address and ended_early and untold.who is None and Address(untold.address) in document.resources:
+        if ended_early and untold.who is None and Address(untold.address) in document.resources:
             fields.setdefault((Address(untold.address), untold.aws_id), set()).update({untold.field} - {""})
     return tuple(
         Drifted(address, aws_id, tuple(map(Differing, sorted(names) or [""])))
@@ -264,14 +265,17 @@ def unsent(alerts: Iterable[Alert], lost: Collection[str], late: Iterable[Late],
     found = [one.untold for one in late if one.untold.fingerprint in lost]
     for alert in alerts:
         own = [one for one in alert.members if not one.late and _is_done(alert, one)]
-        if alert.fingerprint in lost and alert.corrected and own and alert.topic is not Topic.REVISION:
+        if alert.fingerprint in lost and own:
+            title, sentence = alert.title.removesuffix(": corrected"), alert.sentence
+            if alert.topic is Topic.ADOPTED and alert.digest:  # what was refused beside it is found by every later run
+                title, sentence = _ADOPTED
             found.append(
                 Untold(
                     fingerprint=alert.fingerprint,
                     topic=alert.topic,
                     severity=alert.severity,
-                    title=alert.title.removesuffix(": corrected"),
-                    sentence=alert.sentence,
+                    title=title,
+                    sentence=sentence,
                     at=now,
                     members=tuple(_stored(one, "") for one in own),
                     address=alert.address or "",
@@ -284,6 +288,4 @@ def unsent(alerts: Iterable[Alert], lost: Collection[str], late: Iterable[Late],
 
 
 def _is_done(alert: Alert, one: Member) -> bool:
-    if alert.topic is Topic.ROLLOUT:
-        return one.compared and one.outcome is Outcome.CORRECTED
-    return one.outcome is Outcome.CORRECTED or alert.topic is Topic.ADOPTED
+    return one.outcome is (Outcome.IN_SYNC if alert.topic is Topic.ADOPTED else Outcome.CORRECTED)

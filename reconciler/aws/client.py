@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from reconciler.aws.item_memo import ItemMemo
     from reconciler.model import Operation
-    from reconciler.model.kind import Read
+    from reconciler.model.read import Read
 
 _FAILURES = (ClientError, BotoCoreError, ResponseParserError, LookupError)
 """Everything botocore raises for a call. `ResponseParserError`, for an answer that is cut short or not XML, is not a

@@ -30,7 +30,7 @@ from desired_state.route_targets import UNKNOWN, target_parameter
 from desired_state.spelling import spelled_peer
 from reconciler.aws.shapes import text, word
 from reconciler.model import Action, Change, Operation, Phase, Ref, Risk
-from reconciler.model.kind import Answers, Item, Read, ReadContext, read
+from reconciler.model.read import Answers, Item, Read, ReadContext, read
 
 CREATE_TAGS = Operation("ec2", "CreateTags", Phase.BIND, Risk.COSMETIC)
 
@@ -75,7 +75,7 @@ def name_tag(item: Item) -> str:
 
 
 def pending(item: Item) -> str:
-    """The state of a resource that is still being created; empty once it is available."""
+    """The state of a resource that is not available, as while it is being created; empty if it is."""
     state = str(item.get("State", "available"))
     return "" if state == "available" else state
 
@@ -102,9 +102,13 @@ def retag(change: Change) -> Iterator[Action]:
 @lru_cache(maxsize=65536)
 def canonical(cidr: str) -> str:
     """The canonical CIDR. AWS clears host bits and writes IPv6 by RFC 5952 (EC2 API reference, IpRange); emulators may
-    not.
+    not. Raises ValueError for what EC2 takes for no network, such as one with a zone (`fe80::%eth0/64`).
     """
-    return cidr if cidr_problem(cidr) is None else str(ip_network(cidr, strict=False))
+    if cidr_problem(cidr) is None:
+        return cidr
+    if "%" in cidr:
+        raise ValueError(f"the network {cidr!r}")
+    return str(ip_network(cidr, strict=False))
 
 
 def traffic_of(protocol: str, first: int | None, last: int | None) -> tuple[str, int, int]:
@@ -255,15 +259,19 @@ def reads_prefix_lists(used: bool) -> Iterable[Read]:  # noqa: FBT001 (the quest
 
 def prefix_list_sizes(answers: Answers) -> Mapping[str, int]:
     """What each prefix list counts towards the quota of rules or routes: its maximum of entries (VPC user guide,
-    Prefix list quotas); AWS's own show none, and have a fixed weight.
+    Prefix list quotas); AWS's own show none, and have a fixed weight. One that cannot be understood is left out, and
+    counts as one: it must not cost the groups and tables, most of which do not name it.
     """
-    sizes = {}
-    for item in answers.get(PREFIX_LISTS, ()):
-        name = str(item.get("PrefixListName", ""))
-        of_aws = _OF_AWS.items() if item.get("OwnerId") == "AWS" else ()
-        own = next((weight for end, weight in of_aws if name.endswith(f".{end}")), 1)
-        sizes[str(item["PrefixListId"])] = int(item.get("MaxEntries") or own)
-    return sizes
+    return dict(filter(None, map(_size, answers.get(PREFIX_LISTS, ()))))
+
+
+def _size(item: object) -> tuple[str, int] | None:
+    if not isinstance(item, dict) or not isinstance(list_id := item.get("PrefixListId"), str):
+        return None
+    most, name = item.get("MaxEntries") or 0, str(item.get("PrefixListName", ""))
+    of_aws = _OF_AWS.items() if item.get("OwnerId") == "AWS" else ()
+    own = next((weight for end, weight in of_aws if name.endswith(f".{end}")), 1)
+    return (list_id, most or own) if isinstance(most, int) and most >= 0 else None
 
 
 def entry_params(entry: AclEntry) -> dict[str, Any]:
@@ -332,7 +340,7 @@ def route_target(route: Item) -> str:
 def route_destination(route: Item) -> str:
     """A live route's destination: a canonical CIDR or a prefix list."""
     cidr = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
-    return canonical(cidr) if cidr else str(route["DestinationPrefixListId"])
+    return canonical(cidr) if cidr else text(route, "DestinationPrefixListId", "pl-")
 
 
 def route_to(destination: str) -> dict[str, str]:
@@ -355,4 +363,6 @@ def _group(peer: str) -> dict[str, Any]:
     owner, _, group = peer.partition("/")
     if peer.startswith("security_group/"):
         return {"GroupId": Ref(Address(peer))}
+    if not (group or owner).startswith("sg-"):
+        raise ValueError(f"{peer!r} is no peer that a call can name")
     return {"UserId": owner, "GroupId": group} if group else {"GroupId": peer}

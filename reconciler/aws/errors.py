@@ -60,13 +60,13 @@ _TABLE: dict[Verdict, str] = {
         InvalidAssociationID.NotFound InvalidPrefixListID.NotFound InvalidTransitGatewayID.NotFound
         InvalidPermission.Duplicate InvalidPermission.NotFound NetworkAclEntryAlreadyExists
         InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
-        Gateway.NotAttached InvalidGroup.Duplicate IncorrectState IdempotentParameterMismatch
+        Gateway.NotAttached InvalidGroup.Duplicate IdempotentParameterMismatch
         DBInstanceNotFound DBSubnetGroupNotFound DBInstanceAlreadyExists DBSubnetGroupAlreadyExists
         InvalidSubnet ResourceNotFound
     """,
     Verdict.WAIT: """
         InvalidDBInstanceState InvalidDBSubnetGroupState InsufficientDBInstanceCapacity DependencyViolation
-        InvalidGroup.InUse InvalidDBSubnetState DBUpgradeDependencyFailure
+        InvalidGroup.InUse InvalidDBSubnetState DBUpgradeDependencyFailure IncorrectState
     """,
     Verdict.SKIP: """
         UnauthorizedOperation AccessDenied AccessDeniedException Client.UnauthorizedOperation

@@ -9,7 +9,7 @@ from desired_state.members import Tags
 from desired_state.regions import partition_of
 from reconciler.aws.ec2 import settable_tags, tag_list
 from reconciler.model import DOCUMENT_TAG, Action, Change, Operation, Phase, Risk
-from reconciler.model.kind import Item, Read, read
+from reconciler.model.read import Item, Read, read
 
 ADD_TAGS = Operation("rds", "AddTagsToResource", Phase.BIND, Risk.COSMETIC)
 

@@ -24,7 +24,7 @@ from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
 from reconciler.model import ABSENT, Difference
 from reconciler.model.cause import Part, Way
-from reconciler.model.kind import Read, read
+from reconciler.model.read import Read, read
 from reconciler.model.trigger import Actor
 
 log = logging.getLogger(__name__)
@@ -280,7 +280,7 @@ def _parts(event: Actor, drift: Drifted, one: Differing) -> Iterator[Part]:
 def _about(event: Actor, drift: Drifted, one: Differing) -> bool:
     """Whether the call names the resource, or what associates the member with it."""
     named = frozenset(map(str.casefold, event.names))
-    name = drift.id or (drift.address.name if _by_name(drift.address) else "")
+    name = _resource_name(drift)
     names_it = bool(name) and name.casefold() in named
     moved = {one for one in named if one.startswith(_ASSOCIATIONS)}
     if not moved:

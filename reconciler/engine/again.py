@@ -34,7 +34,8 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.model.guard import said
-from reconciler.model.kind import Item, Kind, ObserveContext, ReadContext, declared_ids, naming
+from reconciler.model.kind import Kind, ObserveContext, declared_ids, naming
+from reconciler.model.read import Item, ReadContext
 from reconciler.reach.network import (
     ACL_OF,
     DEFAULT_ACL,

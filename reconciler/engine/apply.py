@@ -25,6 +25,7 @@ from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Verdict, bare, verdict
 from reconciler.engine.again import Again, Changed, Hands
 from reconciler.engine.gate import Gate
+from reconciler.engine.missing import unfound
 from reconciler.engine.new_roles import sent_again
 from reconciler.engine.plan import Plan, printable
 from reconciler.engine.progress import Progress
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 CONSISTENCY_PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds to wait before each retry of a call that does not find a new resource: EC2 is eventually consistent."""
+STILL_CREATED = "incorrectstate"
+"""The code, as from `bare`, for a resource that is pending (EC2 API reference, Error codes)."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,14 @@ def _apply(
             spoiled.add(action.address)
         progress.uneven |= result.ended not in {Ended.DONE, Ended.HELD} and index not in gate.deferred
         results.append(result)
-    each = (one for result in results for one in result.each())
-
-    def old(address: Address, field: str) -> bool:
-        return context.left(snapshot.handles.get(Ref(address), address), field)
-
-    return tuple(sent_again(each, writer.perform, lambda: context.aws.patience, context.sleep, old))
+    made = [one for result in results for one in result.each()]
+    try:
+        return tuple(sent_again(made, writer.perform, lambda: context.aws.patience, context.sleep, writer.is_old))
+    except _OutsideError:
+        raise
+    except Exception as error:  # noqa: BLE001 (it is a second try: what was done and what was not is known)
+        logged(error, "calls that wait for a new role", Stage.APPLYING)
+        return tuple(made)
 
 
 SETTING_PAUSES = (2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0, 16.0)
@@ -240,6 +245,10 @@ class _Writer:
         self._accepted.add(action.address)
         return ActionResult(action, Ended.DONE), None
 
+    def is_old(self, address: Address, field: str) -> bool:
+        """Whether an earlier run left the difference in this field."""
+        return self._context.left(self._handles.get(Ref(address), address), field)
+
     def _failed(self, action: Action, error: Exception) -> ActionResult:
         """Setpoint itself failed at the call: before it was sent, or at its answer."""
         logged(error, action.address, Stage.APPLYING)
@@ -314,6 +323,8 @@ class _Writer:
         if error.code == LOST:
             lost = "AWS's answer was lost: only another look tells whether it was done"
             return ActionResult(action, Ended.UNKNOWN, Cause(Reason.ANSWER_LOST, lost, LOST))
+        if gone := unfound(action, error, old=any(self.is_old(*each) for each in action.resolves)):
+            return gone
         ended = {
             Verdict.RETRY: Ended.WAITING,
             Verdict.WAIT: Ended.WAITING,
@@ -355,13 +366,15 @@ class _Writer:
         return self._patiently(action, params)
 
     def _patiently(self, action: Action, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer. A call that names a new resource is retried while AWS does not find it; no other call is."""
+        """The answer. A call that names a new resource is retried while AWS does not find it, or is still creating it;
+        no other call is.
+        """
         for pause in CONSISTENCY_PAUSES:
             try:
                 return self._write(action, params)
             except AwsError as error:
                 fresh = any(ref in self._created for ref in refs(action.params))
-                if not (fresh and "notfound" in bare(error.code)):
+                if not (fresh and ("notfound" in bare(error.code) or bare(error.code) == STILL_CREATED)):
                     raise
                 self._context.sleep(pause)
         return self._write(action, params)

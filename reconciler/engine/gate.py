@@ -13,6 +13,7 @@ from typing import Protocol
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.members import members
+from reconciler.engine.judged import Judged
 from reconciler.engine.order import RELEASE
 from reconciler.engine.plan import Plan
 from reconciler.engine.witness import touching
@@ -58,7 +59,7 @@ class Gate:
     wanted: tuple[Action, ...] = ()
     ends: Mapping[Address, datetime] = field(default_factory=dict)
 
-    def steps(self, plan: Plan, snapshot: Snapshot) -> Steps:
+    def steps(self, plan: Plan, snapshot: Snapshot) -> Judged:
         """The network while the rest of the plan is applied. Where somebody wants the live state to stay, it counts as
         declared. What is suppressed does not come for now; what waits for another reason still does, so that nothing is
         cut that it would keep.
@@ -67,11 +68,11 @@ class Gate:
         wanted = [one for one in self.wanted or plan.actions if one.address not in intended]
         out = {index for index, cause in self.held.items() if cause.reason in INTENDED | _SUPPRESSED}
         coming = [one for index, one in enumerate(plan.actions) if index not in out]
-        return Steps(lambda: live_network(snapshot), wanted, coming, plan.forbids)
+        return Judged(lambda these: Steps(lambda: live_network(snapshot), these, coming, plan.forbids), wanted)
 
 
 INTENDED = frozenset({Reason.REPORT_ONLY, Reason.HOLD_TAG})
-_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.SUPPRESSED})
+_SUPPRESSED = frozenset({Reason.FLAPPING, Reason.NOT_CARRIED_OUT, Reason.SUPPRESSED})
 
 
 class Gated(Protocol):
@@ -98,8 +99,8 @@ class Limits:
     says since when a hold has been seen: renewing a hold every day does not make it last longer. `changed` are the
     addresses that no action may touch, because something else was found there than before (`witness.py`). `plan_held`
     says why the whole plan is held, besides the blast-radius limits, and `frozen` why every action is, whoever releases
-    the plan. `further`: it is a further round of a run, whose
-    plan no person has seen, so that no unsafe call is released.
+    the plan. `further`: it is a further round of a run, whose plan no person has seen, so that no unsafe call is
+    released.
     """
 
     deferred: Callable[[Action], Cause | None] = lambda action: None
@@ -145,20 +146,33 @@ def gate(
         if cause and (index not in deferred or cause.reason in INTENDED):
             held[index] = cause
             deferred.pop(index, None)
-    held = _with_dependencies(plan, Gate(held, deferred, plan_held, (), wanted=limits.wanted), snapshot)
+    own = Gate(held, deferred, plan_held, (), wanted=limits.wanted)
+    held, unjudged = _with_dependencies(plan, own, document, snapshot)
     unseen = frozenset(snapshot.unreadable) | frozenset(snapshot.ambiguous)
     suspects = {at: cause for at, cause in limits.changed.items() if at in document.resources}
     changed = (Finding(at, Outcome.HELD, cause) for at, cause in suspects.items())
-    return Gate(held, deferred, plan_held, (*lost, *changed, *findings), tagged, unseen, suspects, limits.wanted, holds)
+    return Gate(
+        held,
+        deferred,
+        plan_held,
+        (*lost, *changed, *unjudged, *findings),
+        tagged,
+        unseen,
+        suspects,
+        limits.wanted,
+        holds,
+    )
 
 
-def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, Cause]:
+def _with_dependencies(
+    plan: Plan, gate: Gate, document: Document, snapshot: Snapshot
+) -> tuple[dict[int, Cause], tuple[Finding, ...]]:
     """What is held, also because of what is held or deferred: what needs it, what removes where something would be
-    created, and what would break a rule of `reach/steps.py` without it.
+    created, and what would break a rule of `reach/steps.py` without it. And what could not be judged.
     """
     held = dict(gate.held)
     if (not held or held == plan.unsafe) and not gate.deferred and not gate.wanted:
-        return held  # what comes before the calls without a safe order was judged with them
+        return held, ()  # what comes before the calls without a safe order was judged with them
     coming = _coming(plan, held.keys() | gate.deferred.keys())
     steps = gate.steps(plan, snapshot) if coming else None
     not_created: set[Address] = set()
@@ -170,8 +184,7 @@ def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, 
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that is held: {plan.actions[before[0]].why}")
         if not cause and action.needs_what_is_created and action.address in not_created:
             cause = Cause(Reason.DEPENDENCY, "nothing is removed where something to be created is held")
-        with about(action.address, Stage.JUDGING):
-            breach = steps.breach(action) if not cause and steps and index in coming else None
+        breach = steps.breach(action) if not cause and steps and index in coming else None
         if breach:
             left_out = [one for one in gate.wanted or plan.actions if one.effect and one not in coming.values()]
             cause = breach.cause(_unless(breach, left_out))
@@ -179,9 +192,8 @@ def _with_dependencies(plan: Plan, gate: Gate, snapshot: Snapshot) -> dict[int, 
             held[index] = cause
             not_created |= {action.address} if action.operation.phase <= Phase.BIND else set()
         elif steps and index in coming:
-            with about(action.address, Stage.JUDGING):
-                steps.advance(action)
-    return held
+            steps.advance(action)
+    return held, tuple(steps.findings(document.vpc)) if steps else ()
 
 
 def _coming(plan: Plan, out: Iterable[int]) -> dict[int, Action]:

@@ -17,7 +17,7 @@ from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.forbidden import Forbidden
 from reconciler.reach.judge.intents import Status, Verdict, judge
 from reconciler.reach.network import Network
-from reconciler.reach.steps import Breach
+from reconciler.reach.steps import Breach, Forbids
 
 type Contexts = Callable[[Network], JudgeContext]
 
@@ -82,10 +82,10 @@ class Forbidding:
         closed = [(one.name, raised) for one, raised in found if one.expect != "reachable"]
         if closed:
             name, raised = closed[0]
-            self._unsure = f"held by the intent {name!r}: whether it forbids this is not known; {_said(raised)}"
+            self._unsure = f"whether the intent {name!r} forbids it is not known; {_said(raised)}"
         elif not found:
             logged(error, "the intents", Stage.JUDGING)
-            self._unsure = f"held by the intents: whether one forbids this is not known; {_said(error)}"
+            self._unsure = f"whether an intent forbids it is not known; {_said(error)}"
 
     def _raised(self, intent: Intent, later: Network) -> Exception | None:
         try:
@@ -93,6 +93,17 @@ class Forbidding:
         except Exception as error:  # noqa: BLE001 (it is logged by who asks)
             return error
         return None
+
+
+def nothing_opens(cause: Cause) -> Forbids:
+    """What the intents forbid where it cannot even be made what does: every opening."""
+    message = f"whether an intent forbids it is not known; {cause.message}"
+    held = Breach(Reason.HELD_BY_INTENT, ANY_MACHINE, message)
+
+    def against(_later: Network, action: Action) -> Breach | None:
+        return held if action.lets_through else None
+
+    return lambda look: against
 
 
 def _said(error: Exception) -> str:

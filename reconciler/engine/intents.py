@@ -165,7 +165,8 @@ def _finding(one: Verdict, tolerated: datetime | None) -> Finding:
 def said(verdict: Verdict) -> str:
     """What breaks an intent, as one sentence."""
     if not verdict.cases:
-        return f"{', '.join(verdict.nobody)} is not there" if verdict.nobody else "; ".join(verdict.unknown)
+        missing = f"{' and '.join(verdict.nobody)} {'is' if len(verdict.nobody) == 1 else 'are'} not there"
+        return missing if verdict.nobody else "; ".join(verdict.unknown)
     case = verdict.cases[0]
     more = f", and {verdict.count - 1} more" if verdict.count > 1 else ""
     if case.exposed:
@@ -175,4 +176,4 @@ def said(verdict: Verdict) -> str:
         return f"{packet} ({case.source.label}) reaches {case.target.label}{more}"
     if case.partly:
         return f"{case.flow} from {case.source.label} to {case.target.label} works for some clients only{more}"
-    return f"{case.flow} from {case.source.label} does not work to {case.target.label}{more}"
+    return f"{case.flow} from {case.source.label} to {case.target.label} does not work{more}"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from reconciler.aws.ec2 import in_vpc
 from reconciler.model import Interface
-from reconciler.model.kind import Item, Read, ReadContext
+from reconciler.model.read import Item, Read, ReadContext
 
 PERMISSION = "ec2:DescribeNetworkInterfaces"
 _NAT = re.compile(r"nat-[0-9a-f]+")

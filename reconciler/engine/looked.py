@@ -19,7 +19,8 @@ from typing import NamedTuple
 from desired_state.document import Document
 from reconciler.model import Snapshot
 from reconciler.model.kept import KeptItem
-from reconciler.model.kind import Answers, Kind
+from reconciler.model.kind import Kind
+from reconciler.model.read import Answers
 
 type Given = Mapping[str, tuple[Kind, Answers]]
 """Each kind with the answers that it was given, by its name: none, if one of its reads failed."""

@@ -28,8 +28,9 @@ from reconciler.engine.looked import remember, seen_before
 from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, dependencies, ranked
 from reconciler.model import DOCUMENT_TAG, Cause, Interface, Reason, Snapshot
-from reconciler.model.guard import Stage, fault, logged, said
-from reconciler.model.kind import Item, Kind, ObserveContext, Read, ReadContext, naming
+from reconciler.model.guard import Stage, contained, fault, logged, said
+from reconciler.model.kind import Kind, ObserveContext, naming
+from reconciler.model.read import Item, Read, ReadContext
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,12 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
         read = _look(context, reader, REGISTRY, _beside(context))
         interfaces = _interfaces(context, reader)
         given = {name: (one.kind, one.answers) for name, one in read.items()}
-        if last := seen_before(document, context.vpc_id, given, at):
+        if last := contained(
+            lambda: seen_before(document, context.vpc_id, given, at),
+            lambda cause: None,
+            who="the look before",
+            stage=Stage.READING,
+        ):
             return replace(last, interfaces=interfaces)
         known, names = _identify(read)
         if again := _kinds_with_missing(read, known):
@@ -221,14 +227,21 @@ def _several(document: Document, answered: _Answered, known: Identified, reader:
 
 def _beside(context: ReadContext) -> list[Read]:
     """What is read beside the kinds: who stands where, if the document has intents."""
-    return [interfaces_read(context)] if context.document.intents and context.vpc_id else []
+    if not (context.document.intents and context.vpc_id):
+        return []
+    return contained(
+        lambda: [interfaces_read(context)], lambda cause: [], who="network interfaces", stage=Stage.READING
+    )
 
 
 def _interfaces(context: ReadContext, reader: _Reader) -> tuple[Interface, ...] | Cause | None:
     """`Snapshot.interfaces`; nobody is in a VPC that does not exist."""
     if not context.document.intents:
         return None
-    for one in _beside(context):
+    reads = _beside(context)
+    if context.vpc_id and not reads:
+        return Cause(Reason.UNREADABLE, "they could not be asked for: Setpoint failed")
+    for one in reads:
         if problem := reader.problems.get(one):
             log.warning("network interfaces could not be read: %s", problem)
             return Cause(Reason.UNREADABLE, str(problem), problem.cause.code)
@@ -244,13 +257,19 @@ def _look(
     context: ReadContext, reader: _Reader, kinds: Mapping[str, Kind], beside: Iterable[Read] = ()
 ) -> dict[str, _Answered]:
     contexts = {name: replace(context, declared=context.document.of_kind(name)) for name in kinds}
-    reads = {name: list(_reads(kind, context)) for name, kind in kinds.items()}
-    reader.read([*beside, *(one for some in reads.values() for one in some)])
+    reads: dict[str, list[Read]] = {}
     faults: dict[str, Cause] = {}
+    for name, kind in kinds.items():
+        try:
+            reads[name] = list(_reads(kind, context))
+        except Exception as error:  # noqa: BLE001 (then nothing is known of that kind alone)
+            logged(error, name, Stage.READING)
+            reads[name], faults[name] = [], fault(error, Stage.READING)
+    reader.read([*beside, *(one for some in reads.values() for one in some)])
     for name, kind in kinds.items():
         more = _sifted(partial(kind.observe.more, contexts[name]), kind, reads[name], reader)
         reads[name] += more.found
-        faults |= {name: more.problem} if more.problem else {}
+        faults |= {name: more.problem} if more.problem and name not in faults else {}
     reader.read(one for some in reads.values() for one in some)
     return {
         name: _answered(kind, contexts[name], reads[name], reader, faults.get(name)) for name, kind in kinds.items()
@@ -298,7 +317,27 @@ def _answered(kind: Kind, context: ReadContext, reads: list[Read], reader: _Read
         return _Answered(kind, context, {}, (), cause)
     answers = {one: reader.answers[one] for one in reads}
     live = _sifted(partial(kind.observe.live, context), kind, reads, reader)
-    return _Answered(kind, context, answers, tuple(live.found), live.problem, live.aliens)
+    items, unclear = _once(kind, live.found)
+    return _Answered(kind, context, answers, items, live.problem, (*live.aliens, *unclear))
+
+
+def _once(kind: Kind, items: list[Item]) -> tuple[tuple[Item, ...], tuple[tuple[Item, Exception], ...]]:
+    """The items, each once, and those that are shown twice and not the same: if something comes or goes while AWS sends
+    its pages, what was on one may be on the next one too.
+    """
+    try:
+        found = {kind.observe.id(item): item for item in reversed(items)}
+    except Exception:  # noqa: BLE001 (what has no id is told by who identifies it)
+        return tuple(items), ()
+    if len(found) == len(items):
+        return tuple(items), ()
+    unlike = {aws_id for item in items if item != found[aws_id := kind.observe.id(item)]}
+    error = ValueError("AWS shows it twice, and not the same")
+    left = [(aws_id, item) for aws_id, item in reversed(found.items())]
+    return (
+        tuple(item for aws_id, item in left if aws_id not in unlike),
+        tuple((item, error) for aws_id, item in left if aws_id in unlike),
+    )
 
 
 def _identify(read: dict[str, _Answered]) -> tuple[dict[str, Identified], dict[str, Address]]:

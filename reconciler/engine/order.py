@@ -18,9 +18,9 @@ from dataclasses import replace
 from enum import IntEnum
 
 from desired_state.fields import Address
+from reconciler.engine.judged import Judged
 from reconciler.kinds import live_network, ranked
-from reconciler.model import Action, Cause, Phase, Reason, Ref, refs
-from reconciler.model.guard import Stage, about
+from reconciler.model import Action, Cause, Finding, Phase, Reason, Ref, refs
 from reconciler.model.kind import PlanContext
 from reconciler.reach.network import SUBNETS, Table
 from reconciler.reach.steps import Breach, Forbids, Steps
@@ -30,7 +30,7 @@ def ordered(actions: list[Action], context: PlanContext, forbids: Forbids | None
     """The order of these actions, some of them in smaller calls if nothing else is safe."""
 
     def as_far_as_safe(some: list[Action]) -> Order:
-        steps = Steps(lambda: live_network(context.snapshot), some, forbids=forbids)
+        steps = Judged(lambda these: Steps(lambda: live_network(context.snapshot), these, forbids=forbids), some)
         return Order(some, _edges(some, context), steps)
 
     found = as_far_as_safe(actions)
@@ -90,7 +90,7 @@ class Order:
     `reach/steps.py`. `overridden` are those that break one and have a place all the same (`override`).
     """
 
-    def __init__(self, actions: list[Action], edges: list[set[int]], steps: Steps) -> None:
+    def __init__(self, actions: list[Action], edges: list[set[int]], steps: Judged) -> None:
         self.actions, self.edges, self._steps = actions, edges, steps
         self.order: list[int] = []
         self.left = set(range(len(actions)))
@@ -111,13 +111,15 @@ class Order:
         self.breaches = {}
         while len(self.breaches) < len(self._ready):
             *_, index = self._ready[len(self.breaches)]
-            with about(self.actions[index].address, Stage.JUDGING):
-                found = self._steps.breach(self.actions[index])
-            if found:
+            if found := self._steps.breach(self.actions[index]):
                 self.breaches[index] = found
                 continue
             self._take(index)
             self.breaches = {}
+
+    def unjudged(self, vpc: Address) -> Iterator[Finding]:
+        """What could not be judged; `vpc` is the document's."""
+        return self._steps.findings(vpc)
 
     def override(self) -> None:
         """Takes what breaks a rule, too, where nothing else may come next: rather what cuts than what lets through, but
@@ -136,8 +138,7 @@ class Order:
         self._ready.remove(self._key(index))
         self.left.discard(index)
         self.order.append(index)
-        with about(self.actions[index].address, Stage.JUDGING):
-            self._steps.advance(self.actions[index])
+        self._steps.advance(self.actions[index])
         for one in self._later[index]:
             self._waiting[one].discard(index)
             if not self._waiting[one]:
@@ -203,7 +204,7 @@ def stuck(found: Order) -> dict[int, Cause]:
     for index in sorted(found.left):
         needed = sorted(found.edges[index] & found.breaches.keys())
         if breach := found.breaches.get(index):
-            if breach.reason is Reason.HELD_BY_INTENT:
+            if breach.reason in {Reason.HELD_BY_INTENT, Reason.FAULT}:
                 causes[index] = Cause(breach.reason, breach.message)
                 continue
             message = f"no order of the calls avoids it: {breach.message}; {_BY_HAND}"

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from desired_state.fields import Address
+from desired_state.fields import Address, shown
 from reconciler.engine import order
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Cause, Change, Finding, Observed, Outcome, Phase, Reason, Ref, refs
-from reconciler.model.guard import Stage, about
+from reconciler.model.guard import Stage, about, contained
 from reconciler.model.kind import Kind, PlanContext, Step
 from reconciler.reach.steps import Forbids
 
@@ -60,7 +60,9 @@ def make_plan(changes: Iterable[Change], context: PlanContext, only: frozenset[A
     actions = found.actions
     for index, cause in order.stuck(found).items():
         resolved = sorted(actions[index].resolves) or [(actions[index].address, "")]
-        findings += [Finding(address, Outcome.HELD, cause, name) for address, name in resolved]
+        outcome = Outcome.FAILED if cause.reason is Reason.FAULT else Outcome.HELD
+        findings += [Finding(address, outcome, cause, name) for address, name in resolved]
+    findings += found.unjudged(context.document.vpc)
     place = {index: position for position, index in enumerate(found.order)}
     ordered = tuple(actions[index] for index in found.order)
     needs = tuple(frozenset(place[earlier] for earlier in found.edges[index]) for index in found.order)
@@ -73,9 +75,11 @@ def _forbids(context: PlanContext) -> Forbids | None:
     """Judging intents is imported only if there are any to hold a call."""
     if all(one.enforcement != "hold" for one in context.document.intents):
         return None
+    from reconciler.engine.intent_faults import nothing_opens
     from reconciler.engine.intents import forbidden
 
-    return forbidden(context.document, context.snapshot)
+    made: Callable[[], Forbids] = lambda: forbidden(context.document, context.snapshot)  # noqa: E731 (its type)
+    return contained(made, nothing_opens, who="the intents", stage=Stage.JUDGING)
 
 
 def fingerprint(sha256: str, actions: Iterable[Action], unsafe: Iterable[str] = ()) -> str:
@@ -147,7 +151,7 @@ def _correct(change: Change, have: Observed, kind: Kind, context: PlanContext) -
     rest = []
     for one in change.differences:
         if one.field in kind.correct.immutable:
-            message = f"AWS cannot change it: it is {one.have!r}, and {one.want!r} is declared"
+            message = f"AWS cannot change it: it is {shown(one.have)}, and {shown(one.want)} is declared"
             message += "; declare the live value, or recreate the resource by hand"
             yield Finding(change.address, Outcome.BLOCKED, Cause(Reason.IMMUTABLE, message), one.field)
         elif have.status and one.field != "tags":
@@ -171,12 +175,16 @@ def _beyond(address: Address, seen: Observed, context: PlanContext) -> Iterator[
         yield Finding(address, Outcome.WAITING, not_ready(seen))
 
 
+_OF_STATUS = frozenset({Reason.NOT_READY, Reason.BROKEN})
+
+
 def not_ready(seen: Observed) -> Cause:
     """Why a live resource that is not ready takes no change."""
     if seen.status == "creating":
         return Cause(Reason.NOT_READY, "AWS is still creating it")
     what = "AWS is still creating it" if seen.creating else "AWS accepts no change now"
-    said = next((one.cause.message for one in seen.conditions if not one.field), f"it is {seen.status}")
+    of_status = [one.cause for one in seen.conditions if not one.field and one.cause.reason in _OF_STATUS]
+    said = of_status[0].message if of_status else f"it is {seen.status}"
     return Cause(Reason.NOT_READY, f"{what}: {said}")
 
 
@@ -187,12 +195,17 @@ def _field(action: Action) -> str:
 def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Action], list[Finding]]:
     """The actions whose references can all be resolved, and a finding for each that cannot be done now."""
     findings: list[Finding] = []
+    later: set[Ref] = set()
     while True:
         known = context.snapshot.handles.keys() | {action.gives for action in actions if action.gives}
         unready = _unready(actions, context)
         impossible: dict[int, Finding] = {}
         for index, action in enumerate(actions):
-            if missing := _unresolved(action, known):
+            missing = _unresolved(action, known)
+            if missing in later:
+                cause = Cause(Reason.NOT_READY, f"it needs {missing}, which has to wait itself")
+                impossible[index] = Finding(action.address, Outcome.WAITING, cause, _field(action))
+            elif missing:
                 message = f"it needs {missing}, which does not exist and is not created now"
                 cause = Cause(Reason.MISSING_REFERENCE, message)
                 impossible[index] = Finding(action.address, Outcome.BLOCKED, cause, _field(action))
@@ -210,6 +223,9 @@ def _executable(actions: list[Action], context: PlanContext) -> tuple[list[Actio
         for index, (outcome, why) in behind.items():
             cause = Cause(Reason.DEPENDENCY, f"it depends on an action that cannot be done now: {why}")
             findings.append(Finding(actions[index].address, outcome, cause, _field(actions[index])))
+        ended = {index: one.outcome for index, one in impossible.items()}
+        ended |= {index: outcome for index, (outcome, _) in behind.items()}
+        later |= {gives for i, outcome in ended.items() if outcome is Outcome.WAITING and (gives := actions[i].gives)}
         actions = [action for index, action in enumerate(actions) if index not in impossible and index not in behind]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.engine.again import Changed
+from reconciler.engine.judged import Judged
 from reconciler.model import Action, Cause, Reason
-from reconciler.reach.steps import Steps
 
 _UNEVEN = ", because not everything before it was done, or is in force yet"
 
@@ -18,9 +18,9 @@ class Progress:
     As long as every call did what the plan expected, the plan has answered that already, so nothing is judged again.
     """
 
-    def __init__(self, steps: Callable[[], Steps]) -> None:
+    def __init__(self, steps: Callable[[], Judged]) -> None:
         self._from_start = steps
-        self._steps: Steps | None = None
+        self._steps: Judged | None = None
         self._record: list[tuple[Action, bool]] = []
         self.uneven = False
 

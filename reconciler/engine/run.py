@@ -22,23 +22,17 @@ from desired_state.fields import Address
 from reconciler.aws.client import Aws
 from reconciler.engine import witness
 from reconciler.engine.apply import ApplyContext, apply
-from reconciler.engine.diff import apply_exceptions, diff
 from reconciler.engine.gate import Gate, Limits, gate
 from reconciler.engine.memory import NO_MEMORY, Memory
 from reconciler.engine.observe import ObserveError, ObserveOptions, VpcNotAllowedError, observe
-from reconciler.engine.plan import make_plan, signature
-from reconciler.engine.result import (
-    Observation,
-    Report,
-    RunCost,
-    RunTrace,
-    judge,
-)
+from reconciler.engine.outcomes import judge
+from reconciler.engine.plan import signature
+from reconciler.engine.result import Observation, Report, RunCost, RunTrace
 from reconciler.engine.spelled import as_seen
-from reconciler.engine.suppression import Guard, Suppression, suppress, unidentified
+from reconciler.engine.suppression import Guard
+from reconciler.engine.understood import Asked, not_seen, understood, without_faults
 from reconciler.engine.vpc_asked import why_not_yet
 from reconciler.engine.written import created, may_have_created
-from reconciler.kinds import REGISTRY
 from reconciler.model import (
     Action,
     ActionResult,
@@ -49,10 +43,8 @@ from reconciler.model import (
     Policy,
     Reason,
     Ref,
-    Snapshot,
 )
-from reconciler.model.guard import ResourceFaultError, Stage, contained, logged
-from reconciler.model.kind import PlanContext
+from reconciler.model.guard import Stage, contained
 
 if TYPE_CHECKING:
     from reconciler.engine.consequences import Consequence, Identity
@@ -120,7 +112,7 @@ def run(  # noqa: PLR0913 (the options of every entry point)
     started, reads, writes = environment.now(), environment.aws.reads, environment.aws.writes
     permit = _WritePermit(environment.may_start)
     task = _Task(document, replace(environment, may_start=permit), policy, only, memory)
-    start = _start(task, _look(task, memory.vpc_id), approved, openings)
+    start = _start(task, _first_look(task, write=write), approved, openings)
     task, first, first_gate = start.task, start.first, start.gate
     document, fingerprint = task.document, first.plan.fingerprint
     if expected and expected != fingerprint:
@@ -137,10 +129,11 @@ def run(  # noqa: PLR0913 (the options of every entry point)
         moved = any(one.ended in {Ended.DONE, Ended.UNKNOWN, Ended.STALE} for one in tried)
         if permit.refused and not moved:
             break
-        observation, round_gate = _gated(
-            task,
+        observation, round_gate = without_faults(
+            task.asked,
             _look_again(task, first, results, permit),
-            partial(_further_gate, first, first_gate, results),
+            environment.now(),
+            partial(_further_gate, first, first_gate, results, task),
         )
         over = len(round_gate.held) + len(round_gate.deferred) == len(observation.plan.actions)
         if over or not moved or permit.refused:
@@ -186,43 +179,8 @@ def _start(task: _Task, look: Observation, approved: str, openings: Openings) ->
             first_gate = _gate(replace(task, plan_held=_vpc_gone(document, was)), first, approved)
         return _Start(task, first, first_gate, opened)
 
-    return _gated(task, look, gated)[1]
-
-
-def _gated[T](task: _Task, look: Observation, gated: Callable[[_Task, Observation], T]) -> tuple[Observation, T]:
-    """What `gated` says of a look, without the resources for which it raises."""
-    while True:
-        try:
-            return look, gated(task, look)
-        except ResourceFaultError as error:
-            look = _understood(task, _set_aside(look.snapshot, error))
-
-
-def _understood(task: _Task, snapshot: Snapshot) -> Observation:
-    """A look and its plan, without the resources for which anything raises."""
-    while True:
-        try:
-            return _planned(task, snapshot)
-        except ResourceFaultError as error:
-            snapshot = _set_aside(snapshot, error)
-
-
-def _set_aside(snapshot: Snapshot, error: ResourceFaultError) -> Snapshot:
-    """The look without a resource that cannot be understood: what depends on it is not guessed, and its traffic is
-    unknown. Raises the error if that was so before: then it is not about the resource.
-    """
-    address = error.address
-    logged(error.__cause__, address, error.stage)
-    if address in snapshot.unreadable:
-        raise error
-    aws_id = snapshot.handles.get(Ref(address), "")
-    cause = replace(error.cause, message=f"{aws_id}: {error.cause}") if aws_id else error.cause
-    return replace(
-        snapshot,
-        resources={at: one for at, one in snapshot.resources.items() if at != address},
-        unmanaged=tuple(one for one in snapshot.unmanaged if one.address != address),
-        unreadable={**snapshot.unreadable, address: cause},
-    )
+    now = task.environment.now()
+    return without_faults(task.asked, look, now, partial(gated, task))[1]
 
 
 def _vpc_gone(document: Document, vpc_id: str) -> Cause:
@@ -296,6 +254,10 @@ class _Task:
     changed: Mapping[Address, Cause] = field(default_factory=dict)
     plan_held: Cause | None = None
 
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.document, self.policy, self.only, self.memory)
+
 
 class _WritePermit:
     """Whether a write may be started. The check costs a call, so the first cause is kept in `refused`."""
@@ -309,26 +271,24 @@ class _WritePermit:
         return self.refused
 
 
+def _first_look(task: _Task, *, write: bool) -> Observation:
+    """The look that a run plans from; repeated before a VPC is made of which nobody remembers whether it was made."""
+    look = _look(task, task.memory.vpc_id)
+    for pause in task.memory.vpc_patience if write else ():
+        if not any(one.gives == Ref(task.document.vpc) for one in look.plan.actions):
+            break
+        task.environment.sleep(pause)
+        look = _look(task, task.memory.vpc_id)
+    return look
+
+
 def _look(task: _Task, vpc_id: str) -> Observation:
     """One look, and its plan. `vpc_id` is the last known id of the VPC."""
     document, environment = task.document, task.environment
     pause = lambda: environment.sleep(SECOND_LOOK_PAUSE)  # noqa: E731
     options = ObserveOptions(environment.now, pause, environment.vpc_problem)
-    return _understood(task, observe(document, environment.aws, options, vpc_id))
-
-
-def _planned(task: _Task, snapshot: Snapshot) -> Observation:
-    document, environment = as_seen(task.document, snapshot), task.environment
-    context = PlanContext(document, snapshot, task.policy, task.memory.had)
-    found = diff(document, snapshot, context, REGISTRY)
-    changes, excepted = apply_exceptions(found, document.exceptions, environment.now())
-    unclear = unidentified(snapshot)
-    suppression = Suppression(changes)
-    if unclear or task.memory.flapping:
-        suppression = suppress(changes, task.memory.flapping or (lambda one: None), unclear)
-    if suppression.suppressed:
-        suppression = replace(suppression, unsuppressed=make_plan(changes, context, task.only).actions)
-    return Observation(snapshot, make_plan(suppression.changes, context, task.only), excepted, suppression)
+    snapshot = observe(document, environment.aws, options, vpc_id)
+    return understood(task.asked, snapshot, environment.now())
 
 
 def _look_again(task: _Task, first: Observation, results: Iterable[ActionResult], permit: _WritePermit) -> Observation:
@@ -347,16 +307,8 @@ def _look_again(task: _Task, first: Observation, results: Iterable[ActionResult]
             task.environment.sleep(pause)
             observation = _look(task, vpc_id)
     except ObserveError as error:
-        return _unobservable(task, error.cause)
+        return not_seen(task.asked, error.cause, task.environment.now())
     return observation
-
-
-def _unobservable(task: _Task, cause: Cause) -> Observation:
-    """The observation of a look that could not read anything: after writes this is a finding, not an error."""
-    unreadable = dict.fromkeys(task.document.resources, cause)
-    interfaces = cause if task.document.intents else None
-    snapshot = Snapshot({}, {}, unreadable, {}, (), task.environment.now(), interfaces=interfaces)
-    return Observation(snapshot, make_plan((), PlanContext(task.document, snapshot, task.policy), task.only), ())
 
 
 def _apply_context(task: _Task) -> ApplyContext:

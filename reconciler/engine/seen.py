@@ -16,7 +16,8 @@ from desired_state.fields import Address
 from reconciler.engine.identity import Identified, Live, messages
 from reconciler.model import NAME_TAG, Cause, Found, Observed, Reason, Ref, Snapshot, SubnetRoutes, Unmanaged
 from reconciler.model.guard import said
-from reconciler.model.kind import Item, Kind, ObserveContext
+from reconciler.model.kind import Kind, ObserveContext
+from reconciler.model.read import Item
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,14 @@ class Seen:
         lives = [one for one in known.lives if one.id not in broken]
         lives, handles = _of_each(kind.observe.handles, lives, context, broken)
         self._handles |= dict(handles)
+        placed = not broken  # of everything, it is known what uses it
         lives, routes = _of_each(kind.observe.subnet_routes, lives, context, broken)
-        if not broken:  # a subnet may use a table that is not understood, and then has not the routes of the main one
-            self._subnet_routes |= dict(routes)
+        odd = [one.item for one in known.lives if one.id in broken]
+        elsewhere = _users(kind, odd, context) if placed else None
+        # What may use a table that is not understood has not the routes of the main one.
+        self._subnet_routes |= {
+            at: one for at, one in routes if one.explicit or (elsewhere is not None and at not in elsewhere)
+        }
         self.troubled |= bool(known.faults or broken)
         for address, cause in known.faults.items():
             self._refuse(address, cause)
@@ -117,6 +123,14 @@ class Seen:
 def _unsupported(aws_id: str, error: Exception) -> Cause:
     log.warning("%s has a value that Setpoint does not support", aws_id, exc_info=error)
     return Cause(Reason.UNREADABLE, f"{aws_id} has a value that Setpoint does not support: {said(error)}")
+
+
+def _users(kind: Kind, items: Iterable[Item], context: ObserveContext) -> set[Address] | None:
+    """The subnets that use these; None if that cannot be said of one."""
+    try:
+        return {context.address(subnet) for item in items for subnet in kind.identify.seats(item)}
+    except Exception:  # noqa: BLE001 (whatever a live value makes a kind raise; it is told already)
+        return None
 
 
 def _of_each[T](

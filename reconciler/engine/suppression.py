@@ -1,7 +1,7 @@
 """What is not corrected for now, and what must not be corrected without it. Pure; `run.py` calls it after every look.
 
 A correction that somebody else keeps undoing is suppressed (`attempt/flapping.py` says which), and so is one that
-refers to something that was not identified (`engine/identity.py`): its id may be the one that is live. The rest is
+refers to something that was not identified (`engine/identity/`): its id may be the one that is live. The rest is
 corrected, under the rule of every plan: no packet passes that neither the state before nor the document lets through,
 and every packet passes that both let through. The target of such a plan is the document with the live value at each
 suppressed place, so the target itself must keep the rule:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.fleet.standing import Standing, State
 from reconciler.fleet.strip import Strip
-from reconciler.history.receipts import State as Recorded
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
+from reconciler.model.times import iso_time
+from reconciler.report.page.words import counted
 
 FORMAT_VERSION = 1
 
@@ -47,8 +49,8 @@ class Fleet:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(sorted(self.lines, key=_gravity)))
-        counted = Counter(one.standing.state for one in self.lines)
-        object.__setattr__(self, "counts", {state: counted[state] for state in State if counted[state]})
+        number = Counter(one.standing.state for one in self.lines)
+        object.__setattr__(self, "counts", {state: number[state] for state in State if number[state]})
 
     @property
     def well(self) -> bool:
@@ -62,29 +64,26 @@ class Fleet:
         if not count:
             return "No document is known here"
         kept = count - left.get(State.DELETED, 0)
+        networks = counted(kept, "network")
         open_now, silent = left.get(State.OPEN, 0), sum(one.standing.silent for one in self.lines)
         parts = []
         if open_now:
             # One item may be of a resource that no packet reaches, so nothing is said of arrival.
-            parts.append(f"{open_now} of {_networks(kept)} {_verb(open_now, 'lets', 'let')} in what is not declared")
+            parts.append(f"{open_now} of {networks} {_verb(open_now, 'lets', 'let')} in what is not declared")
         if silent:
-            who = str(silent) if parts else f"{silent} of {_networks(kept)}"
+            who = str(silent) if parts else f"{silent} of {networks}"
             parts.append(f"{who} {_verb(silent, 'is', 'are')} not being looked at")
         if parts:
             return "; ".join(parts)
         grave = [f"{number} {state.lower()}" for state, number in left.items() if state not in _CALM]
         if grave:
-            return f"{_networks(kept)}: {', '.join(grave)}, {left.get(State.IN_SYNC, 0)} in sync"
-        return (
-            f"In sync: {_networks(kept)} {_verb(kept, 'is', 'are')} as declared"
-            if kept
-            else "Every document is deleted"
-        )
+            return f"{networks}: {', '.join(grave)}, {left.get(State.IN_SYNC, 0)} in sync"
+        return f"In sync: {networks} {_verb(kept, 'is', 'are')} as declared" if kept else "Every document is deleted"
 
     def open_seconds(self) -> float | None:
         """For how long something stood open in the time of the strips, summed over the networks; None: no strips."""
         strips = [one.strip for one in self.lines if one.strip]
-        return sum(one.seconds(Recorded.OPEN) for one in strips) if strips else None
+        return sum(one.seconds(NetworkState.OPEN) for one in strips) if strips else None
 
     def as_json(self) -> dict[str, Any]:
         """As values for `json.dumps`."""
@@ -94,7 +93,7 @@ class Fleet:
             "stack": self.stack or None,
             "account": self.account or None,
             "region": self.region,
-            "at": _time(self.at),
+            "at": iso_time(self.at),
             "rate_s": int(self.rate.total_seconds()),
             "rate_assumed": self.assumed,
             "heading": self.heading,
@@ -113,19 +112,19 @@ class Fleet:
             "revision": one.revision,
             "account": one.account or None,
             "region": one.region or None,
-            "last_look": _time(one.looked_at) if one.looked_at else None,
+            "last_look": iso_time(one.looked_at) if one.looked_at else None,
             "last_look_s": int((self.at - one.looked_at).total_seconds()) if one.looked_at else None,
             "silent": one.silent,
             "why": list(one.why),
             "severity": one.severity.value if one.severity else None,
             "alerts": {severity or "unknown": number for severity, number in one.alerts.items()},
-            "alerts_since": _time(one.alerts_since) if one.alerts_since else None,
+            "alerts_since": iso_time(one.alerts_since) if one.alerts_since else None,
             "openings": list(one.openings),
             "exposed_at_most_s": exposed_for(one, self.at),
-            "in_sync_since": _time(one.in_sync_since) if one.in_sync_since else None,
+            "in_sync_since": iso_time(one.in_sync_since) if one.in_sync_since else None,
             "share_as_declared": None if share is None else round(share, 6),
             "segments": [
-                {"from": _time(span.start), "to": _time(span.end), "state": state.value}
+                {"from": iso_time(span.start), "to": iso_time(span.end), "state": state.value}
                 for span, state in seen.segments
             ]
             if seen
@@ -159,13 +158,5 @@ def fleet_of(standings: Iterable[Standing], strips: Mapping[str, Strip | str], *
     return Fleet(lines=tuple(map(line, standings)), **known)
 
 
-def _networks(count: int) -> str:
-    return f"{count} network{'' if count == 1 else 's'}"
-
-
 def _verb(count: int, one: str, many: str) -> str:
     return one if count == 1 else many
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

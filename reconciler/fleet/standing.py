@@ -18,6 +18,7 @@ from reconciler.ledger.lease import LastLook
 from reconciler.ledger.record import FLAPPING, DocumentRecord
 from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
 from reconciler.redact import safe_text
 
 AHEAD = timedelta(minutes=10)
@@ -143,16 +144,16 @@ def _state(record: DocumentRecord, *, silent: bool) -> State:
         return State.DELETED
     left = record.outcomes
     ordered = (
-        (State.OPEN, record.state == "open" or bool(record.openings)),
+        (State.OPEN, record.state == NetworkState.OPEN or bool(record.openings)),
         (State.SILENT, silent),
-        (State.FAILED, record.state in {"unseen", "refused"} or bool(left.get(Outcome.FAILED))),
+        (State.FAILED, record.state in {NetworkState.UNSEEN, NetworkState.REFUSED} or bool(left.get(Outcome.FAILED))),
         (State.BLOCKED, bool(left.get(Outcome.BLOCKED))),
         (State.HELD, bool(left.get(Outcome.HELD))),
         (State.FLAPPING, bool(left.get(FLAPPING))),
         (State.WAITING, bool(left.get(Outcome.WAITING)) or record.rollout is not None),
         # A revision that is held or refused leaves the network in sync with the one before it, and its alert open.
-        (State.HELD, record.state == "differs" or any(one.open for one in record.notified.values())),
-        (State.IN_SYNC, record.state == "sync"),
+        (State.HELD, record.state == NetworkState.DIFFERS or any(one.open for one in record.notified.values())),
+        (State.IN_SYNC, record.state == NetworkState.SYNC),
     )
     # Nothing is known of an item that an older version of this program has written, until the next run.
     return next((state for state, is_so in ordered if is_so), State.WAITING)
@@ -162,9 +163,9 @@ def _why(record: DocumentRecord, state: State, *, silent: bool) -> Iterator[str]
     """What goes with a state, in words, the most important first."""
     if silent and not record.deleted:
         yield "no run has ever looked at the whole network" if record.looked_at is None else "nobody looks"
-    if record.state == "unseen":
+    if record.state == NetworkState.UNSEEN:
         yield "the network, or a part of it, could not be read"
-    if record.state == "refused":
+    if record.state == NetworkState.REFUSED:
         yield "no version of the document may be enforced"
     if record.deleted and record.openings:
         yield "something stood open when it was deleted"

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from reconciler.history.receipts import State, Summary
+from reconciler.history.receipts import Summary
 from reconciler.history.spans import Span, layered, total
+from reconciler.history.strip import SEEN, Segment, share_as_declared
+from reconciler.model.network_state import NetworkState
 
 DAYS = 30
 PROVEN = timedelta(hours=26)
 """The longest time between two keys of a document that is looked at: a day, and what a run may be late."""
-_SHOWN = frozenset({State.SYNC, State.DIFFERS, State.OPEN})
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,14 @@ class Strip:
     """The states of the time, in order; what is not one of SYNC, DIFFERS and OPEN is UNSEEN."""
 
     whole: Span
-    segments: tuple[tuple[Span, State], ...]
+    segments: tuple[Segment, ...]
 
     @property
     def share_as_declared(self) -> float | None:
         """The part of the time in which the network is known to have been as declared; None if nothing is known."""
-        if self.seconds(State.UNSEEN) >= self.whole.seconds:
-            return None
-        return self.seconds(State.SYNC) / self.whole.seconds
+        return share_as_declared(self.segments)
 
-    def seconds(self, state: State) -> float:
+    def seconds(self, state: NetworkState) -> float:
         """The seconds in this state."""
         return total(span for span, found in self.segments if found is state)
 
@@ -48,16 +47,17 @@ def strip(
     """
     ordered = sorted(found, key=lambda one: one.at)
     whole = Span(now - timedelta(days=DAYS), now)
-    layers = [(state, [span for span, known in _states(ordered, now) if known is state]) for state in _SHOWN]
-    unseen = (State.UNSEEN, list(_unproven(ordered, looked_at, now, quiet)))
-    return Strip(whole, tuple(layered(whole, State.UNSEEN, [*layers, unseen])))
+    layers = [(state, [span for span, known in _states(ordered, now) if known is state]) for state in SEEN]
+    unseen = (NetworkState.UNSEEN, list(_unproven(ordered, looked_at, now, quiet)))
+    named = layered(whole, NetworkState.UNSEEN, [*layers, unseen])
+    return Strip(whole, tuple(Segment(span, state) for span, state in named))
 
 
-def _states(ordered: Sequence[Summary], now: datetime) -> Iterator[tuple[Span, State]]:
-    receipts = [one for one in ordered if one.state is not State.DAY]
+def _states(ordered: Sequence[Summary], now: datetime) -> Iterator[tuple[Span, NetworkState]]:
+    receipts = [one for one in ordered if one.state is not NetworkState.DAY]
     ends = [*(one.at for one in receipts), now][1:]
     for one, end in zip(receipts, ends, strict=False):
-        if one.at < end and one.state in _SHOWN:
+        if one.at < end and one.state in SEEN:
             yield Span(one.at, end), one.state
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import UTC
 
 from reconciler.fleet.fleet import Fleet, Line, exposed_for
 from reconciler.fleet.standing import State
-from reconciler.history.receipts import State as Recorded
 from reconciler.history.words import lasted
-from reconciler.report.text import Style, plain
+from reconciler.model.network_state import NetworkState
+from reconciler.report.page.words import percent
+from reconciler.report.style import Style, plain
 
-COLUMNS = ("STATE", "DOCUMENT", "ACCOUNT", "REGION", "LAST LOOK", "OPEN ALERTS", "EXPOSED", "30 DAYS", "WHY")
+_COLUMNS = ("STATE", "DOCUMENT", "ACCOUNT", "REGION", "LAST LOOK", "OPEN ALERTS", "EXPOSED", "30 DAYS", "WHY")
 _COLOURS = {
     State.OPEN: "red",
     State.SILENT: "red",
@@ -39,8 +39,8 @@ def text(fleet: Fleet, style: Style = plain) -> str:
 
 
 def _table(fleet: Fleet, style: Style) -> Iterator[str]:
-    rows = [COLUMNS, *(tuple(cells(one, fleet)) for one in fleet.lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    rows = [_COLUMNS, *(tuple(cells(one, fleet)) for one in fleet.lines)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for number, row in enumerate(rows):
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         if number:
@@ -49,7 +49,7 @@ def _table(fleet: Fleet, style: Style) -> Iterator[str]:
 
 
 def cells(line: Line, fleet: Fleet) -> Iterator[str]:
-    """What is told of one document, in the order of COLUMNS; `-` is what is not known or not there."""
+    """What is told of one document, in the order of _COLUMNS; `-` is what is not known or not there."""
     one = line.standing
     yield one.state.value
     yield f"{one.document} r{one.revision}" if one.revision else one.document
@@ -92,8 +92,7 @@ def month(line: Line) -> str:
     """The part of 30 days in which it was as declared, and how long nobody knows."""
     if line.strip is None:
         return "unknown"
-    share, unseen = line.strip.share_as_declared, line.strip.seconds(Recorded.UNSEEN)
+    share, unseen = line.strip.share_as_declared, line.strip.seconds(NetworkState.UNSEEN)
     if share is None:
         return "nothing is known"
-    kept = f"{math.floor(share * 1000) / 10:.1f}".removesuffix(".0")  # 99.99 % is not all of the time
-    return f"{kept} %" + (f", {lasted(unseen)} not known" if unseen >= 1 else "")
+    return f"{percent(share)} %" + (f", {lasted(unseen)} not known" if unseen >= 1 else "")

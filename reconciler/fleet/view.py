@@ -9,17 +9,15 @@ from reconciler.fleet import text as words
 from reconciler.fleet.fleet import Fleet, Line
 from reconciler.fleet.standing import State
 from reconciler.fleet.strip import DAYS, Strip
-from reconciler.history.receipts import State as Recorded
+from reconciler.history.strip import SEEN
 from reconciler.history.words import lasted
 
 WIDTH = 300
 """The strip is this wide; positions are in the same unit."""
 _LEAST = 1.5
 """What is short is drawn at least this wide, or nobody would see it."""
-TONES = {State.OPEN: "grave", State.IN_SYNC: "good", State.DELETED: "plain"}
+_TONES = {State.OPEN: "grave", State.IN_SYNC: "good", State.DELETED: "plain"}
 """The others are `warn`."""
-_PATHS = (Recorded.SYNC, Recorded.DIFFERS, Recorded.OPEN)
-"""What lies over the ground of the strip, which is what nobody knows; the gravest on top."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _row(line: Line, fleet: Fleet) -> Row:
     one = line.standing
     return Row(
         state=one.state.value,
-        tone=TONES.get(one.state, "warn"),
+        tone=_TONES.get(one.state, "warn"),
         document=one.document,
         revision=one.revision,
         where=", ".join(filter(None, (one.account, one.region))),
@@ -116,7 +114,7 @@ def _paths(strip: Strip) -> list[tuple[str, str]]:
     """One path for each state, of lines as wide as the strip is high."""
     begin, whole = strip.whole.start, strip.whole.seconds
     found: list[tuple[str, str]] = []
-    for state in _PATHS:
+    for state in SEEN:  # they lie over the ground of the strip, which is what nobody knows
         pieces = []
         for span, known in strip.segments:
             if known is state:

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from desired_state.fields import shown
-from reconciler.history.episodes import QUIET, History, history
+from reconciler.history.episodes import Entry
+from reconciler.history.history import History, history
 from reconciler.history.receipts import (
     ROOT,
     Broken,
     Link,
-    State,
     Summary,
     parse_key,
     short_run,
@@ -26,8 +26,8 @@ from reconciler.history.receipts import (
     without_twins,
 )
 from reconciler.history.recorded import NotAReceipt, Recorded, Sheet, recorded
-from reconciler.history.standing import Entry
 from reconciler.history.store import ReceiptError, Receipts, Stored
+from reconciler.model.network_state import NetworkState
 
 LEAD = timedelta(days=2)
 """Receipts of this time before the one that is asked for are listed too: a day sheet among them says what stood."""
@@ -37,7 +37,6 @@ _AT_ONCE = 8
 """Receipts that are read at the same time."""
 _BACK = 60
 """The most receipts that are opened to find what stood before the first one of the listing."""
-_CALM = frozenset({State.SYNC})
 _WHICH = "`setpoint history` lists them; write the first 8 digits of the run, or the whole key"
 
 
@@ -51,15 +50,15 @@ def read_history(
     since: datetime,
     until: datetime,
     *,
-    today: Sheet | None = None,
-    quiet: timedelta = QUIET,
+    today: Sheet | None,
+    quiet: timedelta,
 ) -> History:
     """The history of a document. `today` are the looks that the ledger counts; `quiet` is above what nobody looked.
 
     Raises NoHistory if there is no receipt at all, and ReceiptError.
     """
     keys = _listed(store, document, since)
-    wanted = [one for one in keys if _needed(_summary(one))][-MOST:]
+    wanted = [one for one in keys if not _summary(one).says_all][-MOST:]
     contents = dict(zip(wanted, _opened(store, wanted), strict=True))
     before = _standing_before(store, keys, contents)
     entries = [Entry(key, _summary(key), contents.get(key)) for key in keys]
@@ -92,15 +91,10 @@ def _summary(key: str) -> Summary:
     return summary
 
 
-def _needed(summary: Summary) -> bool:
-    """Whether the content says more than the key: in sync without a write, there is nothing else to tell."""
-    return summary.state not in _CALM or summary.writes > 0
-
-
 def _standing_before(store: Receipts, keys: Sequence[str], contents: dict[str, Recorded]) -> list[Entry]:
     """The receipt that says what stood before the first one of the listing, if something did."""
     first = contents.get(keys[0])
-    if first is None or not (first.day and first.day.state in {State.DIFFERS, State.OPEN}):
+    if first is None or not (first.day and first.day.state in {NetworkState.DIFFERS, NetworkState.OPEN}):
         return []
     key = first.previous.key if first.previous else ""
     for _ in range(_BACK):
@@ -113,7 +107,7 @@ def _standing_before(store: Receipts, keys: Sequence[str], contents: dict[str, R
             if error.code == "NoSuchKey":  # the bucket keeps them for ReceiptDays
                 break
             raise
-        if summary.state is not State.DAY:
+        if summary.state is not NetworkState.DAY:
             return [Entry(key, summary, found)]
         key = found.previous.key if found.previous else ""
     return []
@@ -198,7 +192,7 @@ def _last(last: tuple[str, str], links: Sequence[Link]) -> Broken | None:
     return None if mine.sha256 == sha256 else Broken(key, "changed")
 
 
-def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str] | None = None) -> Mapping[str, Any]:
+def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str] | None) -> Mapping[str, Any]:
     """The receipt of a run of a document: by its id, the first 8 digits of that, or its key; `last` as of `verify`.
     Raises NoHistory, and ReceiptError, also if the receipt after it, or the ledger, saw another one.
     """
@@ -206,7 +200,7 @@ def find_receipt(store: Receipts, document: str, run: str, last: tuple[str, str]
     wanted = [key for key in keys if key in {run, f"{ROOT}{document}/{run}"}] or [
         key for key in keys if _summary(key).run in {run, short_run(run)}
     ]
-    wanted.sort(key=lambda key: (_summary(key).state is State.DAY, key))
+    wanted.sort(key=lambda key: (_summary(key).state is NetworkState.DAY, key))
     if not wanted:
         raise NoHistory(f"{shown(document)} has no receipt of the run {shown(run)}; {_WHICH}")
     stored = store.get(wanted[0])

@@ -14,10 +14,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
+from reconciler.model.times import iso_time
 
 ROOT = "receipts/"
 """Before the name of the document in every key."""
@@ -27,25 +28,6 @@ RUN_DIGITS = 8
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
-class State(StrEnum):
-    """The state of a network after a run."""
-
-    SYNC = "sync"
-    """As declared."""
-    DIFFERS = "differs"
-    """Something is not as declared, and nothing undeclared is let in by it."""
-    OPEN = "open"
-    """Something undeclared is let in."""
-    UNSEEN = "unseen"
-    """Nothing, or not all of it, could be read."""
-    REFUSED = "refused"
-    """No version of the document may be enforced."""
-    DELETED = "deleted"
-    """The document is deleted: nothing is enforced any more."""
-    DAY = "day"
-    """No state: the key of a day sheet."""
-
-
 class Summary(NamedTuple):
     """What a key says. `severity` is that of the gravest open thing (None: there is none), `revision` is 0 if no
     document was enforced, `writes` are calls, `run` is the first part of the run's id (`short_run`).
@@ -53,16 +35,21 @@ class Summary(NamedTuple):
 
     document: str
     at: datetime
-    state: State
+    state: NetworkState
     severity: Severity | None
     revision: int
     writes: int
     run: str
 
+    @property
+    def says_all(self) -> bool:
+        """Whether the content tells no more than the key: in sync without a write, nothing happened."""
+        return self.state is NetworkState.SYNC and not self.writes
+
 
 _KEY = re.compile(
     rf"{ROOT}(?P<document>[a-z0-9][a-z0-9-]{{0,62}})/(?P<at>\d{{8}}T\d{{6}}Z)"
-    rf"\.(?P<state>{'|'.join(State)})\.(?P<severity>{'|'.join([*Severity, NO_SEVERITY])})"
+    rf"\.(?P<state>{'|'.join(NetworkState)})\.(?P<severity>{'|'.join([*Severity, NO_SEVERITY])})"
     rf"\.r(?P<revision>\d{{1,16}})\.w(?P<writes>\d{{1,9}})\.(?P<run>[0-9a-f]{{{RUN_DIGITS}}}){re.escape(SUFFIX)}",
     re.ASCII,
 )
@@ -106,7 +93,7 @@ def parse_key(written: str) -> Summary | None:
     return Summary(
         found["document"],
         at,
-        State(found["state"]),
+        NetworkState(found["state"]),
         severity,
         int(found["revision"]),
         int(found["writes"]),
@@ -200,7 +187,7 @@ def day_sheet(  # noqa: PLR0913 (what it says)
     day: Day,
     *,
     until: datetime,
-    state: State | None,
+    state: NetworkState | None,
     severity: Severity | None,
     revision: int | None,
     run: Mapping[str, Any],
@@ -216,19 +203,19 @@ def day_sheet(  # noqa: PLR0913 (what it says)
         "receipt": 1,
         "run": dict(run),
         "document": {"name": document, "revision": revision or None},
-        "state": State.DAY.value,
+        "state": NetworkState.DAY.value,
         "severity": severity.value if severity else None,
         "digest": found,
         "day": {
             "date": day.since.astimezone(UTC).date().isoformat(),
-            "since": written_time(day.since),
-            "until": written_time(until),
+            "since": iso_time(day.since),
+            "until": iso_time(until),
             "state": state.value if state else None,
             "looks": day.looks,
             "unseen": day.unseen,
             "longest_gap": day.longest_gap,
             "of": of,
-            "gaps": [[written_time(datetime.fromtimestamp(one, UTC)) for one in gap] for gap in day.gaps],
+            "gaps": [[iso_time(datetime.fromtimestamp(one, UTC)) for one in gap] for gap in day.gaps],
         },
     }
 
@@ -293,8 +280,3 @@ def without_twins(keys: Iterable[str]) -> list[str]:
             seen.add(name)
             kept.append(one)
     return kept
-
-
-def written_time(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

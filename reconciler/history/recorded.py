@@ -15,8 +15,8 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from desired_state.sanitize import sanitize
-from reconciler.history.receipts import State
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
 
 INTENT = "intent/"
 """Before the name of an intent, in the place of an address."""
@@ -177,7 +177,7 @@ class Sheet(_Part):
 
     since: AwareDatetime
     until: AwareDatetime
-    state: State | None = None
+    state: NetworkState | None = None
     looks: _Count = 0
     unseen: _Count = 0
     longest_gap: _Count = 0
@@ -194,7 +194,7 @@ class Recorded(_Part):
     document: Enforced
     account: _Text = ""
     region: _Text = ""
-    state: State
+    state: NetworkState
     severity: Severity | None = None
     drifted: Annotated[tuple[Drift, ...], _or(())] = ()
     actions: Annotated[tuple[Call, ...], _or(())] = ()
@@ -206,7 +206,6 @@ class Recorded(_Part):
     exposed_unknown: Annotated[tuple[str, ...], _or(())] = ()
     exceptions: Annotated[tuple[Excepted, ...], _or(())] = ()
     unseen: Annotated[tuple[Unseen, ...], _or(())] = ()
-    held_as_a_whole: _Text = ""
     day: Sheet | None = None
 
     def calls(self, index: int) -> frozenset[int]:
@@ -224,7 +223,7 @@ class Recorded(_Part):
                 outcome="broken",
                 severity=one.severity,
                 since=one.since,
-                exposes=self.state is State.OPEN,
+                exposes=self.state is NetworkState.OPEN,
             )
             for one in self.intents
             if one.status == "broken" and not one.tolerated_until
@@ -234,7 +233,7 @@ class Recorded(_Part):
     def explained(self) -> bool:
         """Whether a difference that is left says why something stands open, if it does."""
         left = (one for one in self.drifted if one.outcome != "corrected")
-        return self.state is not State.OPEN or any(one.opens for one in left)
+        return self.state is not NetworkState.OPEN or any(one.opens for one in left)
 
     def saw(self, address: str) -> bool:
         """Whether the run looked at this resource, so that what it does not list is gone."""

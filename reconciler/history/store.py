@@ -149,7 +149,9 @@ def unpacked(data: bytes, where: str) -> dict[str, Any]:
         text = _plain(data) if data[:2] == b"\x1f\x8b" else data
         value = json.loads(text.decode())
     except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise ReceiptError(where, f"it is no receipt: {str(error) or type(error).__name__}", _WHOLE) from error
+        is_text = isinstance(error, (json.JSONDecodeError, UnicodeDecodeError))
+        why = "it is empty" if not data else "it is not JSON" if is_text else str(error) or type(error).__name__
+        raise ReceiptError(where, f"it is no receipt: {why}", _WHOLE) from error
     if not isinstance(value, dict) or not isinstance(version := value.get("receipt"), int):
         raise ReceiptError(where, "it is no receipt: it has no member `receipt`", _WHOLE)
     if version > FORMAT:
@@ -159,7 +161,7 @@ def unpacked(data: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-_WHOLE = "get it again, or read another one; `setpoint history --verify` says which were changed"
+_WHOLE = "get it again, or read another one; `setpoint history NAME --verify` says which were changed"
 
 
 def _plain(data: bytes) -> bytes:

@@ -10,57 +10,66 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
-from reconciler.history.receipts import State
+from reconciler.history.episodes import Entry, Episode, What
 from reconciler.history.recorded import Sheet
 from reconciler.history.spans import Span, clipped, layered, union, without
-from reconciler.history.standing import Entry, Episode, What
+from reconciler.model.network_state import NetworkState
 
-_SHOWN = {State.SYNC: State.SYNC, State.DIFFERS: State.DIFFERS, State.OPEN: State.OPEN}
-"""What the strip shows of a state; everything else is `unseen`."""
+SEEN = (NetworkState.SYNC, NetworkState.DIFFERS, NetworkState.OPEN)
+"""The states that a strip shows, the gravest last; every other one is shown as UNSEEN."""
 
 
 class Segment(NamedTuple):
     """A state that lasted."""
 
     span: Span
-    state: State
+    state: NetworkState
 
 
 def segments(whole: Span, entries: Sequence[Entry], found: Iterable[Episode], watched: Iterable[Span]) -> list[Segment]:
     """The whole in segments, neighbours of different states: what the receipts say, over it what the episodes know of
     the time before a receipt, over it where nobody looked, and over that what CloudTrail says of such a time.
     """
-    lasting: dict[State, list[Span]] = {State.SYNC: [], State.DIFFERS: [], State.OPEN: [], State.UNSEEN: []}
+    lasting: dict[NetworkState, list[Span]] = {state: [] for state in (*SEEN, NetworkState.UNSEEN)}
     for span, state in _states(entries, whole.end):
-        lasting[_SHOWN.get(state, State.UNSEEN)].append(span)
-    differed: dict[State, list[Span]] = {State.DIFFERS: [], State.OPEN: []}
-    dated: dict[State, list[Span]] = {State.DIFFERS: [], State.OPEN: []}
+        lasting[state if state in SEEN else NetworkState.UNSEEN].append(span)
+    differed: dict[NetworkState, list[Span]] = {NetworkState.DIFFERS: [], NetworkState.OPEN: []}
+    dated: dict[NetworkState, list[Span]] = {NetworkState.DIFFERS: [], NetworkState.OPEN: []}
     for one in found:
         if one.what not in {What.DIFFERENCE, What.REVISION}:
             continue
-        state = State.OPEN if one.opens else State.DIFFERS
+        state = NetworkState.OPEN if one.opens else NetworkState.DIFFERS
         differed[state].append(one.stood_open(whole.end) or one.lasted(whole.end))
         dated[state].append(Span(one.start, one.seen))
     layers = [
-        (State.SYNC, lasting[State.SYNC]),
-        (State.DIFFERS, [*lasting[State.DIFFERS], *differed[State.DIFFERS]]),
-        (State.OPEN, [*lasting[State.OPEN], *differed[State.OPEN]]),
-        (State.UNSEEN, [*lasting[State.UNSEEN], *without(whole, watched)]),
-        (State.DIFFERS, dated[State.DIFFERS]),
-        (State.OPEN, dated[State.OPEN]),
+        (NetworkState.SYNC, lasting[NetworkState.SYNC]),
+        (NetworkState.DIFFERS, [*lasting[NetworkState.DIFFERS], *differed[NetworkState.DIFFERS]]),
+        (NetworkState.OPEN, [*lasting[NetworkState.OPEN], *differed[NetworkState.OPEN]]),
+        (NetworkState.UNSEEN, [*lasting[NetworkState.UNSEEN], *without(whole, watched)]),
+        (NetworkState.DIFFERS, dated[NetworkState.DIFFERS]),
+        (NetworkState.OPEN, dated[NetworkState.OPEN]),
     ]
-    return [Segment(span, state) for span, state in layered(whole, State.UNSEEN, layers)]
+    return [Segment(span, state) for span, state in layered(whole, NetworkState.UNSEEN, layers)]
 
 
-def _states(entries: Sequence[Entry], until: datetime) -> list[tuple[Span, State]]:
+def share_as_declared(strip: Iterable[Segment]) -> float | None:
+    """The part of the time in which the network is known to have been as declared; None if nothing is known."""
+    seconds = dict.fromkeys(NetworkState, 0.0)
+    for span, state in strip:
+        seconds[state] += span.seconds
+    whole = sum(seconds.values())
+    return seconds[NetworkState.SYNC] / whole if seconds[NetworkState.UNSEEN] < whole else None
+
+
+def _states(entries: Sequence[Entry], until: datetime) -> list[tuple[Span, NetworkState]]:
     """Each state that the receipts tell, to the next one: from the look of its run, or from its end if it changed
     something; until then something differed. A day sheet tells the state once more.
     """
-    known: list[tuple[datetime, State]] = []
+    known: list[tuple[datetime, NetworkState]] = []
     for one in entries:
         if not one.is_sheet:
             if one.summary.writes:
-                known.append((one.summary.at, State.DIFFERS))
+                known.append((one.summary.at, NetworkState.DIFFERS))
             known.append((one.ended if one.summary.writes else one.summary.at, one.summary.state))
         elif one.content and one.content.day and one.content.day.state:
             known.append((one.content.day.until, one.content.day.state))

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from math import floor
 
 from reconciler.history import words
-from reconciler.history.episodes import History
-from reconciler.history.standing import Episode
-from reconciler.model.exposure import Severity
+from reconciler.history.episodes import Episode
+from reconciler.history.history import History
+from reconciler.report.page.words import counted, percent
+from reconciler.report.style import Style, by_severity, plain
 
-Style = Callable[[str, str], str]
-"""(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the styled text."""
 MOST = 100
 """The most episodes that a text tells."""
-_COLOURS = {Severity.CRITICAL: "red", Severity.HIGH: "red", Severity.MEDIUM: "yellow"}
 _DAY, _HOUR = 86_400, 3_600
 _YEAR = 300 * _DAY
 """From this on, dates are told with their year."""
-
-
-def plain(text: str, _colour: str) -> str:
-    """Unstyled text."""
-    return text
 
 
 def text(found: History, style: Style = plain) -> str:
@@ -41,8 +33,7 @@ def _lines(found: History, style: Style) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for one, row in zip(latest, rows, strict=False):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if one.severity in _COLOURS:
-            cells[2] = style(cells[2], _COLOURS[one.severity])
+        cells[2] = by_severity(cells[2], one.severity, style)
         yield f"  {'  '.join(cells)}".rstrip()
     if len(latest) > MOST:
         yield f"  {len(latest) - MOST} earlier episodes: `-o json` has them all"
@@ -56,34 +47,31 @@ def sentence(found: History) -> str:
     """The figures: `as declared for 98.2 % of 30 days; 5 episodes; ...`."""
     blind = len(found.episodes) - len(found.differences)
     parts = [f"{share(found.share_as_declared)} of {_period(found)}"]
-    parts.append(words.counted(len(found.differences), "episode"))
+    parts.append(counted(len(found.differences), "episode"))
     if found.longest is not None:
         parts.append(f"the longest {words.lasted(found.longest)}")
     if blind:
-        parts.append(f"{words.counted(blind, 'time')} in which nothing is known")
+        parts.append(f"{counted(blind, 'time')} in which nothing is known")
     if any(one.opens for one in found.episodes):
         unknown = any(one.opens and one.opened is None for one in found.episodes)
         rest = ", and of some it is not known since when" if unknown else ""
         parts.append(f"stood open at most {words.lasted(found.open_seconds)} in all{rest}")
     else:
         parts.append("nothing stood open")
-    looks = f"{words.counted(found.looks, 'look')}, {found.looks_that_saw_nothing:,} saw nothing"
+    looks = f"{counted(found.looks, 'look')}, {found.looks_that_saw_nothing:,} saw nothing"
     parts.append(f"{looks}, longest gap {words.lasted(found.longest_gap)}" if found.looks else "looks not known")
     return "; ".join(parts)
 
 
 def share(part: float | None) -> str:
-    """`as declared for 98.2 %`, never rounded up: 100 % is the whole time."""
-    if part is None:
-        return "not known whether as declared for any part"
-    tenths = floor(part * 1000 + 1e-9)
-    return f"as declared for {tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''} %"
+    """`as declared for 98.2 %`."""
+    return "not known whether as declared for any part" if part is None else f"as declared for {percent(part)} %"
 
 
 def _period(found: History) -> str:
     whole = found.whole.seconds
     days = round(whole / _DAY)
-    return words.counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else words.lasted(whole)
+    return counted(days, "day") if days and abs(whole - days * _DAY) < _HOUR else words.lasted(whole)
 
 
 def _row(found: History, one: Episode) -> tuple[str, ...]:

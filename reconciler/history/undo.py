@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from desired_state.members import OWN_TAGS
 from desired_state.write import write
 from reconciler.history import words
 from reconciler.history.recorded import Drift, Recorded
+from reconciler.model.times import iso_time
 from reconciler.redact import REDACTED, safe_text
+from reconciler.report.looks import undescribed
 
 FORMAT_VERSION = 1
 LASTS = timedelta(days=7)
 """How long the exceptions last that are proposed."""
-_OURS = "setpoint:"
 _NOWHERE = "nowhere"
 _LONGEST_REASON = 200
 
@@ -96,7 +98,7 @@ def _by_field(drifts: Iterable[Drift]) -> dict[tuple[str, str], list[Drift]]:
 
 def _unsayable(one: Drift) -> str:
     """Why no document can say what was there; empty: one can."""
-    if one.field == "tags" and str(one.key).startswith(_OURS):
+    if one.field == "tags" and str(one.key).startswith(OWN_TAGS):
         return f"{words.what(one)}: by this tag Setpoint knows its resources; nobody declares it"
     if one.have == _NOWHERE:
         hint = "put setpoint:hold on it, or take it out of the document"
@@ -121,7 +123,7 @@ def _value(declared: Any, drifts: list[Drift]) -> Any:
         return members
     keys = [one.key for one in drifts]
     kept = [one for one in declared or () if _key(one) not in keys]
-    return [*kept, *(_plain(one.have) for one in drifts if one.have is not None)]
+    return [*kept, *(undescribed(one.have) for one in drifts if one.have is not None)]
 
 
 def _listed(drifts: list[Drift]) -> bool:
@@ -138,13 +140,6 @@ def _key(member: Any) -> Any:
     )
 
 
-def _plain(member: Any) -> Any:
-    """A member as somebody would write it: without an empty description."""
-    if isinstance(member, Mapping):
-        return {name: value for name, value in member.items() if (name, value) != ("description", "")}
-    return member
-
-
 def _excepted(one: Drift) -> Any:
     """The live value as an exception writes it: a rule without its description; an entry, a route, a tag by its key."""
     if one.key is None or isinstance(one.key, Mapping):
@@ -158,7 +153,7 @@ def as_json(found: Undo) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "document": found.document,
         "run": found.run,
-        "before": words.time(found.at) if found.at else None,
+        "before": iso_time(found.at) if found.at else None,
         "values": {address: dict(fields) for address, fields in found.values.items()},
         "resources": {address: dict(spec) for address, spec in found.resources.items()},
         "absent": list(found.absent),
@@ -175,7 +170,7 @@ def text(found: Undo) -> str:
 
 def _lines(found: Undo) -> Iterator[str]:
     name, run = safe_text(found.document), safe_text(found.run)[:8]
-    when = f", {words.time(found.at)}" if found.at else ""
+    when = f", {iso_time(found.at)}" if found.at else ""
     if found.is_empty:
         yield f"Run {run} of {name}{when} took nothing away."
         return

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from desired_state.sanitize import sanitize
 from reconciler.history.recorded import INTENT, Drift
-from reconciler.redact import safe_text
+from reconciler.redact import redacted, safe_text
 
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 _LONGEST_VALUE = 80
@@ -62,8 +62,7 @@ def _value(value: Any) -> str:
     """A value in a few words; `nothing` if it is absent."""
     if value is None:
         return "nothing"
-    said = safe_text(value if isinstance(value, str) else json.dumps(value, default=str))
-    return said if len(said) <= _LONGEST_VALUE else f"{said[:_LONGEST_VALUE]}..."
+    return sanitize(redacted(value if isinstance(value, str) else json.dumps(value, default=str)), _LONGEST_VALUE)
 
 
 def who(principal: str) -> str:
@@ -91,13 +90,3 @@ def lasted(seconds: float) -> str:
     if minutes:
         return f"{minutes} min {whole % _MINUTE} s" if whole % _MINUTE else f"{minutes} min"
     return f"{whole} s"
-
-
-def time(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 look`, `43,190 looks`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

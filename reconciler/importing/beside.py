@@ -13,7 +13,7 @@ from reconciler.aws.ec2 import in_vpc
 from reconciler.importing.network import LiveNetwork
 from reconciler.importing.reading import RememberedReads
 from reconciler.model import Cause, Reason
-from reconciler.model.kind import Item, Read, ReadContext, read
+from reconciler.model.read import Item, Read, ReadContext, read
 
 _OVER = frozenset({"deleted", "deleting", "failed", "rejected", "expired", "detached"})
 _PEOPLE = {"s3": "S3", "dynamodb": "DynamoDB"}

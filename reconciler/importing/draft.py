@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from desired_state.checks import references
 from desired_state.explain import Violation, findings_of
 from desired_state.fields import Address, RuleKey, shown
-from desired_state.members import Collection, Tags
+from desired_state.members import OWN_TAGS, Collection, Tags
 from desired_state.reading import Reading
 from desired_state.resource import Resource
 from desired_state.rules import Rules
@@ -36,11 +36,14 @@ class ImportRefused(Exception):
 
 @dataclass(frozen=True)
 class Choices:
-    """What is asked for: the kinds to declare (none: all), whether tags are declared, and whether workloads are."""
+    """What is asked for: the kinds to declare (none: all), whether tags are declared, and whether workloads and intents
+    are proposed.
+    """
 
     only: frozenset[str] = frozenset()
     tags: bool = False
     workloads: bool = True
+    intents: bool = True
 
     def includes(self, kind: str) -> bool:
         return not self.only or kind in self.only
@@ -273,7 +276,7 @@ def _told(refused: Violation) -> str:
 
 
 def _reserved(key: str) -> bool:
-    return key.lower().startswith(("aws:", "rds:")) or key.startswith("setpoint:")
+    return key.lower().startswith(("aws:", "rds:")) or key.startswith(OWN_TAGS)
 
 
 def _place(refused: Violation) -> tuple[tuple[str, ...], str]:

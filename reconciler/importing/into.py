@@ -29,7 +29,7 @@ from reconciler.importing.reading import RememberedReads
 from reconciler.importing.told import Note, Sort
 from reconciler.importing.workloads import proposed, with_any
 from reconciler.model import Action, Difference, Observed, Ref, refs
-from reconciler.model.kind import ReadContext
+from reconciler.model.read import ReadContext
 from reconciler.report.text import difference
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}

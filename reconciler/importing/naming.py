@@ -16,7 +16,7 @@ from desired_state.fields import Address
 from desired_state.resource import SECTIONS
 from reconciler.importing.network import Live
 from reconciler.model import DOCUMENT_TAG, NAME_TAG
-from reconciler.model.kind import Surroundings
+from reconciler.model.imported import Surroundings
 
 _REFUSED = re.compile(r"[^A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+")
 """What a name cannot have."""

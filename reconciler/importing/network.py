@@ -14,7 +14,9 @@ from reconciler.engine.observe import ObserveError
 from reconciler.importing.reading import RememberedReads
 from reconciler.kinds import REGISTRY, dependencies, ranked
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Observed, Reason
-from reconciler.model.kind import Answers, Item, Kind, ObserveContext, Read, ReadContext, Surroundings, naming
+from reconciler.model.imported import Surroundings
+from reconciler.model.kind import Kind, ObserveContext, naming
+from reconciler.model.read import Answers, Item, Read, ReadContext
 
 _ORDER = (
     "vpc",

@@ -13,8 +13,9 @@ from desired_state.fields import Address
 from desired_state.load import load
 from desired_state.strict_json import MAX_BYTES
 from desired_state.write import write
-from reconciler.importing import beside, intents, workloads
+from reconciler.importing import beside, workloads
 from reconciler.importing.draft import Choices, Draft, ImportRefused, Section
+from reconciler.importing.intents import with_intents
 from reconciler.importing.naming import natural
 from reconciler.importing.network import Live, LiveNetwork, look
 from reconciler.importing.proof import Proof, only_tags, prove
@@ -22,7 +23,7 @@ from reconciler.importing.reading import RememberedReads
 from reconciler.importing.told import Note, Sort
 from reconciler.kinds import REGISTRY
 from reconciler.model import DOCUMENT_TAG, Evidence, Found
-from reconciler.model.kind import ReadContext
+from reconciler.model.read import ReadContext
 
 _TOOLS: Mapping[str, Callable[[Live], bool]] = {
     "CloudFormation": lambda live: any(key.startswith("aws:cloudformation:") for key, _ in live.all_tags()),
@@ -99,8 +100,8 @@ def new_document(request: Request, reads: RememberedReads) -> Imported:
     proof, data = proven(draft, reads, request.now)
     if objections := list(proof.objections(proof.document.resources.keys())):
         raise would_change(objections)
-    if written := intents.proposed(proof.document, proof.snapshot):
-        data = write({**json.loads(data), "intents": written})
+    if request.choices.intents:
+        data = with_intents(data, reads, request.now)
     return finished(draft, network, seen, proof, data, reads)
 
 

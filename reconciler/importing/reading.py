@@ -12,7 +12,7 @@ from reconciler.aws.client import THREADS, Aws, AwsError
 from reconciler.aws.errors import Verdict
 from reconciler.engine.observe import ObserveError
 from reconciler.model import Cause
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 
 
 class RememberedReads:

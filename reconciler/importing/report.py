@@ -10,17 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.importing.new import Adopted, Imported
 from reconciler.importing.told import SHOWN, Note, summed
 from reconciler.kinds import REGISTRY
 from reconciler.model import Evidence
 from reconciler.redact import safe_text
-from reconciler.report.text import Style, plain
+from reconciler.report.style import Style, plain
 
 FORMAT_VERSION = 1
 _LABEL = 14
+_MOST_ADDED = 20
 _EVIDENCE = (
     ("what AWS keeps unique", frozenset({Evidence.SCOPE, Evidence.KEY})),
     ("tags", frozenset({Evidence.TAGS})),
@@ -39,7 +39,7 @@ def heading(imported: Imported, target: str) -> str:
     """Which VPC goes where."""
     scope = imported.document.scope
     called = f' "{imported.vpc_name}"' if imported.vpc_name else ""
-    what, reads = _count(declared(imported.document), "resource"), _count(imported.reads, "read")
+    what, reads = _count(len(imported.document.own), "resource"), _count(imported.reads, "read")
     if imported.before is not None:
         revision = f"revision {imported.document.revision}"
         what += f", {len(imported.added)} of them new, {revision}" if imported.changed else f", unchanged, {revision}"
@@ -47,15 +47,12 @@ def heading(imported: Imported, target: str) -> str:
     return safe_text(line)
 
 
-def declared(document: Document) -> int:
-    """How many resources a document declares itself."""
-    return len(document.resources.keys() - document.external.keys() - {Address.of("vpc", document.scope.vpc_id or "")})
-
-
 def _lines(imported: Imported) -> Iterator[str]:
     yield from _block("takes over", [_taken_over(imported.added)])
+    yield from _block("adds", [_added(imported.added)] if imported.added and imported.before is not None else [])
     yield from _block("by", [_by(imported)] if imported.added else [])
     yield from _block("accepts", imported.accepted)
+    yield from _block("proposes", _proposed(imported))
     calls = f"{_count(imported.tag_calls, 'tag call')} (setpoint:document, setpoint:name), nothing else: proven"
     yield from _block("asks AWS", [calls if imported.tag_calls else "nothing: proven"] if imported.changed else [])
     yield from _block("not held", summed(imported.not_held))
@@ -74,6 +71,21 @@ def _taken_over(added: Sequence[Address]) -> str:
     counts = Counter(at.kind for at in added)
     found = (f"{_count(counts[name], kind.identify.noun)}" for name, kind in REGISTRY.items() if counts[name])
     return ", ".join(found) or "nothing"
+
+
+def _proposed(imported: Imported) -> Iterator[str]:
+    """What a new document says besides its resources."""
+    if imported.before is not None:
+        return
+    if workloads := imported.document.workloads:
+        yield f"{_count(len(workloads), 'workload')}, from the network interfaces"
+    for one in imported.document.intents:
+        yield f"intent {one.name!r}: {', '.join(one.source)} -> {', '.join(one.to)}, {one.expect}: kept today"
+
+
+def _added(added: Sequence[Address]) -> str:
+    more = [f"and {len(added) - _MOST_ADDED} more"] if len(added) > _MOST_ADDED else []
+    return ", ".join([*added[:_MOST_ADDED], *more])
 
 
 def _by(imported: Imported) -> str:
@@ -107,11 +119,13 @@ def as_json(imported: Imported, target: str) -> dict[str, Any]:
         "vpc_name": imported.vpc_name,
         "target": target,
         "document": {"name": document.name, "revision": document.revision},
-        "resources": declared(document),
+        "resources": len(document.own),
         "takes_over": {name: counts[name] for name in REGISTRY if counts[name]},
         "found_by": {str(at): one.by.value for at, one in imported.found_by.items()},
         "adopt": [{"address": str(one.address), "id": one.id, "why": one.why} for one in imported.adopted],
         "accepted": list(imported.accepted),
+        "workloads": len(document.workloads),
+        "intents": len(document.intents),
         "tag_calls": imported.tag_calls,
         "not_held": [_note(one) for one in imported.not_held],
         "seen_beside": list(imported.beside),

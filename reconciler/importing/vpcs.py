@@ -15,7 +15,7 @@ from reconciler.importing.new import empty_document
 from reconciler.importing.reading import RememberedReads
 from reconciler.kinds import REGISTRY
 from reconciler.model import DOCUMENT_TAG
-from reconciler.model.kind import Read, ReadContext, read
+from reconciler.model.read import Read, ReadContext, read
 
 _VPCS = read("ec2", "DescribeVpcs", "Vpcs", {}, page=1000)
 _SUBNETS = read("ec2", "DescribeSubnets", "Subnets", {}, page=1000)

@@ -10,7 +10,7 @@ from typing import Any
 from desired_state.fields import Address
 from desired_state.intents import WORDS
 from reconciler.importing.naming import natural, sayable
-from reconciler.model.kind import Item
+from reconciler.model.read import Item
 
 _BALANCER = re.compile(r"ELB (?:(?:app|net|gwy)/)?([A-Za-z0-9-]+)(?:/[0-9a-f]+)?")
 """The description of a load balancer's interface: `ELB app/<name>/<id>`, of a classic one `ELB <name>` (Elastic Load

@@ -30,24 +30,19 @@ from reconciler.model import (
     Risk,
 )
 from reconciler.model.cause import GOES, Part, Touches, by_parameter, rds_tags, touches
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.reach.network import SUBNETS_OF
 
 CREATE = Operation(

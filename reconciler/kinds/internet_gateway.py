@@ -28,24 +28,19 @@ from reconciler.model import (
 )
 from reconciler.model.cause import EC2_TAGS, GOES, GONE, Part, Touches, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.reach.network import USABLE
 
 CREATE = Operation(
@@ -150,7 +145,9 @@ def correct(change: Change[InternetGateway, None], context: PlanContext) -> Iter
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     gateway: dict[str, Any] = {"InternetGatewayId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=gateway)
+    yield DELETE.on(
+        unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=gateway
+    )
 
 
 def effects(address: Address, spec: InternetGateway, seen: Observed[InternetGateway, None] | None) -> Iterable[Effect]:

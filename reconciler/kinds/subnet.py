@@ -8,29 +8,36 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.network import Subnet
 from reconciler.aws.ec2 import CREATE_TAGS, canonical, in_vpc, name_tag, pending, retag, tagged_as, tags_of
-from reconciler.aws.shapes import flag
-from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
+from reconciler.aws.shapes import flag, word
+from reconciler.model import (
+    Cause,
+    Change,
+    Condition,
+    Effect,
+    Evidence,
+    Observed,
+    Operation,
+    Outcome,
+    Phase,
+    Reason,
+    Ref,
+    Risk,
+)
 from reconciler.model.cause import EC2_TAGS, GOES, NOTHING, Touches, by_parameter, touches
 from reconciler.model.exposure import Setting, Severity, of_setting
+from reconciler.model.imported import Import, Surroundings, placed
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
-    Surroundings,
     Traffic,
-    id_in,
-    placed,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in
 from reconciler.reach.network import PUBLIC_SUBNETS, SUBNETS
 
 CREATE = Operation(
@@ -89,12 +96,40 @@ def observed(item: Item, context: ObserveContext) -> Observed[Subnet, Facts]:
     if not network:
         spec = spec.but(cidr_block="")  # known, and none: it differs from any that is declared
     status = pending(item)
-    return Observed(item["SubnetId"], spec, Facts(tuple(_ipv6(item))), status, creating=bool(status))
+    return Observed(
+        item["SubnetId"],
+        spec,
+        Facts(tuple(_ipv6(item))),
+        status,
+        creating=status == "pending",
+        conditions=tuple(_broken(item["SubnetId"], status)),
+    )
+
+
+_BROKEN = {
+    "failed": "AWS could not create it: delete it by hand ({delete}), and the next run makes it anew",
+    "failed-insufficient-capacity": (
+        "AWS has no capacity for it there: delete it by hand ({delete}), and the next run makes it anew"
+    ),
+    "unavailable": "what is in it cannot be used: look at the AWS Health Dashboard",
+}
+"""SubnetState (EC2 API reference, Subnet), without `pending` and `available`."""
+
+
+def _broken(subnet: str, status: str) -> Iterator[Condition]:
+    if words := _BROKEN.get(status):
+        said = words.format(delete=f"aws ec2 delete-subnet --subnet-id {subnet}")
+        yield Condition(Outcome.BLOCKED, Cause(Reason.BROKEN, f"it is {status}: {said}", status))
+
+
+_BLOCK_STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failing", "failed"})
+"""The words of SubnetCidrBlockState (EC2 API reference)."""
 
 
 def _ipv6(item: Item) -> Iterator[str]:
     for one in item.get("Ipv6CidrBlockAssociationSet", ()):
-        if one.get("Ipv6CidrBlockState", {}).get("State", "associated") in {"associated", "associating"}:
+        state = word(one.get("Ipv6CidrBlockState", {}), "State", _BLOCK_STATES, "associated")
+        if state in {"associated", "associating"}:
             yield canonical(one["Ipv6CidrBlock"])
 
 

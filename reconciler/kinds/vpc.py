@@ -36,25 +36,20 @@ from reconciler.model.cause import (
     touches,
     values_of,
 )
+from reconciler.model.imported import Import
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Import,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
     VpcFacts,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.reach.network import LOCAL
 
 CREATE = Operation(
@@ -126,15 +121,19 @@ def observed(item: Item, context: ObserveContext) -> Observed[Vpc, VpcFacts]:
         tags=tags_of(item),
         **{field: answer[0] for field, answer in attributes.items() if answer},
     )
-    sixes = [one["Ipv6CidrBlock"] for one in item.get("Ipv6CidrBlockAssociationSet", ())]
+    sixes = [
+        one["Ipv6CidrBlock"]
+        for one in item.get("Ipv6CidrBlockAssociationSet", ())
+        if _associated(one, "Ipv6CidrBlockState")
+    ]
     facts = VpcFacts(frozenset(map(canonical, [item["CidrBlock"], *networks, *sixes])))
     status = pending(item)
-    return Observed(item["VpcId"], spec, facts, status, creating=bool(status))
+    return Observed(item["VpcId"], spec, facts, status, creating=status == "pending")
 
 
-def _associated(block: Item) -> bool:
+def _associated(block: Item, state: str = "CidrBlockState") -> bool:
     """Whether a network is the VPC's now: a disassociated one is shown for a while (EC2 API reference)."""
-    return block.get("CidrBlockState", {}).get("State", "associated") in {"associated", "associating"}
+    return block.get(state, {}).get("State", "associated") in {"associated", "associating"}
 
 
 def initial_state(want: Vpc, context: PlanContext) -> Vpc:

@@ -8,6 +8,7 @@ One item a document, readable in the console:
     accepted  M  revision N, sha256 S, version_id S  deleted   BOOL
     announced M  the same; absent: the accepted one, revision 0: none
     flapping     M  drift: {times L of times, pauses N, until time}
+    accepted_changes M drift: {address, field, have S, at time, tries, pauses N, until time, refused S}
     notified  M  fingerprint: {digest S, title S, first_seen time, last_alerted time, open BOOL}
     holds     M  address: time                       ids       M  address: id S
     covers    S  time of the queue's clock
@@ -18,7 +19,7 @@ One item a document, readable in the console:
     since, in_sync_since  S  time                    day       S  time of the first look of the day
     looks, unseen, longest_gap  N  of the day        gaps      L  of L of two N
     receipt   M  key S, sha256 S, digest S, of S     outcomes  M  outcome: how many N
-    exposed_since  S  time
+    exposed_since  S  time                           uploads   L  of M, version_id, who, source_ip S, at time
 
 A time is ISO 8601 with an offset. What has no value is left out. Attributes that are not listed here belong to a newer
 version of this program and are not changed.
@@ -41,9 +42,10 @@ from pydantic_core import to_json
 
 from desired_state.fields import Address, shown
 from desired_state.sanitize import sanitize
-from reconciler.ledger.record import DocumentRecord, FlappingRecord, Rollout, Untold, UntoldMember
+from reconciler.ledger.record import AcceptedChange, DocumentRecord, FlappingRecord, Rollout, Untold, UntoldMember
 
 MOST_FLAPPING = 200
+MOST_ACCEPTED = 200
 MOST_NOTIFIED = 200
 MOST_HOLDS = 1000
 MOST_IDS = 1000
@@ -53,6 +55,8 @@ MOST_TIMES = 50
 """How many entries are kept of each; `MOST_TIMES` are the corrections of one flapping drift."""
 ROOM = 64 * 1024
 """Bytes that `flapping`, `notified`, `holds`, `ids` and `associations` may each take."""
+OF_ACCEPTED = 32 * 1024
+"""Bytes of `accepted_changes`."""
 IN_FULL, BY_NAME = 24 * 1024, 72 * 1024
 """Bytes of `untold`: what is stored with all its words, and the rest."""
 MOST_LEFT = 1000
@@ -60,11 +64,12 @@ MOST_SINCE = 5
 MOST_OPENINGS, LONGEST_OPENING = 3, 110
 MOST_GAPS = 8
 LONGEST_TITLE = 200
+LONGEST_VALUE = 400
 
 ATTRIBUTES = tuple(one.name for one in fields(DocumentRecord))
 """The attributes of an item that hold its record; the others are the key and the lease."""
 
-_NOT_EMPTY = ("untold", "openings", "outcomes", "looks", "unseen", "longest_gap", "gaps")
+_NOT_EMPTY = ("accepted_changes", "untold", "openings", "outcomes", "looks", "unseen", "longest_gap", "gaps", "uploads")
 """What is left out of an item where it is empty or 0."""
 _LONGEST_LEASE = timedelta(days=1)
 _RECORD = TypeAdapter(DocumentRecord)
@@ -84,6 +89,7 @@ _HINTS = {
     "covers": f"{_TIME}, or remove it: no message then counts as covered",
     "deleted": "write a boolean",
     "flapping": _REMOVE,
+    "accepted_changes": "correct the entry, or remove it: the change is then tried again at once",
     "notified": _REMOVE,
     "holds": f"{_TIME}, or remove the entry: the hold then counts from now",
     "open_since": f"{_TIME}, or remove the entry: what is open then counts from the look before",
@@ -103,6 +109,8 @@ _HINTS = {
     "unseen": _COUNT,
     "longest_gap": _COUNT,
     "gaps": "write a list of pairs of seconds since 1970, or remove it",
+    "uploads": "write a list of version_id, who and source_ip (text) and at (time), or remove it: who uploaded the "
+    "version in force is then not known",
     "receipt": "write key, sha256 and digest as text, or remove it: the next run then writes a receipt, linked to none "
     "before it",
     "owner": "remove owner and expires, once no run is under way",
@@ -205,10 +213,12 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         key: replace(one, digest=_utf8(one.digest), title=_utf8(one.title)[:LONGEST_TITLE])
         for key, one in record.notified.items()
     }
+    accepted = {key: _shorter(one) for key, one in record.accepted_changes.items()}
     ids = [(address, _utf8(one)) for address, one in record.ids.items()]
     return replace(
         record,
         flapping=_newest(flapping, MOST_FLAPPING, _last_change),
+        accepted_changes=_newest(accepted, MOST_ACCEPTED, lambda one: one.at, OF_ACCEPTED),
         notified=_newest(notified, MOST_NOTIFIED, lambda one: (one.open, one.last_alerted)),
         holds={Address(key): since for key, since in _newest(record.holds, MOST_HOLDS, lambda since: since).items()},
         ids={Address(key): one for key, one in _first(ids, MOST_IDS).items()},
@@ -217,8 +227,17 @@ def bounded(record: DocumentRecord) -> DocumentRecord:
         untold=_fitting(record.untold),
         rollout=record.rollout and _fitting_rollout(record.rollout),
         openings=tuple(_utf8(one)[:LONGEST_OPENING] for one in record.openings[:MOST_OPENINGS]),
+        uploads=tuple(
+            replace(one, version_id=_utf8(one.version_id), who=_utf8(one.who), source_ip=_utf8(one.source_ip))
+            for one in record.uploads
+        ),
         gaps=tuple(sorted(sorted(record.gaps, key=lambda one: one[0] - one[1])[:MOST_GAPS])),
     )
+
+
+def _shorter(one: AcceptedChange) -> AcceptedChange:
+    address, field = _utf8(one.address), _utf8(one.field)
+    return replace(one, address=address, field=field, have=_utf8(one.have)[:LONGEST_VALUE], refused=_utf8(one.refused))
 
 
 def _fitting_rollout(one: Rollout) -> Rollout:
@@ -268,13 +287,15 @@ _LABELS = 40
 """Bytes of the names of a member's attributes."""
 
 
-def _newest[V](entries: Mapping[str, V] | Mapping[Address, V], most: int, age: Callable[[V], Any]) -> dict[str, V]:
-    return _first(sorted(entries.items(), key=lambda entry: (age(entry[1]), entry[0]), reverse=True), most)
+def _newest[V](
+    entries: Mapping[str, V] | Mapping[Address, V], most: int, age: Callable[[V], Any], room: int = ROOM
+) -> dict[str, V]:
+    return _first(sorted(entries.items(), key=lambda entry: (age(entry[1]), entry[0]), reverse=True), most, room)
 
 
-def _first[V](entries: Iterable[tuple[str, V]], most: int) -> dict[str, V]:
+def _first[V](entries: Iterable[tuple[str, V]], most: int, room: int = ROOM) -> dict[str, V]:
     # An entry that is too large itself is dropped, and the others stay.
-    room, kept = ROOM, dict[str, V]()
+    kept = dict[str, V]()
     for name, value in entries:
         key = _utf8(name)
         size = len(to_json({key: value}))
@@ -308,6 +329,10 @@ def _times(record: DocumentRecord) -> Iterator[tuple[str, datetime]]:
         yield from ((f"flapping.{name}.times", time) for time in flapping.times)
         if flapping.until:
             yield f"flapping.{name}.until", flapping.until
+    for name, accepted in record.accepted_changes.items():
+        yield f"accepted_changes.{name}.at", accepted.at
+        if accepted.until:
+            yield f"accepted_changes.{name}.until", accepted.until
     for name, notified in record.notified.items():
         yield f"notified.{name}.first_seen", notified.first_seen
         yield f"notified.{name}.last_alerted", notified.last_alerted

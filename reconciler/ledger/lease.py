@@ -44,7 +44,7 @@ _FREE = (
 )
 _NEXT = "the next run continues"
 _NOT_DELETED = "NOT begins_with(#document, :accounts) AND (attribute_not_exists(#deleted) OR #deleted <> :true)"
-_NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "vpc_id"})
+_NOT_AT_A_GLANCE = frozenset({"announced", "associations", "covers", "holds", "ids", "untold", "uploads", "vpc_id"})
 _ACCOUNT_DIGITS = 12
 _log = logging.getLogger(__name__)
 
@@ -130,12 +130,13 @@ class Ledger:
 
     def documents(self, account: str, region: str) -> tuple[str, ...]:
         """The documents whose last run was in that account and region, without deleted ones, sorted."""
-        found = self._table.scan(
+        found = self._table.items(
             "the documents of an account could not be listed",
             f"#account = :account AND #region = :region AND ({_NOT_DELETED})",
             {":account": account, ":region": region, ":true": True, ":accounts": PREFIX},
+            (),
         )
-        return tuple(sorted(found))
+        return tuple(sorted(str(one["document"]) for one in found))
 
     def looks(self) -> dict[str, LastLook]:
         """All documents that are remembered, without deleted ones, and when each was looked at last."""
@@ -352,7 +353,7 @@ class _Terms(NamedTuple):
 
 
 def _log_forgotten(document: str, record: DocumentRecord, stored: DocumentRecord) -> None:
-    for name in ("flapping", "notified", "holds", "ids", "untold"):
+    for name in ("flapping", "accepted_changes", "notified", "holds", "ids", "untold"):
         before, after = len(getattr(record, name)), len(getattr(stored, name))
         if after < before:
             _log.warning(

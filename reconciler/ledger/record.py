@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import NonNegativeInt
 
 from desired_state.fields import Address
+from reconciler.model.trigger import Upload
 
 FLAPPING = "flapping"
 """Among `DocumentRecord.outcomes`: what is held because it, or what it depends on, flaps."""
@@ -43,6 +44,25 @@ class FlappingRecord:
     times: tuple[datetime, ...] = ()
     pauses: int = 0
     until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class AcceptedChange:
+    """A change of `field` of `address` that AWS has accepted, and that no look has shown in force since.
+
+    `have` is the value before, as text, and `at` when it was accepted; `tries` counts how often, `pauses` how often it
+    was held because it was not made, and `until` is when it may be tried again (None: not before that was noticed).
+    `refused` is AWS's code, if it refused a change that is tried once only.
+    """
+
+    address: str
+    field: str
+    have: str
+    at: datetime
+    tries: int = 1
+    pauses: int = 0
+    until: datetime | None = None
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +120,8 @@ class Untold:
     """An alert of corrections that were about to be made when this was stored, or were made and could not be told.
 
     `at` is when it was stored, `sha256` the digest of the document that asked for them. `address` and `field` say what
-    was corrected, if it is one thing. `open_for` is in seconds.
+    was corrected, if it is one thing. `open_for` is in seconds. `unproved`: AWS took the calls, or may have, and
+    people know that, and no look has shown yet that it is corrected.
     """
 
     fingerprint: str
@@ -116,6 +137,7 @@ class Untold:
     open_for: int | None = None
     who: Who | None = None
     field: str = ""
+    unproved: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,11 +158,11 @@ class DocumentRecord:
     """All that is remembered of one document. `looked_at` is when the last run that read the whole network began.
     `announced` is the version whose change was announced last (None: the accepted one).
 
-    The keys of `flapping` are names of drifts (`attempt/flapping.py`), those of `notified` fingerprints of alerts
-    (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a resource. `ids` are the ids
-    at which the resources were found, those that AWS never gives to another one; the first are needed most
-    (`engine/witness.py`), `associations` those of what associates subnets with tables and ACLs, as in `Report`.
-    `open_since` says of what was seen and not corrected since when it may be there (`attempt/openings.py`).
+    The keys of `flapping` and `accepted_changes` are names of drifts (`attempt/flapping.py`), those of `notified`
+    fingerprints of alerts (`notify/alert.py`). `holds` says since when a `setpoint:hold` tag has been seen on a
+    resource. `ids` are the ids at which the resources were found, those that AWS never gives to another one; the first
+    are needed most (`engine/witness.py`), `associations` those of what associates subnets with tables and ACLs, as in
+    `Report`. `open_since` says of what was seen and not corrected since when it may be there (`attempt/openings.py`).
     `deleted`: the object is deleted, and this was reported. `untold` is what people must still be told of. `rollout`
     says of the accepted version that no run has brought the network to it yet. `covers` is a time of the queue's clock
     at which that look had not begun yet: it has seen what messages from before it report.
@@ -151,6 +173,7 @@ class DocumentRecord:
     nothing, and `longest_gap` is the longest time in seconds between two looks at the whole network; `gaps` are the
     times between two such looks, in seconds since 1970, that were longer than is allowed. `receipt` is the last receipt
     that was written. `outcomes` counts what the last run left by its outcome, what is suppressed as `flapping`;
+    `uploads` are who uploaded the version in force, and others, as far as events said so.
     `exposed_since` is from when on one of the `openings` may have been there (None: not known, or none is).
     """
 
@@ -163,6 +186,7 @@ class DocumentRecord:
     covers: datetime | None = None
     deleted: bool = False
     flapping: Mapping[str, FlappingRecord] = field(default_factory=dict)
+    accepted_changes: Mapping[str, AcceptedChange] = field(default_factory=dict)
     notified: Mapping[str, Notified] = field(default_factory=dict)
     holds: Mapping[Address, datetime] = field(default_factory=dict)
     ids: Mapping[Address, str] = field(default_factory=dict)
@@ -183,3 +207,4 @@ class DocumentRecord:
     longest_gap: NonNegativeInt = 0
     gaps: tuple[tuple[int, int], ...] = ()
     receipt: LastReceipt | None = None
+    uploads: tuple[Upload, ...] = ()

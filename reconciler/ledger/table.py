@@ -1,4 +1,4 @@
-"""The ledger's table in DynamoDB: conditional updates of one item, scans for keys, and what its errors mean.
+"""The ledger's table in DynamoDB: conditional updates of one item, scans, and what its errors mean.
 
 `lease.py` uses it, and knows what the items mean. Needs dynamodb:UpdateItem and dynamodb:Scan.
 """
@@ -89,10 +89,6 @@ class Table:
                     return Answer(done=False, item=_plain(error.response.get("Item", {})))  # type: ignore[arg-type]
                 if not (_lost(error) and sendings):
                     raise self._error(what, error) from error
-
-    def scan(self, what: str, where: str, values: Mapping[str, Any]) -> Iterator[str]:
-        """The documents of all items that match `where`, all pages. Raises LedgerError."""
-        yield from (str(item["document"]) for item in self.items(what, where, values, ()))
 
     def items(
         self, what: str, where: str, values: Mapping[str, Any], attributes: Iterable[str]

@@ -1,8 +1,8 @@
 """The types that all of `reconciler` shares: what is seen, what differs, what can be done about it, and how it ended.
 
 Pure values: no boto3, no clock, no environment. It may import `desired_state` only. Start with `operation.py` (a call),
-then `state.py` (a look), `outcome.py` (how things end), `kind.py` (the contract of a kind of resource) and `trigger.py`
-(what started an attempt).
+then `state.py` (a look), `outcome.py` (how things end), `read.py` (a read of AWS), `kind.py` (the contract of a kind of
+resource) and `trigger.py` (what started an attempt).
 """
 
 from reconciler.model.interface import Interface

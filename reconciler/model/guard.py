@@ -73,8 +73,7 @@ def fault(error: Exception, stage: Stage, *, aws_id: str = "", field: str = "") 
 
 def said(error: Exception) -> str:
     """An error as people read it, at most some hundred characters, safe to print."""
-    whole = sanitize(f"{type(error).__name__}: {error}")
-    return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}..."
+    return sanitize(f"{type(error).__name__}: {error}", _LONGEST)
 
 
 def logged(error: BaseException | None, who: str, stage: Stage) -> None:

@@ -9,78 +9,25 @@ never decides what is allowed, and never calls AWS.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from reconciler.model.cause import Touches
 from reconciler.model.exposure import Exposure
-from reconciler.model.operation import Action, Effect, Operation, Parameters, Ref
+from reconciler.model.imported import Import
+from reconciler.model.operation import Action, Effect, Operation, Ref
 from reconciler.model.outcome import Finding
 from reconciler.model.policy import Policy
+from reconciler.model.read import Answers, Item, Read, ReadContext
 from reconciler.model.state import Change, Difference, Evidence, Observed, Snapshot, SubnetRoutes, Unmanaged
 
-Item = Mapping[str, Any]
-"""One resource as boto3 returns it."""
 type Step = Action | Finding
 """What a kind plans: a call, or the reason for none."""
-
-
-def id_in(name: str) -> Callable[[Item], str]:
-    """How an item's id is read from this field. An id that is no text is none: it must not be guessed."""
-
-    def read_id(item: Item) -> str:
-        found = item[name]
-        if not isinstance(found, str) or not found:
-            raise ValueError(f"{name} is {found!r}, which is no id")
-        return found
-
-    return read_id
-
-
-class Read(NamedTuple):
-    """One read, all its pages; hashable, so that kinds that need the same answer share it.
-
-    `params` is the JSON of the call's parameters, `result` the dotted path of the items in the answer, `page` the
-    largest page size (0: the call has no pages). `absent` are error codes that mean that the resource does not exist,
-    which calls with an id return: the answer is then an empty list.
-    """
-
-    service: str
-    operation: str
-    params: str
-    result: str
-    page: int = 0
-    absent: frozenset[str] = frozenset()
-
-
-def read(
-    service: str, operation: str, result: str, params: Parameters, *, page: int = 0, absent: Iterable[str] = ()
-) -> Read:
-    """A `Read` with `params` as in the AWS API."""
-    return Read(service, operation, json.dumps(dict(params), sort_keys=True), result, page, frozenset(absent))
-
-
-Answers = Mapping[Read, list[Any]]
-
-
-@dataclass(frozen=True)
-class ReadContext:
-    """What a kind needs to say what to read: the document, its VPC, and what is declared of this kind."""
-
-    document: Document
-    vpc_id: str
-    declared: Mapping[Address, Any]
-
-    @property
-    def owned(self) -> frozenset[Address]:
-        """What is declared of this kind and not external."""
-        return frozenset(self.declared.keys() - self.document.external.keys())
 
 
 @dataclass(frozen=True)
@@ -215,7 +162,7 @@ def _owner_id(item: Item) -> str:
 
 @dataclass(frozen=True)
 class Identify[R: Resource = Any]:
-    """How a live resource is recognised as a declared one; the rules are in `engine/identity.py`.
+    """How a live resource is recognised as a declared one; the rules are in `engine/identity/`.
 
     - `noun`: what people call it; `refer`: how a document refers to one that it does not own;
     - `order`: the evidence that can decide after `adopt`, strongest first; without TAGS, tags are only a remark;
@@ -284,11 +231,17 @@ class Correct[R: Resource = Any, F = Any]:
 
     - `calls`: the calls that resolve the differences of one resource, in order;
     - `immutable`: fields that AWS cannot change;
+    - `once`: fields that AWS may set by itself: when it has refused a correction, or taken it back, a person decides;
+    - `urgent`: fields that decide who reaches what: a change that AWS accepts and does not make is tried again sooner;
+    - `reasons`: where a person sees why a change was not made that AWS had accepted, as a part of a sentence;
     - `cleanup`: the calls that remove what an interrupted run left behind.
     """
 
     calls: Callable[[Change[R, F], PlanContext], Iterator[Step]]
     immutable: frozenset[str] = frozenset()
+    once: frozenset[str] = frozenset()
+    urgent: frozenset[str] = frozenset()
+    reasons: Callable[[Address], str] = lambda address: ""
     cleanup: Callable[[Address, PlanContext], Iterable[Action]] = _nothing
 
 
@@ -321,62 +274,6 @@ class Traffic[R: Resource = Any, F = Any]:
     stays: Callable[[Difference, Snapshot], Iterable[Address]] = _nothing
     keeps: Callable[[Difference, Snapshot], Iterable[Address]] = _nothing
     exposure: Callable[[Difference, bool], Exposure | None] = lambda one, past: None
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What is known of a VPC's subnets when its resources are named, by id: their `zones` without the region (`a`), and
-    their `ways` out: where the default route leads (`public`, `private`, `isolated`).
-    """
-
-    zones: Mapping[str, str] = field(default_factory=dict)
-    ways: Mapping[str, str] = field(default_factory=dict)
-
-    def way(self, subnets: Iterable[str]) -> str:
-        """`private`; `public-private` if subnets have several ways out."""
-        return "-".join(one for one in WAYS if one in {self.ways.get(subnet) for subnet in subnets})
-
-    def zone(self, subnets: Iterable[str]) -> str:
-        """The zone of all of them; empty if there is more than one, or none."""
-        zones = {self.zones.get(subnet, "") for subnet in subnets}
-        return zones.pop() if len(zones) == 1 else ""
-
-
-WAYS = ("public", "private", "isolated")
-
-
-def placed(*words: str) -> str:
-    """A name of several words, some of which may be empty."""
-    return "-".join(word for word in words if word)
-
-
-@dataclass(frozen=True)
-class Import[R: Resource = Any, F = Any]:
-    """How a live resource is written into a new document (`reconciler/importing`).
-
-    - `reads`: what is read beyond `Observe.reads`, to see what no document declares yet; `tags`: the read of an item's
-      tags, if its answer does not show them;
-    - `name`: the name that AWS knows it by, which it must have in the document. Otherwise it is called by its Name tag,
-      or by what `unnamed` says; `apart` tells it from others of the same name, with the best word first;
-    - `zone`: where an item is, if others stand in it; `ways`: the ways out of subnets by their id ("": of all other
-      subnets), if the kind is what routes;
-    - `declined`: why an item is not declared; `kept_by`: who else keeps it, so that it is only reported;
-    - `said`: the model without what goes without saying;
-    - `unsaid`: what a document cannot say of it, given people's words for ids; `remarks`: what a person should know.
-    """
-
-    reads: Callable[[ReadContext], Iterable[Read]] = _nothing
-    tags: Callable[[Item, ReadContext], Read | None] = lambda item, context: None
-    name: Callable[[Item], str] = lambda item: ""
-    unnamed: Callable[[Item, Surroundings, str], str] = lambda item, around, document: ""
-    apart: Callable[[Item, Surroundings], Iterable[str]] = _nothing
-    zone: Callable[[Item, str], str] = lambda item, region: ""
-    ways: Callable[[Iterable[Item]], Mapping[str, str]] = lambda items: {}
-    declined: Callable[[Item], str] = lambda item: ""
-    kept_by: Callable[[Item], str] = lambda item: ""
-    said: Callable[[Observed[R, F]], R] = lambda seen: seen.spec
-    unsaid: Callable[[Item, Mapping[str, str]], Iterable[str]] = _nothing
-    remarks: Callable[[Item, Observed[R, F]], Iterable[str]] = _nothing
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,8 @@ class Reason(StrEnum):
     """A subnet that moves would lose routes that AWS made: those of gateway endpoints, and propagated ones."""
     FLAPPING = "flapping"
     """Somebody keeps undoing the correction."""
+    NOT_CARRIED_OUT = "not_carried_out"
+    """AWS accepted the change and did not make it: it is tried again after a pause."""
     SUPPRESSED = "suppressed"
     """It cannot be corrected without something that is suppressed."""
 
@@ -97,6 +99,8 @@ class Reason(StrEnum):
     WOULD_CUT = "would_cut"
     """It would cut packets that pass, and that should pass, before another way for them is open."""
     NOT_READY = "not_ready"
+    ACCEPTED = "accepted"
+    """AWS accepted the change, and it is not in force yet."""
     MAINTENANCE = "maintenance"
     """The change would start maintenance at once, which may restart the database."""
     NOT_VISIBLE_YET = "not_visible_yet"

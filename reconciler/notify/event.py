@@ -7,13 +7,13 @@ raises `version`.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler.engine.result import Report
 from reconciler.model import Cause, Outcome, Reason
 from reconciler.model.guard import Stage, contained
+from reconciler.model.times import iso_time
 from reconciler.model.trigger import Actor
 from reconciler.redact import fit, safe_text
 from reconciler.report.as_json import as_json, intents_as_json
@@ -133,7 +133,7 @@ def _revision(result: AttemptResult, change: RevisionChange) -> dict[str, Any]:
         {
             "who": safe_text(upload.who),
             "source_ip": safe_text(upload.source_ip) or None,
-            "at": _time(upload.at) if upload.at else None,
+            "at": iso_time(upload.at) if upload.at else None,
         }
         if upload
         else None
@@ -171,7 +171,7 @@ def _actor(one: Actor) -> dict[str, Any]:
     return {
         "who": safe_text(one.who),
         "call": safe_text(one.call),
-        "at": _time(one.at),
+        "at": iso_time(one.at),
         "source_ip": safe_text(one.source_ip) or None,
         "user_agent": safe_text(one.user_agent) or None,
         "event_id": safe_text(one.event_id) or None,
@@ -191,7 +191,3 @@ def _text(words: str) -> str | None:
     first = [safe_text(line) for line in lines[:_LINES]]
     more = [f"({len(lines) - _LINES} more lines)"] if len(lines) > _LINES else []
     return "\n".join([*first, *more]) or None
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -87,7 +87,9 @@ def _drift(
     parts = sorted(parts, key=lambda part: MOST_SEVERE_FIRST.index(part[0].outcome))
     weight = min((part[1] for part in parts), key=lambda exposure: exposure.severity.rank)
     flapping = any(reason(drift) is Reason.FLAPPING for drift in drifts)
-    worst = "somebody keeps changing it" if flapping else ENDINGS[parts[0][0].outcome]
+    coming = any(reason(drift) is Reason.ACCEPTED for drift in drifts) and parts[0][0].outcome is Outcome.CORRECTED
+    ending = "accepted by AWS" if coming else ENDINGS[parts[0][0].outcome]
+    worst = "somebody keeps changing it" if flapping else ending
     open_ones = [part[0] for part in parts if part[0].outcome is not Outcome.CORRECTED]
     done = [part[0] for part in parts if part[0].outcome is Outcome.CORRECTED]
     own = drifts and all(is_own(result, drift) for drift in drifts)

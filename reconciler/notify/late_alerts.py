@@ -22,7 +22,9 @@ from reconciler.report.attempt import AttemptResult, Late
 
 _ENDED = "The run that was to correct it ended early, before it could tell; this run no longer finds it."
 _UNSENT = "It was done before, and could not be told then."
+_PROVED = "It was done before, when no look could show that; the look of this run does."
 _UNSURE = "A run was about to correct this when it ended early, and whether it did is not known."
+_NEVER_PROVED = "It was done before, when no look could show that, and whether it took effect is not known."
 
 
 def with_late(result: AttemptResult, found: Iterable[Alert]) -> list[Alert]:
@@ -100,6 +102,8 @@ def _alert(result: AttemptResult, late: Late) -> Alert:
 
 
 def _said(late: Late) -> str:
+    if late.untold.unproved:
+        return _PROVED if late.sure else _NEVER_PROVED
     if not late.sure:
         return _UNSURE
     return _ENDED if any(one.name for one in late.untold.members) else _UNSENT

@@ -228,8 +228,9 @@ def _rollout(result: AttemptResult, report: Report, done: list[Drift], undone: l
     """What was changed to match a new version, and what of it is not done yet: no drift, whatever it lets through."""
     number = report.document.revision
     left = [lines.named(drift)._replace(why=drift.message) for drift in undone]
-    if result.change and not result.held:
-        alert = announced(result, result.change, map(lines.named, done))
+    change = None if result.held else result.change
+    if change:
+        alert = announced(result, change, map(lines.named, done))
     else:
         members = [lines.named(drift) for drift in done]
         matched = f"The network was changed to match revision {number}."
@@ -244,6 +245,6 @@ def _rollout(result: AttemptResult, report: Report, done: list[Drift], undone: l
         topic=Topic.ROLLOUT,
         digest=digest(left),
         title=f"revision {number} is being rolled out: {number_of} left",
-        sentence=f"{alert.sentence if done or result.change else ''} Not done yet: {number_of} that it makes.".strip(),
+        sentence=f"{alert.sentence if done or change else ''} Not done yet: {number_of} that it makes.".strip(),
         members=(*alert.members, *left),
     )

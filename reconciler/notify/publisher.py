@@ -7,13 +7,16 @@ so that this is not remembered as sent, and the next run sends it again. Retries
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from reconciler.model import Cause
+from reconciler.model import Cause, Reason
 from reconciler.model.guard import Stage, contained
 from reconciler.notify.chat import chat, plain_chat
 from reconciler.notify.deduplication import Notification, Notifications
@@ -27,6 +30,7 @@ from reconciler.notify.message import (
     subject,
     text,
 )
+from reconciler.notify.sns import Words, fitting, is_about_the_message, short
 from reconciler.redact import safe_text
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.fitting import encoded
@@ -51,12 +55,13 @@ class Sent:
     event: bool = False
 
 
-class _Words(NamedTuple):
-    """A message as SNS takes it."""
+class _Answer(Enum):
+    """What became of a message."""
 
-    subject: str
-    message: str
-    attributes: dict[str, str]
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """SNS does not take it, even in the plainest words; it may take the next one."""
+    FAILED = "failed"
 
 
 class Publisher:
@@ -88,8 +93,13 @@ class Publisher:
         self._told[what] = now
         return True
 
-    def send(self, notifications: Notifications, result: AttemptResult) -> Sent:
-        """Sends the event and the messages; failures are logged and returned, never raised."""
+    def send(
+        self, notifications: Notifications, result: AttemptResult, may_go_on: Callable[[], bool] = lambda: True
+    ) -> Sent:
+        """Sends the event and the messages; failures are logged and returned, never raised.
+
+        `may_go_on` is asked before each message: if not, somebody else sends the rest, which then counts as lost.
+        """
         event_lost = not self._put(result)
         lost: set[str] = set()
         failed, in_a_row = 0, 0
@@ -100,27 +110,43 @@ class Publisher:
             who="where the messages come from",
             stage=Stage.TELLING,
         )
-        for notification in notifications.notifications if self._topic else ():
-            if in_a_row < ENOUGH and self.publish(notification, here):
-                in_a_row = 0
-                continue
-            in_a_row += 1
-            failed += 1
-            lost |= notification.fingerprints
-            log.error("an alert was lost: %s", safe_text(f"{notification.severity}: {notification.title}"))
+        messages = notifications.notifications if self._topic else ()
+        for number, notification in enumerate(messages):
+            if not may_go_on():
+                lost |= {name for one in messages[number:] for name in one.fingerprints}
+                break
+            answer = self._publish(notification, here) if in_a_row < ENOUGH else _Answer.FAILED
+            in_a_row = in_a_row + 1 if answer is _Answer.FAILED else 0
+            if answer is not _Answer.TAKEN:
+                failed += 1
+                lost |= notification.fingerprints
+                log.error("an alert was lost: %s", safe_text(f"{notification.severity}: {notification.title}"))
         return Sent(frozenset(lost), failed, event_lost)
 
     def publish(self, notification: Notification, here: NotificationOrigin) -> bool:
         """Whether one message was sent, or there is no topic."""
-        if not self._topic:
-            return True
+        return not self._topic or self._publish(notification, here) is _Answer.TAKEN
+
+    def _publish(self, notification: Notification, here: NotificationOrigin) -> _Answer:
+        """Sends one message; if SNS would not take its words, or does not, the plainest ones about the same."""
+        plainly = partial(self._plainly, notification, here)
         try:
             words = contained(
-                lambda: self._rendered(notification, here),
-                lambda cause: self._plainly(notification, here, cause),
+                lambda: fitting(self._rendered(notification, here), PLAIN_SUBJECT),
+                plainly,
                 who=f"the text of {notification.fingerprint}",
                 stage=Stage.TELLING,
             )
+            answer = self._given(words)
+            if answer is _Answer.REFUSED:
+                answer = self._given(plainly(Cause(Reason.REFUSED, "SNS did not take the words that it had")))
+        except Exception:  # a bug in a message must not keep the run from finishing
+            log.exception("a message could not be written")
+            return _Answer.REFUSED
+        return answer
+
+    def _given(self, words: Words) -> _Answer:
+        try:
             self._sns.publish(
                 TopicArn=self._topic,
                 Subject=words.subject,
@@ -129,23 +155,24 @@ class Publisher:
                     name: {"DataType": "String", "StringValue": value} for name, value in words.attributes.items()
                 },
             )
-        except (ClientError, BotoCoreError) as error:
+        except ClientError as error:
             log.warning("SNS did not accept a message: %s", safe_text(str(error)))
-            return False
-        except Exception:  # a bug in a message must not keep the run from finishing
-            log.exception("a message could not be written")
-            return False
-        return True
+            code = error.response.get("Error", {}).get("Code", "")
+            return _Answer.REFUSED if is_about_the_message(code) else _Answer.FAILED
+        except BotoCoreError as error:
+            log.warning("SNS did not accept a message: %s", safe_text(str(error)))
+            return _Answer.REFUSED if isinstance(error, ParamValidationError) else _Answer.FAILED
+        return _Answer.TAKEN
 
-    def _rendered(self, notification: Notification, here: NotificationOrigin) -> _Words:
+    def _rendered(self, notification: Notification, here: NotificationOrigin) -> Words:
         message = chat(notification, here) if self._form == "chat" else text(notification, here)
-        return _Words(subject(notification, here), message, attributes(notification, here))
+        return Words(subject(notification, here), message, attributes(notification, here))
 
-    def _plainly(self, notification: Notification, here: NotificationOrigin, cause: Cause) -> _Words:
-        said = plainly(notification, here, cause)
+    def _plainly(self, notification: Notification, here: NotificationOrigin, cause: Cause) -> Words:
+        said = short(plainly(notification, here, cause))
         message = plain_chat(said) if self._form == "chat" else "\n".join(said)
         kinds = {"severity": notification.severity.value, "status": notification.status.value}
-        return _Words(PLAIN_SUBJECT, message, kinds)
+        return Words(PLAIN_SUBJECT, message, kinds)
 
     def _put(self, result: AttemptResult) -> bool:
         """Whether the event was sent, or there is none. PutEvents answers 200 even for entries that it refuses."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from desired_state.fields import ANY, ICMP, NAMED_PROTOCOLS, PORTED, is_cidr, network, traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from desired_state.fields import AclEntry, RuleKey
 
@@ -74,9 +74,6 @@ class Packets:
     def __bool__(self) -> bool:
         return bool(self.spaces)
 
-    def overlaps(self, other: Packets) -> bool:
-        return bool(self & other)
-
     @property
     def traffic(self) -> Cuts:
         """The places on the traffic line of which the set has a packet, whatever its address."""
@@ -99,7 +96,7 @@ class Packets:
     def _corners(self) -> Iterable[tuple[str, int, int]]:
         for space, bands in self.spaces:
             for address, cuts in bands:
-                for start, end in zip(cuts[::2], cuts[1::2], strict=True):
+                for start, end in intervals(cuts):
                     yield space, address, start
                     for name in ("tcp", "udp", "icmp", "icmpv6"):
                         if start < NAMED_PROTOCOLS[name] * STRETCH < end:
@@ -166,17 +163,37 @@ def join(*sets: Cuts) -> Cuts:
     if len(known) < 2:
         return known.pop() if known else ()
     cuts: list[int] = []
-    for low, high in sorted(pair for one in known for pair in zip(one[::2], one[1::2], strict=True)):
-        if not cuts or low > cuts[-1]:
-            cuts += (low, high)
-        elif high > cuts[-1]:
-            cuts[-1] = high
+    for low, high in sorted(pair for one in known for pair in intervals(one)):
+        extend(cuts, low, high)
     return tuple(cuts)
 
 
 def less(left: Cuts, right: Cuts) -> Cuts:
     """What a set of integers contains and another does not."""
     return _merge(left, right, gt)
+
+
+def intervals(cuts: Cuts) -> Iterator[tuple[int, int]]:
+    """The first of each interval of a set of integers, and its end (excluded)."""
+    return zip(cuts[::2], cuts[1::2], strict=True)
+
+
+def has(cuts: Cuts, place: int) -> bool:
+    """Whether a set of integers contains this one."""
+    return any(first <= place < end for first, end in intervals(cuts))
+
+
+def size(cuts: Cuts) -> int:
+    """How many integers a set has."""
+    return sum(cuts[1::2]) - sum(cuts[::2])
+
+
+def extend(cuts: list[int], first: int, end: int) -> None:
+    """Adds an interval that begins no earlier than the last one of these; where they touch, they become one."""
+    if cuts and first <= cuts[-1]:
+        cuts[-1] = max(cuts[-1], end)
+    else:
+        cuts += (first, end)
 
 
 def keeps(before: Packets, after: Packets, now: Packets) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any, NamedTuple
 
-from desired_state.fields import NAMED_PROTOCOLS, Address, is_cidr, network
+from desired_state.fields import NAMED_PROTOCOLS, Address, is_cidr
 from reconciler.model.exposure import Severity
 from reconciler.packets.traffic import LINE, STRETCH, Cuts, join, less, meet
 from reconciler.reach.judge.context import JudgeContext
@@ -28,6 +28,7 @@ from reconciler.reach.machines import (
     Who,
     all_groups,
     anybody,
+    boundaries,
     carried,
     cut_up,
     filters_of,
@@ -36,6 +37,8 @@ from reconciler.reach.machines import (
     is_anybody,
     is_elsewhere,
     is_one,
+    is_own_network,
+    is_same_database,
     matching,
     named,
     outside,
@@ -53,7 +56,7 @@ from reconciler.reach.network import (
     Table,
 )
 from reconciler.reach.pair.blockers import blockers
-from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
+from reconciler.reach.pair.ends import End, Endpoint, External, Ranges
 from reconciler.reach.pair.filters import Through, group_of
 from reconciler.reach.pair.flows import passing
 from reconciler.reach.pair.path import Flow
@@ -198,8 +201,8 @@ class _Comparison:
         inside = touched if len(touched) * len(others) <= MOST_PAIRS else some
         for who, both in inside.items():
             for other, theirs in others.items():
-                if who.owner == other.owner and Address(who.owner).kind == "db_instance":
-                    continue  # it is one machine, wherever it stands
+                if is_same_database(who, other):
+                    continue
                 yield from self._between(theirs, both)
                 if other not in inside:
                     yield from self._between(both, theirs)
@@ -293,10 +296,7 @@ class _Comparison:
         places = frozenset((one.groups, one.subnet) for one in ends if isinstance(one, Endpoint))
         if places not in self._bounds:
             cidrs = {one for topology in self._topologies for one in matching(topology, places) if is_cidr(one)}
-            bounds: tuple[set[int], set[int]] = (set(), set())
-            for version, first, last in map(network, cidrs):
-                bounds[version == 6].update((first, last + 1))
-            self._bounds[places] = tuple(sorted(bounds[0])), tuple(sorted(bounds[1]))
+            self._bounds[places] = boundaries(cidrs)
         return self._bounds[places]
 
     def _lost_replies(self, old: _Both, new: _Both, both: Cuts) -> Cuts:
@@ -368,12 +368,8 @@ def _passing(topology: Topology, sources: Ends, targets: Ends) -> Through:
 def _split(both: _Both, bounds: Bounds) -> Iterator[_Piece]:
     """One end, split at these addresses: each piece, and what it is before and afterwards."""
     old, new = both
-    addresses = _addresses(both)
-    of_own = any(isinstance(end, External) and not end.internet for end in (*new, *old))
-    # No gateway to the internet carries what is not of the internet, but a network of one's own may have both.
-    for part in (addresses & INTERNET, addresses - INTERNET) if of_own else (addresses,):
-        for piece in cut_up(part, bounds):
-            yield piece, within(old, piece), within(new, piece)
+    for piece in cut_up(_addresses(both), bounds, of_own=any(map(is_own_network, (*new, *old)))):
+        yield piece, within(old, piece), within(new, piece)
 
 
 def _addresses(both: _Both) -> Ranges:

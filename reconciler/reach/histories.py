@@ -12,15 +12,15 @@ not known either.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from enum import IntEnum
 from functools import reduce
 from itertools import product
 from typing import Any, NamedTuple
 
-from desired_state.fields import Address, is_cidr, network
-from reconciler.packets.traffic import LINE, Cuts, join, less, meet
+from desired_state.fields import Address, is_cidr
+from reconciler.packets.traffic import LINE, Cuts, join
+from reconciler.reach.arrivals import Arrives, by_answer, by_traffic
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.machines import (
     ANYBODY,
@@ -30,11 +30,14 @@ from reconciler.reach.machines import (
     Who,
     all_groups,
     anybody,
+    boundaries,
     carried,
     cut_up,
     in_subnets,
     is_anybody,
     is_one,
+    is_own_network,
+    is_same_database,
     matching,
     named,
     outside,
@@ -47,7 +50,7 @@ from reconciler.reach.network import (
     SUBNETS,
     Table,
 )
-from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
+from reconciler.reach.pair.ends import End, Endpoint, Ranges
 from reconciler.reach.pair.filters import Through
 from reconciler.reach.pair.flows import passing
 from reconciler.reach.pair.topology import Topology
@@ -65,14 +68,6 @@ MOST_UNNAMED = 200
 
 type State = tuple[JudgeContext, ...]
 """The networks that one state may be; nearly always one."""
-
-
-class Arrives(IntEnum):
-    """Whether packets pass in one state."""
-
-    NO = 0
-    PERHAPS = 1
-    YES = 2
 
 
 class History(NamedTuple):
@@ -191,7 +186,7 @@ class _Judged:
             *((still, may_change), (may_change, may_change), (may_change, may_be)),
         ):
             for (who, one), (other, theirs) in product(some, more):
-                if not _same_database(who, other):
+                if not is_same_database(who, other):
                     yield one, theirs
                     if some is not more:
                         yield theirs, one
@@ -301,7 +296,7 @@ class _Judged:
                         else all_of_it
                         for number, all_of_it in zip(pairing.numbers, whole, strict=True)
                     ]
-                for values, cuts in _shared(through, pairing):
+                for values, cuts in by_answer(through, pairing.mixes):
                     found.setdefault(values, []).append((cuts, of, to))
         unnamed = any(isinstance(one.any, Endpoint) and not one.any.owner for one in (source, target))
         there = self._there(source, target)
@@ -309,7 +304,7 @@ class _Judged:
             if unnamed and len(set(values)) == 1:
                 continue
             arrives = self._over(pairing, values)
-            for traffic, pieces in _by_traffic(parts):
+            for traffic, pieces in by_traffic(parts):
                 for of, to in together(pieces):
                     ends = source.any._replace(addresses=of), target.any._replace(addresses=to)
                     wholes = of == source.addresses, to == target.addresses
@@ -345,11 +340,8 @@ class _Judged:
         )
         key = id(one), inner
         if key not in self._splits:  # it keeps the end, so that its identity stays its own
-            of_own = isinstance(one.any, External) and not one.any.internet
-            # No gateway to the internet carries what is not of the internet, but a network of one's own may have both.
-            parts = (one.addresses & INTERNET, one.addresses - INTERNET) if of_own else (one.addresses,)
             distinct = {id(ends): ends for ends in one.ends}
-            pieces = [piece for part in parts for piece in cut_up(part, inner)]
+            pieces = cut_up(one.addresses, inner, of_own=is_own_network(one.any))
             found = [(piece, {key: within(ends, piece) for key, ends in distinct.items()}) for piece in pieces]
             self._splits[key] = one, found
         return self._splits[key][1]
@@ -362,10 +354,7 @@ class _Judged:
             for number in {version: number for number, version in enumerate(one.versions)}.values():
                 places = {(end.groups, end.subnet) for end in one.ends[number] if isinstance(end, Endpoint)}
                 cidrs.update(filter(is_cidr, matching(self._topologies[number], places)))
-            bounds: tuple[set[int], set[int]] = (set(), set())
-            for version, first, last in map(network, cidrs):
-                bounds[version == 6].update((first, last + 1))
-            self._bounds[key] = tuple(sorted(bounds[0])), tuple(sorted(bounds[1]))
+            self._bounds[key] = boundaries(cidrs)
         return self._bounds[key]
 
 
@@ -373,54 +362,3 @@ def _with_parts(topology: Topology, parts: dict[Any, Any], *, looked: bool) -> T
     """The topology, with what all of them work out of the same cells."""
     one = replace(topology, parts=parts, memo={})
     return one if looked else with_anybody(one)
-
-
-def _same_database(one: Who, other: Who) -> bool:
-    """Whether both are one machine, wherever it stands."""
-    return one.owner == other.owner and Address(one.owner).kind == "db_instance"
-
-
-def _all(sets: Iterable[Cuts]) -> Cuts:
-    return reduce(meet, sets)
-
-
-def _shared(through: Sequence[Through], pairing: _Pairing) -> Iterator[tuple[tuple[Arrives, ...], Cuts]]:
-    """The packets that pass in some network, with whether they do for each answer, and for each mix of several."""
-    mixes = (
-        (_all(through[place][0] for place in mix), join(*(through[place][1] for place in mix))) for mix in pairing.mixes
-    )
-    parts: list[tuple[Cuts, tuple[Arrives, ...]]] = [(join(*(possible for _, possible in through)), ())]
-    for answer in (*through, *mixes):
-        parts = [(cuts, (*values, value)) for rest, values in parts for cuts, value in _valued(rest, *answer) if cuts]
-    yield from ((values, cuts) for cuts, values in parts if cuts)
-
-
-def _valued(cuts: Cuts, certain: Cuts, possible: Cuts) -> tuple[tuple[Cuts, Arrives], ...]:
-    """A set of traffic, by whether it passes."""
-    may = meet(cuts, possible)
-    surely = may if certain == possible else meet(cuts, certain)
-    perhaps = () if surely == may else less(may, surely)
-    return (surely, Arrives.YES), (perhaps, Arrives.PERHAPS), (() if may == cuts else less(cuts, may), Arrives.NO)
-
-
-def _by_traffic(parts: Iterable[tuple[Cuts, Ranges, Ranges]]) -> Iterator[tuple[Cuts, list[tuple[Ranges, Ranges]]]]:
-    """The same packets, by traffic: what passes between the same addresses together."""
-    known: list[tuple[Cuts, list[tuple[Ranges, Ranges]]]] = []
-    for cuts, source, target in parts:
-        rest, split = cuts, []
-        for traffic, pieces in known:
-            common = meet(traffic, rest)
-            if not common:
-                split.append((traffic, pieces))
-                continue
-            if left := less(traffic, common):
-                split.append((left, list(pieces)))
-            split.append((common, [*pieces, (source, target)]))
-            rest = less(rest, common)
-        if rest:
-            split.append((rest, [(source, target)]))
-        known = split
-    alike: dict[tuple[tuple[Ranges, Ranges], ...], Cuts] = {}
-    for traffic, pieces in known:
-        alike[tuple(pieces)] = join(alike.get(tuple(pieces), ()), traffic)
-    yield from ((traffic, list(pieces)) for pieces, traffic in alike.items())

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
-from desired_state.fields import ANY, Address, RuleKey
+from desired_state.fields import ANY, Address, RuleKey, network
 from desired_state.intents import OUTSIDE
-from reconciler.packets.traffic import Cuts, meet
+from reconciler.packets.traffic import Cuts, meet, size
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.selectors import Selectors
 from reconciler.reach.layers import ANYWHERE
@@ -30,7 +30,7 @@ from reconciler.reach.network import (
     rules,
     whole,
 )
-from reconciler.reach.pair.ends import End, Endpoint, External, Ranges
+from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
 from reconciler.reach.pair.filters import BEYOND
 from reconciler.reach.pair.topology import Topology
 
@@ -150,15 +150,36 @@ def matching(topology: Topology, places: Iterable[tuple[frozenset[Address] | Non
 def is_one(end: End) -> bool:
     """Whether this is one machine: it has one address of each family at most."""
     families = end.addresses.ipv4, end.addresses.ipv6
-    return all(len(cuts) <= 2 and sum(cuts[1::2]) - sum(cuts[::2]) <= 1 for cuts in families)
+    return all(len(cuts) <= 2 and size(cuts) <= 1 for cuts in families)
 
 
-def cut_up(addresses: Ranges, bounds: Bounds) -> Iterator[Ranges]:
-    """These addresses, cut at the bounds of their family."""
-    for ipv6, (cuts, edges) in enumerate(zip((addresses.ipv4, addresses.ipv6), bounds, strict=True)):
-        for low, high in pairwise((0, *edges, BEYOND) if cuts else ()):
-            if part := meet(cuts, (low, high)):
-                yield Ranges(ipv6=part) if ipv6 else Ranges(ipv4=part)
+def is_same_database(one: Who, other: Who) -> bool:
+    """Whether both are one machine, wherever it stands."""
+    return one.owner == other.owner and Address(one.owner).kind == "db_instance"
+
+
+def is_own_network(end: End) -> bool:
+    """Whether this is a network outside that is not the internet."""
+    return isinstance(end, External) and not end.internet
+
+
+def boundaries(cidrs: Iterable[str]) -> Bounds:
+    """Where these networks begin and end."""
+    bounds: tuple[set[int], set[int]] = (set(), set())
+    for version, first, last in map(network, cidrs):
+        bounds[version == 6].update((first, last + 1))
+    return tuple(sorted(bounds[0])), tuple(sorted(bounds[1]))
+
+
+def cut_up(addresses: Ranges, bounds: Bounds, *, of_own: bool) -> Iterator[Ranges]:
+    """These addresses, cut at the bounds of their family. No gateway to the internet carries what is not of the
+    internet, but a network of one's own (`of_own`) may have both, so its addresses are told apart by that too.
+    """
+    for some in (addresses & INTERNET, addresses - INTERNET) if of_own else (addresses,):
+        for ipv6, (cuts, edges) in enumerate(zip((some.ipv4, some.ipv6), bounds, strict=True)):
+            for low, high in pairwise((0, *edges, BEYOND) if cuts else ()):
+                if part := meet(cuts, (low, high)):
+                    yield Ranges(ipv6=part) if ipv6 else Ranges(ipv4=part)
 
 
 def within(ends: Ends, piece: Ranges) -> Ends:

@@ -55,8 +55,8 @@ class Standing(NamedTuple):
 class Breach(NamedTuple):
     """How a call would break a rule.
 
-    `reason` is WOULD_OPEN, WOULD_CUT, or HELD_BY_INTENT; `machine` is the group or DB instance at which it would, if it
-    is one.
+    `reason` is WOULD_OPEN, WOULD_CUT, HELD_BY_INTENT, or FAULT if that could not be judged; `machine` is the group or
+    DB instance at which it would, if it is one.
     """
 
     reason: Reason
@@ -65,7 +65,7 @@ class Breach(NamedTuple):
 
     def cause(self, unless: str) -> Cause:
         """Why the call is not made; `unless` says what would have to be so. For an intent, nothing would do."""
-        held = self.reason is Reason.HELD_BY_INTENT
+        held = self.reason in {Reason.HELD_BY_INTENT, Reason.FAULT}
         return Cause(self.reason, self.message if held else f"{self.message}{unless}")
 
 

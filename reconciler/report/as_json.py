@@ -6,7 +6,7 @@ Values are written as in a document; `null` means absent. A change that would br
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import AclEntry, Address, RuleKey, written_entry, written_rule
@@ -15,6 +15,7 @@ from desired_state.resource import SECTIONS, Resource
 from reconciler.engine.plan import printable
 from reconciler.model import ABSENT, Action, Cause, Difference, Finding, Outcome, Unmanaged
 from reconciler.model.guard import Stage, contained
+from reconciler.model.times import iso_time
 from reconciler.report.calls import id_of
 from reconciler.report.consequence import as_json as consequence_as_json
 from reconciler.report.exposure import own_layer
@@ -24,6 +25,7 @@ from reconciler.report.summary import counts, expired
 if TYPE_CHECKING:
     from desired_state.document import DocumentException
     from reconciler.engine.result import Drift, PendingChange, Report
+    from reconciler.model.trigger import Actor
 
 FORMAT_VERSION = 1
 
@@ -42,7 +44,7 @@ def as_json(report: Report) -> dict[str, Any]:
             "origin": document.origin,
         },
         "policy": {name: getattr(report.policy, name) for name in report.policy.__dataclass_fields__},
-        "started": time_as_json(report.started),
+        "started": iso_time(report.started),
         "seconds": round(report.seconds, 3),
         "wrote": bool(report.writes),
         "in_sync": report.in_sync,
@@ -152,6 +154,18 @@ def _pending(report: Report, one: PendingChange) -> dict[str, Any]:
     return {"address": one.address, "id": id_of(report, one.address), "field": one.field, **values}
 
 
+def actor_as_json(actor: Actor) -> dict[str, Any]:
+    """Who made a change, by which call and from where; null is what CloudTrail does not say."""
+    return {
+        "who": actor.who,
+        "call": actor.call,
+        "at": iso_time(actor.at),
+        "source_ip": actor.source_ip or None,
+        "user_agent": actor.user_agent or None,
+        "event_id": actor.event_id or None,
+    }
+
+
 def _openings(report: Report) -> list[dict[str, Any]]:
     """What the plan newly lets the internet reach, if that was asked."""
     if not report.openings:
@@ -228,7 +242,7 @@ def _exception(one: DocumentException, *, active: bool) -> dict[str, Any]:
         "address": one.address,
         "field": one.field,
         "value": _excepted(one),
-        "until": time_as_json(one.until),
+        "until": iso_time(one.until),
         "reason": one.reason,
         "active": active,
     }
@@ -278,7 +292,7 @@ def _plain(value: Any) -> Any:
         case Collection():
             return value.as_written()
         case datetime():
-            return time_as_json(value)
+            return iso_time(value)
         case Mapping():
             return {str(key): _plain(inner) for key, inner in value.items()}
         case list() | tuple():
@@ -287,8 +301,3 @@ def _plain(value: Any) -> Any:
             return sorted(map(str, value))
         case _:
             return None if value is ABSENT else str(value)
-
-
-def time_as_json(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -6,17 +6,22 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from desired_state.sanitize import sanitize
+from reconciler.report.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from desired_state.fields import Address
     from reconciler.engine.result import Report
 
 
 def id_of(report: Report, address: Address) -> str | None:
-    """The AWS id of a resource as its calls have it; None if it does not exist, or was not seen."""
-    return report.ids.get(address)
+    """The AWS id of a resource as its calls have it; None if it does not exist, or was not seen, or if several live
+    resources that are no longer declared have this address.
+    """
+    if found := report.ids.get(address):
+        return found
+    looks = (report.first.unmanaged if report.first else (), report.unmanaged)
+    beside = {one.id for unmanaged in looks for one in unmanaged if one.address == address}
+    return beside.pop() if len(beside) == 1 else None
 
 
 def named(report: Report, address: Address) -> str:
@@ -26,7 +31,7 @@ def named(report: Report, address: Address) -> str:
     return f"{sanitize(address)}{known}"
 
 
-def lines(report: Report, style: Callable[[str, str], str]) -> Iterator[str]:
+def lines(report: Report, style: Style) -> Iterator[str]:
     """A heading, and a line for each call; `!` marks one that is held. Nothing once a run has made its calls."""
     actions = report.plan.actions
     if report.wrote or not actions:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import ANY, ICMP, NAMED_PROTOCOLS, traffic
 from desired_state.sanitize import sanitize
-from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, less
+from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, intervals, less, size
 from reconciler.reach.compare import FlowChange, severity
 from reconciler.reach.machines import is_anybody
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
@@ -81,14 +81,14 @@ def traffic_of(cuts: Cuts, most: int = _LISTED) -> str:
     """A set of traffic, such as `tcp 22 and udp 53`, or `all traffic but tcp 22`; beyond `most` parts are counted."""
     if cuts == LINE:
         return "all traffic"
-    if _size(cuts) > _size(LINE) // 2:
+    if size(cuts) > size(LINE) // 2:
         return f"all traffic but {listed(_parts(less(LINE, cuts)), most)}"
     return listed(_parts(cuts), most)
 
 
 def _parts(cuts: Cuts) -> Iterator[str]:
     """Each range of ports, types or protocols."""
-    for start, end in zip(cuts[::2], cuts[1::2], strict=True):
+    for start, end in intervals(cuts):
         for number in range(start // STRETCH, (end - 1) // STRETCH + 1):
             low = max(start - number * STRETCH, 0)
             high = min(end - number * STRETCH, STRETCH) - 1
@@ -152,16 +152,12 @@ def _name(end: End) -> tuple[str, str]:
 def _network(end: External) -> str:
     if not end.internet:
         return f"{listed(end.addresses.cidrs)} {end.label}"
-    if _size(end.addresses.ipv4) >= _NEARLY_ALL * _size(INTERNET.ipv4):
+    if size(end.addresses.ipv4) >= _NEARLY_ALL * size(INTERNET.ipv4):
         return end.label
     if not end.addresses.ipv4:
         whole = end.addresses.ipv6 == INTERNET.ipv6
         return f"{end.label} (IPv6)" if whole else f"{listed(Ranges(ipv6=end.addresses.ipv6).cidrs)} on {end.label}"
     return f"{listed(Ranges(end.addresses.ipv4).cidrs)} on {end.label}"
-
-
-def _size(cuts: Cuts) -> int:
-    return sum(cuts[1::2]) - sum(cuts[::2])
 
 
 def listed(things: Iterable[str], most: int = _LISTED) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from desired_state.fields import RuleKey, traffic
 from desired_state.sanitize import sanitize
+from reconciler.model.times import minute_time
 from reconciler.packets.traffic import traffic_at
 from reconciler.reach.judge.intents import Case, Status, Verdict
 from reconciler.reach.judge.mending import Mending
@@ -22,7 +23,7 @@ from reconciler.reach.pair.ends import Endpoint
 from reconciler.reach.pair.explain import REMEDIES, said, traffic_of
 from reconciler.reach.pair.mends import told
 from reconciler.reach.pair.path import Blocker, Hop
-from reconciler.report.text import Style, minute, plain
+from reconciler.report.style import Style, plain
 
 _COLOURS = {Status.KEPT: "green", Status.BROKEN: "red", Status.UNKNOWN: "yellow"}
 _SIDES = {"ingress": "in", "egress": "out", "": ""}
@@ -53,7 +54,7 @@ def text(
 
 def _tolerated(until: datetime | None) -> Iterator[str]:
     if until:
-        yield f"  only an exception breaks it: tolerated until {minute(until)}"
+        yield f"  only an exception breaks it: tolerated until {minute_time(until)}"
 
 
 def sentence(verdicts: Iterable[Verdict], style: Style = plain) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
+from reconciler.packets.traffic import size
 from reconciler.reach.histories import History
 from reconciler.reach.layers import ANYWHERE
 from reconciler.reach.pair.ends import INTERNET, End, Endpoint, External, Ranges
@@ -83,8 +84,7 @@ def _of_internet(addresses: Ranges, most: int, *, whole: bool) -> str:
     others = (everyone - addresses).cidrs
     if whole or not others:
         return name
-    half = sum(everyone.ipv4[1::2]) - sum(everyone.ipv4[::2]) >> 1
-    if sum(addresses.ipv4[1::2]) - sum(addresses.ipv4[::2]) > half and len(others) <= len(addresses.cidrs):
+    if size(addresses.ipv4) > size(everyone.ipv4) // 2 and len(others) <= len(addresses.cidrs):
         return f"{name} but {listed(others, most)}"
     # What is not of the internet may be named with it, if that is shorter: 128.0.0.0/1 in place of 54 networks.
     around = tuple(one for one in (addresses | _BESIDE).cidrs if Ranges.of(one) & addresses)

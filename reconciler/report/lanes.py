@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.sanitize import sanitize
-from reconciler.engine.states import Named, States, states, why_none
+from reconciler.engine.states import Named, States, states
 from reconciler.packets.traffic import Cuts
-from reconciler.reach.histories import Arrives, History, histories
+from reconciler.reach.arrivals import Arrives
+from reconciler.reach.histories import History, histories
 from reconciler.reach.pair.blockers import blockers
 from reconciler.reach.pair.ends import Endpoint
 from reconciler.reach.pair.explain import rests_on
@@ -38,14 +39,9 @@ CLASSES = ("broken", "undeclared", "missing", "declared_now", "throughout")
 
 
 def lanes(report: Report) -> dict[str, Any] | None:
-    """The states of a run and all that arrives in any of them; None if that is not known (`lanes_unknown`)."""
+    """The states of a run and all that arrives in any of them; None if that is not known (`engine.states.why_none`)."""
     known = states(report)
     return _Lanes(known).as_json() if known else None
-
-
-def lanes_unknown(report: Report) -> str | None:
-    """Why there are no lanes; None if there are."""
-    return why_none(report)
 
 
 class _Lane(NamedTuple):

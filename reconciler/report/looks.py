@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from desired_state.members import OWN_TAGS
+
 _OF_THE_DOCUMENT = frozenset({"enforcement", "formerly", "note"})
 """What a document says of a resource and AWS does not know."""
-_RESERVED = "setpoint:"
 _EMPTY: tuple[Any, ...] = ("", [], {})
 
 
@@ -20,7 +21,7 @@ def without_our_tags(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A live resource as a document may write it: the tags by which Setpoint knows it are none that it may declare."""
     if "tags" not in spec:
         return dict(spec)
-    return {**spec, "tags": {key: value for key, value in spec["tags"].items() if not key.startswith(_RESERVED)}}
+    return {**spec, "tags": {key: value for key, value in spec["tags"].items() if not key.startswith(OWN_TAGS)}}
 
 
 def but(declared: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,16 +37,15 @@ def but(declared: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
 def _same(live: Any, declared: Any) -> bool:
     """Whether it is as declared; of a rule that is declared without a description, whatever is not said is empty."""
     if isinstance(live, list) and isinstance(declared, list) and live != declared:
-        return [_undescribed(one) for one in live] == declared
+        return [undescribed(one) for one in live] == declared
     return bool(live == declared)
 
 
-def _undescribed(one: Any) -> Any:
-    return (
-        {key: value for key, value in one.items() if (key, value) != ("description", "")}
-        if isinstance(one, dict)
-        else one
-    )
+def undescribed(member: Any) -> Any:
+    """A member as somebody would write it: without an empty description."""
+    if isinstance(member, Mapping):
+        return {name: value for name, value in member.items() if (name, value) != ("description", "")}
+    return member
 
 
 def expanded(receipt: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,17 +7,16 @@ which nobody declares, become the model only here, so a run that nobody asks cos
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
 from desired_state.resource import Resource
 from desired_state.sanitize import sanitize
 from desired_state.write import as_section
-from reconciler.kinds import REGISTRY
 from reconciler.model import Observed, Ref, Snapshot
 from reconciler.model.guard import Stage, contained
-from reconciler.report.as_json import time_as_json
+from reconciler.model.times import iso_time
+from reconciler.report.by_aws import by_aws
 from reconciler.report.looks import but, without_our_tags
 
 if TYPE_CHECKING:
@@ -42,9 +41,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def look_as_json(
-    look: Snapshot, declared: Mapping[Address, dict[str, Any] | None] = MappingProxyType({})
-) -> dict[str, Any]:
+def look_as_json(look: Snapshot, declared: Mapping[Address, dict[str, Any] | None]) -> dict[str, Any]:
     """One look. `resources` are the declared ones that exist: what is otherwise than declared (`looks.py`), or a null
     `spec` if they have a value that a document cannot say. `unmanaged` is what nobody declares, by kind and id, with
     `made_by_aws` for what comes with the VPC; `unread` says why something is in neither.
@@ -56,7 +53,7 @@ def look_as_json(
     labels = {(one.address.kind, one.id): one.address.name for one in look.unmanaged}
     unread = {**look.unreadable, **look.ambiguous}
     return {
-        "at": time_as_json(look.at),
+        "at": iso_time(look.at),
         "resources": resources,
         "unmanaged": {
             f"{kind}/{aws_id}": _neighbour(look, kind, aws_id, labels.get((kind, aws_id), ""))
@@ -106,8 +103,7 @@ def _neighbour(look: Snapshot, kind: str, aws_id: str, label: str) -> dict[str, 
         seen = look.neighbours[kind, aws_id]
         spec = _live(address, seen) if seen else None
         name = label if label != aws_id else ""
-        made = REGISTRY[kind].create.by_aws(Address.of(kind, name), seen.spec) if seen else False
-        return {"id": aws_id, "name": name or None, "spec": spec, "made_by_aws": made}
+        return {"id": aws_id, "name": name or None, "spec": spec, "made_by_aws": by_aws(kind, name, seen)}
 
     nothing = {"id": aws_id, "name": None, "spec": None, "made_by_aws": False}
     return contained(told, lambda cause: nothing, who=address, stage=Stage.TELLING)

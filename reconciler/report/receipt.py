@@ -15,12 +15,13 @@ from desired_state.fields import Address
 from reconciler.model import Cause, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.guard import Stage, contained
+from reconciler.model.network_state import NetworkState
+from reconciler.model.times import iso_time
 from reconciler.report import network, standing
-from reconciler.report.as_json import as_json, intents_as_json, time_as_json
+from reconciler.report.as_json import actor_as_json, as_json, intents_as_json
 from reconciler.report.attempt import AttemptResult, Ending
 from reconciler.report.exposure import exposes
 from reconciler.report.fitting import cut_lists, encoded, size
-from reconciler.report.standing import left
 from reconciler.report.stored import stored
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _LONG = (
 _NO_MEMORY = "not known: a command has no memory of earlier runs"
 _NOT_ASKED = "CloudTrail was not asked"
 _NOT_FOUND = "no call in CloudTrail explains it, or an earlier run has told of it"
-_STATES = {Ending.REFUSED: "refused", Ending.DELETED: "deleted"}
+_STATES = {Ending.REFUSED: NetworkState.REFUSED, Ending.DELETED: NetworkState.DELETED}
 
 
 def receipt(
@@ -78,8 +79,8 @@ def receipt(
         "run": _run(report, attempt),
         "document": plain["document"] | _uploaded(attempt) | {"rollback": _rollback(report)},
         "rollout": _rollout(attempt),
-        "state": standing.state(report),
-        "severity": standing.severity(report),
+        "state": standing.state(report).value,
+        "severity": gravest.value if (gravest := standing.severity(report)) else None,
         "digest": None,
         "network": _part(lambda: network.as_json(report), "the network"),
         **_lanes(report, asked=lanes),
@@ -99,7 +100,7 @@ def receipt_of_attempt(result: AttemptResult, *, lanes: bool = True) -> dict[str
     """The receipt of an attempt; of one without a report, only how it ended and why."""
     if result.report is not None:
         return receipt(result.report, attempt=result, lanes=lanes)
-    state = _STATES.get(result.ending, "unseen")
+    state = _STATES.get(result.ending, NetworkState.UNSEEN)
     content = {
         "receipt": VERSION,
         "previous": None,
@@ -113,24 +114,12 @@ def receipt_of_attempt(result: AttemptResult, *, lanes: bool = True) -> dict[str
             "seconds": None,
         },
         "document": {"name": result.document, "revision": None, "sha256": None, "origin": None} | _uploaded(result),
-        "state": state,
+        "state": state.value,
         "severity": None,
         "digest": None,
         "left_out": {},
     }
     return _finished(content)
-
-
-def actor_as_json(actor: Actor) -> dict[str, Any]:
-    """Who made a change, by which call and from where; null is what CloudTrail does not say."""
-    return {
-        "who": actor.who,
-        "call": actor.call,
-        "at": time_as_json(actor.at),
-        "source_ip": actor.source_ip or None,
-        "user_agent": actor.user_agent or None,
-        "event_id": actor.event_id or None,
-    }
 
 
 def orphaned_as_json(one: Orphaned) -> dict[str, Any]:
@@ -196,7 +185,7 @@ def _run(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
         "only": None if report.plan.only is None else sorted(report.plan.only),
         "reads": report.reads,
         "writes": report.writes,
-        "started": time_as_json(report.started),
+        "started": iso_time(report.started),
         "seconds": round(report.seconds, 3),
     }
 
@@ -242,7 +231,7 @@ def _uploaded(attempt: AttemptResult | None) -> dict[str, Any]:
         return known
     uploaded = {
         "who": upload.who or None,
-        "at": time_as_json(upload.at) if upload.at else None,
+        "at": iso_time(upload.at) if upload.at else None,
         "source_ip": upload.source_ip or None,
     }
     return known | {"uploaded": uploaded}
@@ -256,11 +245,11 @@ def _rollback(report: Report) -> dict[str, Any] | None:
 def _lanes(report: Report, *, asked: bool) -> dict[str, Any]:
     if not asked:
         return {"lanes": None, "lanes_unknown": "nobody asked"}
-    from reconciler.report.lanes import lanes, lanes_unknown
+    from reconciler.engine.states import why_none
+    from reconciler.report.lanes import lanes
 
     def told() -> dict[str, Any]:
-        found = lanes(report)
-        return {"lanes": found, "lanes_unknown": None if found else lanes_unknown(report)}
+        return {"lanes": lanes(report), "lanes_unknown": why_none(report)}
 
     def instead(cause: Cause) -> dict[str, Any]:
         return {"lanes": None, "lanes_unknown": str(cause)}
@@ -276,9 +265,9 @@ def _holds(report: Report, attempt: AttemptResult | None) -> list[dict[str, Any]
     return [
         {
             "address": address,
-            "since": time_as_json(tags[address].since) if address in tags else None,
+            "since": iso_time(tags[address].since) if address in tags else None,
             "who": actor.who if address in tags and (actor := tags[address].who) else None,
-            "until": time_as_json(report.gate.ends[address]) if address in report.gate.ends else None,
+            "until": iso_time(report.gate.ends[address]) if address in report.gate.ends else None,
         }
         for address in dict.fromkeys((*seen, *tags))
     ]
@@ -287,7 +276,7 @@ def _holds(report: Report, attempt: AttemptResult | None) -> list[dict[str, Any]
 def _since(drift: Drift, attempt: AttemptResult | None) -> str | None:
     """From when on a difference may have been there, at the earliest."""
     found = attempt.drift_since.get(drift.difference.identity) if attempt else None
-    return time_as_json(found) if found else None
+    return iso_time(found) if found else None
 
 
 def _times(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
@@ -301,7 +290,7 @@ def _times(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
             since[one.address] = min(found, since.get(one.address, found))
     exposed = {address: round(seconds, 3) for address, seconds in attempt.exposed.items()}
     unknown_for = set(attempt.exposed_unknown)
-    for one in left(report):
+    for one in standing.left(report):
         if not exposes(one):
             continue
         found = attempt.drift_since.get(one.difference.identity)
@@ -312,7 +301,7 @@ def _times(report: Report, attempt: AttemptResult | None) -> dict[str, Any]:
             exposed[one.address] = max(0.0, open_for, exposed.get(one.address, 0.0))
     missing = [one.address for one in report.drifts if one.address not in since]
     return {
-        "since": {address: time_as_json(since[address]) for address in sorted(since)},
+        "since": {address: iso_time(since[address]) for address in sorted(since)},
         "since_unknown": "not known: no run looked before" if missing else None,
         "exposed": {address: exposed[address] for address in sorted(exposed)},
         "exposed_unknown": sorted(unknown_for),

@@ -17,10 +17,10 @@ from reconciler.model.trigger import Actor, Source
 from reconciler.redact import REDACTED, fit, is_secret_name
 from reconciler.report.as_json import (
     action_as_json,
+    actor_as_json,
     drift_as_json,
     finding_as_json,
     found_as_json,
-    time_as_json,
     told,
     unmanaged_as_json,
     value_as_json,
@@ -146,7 +146,7 @@ def metrics(result: AttemptResult) -> dict[str, float]:
             "ReadCalls": report.reads,
             "WriteCalls": report.writes,
             "RunDuration": round(report.seconds * 1000, 1),
-            # What could not be read is a failed finding (result.py), so without failures everything was read.
+            # What could not be read is a failed finding (outcomes.py), so without failures everything was read.
             "RunSucceeded": int(not ended["failed"]),
         }
         if known := _known(report):
@@ -195,18 +195,7 @@ def _finding(one: Finding, report: Report, actors: Mapping[Address, Actor]) -> L
 
 def _who(actor: Actor | None) -> LogRecord:
     """Who caused the drift, according to CloudTrail; `names` only served to find the call."""
-    if actor is None:
-        return {}
-    return _present(
-        {
-            "who": actor.who,
-            "call": actor.call,
-            "at": time_as_json(actor.at),
-            "source_ip": actor.source_ip,
-            "user_agent": actor.user_agent,
-            "event_id": actor.event_id,
-        }
-    )
+    return _present(actor_as_json(actor)) if actor else {}
 
 
 def _actions(report: Report) -> Iterator[LogRecord]:

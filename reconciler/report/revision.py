@@ -14,7 +14,7 @@ from reconciler.engine.intents import said
 from reconciler.model.exposure import Severity
 from reconciler.report.flows import as_json as flow_as_json
 from reconciler.report.flows import told
-from reconciler.report.text import Style, plain
+from reconciler.report.style import Style, by_severity, plain
 from reconciler.revision.change import Hold, RevisionChange, Side
 from reconciler.revision.flows import weight
 
@@ -94,8 +94,7 @@ def text(change: RevisionChange, *, holds: bool, style: Style = plain) -> str:
 
 
 def _severity(severity: Severity, style: Style) -> str:
-    colour = {Severity.CRITICAL: "red", Severity.HIGH: "red", Severity.MEDIUM: "yellow"}.get(severity, "dim")
-    return style(f"{severity.upper():<8}", colour)
+    return by_severity(f"{severity.upper():<8}", severity, style)
 
 
 def as_json(change: RevisionChange, *, held: bool) -> dict[str, Any]:

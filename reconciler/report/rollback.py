@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from desired_state.rollback import Choice, ReadVersion
+from desired_state.rollback import Choice
 from desired_state.sanitize import sanitize
-from reconciler.report.text import Style, plain
+from reconciler.model.times import iso_time
+from reconciler.report.style import Style, plain
 from reconciler.revision.rollback import Topic, Warned
 
 FORMAT_VERSION = 1
@@ -110,14 +111,14 @@ def as_json(rollback: Rollback) -> dict[str, Any]:
         "rollback": {
             "to": choice.to,
             "version_id": choice.target.version.version_id,
-            "uploaded": _time(choice.target),
+            "uploaded": iso_time(choice.target.version.uploaded),
             "revision": choice.number,
             "reason": rollback.reason or None,
         },
         "newest": {
             "revision": choice.newest.revision,
             "version_id": choice.newest.version.version_id,
-            "uploaded": _time(choice.newest),
+            "uploaded": iso_time(choice.newest.version.uploaded),
             "deleted": rollback.deleted,
             "rollback_to": choice.newest.note.to if choice.newest.note else None,
         },
@@ -127,7 +128,3 @@ def as_json(rollback: Rollback) -> dict[str, Any]:
         "diff": lines,
         "diff_left_out": left_out,
     }
-
-
-def _time(one: ReadVersion) -> str:
-    return f"{one.version.uploaded:%Y-%m-%dT%H:%M:%SZ}"

@@ -7,16 +7,17 @@ right, and since when it is so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import Address
 from desired_state.sanitize import sanitize
 from reconciler.engine.intents import JudgedIntents, address_of, said
 from reconciler.model import Outcome
-from reconciler.reach.judge.intents import Status, Verdict
+from reconciler.model.times import iso_time
+from reconciler.reach.judge.intents import Status
 from reconciler.report import intents
-from reconciler.report.text import Style, plain
+from reconciler.report.style import Style, plain
 
 if TYPE_CHECKING:
     from reconciler.engine.result import Report
@@ -31,8 +32,7 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
         judged.verdicts, judged.declared, judged.mending, style, judged.mended, judged.tolerated
     ).splitlines()
     changed = list(_changes(judged)) or [
-        f"Kept again: {sanitize(one.intent.name)}. When the run began: {sanitize(said(one))}."
-        for one in judged.corrected
+        f"Kept now: {sanitize(one.intent.name)}. When the run began: {sanitize(said(one))}." for one in judged.corrected
     ]
     if changed:
         yield changed
@@ -41,7 +41,7 @@ def lines(report: Report, style: Style = plain) -> Iterator[list[str]]:
 def _changes(judged: JudgedIntents) -> Iterator[str]:
     for now, then in zip(judged.verdicts, judged.coming, strict=True):
         if now.status is not then.status and now not in judged.mended:
-            yield f"After this plan {then.status}, now {now.status}: {sanitize(now.intent.name)}"
+            yield f"The plan changes an intent from {now.status} to {then.status}: {sanitize(now.intent.name)}"
 
 
 def as_json(judged: JudgedIntents, since: Mapping[Address, datetime] | None = None) -> list[dict[str, Any]]:
@@ -49,23 +49,20 @@ def as_json(judged: JudgedIntents, since: Mapping[Address, datetime] | None = No
     out, `before` the one of the first look; `since` is when it was first reported as broken,
     `tolerated_until` when the exceptions end that break it.
     """
+    broken_since = since or {}
     return [
-        intents.as_json(now, judged.declared, since=_time(since, now))
+        intents.as_json(now, judged.declared, since=_time(broken_since.get(address_of(now))))
         | {
             "before": str(before.status),
             "after_plan": str(then.status),
-            "tolerated_until": _written(judged.tolerated.get(now.intent.name)),
+            "tolerated_until": _time(judged.tolerated.get(now.intent.name)),
         }
         for before, now, then in zip(judged.before, judged.verdicts, judged.coming, strict=True)
     ]
 
 
-def _time(since: Mapping[Address, datetime] | None, verdict: Verdict) -> str | None:
-    return _written((since or {}).get(address_of(verdict)))
-
-
-def _written(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
+def _time(moment: datetime | None) -> str | None:
+    return iso_time(moment) if moment else None
 
 
 def records(judged: JudgedIntents, since: Mapping[Address, datetime]) -> Iterator[dict[str, Any]]:

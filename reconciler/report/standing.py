@@ -9,6 +9,7 @@ from desired_state.fields import Address
 from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
 from reconciler.model.guard import Stage, contained
+from reconciler.model.network_state import NetworkState
 from reconciler.report.exposure import exposes, exposure
 
 if TYPE_CHECKING:
@@ -29,26 +30,26 @@ def broken(report: Report) -> list[Verdict]:
     return [one for one in judged.verdicts if one.status == "broken" and one.intent.name not in judged.tolerated]
 
 
-def state(report: Report) -> str:
-    """`open`: something that is not declared is let in, or arrives though an intent forbids it, and that is still so.
-    `unseen`: something could not be read, so that nobody knows.
+def state(report: Report) -> NetworkState:
+    """OPEN if something that is not declared is let in, or arrives though an intent forbids it, and that is still so;
+    UNSEEN if something could not be read, so that nobody knows.
     """
     if any(exposes(one) for one in left(report)):
-        return "open"
+        return NetworkState.OPEN
     if any(case.exposed for one in broken(report) for case in one.cases):
-        return "open"
+        return NetworkState.OPEN
     if report.gate.unseen or list(unseen(report)):
-        return "unseen"
-    return "sync" if report.in_sync else "differs"
+        return NetworkState.UNSEEN
+    return NetworkState.SYNC if report.in_sync else NetworkState.DIFFERS
 
 
-def severity(report: Report) -> str | None:
+def severity(report: Report) -> Severity | None:
     """The gravest of what is still there, or if nothing is, of what was put right."""
     found = [_gravity(one) for one in left(report)]
     found += [one.severity or Severity.LOW for one in broken(report)]
     if not found and report.in_sync:
         found = [_gravity(one) for one in report.drifts]
-    return min(found, key=lambda one: one.rank).value if found else None
+    return min(found, key=lambda one: one.rank, default=None)
 
 
 def _gravity(drift: Drift) -> Severity:

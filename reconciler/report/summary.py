@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Literal
 
 from desired_state.document import DocumentException
-from reconciler.model import Finding, Outcome
+from reconciler.model import Finding, Outcome, Reason
 from reconciler.report.takeover import Takeover, beyond, takeovers
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ def closing(report: Report) -> tuple[str, Literal["green", "yellow", "bold"]]:
     taken = takeovers(report)
     told: tuple[Drift | Takeover | Orphaned | Finding, ...]
     told = (*beyond(report, taken), *taken, *report.orphaned, *report.findings)
+    broken = sum(one.cause.reason is Reason.INTENT_BROKEN for one in report.findings)
     ended = Counter(one.outcome for one in told)
-    rest = ", ".join(f"{ended[one]} {one.value}" for one in NOT_DONE if ended[one])
+    ended[Outcome.BLOCKED] -= broken  # told by its own name: nothing of the plan is blocked by it
+    parts = [f"{ended[one]} {one.value}" for one in NOT_DONE if ended[one]]
+    rest = ", ".join([*parts, *([f"{counted(broken, 'intent')} broken"] if broken else ())])
     if report.in_sync and not (report.drifts or report.orphaned):
         calls = f"{counted(report.reads, 'read')}, {counted(report.writes, 'write')}"
         owned = sum(resource.enforcement != "ignore" for resource in report.document.resources.values())
@@ -55,7 +58,7 @@ def _planned(report: Report, taken: Iterable[Takeover], rest: str) -> str:
         return f"{takes} with {counted(len(report.plan.actions), 'tag call')}, and changes nothing else."
     steps = [takes] if going else []
     steps += [f"{signs.count(one)} to {one}" for one in ("add", "change", "remove") if one in signs]
-    return f"{', '.join(steps) or 'nothing to do'}{rest and '; '}{rest}. Nothing was changed."
+    return f"{'; '.join(filter(None, (', '.join(steps), rest))) or 'nothing to do'}. Nothing was changed."
 
 
 def _done(report: Report, taken: Collection[Takeover], rest: str) -> str:

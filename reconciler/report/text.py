@@ -11,28 +11,27 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from desired_state.fields import AclEntry, Address, RuleKey, traffic
-from desired_state.members import References
+from desired_state.members import OWN_TAGS, References
 from desired_state.resource import SECTIONS, Resource
 from desired_state.rules import Routes
 from desired_state.sanitize import sanitize
 from reconciler.model import ABSENT, Cause, Difference, Finding, Outcome, Reason, Unmanaged
 from reconciler.model.guard import Stage, contained
+from reconciler.model.times import minute_time
 from reconciler.report import calls
+from reconciler.report.by_aws import made_with_vpc
 from reconciler.report.consequence import sentence as consequence
+from reconciler.report.style import Style, plain
 from reconciler.report.summary import NOT_DONE, closing, counted, expired
 from reconciler.report.takeover import Takeover, adoption_done, beyond, takeovers
 
 if TYPE_CHECKING:
     from desired_state.document import Document, DocumentException
     from reconciler.engine.result import Drift, Orphaned, PendingChange, Report
-
-Style = Callable[[str, str], str]
-"""(text, "green" | "yellow" | "red" | "cyan" | "bold" | "dim") -> the styled text."""
 
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 _COLOURS = {
@@ -44,11 +43,6 @@ _COLOURS = {
     Outcome.FAILED: "red",
 }
 _WORD = re.compile(r"[A-Za-z0-9_./:@+-]+")
-
-
-def plain(text: str, _colour: str) -> str:
-    """Unstyled text."""
-    return text
 
 
 def text(report: Report, style: Style = plain) -> str:
@@ -219,7 +213,7 @@ def _meaning(drift: Drift, style: Style) -> Iterator[str]:
 
 def _undeclared(about: _About, plan_held: Cause | None, style: Style) -> Iterator[str]:
     """What is deleted because it is no longer declared."""
-    name = style(sanitize(about.address), "bold")
+    name = style(sanitize(about.address), "bold") + (style(about.id, "dim") if about.id else "")
     for one in about.orphaned:
         line = f"{name}: {sanitize(one.action.why)}{_ending(one.outcome, style)}"
         yield f"{_signs(one.outcome, 'remove', style)} {line}"
@@ -304,7 +298,7 @@ def _contents(address: Address, resource: Resource) -> Iterator[str]:
     for name in sorted(resource.described(), key=lambda name: name == "tags"):
         held = getattr(resource, name)
         if isinstance(held, dict):
-            shown = {key: inner for key, inner in held.items() if not str(key).startswith("setpoint:")}
+            shown = {key: inner for key, inner in held.items() if not str(key).startswith(OWN_TAGS)}
             yield from (f"{name}: {_member(address, name, key, inner)}" for key, inner in sorted(shown.items()))
         elif isinstance(held, frozenset):
             yield from (f"{name}: {_member(address, name, key, key)}" for key in sorted(held))
@@ -349,7 +343,7 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
         yield ["Expired exceptions:", *(_exception(one) for one in ended)]
     deleted = {one.action.address for one in report.orphaned}
     if unmanaged := [one for one in report.unmanaged if one.address not in deleted]:
-        yield ["Live but not declared:", *_summed(unmanaged)]
+        yield ["Live but not declared:", *_summed(report, unmanaged)]
     if number := len(report.untagged):
         verb = "does" if number == 1 else "do"
         yield [f"{counted(number, 'resource')} {verb} not carry Setpoint's tags yet; correct mode sets them."]
@@ -359,14 +353,8 @@ def _notes(report: Report, style: Style) -> Iterator[list[str]]:
 
 
 def _exception(one: DocumentException) -> str:
-    return (
-        f"    {sanitize(one.address)} {one.field}: {_excepted(one)}, until {minute(one.until)}: {_quoted(one.reason)}"
-    )
-
-
-def minute(moment: datetime) -> str:
-    """A time in UTC, to the minute."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    what = f"{sanitize(one.address)} {one.field}: {_excepted(one)}"
+    return f"    {what}, until {minute_time(one.until)}: {_quoted(one.reason)}"
 
 
 def _excepted(one: DocumentException) -> str:
@@ -378,7 +366,7 @@ def _excepted(one: DocumentException) -> str:
     return value(held)
 
 
-def _summed(unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
+def _summed(report: Report, unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
     """A line for each, but one for all with the same remark if they are many: what another document owns."""
     alike: dict[str, list[Unmanaged]] = {}
     for one in unmanaged:
@@ -387,14 +375,15 @@ def _summed(unmanaged: Iterable[Unmanaged]) -> Iterator[str]:
         if remark and len(some) > _MOST_ALIKE:
             yield f"    {len(some)} resources, each of which: {sanitize(remark)}"
         else:
-            yield from map(_unmanaged, some)
+            yield from (_unmanaged(report, one) for one in some)
 
 
 _MOST_ALIKE = 3
 
 
-def _unmanaged(one: Unmanaged) -> str:
+def _unmanaged(report: Report, one: Unmanaged) -> str:
     owned = "; it has this document's tags: declare it, or let --prune delete it" if one.owned else ""
     remark = f"; {sanitize(one.remark)}" if one.remark else ""
     shown = sanitize(one.address) if one.address.name == one.id else f"{sanitize(one.address)} ({sanitize(one.id)})"
-    return f"    {shown}{owned}{remark}"
+    made = "; made with the VPC" if made_with_vpc(report.last or report.first, one) else ""
+    return f"    {shown}{made}{owned}{remark}"

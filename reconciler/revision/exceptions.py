@@ -62,7 +62,7 @@ def _value(value: Any) -> str:
     if isinstance(value, (RuleKey, AclEntry)):
         return str(value)
     if isinstance(value, tuple):
-        return " ".join(_value(part) for part in value if part is not None)
+        return " ".join(map(_value, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

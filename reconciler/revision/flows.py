@@ -12,7 +12,7 @@ from reconciler.model.exposure import Severity
 from reconciler.packets.traffic import less
 from reconciler.reach.compare import FlowChange, changes, is_grave
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.intents import Status, Verdict, exposures, judge
+from reconciler.reach.judge.intents import Verdict, exposures, judge
 from reconciler.reach.judge.offline import offline
 from reconciler.reach.judge.places import Placed
 from reconciler.reach.network import Network
@@ -49,7 +49,7 @@ def newly_broken(
     one before, if that had the same intent. What an `only` intent lacks to be reachable does not count: no opening is
     closed late for the sake of a flow. `then` and `now` are what the documents say of their networks.
     """
-    exposed = exposures((one for one in after.intents if one.expect != "reachable"), now)
+    exposed = exposures(after.intents, now)
     same = {one.demand: one for one in (before.intents if before else ())}
     known = exposures((one for intent in exposed if (one := same.get(intent.demand))), then)
     worse = [
@@ -57,4 +57,4 @@ def newly_broken(
         for intent, pairs in exposed.items()
         if any(less(cuts, known.get(same.get(intent.demand, intent), {}).get(pair, ())) for pair, cuts in pairs.items())
     ]
-    return tuple(one for one in judge(worse, now) if one.status is Status.BROKEN)
+    return judge(worse, now)

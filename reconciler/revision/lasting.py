@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from desired_state.document import Document
+from desired_state.document import Document, DocumentException
 from desired_state.fields import Address, RuleKey
 from desired_state.intents import Ends, Workload
 from desired_state.members import References
@@ -28,7 +28,7 @@ def renamed(before: Document, after: Document) -> Document:
         for name in one.formerly
         if at not in before.resources
     }
-    names: Names = {at: former[at] for at in before.resources if at in former and at not in after.resources}
+    names: Names = {at: former[at] for at in before.resources if at in former}
     if not names:
         return before
     return replace(
@@ -47,7 +47,7 @@ def renamed(before: Document, after: Document) -> Document:
             )
             for one in before.intents
         ),
-        exceptions=tuple(replace(one, address=names.get(one.address, one.address)) for one in before.exceptions),
+        exceptions=tuple(_exception(one, names) for one in before.exceptions),
     )
 
 
@@ -73,6 +73,17 @@ def _value(value: Any, names: Names) -> Any:
 
 def _rule(key: RuleKey, names: Names) -> RuleKey:
     return key._replace(peer=names[key.peer]) if key.peer in names else key
+
+
+def _exception(one: DocumentException, names: Names) -> DocumentException:
+    match one.value:
+        case RuleKey():
+            value: Any = _rule(one.value, names)
+        case (to, via) if one.field == "routes":
+            value = to, names.get(via, via)
+        case _:
+            value = _value(one.value, names)
+    return replace(one, address=names.get(one.address, one.address), value=value)
 
 
 def _workload(one: Workload, names: Names) -> Workload:

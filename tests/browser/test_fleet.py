@@ -10,7 +10,7 @@ import pytest
 from reconciler.fleet.html import page
 from reconciler.fleet.standing import State
 from reconciler.fleet.strip import strip
-from reconciler.history.receipts import State as Recorded
+from reconciler.model.network_state import NetworkState
 from tests.support import looking
 from tests.unit.test_fleet import CASES, NOW, RATE, daily, fleet, summary
 from tests.unit.test_fleet_page import HOSTILE, hostile
@@ -26,7 +26,7 @@ def address(windows: Windows) -> Any:
     def made(name: str) -> str:
         if name == "hostile":
             return page(hostile(" ".join(HOSTILE)))
-        keys = [summary(31, Recorded.SYNC), *daily(), summary(9, Recorded.OPEN), summary(6, Recorded.SYNC)]
+        keys = [summary(31, NetworkState.SYNC), *daily(), summary(9, NetworkState.OPEN), summary(6, NetworkState.SYNC)]
         strips: Any = {
             f"d{number}": strip(keys, CASES[state].looked_at, NOW, quiet=3 * RATE) for number, state in enumerate(State)
         }

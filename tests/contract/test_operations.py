@@ -23,7 +23,7 @@ from reconciler.aws.errors import VERDICTS, bare
 from reconciler.engine.interfaces import interfaces_read
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Operation, Policy, Ref, Unmanaged
-from reconciler.model.kind import Read, ReadContext
+from reconciler.model.read import Read, ReadContext
 from tests.support import worlds
 from tests.support.worlds import (
     BACK1,

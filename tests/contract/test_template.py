@@ -560,7 +560,7 @@ def alarms() -> Mapping[str, dict[str, Any]]:
 
 def test_an_alarm_on_our_metrics_names_one_that_is_written_with_exactly_its_dimension() -> None:
     ours = {one["MetricName"]: one for one in alarms().values() if one["Namespace"] == NAMESPACE}
-    assert ours.keys() == {"RunSucceeded", "DocumentsStale", "Failed", "Blocked", "AlertsLost"}
+    assert ours.keys() == {"RunSucceeded", "DocumentsStale", "Failed", "Blocked", "AlertsLost", "ReceiptsLost"}
     assert ours.keys() <= UNITS.keys()
     service = environment(stack())["POWERTOOLS_SERVICE_NAME"]
     assert all(one["Dimensions"] == [{"Name": "service", "Value": service}] for one in ours.values())

@@ -14,6 +14,8 @@ import pytest
 from handlers import terminal
 from lab import StrictAws
 from lab.drifts import Network
+from lab.faults import Stopped
+from lab.strict_aws import Call
 
 EXAMPLE = Path(__file__).parents[2] / "desired_state/examples/test-server.json"
 
@@ -28,25 +30,52 @@ def _writes(lab: StrictAws) -> list[str]:
     return [call.operation for call in lab.calls if call.kind == "write"]
 
 
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sit at a terminal and type that."""
+def test_a_packet_that_was_cut_between_two_calls_is_an_exit_code_of_its_own_right(
+    setpoint: Any, drift: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In sync afterwards, and yet something was not as it should be."""
+    drift("ssh-opened-to-the-world")
+    flow = {
+        "class": "broken",
+        "traffic": "tcp 443",
+        "from": {"label": "the internet"},
+        "to": {"label": "workload api"},
+        "verdict": "cut after call 1, although both the state before and the document let it through",
+    }
+    monkeypatch.setattr("reconciler.report.lanes.lanes", lambda report: {"flows": [flow, flow | {"class": "missing"}]})
+    ran = setpoint("apply", EXAMPLE, "--auto-approve")
+    assert (ran.code, ran.out.splitlines()[-1][:9]) == (2, "Corrected")
+    said = "Between two calls a packet was cut or let through that should not have been: tcp 443 from the internet to "
+    assert f"{said}workload api: cut after call 1, although both" in ran.err
+    again = setpoint("apply", EXAMPLE, "--auto-approve")  # makes no call, so there is nothing to say
+    assert (again.code, "Between two calls" in again.err) == (0, False)
 
-    class Keyboard(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
-    def type_in(text: str) -> None:
-        monkeypatch.setattr(sys, "stdin", Keyboard(text))
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+def test_a_vpc_that_a_killed_command_has_just_made_is_found_before_another_one_is_made(
+    setpoint: Any, nothing: StrictAws, variant: Callable[..., Path]
+) -> None:
+    """A terminal remembers nothing, and EC2 shows the VPC a little later: its tags tell, once it does."""
+    document = json.loads(EXAMPLE.read_text())
+    alone = variant(resources={"vpc": document["resources"]["vpc"]}, intents=[], workloads={})
 
-    return type_in
+    def killed(call: Call) -> None:
+        raise Stopped(f"after {call.operation}")
+
+    nothing.after_write = killed
+    with pytest.raises(Stopped):
+        setpoint("apply", alone, "--auto-approve")
+    nothing.after_write = None
+    nothing.faults.stale("DescribeVpcs", reads=6)
+    setpoint("apply", alone, "--auto-approve")
+    assert setpoint("apply", alone, "--auto-approve").code == 0
+    assert _writes(nothing).count("CreateVpc") == 1
 
 
 def test_nothing_becomes_the_network_and_a_second_apply_writes_nothing(setpoint: Any, nothing: StrictAws) -> None:
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--create-databases")
     assert ran.code == 2
     assert ran.out.splitlines()[-1] == "Corrected 13 of 14 differences with 38 writes; 1 waiting."
+    assert ran.out.count("; made with the VPC\n") == 3
     assert "! + db_instance/mypostgresqldb" in ran.out.splitlines()
     assert "          waiting: AWS is still creating it" in ran.out.splitlines()
     nothing.settle()
@@ -127,7 +156,8 @@ def test_on_a_terminal_anything_but_yes_changes_nothing(
     answer(typed)
     ran = setpoint("apply", EXAMPLE)
     assert ran.code == 1
-    assert ran.err.endswith("not approved; nothing was changed\n")
+    echoed = "" if typed else "\n"  # a terminal shows what is typed, and the end of input has no line break
+    assert ran.err.endswith(f"Only `yes` is accepted: {echoed}not approved; nothing was changed\n")
     assert _writes(lab) == []
     assert _ports(lab, network) == [22, 80, 443]
 
@@ -180,6 +210,8 @@ def test_what_is_held_exits_2_and_is_left_as_it_is(
     ran = setpoint("apply", EXAMPLE, "--auto-approve", "--mode", "report")
     assert ran.code == 2
     assert ran.out.splitlines()[-1] == "Nothing was changed: 1 held."
+    nobody = setpoint("apply", EXAMPLE, "--mode", "report")  # what changes nothing needs no approval
+    assert (nobody.code, nobody.out.splitlines()[-1]) == (2, "Plan: 1 held. Nothing was changed.")
     assert _writes(lab) == []
     assert _ports(lab, network) == [22, 80, 443]
 

@@ -93,7 +93,8 @@ def test_the_document_goes_to_stdout_and_the_report_to_stderr(setpoint: Any, str
         "1 DB subnet group, 1 DB instance"
     )
     assert lines[2] == "  by            what AWS keeps unique 13, Name tag 4"
-    assert lines[3] == "  asks AWS      16 tag calls (setpoint:document, setpoint:name), nothing else: proven"
+    assert lines[3].startswith("  proposes      intent 'the internet does not reach mypostgresqldb'")
+    assert lines[4] == "  asks AWS      16 tag calls (setpoint:document, setpoint:name), nothing else: proven"
     assert lines[-1] == "Next: write it to a file, then: setpoint plan FILE"
 
 

@@ -39,7 +39,7 @@ def test_several_documents_are_validated_one_after_the_other_and_one_bad_one_is_
         f"{MINIMAL}: valid",
         f"{EXAMPLE}: valid",
         "Intents: 8 kept.",
-        "3 documents: 2 good, 1 not.",
+        "3 documents: 2 passed, 1 did not.",
     ]
     assert {line.split(":")[0] for line in ran.err.splitlines()} == {str(INVALID)}
     assert setpoint("validate", MINIMAL, EXAMPLE).code == 0

@@ -162,7 +162,7 @@ def test_what_is_only_reported_is_marked_and_exits_2(setpoint: Any, drift: Calla
     assert ran.code == 2
     assert "    ! - ingress: tcp 22 from 0.0.0.0/0" in ran.out
     assert "held: this deployment only reports" in ran.out
-    assert ran.out.splitlines()[-1] == "Plan: nothing to do; 1 held. Nothing was changed."
+    assert ran.out.splitlines()[-1] == "Plan: 1 held. Nothing was changed."
     assert "To apply it" not in ran.err
 
 
@@ -184,7 +184,7 @@ def test_a_plan_that_takes_away_too_much_is_held_as_a_whole_with_one_reason(
     assert ran.code == 2
     assert ran.out.count("the limit of one run is 1") == 1
     assert "The plan removes or replaces 2 live members." in ran.out
-    assert ran.out.splitlines()[-1] == "Plan: nothing to do; 2 held. Nothing was changed."
+    assert ran.out.splitlines()[-1] == "Plan: 2 held. Nothing was changed."
 
 
 def test_something_that_cannot_be_looked_at_exits_1(setpoint: Any, lab: StrictAws) -> None:
@@ -246,6 +246,20 @@ def test_what_keeps_us_from_aws_is_told_without_a_traceback(
     assert ran.code == 1
     assert ran.err.startswith(told)
     assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"), [("ExpiredToken", ""), ("InvalidClientTokenId", ", or enable the region ap-northeast-2 for the ")]
+)
+def test_credentials_that_are_not_taken_may_belong_to_a_region_that_is_not_enabled(
+    setpoint: Any, lab: StrictAws, code: str, hint: str
+) -> None:
+    lab.faults.fail("GetCallerIdentity", code)
+    ran = setpoint("plan", EXAMPLE)
+    assert ran.code == 1
+    assert ran.err.startswith("AWS does not accept the credentials: An error occurred")
+    assert ("enable the region" in ran.err) is bool(hint)
+    assert hint in ran.err
 
 
 def test_credentials_that_expire_after_the_first_call_are_told_without_a_traceback(

@@ -4,9 +4,7 @@ network.
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -130,16 +128,11 @@ def test_a_reviewed_plan_opens_the_network(setpoint: Any, lab: StrictAws, opens_
 
 
 def test_on_a_terminal_the_question_says_that_the_plan_opens_the_network(
-    setpoint: Any, lab: StrictAws, opens_ssh: Path, monkeypatch: pytest.MonkeyPatch
+    setpoint: Any, lab: StrictAws, opens_ssh: Path, answer: Callable[[str], None]
 ) -> None:
-    class Keyboard(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     question = "This plan newly opens the network, as said above. Apply it all the same? Only `yes` is accepted: "
     for typed, code, number in (("no\n", 1, 0), ("yes\n", 0, 2)):
-        monkeypatch.setattr(sys, "stdin", Keyboard(typed))
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        answer(typed)
         ran = setpoint("apply", opens_ssh)
         assert (ran.code, len(writes(lab))) == (code, number)
         assert f"CRITICAL {OPENS}" in ran.err.replace("\x1b[31m", "").replace("\x1b[0m", "")

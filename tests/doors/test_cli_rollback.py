@@ -64,21 +64,6 @@ def bucket(lab: StrictAws, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return made
 
 
-@pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sit at a terminal and type that."""
-
-    class Keyboard(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    def type_in(text: str) -> None:
-        monkeypatch.setattr(sys, "stdin", Keyboard(text))
-        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-
-    return type_in
-
-
 PORT = (
     '"ports": 5432, "source": "security_group/TestServerSG"',
     '"ports": 5433, "source": "security_group/TestServerSG"',

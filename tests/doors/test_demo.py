@@ -45,7 +45,7 @@ main(["demo", "--page", "page.html"])
     assert "  Took over 14 resources with 14 tag calls; the second look is in sync.\n" in ran.stdout
     assert "  security_group/backend: revoke tcp 22 from 0.0.0.0/0\n" in ran.stdout
     assert "  Intent broken: from outside only the front door. CRITICAL\n" in ran.stdout
-    assert "  Kept again: from outside only the front door. When the run began: tcp 22 from 1.0.0.0" in ran.stdout
+    assert "  Kept now: from outside only the front door. When the run began: tcp 22 from 1.0.0.0" in ran.stdout
     *_, last, page = ran.stdout.splitlines()
     assert last.startswith("  All 15 were found, corrected and verified: ")
     assert page == "  The page of what was broken: page.html"

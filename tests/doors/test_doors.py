@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from lab.drifts import DRIFTS, find_network, let_ssh_through
 from tests.support.doors import NAME, SCHEDULE, Doors, object_event
 
@@ -55,6 +57,34 @@ def test_what_was_sent_before_the_last_look_is_covered_by_it(doors: Doors) -> No
     calls = len([one for one in doors.lab.calls if one.service in {"ec2", "rds"}])
     assert doors.work_records([early]) == ()
     assert len([one for one in doors.lab.calls if one.service in {"ec2", "rds"}]) == calls
+
+
+@pytest.mark.parametrize("ahead", [-300, 300])
+def test_a_change_after_a_look_is_seen_whatever_the_difference_between_our_clock_and_the_queues(
+    doors: Doors, ahead: int
+) -> None:
+    def of_the_queue() -> dict[str, Any]:
+        stamp = doors.clock.now() - timedelta(seconds=ahead)
+        one = doors.record(object_event(), sent=stamp)
+        one["attributes"]["ApproximateFirstReceiveTimestamp"] = one["attributes"]["SentTimestamp"]
+        return one
+
+    doors.clock.sleep(600)
+    early = of_the_queue()
+    doors.clock.sleep(60)
+    assert doors.work_records([of_the_queue()]) == ()
+    covers = doors.item()["covers"]
+    doors.drift("ssh-opened-to-the-world")
+    doors.invoke(mode="apply", only=["vpc/MyVPC"])
+    calls = len(doors.lab.calls)
+    assert doors.work_records([early]) == ()
+    assert {one.service for one in doors.lab.calls[calls:]} == {"dynamodb"}
+    assert doors.work_records([of_the_queue()]) == ()
+    assert doors.writes() == ["RevokeSecurityGroupIngress"]
+    later = doors.item()["covers"]
+    assert later != covers
+    doors.invoke(mode="apply")
+    assert doors.item()["covers"] == later  # a run that no message started has seen nothing that is sent later
 
 
 def test_a_message_that_nobody_understands_fails_its_item_and_no_other(doors: Doors) -> None:

@@ -103,7 +103,7 @@ def test_a_stranger_takes_over_a_network_with_the_four_commands_of_the_readme(
     assert not person.answers
     assert codes == [0, 2, 0, 0]
     assert len(set(written)) == 1  # nobody edited it
-    assert output[-1] == "In sync: 14 resources are as declared; 8 reads, no write."
+    assert output[-1] == "In sync: 14 resources are as declared; 9 reads, no write."
     made = lab.trail.records()[built:]
     assert [one["eventName"] for one in made] == ["CreateTags"] * 14
     keys = {tag["key"] for one in made for tag in one["requestParameters"]["tagSet"]["items"]}

@@ -10,12 +10,13 @@ import pytest
 
 from handlers.history_source import Source
 from handlers.wiring import AwsConnection
-from reconciler.history.episodes import History
+from reconciler.history.episodes import What
+from reconciler.history.history import History
 from reconciler.history.reading import verify
-from reconciler.history.receipts import Link, State, verified
-from reconciler.history.standing import What
+from reconciler.history.receipts import Link, verified
 from reconciler.history.words import lasted
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
 from reconciler.report.page.markdown import markdown
 from tests.support.doors import NAME, TABLE
 from tests.support.five_days import EVERY_MINUTE, REASON, SPARSELY, Story, told
@@ -43,11 +44,11 @@ def receipts(story: Story) -> list[dict[str, Any]]:
 
 def test_every_change_is_one_receipt_however_often_it_was_looked(story: Story) -> None:
     assert [(one.state, one.severity, one.revision, one.writes) for one in story.receipts()] == [
-        (State.OPEN, Severity.CRITICAL, 1, 0),  # held
-        (State.OPEN, Severity.CRITICAL, 1, 1),  # the other opening, corrected
-        (State.OPEN, Severity.CRITICAL, 2, 1),  # revision 2
-        (State.OPEN, Severity.CRITICAL, 3, 1),  # the rollback
-        (State.SYNC, Severity.HIGH, 3, 2),  # released, and corrected
+        (NetworkState.OPEN, Severity.CRITICAL, 1, 0),  # held
+        (NetworkState.OPEN, Severity.CRITICAL, 1, 1),  # the other opening, corrected
+        (NetworkState.OPEN, Severity.CRITICAL, 2, 1),  # revision 2
+        (NetworkState.OPEN, Severity.CRITICAL, 3, 1),  # the rollback
+        (NetworkState.SYNC, Severity.HIGH, 3, 2),  # released, and corrected
     ]
     first, *_, last = story.receipts()
     assert first.at - story.at["held"] <= story.every + timedelta(minutes=1)
@@ -149,11 +150,17 @@ def test_the_history_tells_exactly_that(story: Story) -> None:
 
 def test_the_strip_is_green_only_where_somebody_looked_and_nothing_stood_open(story: Story) -> None:
     found, at = history(story), story.at
-    assert [one.state for one in found.segments] == [State.SYNC, State.OPEN, State.UNSEEN, State.OPEN, State.SYNC]
+    assert [one.state for one in found.segments] == [
+        NetworkState.SYNC,
+        NetworkState.OPEN,
+        NetworkState.UNSEEN,
+        NetworkState.OPEN,
+        NetworkState.SYNC,
+    ]
     assert found.segments[1].span.start == at["held"]
     assert found.segments[-1].span.start == story.receipts()[-1].at
     assert found.segments[-1].span.end == found.whole.end
-    green = sum(one.span.seconds for one in found.segments if one.state is State.SYNC)
+    green = sum(one.span.seconds for one in found.segments if one.state is NetworkState.SYNC)
     assert found.share_as_declared == green / found.whole.seconds
     assert found.open_seconds == (story.receipts()[-1].at - at["held"]).total_seconds()
     assert found.findings == ()

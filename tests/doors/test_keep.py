@@ -100,6 +100,22 @@ def test_only_the_first_run_waits_for_a_role_that_aws_does_not_accept(doors: Doo
     assert asked == [6, 1]
 
 
+def test_what_rds_accepted_and_did_not_make_is_told_once_and_sent_once(doors: Doors) -> None:
+    doors.drift("deletion-protection-off")
+    doors.lab.rds_fails("mypostgresqldb", "DeletionProtection")
+    for _ in range(3):
+        doors.work(SCHEDULED)
+        doors.lab.settle()
+        doors.clock.sleep(600)
+    assert doors.writes().count("ModifyDBInstance") == 1
+    (known,) = doors.item()["accepted_changes"]["M"].values()
+    assert (known["M"]["field"], known["M"]["pauses"]) == ({"S": "deletion_protection"}, {"N": "1"})
+    last = doors.alerts()[-1]
+    assert "deletion_protection: held" in last["Subject"]
+    assert "did not make it, or somebody took it back: see its events (aws rds describe-events" in last["Message"]
+    assert [one for one in subjects(doors) if "deletion_protection: corrected" in one] == []
+
+
 def test_what_there_is_no_time_for_goes_back_together_and_who_waited_longest_comes_first(doors: Doors) -> None:
     names = [f"shop-{index:02}" for index in range(24)]
     asked = [{"setpoint": 1, "document": name, "trigger": {"source": "schedule"}} for name in names]

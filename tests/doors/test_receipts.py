@@ -10,9 +10,10 @@ import pytest
 
 from handlers import telemetry
 from lab.faults import Stopped
-from reconciler.history.receipts import Broken, Link, State, Summary, parse_key, short_run, verified
+from reconciler.history.receipts import Broken, Link, Summary, parse_key, short_run, verified
 from reconciler.ledger.lease import GRACE, TERM, Lease
 from reconciler.model import Policy
+from reconciler.model.network_state import NetworkState
 from reconciler.report.attempt import AttemptResult
 from reconciler.report.records import metrics
 from tests.support.doors import BUCKET, NAME, TABLE, Doors, object_event
@@ -81,7 +82,7 @@ def test_a_correction_leaves_one_receipt_and_the_calm_look_after_it_none(doors: 
     doors.drift(OPEN)
     look(doors)
     (receipt,) = said(doors)
-    assert (receipt.state, receipt.writes, receipt.revision) == (State.SYNC, 1, 1)
+    assert (receipt.state, receipt.writes, receipt.revision) == (NetworkState.SYNC, 1, 1)
     told = kept(doors)[-1]
     assert [one["outcome"] for one in told["drifted"]] == ["corrected"]
     (drifted,) = told["drifted"]
@@ -119,7 +120,7 @@ def test_a_run_that_looked_at_a_part_does_not_call_the_rest_in_sync(doors: Doors
     look(doors, stack=stack)
     doors.invoke(mode="apply", only=["vpc/MyVPC"], stack=stack)
     assert doors.item()["state"] == {"S": "open"}
-    assert {one.state for one in said(doors)} == {State.OPEN}
+    assert {one.state for one in said(doors)} == {NetworkState.OPEN}
     doors.puts().clear()
     look(doors, stack=stack)
     assert doors.item()["state"] == {"S": "open"}
@@ -129,14 +130,14 @@ def test_a_version_that_is_refused_leaves_one_that_says_why(doors: Doors) -> Non
     doors.upload_bytes(b"not JSON")
     doors.work(object_event())
     look(doors)
-    assert [one.state for one in said(doors)] == [State.SYNC]
+    assert [one.state for one in said(doors)] == [NetworkState.SYNC]
     assert "Revision 1, accepted before, continues" in kept(doors)[-1]["run"]["problem"]
 
 
 def test_a_deleted_document_leaves_a_last_one(doors: Doors) -> None:
     doors.delete()
     doors.work(object_event("Object Deleted"))
-    assert [one.state for one in said(doors)] == [State.DELETED]
+    assert [one.state for one in said(doors)] == [NetworkState.DELETED]
     assert doors.item()["state"] == {"S": "deleted"}
 
 
@@ -311,7 +312,7 @@ def test_a_stack_without_the_bucket_works_and_records_once_it_has_one(doors: Doo
     assert (doors.item()["state"], doors.item()["looks"]) == ({"S": "open"}, {"N": "3"})
     assert older.deployment.receipts
     look(doors, stack=doors.another(REPORTS))
-    assert [one.state for one in said(doors)] == [State.OPEN]
+    assert [one.state for one in said(doors)] == [NetworkState.OPEN]
 
 
 # --------------------------------------------------------------------------------------------------------- day sheets
@@ -327,7 +328,7 @@ def test_the_first_look_of_a_day_writes_the_sheet_of_the_day_before(doors: Doors
     look(doors, 600)
     looked = doors.clock.now()
     look(doors, midnight(doors) + 30)
-    assert [(one.state, one.severity, one.writes) for one in said(doors)] == [(State.DAY, None, 0)]
+    assert [(one.state, one.severity, one.writes) for one in said(doors)] == [(NetworkState.DAY, None, 0)]
     (_, sheet) = kept(doors)
     told = sheet["day"]
     assert told["date"] == "2026-11-22"
@@ -368,7 +369,7 @@ def test_an_item_of_the_version_before_is_read_and_gets_what_it_lacks(doors: Doo
     doors.hands.client("dynamodb").put_item(TableName=TABLE, Item=item)
     look(doors)
     assert {"state", "since", "in_sync_since", "day", "looks", "receipt"} <= doors.item().keys()
-    assert [one.state for one in said(doors)] == [State.SYNC]
+    assert [one.state for one in said(doors)] == [NetworkState.SYNC]
 
 
 def test_a_malformed_member_is_told_and_nothing_is_written(doors: Doors) -> None:

@@ -186,6 +186,26 @@ def test_what_is_put_back_after_the_revision_took_it_away_is_drift_while_the_res
     assert "rollout" not in doors.item()
 
 
+def test_what_a_revision_changes_is_no_drift_either_while_a_newer_one_waits_for_an_approval(doors: Doors) -> None:
+    def opens_ssh(written: dict[str, Any]) -> None:
+        closes_http(written)
+        written["revision"] = 3
+        rule = {"protocol": "tcp", "ports": 22, "source": "0.0.0.0/0"}
+        written["resources"]["security_group"][FRONT]["ingress"].append(rule)
+        entries = written["resources"]["network_acl"]["PublicSubnetACL"]["ingress"]
+        entries["50"] = {"action": "allow", **rule}
+
+    doors.upload(closes_http)
+    is_refused(doors)
+    doors.upload(opens_ssh)
+    before = len(doors.alerts())
+    assert doors.work(doors.uploaded()) == ()
+    held, rolled, over = doors.alerts()[before:]
+    assert [topic_of(one)[0] for one in (held, rolled, over)] == ["revision-held", "rollout", "resolved"]
+    assert "revision 2 was applied" in rolled["Subject"]
+    assert "rollout" not in doors.item()
+
+
 # ------------------------------------------------------------------------------------------------ a VPC that is gone
 
 

@@ -138,6 +138,26 @@ def test_a_refused_write_does_not_move_the_past(aws: StrictAws, ec2: Any, refuse
     assert vpcs(ec2) == [HOME]
 
 
+def test_a_call_that_lags_shows_every_write_too_late(aws: StrictAws, ec2: Any) -> None:
+    aws.faults.lag("DescribeVpcs", reads=2)
+    make(ec2, 1)
+    make(ec2, 2)
+    seen = [vpcs(ec2) for _ in range(3)]
+    assert seen == [[HOME], [HOME], ["10.1.0.0/16", "10.2.0.0/16", HOME]]
+    make(aws.outsider().client("ec2"), 3)
+    assert (len(vpcs(ec2)), len(ec2.describe_subnets()["Subnets"])) == (3, 4)
+
+
+def test_a_call_that_lags_may_show_a_write_and_then_not(aws: StrictAws, ec2: Any) -> None:
+    """Two answers come from two servers."""
+    aws.faults.lag("DescribeVpcs", reads=1, after=1)
+    make(ec2, 1)
+    assert [len(vpcs(ec2)) for _ in range(4)] == [2, 1, 2, 2]
+    aws.faults.clear()
+    make(ec2, 2)
+    assert [len(vpcs(ec2)) for _ in range(2)] == [3, 3]
+
+
 # Stops
 
 

@@ -105,7 +105,7 @@ def test_the_looks_come_in_pages(ec2: Any, subnets: list[str], vpc: str, operati
     for _ in range(6):
         ec2.create_network_interface(SubnetId=subnets[0])
         ec2.create_nat_gateway(SubnetId=subnets[0], ConnectivityType="private")
-        ec2.create_egress_only_internet_gateway(VpcId=vpc)
+        ec2.create_egress_only_internet_gateway(VpcId=ec2.create_vpc(CidrBlock="10.8.0.0/24")["Vpc"]["VpcId"])
         ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.ap-northeast-2.s3")
     whole = look(ec2, operation)
     pages = list(ec2.get_paginator(method(operation)).paginate(PaginationConfig={"PageSize": 5}))
@@ -128,7 +128,13 @@ def test_the_interfaces_of_services_are_told_from_those_of_machines(
     machine = ec2.create_network_interface(SubnetId=subnets[1])["NetworkInterface"]["NetworkInterfaceId"]
     nat = ec2.create_nat_gateway(SubnetId=subnets[0], ConnectivityType="private")["NatGateway"]
     service = "com.amazonaws.ap-northeast-2.sqs"
-    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, VpcEndpointType="Interface", SubnetIds=subnets[:1])
+    ec2.create_vpc_endpoint(
+        VpcId=vpc,
+        ServiceName=service,
+        VpcEndpointType="Interface",
+        SubnetIds=subnets[:1],
+        PrivateDnsEnabled=False,
+    )
     spread = [subnets[0], subnets[2]]
     rds.create_db_subnet_group(DBSubnetGroupName="data", DBSubnetGroupDescription="Two zones", SubnetIds=spread)
     rds.create_db_instance(

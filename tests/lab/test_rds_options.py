@@ -13,7 +13,7 @@ __all__ = ["db", "group"]
 
 ROLE = "arn:aws:iam::123456789012:role/rds-monitoring-role"
 KEY = "arn:aws:kms:ap-northeast-2:123456789012:key/0f5c2a10-0000-4000-8000-1a2b3c4d5e6f"
-ADVANCED = {
+ADVANCED: dict[str, Any] = {
     "EnablePerformanceInsights": True,
     "PerformanceInsightsRetentionPeriod": 465,
     "DatabaseInsightsMode": "advanced",
@@ -114,6 +114,14 @@ def test_the_key_of_the_insights_never_changes(aws: StrictAws, rds: Any, db: str
     assert (seen["PerformanceInsightsEnabled"], seen["PerformanceInsightsRetentionPeriod"]) == (True, 7)
     with refused(COMBINATION):
         modify(rds, EnablePerformanceInsights=True, PerformanceInsightsKMSKeyId=f"{KEY}-2")
+
+
+def test_a_key_is_shown_by_its_arn(aws: StrictAws, rds: Any, group: str) -> None:
+    insights = {"EnablePerformanceInsights": True, "PerformanceInsightsKMSKeyId": "alias/figures"}
+    rds.create_db_instance(**wanted(group, StorageEncrypted=True, KmsKeyId="alias/shop", **insights))
+    keys = [shown(rds)[name] for name in ("KmsKeyId", "PerformanceInsightsKMSKeyId")]
+    assert [one.split("/")[0] for one in keys] == ["arn:aws:kms:ap-northeast-2:123456789012:key"] * 2
+    assert len(set(keys)) == 2
 
 
 def test_the_advanced_mode_keeps_its_figures_for_so_long(aws: StrictAws, rds: Any, db: str, refused: Refused) -> None:

@@ -145,6 +145,8 @@ def test_a_block_that_amazon_provides_is_shown_without_leading_zeros(
     own = held["Ipv6CidrBlock"].replace("/56", "/64")
     subnet = ec2.create_subnet(VpcId=vpc, Ipv6Native=True, Ipv6CidrBlock=own)["Subnet"]
     assert [each["Ipv6CidrBlock"] for each in subnet["Ipv6CidrBlockAssociationSet"]] == [own]
+    (shown,) = ec2.describe_subnets(SubnetIds=[subnet["SubnetId"]])["Subnets"]
+    assert [each["Ipv6CidrBlockState"] for each in shown["Ipv6CidrBlockAssociationSet"]] == [{"State": "associated"}]
 
 
 def test_a_network_of_ipv6_lets_ipv6_through_the_default_acl(ec2: Any, vpc: str) -> None:

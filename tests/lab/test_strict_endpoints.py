@@ -145,7 +145,31 @@ def test_a_client_token_makes_one_endpoint(ec2: Any, vpc: str) -> None:
     assert len(made) == 1
 
 
-def test_an_interface_endpoint_without_groups_has_the_default_one(ec2: Any, vpc: str, subnets: list[str]) -> None:
+def interface(ec2: Any, vpc: str, subnets: list[str], **more: Any) -> Any:
     service = "com.amazonaws.ap-northeast-2.sqs"
-    made = ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, VpcEndpointType="Interface", SubnetIds=subnets[:1])
-    assert [each["GroupName"] for each in made["VpcEndpoint"]["Groups"]] == ["default"]
+    return ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=service, VpcEndpointType="Interface", SubnetIds=subnets[:1], **more
+    )["VpcEndpoint"]
+
+
+def test_an_interface_endpoint_without_groups_has_the_default_one(ec2: Any, vpc: str, subnets: list[str]) -> None:
+    made = interface(ec2, vpc, subnets, PrivateDnsEnabled=False)
+    assert [each["GroupName"] for each in made["Groups"]] == ["default"]
+
+
+def test_private_names_need_those_of_the_vpc_and_belong_to_one_endpoint(
+    ec2: Any, vpc: str, subnets: list[str], refused: Refused
+) -> None:
+    with refused("InvalidParameter"):
+        interface(ec2, vpc, subnets)
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    assert interface(ec2, vpc, subnets)["PrivateDnsEnabled"] is True
+    with refused("InvalidParameter"):
+        interface(ec2, vpc, subnets)
+    assert interface(ec2, vpc, subnets, PrivateDnsEnabled=False)["PrivateDnsEnabled"] is False
+
+
+def test_what_moto_would_take_and_not_do_is_refused(ec2: Any, vpc: str, refused: Refused) -> None:
+    made = endpoint(ec2, vpc)
+    with refused("NotModelled"):
+        ec2.modify_vpc_endpoint(VpcEndpointId=made, ResetPolicy=True)

@@ -108,6 +108,8 @@ def test_local_target_is_for_local_routes_only(ec2: Any, table: str, gateway: st
     ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANY, GatewayId=gateway)
     with refused("InvalidParameterValue"):
         ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, LocalTarget=True)
+    with refused("InvalidParameterCombination"):
+        ec2.replace_route(RouteTableId=table, DestinationCidrBlock=ANY, LocalTarget=True, GatewayId=gateway)
 
 
 def test_replacing_a_missing_route_is_an_invalid_value(ec2: Any, table: str, gateway: str, refused: Refused) -> None:
@@ -157,6 +159,14 @@ def test_a_gateway_must_be_attached_to_the_tables_vpc(
         ({"DestinationCidrBlock": "10.0.0.0/33", "NetworkInterfaceId": "eni-1"}, "InvalidParameterValue"),
         ({"DestinationCidrBlock": ANY, "NatGatewayId": "nat-0123456789abcdef0"}, "InvalidNatGatewayID.NotFound"),
         ({"DestinationCidrBlock": ANY, "TransitGatewayId": "tgw-1"}, "InvalidTransitGatewayID.NotFound"),
+        (
+            {"DestinationCidrBlock": ANY, "VpcPeeringConnectionId": "pcx-1"},
+            "InvalidVpcPeeringConnectionID.NotFound",
+        ),
+        ({"DestinationCidrBlock": ANY, "NetworkInterfaceId": "eni-1"}, "InvalidNetworkInterfaceID.NotFound"),
+        ({"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}, "InvalidGatewayID.NotFound"),
+        ({"DestinationCidrBlock": ANY, "EgressOnlyInternetGatewayId": "eigw-1"}, "InvalidParameterValue"),
+        ({"DestinationPrefixListId": "pl-1", "NetworkInterfaceId": "eni-1"}, "InvalidPrefixListID.NotFound"),
     ],
 )
 def test_a_route_aws_would_refuse_is_refused(
@@ -252,6 +262,8 @@ def test_a_route_stays_a_blackhole_when_its_gateway_is_deleted(ec2: Any, vpc: st
 def test_a_route_is_a_blackhole_when_what_it_leads_to_is_deleted(ec2: Any, vpc: str, subnets: list[str]) -> None:
     table = make_table(ec2, vpc)
     other = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    inward = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=inward, VpcId=vpc)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=address)["NatGateway"]["NatGatewayId"]
     peering = ec2.create_vpc_peering_connection(VpcId=vpc, PeerVpcId=other)["VpcPeeringConnection"]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab import StrictAws
+
 Refused = Callable[[str], AbstractContextManager[None]]
 
 
@@ -198,6 +200,28 @@ def test_a_gateway_with_mapped_addresses_is_not_detached(
     assert attached(ec2, gateway) == []
 
 
+def test_a_gateway_of_a_public_database_is_detached_by_outsiders_only(
+    aws: StrictAws, ec2: Any, rds: Any, vpc: str, gateway: str, subnets: list[str], refused: Refused
+) -> None:
+    """AWS refuses everybody; but all drifts of the laboratory fit into one network."""
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    rds.create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="d", SubnetIds=subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier="main",
+        DBInstanceClass="db.t3.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="postgres",
+        ManageMasterUserPassword=True,
+        DBSubnetGroupName="g",
+        PubliclyAccessible=True,
+    )
+    with refused("DependencyViolation"):
+        ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    aws.outsider().client("ec2").detach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    assert attached(ec2, gateway) == []
+
+
 # Tags and dry runs
 
 
@@ -268,6 +292,8 @@ def test_an_unknown_resource_cannot_be_tagged(ec2: Any, vpc: str, refused: Refus
         ec2.create_tags(Resources=[vpc, "vpc-0123456789abcdef0"], Tags=[{"Key": "k", "Value": "v"}])
     with refused("InvalidSecurityGroupRuleId.NotFound"):
         ec2.create_tags(Resources=[vpc, "sgr-0123456789abcdef0"], Tags=[{"Key": "k", "Value": "v"}])
+    with refused("InvalidParameterValue"):
+        ec2.create_tags(Resources=[vpc] * 1001, Tags=[{"Key": "k", "Value": "v"}])
     assert tags(ec2, vpc) == {}
 
 

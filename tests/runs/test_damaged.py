@@ -7,7 +7,7 @@ emulator.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +15,7 @@ import pytest
 
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
+from reconciler.aws.ec2 import PREFIX_LISTS
 from reconciler.engine import consequences, diff, gate, intents, plan, suppression
 from reconciler.engine import run as run_module
 from reconciler.engine.observe import ObserveError
@@ -23,9 +24,9 @@ from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, Memory, run
 from reconciler.engine.seen import Seen
 from reconciler.kinds import REGISTRY, declared_effects
-from reconciler.model import Action, Cause, Difference, Outcome, Policy, Reason, Ref
+from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Cause, Difference, Outcome, Policy, Reason, Ref
 from reconciler.model.guard import ResourceFaultError, Stage, about, fault
-from reconciler.model.kind import Read, id_in, read
+from reconciler.model.read import Read, id_in, read
 from reconciler.reach.steps import Steps
 from reconciler.report.receipt import receipt
 from reconciler.report.text import text
@@ -95,8 +96,85 @@ def world(net: Network, _kept: list[World]) -> World:
         report = run(document(), Environment(aws, net.clock.now, net.clock.sleep), Policy(), write=False)  # type: ignore[arg-type]
         aws.read(read("rds", "DescribeDBSubnetGroups", "DBSubnetGroups", {}, page=100))
         ids = {aws_id: at for at, aws_id in report.ids.items() if at.kind != "db_subnet_group"}
-        _kept.append(World(aws.answers, ids, _calls(report)))
+        _kept.append(World(_with_rarities(aws.answers), ids, _calls(report)))
     return _kept[0]
+
+
+PEERS = {
+    "IpProtocol": "58",
+    "FromPort": 128,
+    "ToPort": -1,
+    "IpRanges": [],
+    "Ipv6Ranges": [{"CidrIpv6": "::/0", "Description": "ping"}],
+    "PrefixListIds": [{"PrefixListId": "pl-0123456789abcdef0", "Description": "offices"}],
+    "UserIdGroupPairs": [
+        {
+            "GroupId": "sg-0123456789abcdef0",
+            "UserId": "111122223333",
+            "VpcPeeringConnectionId": "pcx-0123456789abcdef0",
+            "PeeringStatus": "deleted",
+        }
+    ],
+}
+ROUTES = [
+    {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-0123456789abcdef0", "State": "active"},
+    {"DestinationPrefixListId": "pl-0123456789abcdef1", "GatewayId": "vpce-0123456789abcdef0", "State": "active"},
+    {"DestinationCidrBlock": "172.16.0.0/16", "GatewayId": "vgw-0123456789abcdef0", "State": "active"}
+    | {"Origin": "EnableVgwRoutePropagation"},
+    {"DestinationCidrBlock": "172.17.0.0/16", "IpAddress": "10.0.1.9", "State": "filtered", "Origin": "Advertisement"},
+    {"DestinationCidrBlock": "172.18.0.0/16", "VpcPeeringConnectionId": "pcx-0123456789abcdef0", "State": "blackhole"},
+]
+EDGES = [{"GatewayId": "igw-0123456789abcdef0"}, {"PublicIpv4Pool": "ipv4pool-ec2-0123456789abcdef0"}]
+BLOCK6 = {"Ipv6CidrBlock": "2001:db8:0:1::/64", "Ipv6CidrBlockState": {"State": "associated"}}
+STAR6 = {"RuleNumber": 32768, "RuleAction": "deny", "Protocol": "-1", "Ipv6CidrBlock": "::/0"}
+PING6 = {"RuleNumber": 101, "RuleAction": "allow", "Protocol": "58", "Ipv6CidrBlock": "::/0"} | {
+    "IcmpTypeCode": {"Type": 128, "Code": -1}
+}
+LISTS = [
+    {"PrefixListId": "pl-0123456789abcdef0", "PrefixListName": "offices", "MaxEntries": 20, "OwnerId": "123456789012"},
+    {"PrefixListId": "pl-0123456789abcdef1", "PrefixListName": "com.amazonaws.eu-west-1.s3", "OwnerId": "AWS"},
+]
+
+
+def _with_rarities(answers: dict[Read, list[Any]]) -> dict[Read, list[Any]]:
+    """The answers with what few networks have, at what AWS made and nobody declared."""
+    rare = {one: list(items) for one, items in answers.items()}
+    rare[PREFIX_LISTS] = LISTS
+
+    def put(operation: str, is_it: Callable[[Any], bool], more: Callable[[Any], dict[str, Any]]) -> None:
+        items = rare[next(one for one in rare if one.operation == operation)]
+        (index,) = (at for at, one in enumerate(items) if is_it(one))
+        items[index] = items[index] | more(items[index])
+
+    put(
+        "DescribeSubnets",
+        lambda one: {"Key": NAME_TAG, "Value": "PrivateSubnet1"} in one["Tags"],
+        lambda one: {"Ipv6CidrBlockAssociationSet": [BLOCK6]},
+    )
+    put(
+        "DescribeSecurityGroups",
+        lambda one: one["GroupName"] == "default",
+        lambda one: {name: [*one[name], PEERS] for name in ("IpPermissions", "IpPermissionsEgress")},
+    )
+    put(
+        "DescribeRouteTables",
+        lambda one: any(seat["Main"] for seat in one["Associations"]),
+        lambda one: {
+            "Routes": [*one["Routes"], *({"Origin": "CreateRoute"} | route for route in ROUTES)],
+            "Associations": [
+                *one["Associations"],
+                *({"Main": False, "RouteTableAssociationId": "rtbassoc-0123456789abcdef0"} | edge for edge in EDGES),
+            ],
+        },
+    )
+    put(
+        "DescribeNetworkAcls",
+        lambda one: one["IsDefault"],
+        lambda one: {
+            "Entries": [*one["Entries"], *(it | {"Egress": way} for way in (True, False) for it in (PING6, STAR6))]
+        },
+    )
+    return rare
 
 
 def _calls(report: Report) -> dict[str, Action]:
@@ -112,6 +190,13 @@ def _own(at: Address | None) -> set[Address | None]:
 def test_the_drifts_of_the_recorded_network_are_all_planned(world: World) -> None:
     assert {one.address for one in world.plan.values()} == set(map(Address, CLOSING.values()))
     assert len(world.damages()) > 3_000
+
+
+def test_what_few_networks_have_is_understood(world: World) -> None:
+    report = Recorded(world.answers).plan(document(), Policy())
+    assert [one.remark for one in report.unmanaged if one.remark] == []
+    assert report.first
+    assert None not in report.first.neighbours.values()
 
 
 @pytest.mark.parametrize("shard", sampled(range(SHARDS), SHARDS, seed="damaged"))
@@ -307,17 +392,58 @@ def test_what_is_undeclared_and_not_understood_costs_no_declared_resource(world:
 
 
 def test_of_a_table_that_is_not_understood_no_subnet_is_said_to_use_the_main_one(world: World) -> None:
+    """What other tables show of their subnets is as certain as ever."""
     asked = next(one for one in world.answers if one.operation == "DescribeRouteTables")
-    used = next(index for index, one in enumerate(world.answers[asked]) if any(map(_by_hand, one["Associations"])))
+    tables = world.answers[asked]
+    used = next(index for index, one in enumerate(tables) if any(map(_by_hand, one["Associations"])))
     seen = damaged(world.answers, Damage(asked, (used, "Routes"), "alien")).plan(document(), Policy()).first
     calm = Recorded(world.answers).plan(document(), Policy()).first
     assert seen
     assert calm
-    assert (bool(calm.subnet_routes), seen.subnet_routes) == (True, {})
+    here = {at: one for at, one in calm.subnet_routes.items() if one.table != tables[used]["RouteTableId"]}
+    assert (0 < len(here) < len(calm.subnet_routes), seen.subnet_routes) == (True, here)
+
+
+def test_a_network_of_a_subnet_in_a_state_that_nobody_knows_is_not_taken_for_none(world: World) -> None:
+    """Packets of machines with such addresses would not be judged."""
+    states = (one for one in world.damages() if one.path[-2:] == ("Ipv6CidrBlockState", "State"))
+    (odd,) = (one for one in states if one.value == "alien")
+    report = damaged(world.answers, odd).plan(document(), Policy())
+    assert _failed(report) == {Address("subnet/PrivateSubnet1")}
+    assert report.first
+    assert report.first.unreadable[Address("subnet/PrivateSubnet1")].message.endswith(
+        "State is 'alien', which is none of associated, associating, disassociated, disassociating, failed, failing"
+    )
+
+
+@pytest.mark.parametrize("odd", [(), ("Routes",), ("Associations",)], ids=str)
+def test_a_move_that_loses_routes_of_aws_is_held_whatever_else_is_not_understood(
+    world: World, odd: tuple[str, ...]
+) -> None:
+    asked = next(one for one in world.answers if one.operation == "DescribeRouteTables")
+    tables = [dict(one) for one in world.answers[asked]]
+    private = next(one for one in tables if world.ids.get(one["RouteTableId"]) == "route_table/PrivateRouteTable")
+    main = next(one for one in tables if not any(map(_by_hand, one["Associations"])) and one["Associations"])
+    unused = "rtb-00000000000000666"
+    tags = [{"Key": DOCUMENT_TAG, "Value": document().name}, {"Key": NAME_TAG, "Value": "Spare"}]
+    tables.append(private | {"RouteTableId": unused, "Associations": [], "Tags": tags})
+    endpoint = {"DestinationPrefixListId": "pl-0123456789abcdef0", "GatewayId": "vpce-0123456789abcdef0"}
+    private["Routes"] = [*private["Routes"], endpoint | {"Origin": "CreateRoute", "State": "active"}]
+    main |= dict.fromkeys(odd, "alien")
+
+    def moved(written: dict[str, Any]) -> None:
+        declared = written["resources"]["route_table"]
+        declared["PrivateRouteTable"]["subnets"].remove("subnet/PrivateSubnet1")
+        declared["Spare"] = {"routes": {}, "subnets": ["subnet/PrivateSubnet1"]}
+
+    report = Recorded({**world.answers, asked: tables}).plan(document(moved), Policy())
+    held = {one.difference.address for one in report.drifts if one.cause and one.cause.reason is Reason.LOSES_ROUTES}
+    assert held == {"route_table/PrivateRouteTable", "route_table/Spare"}
+    assert {one.address.kind for one in _calls(report).values()}.isdisjoint({"route_table"})
 
 
 def _by_hand(association: dict[str, Any]) -> bool:
-    return not association.get("Main")
+    return "SubnetId" in association
 
 
 def test_an_inner_resource_is_to_blame_and_not_the_one_around_it() -> None:

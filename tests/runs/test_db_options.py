@@ -260,8 +260,8 @@ def _marked(net: Network, monkeypatch: pytest.MonkeyPatch, **members: Any) -> No
     """RDS shows these members of the instance too."""
     from lab import strict_rds
 
-    shown = strict_rds._shown
-    monkeypatch.setattr(strict_rds, "_shown", lambda live, instance: {**shown(live, instance), **members})
+    shown = strict_rds.shown_instance
+    monkeypatch.setattr(strict_rds, "shown_instance", lambda live, instance: {**shown(live, instance), **members})
 
 
 HOLDERS = [
@@ -283,46 +283,6 @@ def test_what_another_service_decides_is_left_alone_and_shields_nothing(
     (drift,) = net.run(policy=NOW).drifts
     assert (drift.outcome, drift.cause and drift.cause.reason) == (Outcome.HELD, Reason.KEPT_BY_OTHERS)
     assert why in drift.message
-
-
-def _green(net: Network, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
-    """A blue/green deployment of the database, as RDS shows it."""
-    from lab import strict_aws, strict_rds
-
-    arn = _instance(net)["DBInstanceArn"]
-    describe = strict_rds.describe
-
-    def with_green(live: Any, params: Any) -> Any:
-        answer = describe(live, params)
-        blue = next((one for one in answer["DBInstances"] if one["DBInstanceIdentifier"] == DATABASE), None)
-        green = {**blue, "DBInstanceIdentifier": f"{DATABASE}-green-a1b2c3", "DbiResourceId": "db-G"} if blue else None
-        return {**answer, "DBInstances": [*answer["DBInstances"], *([green] if green else [])]}
-
-    one = {"BlueGreenDeploymentName": "upgrade", "Source": arn, "Target": f"{arn}-green-a1b2c3", "Status": status}
-    table = strict_aws._STRICT["rds"]
-    monkeypatch.setitem(table, "DescribeDBInstances", with_green)
-    monkeypatch.setitem(table, "DescribeBlueGreenDeployments", lambda live, params: {"BlueGreenDeployments": [one]})
-
-
-@pytest.mark.parametrize("status", ["PROVISIONING", "AVAILABLE", "SWITCHOVER_IN_PROGRESS", "INVALID_CONFIGURATION"])
-def test_nothing_is_touched_while_a_blue_green_deployment_names_it(
-    net: Network, monkeypatch: pytest.MonkeyPatch, status: str
-) -> None:
-    database(DeletionProtection=False)(net)
-    _green(net, monkeypatch, status)
-    report = net.run()
-    assert ended(report, DB, "deletion_protection") == {Outcome.HELD}, told(report)
-    assert writes(net) == []
-
-
-def test_a_deployment_that_is_over_holds_nothing_and_its_twin_is_ignored(
-    net: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database(DBInstanceClass="db.t3.large")(net)
-    _green(net, monkeypatch, "SWITCHOVER_COMPLETED")
-    report = net.run(policy=NOW)
-    assert writes(net) == ["ModifyDBInstance"]
-    assert not [one for one in report.unmanaged if one.owned or one.remark], report.unmanaged
 
 
 @pytest.mark.parametrize(

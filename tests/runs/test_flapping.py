@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -149,7 +148,7 @@ def test_a_door_behind_a_rule_that_is_left_open_stays_shut_and_other_doors_are_o
         (120, Outcome.HELD),
     }
     assert said(report, PUBLIC_ACL, "ingress").endswith(
-        "held by the intent 'from outside only the front door': it would let tcp 8000 from the internet reach api; "
+        "the intent 'from outside only the front door' forbids it: it would let tcp 8000 from the internet reach api; "
         "change the rule or the intent"
     )
     assert violations(before, clean_of(net), [*states]) == []
@@ -256,11 +255,7 @@ def search(outsider: Outsider, deeds: list[Deed], salt: int, share: int) -> None
     memory = Memory(flapping=lambda one: WHY if (int(name(one), 16) ^ salt * 2654435761) % 7 < share else None)
     try:
         clean = net.state()
-        for deed in deeds:
-            try:
-                deed.done(outsider)
-            except ClientError:
-                continue
+        outsider.do(deeds)
         before = net.state()
         net.lab.calls.clear()
         with net.watched() as states:

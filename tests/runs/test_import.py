@@ -24,7 +24,7 @@ from reconciler.importing.new import Imported, Request, new_document
 from reconciler.importing.reading import RememberedReads
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome, Policy, Reason
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from tests.support.cases import CASES, Case, built, told
 from tests.support.existing import Existing, Worlds
 from tests.support.route_targets import DECLARED, INSTANCE, SOMEWHERE, TABLE, UNKNOWN, laid, shown_as

@@ -129,7 +129,7 @@ def test_a_drift_that_breaks_an_intent_is_told_by_a_plan_with_what_the_plan_does
     shown = text(report)
     assert f"Intent broken: {FRONT}. CRITICAL" in shown
     assert "network_acl/PublicSubnetACL in 90 (not declared)" in shown
-    assert f"After this plan kept, now broken: {FRONT}" in shown
+    assert f"The plan changes an intent from broken to kept: {FRONT}" in shown
     (told,) = [one for one in as_json(report)["intents"] if one["name"] == FRONT]
     assert (told["status"], told["before"], told["after_plan"]) == ("broken", "broken", "kept")
 
@@ -167,7 +167,7 @@ def test_a_run_that_corrects_the_drift_keeps_the_intent_again(net: Network) -> N
     assert report.in_sync
     assert not_kept(report) == {}
     assert [one.intent.name for one in report.intents.corrected] == [FRONT]  # type: ignore[union-attr]
-    assert f"Kept again: {FRONT}. When the run began: " in text(report)
+    assert f"Kept now: {FRONT}. When the run began: " in text(report)
     assert net.run().intents.corrected == ()  # type: ignore[union-attr]
 
 
@@ -242,7 +242,7 @@ def test_a_change_of_the_document_that_breaks_an_intent_which_only_reports_is_ca
 
     planned = net.plan(document(shut))
     assert not_kept(planned) == {}
-    assert f"After this plan broken, now kept: {FRONT}" in text(planned)
+    assert f"The plan changes an intent from kept to broken: {FRONT}" in text(planned)
     report = net.run(document(shut))
     assert report.count(Outcome.CORRECTED) == 1
     assert not_kept(report) == {FRONT: "broken", "the front door answers HTTPS": "broken"}

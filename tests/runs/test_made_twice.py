@@ -8,38 +8,18 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from botocore import xform_name
 
 from lab.faults import Stopped
 from reconciler.engine.run import ObserveError
 from reconciler.model import Policy
 from reconciler.report.text import text
-from tests.support.cases import told
+from tests.support.cases import OWNED, carrying, told
 from tests.support.runs import Network, document
 from tests.support.sampling import sampled
 
 BUILDING = 38
 """The writes of a first build."""
-OWNED = {
-    "DescribeInternetGateways": ("InternetGateways", "InternetGatewayId"),
-    "DescribeRouteTables": ("RouteTables", "RouteTableId"),
-    "DescribeNetworkAcls": ("NetworkAcls", "NetworkAclId"),
-    "DescribeSecurityGroups": ("SecurityGroups", "GroupId"),
-    "DescribeSubnets": ("Subnets", "SubnetId"),
-}
 POLICY = Policy(create_databases=True)
-
-
-def _carrying(net: Network) -> dict[str, list[str]]:
-    """The ids that carry the tags of each address of ours."""
-    ec2 = net.outsider("ec2")
-    found: dict[str, list[str]] = {}
-    for operation, (members, name) in OWNED.items():
-        for item in getattr(ec2, xform_name(operation))()[members]:
-            tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
-            if tags.get("setpoint:document") == "test-server" and "setpoint:name" in tags:
-                found.setdefault(f"{members} {tags['setpoint:name']}", []).append(item[name])
-    return found
 
 
 @pytest.mark.parametrize("write", sampled(range(2, BUILDING + 1), 15, seed="made twice"))
@@ -60,7 +40,7 @@ def test_what_a_dead_run_made_unseen_is_not_made_twice_or_told_with_its_mend(net
     net.lab.settle()
     report = net.run(policy=POLICY)
     shown = text(report)
-    twice = {name: ids for name, ids in _carrying(net).items() if len(ids) > 1}
+    twice = {name: ids for name, ids in carrying(net).items() if len(ids) > 1}
     for name, ids in twice.items():
         assert last == "CreateInternetGateway", (last, name, ids)  # AWS takes no token for it
         assert any(f"delete-internet-gateway --internet-gateway-id {one}" in shown for one in ids), shown

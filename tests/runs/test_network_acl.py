@@ -20,6 +20,7 @@ from tests.support.cases import (
     built,
     calm,
     default_acl,
+    each,
     edit,
     ended,
     entry,
@@ -66,14 +67,6 @@ def _drop(acl: str, *numbers: int, egress: bool = False) -> Deed:
     return deed
 
 
-def _deeds(*deeds: Deed) -> Deed:
-    def deed(net: Network) -> None:
-        for one in deeds:
-            one(net)
-
-    return deed
-
-
 def _reference(acl: str, side: str) -> dict[str, Any]:
     entries: dict[str, Any] = REFERENCE["resources"]["network_acl"][acl.partition("/")[2]][side]
     return entries
@@ -103,12 +96,12 @@ DRIFTS: list[tuple[str, Edit | None, Deed]] = [
     (
         "renumbered",
         None,
-        _deeds(_put(PUBLIC, 200, "allow", (443, 443), ANYWHERE), _drop(PUBLIC, 110)),
+        each(_put(PUBLIC, 200, "allow", (443, 443), ANYWHERE), _drop(PUBLIC, 110)),
     ),
     (
         "two entries exchanged",
         None,
-        _deeds(_put(PUBLIC, 100, "allow", (443, 443), ANYWHERE), _put(PUBLIC, 110, "allow", (80, 80), ANYWHERE)),
+        each(_put(PUBLIC, 100, "allow", (443, 443), ANYWHERE), _put(PUBLIC, 110, "allow", (80, 80), ANYWHERE)),
     ),
     (
         "a deny moved in front of an allow",
@@ -120,7 +113,7 @@ DRIFTS: list[tuple[str, Edit | None, Deed]] = [
                 "120": entry("allow", "1-65535", ANYWHERE),
             },
         ),
-        _deeds(
+        each(
             _put(PUBLIC, 100, "deny", (443, 443), "10.0.0.0/8"), _put(PUBLIC, 110, "allow", (443, 443), "10.0.0.0/16")
         ),
     ),
@@ -135,7 +128,7 @@ DRIFTS: list[tuple[str, Edit | None, Deed]] = [
     (
         "both directions at once",
         None,
-        _deeds(_drop(PUBLIC, 100), _put(PUBLIC, 1, "allow", None, ANYWHERE, "all", egress=True)),
+        each(_drop(PUBLIC, 100), _put(PUBLIC, 1, "allow", None, ANYWHERE, "all", egress=True)),
     ),
 ]
 
@@ -159,7 +152,7 @@ def test_a_full_list_with_changed_entries_is_put_right_in_place(net: Network) ->
     wanted = built(net, FULL_LIST, from_clean=True)
     mended(
         net,
-        _deeds(
+        each(
             _put(PRIVATE, 100, "allow", (22, 22), ANYWHERE),
             _put(PRIVATE, 150, "deny", (8006, 8006), "10.0.0.0/16"),
             _put(PRIVATE, 280, "allow", None, "10.0.0.0/16", "all"),
@@ -171,10 +164,10 @@ def test_a_full_list_with_changed_entries_is_put_right_in_place(net: Network) ->
 
 def test_a_full_list_shifted_by_one_number_is_put_right(net: Network) -> None:
     wanted = built(net, FULL_LIST, from_clean=True)
-    mended(net, _deeds(_drop(PRIVATE, 100), _put(PRIVATE, 300, "allow", (8001, 8001), "10.0.0.0/16")), wanted)
+    mended(net, each(_drop(PRIVATE, 100), _put(PRIVATE, 300, "allow", (8001, 8001), "10.0.0.0/16")), wanted)
 
 
-exchanged = _deeds(
+exchanged = each(
     _put(PRIVATE, 100, "allow", (8002, 8002), "10.0.0.0/16"), _put(PRIVATE, 110, "allow", (8001, 8001), "10.0.0.0/16")
 )
 """Two entries of the full list change places: with no entry to spare, no order of single calls keeps both open."""

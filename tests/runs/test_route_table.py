@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from desired_state.fields import Address
-from lab import strict_aws
+from lab import operations
 from lab.live import Answer, Live, Params
-from reconciler.model import Evidence, Found, Outcome
+from reconciler.engine.memory import Memory
+from reconciler.model import Evidence, Found, Outcome, Reason
 from tests.support.cases import (
     ANYWHERE,
     Deed,
@@ -264,7 +265,7 @@ def test_the_routes_of_gateway_endpoints_are_no_part_of_the_declared_ones(net: N
 
 def _shows(monkeypatch: pytest.MonkeyPatch, table_id: str, route: dict[str, str]) -> None:
     """DescribeRouteTables shows this route in a table, too; moto makes none such."""
-    describe: Any = strict_aws._STRICT["ec2"]["DescribeRouteTables"]
+    describe: Any = operations.STRICT["ec2"]["DescribeRouteTables"]
 
     def with_it(live: Live, params: Params) -> Answer:
         answer: Answer = describe(live, params)
@@ -273,7 +274,7 @@ def _shows(monkeypatch: pytest.MonkeyPatch, table_id: str, route: dict[str, str]
                 table["Routes"].append(dict(route))
         return answer
 
-    monkeypatch.setitem(strict_aws._STRICT["ec2"], "DescribeRouteTables", with_it)
+    monkeypatch.setitem(operations.STRICT["ec2"], "DescribeRouteTables", with_it)
 
 
 ENDPOINT = {
@@ -298,25 +299,44 @@ def test_a_route_that_aws_keeps_itself_is_neither_compared_nor_touched(
     calm(net)
 
 
-def test_a_route_into_a_hole_is_told_and_left_to_a_person(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replacing it with the same target would correct nothing: the target itself is gone."""
-    wanted = document(edit(PRIVATE, routes={"172.16.0.0/12": "nat-0a1b2c3d4e5f60718"}))
-    hole = {
-        "DestinationCidrBlock": "172.16.0.0/12",
-        "NatGatewayId": "nat-0a1b2c3d4e5f60718",
-        "Origin": "CreateRoute",
-        "State": "blackhole",
-    }
-    _shows(monkeypatch, net.id(PRIVATE), hole)
-    report = net.run(wanted)
+def _nat(net: Network) -> str:
+    made = net.outsider("ec2").create_nat_gateway(SubnetId=net.id("subnet/PrivateSubnet1"), ConnectivityType="private")
+    return str(made["NatGateway"]["NatGatewayId"])
+
+
+@pytest.mark.parametrize("state", ["failed", "deleted"])
+def test_a_route_into_a_hole_is_told_and_left_to_a_person(net: Network, state: str) -> None:
+    """Replacing it with the same target would correct nothing: AWS still shows the target, which is gone."""
+    nat = _nat(net)
+    net.outsider("ec2").create_route(
+        RouteTableId=net.id(PRIVATE), DestinationCidrBlock="172.16.0.0/12", NatGatewayId=nat
+    )
+    net.lab.network_state(nat, state)
+    net.lab.calls.clear()
+    report = net.run(document(edit(PRIVATE, routes={"172.16.0.0/12": nat})))
     (finding,) = report.findings
     assert (finding.address, finding.field, finding.key) == (PRIVATE, "routes", "172.16.0.0/12")
     assert finding.outcome is Outcome.BLOCKED
     assert (
-        finding.cause.message
-        == "its target nat-0a1b2c3d4e5f60718 does not exist: create it again, or declare another target"
+        finding.cause.message == f"its target {nat} is gone or has failed: create it again, or declare another target"
     )
     assert (report.in_sync, writes(net)) == (False, [])
+
+
+def test_a_route_to_what_aws_does_not_find_waits_for_one_run_and_then_for_a_person(net: Network) -> None:
+    """Somebody may have just made it; once a run has left it so, it is not new any more."""
+    nat = _nat(net)
+    net.lab.network_state(nat, "deleted")
+    wanted = document(edit(PRIVATE, routes={"172.16.0.0/12": nat}))
+    first = net.run(wanted)
+    later = net.run(wanted, memory=Memory(left=lambda aws_id, field: (aws_id, field) == (net.id(PRIVATE), "routes")))
+    drifts = [one for report in (first, later) for one in report.drifts]
+    assert [(one.outcome, one.cause and one.cause.reason) for one in drifts] == [
+        (Outcome.WAITING, Reason.TARGET_GONE),
+        (Outcome.FAILED, Reason.TARGET_GONE),
+    ]
+    assert [f"{nat} does not exist" in one.message for one in drifts] == [True, True]
+    assert [call.operation for call in net.lab.calls if call.kind == "write"] == ["CreateRoute"] * 2
 
 
 def test_a_table_known_by_its_name_tag_is_adopted_and_gets_our_tags(net: Network) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from botocore import xform_name
+
 from desired_state.document import Document
 from lab.world import World
 from reconciler.engine.result import Report
@@ -44,6 +46,16 @@ def removed(address: str) -> Edit:
     """An edit that takes a resource out of a document."""
     kind, _, name = address.partition("/")
     return lambda written: written["resources"][kind].pop(name)
+
+
+def each(*deeds: Deed) -> Deed:
+    """All of these, one after the other."""
+
+    def deed(net: Network) -> None:
+        for one in deeds:
+            one(net)
+
+    return deed
 
 
 def both(*edits: Edit) -> Edit:
@@ -654,3 +666,25 @@ CASES: tuple[Case, ...] = (
     ),
     _db("tags", Outcome.CORRECTED, _tag_database, start=_wanted(tags={"team": "shop"})),
 )
+
+
+OWNED = {
+    "DescribeInternetGateways": ("InternetGateways", "InternetGatewayId"),
+    "DescribeRouteTables": ("RouteTables", "RouteTableId"),
+    "DescribeNetworkAcls": ("NetworkAcls", "NetworkAclId"),
+    "DescribeSecurityGroups": ("SecurityGroups", "GroupId"),
+    "DescribeSubnets": ("Subnets", "SubnetId"),
+}
+"""Where the tags of what the document owns are shown, and its id."""
+
+
+def carrying(net: Network) -> dict[str, list[str]]:
+    """The ids that carry the tags of each address of ours."""
+    ec2 = net.outsider("ec2")
+    found: dict[str, list[str]] = {}
+    for operation, (members, name) in OWNED.items():
+        for item in getattr(ec2, xform_name(operation))()[members]:
+            tags = {tag["Key"]: tag["Value"] for tag in item["Tags"]}
+            if tags.get("setpoint:document") == "test-server" and "setpoint:name" in tags:
+                found.setdefault(f"{members} {tags['setpoint:name']}", []).append(item[name])
+    return found

@@ -12,7 +12,8 @@ from copy import deepcopy
 from itertools import product
 from random import Random
 
-from reconciler.reach.histories import Arrives, Histories, History
+from reconciler.reach.arrivals import Arrives
+from reconciler.reach.histories import Histories, History
 from reconciler.reach.histories import State as JudgedState
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.selectors import Selectors

@@ -15,7 +15,7 @@ from desired_state.document import Document
 from reconciler.engine.result import Report
 from reconciler.engine.run import Environment, run
 from reconciler.model import Policy
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from tests.support.runs import Clock
 
 if TYPE_CHECKING:

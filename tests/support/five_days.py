@@ -20,8 +20,9 @@ from typing import Any
 
 from desired_state.rollback_note import RollbackNote, metadata
 from lab.network import find_network
-from reconciler.history.receipts import State, Summary, parse_key
+from reconciler.history.receipts import Summary, parse_key
 from reconciler.model import Policy
+from reconciler.model.network_state import NetworkState
 from tests.support.doors import BUCKET, NAME, Doors, deployed, object_event
 from tests.support.runs import REFERENCE
 
@@ -54,10 +55,10 @@ class Story:
         return [said for one in self.doors.puts() if (said := parse_key(one))]
 
     def receipts(self) -> list[Summary]:
-        return [one for one in self.puts() if one.state is not State.DAY]
+        return [one for one in self.puts() if one.state is not NetworkState.DAY]
 
     def sheets(self) -> list[Summary]:
-        return [one for one in self.puts() if one.state is State.DAY]
+        return [one for one in self.puts() if one.state is NetworkState.DAY]
 
 
 @contextmanager

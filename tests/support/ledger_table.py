@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from desired_state.fields import Address
 from reconciler.ledger.record import (
     Accepted,
+    AcceptedChange,
     DocumentRecord,
     FlappingRecord,
     LastReceipt,
@@ -62,6 +63,13 @@ def records() -> st.SearchStrategy[DocumentRecord]:
         looked_at=st.none() | times,
         deleted=st.booleans(),
         flapping=st.dictionaries(name, flapping, max_size=4),
+        accepted_changes=st.dictionaries(
+            name,
+            st.builds(
+                AcceptedChange, text, text, text, times, st.integers(0, 99), st.integers(0, 99), st.none() | times, text
+            ),
+            max_size=2,
+        ),
         notified=st.dictionaries(name, st.builds(Notified, text, text, times, times, st.booleans(), text), max_size=4),
         holds=st.dictionaries(name.map(Address), times, max_size=4),
         ids=st.dictionaries(name.map(Address), text, max_size=4),

@@ -15,7 +15,7 @@ from reconciler.importing.draft import Choices
 from reconciler.importing.into import Addition, into
 from reconciler.importing.new import Imported, Request, new_document
 from reconciler.importing.reading import RememberedReads
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 
 ACCOUNT, OTHER_ACCOUNT = "123456789012", "999999999999"
 REGION = "eu-central-1"

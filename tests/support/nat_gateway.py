@@ -17,20 +17,17 @@ from reconciler.aws.ec2 import CREATE_TAGS, in_vpc, name_tag, pending, retag, ta
 from reconciler.model import Change, Effect, Evidence, Observed, Operation, Phase, Ref, Risk
 from reconciler.model.cause import EC2_TAGS, GOES
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext
 from reconciler.reach.network import USABLE
 
 # The model: what may be written down.

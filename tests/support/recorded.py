@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.history.receipts import State, Summary, key, short_run
+from reconciler.history.episodes import Entry
+from reconciler.history.receipts import Summary, key, short_run
 from reconciler.history.recorded import recorded
-from reconciler.history.standing import Entry
-from reconciler.history.words import time
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
+from reconciler.model.times import iso_time
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
 _ACTOR = {"who": "arn:aws:sts::123456789012:assumed-role/Reporting/metabase", "at": "2026-11-20T04:10:00Z"}
@@ -62,7 +63,7 @@ def run_id(digits: str) -> str:
 def receipt(
     moment: datetime,
     *drifted: Mapping[str, Any],
-    state: State | None = None,
+    state: NetworkState | None = None,
     revision: int = 7,
     run: str = "",
     seconds: float = 3,
@@ -72,7 +73,13 @@ def receipt(
 ) -> dict[str, Any]:
     """A receipt whose calls each resolve one corrected difference; the state is that of what it leaves."""
     left = [one for one in drifted if one["outcome"] != "corrected"]
-    found = State.SYNC if not left else State.OPEN if any(one["exposes"] for one in left) else State.DIFFERS
+    found = (
+        NetworkState.SYNC
+        if not left
+        else NetworkState.OPEN
+        if any(one["exposes"] for one in left)
+        else NetworkState.DIFFERS
+    )
     gravest = min((Severity(one["severity"]) for one in left), key=lambda one: one.rank, default=None)
     calls = [
         {"ended": "done", "resolves_drifted": [index]}
@@ -84,7 +91,7 @@ def receipt(
         "previous": None if first else {"key": "before", "sha256": "0" * 64},
         "run": {
             "id": run_id(run or f"{int(moment.timestamp()):08x}"),
-            "started": time(moment),
+            "started": iso_time(moment),
             "seconds": seconds,
             "ending": "completed",
             "writes": len(calls),
@@ -103,7 +110,7 @@ def sheet(
     since: datetime,
     until: datetime,
     *,
-    state: State = State.SYNC,
+    state: NetworkState = NetworkState.SYNC,
     looks: int = 288,
     unseen: int = 0,
     gaps: Sequence[tuple[datetime, datetime]] | None = (),
@@ -113,19 +120,19 @@ def sheet(
     return {
         "receipt": 1,
         "previous": None,
-        "run": {"id": run_id(f"{int(until.timestamp()):08x}"), "started": time(until)},
+        "run": {"id": run_id(f"{int(until.timestamp()):08x}"), "started": iso_time(until)},
         "document": {"name": "shop", "revision": 7},
         "state": "day",
         "severity": None,
         "day": {
             "date": since.date().isoformat(),
-            "since": time(since),
-            "until": time(until),
+            "since": iso_time(since),
+            "until": iso_time(until),
             "state": state.value,
             "looks": looks,
             "unseen": unseen,
             "longest_gap": max([longest, *(int((end - start).total_seconds()) for start, end in gaps or ())]),
-            "gaps": None if gaps is None else [[time(start), time(end)] for start, end in gaps],
+            "gaps": None if gaps is None else [[iso_time(start), iso_time(end)] for start, end in gaps],
         },
     }
 
@@ -138,7 +145,7 @@ def summary(content: Mapping[str, Any]) -> Summary:
     return Summary(
         document["name"],
         started,
-        State(content["state"]),
+        NetworkState(content["state"]),
         severity,
         document["revision"] or 0,
         run.get("writes", 0),
@@ -168,7 +175,12 @@ def five_days() -> list[dict[str, Any]]:
     held = receipt(at(30), setting(outcome="held", message="the plan takes away 34 live members"), run="0badcafe")
     gaps: dict[int, Any] = {2: [(at(50), at(51))]}
     days = [
-        sheet(at(24 * day), at(24 * day + 24), gaps=gaps.get(day, ()), state=State.DIFFERS if day else State.SYNC)
+        sheet(
+            at(24 * day),
+            at(24 * day + 24),
+            gaps=gaps.get(day, ()),
+            state=NetworkState.DIFFERS if day else NetworkState.SYNC,
+        )
         for day in range(5)
     ]
     return [receipt(at(0), first=True), corrected, days[0], held, *days[1:]]

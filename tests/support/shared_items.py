@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.aws.client import Aws
 from reconciler.model.kept import KeptItem
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 
 
 class SharingAws(Aws):

@@ -26,7 +26,7 @@ from reconciler.aws.client import Aws
 from reconciler.engine.run import Environment
 from reconciler.engine.run import run as run_once
 from reconciler.model import Policy
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from reconciler.report.receipt import receipt
 from tests.support.damage import Recorded, Recorder
 from tests.support.runs import REFERENCE, Clock, build, document

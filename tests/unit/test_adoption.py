@@ -48,11 +48,7 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "what is no address is adopted",
         [('"network_acl/spare": "new"', '"spare": "new"')],
         [
-            (
-                "11:5: 'spare' is not declared in this document (adopt.spare); write one of db_instance/app, "
-                "db_subnet_group/data, network_acl/spare, route_table/in, route_table/out, security_group/db, "
-                "security_group/web, subnet/c, vpc/main"
-            ),
+            "11:5: 'spare' is not declared in this document (adopt.spare); did you mean 'network_acl/spare'?",
         ],
     ),
     (

@@ -20,7 +20,7 @@ from reconciler.engine.apply import STALE_AFTER, ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from reconciler.reach.network import GROUPS_OF, rules
 from tests.support import worlds
 from tests.support.worlds import APP, DATABASE, DB, WEB, document, drifted, seen

@@ -13,7 +13,8 @@ from desired_state.fields import Address, rule_key
 from desired_state.network import SecurityGroup
 from reconciler.aws.client import AwsError
 from reconciler.engine.gate import gate
-from reconciler.engine.result import Drift, Observation, RunCost, RunTrace, judge
+from reconciler.engine.outcomes import judge
+from reconciler.engine.result import Drift, Observation, RunCost, RunTrace
 from reconciler.model import (
     ABSENT,
     ActionResult,
@@ -365,6 +366,22 @@ def test_a_whole_plan_that_is_held_is_one_alert_however_many_drifts_it_holds() -
     assert (one.topic, one.severity, one.title) == (Topic.PLAN_HELD, Severity.HIGH, "the whole plan is held")
     assert (len(one.members), one.release) == (40, "0123456789abcdef")
     assert {member.why for member in one.members} == {""}
+
+
+def test_a_vpc_that_is_gone_is_told_as_that_with_what_releases_the_plan() -> None:
+    def gone(aws_id: str, *drifts: Drift) -> Alert:
+        cause = Cause(Reason.VPC_GONE, f"the VPC {aws_id}, which was {VPC}, does not exist any more", aws_id)
+        held = [replace(one, cause=cause) for one in drifts]
+        return only(completed(*held, gate=whole_plan_held(cause)))
+
+    missing = drift("", None, document().resources[GROUP], ABSENT, Outcome.HELD, at=GROUP)
+    one = gone("vpc-1", missing)
+    assert (one.topic, one.severity, one.release) == (Topic.PLAN_HELD, Severity.CRITICAL, "0123456789abcdef")
+    assert one.title == f"{VPC} is gone, and is not built again by itself"
+    assert one.sentence == f"The VPC vpc-1, which was {VPC}, does not exist any more."
+    assert len(one.members) == 1
+    assert gone("vpc-1").digest == one.digest  # as long as it is the same VPC, it is the same news
+    assert gone("vpc-2", missing).digest != one.digest
 
 
 def test_what_is_owned_and_no_longer_declared_is_told_with_the_plan_that_holds_it() -> None:

@@ -18,7 +18,7 @@ from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply, tok
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from reconciler.reach.network import routes, rules
 from reconciler.reach.steps import Steps
 from tests.support import worlds
@@ -276,8 +276,9 @@ def test_an_error_that_says_already_so_counts_for_one_fact_only() -> None:
     assert result.ended is Ended.STALE
 
 
-def test_a_thing_made_a_moment_ago_may_be_unknown_for_a_while() -> None:
-    late: list[Told] = ["InvalidGroup.NotFound", "InvalidGroup.NotFound", {}]
+@pytest.mark.parametrize("code", ["InvalidGroup.NotFound", "IncorrectState"])
+def test_a_thing_made_a_moment_ago_may_be_unknown_or_pending_for_a_while(code: str) -> None:
+    late: list[Told] = [code, code, {}]
     aws = Script({MAKE.name: [{"GroupId": "sg-new"}], ALLOW.name: late})
     look = missing(LOOK, WEB)
     plan = by_hand(
@@ -303,6 +304,24 @@ def test_nobody_is_patient_with_what_was_there_before_or_with_another_error() ->
     plan = by_hand(MAKE.on(WEB, "make it", gives=Ref(WEB)), ALLOW.on(WEB, "allow it", params={"GroupId": Ref(WEB)}))
     assert ends(done(plan, script, missing(LOOK, WEB))) == [Ended.DONE, Ended.FAILED]
     assert script.naps == []
+
+
+@pytest.mark.parametrize(
+    ("code", "named", "ended"),
+    [
+        ("InvalidNatGatewayID.NotFound", "nat-0a1b2c3d", Ended.WAITING),
+        ("InvalidGroup.NotFound", "sg-0a1b2c3d", Ended.WAITING),
+        ("InvalidPrefixListId.NotFound", "pl-0a1b2c3d", Ended.WAITING),
+        ("InvalidNatGatewayID.NotFound", "pcx-0a1b2c3d", Ended.STALE),
+        ("InvalidGroup.NotFound", Ref(APP), Ended.STALE),
+    ],
+)
+def test_what_a_document_names_by_its_id_and_aws_does_not_find_is_told(code: str, named: Any, ended: Ended) -> None:
+    """What Setpoint manages itself was there at the last look: then another one tells."""
+    params = {"GroupId": Ref(WEB), "IpPermissions": [{"anything": [named]}]}
+    result, aws = only(code, ALLOW.on(WEB, "allow it", params=params))
+    assert (result.ended, len(aws.calls)) == (ended, 1)
+    assert (result.cause and result.cause.reason) == (Reason.STALE if ended is Ended.STALE else Reason.TARGET_GONE)
 
 
 def test_a_new_association_id_is_used_by_the_next_move() -> None:

@@ -14,11 +14,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTimeoutError
 
 from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
-from reconciler.aws.ec2 import PREFIX_LISTS, prefix_list_sizes
+from reconciler.aws.ec2 import PREFIX_LISTS, permission, prefix_list_sizes, route_destination, rules_of
 from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
 from reconciler.aws.item_memo import ItemMemo
 from reconciler.model import Operation, Phase, Risk
-from reconciler.model.kind import read
+from reconciler.model.read import read
 
 ALLOW = Operation("ec2", "AuthorizeSecurityGroupIngress", Phase.BIND, Risk.REVERSIBLE)
 VPCS = read("ec2", "DescribeVpcs", "Vpcs", {}, page=1000)
@@ -280,3 +280,21 @@ def test_a_prefix_list_counts_as_its_maximum_and_aws_s_own_by_their_weight() -> 
         for one, owner, name, most, _ in lists
     ]
     assert prefix_list_sizes({PREFIX_LISTS: shown}) == {one: count for one, *_, count in lists}
+
+
+def test_a_prefix_list_that_nobody_understands_counts_as_one_and_costs_no_other() -> None:
+    odd = [None, "alien", {}, {"PrefixListId": None}, {"PrefixListId": "pl-2", "MaxEntries": "alien"}]
+    odd += [{"PrefixListId": "pl-3", "MaxEntries": -7}]
+    assert prefix_list_sizes({PREFIX_LISTS: [*odd, {"PrefixListId": "pl-1", "MaxEntries": 7}]}) == {"pl-1": 7}
+
+
+def test_what_ec2_takes_for_no_network_is_none() -> None:
+    """Else it would be taken for a group's name, and sent as one."""
+    rule = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "fe80::1%eth0/64"}]}
+    with pytest.raises(ValueError, match="the network 'fe80::1%eth0/64'"):
+        rules_of([rule], "123456789012", {})
+    (odd,) = rules_of([{"IpProtocol": "-1", "PrefixListIds": [{"PrefixListId": "alien"}]}], "123456789012", {})
+    with pytest.raises(ValueError, match="'alien' is no peer that a call can name"):
+        permission(odd)
+    with pytest.raises(ValueError, match="DestinationPrefixListId is 'alien'"):
+        route_destination({"DestinationPrefixListId": "alien"})

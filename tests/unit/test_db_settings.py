@@ -181,6 +181,26 @@ INSIGHTS = {
             {"EnablePerformanceInsights": True},
         ),
         (
+            {"performance_insights_enabled": True},
+            {"performance_insights_enabled": False, "performance_insights_kms_key": KEY},
+            {"EnablePerformanceInsights": True, "PerformanceInsightsKMSKeyId": KEY},
+        ),
+        (
+            {"performance_insights_enabled": True},
+            {"performance_insights_enabled": False, "database_insights_mode": "standard"},
+            {"EnablePerformanceInsights": True, "DatabaseInsightsMode": "standard"},
+        ),
+        (
+            {"enabled_cloudwatch_logs_exports": ["upgrade", "postgresql"]},
+            {"enabled_cloudwatch_logs_exports": LogTypes()},
+            {"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["postgresql", "upgrade"]}},
+        ),
+        (
+            {"enabled_cloudwatch_logs_exports": []},
+            {"enabled_cloudwatch_logs_exports": LogTypes({"upgrade", "postgresql"})},
+            {"CloudwatchLogsExportConfiguration": {"DisableLogTypes": ["postgresql", "upgrade"]}},
+        ),
+        (
             {"enabled_cloudwatch_logs_exports": ["postgresql"]},
             {"enabled_cloudwatch_logs_exports": LogTypes({"upgrade"})},
             {"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["postgresql"], "DisableLogTypes": ["upgrade"]}},

@@ -17,9 +17,9 @@ EC2 = {
         InvalidPrefixListId.NotFound InvalidTransitGatewayID.NotFound InvalidPermission.Duplicate
         InvalidPermission.NotFound InvalidGroup.Duplicate NetworkAclEntryAlreadyExists
         InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
-        Gateway.NotAttached IncorrectState IdempotentParameterMismatch
+        Gateway.NotAttached IdempotentParameterMismatch
     """,
-    Verdict.WAIT: "DependencyViolation InvalidGroup.InUse",
+    Verdict.WAIT: "DependencyViolation InvalidGroup.InUse IncorrectState",
     Verdict.SKIP: """
         InvalidSubnet.Conflict
         UnauthorizedOperation OperationNotPermitted UnsupportedOperation InvalidParameterValue

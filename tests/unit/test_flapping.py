@@ -194,6 +194,7 @@ def test_a_look_that_did_not_see_everything_lets_nothing_of_a_flapping_drift_be_
     assert after(known, replace(CALM, gate=dark), late) == known
     some = replace(CALM.plan, only=frozenset({Address("vpc/Main")}))
     assert after(known, replace(CALM, plan=some), late) == known
+    assert after({}, replace(report(drift(Outcome.HELD)), seconds=0.0, gate=dark), late) == {}
 
 
 def judged(outcome: Outcome | None, *action_results: ActionResult) -> Report:
@@ -211,6 +212,9 @@ def judged(outcome: Outcome | None, *action_results: ActionResult) -> Report:
         (judged(Outcome.CORRECTED, tried(Ended.WAITING)), False),
         (judged(Outcome.WAITING, tried(Ended.WAITING)), False),
         (judged(Outcome.WAITING, tried(), tried(Ended.UNKNOWN)), False),
+        (judged(Outcome.WAITING, tried(), tried(Ended.HELD)), True),
+        (judged(Outcome.WAITING, tried(), tried(Ended.SKIPPED)), True),
+        (judged(Outcome.WAITING, tried(Ended.HELD), tried(Ended.SKIPPED)), False),
         (judged(Outcome.FAILED, tried(Ended.FAILED)), False),
         (judged(Outcome.HELD, tried(Ended.HELD)), False),
         (judged(Outcome.HELD, tried()), False),

@@ -22,7 +22,6 @@ from reconciler.fleet.fleet import Fleet, fleet_of
 from reconciler.fleet.standing import AHEAD, Standing, State, never_looked, standing
 from reconciler.fleet.strip import DAYS, Strip, strip
 from reconciler.fleet.text import text
-from reconciler.history.receipts import State as Recorded
 from reconciler.history.receipts import Summary
 from reconciler.history.store import ReceiptError
 from reconciler.history.store import Receipts as Stored
@@ -37,6 +36,7 @@ from reconciler.ledger.record import (
     Rollout,
 )
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
 from tests.support.ledger_table import records
 
 NOW = datetime(2026, 11, 27, 5, 12, tzinfo=UTC)
@@ -254,51 +254,51 @@ def test_a_document_that_no_run_has_looked_at_yet_is_not_forgotten() -> None:
 # ------------------------------------------------------------------------------------------------- the strip
 
 
-def summary(days_ago: float, state: Recorded) -> Summary:
+def summary(days_ago: float, state: NetworkState) -> Summary:
     return Summary("shop", NOW - timedelta(days=days_ago), state, None, 7, 0, "6f2c9a1e")
 
 
 def daily(*, until: int = 0, since: int = 31) -> list[Summary]:
-    return [summary(day, Recorded.DAY) for day in range(since, until, -1)]
+    return [summary(day, NetworkState.DAY) for day in range(since, until, -1)]
 
 
 def test_a_state_lasts_to_the_next_receipt_while_day_sheets_prove_it() -> None:
-    found = [summary(31, Recorded.SYNC), *daily(), summary(9, Recorded.OPEN), summary(6, Recorded.SYNC)]
+    found = [summary(31, NetworkState.SYNC), *daily(), summary(9, NetworkState.OPEN), summary(6, NetworkState.SYNC)]
     made = strip(found, NOW, NOW)
     assert [(span.seconds / 86_400, state) for span, state in made.segments] == [
-        (21, Recorded.SYNC),
-        (3, Recorded.OPEN),
-        (6, Recorded.SYNC),
+        (21, NetworkState.SYNC),
+        (3, NetworkState.OPEN),
+        (6, NetworkState.SYNC),
     ]
     assert made.share_as_declared == pytest.approx(27 / 30)
 
 
 def test_a_day_without_a_sheet_is_not_known() -> None:
-    found = [summary(31, Recorded.SYNC), *(one for one in daily() if one.at != NOW - timedelta(days=10))]
+    found = [summary(31, NetworkState.SYNC), *(one for one in daily() if one.at != NOW - timedelta(days=10))]
     made = strip(found, NOW, NOW)
     assert [(span.seconds / 86_400, state) for span, state in made.segments] == [
-        (19, Recorded.SYNC),
-        (2, Recorded.UNSEEN),
-        (9, Recorded.SYNC),
+        (19, NetworkState.SYNC),
+        (2, NetworkState.UNSEEN),
+        (9, NetworkState.SYNC),
     ]
 
 
 def test_what_came_after_the_last_look_is_not_known() -> None:
-    found = [summary(31, Recorded.SYNC), *daily()]
+    found = [summary(31, NetworkState.SYNC), *daily()]
     made = strip(found, NOW - timedelta(hours=3), NOW)
-    assert [(span.seconds / 3_600, state) for span, state in made.segments[-1:]] == [(3, Recorded.UNSEEN)]
-    late = strip([summary(31, Recorded.SYNC), *daily(until=4)], NOW, NOW)
-    assert [(span.seconds / 86_400, state) for span, state in late.segments[-1:]] == [(5, Recorded.UNSEEN)]
+    assert [(span.seconds / 3_600, state) for span, state in made.segments[-1:]] == [(3, NetworkState.UNSEEN)]
+    late = strip([summary(31, NetworkState.SYNC), *daily(until=4)], NOW, NOW)
+    assert [(span.seconds / 86_400, state) for span, state in late.segments[-1:]] == [(5, NetworkState.UNSEEN)]
 
 
 def test_before_the_first_receipt_and_without_any_nothing_is_known() -> None:
-    new = strip([summary(0.5, Recorded.SYNC)], NOW, NOW)
-    assert [state for _, state in new.segments] == [Recorded.UNSEEN, Recorded.SYNC]
+    new = strip([summary(0.5, NetworkState.SYNC)], NOW, NOW)
+    assert [state for _, state in new.segments] == [NetworkState.UNSEEN, NetworkState.SYNC]
     assert strip([], NOW, NOW).share_as_declared is None
 
 
 KEYS = st.lists(
-    st.tuples(st.floats(0, DAYS + 2), st.sampled_from(list(Recorded))).map(lambda one: summary(*one)), max_size=12
+    st.tuples(st.floats(0, DAYS + 2), st.sampled_from(list(NetworkState))).map(lambda one: summary(*one)), max_size=12
 )
 
 
@@ -308,8 +308,8 @@ def test_no_moment_is_green_that_nobody_vouches_for(found: list[Summary], looked
     assert sum(span.seconds for span, _ in made.segments) == pytest.approx(DAYS * 86_400)
     moments = sorted([one.at for one in found] + ([looked_at] if looked_at else []))
     for span, state in made.segments:
-        if state is Recorded.SYNC:
-            assert any(one.state is Recorded.SYNC and one.at <= span.start for one in found)
+        if state is NetworkState.SYNC:
+            assert any(one.state is NetworkState.SYNC and one.at <= span.start for one in found)
             assert any(moment >= span.end for moment in moments) or span.seconds == 0
 
 
@@ -350,7 +350,7 @@ def test_each_document_is_listed_once_and_a_refusal_is_said() -> None:
 
 
 def test_the_json_says_all_of_it() -> None:
-    made = fleet(CALM, strips={"d0": strip([summary(31, Recorded.SYNC), *daily()], NOW, NOW)}).as_json()
+    made = fleet(CALM, strips={"d0": strip([summary(31, NetworkState.SYNC), *daily()], NOW, NOW)}).as_json()
     assert json.loads(json.dumps(made)) == made
     (line,) = made["documents"]
     assert (line["state"], line["last_look_s"], line["share_as_declared"]) == ("IN SYNC", 20, 1.0)
@@ -386,7 +386,7 @@ def test_a_quick_listing_has_the_same_keys() -> None:
 
 def test_an_answer_that_is_too_long_leaves_out_the_strips_then_the_calm(monkeypatch: pytest.MonkeyPatch) -> None:
     strips: dict[str, Strip | str] = {
-        f"d{n}": strip([summary(31, Recorded.SYNC), *daily()], NOW, NOW) for n in range(8)
+        f"d{n}": strip([summary(31, NetworkState.SYNC), *daily()], NOW, NOW) for n in range(8)
     }
     whole: Any = fleet(*[CALM] * 7, CASES[State.OPEN], strips=strips)
     stack: Any = SimpleNamespace(fleet_sources=None, rate=RATE, region="", account="", name="", now=lambda: NOW)

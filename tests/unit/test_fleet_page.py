@@ -17,7 +17,7 @@ from reconciler.fleet.html import page
 from reconciler.fleet.markdown import markdown
 from reconciler.fleet.standing import State, standing
 from reconciler.fleet.strip import strip
-from reconciler.history.receipts import State as Recorded
+from reconciler.model.network_state import NetworkState
 from tests.unit.test_fleet import AT, CALM, CASES, HELD_ALERT, NOW, RATE, daily, fleet, item, summary
 
 STYLES = Path(__file__).parents[2] / "reconciler/report/page"
@@ -132,9 +132,9 @@ def test_every_fact_of_the_json_is_on_the_page_and_in_the_markdown() -> None:
 
 
 def test_500_documents_take_less_than_300_kilobytes_and_the_gravest_is_never_cut() -> None:
-    keys = [summary(31, Recorded.SYNC), *daily()]
+    keys = [summary(31, NetworkState.SYNC), *daily()]
     for day in range(1, 8):
-        keys += [summary(3.7 * day, Recorded.OPEN), summary(3.7 * day - 0.04, Recorded.SYNC)]
+        keys += [summary(3.7 * day, NetworkState.OPEN), summary(3.7 * day - 0.04, NetworkState.SYNC)]
     standings, strips = [], dict[str, Any]()
     for number in range(500):
         record = CASES[State.OPEN] if number == 499 else CASES[State.HELD] if number % 50 == 0 else CALM
@@ -155,13 +155,18 @@ def test_500_documents_take_less_than_300_kilobytes_and_the_gravest_is_never_cut
 
 def test_a_share_is_never_rounded_up_to_all_of_the_time() -> None:
     def month(opened: timedelta) -> str:
-        keys = [summary(31, Recorded.SYNC), *daily(), at(NOW - opened - timedelta(days=2)), at(NOW - timedelta(days=2))]
-        keys[-2:] = [keys[-2]._replace(state=Recorded.OPEN), keys[-1]]
+        keys = [
+            summary(31, NetworkState.SYNC),
+            *daily(),
+            at(NOW - opened - timedelta(days=2)),
+            at(NOW - timedelta(days=2)),
+        ]
+        keys[-2:] = [keys[-2]._replace(state=NetworkState.OPEN), keys[-1]]
         made = fleet(CALM, strips={"d0": strip(keys, NOW, NOW)})
         return Page(page(made)).rows[1].split()[-2]
 
     def at(moment: datetime) -> Any:
-        return summary(0, Recorded.SYNC)._replace(at=moment)
+        return summary(0, NetworkState.SYNC)._replace(at=moment)
 
     assert month(timedelta(seconds=20)) == "99.9"
     assert month(timedelta(0)) == "100"

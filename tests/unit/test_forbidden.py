@@ -54,7 +54,7 @@ def test_a_rule_that_an_intent_forbids_is_not_made_and_the_intent_says_so() -> N
     (finding,) = found.findings
     assert (finding.address, finding.outcome, finding.cause.reason) == (WEB, Outcome.HELD, Reason.HELD_BY_INTENT)
     assert finding.cause.message == (
-        "held by the intent 'only the front door': it would let tcp 8080 from the internet reach api; "
+        "the intent 'only the front door' forbids it: it would let tcp 8080 from the internet reach api; "
         "change the rule or the intent"
     )
 
@@ -103,7 +103,7 @@ def test_a_call_that_breaks_a_kept_intent_and_closes_nothing_that_is_forbidden_i
     found = with_proxy_open(PROMISE, *others)
     (held,) = found.findings
     assert held.cause == Cause(
-        Reason.HELD_BY_INTENT, "held by the intent 'proxy': it would be broken; change the rule or the intent"
+        Reason.HELD_BY_INTENT, "the intent 'proxy' forbids it: it would be broken; change the rule or the intent"
     )
     assert found.actions == ()
 

@@ -16,7 +16,6 @@ from desired_state.rules import Egress, Ingress, Routes
 from reconciler.engine.gate import Gate, Limits, gate, owned_members, seen_holds
 from reconciler.engine.plan import Plan
 from reconciler.model import Action, Cause, Operation, Outcome, Phase, Policy, Reason, Ref, Risk, Snapshot, Unmanaged
-from reconciler.model.guard import ResourceFaultError, Stage
 from reconciler.reach.steps import Steps
 from tests.support.worlds import (
     BACK1,
@@ -468,22 +467,25 @@ def test_what_carries_our_tag_is_corrected_where_nothing_is_adopted() -> None:
     assert set(causes(missing(LOOK, GATEWAY), Policy(adopt=False))) == {None}
 
 
-@pytest.mark.parametrize("name", ["breach", "advance"])
-def test_what_cannot_be_judged_beside_something_held_is_about_its_resource(
+@pytest.mark.parametrize("name", ["__init__", "breach", "advance"])
+def test_what_cannot_be_judged_beside_something_held_costs_the_judgement(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan could judge it."""
+    """The plan could judge it: what only closes goes on, and people are told."""
     look = drifted(OPEN, DB, ingress=Ingress({SSH: ""}))
     found = plan(DOCUMENT, look)
     original = getattr(Steps, name)
 
-    def raising(steps: Steps, action: Action, **options: Any) -> Any:
-        if action.address == WEB:
+    def raising(steps: Steps, action: Any, *more: Any, **options: Any) -> Any:
+        if name == "__init__" or action.address == WEB:
             raise ZeroDivisionError
-        return original(steps, action, **options)
+        return original(steps, action, *more, **options)
 
     monkeypatch.setattr(Steps, name, raising)
     later = Limits(lambda one: Cause(Reason.NEXT_RUN, "later") if one.address == DB else None)
-    with pytest.raises(ResourceFaultError) as caught:
-        gate(found, DOCUMENT, look, Policy(), MORNING, limits=later)
-    assert (caught.value.address, caught.value.stage) == (WEB, Stage.JUDGING)
+    gated = gate(found, DOCUMENT, look, Policy(), MORNING, limits=later)
+    assert [index for index, one in enumerate(found.actions) if one.address == WEB and index in gated.held] == []
+    at = WEB if name == "breach" else VPC
+    assert [(one.address, one.outcome, one.cause.reason) for one in gated.findings] == [
+        (at, Outcome.FAILED, Reason.FAULT)
+    ]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from reconciler.reach import histories as judged
-from reconciler.reach.histories import Arrives, Histories, histories
+from reconciler.reach.arrivals import Arrives
+from reconciler.reach.histories import Histories, histories
 from reconciler.reach.judge.context import JudgeContext
 from tests.support.altered import altered
 from tests.support.courses import Judged, disagreements, random_course
@@ -57,8 +58,8 @@ MUTANTS = (
     ),
     Mutant(
         "what passes in one of two networks passes",
-        "_all(through[place][0] for place in mix)",
-        "join(*(through[place][0] for place in mix))",
+        "reduce(meet, (answers[place][0] for place in mix))",
+        "join(*(answers[place][0] for place in mix))",
         8,
     ),
     Mutant(
@@ -120,12 +121,12 @@ MUTANTS = (
 )
 
 
-MODULES = ("reconciler.reach.versions", "reconciler.reach.histories")
+MODULES = ("reconciler.reach.versions", "reconciler.reach.arrivals", "reconciler.reach.histories")
 
 
 def mutated(mutant: Mutant) -> Judged:
     module = next(name for name in MODULES if mutant.old in Path(str(sys.modules[name].__file__)).read_text())
-    found: Any = altered(MODULES, module, mutant.old, mutant.new)[MODULES[1]].histories
+    found: Any = altered(MODULES, module, mutant.old, mutant.new)[MODULES[-1]].histories
     return found  # type: ignore[no-any-return]
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from reconciler.history.episodes import History, history
-from reconciler.history.receipts import State
+from reconciler.history.episodes import Entry, What
+from reconciler.history.history import History, history
 from reconciler.history.recorded import NotAReceipt, recorded
-from reconciler.history.standing import Entry, What
 from reconciler.history.words import lasted, what, who
+from reconciler.model.network_state import NetworkState
 from tests.support.recorded import at, entries, entry, receipt, rule, setting, sheet
 
 SHEET = sheet(at(0), at(24))
@@ -64,7 +64,10 @@ def test_a_corrected_opening_is_an_episode_from_the_call_that_made_it_to_the_end
 
 def test_a_held_drift_is_one_episode_over_all_its_day_sheets() -> None:
     held = rule(outcome="held", message="the plan takes away 34 live members")
-    sheets = [sheet(at(24 * day), at(24 * day + 24), state=State.OPEN if day else State.SYNC) for day in range(5)]
+    sheets = [
+        sheet(at(24 * day), at(24 * day + 24), state=NetworkState.OPEN if day else NetworkState.SYNC)
+        for day in range(5)
+    ]
     found = told(receipt(at(0), first=True), receipt(at(10), held), *sheets, hours=120)
     (one,) = found.episodes
     assert (one.start, one.end, one.outcome) == (at(10), None, "held: the plan takes away 34 live members")
@@ -90,7 +93,7 @@ def test_what_cloudtrail_says_of_an_hour_in_which_nobody_looked_is_known() -> No
 def test_a_held_opening_does_not_hide_that_nobody_looked() -> None:
     held = receipt(at(1), rule(outcome="held"))
     found = told(
-        receipt(at(0), first=True), held, sheet(at(0), at(24), gaps=[(at(2), at(3))], state=State.OPEN), hours=24
+        receipt(at(0), first=True), held, sheet(at(0), at(24), gaps=[(at(2), at(3))], state=NetworkState.OPEN), hours=24
     )
     assert strip(found) == [(0, 60, "sync"), (60, 120, "open"), (120, 180, "unseen"), (180, 1440, "open")]
 
@@ -188,7 +191,10 @@ def test_a_difference_that_is_gone_without_a_call_ends_where_it_is_not_found_any
 
 def test_a_waiting_correction_ends_as_corrected() -> None:
     waiting = receipt(
-        at(1), setting(outcome="waiting"), actions=[{"ended": "done", "resolves_drifted": [0]}], state=State.DIFFERS
+        at(1),
+        setting(outcome="waiting"),
+        actions=[{"ended": "done", "resolves_drifted": [0]}],
+        state=NetworkState.DIFFERS,
     )
     found = told(receipt(at(0), first=True), waiting, receipt(at(1, 10)), SHEET)
     (one,) = found.episodes
@@ -206,7 +212,7 @@ def test_what_a_run_could_not_see_or_did_not_look_at_is_not_gone() -> None:
 
 def test_a_time_in_which_nothing_could_be_read_ends_no_difference() -> None:
     run = {"id": "0badc0de", "started": "2026-11-20T02:00:00Z", "ending": "unobservable", "problem": "Throttling"}
-    blind = receipt(at(2), state=State.UNSEEN) | {"run": run}
+    blind = receipt(at(2), state=NetworkState.UNSEEN) | {"run": run}
     found = told(
         receipt(at(0), first=True), receipt(at(1), setting(outcome="held")), blind, receipt(at(4), setting()), SHEET
     )
@@ -224,7 +230,7 @@ def test_a_time_in_which_nothing_could_be_read_ends_no_difference() -> None:
 
 
 def test_a_deleted_document_ends_every_difference() -> None:
-    deleted = receipt(at(2), state=State.DELETED)
+    deleted = receipt(at(2), state=NetworkState.DELETED)
     found = told(receipt(at(0), first=True), receipt(at(1), setting(outcome="held")), deleted, SHEET)
     assert [(one.what, one.start, one.end) for one in found.episodes] == [
         (What.DIFFERENCE, at(1), at(2)),
@@ -262,7 +268,7 @@ def test_what_was_not_opened_is_counted() -> None:
 def test_an_episode_that_began_before_the_time_is_told_with_its_beginning() -> None:
     found = history(
         "shop",
-        entries(receipt(at(-48), rule(outcome="held")), sheet(at(-24), at(0), state=State.OPEN), SHEET),
+        entries(receipt(at(-48), rule(outcome="held")), sheet(at(-24), at(0), state=NetworkState.OPEN), SHEET),
         at(0),
         at(24),
     )
@@ -372,7 +378,7 @@ def test_an_entry_ends_when_its_run_does() -> None:
 
 def test_an_intent_that_no_difference_explains_is_an_episode() -> None:
     broken = [{"name": "nobody reaches the database", "status": "broken", "severity": "critical"}]
-    opened = receipt(at(1), intents=broken, state=State.OPEN)
+    opened = receipt(at(1), intents=broken, state=NetworkState.OPEN)
     both = receipt(at(2), rule(outcome="held"), intents=broken)
     found = told(receipt(at(0), first=True), opened, both, receipt(at(3)), SHEET)
     assert [(one.address, one.text, one.start, one.end, one.opens) for one in found.episodes] == [

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.history.episodes import QUIET, History, history
-from reconciler.history.receipts import State
-from reconciler.history.standing import What
+from reconciler.history.episodes import What
+from reconciler.history.history import QUIET, History, history
+from reconciler.model.network_state import NetworkState
 from tests.support.recorded import DAY, entries, receipt, rule, setting, sheet
 
 MINUTES = 3 * 1440
@@ -95,18 +95,18 @@ def _sheet(looks: list[int], until: int, left: frozenset[str] | None) -> dict[st
     )
 
 
-def _state(left: frozenset[str]) -> State:
+def _state(left: frozenset[str]) -> NetworkState:
     if left & {"open", "other"}:
-        return State.OPEN
-    return State.DIFFERS if left else State.SYNC
+        return NetworkState.OPEN
+    return NetworkState.DIFFERS if left else NetworkState.SYNC
 
 
-def expected(world: World, end: int) -> list[State]:
+def expected(world: World, end: int) -> list[NetworkState]:
     """The state of every minute, by the looks alone: that of the look before, unless the next one is too far away."""
     states = []
     for (at, left), following in zip(world.looks, [*(at for at, _ in world.looks[1:]), end], strict=True):
         quiet = following - at <= QUIET_MINUTES
-        states += [(_state(left) if quiet else State.UNSEEN)] * (following - at)
+        states += [(_state(left) if quiet else NetworkState.UNSEEN)] * (following - at)
     return states
 
 
@@ -114,9 +114,9 @@ def told(world: World, end: int) -> History:
     return history("shop", entries(*world.contents), DAY, minute(end))
 
 
-def strip(found: History, end: int) -> list[State]:
+def strip(found: History, end: int) -> list[NetworkState]:
     """The state in the middle of every minute."""
-    states: list[State] = []
+    states: list[NetworkState] = []
     segments = iter(found.segments)
     span, state = next(segments)
     for number in range(end):
@@ -159,7 +159,7 @@ def test_the_figures_are_those_of_the_minutes(seed: int) -> None:
     world = made(Random(seed))
     end = world.looks[-1][0] + 3
     found, states = told(world, end), expected(world, end)
-    assert found.share_as_declared == pytest.approx(states.count(State.SYNC) / end)
+    assert found.share_as_declared == pytest.approx(states.count(NetworkState.SYNC) / end)
     assert found.looks == len(world.looks)
     assert found.findings == ()
     stood = set[int]()

@@ -14,7 +14,8 @@ from reconciler.engine.identity import Identified, identify
 from reconciler.engine.identity.blame import Blame, RuleError
 from reconciler.kinds import REGISTRY
 from reconciler.model import Evidence, Reason
-from reconciler.model.kind import ObserveContext, ReadContext
+from reconciler.model.kind import ObserveContext
+from reconciler.model.read import ReadContext
 from tests.support.worlds import document
 
 VPC = "vpc-0a1b2c3d"

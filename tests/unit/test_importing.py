@@ -63,7 +63,7 @@ def test_its_parts_stand_in_the_order_in_which_they_are_read() -> None:
     live = shop()
     live.interface(live.lists["DescribeSubnets"][0]["SubnetId"], live.group("x"), instance="i-1")
     written = json.loads(live().data)
-    assert list(written) == ["version", "name", "revision", "scope", "adopt", "resources", "workloads"]
+    assert list(written) == ["version", "name", "revision", "scope", "adopt", "resources", "workloads", "intents"]
     assert list(written["resources"]) == [
         "vpc",
         "subnet",
@@ -175,8 +175,8 @@ def test_a_database_and_its_subnet_group_may_have_one_name() -> None:
 
 def test_a_rule_that_cannot_be_said_takes_its_direction_with_it_and_revokes_nothing() -> None:
     live = LiveVpc()
-    odd = rule("tcp", 443, "0.0.0.0/0") | {"PrefixListIds": [{"PrefixListId": "com.amazonaws.s3"}]}
-    live.group("odd", odd)
+    code_alone = rule("icmp", -1, "0.0.0.0/0") | {"ToPort": 5}
+    live.group("odd", code_alone)
     imported = live()
     assert section(imported, "security_group/odd").keys() == {"description", "egress"}
     (told,) = held(imported)
@@ -565,7 +565,7 @@ def test_what_stands_beside_is_counted_and_what_cannot_be_looked_at_is_named() -
 
 def test_every_optional_read_may_fail_and_the_document_is_the_same() -> None:
     live = shop()
-    first = live()
+    first = live(intents=False)  # without its interfaces, nothing is known to be kept
     for operation in (
         "DescribeNetworkInterfaces",
         "DescribeNatGateways",
@@ -628,6 +628,7 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
     group = live.lists["DescribeDBSubnetGroups"][0]
     live.database("aurora-1", group, DBClusterIdentifier="aurora")
     live.database("gone", group, DBInstanceStatus="deleting")
+    live.database("reports", group, ReadReplicaSourceDBInstanceIdentifier="orders")
     imported = live()
     assert [at for at in imported.added if at.kind == "db_instance"] == ["db_instance/orders"]
     assert held(imported) == [
@@ -636,6 +637,10 @@ def test_members_of_clusters_and_what_is_being_deleted_are_left_out_and_told() -
             "decides its settings"
         ),
         "DB instance gone: it is left out and stays unmanaged: RDS is deleting it",
+        (
+            "DB instance reports: it is left out and stays unmanaged: it is a read replica of orders, which a document "
+            "cannot say"
+        ),
     ]
 
 
@@ -715,6 +720,10 @@ def test_the_report_says_it_all_in_a_fixed_form() -> None:
             f"{tables[Address('route_table/isolated')]}; its Name tag does not say which one it is: "
             f"route_table/private-a is {tables[Address('route_table/private-a')]}, "
             f"route_table/private-c is {tables[Address('route_table/private-c')]})"
+        ),
+        (
+            "  proposes      intent 'the internet does not reach orders': internet -> db_instance/orders, blocked: "
+            "kept today"
         ),
         "  asks AWS      19 tag calls (setpoint:document, setpoint:name), nothing else: proven",
         (
@@ -826,3 +835,13 @@ def test_a_ninth_kind_is_imported_by_its_own_file(monkeypatch: pytest.MonkeyPatc
     assert section(imported, "route_table/private")["routes"] == {"0.0.0.0/0": "nat_gateway/way-out"}
     assert list(json.loads(imported.data)["resources"])[-1] == "nat_gateway"
     assert not [one for one in imported.beside if "NAT" in one]
+
+
+def test_every_resource_counts_also_a_vpc_that_has_its_id_for_a_name() -> None:
+    live = shop()
+    live.lists["DescribeVpcs"][0]["Tags"] = []
+    imported = live(VPC)
+    assert Address.of("vpc", VPC) in imported.added
+    assert len(imported.document.own) == len(imported.added)
+    only_named = live("other", only=frozenset({"security_group"}))
+    assert [at.kind for at in only_named.document.own] == ["security_group"] * 4

@@ -328,6 +328,7 @@ def test_the_report_says_what_is_added_and_accepted() -> None:
     assert told == [
         f'Account 123456789012, {REGION}: {VPC} "shop" -> shop.json, 21 resources, 1 of them new, revision 2, 18 reads',
         "  takes over    1 security group",
+        "  adds          security_group/cache",
         "  by            what AWS keeps unique 1",
         "  accepts       ~ db_instance/orders backup_retention_period: 7 -> 14",
         "  asks AWS      1 tag call (setpoint:document, setpoint:name), nothing else: proven",

@@ -12,7 +12,7 @@ from desired_state.network import Subnet
 from reconciler.importing.naming import document_name, names_of, natural, sayable
 from reconciler.importing.network import Live
 from reconciler.kinds import REGISTRY
-from reconciler.model.kind import Surroundings
+from reconciler.model.imported import Surroundings
 from tests.support.live_vpc import LiveVpc, tag_list
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.support.live_vpc import LiveVpc, shop
+import json
+from typing import Any
+
+from tests.support.live_vpc import LiveVpc, rule, shop
+
+PRIVATE: tuple[tuple[str, str, dict[str, Any]], ...] = (("10.0.10.0/24", "app", {}), ("10.0.11.0/24", "app", {}))
+"""Subnets of the shop, and the groups of machines in them."""
 
 
 def test_one_workload_for_each_set_of_groups_with_the_subnets_of_its_machines() -> None:
@@ -66,3 +72,28 @@ def test_they_are_left_out_on_demand_and_where_interfaces_cannot_be_read() -> No
     imported = live()
     assert imported.document.workloads == {}
     assert "interfaces: ec2:DescribeNetworkInterfaces was refused" in imported.not_looked_at
+
+
+def test_intents_say_what_the_internet_does_not_reach_and_who_reaches_a_database() -> None:
+    live = shop()
+    for subnet, name, more in (("10.0.0.0/24", "web", {"Association": {"PublicIp": "203.0.113.7"}}), *PRIVATE):
+        (at,) = (one["SubnetId"] for one in live.lists["DescribeSubnets"] if one["CidrBlock"] == subnet)
+        (group,) = (one["GroupId"] for one in live.lists["DescribeSecurityGroups"] if one["GroupName"] == name)
+        live.interface(at, group, instance=f"i-{name}", PrivateIpAddress=subnet.replace("0/24", "9"), **more)
+    assert json.loads(live().data)["intents"] == [
+        {
+            "name": "the internet reaches none of these",
+            "from": "internet",
+            "to": ["db_instance/orders", "app"],
+            "expect": "blocked",
+        },
+        {"name": "what reaches orders", "from": "app", "to": "db_instance/orders", "expect": "reachable"},
+    ]
+    assert live(intents=False).document.intents == ()
+    live.group("anybody inside", rule("tcp", 5432, "10.0.0.0/16"))
+    live.lists["DescribeDBInstances"][0]["VpcSecurityGroups"] = [
+        {"VpcSecurityGroupId": live.lists["DescribeSecurityGroups"][-1]["GroupId"], "Status": "active"}
+    ]
+    assert set(live().document.intents[1].source) == {"app", "web"}
+    live.refused["DescribeNetworkInterfaces"] = "UnauthorizedOperation"
+    assert live().document.intents == ()  # who is there is not known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from reconciler.engine import intent_faults
 from reconciler.engine.intents import judge_run
 from reconciler.engine.plan import Plan, signature
 from reconciler.model import Action, Outcome, Reason, Snapshot
+from reconciler.model.exposure import Severity
 from reconciler.reach.judge import intents as judging
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.forbidden import Forbidden
@@ -112,13 +114,14 @@ def test_a_fault_in_one_intent_holds_at_most_what_opens(name: str, after: int, m
     held = [one for one in found.findings if one.cause.reason is Reason.HELD_BY_INTENT]
     assert [(one.address, one.outcome) for one in held] == ([(WEB, Outcome.HELD)] if waits else [])
     for one in held:
-        assert one.cause.message.startswith(f"held by the intent {name!r}: whether it forbids this is not known; ")
+        assert one.cause.message.startswith(f"whether the intent {name!r} forbids it is not known; ")
         assert "Broken: of " in one.cause.message
     fault.left = 0
     judged = judge_run(DECLARED, look(), None)
     assert judged.faults.keys() == {name}
     assert [one.intent.name for one in judged.verdicts] == list(INTENTS)
-    assert {one.intent.name for one in judged.verdicts if one.unknown and "Broken" in one.unknown[0]} == {name}
+    unknown = [one for one in judged.verdicts if one.unknown and "Broken" in one.unknown[0]]
+    assert [(one.intent.name, one.severity) for one in unknown] == [(name, Severity.LOW)]
     (failed,) = [one for one in judged.findings if one.outcome is Outcome.FAILED]
     assert (failed.address, failed.cause.reason) == (Address.of("intent", name), Reason.FAULT)
     monkeypatch.undo()
@@ -134,6 +137,35 @@ def test_a_fault_in_one_intent_holds_at_most_what_opens(name: str, after: int, m
     )
 
 
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("others", [True, False])
+def test_beside_an_intent_that_raises_and_can_forbid_no_opening_only_the_others_forbid(
+    after: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, others: bool
+) -> None:
+    proxy = RuleKey("tcp", 8080, 8080, "0.0.0.0/0")
+    written = deepcopy(REFERENCE)
+    rule = {"protocol": "tcp", "ports": 8080, "source": "0.0.0.0/0"}
+    written["resources"]["security_group"][WEB.name]["ingress"].append(rule)
+    to = {"from": "internet", "to": "api", "protocol": "tcp"}
+    only = {"name": "only the front door", **to, "ports": [80, 443], "expect": "only"}
+    written["intents"] = [*([only] if others else []), {"name": "a promise", **to, "ports": 443, "expect": "reachable"}]
+    declared = document(written)
+    found = seen(declared)
+    rules = {key: text for key, text in found.resources[WEB].spec.ingress.items() if key != proxy}
+    fault = Fault({"a promise"}, after)
+    spoiled(fault, monkeypatch)
+    planned = plan(declared, drifted(found, WEB, ingress=Ingress(rules)))
+    held = [one.cause.message for one in planned.findings]
+    message = (
+        "the intent 'only the front door' forbids it: it would let tcp 8080 from the internet reach api; "
+        "change the rule or the intent"
+    )
+    assert held == ([message] if others else [])
+    assert [one.why for one in opening(planned)] == ([] if others else ["allow tcp 8080 from 0.0.0.0/0"])
+    said = {one.getMessage() for one in caplog.records}
+    assert said == ({"intent a promise failed while judging its traffic"} if fault.left < 0 else set())
+
+
 def test_a_fault_that_is_of_no_intent_holds_what_opens(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = without_fault()
 
@@ -147,7 +179,9 @@ def test_a_fault_that_is_of_no_intent_holds_what_opens(monkeypatch: pytest.Monke
     assert "where the machines are" in held.cause.message
 
 
-def test_a_fault_only_of_all_intents_together_holds_what_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_only_of_all_intents_together_holds_what_opens(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = without_fault()
 
     class Raising(Forbidden):
@@ -161,7 +195,8 @@ def test_a_fault_only_of_all_intents_together_holds_what_opens(monkeypatch: pyte
     found = plan(DECLARED, look())
     assert names(found.actions) == names(whole.actions) - names(opening(whole))
     (held,) = found.findings
-    assert held.cause.message.startswith("held by the intents: whether one forbids this is not known; ")
+    assert held.cause.message.startswith("whether an intent forbids it is not known; ")
+    assert "the intents failed while judging its traffic" in caplog.text
 
 
 def test_a_call_that_closes_and_needs_what_opens_waits_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

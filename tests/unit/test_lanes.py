@@ -25,7 +25,7 @@ from reconciler.engine.plan import Plan
 from reconciler.engine.result import Report
 from reconciler.kinds import live_network
 from reconciler.model import ActionResult, Cause, Ended, Interface, Reason, Snapshot
-from reconciler.report.lanes import lanes, lanes_unknown
+from reconciler.report.lanes import lanes
 from tests.support.altered import altered
 from tests.support.lanes import Oracle, id_of, state_of, who_is_there
 from tests.support.reports import report
@@ -419,10 +419,10 @@ def test_a_call_that_is_held_shuts_nothing() -> None:
 
 def test_nothing_is_said_without_a_look_or_of_too_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lanes(report()) is None
-    assert lanes_unknown(report()) == "this report has no look of its own"
+    assert states.why_none(report()) == "this report has no look of its own"
     monkeypatch.setattr(states, "MOST_CALLS", 0)
     assert lanes(planned(ssh())) is None
-    assert lanes_unknown(planned(ssh())) == (
+    assert states.why_none(planned(ssh())) == (
         "1 calls change what passes: the states between them are worked out for 0 at most"
     )
 
@@ -431,7 +431,7 @@ def test_the_outcome_of_too_many_calls_may_be_unknown() -> None:
     several = replace(
         made(ssh(), ssh(), Ended.UNKNOWN), action_results=made(ssh(), ssh(), Ended.UNKNOWN).action_results * 4
     )
-    assert (lanes(several), lanes_unknown(several)) == (None, "the outcome of too many calls is not known")
+    assert (lanes(several), states.why_none(several)) == (None, "the outcome of too many calls is not known")
 
 
 def test_names_are_told_without_their_power() -> None:

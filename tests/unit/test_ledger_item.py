@@ -34,6 +34,7 @@ from reconciler.ledger.item import (
 from reconciler.ledger.record import (
     FLAPPING,
     Accepted,
+    AcceptedChange,
     DocumentRecord,
     FlappingRecord,
     LastReceipt,
@@ -43,6 +44,7 @@ from reconciler.ledger.record import (
     UntoldMember,
     Who,
 )
+from reconciler.model.trigger import Upload
 from tests.support.ledger_table import records
 
 NINE = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -57,6 +59,9 @@ FULL = DocumentRecord(
     deleted=True,
     flapping={
         "security_group/web ingress": FlappingRecord((NINE, NINE + timedelta(minutes=5)), 2, NINE + timedelta(hours=1))
+    },
+    accepted_changes={
+        "0f": AcceptedChange("db_instance/app", "port", "5432", NINE, 2, 1, NINE + timedelta(hours=1), "Invalid")
     },
     notified={
         "f1": Notified("d1", "somebody opened port 22", NINE, NINE + timedelta(hours=2), open=False, severity="high")
@@ -80,6 +85,7 @@ FULL = DocumentRecord(
             61,
             Who("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NINE, "198.51.100.7"),
             "ingress",
+            unproved=True,
         ),
     ),
     rollout=Rollout((Accepted(6, "9f01", "v.6"),), ("n2",)),
@@ -101,8 +107,12 @@ FULL = DocumentRecord(
         "ef56",
         "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
     ),
+    uploads=(Upload("v.7", "123456789012", NINE, "198.51.100.7"),),
 )
 """A record in which every field has a value other than its default."""
+
+
+_ACCEPTED = {"address": "db_instance/app", "field": "port", "have": "5432", "at": "2026-11-22T09:00:00Z"}
 
 
 def values() -> st.SearchStrategy[object]:
@@ -142,6 +152,18 @@ def test_an_item_can_be_read_by_a_person() -> None:
                 "until": "2026-11-22T10:00:00Z",
             }
         },
+        "accepted_changes": {
+            "0f": {
+                "address": "db_instance/app",
+                "field": "port",
+                "have": "5432",
+                "at": "2026-11-22T09:00:00Z",
+                "tries": 2,
+                "pauses": 1,
+                "until": "2026-11-22T10:00:00Z",
+                "refused": "Invalid",
+            }
+        },
         "notified": {
             "f1": {
                 "digest": "d1",
@@ -178,6 +200,7 @@ def test_an_item_can_be_read_by_a_person() -> None:
                     "event_id": "",
                 },
                 "field": "ingress",
+                "unproved": True,
             }
         ],
         "rollout": {"since": [{"revision": 6, "sha256": "9f01", "version_id": "v.6"}], "left": ["n2"]},
@@ -199,6 +222,9 @@ def test_an_item_can_be_read_by_a_person() -> None:
             "digest": "ef56",
             "of": "receipts/shop/20261121T231502Z.open.critical.r7.w9.19aa0c33.json.gz",
         },
+        "uploads": [
+            {"version_id": "v.7", "who": "123456789012", "at": "2026-11-22T09:00:00Z", "source_ip": "198.51.100.7"}
+        ],
     }
 
 
@@ -294,6 +320,8 @@ def test_what_a_newer_version_added_does_not_disturb() -> None:
         ("flapping", {"x": {"times": ["2026-11-22T09:00:00"]}}, "flapping.x.times"),
         ("flapping", {"x": {"until": "2026-11-22T09:00:00"}}, "flapping.x.until"),
         ("flapping", {"x": {"pauses": "many"}}, "flapping.x.pauses"),
+        ("accepted_changes", {"x": {**_ACCEPTED, "at": "2026-11-22T09:00:00"}}, "accepted_changes.x.at"),
+        ("accepted_changes", {"x": {**_ACCEPTED, "until": "2026-11-22T09:00:00"}}, "accepted_changes.x.until"),
         ("notified", {"f1": "notified"}, "notified.f1"),
         ("notified", {"\x1b[2J": {}}, "notified.\\x1b[2J.digest"),
         ("holds", {"vpc/a": True}, "holds.vpc/a"),
@@ -451,6 +479,7 @@ def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
     wide = "\N{FIRE}" * 100
     record = DocumentRecord(
         flapping={f"{n} {wide}": FlappingRecord((NINE,) * 500, 9, NINE) for n in range(2000)},
+        accepted_changes={f"{n}": AcceptedChange(wide, wide, wide * 9, NINE) for n in range(2000)},
         notified={f"{n} {wide}": told(wide * 9, n) for n in range(2000)},
         holds={Address(f"{n} {wide}"): NINE for n in range(2000)},
         ids={Address(f"{n} {wide}"): wide for n in range(2000)},

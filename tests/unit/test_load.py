@@ -80,24 +80,21 @@ REFUSED: list[tuple[str, list[tuple[str, str]], list[str]]] = [
         "a comma too many",
         [('"tags": { "team": "shop" }', '"tags": { "team": "shop", }')],
         [
-            ("27:33: this is not JSON: Illegal trailing comma before end of object; remove the comma"),
+            ("27:33: this is not JSON: a comma before the end of an object; remove the comma"),
         ],
     ),
     (
         "a comma missing",
         [('"version": 1,', '"version": 1')],
         [
-            "3:3: this is not JSON: Expecting ',' delimiter; write a comma between two members",
+            "3:3: this is not JSON: a comma is missing; write a comma between two members",
         ],
     ),
     (
         "single quotes",
         [('"shop",', "'shop',")],
         [
-            (
-                "3:11: this is not JSON: Expecting value; write a value here: a string, a number, true, "
-                "false, a list or an object"
-            ),
+            "3:11: this is not JSON: single quotes are not JSON; write keys and strings in double quotes",
         ],
     ),
     (
@@ -810,9 +807,45 @@ def test_a_document_that_is_too_deep_is_refused_for_that_alone_and_at_that_place
 def test_bytes_that_are_no_text_are_refused_at_their_place() -> None:
     assert said_of(b"\xef\xbb\xbf{}") == ["1:1: the file starts with a byte order mark; save it as UTF-8 without BOM"]
     assert said_of(b'{\n"a": "\xff"}') == ["2:7: byte 0xff is not UTF-8; save the file as UTF-8"]
+    for other in ("utf-16", "utf-16-le", "utf-16-be"):
+        assert said_of("{}".encode(other)) == ["1:1: the file is UTF-16 or not a text; save it as UTF-8 without BOM"]
     assert said_of(b" " * 1_000_001) == [
         "1:1: the document is larger than 1,000,000 bytes; split it: one document for each VPC"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", '1:1: the document is empty; write { "version": 1, ... }'),
+        (" \n", '1:1: the document is empty; write { "version": 1, ... }'),
+        ("null", '1:1: expected an object; write { "version": 1, ... }'),
+        ("[]", '1:1: expected an object, found a list; write { "version": 1, ... }'),
+        ('{"a": [1\n', "2:1: this is not JSON: the text ends too early; close the open lists and objects; part of "),
+        ("// shop\n{}", '1:1: this is not JSON: JSON has no comments; write them under "note"'),
+        ("version: 1", "1:1: this is not JSON: a value is expected here; write a string, a number, true, false, a "),
+        ('{"a" 1}', "1:6: this is not JSON: a colon is missing; write a colon between a key and its value"),
+        ('{"a": 1} b', "1:10: this is not JSON: something follows the document; remove what follows the document"),
+        (r'{"a": "\d"}', r"1:8: this is not JSON: a backslash that escapes nothing; write \\ for a backslash"),
+        ('{"a": "b', "1:7: this is not JSON: a string without an end; close the string with a double quote"),
+    ],
+)
+def test_a_text_that_is_no_json_object_is_refused_once_in_plain_words(text: str, said: str) -> None:
+    (only,) = said_of(text)
+    assert only.startswith(said)
+
+
+def test_where_the_resources_are_misspelled_no_reference_is_called_undeclared() -> None:
+    said = said_of(edited(('"resources"', '"resource"')))
+    assert [one.partition("; ")[0].partition(": ")[2] for one in said] == [
+        '"resources" is missing (resources)',
+        "unknown field 'resource' (resource)",
+    ]
+
+
+def test_what_an_unknown_kind_may_be_is_only_a_guess() -> None:
+    (said,) = said_of(edited(('"resources": {', '"resources": {\n    "nat_gateway": { "a": {}, "b": {} },')))
+    assert "unknown kind of resource 'nat_gateway'" in said  # and no second internet gateway, which it resembles
 
 
 def test_pairs_of_escaped_halves_are_whole_characters() -> None:

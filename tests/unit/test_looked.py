@@ -25,7 +25,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.model import Snapshot
 from reconciler.model.guard import Stage
 from reconciler.model.kept import KeptItem
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from tests.support.sampling import sampled
 from tests.support.worlds import MORNING
 

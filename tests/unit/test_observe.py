@@ -18,7 +18,7 @@ from desired_state.resource import Resource
 from reconciler.aws.client import AwsError
 from reconciler.engine.observe import ObserveError, ObserveOptions, observe
 from reconciler.model import Cause, Evidence, Reason, Ref, Snapshot, Unmanaged
-from reconciler.model.kind import Read
+from reconciler.model.read import Read
 from tests.support.worlds import APP, DB, MORNING, VPC, WEB, document, of_groups
 
 if TYPE_CHECKING:
@@ -230,6 +230,27 @@ def test_a_live_value_that_nobody_knows_makes_its_resource_unreadable_and_is_tol
     told = "sg-00000000000000001 has a value that Setpoint does not support: ValueError: the protocol 'quic'"
     assert look.unreadable == {DB: Cause(Reason.UNREADABLE, told)}
     assert APP in look.resources
+
+
+def test_what_aws_shows_on_two_pages_is_one_thing() -> None:
+    """Also the VPC itself, of which there must be only one."""
+    aws = Shown()
+    for name in ("DescribeVpcs", "DescribeSecurityGroups"):
+        aws.answers[name] += deepcopy(aws.answers[name])
+    look = aws.look()
+    assert (look.ambiguous, look.unreadable, look.unmanaged) == ({}, {}, ())
+    assert look == replace(Shown().look(), neighbours=look.neighbours)
+
+
+def test_what_changed_between_two_pages_is_left_to_the_next_look() -> None:
+    aws = Shown()
+    groups = aws.answers["DescribeSecurityGroups"]
+    opened = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    groups.append(groups[0] | {"IpPermissions": [opened]})
+    look = aws.look()
+    assert {at: one.reason for at, one in look.unreadable.items()} == {DB: Reason.UNREADABLE}
+    assert "AWS shows it twice, and not the same" in look.unreadable[DB].message
+    assert (APP in look.resources, look.unmanaged, aws.pauses) == (True, (), 0)
 
 
 def test_what_may_be_an_address_and_is_not_certain_is_neither_missing_nor_unmanaged() -> None:

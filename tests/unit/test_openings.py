@@ -143,7 +143,7 @@ def test_what_was_held_counts_from_when_it_was_first_seen_and_not_from_the_last_
         site.record = replace(site.record, open_since=openings.after(held, site.record, {}), looked_at=site.now)
     site.wait(3)
     closed = report(drift(KEYS[0], Outcome.CORRECTED), now=site.now)
-    assert openings.exposed(closed, site.record, {}, site.now).seconds == {WEB: 54_003.0}
+    assert openings.exposed(closed, site.record, {}, site.now) == ({WEB: 54_003.0}, frozenset())
 
 
 def test_a_resource_that_the_document_calls_otherwise_now_stood_open_all_the_same() -> None:
@@ -192,6 +192,28 @@ def test_those_for_which_there_is_no_room_count_from_the_earliest_of_them(more: 
     for key in keys[:: len(keys) - 1]:
         closed = report(drift(key, Outcome.CORRECTED), now=now)
         assert openings.exposed(closed, record, {}, now).seconds == {WEB: 7200.0}
+
+
+def test_what_has_no_room_is_what_was_seen_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openings, "MOST", 2)
+    held = report(*(drift(key, Outcome.HELD) for key in KEYS))
+    last, first, middle = (one.difference.identity for one in held.drifts)
+    times = {last: NOON, first: NOON - timedelta(hours=2), middle: NOON - timedelta(hours=1)}
+    kept = openings.after(held, DocumentRecord(looked_at=NOON), times)
+    names = [openings.name(one, held) for one in held.drifts]
+    assert kept == {names[1]: times[first], names[2]: times[middle], openings.OTHERS: NOON}
+    assert {len(name) for name in names} == {16}
+
+
+@pytest.mark.parametrize("ids", [{WEB: "sg-0a1b2c3d"}, {}])
+def test_whether_the_run_before_left_the_difference_of_a_whole_field(ids: dict[Address, str]) -> None:
+    held = Drift(Difference(WEB, "description", None, "a", "b"), Outcome.HELD)
+    look = report(held)
+    cast("Any", look).ids = ids
+    record = DocumentRecord(open_since=openings.after(look, DocumentRecord(looked_at=NOON), {}))
+    at = ids.get(WEB, WEB)
+    asked = [openings.left(record, *one) for one in ((at, "description"), (at, "ingress"), ("sg-0", "description"))]
+    assert asked == [True, False, False]
 
 
 def tolerated(until: datetime) -> DocumentException:

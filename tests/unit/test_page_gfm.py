@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from reconciler.report.page.gfm import code, fenced, head, inert, prose, row
+from reconciler.report.page.gfm import code, fenced, head, prose, row, shortened
 from tests.support.hostile import HOSTILE
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def inline(markdown: str) -> list[Token]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_text_is_one_code_span_that_holds_it(text: str) -> None:
-    if not inert(text).strip():
+    if not shortened(text).strip():
         assert code(text) == "(blank)"
         return
     (span,) = inline(f"{code(text)}")
-    assert (span.type, span.content) == ("code_inline", inert(text))
+    assert (span.type, span.content) == ("code_inline", shortened(text))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -37,7 +37,7 @@ def test_in_a_cell_it_is_the_same_and_the_table_keeps_its_columns(text: str) -> 
     cells = [one.children or [] for one in PARSER.parse("\n".join(lines)) if one.type == "inline"]
     assert len(cells) == 9
     spans = [one.content for one in cells[4] if one.type == "code_inline"]
-    assert spans == ([inert(text)] if inert(text).strip() else [])
+    assert spans == ([shortened(text)] if shortened(text).strip() else [])
     assert [cell[0].content for cell in (cells[3], *cells[5:])] == ["x", "y", "1", "2", "3"]
 
 
@@ -52,7 +52,7 @@ def test_in_a_sentence_only_plain_words_stand_outside_of_code(text: str) -> None
     ] == []
     assert not {char for word in outside for char in word if not char.isalnum()} - set("(),.;:/%")
     told = "".join(one.content for one in spans)
-    assert "".join(told.split()) == "".join(inert(sentence, 400).split())
+    assert "".join(told.split()) == "".join(shortened(sentence, 400).split())
 
 
 def test_a_sentence_reads_as_it_was_written() -> None:
@@ -68,12 +68,16 @@ def test_a_digest_is_no_plain_word_since_it_would_link_to_a_commit() -> None:
 def test_lines_to_copy_stay_in_their_block(text: str) -> None:
     tokens = PARSER.parse("\n".join([*fenced(["setpoint plan", text]), "after"]))
     assert [one.type for one in tokens] == ["fence", "paragraph_open", "inline", "paragraph_close"]
-    assert tokens[0].content.splitlines() == ["setpoint plan", inert(text, 2_000)]
+    assert tokens[0].content.splitlines() == ["setpoint plan", shortened(text, 2_000)]
 
 
 def test_nothing_unprintable_and_no_stack_of_marks_is_left() -> None:
     for text in HOSTILE:
-        shown = inert(text)
+        shown = shortened(text)
         assert shown.isprintable()
         assert len(shown) <= 160
-    assert inert(HOSTILE[36]).count("\u0351") + inert(HOSTILE[36]).count("\u0352") == len(inert(HOSTILE[36])) - 1 == 2
+    assert (
+        shortened(HOSTILE[36]).count("\u0351") + shortened(HOSTILE[36]).count("\u0352")
+        == len(shortened(HOSTILE[36])) - 1
+        == 2
+    )

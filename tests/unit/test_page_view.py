@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from reconciler.report.page.arrows import MOST as MOST_ARROWS
 from reconciler.report.page.arrows import arrows
 from reconciler.report.page.html import page
 from reconciler.report.page.lanes import MARKS, SHOWN, lanes
+from reconciler.report.page.markdown import markdown
 from reconciler.report.page.past import history, sentence
 from reconciler.report.page.redaction import short
 from reconciler.report.page.view import Page, view
@@ -205,8 +207,8 @@ def test_the_figures_of_a_plan() -> None:
 
 def test_the_commands_do_exactly_this_plan() -> None:
     steps = view(full()).verdict.steps
-    assert steps[0] == "setpoint plan small.json --out plan.json && setpoint apply small.json --plan plan.json"
-    assert json.loads(re.search(r"--payload '(.*)' ", steps[1])[1]) == {  # type: ignore[index] # it is there
+    assert steps[:2] == ("setpoint plan small.json --out plan.json", "setpoint apply small.json --plan plan.json")
+    assert json.loads(re.search(r"--payload '(.*)' ", steps[2])[1]) == {  # type: ignore[index] # it is there
         "document": "small",
         "mode": "apply",
         "approve": "0123456789abcdef",
@@ -345,11 +347,11 @@ def test_without_a_look_the_map_says_that_there_is_none() -> None:
 
 
 def test_flows_that_differ_in_their_subnets_alone_are_one_lane() -> None:
-    receipt = with_flow(calm(), API, DATABASE, "undeclared", [[0, 1]])
-    receipt = with_flow(receipt, API | {"subnets": ["subnet/B"]}, DATABASE, "undeclared", [[0, 1]])
+    receipt = with_flow(calm(), DATABASE, API, "undeclared", [[0, 1]])
+    receipt = with_flow(receipt, DATABASE, API | {"subnets": ["subnet/B"]}, "undeclared", [[0, 1]])
     found = [one for one in lanes(receipt).all if one.flow == "undeclared"]
     assert len(found) == 1
-    assert found[0].source_subnets == ("subnet/A", "subnet/B")
+    assert found[0].target_subnets == ("subnet/A", "subnet/B")
 
 
 def test_a_lane_has_a_run_for_each_change_and_not_for_each_call() -> None:
@@ -464,10 +466,11 @@ def test_the_page_has_the_history_if_it_is_given_and_says_how_to_get_it_if_not()
     assert "setpoint history small" in Told(page(full())).text
 
 
-def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stable() -> None:
+@pytest.mark.parametrize("form", [page, markdown])
+def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stable(form: Callable[..., str]) -> None:
     receipt = full() | {"fingerprint": None}
-    shown = page(receipt, history=HISTORY, redact=True)
-    told = Told(shown).text
+    receipt["unmanaged"][0]["remark"] = "its peer 123456789012/sg-0123456789abcdef0 is at 203.0.113.8"
+    shown = form(receipt, history=HISTORY, redact=True)
     for name in (
         "123456789012",
         "203.0.113.8",
@@ -479,11 +482,11 @@ def test_a_redacted_page_has_no_account_no_address_and_no_principal_and_is_stabl
         "Deploy/ci",
     ):
         assert name not in shown, name
-    assert "0.0.0.0/0" in told
-    assert short("account", "123456789012") in told
-    assert short("address", "203.0.113.8") in told
-    assert page(receipt, history=HISTORY, redact=True) == shown
-    assert "under short names" in told
+    assert "0.0.0.0/0" in shown
+    assert short("account", "123456789012") in shown
+    assert short("address", "203.0.113.8") in shown
+    assert form(receipt, history=HISTORY, redact=True) == shown
+    assert "short names" in shown
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from desired_state.members import Subnets, Tags
 from desired_state.rules import Egress, Ingress, IngressEntries, Routes
 from reconciler.engine.order import Tier
 from reconciler.engine.plan import Plan, fingerprint, make_plan, printable, signature
+from reconciler.engine.understood import _set_aside
 from reconciler.kinds import REGISTRY, live_network, ranked
 from reconciler.model import Cause, Observed, Outcome, Phase, Policy, Reason, Ref, Remark, Unmanaged, refs
 from reconciler.model.guard import ResourceFaultError, Stage
@@ -249,6 +250,20 @@ def test_what_refers_to_something_that_could_not_be_seen_is_blocked_and_so_is_wh
     )
 
 
+def test_what_refers_to_something_that_has_to_wait_waits_too() -> None:
+    """A subnet is pending, so that its DB subnet group cannot be made yet, nor the database in it."""
+    group = Address("db_subnet_group/mydbsubnetgroup")
+    look = drifted(missing(LOOK, group, DATABASE), BACK1, status="pending", creating=True)
+    found = plan(DOCUMENT, look, Policy(create_databases=True))
+    assert told(found) == []
+    messages = {one.address: one.cause.message for one in found.findings if one.outcome is Outcome.WAITING}
+    assert messages == {
+        BACK1: "AWS is still creating it: it is pending",
+        group: f"it needs {BACK1}, which AWS is still creating",
+        DATABASE: f"it needs <{group}>, which has to wait itself",
+    }
+
+
 def test_a_handle_that_only_a_later_look_shows_does_not_block() -> None:
     look = drifted(missing(LOOK, BACK1), INSIDE, subnets=Subnets([BACK2]))
     found = plan(DOCUMENT, look)
@@ -390,10 +405,12 @@ def test_what_raises_at_a_deletion_is_about_what_is_deleted(monkeypatch: pytest.
         raise ZeroDivisionError
 
     monkeypatch.setitem(REGISTRY, "security_group", replace(REGISTRY["security_group"], delete=fails))
-    ours = Unmanaged(Address("security_group/old"), "sg-old", owned=True)
+    ours = Unmanaged(Address("security_group/ours"), "sg-ours", owned=True)
     with pytest.raises(ResourceFaultError) as caught:
         plan(DOCUMENT, beside(LOOK, ours), Policy(prune=True))
     assert (caught.value.address, caught.value.stage) == (ours.address, Stage.PLANNING)
+    rest = _set_aside(beside(LOOK, ours, OLD), caught.value)  # so the run goes on without it
+    assert (rest.unmanaged, rest.unreadable.keys()) == ((OLD,), {ours.address})
 
 
 def test_with_permission_to_prune_what_is_ours_and_no_longer_declared_goes_last() -> None:

@@ -17,7 +17,6 @@ from reconciler.history.receipts import (
     Day,
     Link,
     Remembered,
-    State,
     Summary,
     chained,
     day_sheet,
@@ -33,11 +32,12 @@ from reconciler.history.receipts import (
 )
 from reconciler.history.store import ReceiptError, packed, unpacked
 from reconciler.model.exposure import Severity
+from reconciler.model.network_state import NetworkState
 
 AT = datetime(2026, 11, 27, 5, 12, 8, tzinfo=UTC)
 RUN = "6f2c9a1e-1111-4222-8333-444455556666"
 KEY = "receipts/shop/20261127T051208Z.open.critical.r7.w9.6f2c9a1e.json.gz"
-SUMMARY = Summary("shop", AT, State.OPEN, Severity.CRITICAL, 7, 9, "6f2c9a1e")
+SUMMARY = Summary("shop", AT, NetworkState.OPEN, Severity.CRITICAL, 7, 9, "6f2c9a1e")
 
 
 def drift(**changed: Any) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def test_a_key_says_what_the_run_found() -> None:
 
 
 def test_a_key_without_a_severity_says_none() -> None:
-    calm = Summary("shop", AT, State.SYNC, None, 7, 0, "6f2c9a1e")
+    calm = Summary("shop", AT, NetworkState.SYNC, None, 7, 0, "6f2c9a1e")
     assert key(calm) == "receipts/shop/20261127T051208Z.sync.none.r7.w0.6f2c9a1e.json.gz"
     assert parse_key(key(calm)) == calm
 
@@ -80,14 +80,14 @@ def test_a_key_without_a_severity_says_none() -> None:
 @given(
     st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True),
     st.datetimes(datetime(2001, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001 (bounds are naive)
-    st.sampled_from(State),
+    st.sampled_from(NetworkState),
     st.none() | st.sampled_from(Severity),
     st.integers(0, 2**53 - 1),
     st.integers(0, 10**9 - 1),
     st.text(),
 )
 def test_every_key_reads_back_and_holds_closed_vocabularies_only(
-    document: str, at: datetime, state: State, severity: Severity | None, revision: int, writes: int, run: str
+    document: str, at: datetime, state: NetworkState, severity: Severity | None, revision: int, writes: int, run: str
 ) -> None:
     said = Summary(document, at.replace(microsecond=0), state, severity, revision, writes, short_run(run))
     assert parse_key(key(said)) == said
@@ -122,8 +122,8 @@ def test_a_key_that_could_not_be_read_back_is_not_written() -> None:
 
 
 def test_keys_sort_by_time_and_the_day_sheet_of_a_run_comes_before_its_receipt() -> None:
-    later = key(SUMMARY._replace(at=AT + timedelta(seconds=1), state=State.DAY))
-    sheet = key(SUMMARY._replace(state=State.DAY))
+    later = key(SUMMARY._replace(at=AT + timedelta(seconds=1), state=NetworkState.DAY))
+    sheet = key(SUMMARY._replace(state=NetworkState.DAY))
     assert sorted([later, KEY, sheet]) == [sheet, KEY, later]
     assert prefix("shop") < prefix("shop", AT) < sheet
     assert key(SUMMARY._replace(at=AT - timedelta(seconds=1))) < prefix("shop", AT)
@@ -211,7 +211,7 @@ def test_a_day_sheet_says_how_often_somebody_looked() -> None:
         "shop",
         Day(AT, 1440, 4, 3600, ((1795770000, 1795773600),)),
         until=midnight,
-        state=State.OPEN,
+        state=NetworkState.OPEN,
         severity=Severity.HIGH,
         revision=7,
         run={"id": RUN},
@@ -267,7 +267,7 @@ def test_a_chain_shows_what_is_missing_changed_or_there_twice() -> None:
 
 def test_readers_drop_what_one_run_left_twice() -> None:
     again = key(SUMMARY._replace(at=AT + timedelta(minutes=5)))
-    sheet = key(SUMMARY._replace(state=State.DAY))
+    sheet = key(SUMMARY._replace(state=NetworkState.DAY))
     assert without_twins([again, KEY, sheet, "receipts/shop/notes.txt"]) == [sheet, KEY]
 
 

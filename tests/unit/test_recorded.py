@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.attempt.receipts import Recorder, found_by, recorded
-from reconciler.history.receipts import State, digest, parse_key
+from reconciler.history.receipts import digest, parse_key
 from reconciler.history.store import packed
 from reconciler.ledger.record import DocumentRecord
 from reconciler.model import ActionResult, Cause, Ended, Outcome, Reason, Snapshot
+from reconciler.model.network_state import NetworkState
 from reconciler.model.trigger import Source
 from reconciler.report.attempt import AttemptResult, Ending
 from tests.support.attempts import DAY, NOW, completed, ended, extra, lacking
@@ -48,7 +49,7 @@ class Desk:
         result, self.record = recorded(result, record, self.record, recorder)
         return result
 
-    def states(self) -> list[State]:
+    def states(self) -> list[NetworkState]:
         return [said.state for one in self.kept if (said := parse_key(one))]
 
 
@@ -63,7 +64,7 @@ def test_five_days_held_are_two_receipts_and_five_sheets_and_a_put_for_each() ->
         at += EVERY
         desk.attempt(OPEN, at)
     desk.attempt(CALM, at + EVERY)
-    assert sorted(desk.states()[begun:]) == [State.DAY] * 6 + [State.OPEN, State.SYNC]
+    assert sorted(desk.states()[begun:]) == [NetworkState.DAY] * 6 + [NetworkState.OPEN, NetworkState.SYNC]
     whole = [one["day"] for one in desk.kept.values() if one["state"] == "day"][1:]
     assert [one["looks"] for one in whole] == [96] * 5
     assert [(one["state"], one["longest_gap"], one["gaps"]) for one in whole] == [("open", 900, [])] * 5
@@ -73,14 +74,14 @@ def test_a_fight_that_never_ends_costs_a_put_a_run() -> None:
     desk = Desk()
     for number in range(20):
         desk.attempt(completed(extra(), writes=1), NOW + number * EVERY)
-    assert desk.states() == [State.SYNC] * 20
+    assert desk.states() == [NetworkState.SYNC] * 20
 
 
 def test_a_change_of_what_is_found_is_news_and_a_return_to_it_is_too() -> None:
     desk = Desk()
     for number, found in enumerate((CALM, OPEN, CALM, CALM, OPEN, OPEN)):
         desk.attempt(found, NOW + number * EVERY)
-    assert desk.states() == [State.SYNC, State.OPEN, State.SYNC, State.OPEN]
+    assert desk.states() == [NetworkState.SYNC, NetworkState.OPEN, NetworkState.SYNC, NetworkState.OPEN]
 
 
 def test_attempts_that_see_nothing_are_one_receipt_whatever_the_reason() -> None:
@@ -89,7 +90,7 @@ def test_attempts_that_see_nothing_are_one_receipt_whatever_the_reason() -> None
     for number, why in enumerate(("AccessDenied", "Throttling", "AccessDenied")):
         desk.attempt(ended(Ending.UNOBSERVABLE, problem=why, code=why), NOW + (number + 1) * EVERY)
     desk.attempt(CALM, NOW + 4 * EVERY)
-    assert desk.states() == [State.SYNC, State.UNSEEN, State.SYNC]
+    assert desk.states() == [NetworkState.SYNC, NetworkState.UNSEEN, NetworkState.SYNC]
     assert (desk.record.looks, desk.record.unseen, desk.record.longest_gap) == (5, 3, 3600)
 
 
@@ -135,7 +136,7 @@ def test_a_sheet_that_could_not_be_written_is_written_later_and_loses_no_look() 
     assert (lost.receipts_lost, lost.receipt, desk.broken) == (2, "", 0)  # one try a run is enough
     assert desk.record.state == "open"
     desk.attempt(OPEN, MIDNIGHT + DAY + EVERY)
-    assert desk.states() == [State.SYNC, State.DAY, State.OPEN]
+    assert desk.states() == [NetworkState.SYNC, NetworkState.DAY, NetworkState.OPEN]
     sheet = list(desk.kept.values())[1]
     assert (sheet["day"]["date"], sheet["day"]["looks"], desk.record.looks) == ("2026-03-01", 2, 1)
 
@@ -144,7 +145,7 @@ def test_a_sheet_and_a_receipt_of_one_run_are_two_links_of_the_chain() -> None:
     desk = Desk()
     desk.attempt(CALM, MIDNIGHT)
     desk.attempt(OPEN, MIDNIGHT + DAY)
-    assert desk.states() == [State.SYNC, State.DAY, State.OPEN]
+    assert desk.states() == [NetworkState.SYNC, NetworkState.DAY, NetworkState.OPEN]
     assert list(desk.kept) == sorted(desk.kept)
     before = [one["previous"] and one["previous"]["key"] for one in desk.kept.values()]
     assert before == [None, *list(desk.kept)[:2]]
@@ -167,7 +168,7 @@ def test_while_s3_does_not_answer_what_is_so_is_remembered_all_the_same() -> Non
     assert (desk.record.state, desk.record.receipt) == ("open", None)
     assert desk.attempt(OPEN, NOW + EVERY).receipts_lost == 1
     assert desk.attempt(OPEN, NOW + 2 * EVERY).receipt in desk.kept
-    assert desk.states() == [State.OPEN]
+    assert desk.states() == [NetworkState.OPEN]
     assert desk.record.since == NOW
 
 
@@ -176,7 +177,7 @@ def test_a_lost_lease_without_a_write_leaves_nothing_and_with_one_a_receipt() ->
     desk.attempt(OPEN, NOW, lost=True)
     assert desk.kept == {}
     desk.attempt(completed(extra(), writes=1), NOW + EVERY, lost=True)
-    assert desk.states() == [State.SYNC]
+    assert desk.states() == [NetworkState.SYNC]
 
 
 def test_interfaces_that_could_not_be_read_are_news() -> None:
@@ -192,7 +193,7 @@ def test_what_a_run_has_deleted_is_told_by_its_receipt_and_is_no_news_for_the_ne
     desk = Desk()
     for number, found in enumerate((CALM, deleted, CALM)):
         desk.attempt(found, NOW + number * EVERY)
-    assert desk.states() == [State.SYNC, State.SYNC]
+    assert desk.states() == [NetworkState.SYNC, NetworkState.SYNC]
 
 
 def test_what_a_run_has_corrected_is_told_by_its_receipt_and_is_no_news_for_the_next() -> None:
@@ -200,7 +201,7 @@ def test_what_a_run_has_corrected_is_told_by_its_receipt_and_is_no_news_for_the_
     desk.attempt(CALM, NOW)
     desk.attempt(completed(extra(), lacking(), writes=2), NOW + EVERY)
     desk.attempt(CALM, NOW + 2 * EVERY)
-    assert desk.states() == [State.SYNC, State.SYNC]
+    assert desk.states() == [NetworkState.SYNC, NetworkState.SYNC]
     assert len(list(desk.kept.values())[-1]["drifted"]) == 2
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from reconciler.history.receipts import Day, State, chained, day_sheet
+from reconciler.history.receipts import Day, chained, day_sheet
+from reconciler.model.network_state import NetworkState
 from reconciler.report.as_json import as_json
 from tests.support.published import IS_RECEIPT, IS_REPORT, RECEIPT, REPORT
 from tests.support.random_receipts import random_receipt
@@ -77,7 +78,7 @@ def test_a_day_sheet_is_a_receipt_as_published() -> None:
         "shop",
         day,
         until=at,
-        state=State.SYNC,
+        state=NetworkState.SYNC,
         severity=None,
         revision=7,
         run={"id": "r", "ending": "completed"},

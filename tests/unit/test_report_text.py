@@ -42,6 +42,7 @@ SSH = RuleKey("tcp", 22, 22, "0.0.0.0/0")
 WEB = RuleKey("tcp", 443, 443, "0.0.0.0/0")
 ACL = "network_acl/Public"
 X = Cause(Reason.REFUSED, "x")
+UNTAGGABLE = Finding(VPC, Outcome.BLOCKED, X)
 HTTPS = AclEntry("allow", "tcp", 443, 443, "0.0.0.0/0")
 
 
@@ -157,7 +158,7 @@ def test_what_holds_the_whole_plan_is_told_once() -> None:
         ),
         (
             {"drifts": (drift("ingress", SSH, ABSENT, None, Outcome.BLOCKED, X),)},
-            "Plan: nothing to do; 1 blocked. Nothing was changed.",
+            "Plan: 1 blocked. Nothing was changed.",
         ),
         (
             {"drifts": (drift("ingress", SSH, ABSENT, None, Outcome.CORRECTED),), "wrote": True, "writes": 2},
@@ -173,7 +174,11 @@ def test_what_holds_the_whole_plan_is_told_once() -> None:
         ),
         (
             {"findings": (Finding(VPC, Outcome.FAILED, Cause(Reason.UNREADABLE, "it could not be read")),)},
-            "Plan: nothing to do; 1 failed. Nothing was changed.",
+            "Plan: 1 failed. Nothing was changed.",
+        ),
+        (
+            {"findings": (*2 * (Finding(VPC, Outcome.BLOCKED, Cause(Reason.INTENT_BROKEN, "x")),), UNTAGGABLE)},
+            "Plan: 1 blocked, 2 intents broken. Nothing was changed.",
         ),
         (
             {
@@ -243,8 +248,8 @@ def test_an_unmanaged_resource_that_is_to_go_is_told_once() -> None:
     seen = report(plan=planned(action()), unmanaged=(Unmanaged(Address("security_group/Old"), "sg-1", owned=True),))
     assert "Live but not declared" not in text(seen)
     assert [line for line in text(seen).splitlines() if "security_group/Old" in line] == [
-        "  - security_group/Old: it is ours and no longer declared",
-        "  1  traffic  ec2:DeleteSecurityGroup  security_group/Old: it is ours and no longer declared",
+        "  - security_group/Old (sg-1): it is ours and no longer declared",
+        "  1  traffic  ec2:DeleteSecurityGroup  security_group/Old (sg-1): it is ours and no longer declared",
     ]
 
 

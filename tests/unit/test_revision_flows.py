@@ -9,7 +9,9 @@ import pytest
 
 from desired_state.document import Document
 from reconciler.model.exposure import Severity
-from reconciler.reach.compare import SENSITIVE_PORTS
+from reconciler.packets.traffic import box
+from reconciler.reach.compare import SENSITIVE_PORTS, FlowChange
+from reconciler.reach.pair.ends import External, Ranges
 from reconciler.report.flows import told
 from reconciler.revision.change import HoldReason, RevisionChange, Side, worst
 from reconciler.revision.compare import compare
@@ -85,6 +87,13 @@ def test_what_is_opened_weighs_by_who_gets_in_and_what_is_cut_weighs_little(
     assert worst(weight(one) for one in compare(after, before).flows) is cutting
 
 
+@pytest.mark.parametrize(("internet", "severity"), [(True, Severity.MEDIUM), (False, Severity.LOW)])
+def test_what_is_opened_to_a_network_of_ones_own_weighs_little(internet: bool, severity: Severity) -> None:
+    end = External("behind a VPN", Ranges.of("192.168.0.0/16"), internet=internet)
+    opened = FlowChange(end, end, box("tcp", 8443, 8443, "192.168.0.0/16")[3], opened=True, certain=True)
+    assert weight(opened) is severity
+
+
 def test_a_rule_that_another_layer_stops_is_not_held() -> None:
     def behind_its_acl(written: dict[str, Any]) -> None:
         rule = {"protocol": "tcp", "ports": 22, "source": ANYONE}
@@ -146,6 +155,19 @@ def test_a_rule_that_was_dropped_and_is_still_there_counts_when_a_way_to_it_open
         del written["resources"]["security_group"]["APIGatewaySG"]["ingress"]
 
     assert reasons(compare(reference(group_only), reference(drops))) == [HoldReason.EXPOSES]
+
+    def elsewhere(written: dict[str, Any]) -> None:
+        drops(written)
+        written["scope"]["account_id"] = "111122223333"
+
+    assert compare(reference(group_only), reference(elsewhere)).holds == ()  # there that rule never was
+
+
+def test_a_new_resource_is_as_it_is_declared() -> None:
+    def adds(written: dict[str, Any]) -> None:
+        written["resources"]["security_group"]["New"] = {"description": "new"}
+
+    assert compare(reference(), reference(adds)).holds == ()
 
 
 def test_what_is_renamed_opens_and_cuts_nothing() -> None:
@@ -210,6 +232,11 @@ def test_an_intent_that_was_approved_as_broken_is_not_held_again_until_it_is_bro
     assert compare(before, reference(closed(ports=[8443, 8444]), opens(8443), opens(9000))).holds == ()
     worse = compare(before, reference(closed(ports=[8443, 8444]), opens(8443), opens(8444)))
     assert reasons(worse) == [HoldReason.BREAKS_INTENT]
+    here, there = "198.51.100.0/24", "203.0.113.0/24"
+    of_two = closed(**{"from": [here, there]})
+    as_approved = reference(of_two, opens(8443, source=here))
+    more = compare(as_approved, reference(of_two, opens(8443, source=here), opens(8443, source=there)))
+    assert reasons(more) == [HoldReason.BREAKS_INTENT]
     renamed = compare(before, reference(closed("shut", ports=[8443, 8444]), opens(8443)))
     assert renamed.holds == ()
     stricter = compare(

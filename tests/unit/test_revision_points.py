@@ -125,6 +125,11 @@ def intent(**changes: Any) -> Intent:
 LESS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"enforcement": "report"}, "its enforcement is report, was hold"),
     ({"severity": "critical"}, {"severity": "high"}, "its severity is high, was critical"),
+    (
+        {"enforcement": "report", "severity": "critical"},
+        {"enforcement": "report", "severity": "high"},
+        "its severity is high, was critical",
+    ),
     ({"severity": "high"}, {"severity": "medium"}, "its severity is medium, was high"),
     ({"severity": "medium"}, {"severity": "low"}, "its severity is low, was medium"),
     ({}, {"expect": "only"}, "it expects only, did expect blocked"),
@@ -174,7 +179,8 @@ MORE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("was", "now", "words"), LESS)
 def test_what_an_intent_demands_less(was: dict[str, Any], now: dict[str, Any], words: str) -> None:
     before, after = (replace(BEFORE, intents=(intent(**one),)) for one in (was, now))
-    severity = "high" if was.get("expect") != "reachable" else "medium"
+    holds = was.get("expect") != "reachable" and was.get("enforcement") != "report"
+    severity = "high" if holds else "medium"
     assert said(before, after) == [
         ("unguarded", "intent", "sentence", severity, f"the intent 'sentence' demands less: {words}")
     ]

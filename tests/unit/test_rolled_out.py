@@ -218,6 +218,8 @@ def test_a_new_resource_that_is_not_there_yet_is_its_own_whatever_it_gets_meanwh
     half = after(ROLLOUT, new, seen(LEFT))  # it is there, and lacks something
     assert half
     assert set(half.left or ()) > {str(WEB)}
+    assert list(half.left or ()) == sorted(half.left or ())
+    assert {len(name) for name in half.left or ()} == {16, len(WEB)}
     assert Judge(AFTER, lambda: (None,)).is_new(WEB)
     assert (new.is_new(WEB), new.is_new(APP)) == (True, False)
     assert Judge(AFTER, lambda: (without, BEFORE)).is_new(WEB) is False

@@ -10,6 +10,7 @@ import pytest
 from desired_state.document import Document
 from desired_state.rollback_note import RollbackNote
 from desired_state.sources import Pinned, SourceError
+from reconciler.attempt import version
 from reconciler.attempt.version import Approval, VersionSelection, select_version
 from reconciler.ledger.record import Accepted
 from tests.support.documents import edited
@@ -352,6 +353,19 @@ def test_an_approved_version_is_accepted_and_is_not_new_afterwards() -> None:
     shelf.reads.clear()
     later = taken(shelf, answer.accepted)
     assert (enforced(later), later.change, shelf.reads) == ((4, "v2"), None, ["v2"])
+    again = approved(shelf, answer.accepted, Approval(approve_revision=held.change.fingerprint))
+    assert (enforced(again), again.accepted, answer.newest) == (None, answer.accepted, "v2")
+    assert "revision 4 is accepted already, and nothing waits for an approval; nothing was done" in again.refusal
+
+
+def test_a_version_that_waits_is_compared_once_and_few_comparisons_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "_CHANGES", {})
+    for port in (22, 23, 24, 25, 26):
+        shelf = Shelf({"v1": revision(3), "v2": opening(4, port)})
+        held = taken(shelf, remembered(3, "v1")).change
+        assert held is not None
+        assert taken(shelf, remembered(3, "v1")).change is held
+    assert len(version._CHANGES) == version._MOST_CHANGES == 4
 
 
 @pytest.mark.parametrize(

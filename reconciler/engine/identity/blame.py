@@ -17,7 +17,8 @@ from reconciler.aws.shapes import legible_tags
 from reconciler.engine.identity.live import Identified
 from reconciler.model import CERTAIN, DOCUMENT_TAG, NAME_TAG, Cause, Evidence, Reason
 from reconciler.model.guard import Stage, fault, logged, said
-from reconciler.model.kind import Item, Kind, ObserveContext
+from reconciler.model.kind import Kind, ObserveContext
+from reconciler.model.read import Item
 
 _ASKED = frozenset({"id", "label", "tags"})
 """What identification asks a kind's `Observe`; its models have a guard of their own (`Lives`)."""

@@ -16,7 +16,8 @@ from reconciler.engine.identity.creation import refuse_seats_of_others, refuse_s
 from reconciler.engine.identity.displaced import refuse_displaced
 from reconciler.engine.identity.live import WEAK, Identified, Live, Lives
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Evidence, Found, Reason
-from reconciler.model.kind import Item, Kind, ObserveContext
+from reconciler.model.kind import Kind, ObserveContext
+from reconciler.model.read import Item
 
 _HOW = {
     Evidence.SCOPE: "scope.vpc_id names it",

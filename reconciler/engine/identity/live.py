@@ -14,7 +14,8 @@ from desired_state.resource import Resource
 from desired_state.spelling import spelled_resource
 from reconciler.engine.diff import differences
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Difference, Evidence, Found, Observed, Reason
-from reconciler.model.kind import Item, Kind, ObserveContext
+from reconciler.model.kind import Kind, ObserveContext
+from reconciler.model.read import Item
 
 NEW = "new"
 """In `adopt`: create it, although something live could be it."""

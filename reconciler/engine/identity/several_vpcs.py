@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from desired_state.document import Document
 from reconciler.model import DOCUMENT_TAG, NAME_TAG
-from reconciler.model.kind import Item, Read, read
+from reconciler.model.read import Item, Read, read
 
 
 def subnets_of(vpcs: Iterable[str]) -> Read:
@@ -26,9 +26,8 @@ def mend(document: Document, vpcs: Iterable[str], subnets: Iterable[Item]) -> st
     counts = {one: found[one] for one in sorted(vpcs)}
     region = document.scope.region
     holds = "; ".join(f"{one} has {_subnets(count)}" for one, count in counts.items())
-    empty = [one for one, count in counts.items() if not count]
-    if spare := empty if len(empty) < len(counts) else empty[1:]:
-        delete = f"aws ec2 delete-vpc --vpc-id {spare[-1]} --region {region}"
+    if empty := [one for one, count in counts.items() if not count]:
+        delete = f"aws ec2 delete-vpc --vpc-id {empty[-1]} --region {region}"
         return f"{holds}: delete the one too many, which AWS refuses while anything is in it: {delete}"
     tags = f"Key={DOCUMENT_TAG} Key={NAME_TAG} --region {region}"
     off = " or ".join(f"aws ec2 delete-tags --resources {one} --tags {tags}" for one in counts)

@@ -128,7 +128,7 @@ def _call(change: DbChange, context: PlanContext, differences: Sequence[Differen
     apart = _apart(differences)
     if len(apart) == 1:
         return whole
-    alone = [some for some in apart if some[0].field in _REACHED]
+    alone = [some for some in apart if some[0].field in REACHED]
     rest = [some for some in apart if some not in alone]
     middle = len(rest) // 2
     parts = [rest] if alone else [rest[:middle], rest[middle:]]
@@ -138,7 +138,7 @@ def _call(change: DbChange, context: PlanContext, differences: Sequence[Differen
     return replace(whole, settings=True, parts=tuple(_call(change, context, some) for some in (*first, *halves, *last)))
 
 
-_REACHED = frozenset({"publicly_accessible", "vpc_security_groups"})
+REACHED = frozenset({"publicly_accessible", "vpc_security_groups"})
 """What decides who reaches the data."""
 
 

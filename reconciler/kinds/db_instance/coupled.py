@@ -35,8 +35,8 @@ def coupled(change: DbChange, fields: Iterable[str]) -> dict[str, Any]:
         found["MaxAllocatedStorage"] = change.have.facts.now["allocated_storage"]
     if "enabled_cloudwatch_logs_exports" in fields:
         exports = change.of("enabled_cloudwatch_logs_exports")
-        on = sorted(one.key for one in exports if one.have is ABSENT)
-        off = sorted(one.key for one in exports if one.want is ABSENT)
+        on = [one.key for one in exports if one.have is ABSENT]
+        off = [one.key for one in exports if one.want is ABSENT]
         lists = {"EnableLogTypes": on, "DisableLogTypes": off}
         found["CloudwatchLogsExportConfiguration"] = {key: types for key, types in lists.items() if types}
     return found

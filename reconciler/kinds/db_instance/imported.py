@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from desired_state.database import USUAL_LIFECYCLE, DbInstance
 from reconciler.aws.rds import INSTANCES
+from reconciler.kinds.db_instance.replicas import source_of
 from reconciler.kinds.db_instance.settings import SETTINGS, Live
-from reconciler.model.kind import Import, Item
+from reconciler.model.imported import Import
+from reconciler.model.read import Item
 
 _BESIDE = {
     "AssociatedRoles": "its roles",
@@ -29,6 +31,8 @@ def declined(item: Item) -> str:
     """A member of a cluster has its settings from the cluster (RDS API reference, ModifyDBInstance)."""
     if cluster := item.get("DBClusterIdentifier"):
         return f"it is a member of the cluster {cluster}, which decides its settings"
+    if source := source_of(item):
+        return f"it is a read replica of {source}, which a document cannot say"
     return "RDS is deleting it" if item.get("DBInstanceStatus") == "deleting" else ""
 
 

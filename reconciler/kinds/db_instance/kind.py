@@ -9,14 +9,16 @@ from desired_state.fields import Address
 from reconciler.aws.ec2 import tag_list
 from reconciler.aws.rds import ADD_TAGS, instances, tags_of
 from reconciler.kinds.db_instance.causes import CHANGES
-from reconciler.kinds.db_instance.changes import MODIFY, correct, whole_list
+from reconciler.kinds.db_instance.changes import MODIFY, REACHED, correct, whole_list
 from reconciler.kinds.db_instance.coupled import DbChange
 from reconciler.kinds.db_instance.imported import IMPORT
-from reconciler.kinds.db_instance.observed import live, more, observed, reads
+from reconciler.kinds.db_instance.observed import blue_of, live, more, observed, reads
 from reconciler.kinds.db_instance.settings import (
     IMMUTABLE,
+    ONCE,
     Live,
 )
+from reconciler.kinds.db_instance.states import events
 from reconciler.model import (
     ABSENT,
     NAME_TAG,
@@ -38,15 +40,13 @@ from reconciler.model.kind import (
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     PlanContext,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
 )
+from reconciler.model.read import Item, ReadContext, id_in
 from reconciler.reach.network import GROUPS_OF, PLACE_OF, PUBLIC
 
 CREATE = Operation(
@@ -83,9 +83,12 @@ def live_key(item: Item, context: ReadContext) -> str:
 
 def misnamed(address: Address, item: Item) -> str:
     """A rename keeps the tags, and a restore copies them (RDS API reference, RestoreDBInstanceFromDBSnapshot)."""
-    name = item["DBInstanceIdentifier"]
+    name = str(item["DBInstanceIdentifier"])
+    may = "may have been renamed, or be a copy"
+    if blue_of(name) == address.name:
+        may = "is what the switchover of a blue/green deployment leaves behind, so look again if one is under way"
     return (
-        f"{address.name} does not exist, and {name} carries its tags: it may have been renamed, or be a copy; "
+        f"{address.name} does not exist, and {name} carries its tags: it {may}; "
         f"rename it back, declare it as {Address.of('db_instance', name)}, or take the tag {NAME_TAG} off it"
     )
 
@@ -264,7 +267,13 @@ KIND = Kind(
         misnamed=misnamed,
     ),
     create=Create(initial_state, create, takes_time=True),
-    correct=Correct(correct, immutable=IMMUTABLE),
+    correct=Correct(
+        correct,
+        immutable=IMMUTABLE,
+        once=ONCE,
+        urgent=REACHED,
+        reasons=lambda at: f"see its events ({events(at.name)})",
+    ),
     traffic=Traffic(
         effects=effects,
         coupled=coupled,

@@ -14,10 +14,12 @@ from desired_state.fields import Address
 from desired_state.members import SecurityGroups
 from reconciler.aws.rds import INSTANCES, concerned, tags_of
 from reconciler.aws.shapes import flag, listed, text
+from reconciler.kinds.db_instance.replicas import OF_SOURCE, replica, source_of
 from reconciler.kinds.db_instance.settings import SETTINGS, Facts, Live
 from reconciler.kinds.db_instance.states import READY, condition
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Cause, Condition, Observed, Outcome, Reason
-from reconciler.model.kind import Answers, Item, ObserveContext, Read, ReadContext, read
+from reconciler.model.kind import ObserveContext
+from reconciler.model.read import Answers, Item, Read, ReadContext, read
 
 _GREEN = re.compile(r"(.+)-green-[a-z0-9]{6}")
 _TWIN = re.compile(r"(.+)-(?:green-[a-z0-9]{6}|old[0-9]+)")
@@ -58,10 +60,16 @@ def more(context: ReadContext, answers: Answers) -> Iterable[Read]:
         yield _DEPLOYMENTS
 
 
+def blue_of(name: str) -> str:
+    """Whose twin in a blue/green deployment an instance of this name is; empty if it is none."""
+    found = _TWIN.fullmatch(name.lower())
+    return found[1] if found else ""
+
+
 def _without_copied_tags(item: Item, present: Container[str]) -> Item:
     """A switchover copies the tags of an instance to its twin, which nobody needs to take off again."""
-    found = _TWIN.fullmatch(str(item["DBInstanceIdentifier"]).lower())
-    if not found or found[1] not in present or tags_of(item).get(NAME_TAG) != found[1]:
+    blue = blue_of(str(item["DBInstanceIdentifier"]))
+    if not blue or blue not in present or tags_of(item).get(NAME_TAG) != blue:
         return item
     tags = [tag for tag in item.get("TagList", ()) if tag["Key"] not in {DOCUMENT_TAG, NAME_TAG}]
     return {**item, "TagList": tags}
@@ -81,7 +89,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "max_allocated_storage": item.get("MaxAllocatedStorage") or 0,
         "iops": item.get("Iops"),
         "storage_throughput": item.get("StorageThroughput"),
-        "storage_encrypted": item.get("StorageEncrypted", False),
+        "storage_encrypted": _encrypted(item),
         "kms_key": item.get("KmsKeyId"),
         # None would mean unknown: an instance that was created without a first database has no DBName.
         "db_name": item.get("DBName") or "",
@@ -101,7 +109,9 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "monitoring_interval": item.get("MonitoringInterval") or 0,
         "monitoring_role": item.get("MonitoringRoleArn") or "",
         "performance_insights_enabled": item.get("PerformanceInsightsEnabled", False),
-        "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod"),
+        # Nothing is kept while it is off, so that a period to come is a difference of its own.
+        "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod")
+        or (None if item.get("PerformanceInsightsEnabled") else 0),
         "performance_insights_kms_key": item.get("PerformanceInsightsKMSKeyId"),
         "ca_certificate_identifier": item.get("CACertificateIdentifier"),
         "iam_database_authentication": item.get("IAMDatabaseAuthenticationEnabled", False),
@@ -146,6 +156,13 @@ def observed(item: Item, context: ObserveContext) -> Live:
     )
 
 
+def _encrypted(item: Item) -> bool | None:
+    """Whether its storage is encrypted; None where AWS encrypts it with a key of its own, which it may show as not
+    encrypted (RDS API reference, DBInstance, StorageEncryptionType).
+    """
+    return item.get("StorageEncrypted") or (None if item.get("StorageEncryptionType") == "sse-rds" else False)
+
+
 def _canonical(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Small gp3 shows IOPS and throughput that nobody chose, and that RDS refuses (RDS user guide, Storage)."""
     chosen = has_provisioned(values["storage_type"], values["allocated_storage"])
@@ -155,6 +172,8 @@ def _canonical(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def _conditions(item: Item, status: str) -> Iterator[Condition]:
     name = str(item["DBInstanceIdentifier"])
     if said := condition(status, name):
+        yield said
+    if said := replica(item):
         yield said
     for group in item.get("DBParameterGroups") or ():
         if group.get("ParameterApplyStatus") == "pending-reboot":
@@ -176,6 +195,9 @@ def _kept_by_others(item: Item, deployments: Iterable[Item]) -> Iterator[tuple[s
     if item.get("AwsBackupRecoveryPointArn"):
         message = "AWS Backup decides it, by its backup plan: leave it out of the document, or end that plan for it"
         yield from ((field, message) for field in ("backup_retention_period", "preferred_backup_window"))
+    if source := source_of(item):
+        message = f"it is a read replica of {source}, which has the password and makes the backups"
+        yield from ((field, message) for field in OF_SOURCE)
     if reservation := item.get("DBCapacityReservationIdentifier"):
         message = f"it would lose the reserved capacity {reservation}: change it by hand"
         yield from ((field, message) for field in ("db_instance_class", "multi_az"))

@@ -110,6 +110,11 @@ IMMUTABLE = frozenset(
 )
 """`db_subnet_group`: RDS refuses to move an instance to another group of the same VPC."""
 
+ONCE = frozenset({"performance_insights_retention_period"})
+"""Since the end of the console of Performance Insights RDS may refuse or rewrite how long its figures are kept (RDS
+user guide, Database Insights).
+"""
+
 _MODE = "database_insights_mode"
 
 

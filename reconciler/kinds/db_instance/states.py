@@ -57,6 +57,11 @@ STATUSES = (*sorted(_AT_WORK), *_PASSING, *_BROKEN, "stopped")
 """Every status that is known."""
 
 
+def events(name: str) -> str:
+    """The command that shows the events of the DB instance `name`, of as many minutes as RDS keeps them."""
+    return f"aws rds describe-events --source-type db-instance --source-identifier {name} --duration 20160"
+
+
 def condition(status: str, name: str) -> Condition | None:
     """What a person should know of the DB instance `name` in this status; None if there is nothing to know."""
     known = status.replace("_", "-")
@@ -64,7 +69,7 @@ def condition(status: str, name: str) -> Condition | None:
         return None
     hints = {
         "start": f"aws rds start-db-instance --db-instance-identifier {name}",
-        "events": f"aws rds describe-events --source-type db-instance --source-identifier {name}",
+        "events": events(name),
     }
     if words := _BROKEN.get(known):
         return Condition(Outcome.BLOCKED, Cause(Reason.BROKEN, f"it is {status}: {words.format(**hints)}", status))

@@ -7,7 +7,8 @@ from typing import Any
 
 from desired_state.network import NetworkAcl
 from reconciler.model import Observed
-from reconciler.model.kind import Import, Item, Surroundings, placed
+from reconciler.model.imported import Import, Surroundings, placed
+from reconciler.model.read import Item
 
 
 def _subnets(item: Item) -> list[str]:

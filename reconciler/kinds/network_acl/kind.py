@@ -57,29 +57,26 @@ from reconciler.model import (
 )
 from reconciler.model.exposure import Exposure, of_association, of_rule, rule_lets_in
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     ObserveContext,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.packets.partial import corrected, coupled
 from reconciler.packets.traffic import keeps, of_acl
 from reconciler.reach.network import ACL_OF, DEFAULT_ACL, OF_VPC, entries, whole
 
 DEFAULT = "default_network_acl"
-LAST = 32767
-"""The number of the entry that AWS puts last (EC2 API reference, NetworkAclEntry)."""
+LAST = 65535
+"""Numbers from 32767 on are AWS's own: of the entry that it puts last for IPv4, and 32768 for IPv6 if the VPC has that
+(EC2 API reference, CreateNetworkAclEntry; VPC user guide, Network ACLs).
+"""
 
 
 def _acls(context: ReadContext) -> Read:
@@ -258,7 +255,7 @@ def _lists(acl: NetworkAcl, subnet: Address) -> bool:
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     acl: dict[str, Any] = {"NetworkAclId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=acl)
+    yield DELETE.on(unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=acl)
 
 
 def effects(address: Address, spec: NetworkAcl, seen: Observed[NetworkAcl, Facts] | None) -> Iterable[Effect]:

@@ -8,7 +8,8 @@ from typing import Any
 from desired_state.network import RouteTable
 from reconciler.aws.ec2 import route_destination, route_target
 from reconciler.model import Observed
-from reconciler.model.kind import Import, Item, Surroundings, placed
+from reconciler.model.imported import Import, Surroundings, placed
+from reconciler.model.read import Item
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 

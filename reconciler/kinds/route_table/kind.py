@@ -71,8 +71,8 @@ from reconciler.model.kind import (
     PlanContext,
     Step,
     Traffic,
-    id_in,
 )
+from reconciler.model.read import id_in
 from reconciler.packets.partial import corrected, coupled
 from reconciler.reach.network import BLACKHOLE, OF_VPC, TABLE_OF, is_internet_gateway, routes_by_aws, whole
 from reconciler.reach.network import MAIN as MAIN_CELL
@@ -226,7 +226,9 @@ def _lists(table: RouteTable, subnet: Address) -> bool:
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     table: dict[str, Any] = {"RouteTableId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=table)
+    yield DELETE.on(
+        unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=table
+    )
 
 
 def effects(address: Address, spec: RouteTable, seen: Observed[RouteTable, Facts] | None) -> Iterable[Effect]:

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 from desired_state.fields import Address
 from desired_state.network import RouteTable
-from reconciler.model import Evidence
+from reconciler.model import Evidence, Ref, Snapshot
 from reconciler.model.kind import PlanContext
 from reconciler.reach.network import is_internet_gateway
 
@@ -32,7 +32,10 @@ def lost_routes(context: PlanContext, subnet: Address, to: Address | None, *, wi
     exchanged tags look the same.
     """
     now, later = context.snapshot.subnet_routes.get(subnet), _table(context, to)
-    if now is None or now.table == later.id:
+    if now is None:
+        odd = _not_understood(context.snapshot) if context.has(Ref(subnet)) else ""
+        return Lost(f"{subnet} may lose what AWS made in {odd}, which could not be read", held=False) if odd else None
+    if now.table == later.id:
         return None
     lost = {destination: via for destination, via in now.by_aws.items() if destination not in later.by_aws}
     if not lost:
@@ -53,12 +56,22 @@ def others_on_main(context: PlanContext) -> str:
     routes, foreign = context.snapshot.subnet_routes, context.snapshot.foreign
     ids = {aws_id: ref.to for ref, aws_id in context.snapshot.handles.items() if not ref.handle}
     here = [at for at, one in routes.items() if not one.explicit]
+    # Of one that has no routes here it is not known which table it uses.
+    here += [
+        at for at in context.document.external if at.kind == "subnet" and at not in routes and context.has(Ref(at))
+    ]
     # One of another owner has an address only if it is external; its association is known by its id.
     unnamed = [Address(one) for one in foreign if one.startswith("subnet-") and one not in ids]
     for subnet in sorted({*here, *(one for one in unnamed if one not in routes)}):
         if whose := context.not_ours(subnet):
             return f"{subnet} uses the main table, and is not moved: {whose}"
     return ""
+
+
+def _not_understood(snapshot: Snapshot) -> str:
+    """A table that could not be read, which a subnet may use; empty if there is none."""
+    others = (aws_id for (kind, aws_id), one in snapshot.neighbours.items() if kind == "route_table" and one is None)
+    return min((*(at for at in snapshot.unreadable if at.kind == "route_table"), *others), default="")
 
 
 class _Table(NamedTuple):

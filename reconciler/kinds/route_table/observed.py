@@ -29,16 +29,14 @@ from reconciler.model import (
     SubnetRoutes,
 )
 from reconciler.model.kind import (
-    Answers,
-    Item,
     ObserveContext,
-    Read,
-    ReadContext,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext
 
 _STATES = frozenset({"associating", "associated", "disassociating", "disassociated", "failed"})
 _ORIGINS = frozenset({"CreateRouteTable", "CreateRoute", "EnableVgwRoutePropagation", "Advertisement"})
 """The words of RouteTableAssociationState and of Route (EC2 API reference)."""
+_EDGES = ("GatewayId", "PublicIpv4Pool")
 ASSOCIATION = "route_table_association"
 MAIN = "main_route_table_association"
 
@@ -79,10 +77,12 @@ def seats(item: Item) -> Iterable[str]:
 
 
 def _associated(item: Item) -> Iterator[tuple[str, str]]:
-    """The subnets, each with its association; a table may be associated with a gateway too."""
+    """The subnets, each with its association; a table may be associated with where traffic comes in, too (EC2 API
+    reference, AssociateRouteTable).
+    """
     for one in listed(item, "Associations"):
         state = word(one.get("AssociationState", {}), "State", _STATES, "associated")
-        if one.get("Main") or one.get("GatewayId") or state not in {"associated", "associating"}:
+        if one.get("Main") or any(one.get(name) for name in _EDGES) or state not in {"associated", "associating"}:
             continue
         yield text(one, "SubnetId", "subnet-"), text(one, "RouteTableAssociationId")
 
@@ -132,7 +132,9 @@ type TableChange = Change[RouteTable, Facts]
 def observed(item: Item, context: ObserveContext) -> Observed[RouteTable, Facts]:
     lists = _lists_of(item)
     dead = tuple(
-        Remark("routes", one.to, f"its target {one.via} does not exist: create it again, or declare another target")
+        Remark(
+            "routes", one.to, f"its target {one.via} is gone or has failed: create it again, or declare another target"
+        )
         for one in lists.managed
         if one.state == "blackhole" and one.via not in context.names
     )

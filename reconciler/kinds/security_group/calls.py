@@ -78,7 +78,7 @@ def authorize(
         direction,
         added,
         lambda keys: {"IpPermissions": [permission(key, want[key]) for key in keys]},
-        f"allow {_rules_text(added, direction)}",
+        lambda keys: f"allow {_rules_text(keys, direction)}",
         chain=direction.field,
         becomes={key: key for key in added},
         closes=closes,
@@ -95,7 +95,7 @@ def revoke(
         direction,
         keys,
         lambda some: {"IpPermissions": [permission(key) for key in some]},
-        f"revoke {_rules_text(keys, direction)}",
+        lambda some: f"revoke {_rules_text(some, direction)}",
         becomes=dict.fromkeys(keys),
         closes=closes,
         opens=opens,
@@ -126,7 +126,11 @@ def modify(
             ]
         }
 
-    why = ", ".join(f"change {_rule_text(old, direction)} to {_rule_text(new, direction)}" for old, new in pairs)
+    def why(keys: Iterable[RuleKey]) -> str:
+        return ", ".join(
+            f"change {_rule_text(old, direction)} to {_rule_text(becomes[old], direction)}" for old in keys
+        )
+
     return _call(
         MODIFY,
         address,
@@ -152,7 +156,7 @@ def describe(
         direction,
         rules,
         lambda some: {"IpPermissions": [permission(key, want[key]) for key in some]},
-        f"set the description of {_rules_text(rules, direction)}",
+        lambda some: f"set the description of {_rules_text(some, direction)}",
     )
 
 
@@ -162,7 +166,7 @@ def _call(
     direction: Direction,
     keys: Iterable[RuleKey],
     params: Callable[[Iterable[RuleKey]], dict[str, Any]],
-    why: str,
+    why: Callable[[tuple[RuleKey, ...]], str],
     *,
     becomes: Mapping[RuleKey, RuleKey | None] = MappingProxyType({}),
     **options: Unpack[ActionOptions],
@@ -175,7 +179,7 @@ def _call(
     parts = tuple(
         operation.on(
             address,
-            f"{operation.name} {_rule_text(key, direction)}",
+            why((key,)),
             direction.field,
             params={**group, **params([key])},
             breaks=int(becomes.get(key, key) != key),
@@ -188,7 +192,7 @@ def _call(
         "breaks": sum(becomes.get(key, key) != key for key in rules),
         "effect": _effect(address, direction, becomes, rules),
     }
-    return operation.on(address, why, direction.field, params={**group, **params(rules)}, **(defaults | options))
+    return operation.on(address, why(rules), direction.field, params={**group, **params(rules)}, **(defaults | options))
 
 
 def _effect(

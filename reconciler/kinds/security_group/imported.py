@@ -7,7 +7,8 @@ from typing import Any
 from desired_state.network import SecurityGroup
 from desired_state.rules import Egress, Ingress, Rules
 from reconciler.model import Observed
-from reconciler.model.kind import Import, Item
+from reconciler.model.imported import Import
+from reconciler.model.read import Item
 
 _KEEPERS = (
     ("aws:cloudformation:stack-name", "CloudFormation"),

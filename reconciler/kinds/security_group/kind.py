@@ -54,21 +54,16 @@ from reconciler.model import (
 )
 from reconciler.model.exposure import of_rule, rule_lets_in
 from reconciler.model.kind import (
-    Answers,
     Correct,
     Create,
     Identify,
-    Item,
     Kind,
     Observe,
     PlanContext,
-    Read,
-    ReadContext,
     Step,
     Traffic,
-    id_in,
-    read,
 )
+from reconciler.model.read import Answers, Item, Read, ReadContext, id_in, read
 from reconciler.packets.traffic import may_overlap
 from reconciler.reach.network import rules as cell
 from reconciler.reach.network import whole
@@ -216,7 +211,9 @@ def lazy_handles(
 
 def delete(unmanaged: Unmanaged) -> Iterable[Action]:
     group: dict[str, Any] = {"GroupId": Ref(unmanaged.address)}
-    yield DELETE.on(unmanaged.address, "delete it: it is owned and no longer declared", breaks=1, params=group)
+    yield DELETE.on(
+        unmanaged.address, "delete it: it is this document's, and no longer declared", breaks=1, params=group
+    )
 
 
 def effects(address: Address, spec: SecurityGroup, seen: Observed[SecurityGroup, Facts] | None) -> Iterable[Effect]:

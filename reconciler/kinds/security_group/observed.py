@@ -14,7 +14,8 @@ from reconciler.aws.ec2 import prefix_list_sizes, rules_of, tags_of
 from reconciler.aws.shapes import listed
 from reconciler.model import Observed
 from reconciler.model.kept import KeptItem
-from reconciler.model.kind import Item, ObserveContext
+from reconciler.model.kind import ObserveContext
+from reconciler.model.read import Item
 
 
 class Facts(NamedTuple):

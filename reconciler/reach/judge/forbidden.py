@@ -2,7 +2,7 @@
 
 No call adds to what a `blocked` or `only` intent forbids and the first look did not let through, not even for a moment.
 None breaks a `reachable` intent that the first look found kept, unless it takes away from the former: closing an
-exposure is never held for the sake of a flow. Only what is certain counts, and only intents with `enforcement` hold.
+exposure is never held for the sake of a flow. Only what is certain counts.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from reconciler.reach.steps import Breach
 
 
 class Forbidden:
-    """What the intents have against the states that follow `look`. `context` is what judging one state needs."""
+    """What the intents, those with `enforcement` hold, have against the states that follow `look`. `context` is what
+    judging one state needs.
+    """
 
     def __init__(self, intents: Iterable[Intent], context: Callable[[Network], JudgeContext], look: Network) -> None:
-        held = [one for one in intents if one.enforcement == "hold"]
+        held = tuple(intents)
         self._context = context
         self._closed = [one for one in held if one.expect != "reachable"]
         seen = context(look)
@@ -52,5 +54,5 @@ def _beyond(some: Exposures, others: Exposures) -> Iterator[tuple[Intent, Who, W
 
 
 def _held(name: str, what: str) -> Breach:
-    message = f"held by the intent {name!r}: {what}; change the rule or the intent"
+    message = f"the intent {name!r} forbids it: {what}; change the rule or the intent"
     return Breach(Reason.HELD_BY_INTENT, ANY_MACHINE, message)

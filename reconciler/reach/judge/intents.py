@@ -15,7 +15,7 @@ from typing import NamedTuple
 from desired_state.fields import Address
 from desired_state.intents import WORDS, Intent
 from reconciler.model.exposure import Severity
-from reconciler.packets.traffic import IPV6, LINE, STRETCH, Cuts, join, less
+from reconciler.packets.traffic import IPV6, LINE, STRETCH, Cuts, has, join, less
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.places import Possible
 from reconciler.reach.judge.selectors import Selectors, same_machines
@@ -23,7 +23,6 @@ from reconciler.reach.pair.blockers import blockers, partly
 from reconciler.reach.pair.ends import CLIENT_PORTS, End, Endpoint, External, Ranges
 from reconciler.reach.pair.explain import rests_on, walk, witness
 from reconciler.reach.pair.flows import passing
-from reconciler.reach.pair.legs import has
 from reconciler.reach.pair.path import Blocker, Flow, Hop, Mend, Packet, Path, replies
 
 MOST_PAIRS = 20_000

@@ -84,7 +84,7 @@ def _in_each(
     network: Network,
     unknown: dict[str, str],
     *,
-    public: bool | None = None,
+    public: bool | None,
     client_ports: Ports = CLIENT_PORTS,
 ) -> Iterator[Endpoint]:
     for subnet in subnets:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from desired_state.fields import Address, network
 from desired_state.intents import INTERNET_IPV6, NOT_INTERNET
-from reconciler.packets.traffic import Cuts, join, less, meet
+from reconciler.packets.traffic import Cuts, intervals, join, less, meet
 
 type Ports = tuple[int, int]
 """The first and the last of a range of ports."""
@@ -63,7 +63,7 @@ def cidrs_of(addresses: Cuts, *, ipv6: bool) -> tuple[str, ...]:
     address = IPv6Address if ipv6 else IPv4Address
     return tuple(
         str(cidr)
-        for first, end in zip(addresses[::2], addresses[1::2], strict=True)
+        for first, end in intervals(addresses)
         for cidr in summarize_address_range(address(first), address(end - 1))
     )
 

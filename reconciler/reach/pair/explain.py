@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from desired_state.fields import NAMED_PROTOCOLS, RuleKey, traffic
 from desired_state.sanitize import sanitize
-from reconciler.packets.traffic import STRETCH, Cuts
+from reconciler.packets.traffic import STRETCH, Cuts, intervals
 from reconciler.reach.pair.ends import End, Endpoint, External, Ranges, cidrs_of
 from reconciler.reach.pair.flows import passing
-from reconciler.reach.pair.legs import intervals, legs
+from reconciler.reach.pair.legs import legs
 from reconciler.reach.pair.mends import clauses
 from reconciler.reach.pair.path import Blocker, Flow, Hop, Packet, Path, Why
 from reconciler.reach.pair.routing import is_far, pieces
@@ -93,18 +93,19 @@ def said(blocker: Blocker) -> str:
 
 def traffic_of(blocker: Blocker, end: str) -> str:
     """What a blocker keeps out, such as `tcp 1024-65535 from 10.0.2.0/24`; `end` is "from" or "to"."""
-    found: list[str] = []
+    networks: dict[str, list[str]] = {}
     for space, bands in blocker.missing.spaces:
         for (first, cuts), (stop, _) in pairwise(bands):
             if cuts:
-                some = ", ".join(traffic(*clause) for clause in _few(clauses(cuts)))
-                cidrs = ", ".join(_few(cidrs_of((first, stop), ipv6=space == "IPv6")))
-                found.append(f"{some} {end} {cidrs}")
-    return "; ".join(_few(found))
+                some = _few([traffic(*clause) for clause in clauses(cuts)])
+                networks.setdefault(some, []).extend(cidrs_of((first, stop), ipv6=space == "IPv6"))
+    return _few([f"{some} {end} {_few(cidrs)}" for some, cidrs in networks.items()], "; ")
 
 
-def _few[T](items: list[T] | tuple[T, ...]) -> Iterator[T]:
-    return islice(items, _MOST_SHOWN)
+def _few(items: list[str], between: str = ", ") -> str:
+    """The first of them, and how many more there are."""
+    more = len(items) - _MOST_SHOWN
+    return between.join(items[:_MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _member(hop: Hop) -> str:

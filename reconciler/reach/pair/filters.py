@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from desired_state.fields import NOWHERE, AclEntry, Address, RuleKey, is_cidr, network
-from reconciler.packets.traffic import EVERYTHING, IPV4, IPV6, LINE, NOTHING, Cuts, Packets, box, join, meet
+from reconciler.packets.traffic import EVERYTHING, IPV4, IPV6, LINE, NOTHING, Cuts, Packets, box, intervals, join, meet
 from reconciler.reach.layers import of_entries
 from reconciler.reach.network import entries, is_prefix_list, rules
 from reconciler.reach.pair.topology import Topology
@@ -92,7 +92,7 @@ def _clipped(line: Line, ranges: Cuts) -> Line:
     """The bands of an ACL over some ranges. The first begins at 0, and the last, behind all addresses, is empty."""
     starts, bands = [0], list[Cuts]([()])
     known, traffic = line
-    for first, end in zip(ranges[::2], ranges[1::2], strict=True):
+    for first, end in intervals(ranges):
         band = bisect_right(known, first) - 1
         start = first
         while start < end:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from desired_state.fields import Address
-from reconciler.packets.traffic import LINE, Cuts, join, meet
+from reconciler.packets.traffic import LINE, Cuts, extend, join, meet
 from reconciler.reach.network import UNREADABLE, USABLE
 from reconciler.reach.pair.ends import End, Endpoint, External
 from reconciler.reach.pair.filters import NO_ACL, NO_GROUPS, Acl, Groups, Through, Where, acl_of, groups_of, where
@@ -127,22 +127,15 @@ def _joined(topology: Topology, one: Machine, other: External, *, inwards: bool,
         for piece in pieces(topology, end, other, inwards=inwards, ipv6=ipv6):
             if piece.certain:
                 nats = tuple(sorted({way.nat for way in piece.ways if way.nat}))
-                _extend(sure.setdefault(nats, []), piece.first, piece.end)
+                extend(sure.setdefault(nats, []), piece.first, piece.end)
             for way in dict.fromkeys((way.nat,) if way.nat else () for way in piece.possible):
-                _extend(maybe.setdefault(way, []), piece.first, piece.end)
+                extend(maybe.setdefault(way, []), piece.first, piece.end)
         found = tuple(
             _Joined(nats, where(topology, tuple(sure.get(nats, ())), tuple(maybe.get(nats, ())), ipv6=ipv6))
             for nats in dict.fromkeys([*sure, *maybe])
         )
         kept = topology.parts[key] = rests_on, found
     return kept[1]
-
-
-def _extend(cuts: list[int], first: int, end: int) -> None:
-    if cuts and cuts[-1] == first:
-        cuts[-1] = end
-    else:
-        cuts += (first, end)
 
 
 def _across(topology: Topology, end: Endpoint, other: External, *, inwards: bool) -> Through:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from desired_state.fields import NOWHERE, Address, RuleKey, is_cidr, network
-from reconciler.packets.traffic import Cuts, box, less
+from reconciler.packets.traffic import Cuts, box, extend, has, intervals, less
 from reconciler.reach.network import BLACKHOLE, entries, is_prefix_list, rules
 from reconciler.reach.pair.ends import CLIENT_PORTS, End, Endpoint, External, Ports
 from reconciler.reach.pair.filters import acl_of, group_of, groups_of, is_elsewhere
@@ -231,7 +231,7 @@ class _Asked(NamedTuple):
             if why:
                 passes = False if why.certain else None
                 hop = Hop(component, "egress", crossed.reply, member, passes=passes, why=why)
-                _extend(found.setdefault(hop, []), first, end)
+                extend(found.setdefault(hop, []), first, end)
         for hop, peers in found.items():
             yield RouteLeg(hop, crossed._replace(peers=tuple(peers)))
 
@@ -298,7 +298,7 @@ class _Asked(NamedTuple):
             way, why = _shown(piece)
             service = bool(piece.also) and not any(one.possible for one in piece.ways)
             key = tuple(_hops(table, way, why, reply=crossed.reply)), service
-            _extend(alike.setdefault(key, []), piece.first, piece.end)
+            extend(alike.setdefault(key, []), piece.first, piece.end)
         for (hops, service), peers in alike.items():
             for hop in hops:
                 yield RouteLeg(hop, crossed._replace(peers=tuple(peers)), service)
@@ -351,15 +351,8 @@ def _crossing(nat: str, found: Iterable[Piece]) -> Iterator[tuple[Cuts, bool]]:
 def _ranges(found: Iterable[Piece]) -> Cuts:
     cuts: list[int] = []
     for piece in found:
-        _extend(cuts, piece.first, piece.end)
+        extend(cuts, piece.first, piece.end)
     return tuple(cuts)
-
-
-def _extend(cuts: list[int], first: int, end: int) -> None:
-    if cuts and cuts[-1] == first:
-        cuts[-1] = end
-    else:
-        cuts += (first, end)
 
 
 def _uncovered(cuts: Cuts, peers: Cuts, boxes: Iterable[tuple[int, int, Cuts]]) -> Lacking:
@@ -389,13 +382,3 @@ def _uncovered(cuts: Cuts, peers: Cuts, boxes: Iterable[tuple[int, int, Cuts]]) 
             if rest:
                 found.append((first, end, rest))
     return found
-
-
-def has(cuts: Cuts, place: int) -> bool:
-    """Whether a set of integers contains this one."""
-    return any(first <= place < end for first, end in intervals(cuts))
-
-
-def intervals(cuts: Cuts) -> Iterator[tuple[int, int]]:
-    """The first of each interval, and the end (excluded)."""
-    return zip(cuts[::2], cuts[1::2], strict=True)

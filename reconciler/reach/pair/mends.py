@@ -10,7 +10,6 @@ from desired_state.fields import (
     ANY,
     ICMP,
     NAMED_PROTOCOLS,
-    NOWHERE,
     PORTED,
     AclEntry,
     RuleKey,
@@ -21,10 +20,10 @@ from desired_state.fields import (
 )
 from desired_state.quotas import HIGHEST_RULE_NUMBER
 from desired_state.sanitize import sanitize
-from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, box, join, meet
+from reconciler.packets.traffic import CODES, LINE, STRETCH, Cuts, box, intervals, join, meet
 from reconciler.reach.network import entries, rules
 from reconciler.reach.pair.ends import Endpoint, External, cidrs_of
-from reconciler.reach.pair.legs import AclLeg, Crossed, GroupsLeg, Lacking, intervals
+from reconciler.reach.pair.legs import AclLeg, Crossed, GroupsLeg, Lacking
 from reconciler.reach.pair.path import Mend
 from reconciler.reach.pair.topology import Topology
 
@@ -78,7 +77,7 @@ def _of_group(topology: Topology, leg: GroupsLeg, lacking: Lacking) -> Iterator[
 def _of_acl(topology: Topology, leg: AclLeg, lacking: Lacking) -> Iterator[Mend]:
     acl = topology.network.acl_of(leg.subnet)
     cell = entries(acl, leg.side)
-    if acl == NOWHERE or cell not in topology.network or topology.unreadable(acl, "network_acl"):
+    if cell not in topology.network or topology.unreadable(acl, "network_acl"):
         return
     found = topology.network.entries(acl, leg.side)
     wanted = _wanted(leg.crossed, lacking)

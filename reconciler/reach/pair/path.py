@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from desired_state.fields import ANY, ICMP, PORTED, AclEntry, Address, RuleKey, traffic
-from reconciler.packets.traffic import STRETCH, Cuts, Packets, box, traffic_at
+from reconciler.packets.traffic import STRETCH, Cuts, Packets, box, extend, intervals, traffic_at
 from reconciler.reach.network import Cell, entries, routes, rules
 from reconciler.reach.pair.ends import Ports
 
@@ -42,10 +42,7 @@ class Flow(NamedTuple):
         cuts: list[int] = []
         for first, last in sorted(ports):
             start, end = box(protocol, first, last, "::/0").cuts
-            if cuts and start <= cuts[-1]:
-                cuts[-1] = max(cuts[-1], end)
-            else:
-                cuts += (start, end)
+            extend(cuts, start, end)
         shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in sorted(ports))
         return cls(f"{protocol} {shown}", tuple(cuts))
 
@@ -178,15 +175,12 @@ def replies(flow: Flow, client_ports: Ports) -> Cuts:
     if flow.reply is not None:
         return flow.reply
     cuts: list[int] = []
-    for start, end in zip(flow.request[::2], flow.request[1::2], strict=True):
+    for start, end in intervals(flow.request):
         for protocol in range(start // STRETCH, (end - 1) // STRETCH + 1):
             first = protocol * STRETCH
             ported = protocol in _PORTED
             low, high = (first + client_ports[0], first + client_ports[1] + 1) if ported else (first, first + STRETCH)
-            if cuts and cuts[-1] >= low:
-                cuts[-1] = max(cuts[-1], high)
-            else:
-                cuts += (low, high)
+            extend(cuts, low, high)
     return tuple(cuts)
 
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from desired_state.fields import NAMED_PROTOCOLS, NOWHERE, Address, is_cidr, network
-from reconciler.packets.traffic import STRETCH, Cuts, join, less, meet
+from reconciler.packets.traffic import STRETCH, Cuts, intervals, join, less, meet
 from reconciler.reach.network import (
     BLACKHOLE,
     LOCAL,
@@ -59,10 +59,6 @@ UNKNOWN_TABLE_ROUTE = Route("", "?")
 def _within(cidr: str, networks: list[tuple[int, int, int]]) -> bool:
     version, first, last = network(cidr)
     return any(version == other and low <= first and last <= high for other, low, high in networks)
-
-
-def _intervals(ranges: Cuts) -> Iterator[tuple[int, int]]:
-    return zip(ranges[::2], ranges[1::2], strict=True)
 
 
 def _segments(found: Mapping[str, str], version: int) -> tuple[list[int], list[Route]]:
@@ -115,10 +111,10 @@ class Table:
     def pieces(self, ranges: Cuts, *, ipv6: bool) -> Iterator[tuple[int, int, Route]]:
         """The ranges, cut where another route begins: first address, end (excluded), and the route."""
         if not self.known:
-            yield from ((first, end, UNKNOWN_TABLE_ROUTE) for first, end in _intervals(ranges))
+            yield from ((first, end, UNKNOWN_TABLE_ROUTE) for first, end in intervals(ranges))
             return
         starts, chosen = self._segments[ipv6]
-        for first, end in _intervals(ranges):
+        for first, end in intervals(ranges):
             at = bisect_right(starts, first) - 1
             while first < end:
                 stop = min(end, starts[at + 1]) if at + 1 < len(starts) else end

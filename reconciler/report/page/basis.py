@@ -38,8 +38,17 @@ class Found(NamedTuple):
         return f"{self.resource.address} ({', '.join(ids)})" if ids else self.resource.address
 
 
+class Unmanaged(NamedTuple):
+    """What is live without being declared. `owned`: it has the tags of this document."""
+
+    address: str
+    id: str | None
+    owned: bool
+    remark: str | None
+
+
 class Basis(NamedTuple):
-    """The last part of the page."""
+    """The last part of the page, and what is live beside the inventory."""
 
     facts: tuple[Fact, ...]
     policy: tuple[Fact, ...]
@@ -47,6 +56,7 @@ class Basis(NamedTuple):
     inventory: tuple[Found, ...]
     resources: int
     inventory_left_out: int
+    unmanaged: tuple[Unmanaged, ...]
     left_out: tuple[Fact, ...]
 
     def by_how(self) -> dict[str, list[Found]]:
@@ -72,6 +82,7 @@ def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
         inventory=tuple(_found(address, mapping(found, address), resources) for address in addresses[:MOST]),
         resources=len(addresses),
         inventory_left_out=max(0, len(addresses) - MOST),
+        unmanaged=tuple(map(_unmanaged, listed(receipt, "unmanaged"))),
         left_out=tuple(Fact(name, (f"{count:,}",)) for name, count in mapping(receipt, "left_out").items()),
     )
 
@@ -79,6 +90,10 @@ def basis(receipt: Json, resources: Resources, lanes: Lanes) -> Basis:
 def _found(address: str, given: Json, resources: Resources) -> Found:
     resource, lasting = resources.at(address), text(given, "id")
     return Found(resource, text(given, "by"), text(given, "how"), lasting if lasting != resource.id else None)
+
+
+def _unmanaged(one: Json) -> Unmanaged:
+    return Unmanaged(str(one.get("address")), text(one, "id"), bool(one.get("ours")), text(one, "remark"))
 
 
 def _facts(receipt: Json) -> list[Fact]:

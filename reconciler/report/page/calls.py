@@ -29,7 +29,6 @@ class Call(NamedTuple):
     why: str
     loses: str | None
     risk: str | None
-    phase: str | None
     breaks: int
     ended: str | None
     reason: str | None
@@ -85,7 +84,6 @@ def calls(receipt: Json, resources: Resources, differences: Differences, lanes: 
                 why=(str if len(given) <= UNFOLDED else Brief)(one.get("why") or ""),
                 loses=text(one, "loses"),
                 risk=text(one, "risk"),
-                phase=text(one, "phase"),
                 breaks=int(one.get("breaks") or 0),
                 ended=text(one, "ended"),
                 reason=text(one, "reason"),

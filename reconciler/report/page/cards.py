@@ -30,7 +30,7 @@ class Group(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A workload or a database in a subnet. `elsewhere`: it may also stand in another subnet."""
+    """A workload or a database in a subnet."""
 
     resource: Resource
     groups: tuple[Group, ...]
@@ -38,7 +38,6 @@ class Card(NamedTuple):
     database: bool = False
     remarks: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
-    elsewhere: bool = False
 
     @property
     def open(self) -> bool:
@@ -91,7 +90,6 @@ class Cards:
             database=True,
             remarks=tuple(remarks),
             numbers=look.own_numbers(address),
-            elsewhere=elsewhere,
         )
 
     def _arrivals(self, lanes: Iterable[Lane]) -> tuple[Arrival, ...]:
@@ -99,9 +97,8 @@ class Cards:
         found = []
         for lane in lanes:
             on = lane.ends[self._look.last]
-            wrong = lane.flow in {"undeclared", "broken"}
-            if on or not wrong:
-                state = "open" if wrong else "declared" if on else "missing"
+            if on or not lane.undeclared:
+                state = "open" if lane.undeclared else "declared" if on else "missing"
                 found.append(Arrival(state, lane.traffic, lane.source, lane.addresses, lane.target, lane.certain))
         return tuple(sorted(dict.fromkeys(found), key=lambda one: ("open", "missing", "declared").index(one.state)))
 

@@ -14,7 +14,6 @@ from reconciler.report.summary import counted
 class Goes(IntEnum):
     """When a piece is left out, the last of these first."""
 
-    NEVER = 0
     GRAVE = 1
     HIGH = 2
     MEDIUM = 3
@@ -83,7 +82,7 @@ class _Text:
     def __init__(self, sections: Sequence[Section], notice: Callable[[Mapping[str, int]], str]) -> None:
         self._sections, self._notice = sections, notice
         pieces = chain.from_iterable(block.pieces for section in sections for block in section.blocks)
-        numbered = [(piece.goes, number) for number, piece in enumerate(pieces) if piece.goes]
+        numbered = [(piece.goes, number) for number, piece in enumerate(pieces)]
         self.order = [number for _, number in sorted(numbered, reverse=True)]
 
     def without(self, number: int) -> str:

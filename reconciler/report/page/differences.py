@@ -91,7 +91,6 @@ class Differences:
     tones: dict[int, str]
     actors_unknown: str | None
     since_unknown: str | None
-    exposed_unknown: str | None
 
 
 def differences(receipt: Json, resources: Resources) -> Differences:
@@ -121,7 +120,6 @@ def differences(receipt: Json, resources: Resources) -> Differences:
         tones={one.number: _tone(one) for entry in entries for one in entry.differences},
         actors_unknown=text(receipt, "actors_unknown") if drifted else None,
         since_unknown=text(receipt, "since_unknown") if drifted else None,
-        exposed_unknown=text(receipt, "exposed_unknown_why"),
     )
 
 

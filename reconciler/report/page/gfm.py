@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from reconciler.report.page.inert import inert as clean_of
-from reconciler.report.page.words import Whole
+from reconciler.report.fitting import cut
+from reconciler.report.page.inert import clean
 
 LONGEST = 160
 """Characters of one text in its place."""
@@ -22,17 +22,16 @@ _DIGEST = re.compile(r"\(?[a-fA-F0-9]{7,}[),.;:]{0,3}")
 _FENCE = re.compile(r"`+")
 
 
-def inert(text: object, longest: int = LONGEST) -> str:
+def shortened(text: object, longest: int = LONGEST) -> str:
     """A text on one line that nothing acts on, of at most `longest` characters: the last three are dots if some
     are missing.
     """
-    clean = clean_of(Whole(text))
-    return clean if len(clean) <= longest else f"{clean[: longest - 3]}..."
+    return cut(clean(str(text)), longest)
 
 
 def code(text: object, longest: int = LONGEST) -> str:
     """A code span that holds the text and nothing else: its fence is longer than any run of backticks within."""
-    words = inert(text, longest)
+    words = shortened(text, longest)
     if not words.strip():
         return "(blank)" if words else "(empty)"
     fence = "`" * (max((len(run) for run in _FENCE.findall(words)), default=0) + 1)
@@ -42,7 +41,7 @@ def code(text: object, longest: int = LONGEST) -> str:
 
 def prose(text: object, longest: int = 400) -> str:
     """A sentence of Setpoint's that has names in it: words and small numbers as they are, all else in code spans."""
-    words = inert(text, longest)
+    words = shortened(text, longest)
     if not words.strip():
         return code(words) if words else ""
     runs = groupby(words.split(), _is_plain)
@@ -73,7 +72,7 @@ def head(names: Sequence[str]) -> list[str]:
 
 def fenced(lines: Iterable[str]) -> list[str]:
     """Lines to copy, as a code block."""
-    inside = [inert(line, 2_000) for line in lines]
+    inside = [shortened(line, 2_000) for line in lines]
     longest = max((len(run) for line in inside for run in _FENCE.findall(line)), default=0)
     fence = "`" * max(3, longest + 1)
     return [fence, *inside, fence]

@@ -21,7 +21,7 @@ from reconciler.report.page.arrows import LEFT, RIGHT, WIDTH, arrows
 from reconciler.report.page.inert import inert, remember
 from reconciler.report.page.past import WIDTH as STRIP
 from reconciler.report.page.reading import Json
-from reconciler.report.page.view import history_of, view
+from reconciler.report.page.view import view
 from reconciler.report.page.words import Whole
 
 _HERE = Path(__file__).parent
@@ -33,13 +33,13 @@ STYLES = {"fleet.html.jinja": ("page.css", "fleet.css")}
 _NOT_KNOWN = "not known"
 
 
-def page(receipt: object, *, history: Any = None, now: datetime | None = None, redact: bool = False) -> str:
-    """The page of a receipt as HTML. `history` is a `History` or its JSON; `now` is what the time left is counted from,
+def page(receipt: object, *, history: Json | None = None, now: datetime | None = None, redact: bool = False) -> str:
+    """The page of a receipt as HTML. `history` is the JSON of a `History`; `now` is what the time left is counted from,
     by default the time of the run; `redact` replaces accounts, network addresses and principals by short names.
 
     Raises `UnreadableReceipt` if it is none that this version can show.
     """
-    shown = view(receipt, history=history_of(history), now=now, redact=redact)
+    shown = view(receipt, history=history, now=now, redact=redact)
     return rendered("page.html.jinja", page=shown, arrows=arrows(shown.lanes))
 
 

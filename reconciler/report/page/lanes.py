@@ -63,9 +63,18 @@ class Lane(NamedTuple):
     to_database: bool
     source_id: str
     target_id: str
-    source_subnets: tuple[str, ...]
     target_subnets: tuple[str, ...]
     target_address: str | None
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether it should not arrive."""
+        return self.flow in {"undeclared", "broken"}
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it should arrive, and does not throughout."""
+        return self.flow in {"missing", "declared_now"}
 
     @property
     def heading(self) -> str:
@@ -117,11 +126,11 @@ class Lanes(NamedTuple):
 
     def openings(self, *, last: bool) -> list[Lane]:
         """What arrives and is not declared, in the first state or in the last."""
-        return [one for one in self.all if one.flow in {"undeclared", "broken"} and one.ends[last]]
+        return [one for one in self.all if one.undeclared and one.ends[last]]
 
     def cuts(self, *, last: bool) -> list[Lane]:
         """What is declared and does not arrive."""
-        return [one for one in self.all if one.flow in {"missing", "declared_now"} and not one.ends[last]]
+        return [one for one in self.all if one.wanted and not one.ends[last]]
 
     def changed_by(self, call: int) -> str | None:
         """What a call changes in what arrives, as a sentence; None if it changes nothing, or that is not known."""
@@ -222,7 +231,6 @@ def _lane(number: int, flow: Json, on: list[bool], kept: list[int]) -> Lane:
         to_database=target.get("kind") == "db_instance",
         source_id=_identity(source),
         target_id=_identity(target),
-        source_subnets=tuple(map(str, listed(source, "subnets"))),
         target_subnets=tuple(map(str, listed(target, "subnets"))),
         target_address=text(target, "address") or text(target, "name"),
     )
@@ -281,18 +289,15 @@ def _said(place: int, name: str, known: list[Lane], action: Json | None) -> str:
     """What is so in one state: the call, and what it starts and ends."""
     begun = f"{name[:1].upper()}{name[1:]}"
     if action is not None:
-        begun = f"{begun}: {action.get('address')}: {action.get('why')}."
-    if action is None:
-        arriving = [one for one in known if one.on[place] == "1"]
-        wrong = sum(one.flow in {"undeclared", "broken"} for one in arriving)
-        missing = sum(one.flow in {"missing", "declared_now"} and one.on[place] == "0" for one in known)
-        told = [f"{counted(len(arriving), 'flow')} arrive{'s' if len(arriving) == 1 else ''}"]
-        told += [f"{wrong} of them not declared"] if wrong else []
-        told += (
-            [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
-        )
-        return f"{begun}: {', '.join(told)}. {_effect(place, known) if place else ''}".strip()
-    return f"{begun} {_effect(place, known) or 'No change in what arrives.'}"
+        called = f"{action.get('address')}: {action.get('why')}"
+        return f"{begun}: {called}. {_effect(place, known) or 'No change in what arrives.'}"
+    arriving = [one for one in known if one.on[place] == "1"]
+    wrong = sum(one.undeclared for one in arriving)
+    missing = sum(one.wanted and one.on[place] == "0" for one in known)
+    told = [f"{counted(len(arriving), 'flow')} arrive{'s' if len(arriving) == 1 else ''}"]
+    told += [f"{wrong} of them not declared"] if wrong else []
+    told += [f"{counted(missing, 'declared flow')} {'does' if missing == 1 else 'do'} not arrive"] if missing else []
+    return f"{begun}: {', '.join(told)}. {_effect(place, known) if place else ''}".strip()
 
 
 def _effect(place: int, known: list[Lane]) -> str:

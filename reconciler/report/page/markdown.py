@@ -8,15 +8,15 @@ No HTML but `<details>`, and other people's words only in code spans (`gfm.py`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.report.page import markdown_notes as beside
 from reconciler.report.page import markdown_parts as parts
 from reconciler.report.page.cutting import Block, Goes, Piece, Section, fitted, fixed, listed
 from reconciler.report.page.forms import LEAST_CHARACTERS, MOST_CHARACTERS
 from reconciler.report.page.gfm import code, fenced, head, prose, row
-from reconciler.report.page.reading import listed as list_of
-from reconciler.report.page.view import Head, Page, history_of, view
+from reconciler.report.page.reading import Json
+from reconciler.report.page.view import Head, Page, view
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def markdown(
-    receipt: Mapping[str, Any],
+    receipt: Json,
     *,
-    history: Any = None,
+    history: Json | None = None,
     now: datetime | None = None,
     redact: bool = False,
     max_chars: int = MOST_CHARACTERS,
@@ -38,8 +38,8 @@ def markdown(
     """
     if max_chars < LEAST_CHARACTERS:
         raise ValueError(f"a page needs room for {LEAST_CHARACTERS} characters")
-    page = view(receipt, history=history_of(history), now=now, redact=redact)
-    sections = list(_sections(page, receipt))
+    page = view(receipt, history=history, now=now, redact=redact)
+    sections = list(_sections(page))
     shortened = any("..." in line for section in sections for block in section.blocks for line in _lines(block))
 
     def notice(left_out: Mapping[str, int]) -> str:
@@ -60,12 +60,12 @@ def _lines(block: Block) -> Iterator[str]:
     yield from (piece.text for piece in block.pieces)
 
 
-def _sections(page: Page, receipt: Mapping[str, Any]) -> Iterator[Section]:
+def _sections(page: Page) -> Iterator[Section]:
     yield _verdict(page)
     yield _to_do(page.verdict)
     if page.complete:
         yield beside.days(page.history, page.head.document)
-        yield beside.network(page.basis.inventory, page.basis.inventory_left_out, list_of(receipt, "unmanaged"))
+        yield beside.network(page.basis)
         yield parts.reach(page.lanes)
         yield parts.intents(page.intents)
         yield parts.differences(page.differences)

@@ -4,32 +4,30 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 
-from reconciler.report.page.basis import Basis, Fact, Found
+from reconciler.report.page.basis import Basis, Fact, Found, Unmanaged
 from reconciler.report.page.cutting import Goes, Piece, Section, fixed
 from reconciler.report.page.gfm import code, prose, row
 from reconciler.report.page.markdown_parts import bullets, folded, named, section, table
-from reconciler.report.page.notes import Notes, Tolerated
+from reconciler.report.page.notes import Finding, Notes, Tolerated
 from reconciler.report.page.past import Episode, History
-from reconciler.report.page.reading import Json, text
 
 MOST = 300
 _GOES = {"critical": Goes.GRAVE, "high": Goes.HIGH}
 
 
-def network(inventory: Iterable[Found], left_out: int, unmanaged: Sequence[Json]) -> Section:
+def network(given: Basis) -> Section:
     """Which AWS resource each declared one is, and what is live without being declared. There is no map in Markdown."""
-    found = tuple(inventory)
-    known = (Piece(f"- {_found(one)}", "resource", Goes.DETAIL) for one in found)
-    live = (Piece(f"- {_unmanaged(one)}", "resource that nobody declared", Goes.REST) for one in unmanaged[:MOST])
-    declared, others = len(found) + left_out, len(unmanaged)
+    known = (Piece(f"- {_found(one)}", "resource", Goes.DETAIL) for one in given.inventory)
+    live = (Piece(f"- {_unmanaged(one)}", "resource that nobody declared", Goes.REST) for one in given.unmanaged[:MOST])
+    others = len(given.unmanaged)
     return section(
         "The network",
-        fixed(f"{_are(declared)} declared or known; {_are(others)} live without being declared."),
+        fixed(f"{_are(given.resources)} declared or known; {_are(others)} live without being declared."),
         bullets(live),
         folded("The declared resources", known),
-        **{"resource": left_out, "resource that nobody declared": max(0, others - MOST)},
+        **{"resource": given.inventory_left_out, "resource that nobody declared": max(0, others - MOST)},
     )
 
 
@@ -42,49 +40,14 @@ def _found(one: Found) -> str:
     return ", ".join((named(one.resource), *filter(None, words)))
 
 
-def _unmanaged(one: Json) -> str:
-    address, aws_id = str(one.get("address")), text(one, "id")
-    told = code(address) + (f" ({code(aws_id)})" if aws_id and not address.endswith(aws_id) else "")
-    told += "; it has the tags of this document" if one.get("ours") else ""
-    return told + (f": {prose(one['remark'])}" if one.get("remark") else "")
+def _unmanaged(one: Unmanaged) -> str:
+    told = code(one.address) + (f" ({code(one.id)})" if one.id and not one.address.endswith(one.id) else "")
+    told += "; it has the tags of this document" if one.owned else ""
+    return told + (f": {prose(one.remark)}" if one.remark else "")
 
 
 def notes(given: Notes) -> Section:
     """Exceptions, holds, what could not be seen, findings, changes that are not in force yet."""
-    lines = (
-        *(
-            Piece(f"- could not be seen: {code(one.what)}: {prose(one.why)}", "remark", Goes.GRAVE)
-            for one in given.unseen
-        ),
-        *(
-            Piece(
-                f"- {named(one.resource)}{f' {code(one.field)}' if one.field else ''}: {prose(one.outcome or 'found')}"
-                f"{f' ({code(one.reason)})' if one.reason else ''}{f': {prose(one.message)}' if one.message else ''}",
-                "remark",
-                Goes.HIGH,
-            )
-            for one in given.findings
-        ),
-        *(Piece(_exception(one), "exception", Goes.MEDIUM) for one in given.exceptions),
-        *(
-            Piece(
-                f"- held by its tag: {named(one.resource)}{_when(one.who, one.since, one.until, one.left)}",
-                "hold",
-                Goes.MEDIUM,
-            )
-            for one in given.holds
-        ),
-        *(
-            Piece(
-                f"- accepted by AWS, not in force yet: {named(one.resource)} {code(one.field)}: {code(one.now)} now, "
-                f"{code(one.accepted)} accepted",
-                "remark",
-                Goes.LOW,
-            )
-            for one in given.pending
-        ),
-        *(Piece(f"- without the tags of Setpoint yet: {named(one)}", "remark", Goes.DETAIL) for one in given.untagged),
-    )
     opened = (
         Piece(
             f"- **the plan lets {code(one.source)} reach {code(one.target)}** with {code(one.traffic)}"
@@ -94,9 +57,31 @@ def notes(given: Notes) -> Section:
         )
         for one in given.openings
     )
-    blocks = bullets(opened), bullets(lines)
+    blocks = bullets(opened), bullets(_notes(given))
     nothing = () if any(block.pieces for block in blocks) else (fixed("None."),)
     return section("Exceptions, holds, and what could not be seen", *nothing, *blocks, remark=given.left_out)
+
+
+def _notes(given: Notes) -> Iterator[Piece]:
+    for one in given.unseen:
+        yield Piece(f"- could not be seen: {code(one.what)}: {prose(one.why)}", "remark", Goes.GRAVE)
+    yield from (Piece(f"- {_finding(one)}", "remark", Goes.HIGH) for one in given.findings)
+    yield from (Piece(_exception(one), "exception", Goes.MEDIUM) for one in given.exceptions)
+    for hold in given.holds:
+        held = f"{named(hold.resource)}{_when(hold.who, hold.since, hold.until, hold.left)}"
+        yield Piece(f"- held by its tag: {held}", "hold", Goes.MEDIUM)
+    for pending in given.pending:
+        what = f"{named(pending.resource)} {code(pending.field)}"
+        values = f"{code(pending.now)} now, {code(pending.accepted)} accepted"
+        yield Piece(f"- accepted by AWS, not in force yet: {what}: {values}", "remark", Goes.LOW)
+    for untagged in given.untagged:
+        yield Piece(f"- without the tags of Setpoint yet: {named(untagged)}", "remark", Goes.DETAIL)
+
+
+def _finding(one: Finding) -> str:
+    told = f"{named(one.resource)}{f' {code(one.field)}' if one.field else ''}: {prose(one.outcome or 'found')}"
+    why = f"{f' ({code(one.reason)})' if one.reason else ''}{f': {prose(one.message)}' if one.message else ''}"
+    return told + why
 
 
 def _exception(one: Tolerated) -> str:

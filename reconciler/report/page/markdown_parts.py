@@ -63,11 +63,7 @@ def differences(given: Differences) -> Section:
     ]
     unknown = [
         Piece(f"- {what}: {prose(why)}", "detail", Goes.REST)
-        for what, why in (
-            ("Who made them", given.actors_unknown),
-            ("Since when", given.since_unknown),
-            ("How long what was open stood open", given.exposed_unknown),
-        )
+        for what, why in (("Who made them", given.actors_unknown), ("Since when", given.since_unknown))
         if why
     ]
     return section(

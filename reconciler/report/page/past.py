@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor
 from typing import NamedTuple
 
 from reconciler.report.page.reading import Json, listed, number, text
-from reconciler.report.page.words import counted, duration, moment, parsed
+from reconciler.report.page.words import counted, duration, moment, parsed, percent
 
 WIDTH = 1000
 """The strip is this wide; positions are in the same unit."""
@@ -23,6 +22,8 @@ STATES = {
     "open": "something stood open",
     "unseen": "could not look",
 }
+_LAYERS = ("sync", "unseen", "differs", "open")
+"""What is drawn first; what is short and grave lies above it."""
 
 
 class Stretch(NamedTuple):
@@ -92,9 +93,7 @@ def sentence(given: Json) -> str:
     share, days = given.get("share_as_declared"), number(given, "days")
     parts = []
     if isinstance(share, int | float):
-        tenths = floor(1000 * share + 1e-9)  # 100 % is the whole time
-        kept = f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}"
-        parts.append(f"As declared for {kept} % of {counted(days, 'day')}")
+        parts.append(f"As declared for {percent(share)} % of {counted(days, 'day')}")
     else:
         parts.append(f"How long it was as declared in these {counted(days, 'day')} is not known")
     found = listed(given, "episodes")
@@ -114,7 +113,7 @@ def sentence(given: Json) -> str:
 
 
 def _strip(given: Json) -> list[Stretch]:
-    """What is as declared is drawn first, so that what is short and grave lies above it."""
+    """In the order in which they are drawn."""
     begin, end = parsed(text(given, "from")), parsed(text(given, "to"))
     if begin is None or end is None or end <= begin:
         return []
@@ -130,10 +129,7 @@ def _strip(given: Json) -> list[Stretch]:
         at = min(at, WIDTH - wide)
         said = f"{STATES[state]} from {moment(text(one, 'from'))} to {moment(text(one, 'to'))}"
         found.append(Stretch(round(max(0.0, at), 1), round(min(wide, WIDTH), 1), state, said))
-    order = list(STATES)
-    return sorted(
-        found, key=lambda one: ("sync", "unseen", "differs", "open").index(one.state) if one.state in order else 0
-    )
+    return sorted(found, key=lambda one: _LAYERS.index(one.state))
 
 
 def _episode(one: Json) -> Episode:

@@ -11,6 +11,7 @@ from reconciler.report.page.html import rendered
 from reconciler.report.page.past import Episode, History, history
 from reconciler.report.page.reading import Json, listed, text
 from reconciler.report.page.redaction import without_names
+from reconciler.report.page.words import rank
 
 MOST = 300
 """The most episodes of a page; what is left out is counted."""
@@ -20,7 +21,6 @@ _HEADINGS = {
     "open": ("Something stands open", "grave"),
 }
 _GRAVEST = 3
-_RANKS = {name: rank for rank, name in enumerate(("critical", "high", "medium", "low", "info"))}
 _NOT_KNOWN = ("How it stands is not known: nobody has looked", "warn")
 
 
@@ -50,9 +50,7 @@ def told(given: Json, *, redact: bool) -> Told:
     segments = listed(given, "segments")
     heading, tone = _HEADINGS.get(str(segments[-1].get("state")) if segments else "", _NOT_KNOWN)
     past = history(given, name, MOST)
-    standing = sorted(
-        (one for one in past.episodes if not one.until), key=lambda one: _RANKS.get(one.severity or "", 9)
-    )
+    standing = sorted((one for one in past.episodes if not one.until), key=lambda one: rank(one.severity))
     return Told(
         document=name,
         account=text(given, "account"),
@@ -72,7 +70,7 @@ def history_html(given: Json, *, redact: bool = False) -> str:
     return rendered("history.html.jinja", told=told(given, redact=redact))
 
 
-def history_markdown(given: Json, max_chars: int, *, redact: bool = False) -> str:
+def history_markdown(given: Json, max_chars: int, *, redact: bool) -> str:
     """The page as Markdown, in at most so many characters; `redact` as of `told`."""
     shown = told(given, redact=redact)
     about = ", ".join(code(one, 70) for one in (shown.account, shown.region) if one)

@@ -294,6 +294,7 @@ def _steps(receipt: Json, parts: Parts) -> tuple[tuple[str, ...], str | None]:
     payload = shlex.quote(f'{{"document": "{name}", "mode": "apply", "approve": "{fingerprint}"}}')
     how = "--cli-read-timeout 310 --cli-binary-format raw-in-base64-out"
     return (
-        f"setpoint plan {file} --out plan.json && setpoint apply {file} --plan plan.json",
+        f"setpoint plan {file} --out plan.json",
+        f"setpoint apply {file} --plan plan.json",
         f"aws lambda invoke --function-name {_FUNCTION}{where} {how} --payload {payload} answer.json",
     ), f"Only the plan with the fingerprint {fingerprint} is released; if anything has changed since, it is refused."

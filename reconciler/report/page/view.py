@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from reconciler.report.looks import expanded
 from reconciler.report.page.basis import Basis, basis
@@ -114,13 +114,6 @@ def _page(receipt: Json, past: Json | None, now: datetime | None, *, redacted: b
         basis=basis(receipt, resources, ways),
         redacted=redacted,
     )
-
-
-def history_of(given: Any) -> Json | None:
-    """The JSON of a history, whether it is given as that or as the value that makes it."""
-    as_json = getattr(given, "as_json", None)
-    known: Json | None = as_json() if callable(as_json) else given
-    return known
 
 
 def _started(receipt: Json) -> str | None:

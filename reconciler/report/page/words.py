@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from math import floor
 from typing import Any, NamedTuple
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
@@ -63,6 +64,12 @@ def joined(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     known = list(words)
     return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}" if known else ""
+
+
+def percent(share: float) -> str:
+    """`98.2`, `100`: never rounded up, so that 100 % is the whole."""
+    tenths = floor(share * 1000 + 1e-9)
+    return f"{tenths // 10}{f'.{tenths % 10}' if tenths % 10 else ''}"
 
 
 def duration(seconds: float) -> str:
