@@ -137,7 +137,7 @@ def test_what_is_corrected_is_told_once_though_the_lease_is_stolen_at_any_call(d
     assert len(drifted.alerts()) == messages
 
 
-@pytest.mark.parametrize("at", sampled(range(2, CALLS + 1), 20, seed="thieves that die"))
+@pytest.mark.parametrize("at", sampled(range(2, CALLS + 1), 40, seed="thieves that die"))
 def test_what_is_corrected_is_told_though_the_thief_dies(drifted: Doors, at: int) -> None:
     Theft(drifted, at, dies=1 + at % 13)
     assert drifted.work(SCHEDULED) == ()
@@ -347,7 +347,7 @@ ODD: dict[str, Any] = {"text": {"S": "spoiled"}, "null": {"NULL": True}, "inside
 DAMAGES = [(name, odd) for name in ATTRIBUTES for how, odd in ODD.items() if (name in TEXTS, how) != (True, "text")]
 
 
-@pytest.mark.parametrize(("name", "odd"), sampled(DAMAGES, 12, seed="damages"))
+@pytest.mark.parametrize(("name", "odd"), sampled(DAMAGES, 24, seed="damages"))
 def test_an_item_that_cannot_be_read_lets_the_run_look_and_tell_and_change_nothing(
     doors: Doors, name: str, odd: dict[str, Any]
 ) -> None:

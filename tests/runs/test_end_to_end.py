@@ -394,7 +394,7 @@ def kept(stage: Stage, seed: int) -> None:
     assert not ending.wrong_aim, f"seed {seed}: {story}"
 
 
-@pytest.mark.parametrize("seed", sampled(range(0, 10 * len(KINDS), 10), 2, seed="drawn"))
+@pytest.mark.parametrize("seed", sampled(range(0, 10 * len(KINDS), 10), 4, seed="drawn"))
 def test_no_step_opens_or_cuts_a_way_in_a_drawn_network(stage: Stage, seed: int) -> None:
     kept(stage, seed)
 

@@ -59,7 +59,7 @@ def test_deeds_that_meet_on_one_way_are_put_right_without_a_gap(outsider: Outsid
     check(outsider, deeds)
 
 
-often = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+often = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @often
