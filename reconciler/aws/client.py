@@ -1,6 +1,6 @@
 """The calls to AWS: reads all pages, sends one write at a time, classifies errors, counts calls.
 
-`observe.py` reads through it from several threads; `apply.py` writes through it.
+`observe.py` reads through it from several threads; `engine/writer.py` writes through it.
 """
 
 from __future__ import annotations

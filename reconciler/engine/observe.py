@@ -97,7 +97,12 @@ def observe(document: Document, aws: Aws, look: ObserveOptions, hint: str = "") 
     seen = _seen(document, read, known, names, at)
     snapshot = seen.snapshot()
     if not again and not seen.troubled:
-        remember(document, context.vpc_id, given, snapshot)
+        contained(
+            lambda: remember(document, context.vpc_id, given, snapshot),
+            lambda cause: None,
+            who="the look",
+            stage=Stage.READING,
+        )
     return replace(snapshot, interfaces=interfaces)
 
 

@@ -132,7 +132,9 @@ PLAIN_SUBJECT = "Setpoint: an alert that could not be written as it should be"
 def plainly(notification: Notification, here: NotificationOrigin, cause: Cause) -> list[str]:
     """The lines of a notification whose text could not be written: what it is about, and why no more is said."""
     alert = notification.alert
-    about = [one.what for one in alert.members] if alert else [one.title for one in notification.rest]
+    about = [one.title for one in notification.rest]
+    if alert:
+        about = [f"{one.what} ({one.outcome.value})" if one.outcome else one.what for one in alert.members]
     more = [f"  {left_out(len(about) - _PLAIN_LINES)}"] if len(about) > _PLAIN_LINES else []
     return [
         f"{notification.severity.upper()}: {shown(notification.title)}",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reconciler.report.fitting import cut
-
 LONGEST = 250_000
 """Bytes of UTF-8: SNS accepts 262,144, and counts the attributes among them."""
 SHORT = 40_000
@@ -41,9 +39,9 @@ def fitting(words: Words, otherwise: str) -> Words:
 
 
 def short(lines: list[str]) -> list[str]:
-    """Lines of which a message is certain to fit."""
-    room = SHORT // max(1, len(lines))
-    return [cut(line.encode("utf-8", "replace").decode(), max(4, room // 4)) for line in lines]
+    """Lines of which a message is certain to fit; by itself, for what could not be written otherwise."""
+    room = max(1, SHORT // 4 // max(1, len(lines)))
+    return [line.encode("utf-8", "replace").decode()[:room] for line in lines]
 
 
 def is_about_the_message(code: str) -> bool:

@@ -14,9 +14,10 @@ from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.rules import Ingress, IngressEntries
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
-from reconciler.engine.apply import CONSISTENCY_PAUSES, ApplyContext, apply, tokens_of
+from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
+from reconciler.engine.writer import CONSISTENCY_PAUSES, tokens_of
 from reconciler.model import Action, ActionResult, Cause, Ended, Operation, Phase, Reason, Ref, Risk, Snapshot
 from reconciler.model.read import Read
 from reconciler.reach.network import routes, rules

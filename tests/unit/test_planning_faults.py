@@ -82,6 +82,7 @@ NEEDED = {
     "diff.py": None,
     "gate.py": None,
     "apply.py": None,
+    "writer.py": None,
     "again.py": None,
     "progress.py": None,
     "judged.py": None,
@@ -135,7 +136,7 @@ def test_without_a_mistake_everything_is_done_and_nothing_said() -> None:
 
 
 @pytest.mark.parametrize("for_ever", [False, True])
-@pytest.mark.parametrize("part", sampled(range(PARTS), 45, seed="planning faults"))
+@pytest.mark.parametrize("part", sampled(range(PARTS), 90, seed="planning faults"))
 def test_a_mistake_anywhere_is_told_and_what_closes_goes_on(part: int, *, for_ever: bool) -> None:
     snapshot = look()
     for function in called()[part::PARTS]:

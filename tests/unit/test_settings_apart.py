@@ -14,9 +14,10 @@ from desired_state.members import SecurityGroups
 from desired_state.rules import Ingress, IngressEntries
 from reconciler.aws.client import AwsError
 from reconciler.aws.errors import LOST
-from reconciler.engine.apply import SETTING_PAUSES, ApplyContext, apply
+from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.gate import Gate
 from reconciler.engine.plan import Plan
+from reconciler.engine.writer import SETTING_PAUSES
 from reconciler.kinds.db_instance.changes import MODIFY
 from reconciler.kinds.db_instance.refused import not_now
 from reconciler.kinds.db_instance.settings import SETTINGS, Facts

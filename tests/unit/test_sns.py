@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
 from reconciler.attempt.telling import ASK_AGAIN, _Asked
+from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
 from reconciler.notify.alert import Alert, Member, Topic
 from reconciler.notify.deduplication import Notification, Notifications, Status
@@ -71,7 +72,7 @@ PLACES = ("title", "sentence", "member", "why", "id")
 
 
 @pytest.mark.parametrize("form", ["text", "chat"])
-@pytest.mark.parametrize("part", sampled(range(len(ODD)), 4, seed="words"))
+@pytest.mark.parametrize("part", sampled(range(len(ODD)), 8, seed="words"))
 def test_of_every_alert_one_message_arrives_whatever_its_words_are(part: int, form: Literal["text", "chat"]) -> None:
     mixed = {name: Random(f"{part} {name}").choice(ODD) for name in PLACES}
     for words in [*({name: ODD[part]} for name in PLACES), dict.fromkeys(PLACES, ODD[part]), mixed]:
@@ -94,9 +95,13 @@ def test_where_it_comes_from_may_be_odd_too(where: str) -> None:
 
 def test_a_message_whose_words_sns_does_not_take_is_sent_in_the_plainest_ones() -> None:
     desk = Desk(lambda text: "InvalidParameter" if "could not be written as it should be" not in text else "")
-    assert publisher(desk).send(all_of(notification()), completed()) == Sent()
+    one = notification()
+    assert one.alert
+    members = tuple(each._replace(outcome=Outcome.CORRECTED) for each in one.alert.members)
+    assert publisher(desk).send(all_of(replace(one, alert=replace(one.alert, members=members))), completed()) == Sent()
     (told,) = desk.taken
     assert "security_group/web ingress" in told["Message"]
+    assert "  - a rule (corrected)" in told["Message"]
     assert "SNS did not take the words that it had" in told["Message"]
 
 

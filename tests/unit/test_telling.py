@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -87,7 +87,7 @@ class Desk:
 
 
 def speaking(desk: Desk, *, ours: bool = True, accounts: Any = None) -> Voice:
-    return replace(voice(accounts), publisher=desk, ours=lambda: ours)
+    return replace(voice(accounts), publisher=cast("Any", desk), ours=lambda: ours)
 
 
 LATER = Untold("e" * 16, "drift", "high", "subnet/a", "It was.", MORNING, (UntoldMember("x", "n"),), sha256="no")
@@ -210,7 +210,7 @@ class Back(Speaks):
 def test_that_an_account_is_back_is_noted_by_who_told_that_it_was_not(
     run: AttemptResult, open_: bool | None, *, is_back: bool
 ) -> None:
-    told = Notified(("d",), "t", MORNING, MORNING, open=bool(open_), severity="high")
+    told = Notified("d", "t", MORNING, MORNING, open=bool(open_), severity="high")
     known = {} if open_ is None else {of_account(ACCOUNT): told}
     accounts = Back()
     for some in (accounts, None):
