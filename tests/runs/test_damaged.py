@@ -16,8 +16,7 @@ import pytest
 from desired_state.fields import Address
 from lab.drifts import DRIFTS
 from reconciler.aws.ec2 import PREFIX_LISTS
-from reconciler.engine import consequences, diff, gate, intents, plan, suppression
-from reconciler.engine import run as run_module
+from reconciler.engine import consequences, diff, gate, intents, plan, suppression, understood
 from reconciler.engine.observe import ObserveError
 from reconciler.engine.plan import signature
 from reconciler.engine.result import Report
@@ -514,7 +513,7 @@ def test_what_fails_for_a_resource_that_was_set_aside_ends_the_run(
     def fails(*_: Any, **__: Any) -> Any:
         raise ResourceFaultError(Address("subnet/PrivateSubnet2"), Stage.PLANNING, Cause(Reason.FAULT, "odd"))
 
-    monkeypatch.setattr(run_module, "diff", fails)
+    monkeypatch.setattr(understood, "diff", fails)
     with pytest.raises(ResourceFaultError, match="odd"):
         Recorded(world.answers).plan(document(), Policy())
 
