@@ -15,8 +15,9 @@ Nothing is sampled or approximated: `==` and `<=` between two sets hold for ever
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from operator import and_, gt, or_
@@ -58,6 +59,13 @@ class Packets:
     """A set of packets of one direction. Each set has one form, so `==` and `hash` compare sets."""
 
     spaces: tuple[tuple[str, Bands], ...] = ()
+    _hash: int | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Of hundreds of bands, and asked of one set by every end that lets it through, so counted once."""
+        if self._hash is None:
+            object.__setattr__(self, "_hash", hash(self.spaces))
+        return self._hash  # type: ignore[return-value] # set above
 
     def __or__(self, other: Packets) -> Packets:
         return _combine(self, other, or_)
@@ -238,12 +246,23 @@ def _decided(boxes: Iterable[tuple[Box, bool]]) -> Packets:
 
 
 def _bands(boxes: list[tuple[Box, bool]]) -> Bands:
+    """From edge to edge, with only those boxes at hand that an address is in: of hundreds of routes, a few are."""
+    starts: dict[int, list[int]] = defaultdict(list)
+    ends: dict[int, list[int]] = defaultdict(list)
+    for place, (each, _) in enumerate(boxes):
+        starts[each.first].append(place)
+        ends[each.end].append(place)
     bands: list[tuple[int, Cuts]] = []
-    for address in sorted({edge for each, _ in boxes for edge in (each.first, each.end)}):
+    here: list[int] = []
+    for address in sorted(starts.keys() | ends.keys()):
+        for place in starts.get(address, ()):
+            insort(here, place)
+        for place in ends.get(address, ()):
+            here.remove(place)
         cuts: Cuts = ()
-        for each, allowed in reversed(boxes):  # the first box overrides the later ones
-            if each.first <= address < each.end:
-                cuts = _merge(cuts, each.cuts, or_ if allowed else gt)
+        for place in reversed(here):  # the first box overrides the later ones
+            each, allowed = boxes[place]
+            cuts = _merge(cuts, each.cuts, or_ if allowed else gt)
         if cuts != (bands[-1][1] if bands else ()):
             bands.append((address, cuts))
     return tuple(bands)
@@ -252,6 +271,12 @@ def _bands(boxes: list[tuple[Box, bool]]) -> Bands:
 def _combine(left: Packets, right: Packets, inside: Inside) -> Packets:
     if left.spaces == right.spaces:
         return left if inside(1, 1) else NOTHING
+    return _combined(left, right, inside)
+
+
+@lru_cache(maxsize=256)
+def _combined(left: Packets, right: Packets, inside: Inside) -> Packets:
+    """Memoized: the subnets of one route table and one ACL ask the same in every state of a plan."""
     lefts, rights = dict(left.spaces), dict(right.spaces)
     found = ((space, _merge_bands(lefts.get(space, ()), rights.get(space, ()), inside)) for space in lefts | rights)
     return Packets(tuple(sorted((space, bands) for space, bands in found if bands)))

@@ -68,13 +68,26 @@ def of_routes_at(network_: Network, subnet: Address, *, inwards: bool, public: b
     """
     if routes_unknown(network_, subnet):
         return EVERYTHING if unknown else at(tuple(sorted(network_.local)))
-    routes = network_.routes(network_.table_of(subnet))
-    dead = frozenset(
+    table = network_.table_of(subnet)
+    asked = table, inwards, public, unknown
+    if asked not in network_.routed:
+        network_.routed[asked] = _of_table(network_, table, inwards=inwards, public=public, unknown=unknown)
+    return network_.routed[asked]
+
+
+def _of_table(network_: Network, table: Address, *, inwards: bool, public: bool, unknown: bool) -> Packets:
+    routes = network_.routes(table)
+    passing = {
         via
-        for via in routes.values()
-        if (inwards and (is_nat(via) or is_egress_only(via))) or _is_dead(network_, via, unknown=unknown)
-    )
-    return _by_routes(tuple(sorted(routes.items())), dead, network_.local, public)
+        for via in set(routes.values())
+        if not (inwards and (is_nat(via) or is_egress_only(via))) and not _is_dead(network_, via, unknown=unknown)
+    }
+    known = {
+        to: via in passing and (public or not is_internet_gateway(via) or ":" in to)
+        for to, via in routes.items()
+        if is_cidr(to)
+    }
+    return _by_routes(frozenset((known | dict.fromkeys(network_.local, True)).items()))
 
 
 def _is_dead(network_: Network, target: str, *, unknown: bool) -> bool:
@@ -92,25 +105,14 @@ def of_entries(acl: tuple[tuple[int, AclEntry], ...]) -> Packets:
     return of_acl(dict(acl))
 
 
-@lru_cache(maxsize=4096)
-def _by_routes(
-    table: tuple[tuple[str, str], ...],
-    dead: frozenset[str],
-    local: frozenset[str],
-    public: bool,  # noqa: FBT001
-) -> Packets:
-    """Packets whose peer is routed: the longest prefix decides (VPC user guide, Route priority)."""
-    known = {to: via for to, via in table if is_cidr(to)} | dict.fromkeys(local, "local")
-    ordered = sorted(known.items(), key=lambda route: (_length(route[0]), route[0]))
-
-    def passes(to: str, via: str) -> bool:
-        return via not in dead and (public or not is_internet_gateway(via) or ":" in to)
-
+@lru_cache(maxsize=256)
+def _by_routes(routes: frozenset[tuple[str, bool]]) -> Packets:
+    """Packets whose peer is routed, of destinations that pass or do not: the longest prefix decides (VPC user guide,
+    Route priority). Where a call changes only the target, it is the same set.
+    """
+    ordered = sorted(routes, key=lambda route: _length(route[0]))
     return of_acl(
-        {
-            n: AclEntry("allow" if passes(to, via) else "deny", "all", ANY, ANY, to)
-            for n, (to, via) in enumerate(ordered)
-        }
+        {n: AclEntry("allow" if passes else "deny", "all", ANY, ANY, to) for n, (to, passes) in enumerate(ordered)}
     )
 
 

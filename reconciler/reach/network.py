@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from desired_state.fields import NOWHERE, AclEntry, Address, RuleKey
 from reconciler.model import Effect
+from reconciler.packets.traffic import Packets
 
 SIDES = ("ingress", "egress")
 BLACKHOLE = "blackhole"
@@ -139,10 +140,14 @@ _EMPTY: Mapping[Any, Any] = MappingProxyType({})
 class Network:
     """The state of the network at one moment. It never changes: `after` returns another one that shares the rest."""
 
-    __slots__ = ("_cells",)
+    __slots__ = ("_cells", "routed")
+
+    routed: dict[tuple[Address, bool, bool, bool], Packets]
+    """What `layers.py` has worked out of this state's route tables, whichever subnet asks."""
 
     def __init__(self, effects: Iterable[Effect] = (), *, cells: Mapping[Cell, Mapping[Any, Any]] = _EMPTY) -> None:
         self._cells = dict(cells)
+        self.routed = {}
         mine: dict[Cell, dict[Any, Any]] = {}
         for cell, member, value in effects:
             if member is WHOLE:
