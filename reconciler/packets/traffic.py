@@ -85,7 +85,7 @@ class Packets:
     @property
     def traffic(self) -> Cuts:
         """The places on the traffic line of which the set has a packet, whatever its address."""
-        return join(*(cuts for _, bands in self.spaces for _, cuts in bands))
+        return _traffic(self)
 
     def example(self, preposition: str = "from") -> str:
         """One of the packets, such as `tcp 22 from 203.0.113.0`: tcp if there is any, the lowest port and address.
@@ -245,6 +245,11 @@ def _decided(boxes: Iterable[tuple[Box, bool]]) -> Packets:
     return Packets(tuple((space, bands) for space, bands in found if bands))
 
 
+@lru_cache(maxsize=256)
+def _traffic(packets: Packets) -> Cuts:
+    return join(*(cuts for _, bands in packets.spaces for _, cuts in bands))
+
+
 def _bands(boxes: list[tuple[Box, bool]]) -> Bands:
     """From edge to edge, with only those boxes at hand that an address is in: of hundreds of routes, a few are."""
     starts: dict[int, list[int]] = defaultdict(list)
@@ -279,7 +284,8 @@ def _combined(left: Packets, right: Packets, inside: Inside) -> Packets:
     """Memoized: the subnets of one route table and one ACL ask the same in every state of a plan."""
     lefts, rights = dict(left.spaces), dict(right.spaces)
     found = ((space, _merge_bands(lefts.get(space, ()), rights.get(space, ()), inside)) for space in lefts | rights)
-    return Packets(tuple(sorted((space, bands) for space, bands in found if bands)))
+    spaces = tuple(sorted((space, bands) for space, bands in found if bands))
+    return next((one for one in (left, right) if one.spaces == spaces), None) or Packets(spaces)
 
 
 def _merge_bands(left: Bands, right: Bands, inside: Inside) -> Bands:
@@ -289,26 +295,29 @@ def _merge_bands(left: Bands, right: Bands, inside: Inside) -> Bands:
     if not left or not right:
         return (left if inside(1, 0) else ()) or (right if inside(0, 1) else ())
     bands: list[tuple[int, Cuts]] = []
-    i = j = 0
     in_left: Cuts = ()
     in_right: Cuts = ()
     last: Cuts = ()
-    while i < len(left) or j < len(right):
-        next_left = left[i][0] if i < len(left) else _BEYOND
-        next_right = right[j][0] if j < len(right) else _BEYOND
-        if next_left <= next_right:
-            in_left, i = left[i][1], i + 1
-        if next_right <= next_left:
-            in_right, j = right[j][1], j + 1
+    lefts, rights = iter(left), iter(right)
+    next_left, then_left = next(lefts)
+    next_right, then_right = next(rights)
+    while (address := next_left if next_left < next_right else next_right) != _BEYOND:  # noqa: FURB136 (min is slow)
+        if next_left == address:
+            in_left = then_left
+            next_left, then_left = next(lefts, _NO_MORE)
+        if next_right == address:
+            in_right = then_right
+            next_right, then_right = next(rights, _NO_MORE)
         cuts = _merge(in_left, in_right, inside)
         if cuts != last:
-            bands.append((min(next_left, next_right), cuts))
+            bands.append((address, cuts))
             last = cuts
     return tuple(bands)
 
 
 _BEYOND = (1 << 128) + 1
 """Greater than every address at which a band begins."""
+_NO_MORE: tuple[int, Cuts] = (_BEYOND, ())
 
 
 @lru_cache(maxsize=4096)

@@ -258,9 +258,9 @@ class Steps:
             for other, theirs in later.standing.items() if mine.ahead or mine.behind else ():
                 if other.side == end.side or not (end.public and other.public):
                     continue
-                if meet(mine.ahead, theirs.behind):
+                if mine.ahead and theirs.behind and meet(mine.ahead, theirs.behind):
                     pairs |= dict.fromkeys(self._pairs(end, other, later.network))
-                if meet(mine.behind, theirs.ahead):
+                if mine.behind and theirs.ahead and meet(mine.behind, theirs.ahead):
                     pairs |= dict.fromkeys(self._pairs(other, end, later.network))
         for ahead, behind in pairs:
             here, there = self._from(ahead, behind, later.network), self._from(behind, ahead, later.network)
