@@ -18,7 +18,7 @@ from desired_state.document import Document
 from desired_state.fields import NOWHERE, Address
 from desired_state.sanitize import sanitize
 from reconciler.aws.client import Aws, AwsError
-from reconciler.aws.errors import Verdict
+from reconciler.aws.errors import Reaction
 from reconciler.kinds import REGISTRY, live_network
 from reconciler.model import (
     DOCUMENT_TAG,
@@ -243,7 +243,7 @@ class Again:
         try:
             items = {kind.observe.id(item): item for item in self._hands.aws.read(read)} if read else {}
         except AwsError as error:
-            if error.verdict is Verdict.STOP:
+            if error.reaction is Reaction.STOP:
                 raise
             message = sanitize(f"it could not be looked at again before the call: {error}")
             cause = Cause(Reason.STALE, message, error.cause.code)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import THREADS, Aws, AwsError, unanswered
-from reconciler.aws.errors import Verdict
+from reconciler.aws.errors import Reaction
 from reconciler.engine.identity import Identified, identify
 from reconciler.engine.identity.several_vpcs import mend, subnets_of
 from reconciler.engine.interfaces import interfaces_of, interfaces_read
@@ -150,7 +150,7 @@ class _Reader:
         ]
         for one, answer in zip(missing, answers, strict=True):
             if isinstance(answer, AwsError):
-                if answer.verdict is Verdict.STOP:
+                if answer.reaction is Reaction.STOP:
                     problem = f"{answer}: check the credentials, the profile and the region"
                     raise ObserveError(replace(answer.cause, message=problem)) from answer
                 self.problems[one] = answer
