@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from handlers import options as given
-from handlers.options import Invocation, invocation
+from handlers.options import CommandState, command_state
 from handlers.refusal import Kind, Refused, show, unexpected, wants_json
 from handlers.signals import Interrupted, Signals, told
 from handlers.terminal import is_terminal
@@ -48,7 +48,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with Signals() as signals:
-            at = Invocation(signals)
+            at = CommandState(signals)
             try:
                 return _ended(words, at)
             finally:
@@ -57,7 +57,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return _no_reader()
 
 
-def _ended(words: list[str], at: Invocation) -> int:
+def _ended(words: list[str], at: CommandState) -> int:
     try:
         code = int(cli.main(words, prog_name=PROGRAM, standalone_mode=False, obj=at) or 0)
         if sys.stdout:
@@ -139,7 +139,7 @@ class _Closed(Exception):
 @click.pass_context
 def cli(context: click.Context, *, verbose: bool) -> None:
     """Keep an AWS network and its database at the state written in a versioned JSON document."""
-    invocation().trace.on |= verbose
+    command_state().trace.on |= verbose
     if context.invoked_subcommand is None:
         if not verbose:
             raise click.exceptions.NoArgsIsHelpError(context)
@@ -185,7 +185,7 @@ def import_(
     connection = wiring.ConnectionOptions.taken_from(options)
     choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
-        **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
+        **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=command_state().trace
     )
     import_command.run(wanted)
     return IN_SYNC
@@ -206,7 +206,7 @@ def validate(docs: tuple[Path, ...], against: Path | None, form: str, **options:
     from handlers import validate_command
 
     holds = given.policy(options).hold_exposures if against else True
-    valid = validate_command.run(docs, form, against, holds=holds, trace=invocation().trace)
+    valid = validate_command.run(docs, form, against, holds=holds, trace=command_state().trace)
     return IN_SYNC if valid else ERROR
 
 
@@ -224,7 +224,7 @@ def plan(
     """
     from handlers.network_command import Plan
 
-    return Plan(invocation(), only, form, options).run(docs, out, against)
+    return Plan(command_state(), only, form, options).run(docs, out, against)
 
 
 @cli.command(epilog=given.ENVIRONMENT)
@@ -242,7 +242,7 @@ def apply(
     """
     from handlers import network_command
 
-    return network_command.apply(invocation(), doc, planned, only, form, auto_approve=auto_approve, options=options)
+    return network_command.apply(command_state(), doc, planned, only, form, auto_approve=auto_approve, options=options)
 
 
 @cli.command(short_help="Give an earlier revision's text a new number.", epilog=given.ENVIRONMENT)
@@ -273,7 +273,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
     from handlers.rollback_command import RollbackOptions, run
 
     own = {one: options.pop(one) for one in ("reason", "out", "upload", "stack", "bucket", "network_profile")}
-    run(invocation(), RollbackOptions(name, to, version_id, form=form, run=options, **own))
+    run(command_state(), RollbackOptions(name, to, version_id, form=form, run=options, **own))
     return IN_SYNC
 
 
@@ -298,7 +298,7 @@ def history(name: str, **options: Any) -> int:
     from handlers import history_command, wiring
 
     connection = wiring.ConnectionOptions.taken_from(options)
-    whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
+    whole = history_command.run(command_state(), history_command.HistoryOptions(name, connection=connection, **options))
     return IN_SYNC if whole else ERROR
 
 
@@ -323,7 +323,7 @@ def receipt(what: str, run: str, **options: Any) -> int:
     from handlers import receipt_command, wiring
 
     connection = wiring.ConnectionOptions.taken_from(options)
-    receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
+    receipt_command.run(command_state(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
     return IN_SYNC
 
 
@@ -340,7 +340,7 @@ def fleet(*, stack: str, form: str, **options: Any) -> int:
     """
     from handlers.fleet_command import run
 
-    return IN_SYNC if run(invocation(), stack, form, options) else DRIFT
+    return IN_SYNC if run(command_state(), stack, form, options) else DRIFT
 
 
 @cli.command()

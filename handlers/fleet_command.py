@@ -13,7 +13,7 @@ import click
 
 from desired_state.sources import Documents
 from handlers import fleet, page, terminal, wiring
-from handlers.options import Invocation
+from handlers.options import CommandState
 from handlers.refusal import Kind, Refused, refusing
 from handlers.stack_of import Given, dynamodb, s3, stack_of
 from reconciler.fleet.text import text
@@ -22,7 +22,7 @@ from reconciler.ledger.lease import Ledger
 from reconciler.ledger.table import LedgerError
 
 
-def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bool:
+def run(at: CommandState, stack: str, form: str, options: Mapping[str, Any]) -> bool:
     """Whether every document is in sync; prints how each one stands. Raises Refused."""
     page.check(form, file="fleet.html")
     given = wiring.ConnectionOptions.taken_from(dict(options))
