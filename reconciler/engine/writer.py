@@ -20,7 +20,8 @@ from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws, AwsError
 from reconciler.aws.errors import LOST, Reaction, bare, reaction
-from reconciler.engine.again import Again, Changed
+from reconciler.engine.again import Again
+from reconciler.engine.expectation import Changed
 from reconciler.engine.missing import unfound
 from reconciler.engine.plan import printable
 from reconciler.engine.progress import Progress
