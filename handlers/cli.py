@@ -7,7 +7,6 @@ in a traceback. A command imports only what it needs, because imports are most o
 
 from __future__ import annotations
 
-import errno
 import gc
 import json
 import logging
@@ -20,12 +19,10 @@ from typing import Any
 import click
 
 from handlers import options as given
-from handlers.options import CommandState, command_state
-from handlers.refusal import Kind, Refused, show, unexpected, wants_json
-from handlers.signals import Interrupted, Signals, told
-from handlers.terminal import is_terminal
+from handlers.ending import DRIFT, ERROR, IN_SYNC, Commands, ended
+from handlers.options import command_state
+from handlers.refusal import Kind, Refused
 
-IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 PROGRAM = "setpoint"
 
 
@@ -45,92 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """The exit code of one command, after its errors were printed: to stderr, or with `-o json` to stdout."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        with Signals() as signals:
-            at = CommandState(signals)
-            try:
-                return _ended(words, at)
-            finally:
-                at.trace.close()
-    except (BrokenPipeError, _Closed):  # also while an error is printed
-        return _no_reader()
-
-
-def _ended(words: list[str], at: CommandState) -> int:
-    try:
-        code = int(cli.main(words, prog_name=PROGRAM, standalone_mode=False, obj=at) or 0)
-        if sys.stdout:
-            sys.stdout.flush()
-    except click.ClickException as error:
-        if isinstance(error, click.UsageError) and not wants_json(words):
-            error.show()
-        else:
-            show(Refused(error.format_message()), words)
-    except Refused as error:
-        show(error, words)
-    except Interrupted as stop:
-        show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
-        return stop.code
-    except (click.Abort, KeyboardInterrupt):
-        _own_line()
-        show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
-        return INTERRUPTED
-    except (BrokenPipeError, _Closed):
-        raise
-    except OSError as error:
-        show(_os_error(error), words)
-    except Exception as error:  # noqa: BLE001 (nobody is shown a traceback who did not ask for it)
-        show(unexpected(error, verbose=at.trace.on), words)
-    else:
-        return code
-    return ERROR
-
-
-def _own_line() -> None:
-    """Begin a line on a terminal, where the end of a command would else stand behind the question that it ended."""
-    if is_terminal(sys.stderr):
-        click.echo(err=True)
-
-
-def _os_error(error: OSError) -> Refused:
-    """What the system refuses and no command expects: no space for the output, for example."""
-    from desired_state.sanitize import sanitize
-
-    where = f"{sanitize(str(error.filename))}: " if error.filename else "the output cannot be written: "
-    return Refused(f"{where}{error.strerror or sanitize(str(error))}", Kind.OUTPUT)
-
-
-def _no_reader() -> int:
-    """Whoever read the output has gone. Nothing more is written, also not when the interpreter ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(nowhere, stream.fileno())
-    click.echo("The output was closed before all of it was written.", err=True)
-    return 128 + 13  # SIGPIPE
-
-
-class _Commands(click.Group):
-    """The commands. What closes the output is told by `run_command`, not by click, which would exit with 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise _Closed from error
-            raise
-
-
-class _Closed(Exception):
-    """The reader of the output has gone."""
+    return ended(cli, list(sys.argv[1:] if arguments is None else arguments), PROGRAM)
 
 
 @click.group(
-    cls=_Commands,
+    cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
