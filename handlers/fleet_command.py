@@ -13,6 +13,7 @@ import click
 
 from desired_state.sources import Documents
 from handlers import fleet, page, terminal, wiring
+from handlers.fleet_sources import Sources, quick
 from handlers.options import CommandState
 from handlers.refusal import Kind, Refused, refusing
 from handlers.stack_of import Given, dynamodb, s3, stack_of
@@ -31,10 +32,10 @@ def run(at: CommandState, stack: str, form: str, options: Mapping[str, Any]) -> 
     )
     deployed = stack_of(connection, account, Given.of(os.environ, stack=stack))
     client, now = s3(connection), datetime.now(UTC)
-    sources = fleet.Sources(
+    sources = Sources(
         Ledger(dynamodb(connection), deployed.ledger_table(), now=lambda: now),
         Documents(client, deployed.bucket, deployed.prefix) if deployed.bucket else None,
-        Receipts(fleet.quick(s3(connection)), deployed.receipts) if deployed.receipts else None,
+        Receipts(quick(s3(connection)), deployed.receipts) if deployed.receipts else None,
     )
     known = {"region": deployed.region, "account": deployed.account, "stack": deployed.stack}
     try:

@@ -106,7 +106,7 @@ def _show(told: History, chain: Chain | None, options: HistoryOptions) -> None:
 
 
 def _page(told: History, options: HistoryOptions) -> str:
-    from reconciler.report.page.forms import MOST_CHARACTERS
+    from reconciler.report.page.limits import MOST_CHARACTERS
     from reconciler.report.page.past_page import history_html, history_markdown
 
     if options.form == "html":

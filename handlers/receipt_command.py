@@ -113,7 +113,7 @@ def _page(receipt: Mapping[str, Any], history: Mapping[str, Any] | None, options
         hint = "use -o text or -o json; `setpoint history` tells what the sheets say together"
         raise Refused(f"this is a day sheet, which has no page of its own; {hint}", Kind.RECEIPT)
     from handlers.page import PageOptions, written
-    from reconciler.report.page.forms import MOST_CHARACTERS
+    from reconciler.report.page.limits import MOST_CHARACTERS
     from reconciler.report.page.reading import UnreadableReceipt
 
     form = "html" if options.form == "html" else "markdown"
