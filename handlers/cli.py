@@ -62,6 +62,12 @@ def _ended(words: list[str], at: Invocation) -> int:
         code = int(cli.main(words, prog_name=PROGRAM, standalone_mode=False, obj=at) or 0)
         if sys.stdout:
             sys.stdout.flush()
+        elif "--out" not in words:
+            show(
+                Refused("the output cannot be written: stdout is closed; open it, or write > /dev/null", Kind.OUTPUT),
+                [],
+            )
+            return ERROR
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and not wants_json(words):
             error.show()
