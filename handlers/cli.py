@@ -7,7 +7,6 @@ in a traceback. A command imports only what it needs, because imports are most o
 
 from __future__ import annotations
 
-import errno
 import gc
 import json
 import logging
@@ -20,12 +19,10 @@ from typing import Any
 import click
 
 from handlers import options as given
-from handlers.options import Invocation, invocation
-from handlers.refusal import Kind, Refused, show, unexpected, wants_json
-from handlers.signals import Interrupted, Signals, told
-from handlers.terminal import is_terminal
+from handlers.ending import DRIFT, ERROR, IN_SYNC, Commands, ended
+from handlers.options import command_state
+from handlers.refusal import Kind, Refused
 
-IN_SYNC, ERROR, DRIFT, INTERRUPTED = 0, 1, 2, 130
 PROGRAM = "setpoint"
 
 
@@ -45,98 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str] | None = None) -> int:
     """The exit code of one command, after its errors were printed: to stderr, or with `-o json` to stdout."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        with Signals() as signals:
-            at = Invocation(signals)
-            try:
-                return _ended(words, at)
-            finally:
-                at.trace.close()
-    except (BrokenPipeError, _Closed):  # also while an error is printed
-        return _no_reader()
-
-
-def _ended(words: list[str], at: Invocation) -> int:
-    try:
-        code = int(cli.main(words, prog_name=PROGRAM, standalone_mode=False, obj=at) or 0)
-        if sys.stdout:
-            sys.stdout.flush()
-        elif "--out" not in words:
-            show(
-                Refused("the output cannot be written: stdout is closed; open it, or write > /dev/null", Kind.OUTPUT),
-                [],
-            )
-            return ERROR
-    except click.ClickException as error:
-        if isinstance(error, click.UsageError) and not wants_json(words):
-            error.show()
-        else:
-            show(Refused(error.format_message()), words)
-    except Refused as error:
-        show(error, words)
-    except Interrupted as stop:
-        show(Refused(told(stop.signum, str(stop)), Kind.INTERRUPTED), [] if at.signals.caught else words)
-        return stop.code
-    except (click.Abort, KeyboardInterrupt):
-        _own_line()
-        show(Refused("Interrupted: nothing was in flight.", Kind.INTERRUPTED), words)
-        return INTERRUPTED
-    except (BrokenPipeError, _Closed):
-        raise
-    except OSError as error:
-        show(_os_error(error), words)
-    except Exception as error:  # noqa: BLE001 (nobody is shown a traceback who did not ask for it)
-        show(unexpected(error, verbose=at.trace.on), words)
-    else:
-        return code
-    return ERROR
-
-
-def _own_line() -> None:
-    """Begin a line on a terminal, where the end of a command would else stand behind the question that it ended."""
-    if is_terminal(sys.stderr):
-        click.echo(err=True)
-
-
-def _os_error(error: OSError) -> Refused:
-    """What the system refuses and no command expects: no space for the output, for example."""
-    from desired_state.sanitize import sanitize
-
-    where = f"{sanitize(str(error.filename))}: " if error.filename else "the output cannot be written: "
-    return Refused(f"{where}{error.strerror or sanitize(str(error))}", Kind.OUTPUT)
-
-
-def _no_reader() -> int:
-    """Whoever read the output has gone. Nothing more is written, also not when the interpreter ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(nowhere, stream.fileno())
-    click.echo("The output was closed before all of it was written.", err=True)
-    return 128 + 13  # SIGPIPE
-
-
-class _Commands(click.Group):
-    """The commands. What closes the output is told by `run_command`, not by click, which would exit with 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise _Closed from error
-            raise
-
-
-class _Closed(Exception):
-    """The reader of the output has gone."""
+    return ended(cli, list(sys.argv[1:] if arguments is None else arguments), PROGRAM)
 
 
 @click.group(
-    cls=_Commands,
+    cls=Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -145,7 +55,7 @@ class _Closed(Exception):
 @click.pass_context
 def cli(context: click.Context, *, verbose: bool) -> None:
     """Keep an AWS network and its database at the state written in a versioned JSON document."""
-    invocation().trace.on |= verbose
+    command_state().trace.on |= verbose
     if context.invoked_subcommand is None:
         if not verbose:
             raise click.exceptions.NoArgsIsHelpError(context)
@@ -191,7 +101,7 @@ def import_(
     connection = wiring.ConnectionOptions.taken_from(options)
     choices = Choices(frozenset(only), tags, workloads=not no_workloads, intents=not no_intents)
     wanted = import_command.ImportOptions(
-        **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=invocation().trace
+        **options, choices=choices, form=form, connection=connection, no_color=no_color, trace=command_state().trace
     )
     import_command.run(wanted)
     return IN_SYNC
@@ -212,7 +122,7 @@ def validate(docs: tuple[Path, ...], against: Path | None, form: str, **options:
     from handlers import validate_command
 
     holds = given.policy(options).hold_exposures if against else True
-    valid = validate_command.run(docs, form, against, holds=holds, trace=invocation().trace)
+    valid = validate_command.run(docs, form, against, holds=holds, trace=command_state().trace)
     return IN_SYNC if valid else ERROR
 
 
@@ -230,7 +140,7 @@ def plan(
     """
     from handlers.network_command import Plan
 
-    return Plan(invocation(), only, form, options).run(docs, out, against)
+    return Plan(command_state(), only, form, options).run(docs, out, against)
 
 
 @cli.command(epilog=given.ENVIRONMENT)
@@ -248,7 +158,7 @@ def apply(
     """
     from handlers import network_command
 
-    return network_command.apply(invocation(), doc, planned, only, form, auto_approve=auto_approve, options=options)
+    return network_command.apply(command_state(), doc, planned, only, form, auto_approve=auto_approve, options=options)
 
 
 @cli.command(short_help="Give an earlier revision's text a new number.", epilog=given.ENVIRONMENT)
@@ -279,7 +189,7 @@ def rollback(name: str, *, previous: bool, to: int | None, version_id: str, form
     from handlers.rollback_command import RollbackOptions, run
 
     own = {one: options.pop(one) for one in ("reason", "out", "upload", "stack", "bucket", "network_profile")}
-    run(invocation(), RollbackOptions(name, to, version_id, form=form, run=options, **own))
+    run(command_state(), RollbackOptions(name, to, version_id, form=form, run=options, **own))
     return IN_SYNC
 
 
@@ -304,7 +214,7 @@ def history(name: str, **options: Any) -> int:
     from handlers import history_command, wiring
 
     connection = wiring.ConnectionOptions.taken_from(options)
-    whole = history_command.run(invocation(), history_command.HistoryOptions(name, connection=connection, **options))
+    whole = history_command.run(command_state(), history_command.HistoryOptions(name, connection=connection, **options))
     return IN_SYNC if whole else ERROR
 
 
@@ -329,7 +239,7 @@ def receipt(what: str, run: str, **options: Any) -> int:
     from handlers import receipt_command, wiring
 
     connection = wiring.ConnectionOptions.taken_from(options)
-    receipt_command.run(invocation(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
+    receipt_command.run(command_state(), receipt_command.ReceiptOptions(what, run, connection=connection, **options))
     return IN_SYNC
 
 
@@ -346,7 +256,7 @@ def fleet(*, stack: str, form: str, **options: Any) -> int:
     """
     from handlers.fleet_command import run
 
-    return IN_SYNC if run(invocation(), stack, form, options) else DRIFT
+    return IN_SYNC if run(command_state(), stack, form, options) else DRIFT
 
 
 @cli.command()

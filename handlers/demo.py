@@ -28,7 +28,7 @@ from reconciler.importing.new import Request, new_document
 from reconciler.importing.reading import RememberedReads
 from reconciler.model import Policy
 from reconciler.reach.judge.intents import Status
-from reconciler.report.page.forms import MOST_CHARACTERS
+from reconciler.report.page.limits import MOST_CHARACTERS
 from reconciler.report.run_intents import lines
 from reconciler.report.text import sentence, text
 

@@ -5,26 +5,22 @@ one listing a document. The command line and the function `invoke` call it.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from desired_state.fields import shown
 from desired_state.sources import Documents, SourceError
+from handlers.fleet_sources import Sources
 from reconciler.fleet.fleet import Fleet, fleet_of
 from reconciler.fleet.standing import LOOKS_MISSED, Standing, never_looked, standing
 from reconciler.fleet.strip import DAYS, PROVEN, Strip, strip
 from reconciler.history.store import ReceiptError, Receipts
-from reconciler.ledger.lease import Ledger
 from reconciler.ledger.table import LedgerError
 from reconciler.redact import redacted
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
     from handlers.stack import Stack
 
 FORMAT_VERSION = 1
@@ -34,28 +30,6 @@ LARGEST = 6 * 1024 * 1024 - 64 * 1024
 DEFAULT_RATE = timedelta(minutes=5)
 """That of the stack's parameter Rate."""
 _AT_ONCE = 16
-_UNUSED = re.compile(rb"<(LastModified|ETag|ChecksumAlgorithm|ChecksumType|StorageClass)>[^<]*</\1>")
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What the fleet of one deployment is read from; without `documents` or `receipts` that part is left out."""
-
-    ledger: Ledger
-    documents: Documents | None = None
-    receipts: Receipts | None = None
-
-
-def quick(client: S3Client) -> S3Client:
-    """The client, listing in half the time: what a listing says beside keys and sizes is dropped before it is parsed,
-    because botocore spends most of its time on the times. For the receipts alone, of which nobody needs them.
-    """
-    client.meta.events.register("before-parse.s3.ListObjectsV2", _without_unused)
-    return client
-
-
-def _without_unused(response_dict: dict[str, Any], **_: Any) -> None:
-    response_dict["body"] = _UNUSED.sub(b"", response_dict["body"])
 
 
 def read(

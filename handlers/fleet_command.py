@@ -13,7 +13,8 @@ import click
 
 from desired_state.sources import Documents
 from handlers import fleet, page, terminal, wiring
-from handlers.options import Invocation
+from handlers.fleet_sources import Sources, quick
+from handlers.options import CommandState
 from handlers.refusal import Kind, Refused, refusing
 from handlers.stack_of import Given, dynamodb, s3, stack_of
 from reconciler.fleet.text import text
@@ -22,7 +23,7 @@ from reconciler.ledger.lease import Ledger
 from reconciler.ledger.table import LedgerError
 
 
-def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bool:
+def run(at: CommandState, stack: str, form: str, options: Mapping[str, Any]) -> bool:
     """Whether every document is in sync; prints how each one stands. Raises Refused."""
     page.check(form, file="fleet.html")
     given = wiring.ConnectionOptions.taken_from(dict(options))
@@ -31,10 +32,10 @@ def run(at: Invocation, stack: str, form: str, options: Mapping[str, Any]) -> bo
     )
     deployed = stack_of(connection, account, Given.of(os.environ, stack=stack))
     client, now = s3(connection), datetime.now(UTC)
-    sources = fleet.Sources(
+    sources = Sources(
         Ledger(dynamodb(connection), deployed.ledger_table(), now=lambda: now),
         Documents(client, deployed.bucket, deployed.prefix) if deployed.bucket else None,
-        Receipts(fleet.quick(s3(connection)), deployed.receipts) if deployed.receipts else None,
+        Receipts(quick(s3(connection)), deployed.receipts) if deployed.receipts else None,
     )
     known = {"region": deployed.region, "account": deployed.account, "stack": deployed.stack}
     try:

@@ -14,7 +14,7 @@ from desired_state.document import Name
 from desired_state.fields import nearest, shown
 from handlers import history_source, page, terminal, wiring
 from handlers.history_source import Source, refused, since, source
-from handlers.options import Invocation
+from handlers.options import CommandState
 from handlers.refusal import Kind, Refused, refusing
 from reconciler.history.reading import Chain, NoHistory, verify
 from reconciler.history.store import ReceiptError
@@ -47,7 +47,7 @@ class HistoryOptions:
     no_color: bool = False
 
 
-def run(at: Invocation, options: HistoryOptions) -> bool:
+def run(at: CommandState, options: HistoryOptions) -> bool:
     """Print the history; whether its chain is whole, as far as that was asked for. Raises Refused."""
     name = document_name(options.document)
     page.check(options.form, redact=options.redact)
@@ -97,7 +97,7 @@ def document_name(given: str) -> str:
         raise Refused(f"{shown(given)} is not a valid document name; {hint}") from error
 
 
-def open_source(at: Invocation, given: wiring.ConnectionOptions, *, stack: str, receipts: str) -> Source:
+def open_source(at: CommandState, given: wiring.ConnectionOptions, *, stack: str, receipts: str) -> Source:
     """The receipts of the stack that the options name. Raises Refused."""
     connection, account = refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect_anywhere(given, at.trace.watch)
@@ -127,7 +127,7 @@ def _show(told: History, chain: Chain | None, options: HistoryOptions) -> None:
 
 
 def _page(told: History, options: HistoryOptions) -> str:
-    from reconciler.report.page.forms import MOST_CHARACTERS
+    from reconciler.report.page.limits import MOST_CHARACTERS
     from reconciler.report.page.past_page import history_html, history_markdown
 
     if options.form == "html":

@@ -13,7 +13,7 @@ import click
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from handlers import document_input, page, plan_file, terminal, wiring
-from handlers.options import Invocation, policy
+from handlers.options import CommandState, policy
 from handlers.progress import Progress
 from handlers.refusal import Kind, Refused, as_json, refusing
 from handlers.signals import Interrupted
@@ -41,7 +41,7 @@ _COUNTED = {IN_SYNC: "in sync", DRIFT: "with drift", ERROR: "with an error"}
 class Plan:
     """`setpoint plan`, for one document after the other. `options` are those of `run_options`."""
 
-    def __init__(self, at: Invocation, only: tuple[str, ...], form: str, options: dict[str, Any]) -> None:
+    def __init__(self, at: CommandState, only: tuple[str, ...], form: str, options: dict[str, Any]) -> None:
         self._page = page.chosen(form, options)
         self._at, self._only, self._form, self._options = at, only, form, options
 
@@ -116,7 +116,7 @@ class Plan:
 
 
 def apply(
-    at: Invocation,
+    at: CommandState,
     doc: Path,
     planned: Path | None,
     only: tuple[str, ...],
@@ -212,7 +212,7 @@ def _not_pruned(report: Report) -> str:
     )
 
 
-def planned(at: Invocation, document: Document, deployed: Policy, options: Mapping[str, Any]) -> Report:
+def planned(at: CommandState, document: Document, deployed: Policy, options: Mapping[str, Any]) -> Report:
     """What applying a document would do, that no file has yet. Raises Refused."""
     connection = _connection(at, document, options)
     return _run(at, document, connection, deployed, write=False, openings=_openings(deployed))
@@ -258,7 +258,7 @@ def _approved(
     return of_plan, plan.fingerprint
 
 
-def _connection(at: Invocation, document: Document, options: Mapping[str, Any]) -> wiring.AwsConnection:
+def _connection(at: CommandState, document: Document, options: Mapping[str, Any]) -> wiring.AwsConnection:
     given = wiring.ConnectionOptions.taken_from(dict(options))
     return refusing(
         wiring.CannotConnect, Kind.CONNECTION, lambda: wiring.connect(document, given, watch=at.trace.watch)
@@ -266,7 +266,7 @@ def _connection(at: Invocation, document: Document, options: Mapping[str, Any]) 
 
 
 def _run(
-    at: Invocation, document: Document, connection: wiring.AwsConnection, deployed: Policy, **options: Any
+    at: CommandState, document: Document, connection: wiring.AwsConnection, deployed: Policy, **options: Any
 ) -> Report:
     """One run, with its progress on stderr. Raises Refused, and Interrupted."""
     live = terminal.is_live() and not at.trace.on

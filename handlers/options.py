@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Invocation:
+class CommandState:
     """One command: what ends it, and what `-v` tells of it."""
 
     signals: Signals = field(default_factory=Signals)
     trace: Trace = field(default_factory=Trace)
 
 
-def invocation() -> Invocation:
+def command_state() -> CommandState:
     """The command that runs now."""
-    return click.get_current_context().ensure_object(Invocation)
+    return click.get_current_context().ensure_object(CommandState)
 
 
 def policy(options: Mapping[str, Any]) -> Policy:
@@ -45,7 +45,7 @@ def policy(options: Mapping[str, Any]) -> Policy:
 
 def _verbose(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's contract)
     if value:
-        context.ensure_object(Invocation).trace.on = True
+        context.ensure_object(CommandState).trace.on = True
 
 
 def addresses(path: Path) -> list[str]:

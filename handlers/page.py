@@ -17,8 +17,8 @@ import click
 from desired_state.sanitize import sanitize
 from handlers import terminal
 from handlers.refusal import Refused
-from reconciler.report.page.forms import LEAST_CHARACTERS, MOST_CHARACTERS
 from reconciler.report.page.forms import written as as_page
+from reconciler.report.page.limits import LEAST_CHARACTERS, MOST_CHARACTERS
 
 if TYPE_CHECKING:
     from desired_state.document import Document

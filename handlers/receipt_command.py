@@ -17,7 +17,7 @@ from desired_state.sanitize import sanitize
 from handlers import history_source, page, terminal, wiring
 from handlers.history_command import document_name, open_source
 from handlers.history_source import refused
-from handlers.options import Invocation
+from handlers.options import CommandState
 from handlers.refusal import Kind, Refused, refusing
 from reconciler.history import undo as undoing
 from reconciler.history.reading import NoHistory, find_receipt
@@ -44,7 +44,7 @@ class ReceiptOptions:
     no_color: bool = False
 
 
-def run(at: Invocation, options: ReceiptOptions) -> None:
+def run(at: CommandState, options: ReceiptOptions) -> None:
     """Print one receipt. Raises Refused."""
     _check(options)
     history: Mapping[str, Any] | None = None
@@ -113,7 +113,7 @@ def _page(receipt: Mapping[str, Any], history: Mapping[str, Any] | None, options
         hint = "use -o text or -o json; `setpoint history` tells what the sheets say together"
         raise Refused(f"this is a day sheet, which has no page of its own; {hint}", Kind.RECEIPT)
     from handlers.page import PageOptions, written
-    from reconciler.report.page.forms import MOST_CHARACTERS
+    from reconciler.report.page.limits import MOST_CHARACTERS
     from reconciler.report.page.reading import UnreadableReceipt
 
     form = "html" if options.form == "html" else "markdown"

@@ -26,7 +26,7 @@ from desired_state.rollback_note import LONGEST_REASON, RollbackNote, fits
 from desired_state.sanitize import sanitize
 from desired_state.sources import Documents, ObjectVersion, SourceError
 from handlers import document_file, network_command, terminal, wiring
-from handlers.options import Invocation, policy
+from handlers.options import CommandState, policy
 from handlers.refusal import Kind, Refused, refusing
 from handlers.rollback_upload import Upload
 from handlers.stack_of import Deployed, Given, s3, stack_of
@@ -77,7 +77,7 @@ class _Found:
         return next((one for one in self.versions if one.data == data), None)
 
 
-def run(at: Invocation, options: RollbackOptions) -> None:
+def run(at: CommandState, options: RollbackOptions) -> None:
     """One rollback. Raises Refused: then nothing was written and nothing uploaded, unless it says otherwise."""
     if options.upload and not terminal.is_person():
         hint = "write it with --out, and commit it"
@@ -108,7 +108,7 @@ def run(at: Invocation, options: RollbackOptions) -> None:
         _tell(rollback, written, uploaded)
 
 
-def _found(documents: Documents, options: RollbackOptions, at: Invocation) -> _Found:
+def _found(documents: Documents, options: RollbackOptions, at: CommandState) -> _Found:
     """All versions of the object, and which one is meant."""
     try:
         listed = documents.versions(options.name)
@@ -170,7 +170,7 @@ def _rolled(choice: Choice, name: str, deployed: Deployed) -> tuple[Document, by
 
 
 def _judged(
-    at: Invocation, found: _Found, document: Document, data: bytes, options: RollbackOptions, deployed: Deployed
+    at: CommandState, found: _Found, document: Document, data: bytes, options: RollbackOptions, deployed: Deployed
 ) -> tuple[Rollback, Report, RevisionChange | None]:
     """What the rollback would do, by the stack's own policy where the stack is named."""
     scope = document.scope

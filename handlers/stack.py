@@ -39,7 +39,7 @@ from reconciler.notify.publisher import Publisher
 
 if TYPE_CHECKING:
     from desired_state.document import Document
-    from handlers.fleet import Sources
+    from handlers.fleet_sources import Sources
 
 SESSION_NAME = "setpoint-worker"
 """The name of the sessions in other accounts. CloudTrail shows it, and Setpoint recognizes its own calls by it."""
@@ -141,7 +141,7 @@ class Stack:
     @property
     def fleet_sources(self) -> Sources:
         """What the fleet is read from."""
-        from handlers.fleet import Sources, quick
+        from handlers.fleet_sources import Sources, quick
         from reconciler.history.store import Receipts
 
         bucket = self.deployment.receipts

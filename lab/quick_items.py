@@ -1,12 +1,11 @@
 """moto's DynamoDB, quicker: reading, putting and updating one item, with the same outcome.
 
 moto parses an update's expressions four times and copies the item twice, which takes longer than all else that a run
-asks for. What is carried out here instead is what the ledger asks for: top-level attributes, plain values, conditions
-of comparisons and of three functions. Each sort of request goes to moto the first time, and whenever anything about it
-or its item is unusual; it is carried out here only after both came to the same. The items stay moto's.
+asks for. What is carried out here instead is what the ledger asks for: plain values, and the expressions that
+`quick_expressions.py` parses. Each sort of request goes to moto the first time, and whenever anything about it or its
+item is unusual; it is carried out here only after both came to the same. The items stay moto's.
 
-Facts encoded (DynamoDB developer guide, "Condition and filter expressions", "Update expressions"): a comparison with an
-attribute that is not there is false, `<>` is true; ADD to a number that is not there sets it.
+Fact encoded (DynamoDB developer guide, "Update expressions"): ADD to a number that is not there sets it.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
-from functools import cache
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -24,12 +21,11 @@ from moto.backends import get_backend
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
+from lab.quick_expressions import NAME, VALUE, Looked, Raw, Unsure, condition_of, update_steps
 from lab.refusal import Refusal
 
 Answer = dict[str, Any]
 Params = dict[str, Any]
-Raw = dict[str, dict[str, Any]]
-"""An item as the API spells it: by attribute, its type and its value."""
 
 _PUT, _GET = {"TableName", "Item"}, {"TableName", "Key", "ConsistentRead"}
 _UPDATE = {"TableName", "Key", "UpdateExpression", "ConditionExpression"}
@@ -41,10 +37,6 @@ _LARGE, _LONG_KEY = 100_000, 500
 _SAME: set[Any] = set()
 _OTHER: set[Any] = set()
 """The sorts of requests that came to the same here and in moto, and those that did not."""
-
-
-class _Unsure(Exception):
-    """Only moto knows."""
 
 
 class _Outcome(NamedTuple):
@@ -63,7 +55,7 @@ def answered(account: str, region: str, operation: str, params: Params, moto: Ca
         before = _raw(table, key)
         outcome = _carried_out(operation, params, before)
         sort = _sort(operation, params, outcome, before)
-    except _Unsure:
+    except Unsure:
         return moto()
     if sort in _OTHER:
         return moto()
@@ -114,16 +106,16 @@ def _compared(sort: Any, outcome: _Outcome, table: Any, key: Any, moto: Callable
 def _key(table: Any, operation: str, params: Params) -> Any:
     """The item's key, as moto has it in its table."""
     if operation not in {"GetItem", "PutItem", "UpdateItem"} or table is None:
-        raise _Unsure
+        raise Unsure
     if table.has_range_key or table.stream_shard is not None or table.global_indexes or table.indexes:
-        raise _Unsure
+        raise Unsure
     named = params.get("Item" if operation == "PutItem" else "Key", {})
     value = named.get(table.hash_key_attr)
     if operation != "PutItem" and len(named) != 1:
-        raise _Unsure
+        raise Unsure
     text = value.get("S") if isinstance(value, dict) and len(value) == 1 else None
     if not isinstance(text, str) or not 0 < len(text) <= _LONG_KEY:
-        raise _Unsure
+        raise Unsure
     return DynamoType(value)
 
 
@@ -145,7 +137,7 @@ def _pickled(raw: Raw) -> bytes:
         _check_plain(value)
     kept = pickle.dumps(raw, pickle.HIGHEST_PROTOCOL)
     if len(kept) > _LARGE:
-        raise _Unsure
+        raise Unsure
     return kept
 
 
@@ -154,7 +146,7 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,6})?")
 
 def _check_plain(value: Any) -> None:
     if not isinstance(value, dict) or len(value) != 1:
-        raise _Unsure
+        raise Unsure
     [(kind, held)] = value.items()
     if kind == "M" and isinstance(held, dict):
         for each in held.values():
@@ -164,9 +156,9 @@ def _check_plain(value: Any) -> None:
             _check_plain(each)
     elif kind == "N":
         if not isinstance(held, str) or not _NUMBER.fullmatch(held):
-            raise _Unsure
+            raise Unsure
     elif not (kind == "S" and isinstance(held, str)) and not (kind in {"BOOL", "NULL"} and isinstance(held, bool)):
-        raise _Unsure
+        raise Unsure
 
 
 def _store(table: Any, key: Any, outcome: _Outcome) -> None:
@@ -185,7 +177,7 @@ def _store(table: Any, key: Any, outcome: _Outcome) -> None:
 def _carried_out(operation: str, params: Params, before: Raw) -> _Outcome:
     allowed = {"GetItem": _GET, "PutItem": _PUT, "UpdateItem": _UPDATE}[operation]
     if not params.keys() <= allowed:
-        raise _Unsure
+        raise Unsure
     if operation == "GetItem":
         return _Outcome({"Item": before} if before else {}, None, {})
     if operation == "PutItem":
@@ -202,18 +194,15 @@ def _sort(operation: str, params: Params, outcome: _Outcome, before: Raw) -> Any
     names, values = params.get("ExpressionAttributeNames", {}), params.get("ExpressionAttributeValues", {})
     update, condition = params.get("UpdateExpression", ""), params.get("ConditionExpression", "")
     both = f"{update} {condition}"
-    if set(_NAME.findall(both)) != set(names) or set(_VALUE.findall(both)) != set(values):
-        raise _Unsure  # one that is not used is refused
+    if set(NAME.findall(both)) != set(names) or set(VALUE.findall(both)) != set(values):
+        raise Unsure  # one that is not used is refused
     steps = frozenset(
         (verb, target if target not in names else names[target] in before, *values.get(value, ()))
-        for verb, target, value in _update(update)
+        for verb, target, value in update_steps(update)
     )
-    kinds = {name: (*values[name],) for name in _VALUE.findall(condition)}
+    kinds = {name: (*values[name],) for name in VALUE.findall(condition)}
     returns = (params.get("ReturnValues"), params.get("ReturnValuesOnConditionCheckFailure"))
     return (*told, condition, *returns, *sorted(kinds.items()), steps)
-
-
-_NAME, _VALUE = re.compile(r"#\w+"), re.compile(r":\w+")
 
 
 def _updated(params: Params, before: Raw) -> _Outcome:
@@ -221,23 +210,23 @@ def _updated(params: Params, before: Raw) -> _Outcome:
     for value in values.values():
         _check_plain(value)
     condition = params.get("ConditionExpression")
-    if condition is not None and not _condition(condition)(_Looked(names, values, before)):
+    if condition is not None and not condition_of(condition)(Looked(names, values, before)):
         shown = params.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before
         message = "The conditional request failed"
         refusal = Refusal("ConditionalCheckFailedException", message, 400, {"Item": before} if shown else {})
         return _Outcome(refusal, None, {})
     after = dict(before) or dict(params["Key"])
     changed: dict[str, dict[str, Any]] = {}
-    for verb, target, value in _update(params.get("UpdateExpression", "")):
+    for verb, target, value in update_steps(params.get("UpdateExpression", "")):
         name = names.get(target) if target.startswith("#") else target
         if name is None or name in params["Key"] or name in changed:
-            raise _Unsure
+            raise Unsure
         if verb == "REMOVE":
             after.pop(name, None)
             continue
         given = values.get(value)
         if given is None:
-            raise _Unsure
+            raise Unsure
         changed[name] = after[name] = given if verb == "SET" else _sum(after.get(name), given)
     _pickled(after)
     match params.get("ReturnValues", "NONE"):
@@ -246,176 +235,11 @@ def _updated(params: Params, before: Raw) -> _Outcome:
         case "ALL_NEW":
             return _Outcome({"Attributes": pickle.loads(pickle.dumps(after))}, after, changed)  # noqa: S301 (our own)
         case _:
-            raise _Unsure
+            raise Unsure
 
 
 def _sum(before: dict[str, Any] | None, more: dict[str, Any]) -> dict[str, Any]:
     one, other = (before or more).get("N"), more.get("N")
     if one is None or other is None or "." in one + other:
-        raise _Unsure
+        raise Unsure
     return more if before is None else {"N": str(int(one) + int(other))}
-
-
-_TARGET = r"(?:#\w+|[A-Za-z]\w*)"
-_PARTS = re.compile(r"\s*\b(SET|REMOVE|ADD)\s+(.*?)(?=\s+(?:SET|REMOVE|ADD)\s|\s*$)", re.DOTALL)
-_ONE = {
-    "SET": re.compile(rf"\s*({_TARGET})\s*=\s*(:\w+)\s*"),
-    "REMOVE": re.compile(rf"\s*({_TARGET})()\s*"),
-    "ADD": re.compile(rf"\s*({_TARGET})\s+(:\w+)\s*"),
-}
-
-
-@cache
-def _update(expression: str) -> tuple[tuple[str, str, str], ...]:
-    """The steps of an update: SET, REMOVE or ADD, of what, and the name of the value."""
-    steps: list[tuple[str, str, str]] = []
-    at = 0
-    while at < len(expression.rstrip()):
-        part = _PARTS.match(expression, at)
-        if part is None or any(verb == part[1] for verb, *_ in steps):
-            raise _Unsure
-        for each in part[2].split(","):
-            found = _ONE[part[1]].fullmatch(each)
-            if found is None:
-                raise _Unsure
-            steps.append((part[1], found[1], found[2]))
-        at = part.end()
-    if not steps:
-        raise _Unsure
-    return tuple(steps)
-
-
-class _Looked(NamedTuple):
-    """What a condition is asked about."""
-
-    names: Mapping[str, str]
-    values: Mapping[str, dict[str, Any]]
-    item: Raw
-
-    def value(self, operand: str) -> dict[str, Any] | None:
-        """The value of an operand: of the request, or of an attribute; None where the item has no such attribute."""
-        if operand.startswith(":"):
-            if operand not in self.values:
-                raise _Unsure
-            return self.values[operand]
-        name = self.names.get(operand) if operand.startswith("#") else operand
-        if name is None:
-            raise _Unsure
-        return self.item.get(name)
-
-
-_Condition = Callable[[_Looked], bool]
-_TOKEN = re.compile(r"\s*(<=|>=|<>|[()=<>,]|[#:]\w+|[A-Za-z]\w*)")
-_COMPARED: dict[str, Callable[[Any, Any], bool]] = {
-    "=": lambda one, other: bool(one == other),
-    "<>": lambda one, other: bool(one != other),
-    "<": lambda one, other: bool(one < other),
-    "<=": lambda one, other: bool(one <= other),
-    ">": lambda one, other: bool(one > other),
-    ">=": lambda one, other: bool(one >= other),
-}
-
-
-@cache
-def _condition(expression: str) -> _Condition:
-    tokens, at = [], 0
-    text = expression.rstrip()
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            raise _Unsure
-        tokens.append(found[1])
-        at = found.end()
-    reader = _Reader(iter([*tokens, ""]))
-    condition = reader.either()
-    if reader.next:
-        raise _Unsure
-    return condition
-
-
-class _Reader:
-    """Reads a condition by precedence: OR, AND, NOT, comparisons and functions (developer guide)."""
-
-    def __init__(self, tokens: Iterator[str]) -> None:
-        self._tokens = tokens
-        self.next = next(tokens)
-
-    def _take(self, wanted: str = "") -> str:
-        taken = self.next
-        if not taken or wanted not in {"", taken}:
-            raise _Unsure
-        self.next = next(self._tokens)
-        return taken
-
-    def either(self) -> _Condition:
-        parts = [self._both()]
-        while self.next == "OR":
-            self._take()
-            parts.append(self._both())
-        return lambda looked: any(part(looked) for part in parts)
-
-    def _both(self) -> _Condition:
-        parts = [self._one()]
-        while self.next == "AND":
-            self._take()
-            parts.append(self._one())
-        return lambda looked: all(part(looked) for part in parts)
-
-    def _one(self) -> _Condition:
-        if self.next == "NOT":
-            self._take()
-            denied = self._one()
-            return lambda looked: not denied(looked)
-        if self.next == "(":
-            self._take()
-            inner = self.either()
-            self._take(")")
-            return inner
-        first = self._take()
-        if self.next == "(":
-            return self._function(first)
-        sign, second = self._take(), self._take()
-        if sign not in _COMPARED or not (_is_operand(first) and _is_operand(second)):
-            raise _Unsure
-        return lambda looked: _compare(sign, looked.value(first), looked.value(second))
-
-    def _function(self, name: str) -> _Condition:
-        self._take("(")
-        path = self._take()
-        kind = ""
-        if name == "attribute_type":
-            self._take(",")
-            kind = self._take()
-        self._take(")")
-        if not path.startswith("#"):
-            raise _Unsure
-        match name:
-            case "attribute_exists":
-                return lambda looked: looked.value(path) is not None
-            case "attribute_not_exists":
-                return lambda looked: looked.value(path) is None
-            case "attribute_type":
-                return lambda looked: list(looked.value(path) or ()) == [_text(looked.value(kind))]
-            case _:
-                raise _Unsure
-
-
-def _is_operand(token: str) -> bool:
-    return token.startswith(("#", ":"))
-
-
-def _text(value: dict[str, Any] | None) -> str:
-    if value is None or "S" not in value:
-        raise _Unsure
-    return str(value["S"])
-
-
-def _compare(sign: str, one: dict[str, Any] | None, other: dict[str, Any] | None) -> bool:
-    if one is None or other is None:
-        return sign == "<>"
-    [(kind, left)], [(other_kind, right)] = one.items(), other.items()
-    if kind != other_kind or kind not in {"S", "N", "BOOL"} or (kind == "BOOL" and sign not in {"=", "<>"}):
-        raise _Unsure
-    if kind == "N":
-        left, right = Decimal(left), Decimal(right)
-    return _COMPARED[sign](left, right)

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.attempt import flapping, holding, identities, not_carried_out, openings, rollout, unproved, untold
 from reconciler.attempt.given import WAITING_AGAIN, Dependencies, Request, retry_delay
-from reconciler.cloudtrail.attribution import attribute, drifted
+from reconciler.aws.client import Aws
+from reconciler.cloudtrail.attribution import Attribution, attribute, drifted
 from reconciler.engine.gate import Gate, seen_holds
 from reconciler.engine.result import Observation, Report
 from reconciler.engine.run import Environment, Memory, run
@@ -25,7 +27,7 @@ from reconciler.model import Cause, Outcome, Reason
 from reconciler.notify.alert import Topic, fingerprint
 from reconciler.notify.alert_rules import find_alerts
 from reconciler.notify.deduplication import deduplicate
-from reconciler.report.attempt import AttemptResult, Ending
+from reconciler.report.attempt import AttemptResult, Ending, HoldTag
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,30 @@ class _Permit:
         return Cause(Reason.LEASE_LOST, lost) if lost else None
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a run is about, and what it works with: as of `run_version`. `judge` says which differences are the
+    version's own (None: no version is being rolled out).
+    """
+
+    lease: Lease
+    blank: AttemptResult
+    record: DocumentRecord
+    document: Document
+    dependencies: Dependencies
+    request: Request
+    aws: Aws
+    started: datetime
+    judge: rollout.Judge | None
+
+
+class _Asked(NamedTuple):
+    """What CloudTrail was asked: who made the changes, and the hold tags with who set them."""
+
+    found: Attribution
+    hold_tags: Mapping[Address, HoldTag]
+
+
 def run_version(
     lease: Lease,
     blank: AttemptResult,
@@ -66,14 +92,25 @@ def run_version(
     judge = (
         rollout.judge_of(blank.document, dependencies.documents, record.rollout, document) if request.write else None
     )
+    given = _Given(lease, blank, record, document, dependencies, request, aws, started, judge)
+    memory = _memory(given)
+    report = _run(given, memory, may_start)
+    seen = replace(blank, ending=Ending.COMPLETED, report=report, own=rollout.own(judge, report))
+    asked = _asked(given, seen, report, memory)
+    result = _result(given, seen, report, asked, out_of_time=may_start.out_of_time)
+    return result, _remembered(given, report, memory, asked.found)
+
+
+def _memory(given: _Given) -> Memory:
+    """What the run is told of earlier runs, and where it leaves what it is about to do."""
+    record, document, started = given.record, given.document, given.started
 
     def intend(first: Observation, first_gate: Gate) -> None:
-        planned = untold.planned(
-            document, first, first_gate, started, blank.trigger.actors, judge or (lambda one: False)
-        )
-        lease.note((*planned, *record.untold))
+        rolls_out = given.judge or (lambda one: False)
+        planned = untold.planned(document, first, first_gate, started, given.blank.trigger.actors, rolls_out)
+        given.lease.note((*planned, *record.untold))
 
-    memory = Memory(
+    return Memory(
         vpc_id=record.vpc_id,
         vpc_was=identities.vpc_of(record, document),
         flapping=lambda one: flapping.suppressed(record.flapping, one, started),
@@ -81,16 +118,20 @@ def run_version(
         held_since=record.holds,
         ids=identities.known(record, document),
         had=identities.had(record, document),
-        frozen=request.frozen,
-        forget=lambda addresses: lease.forget(identities.remembered_as(addresses, document)),
+        frozen=given.request.frozen,
+        forget=lambda addresses: given.lease.forget(identities.remembered_as(addresses, document)),
         intend=intend,
         vpc_asked=untold.vpc_asked(record, document),
         left=partial(openings.left, record),
     )
-    report = run(
+
+
+def _run(given: _Given, memory: Memory, may_start: _Permit) -> Report:
+    document, dependencies, request = given.document, given.dependencies, given.request
+    return run(
         document,
         Environment(
-            aws,
+            given.aws,
             dependencies.now,
             dependencies.sleep,
             may_start=may_start,
@@ -103,62 +144,69 @@ def run_version(
         approved=request.approve,
         memory=memory,
     )
-    blank = replace(blank, own=rollout.own(judge, report))
-    since = record.looked_at or started - FIRST_LOOK_BACK
+
+
+def _asked(given: _Given, seen: AttemptResult, report: Report, memory: Memory) -> _Asked:
+    """Asks CloudTrail about what people will be told of."""
+    record, dependencies = given.record, given.dependencies
     drifts = drifted(report, memory.ids, record.associations)
     hold_tags = holding.hold_tags(report, record)
     told: frozenset[Address] = frozenset()
-    if request.write and (drifts or hold_tags):
-        seen = replace(blank, ending=Ending.COMPLETED, report=report)
+    if given.request.write and (drifts or hold_tags):
         told = _to_report(seen, record, dependencies)
         told |= {
             one.address for one in unproved.sent(seen).values()
         }  # a later run tells of it, and cannot ask any more
         drifts = tuple(one for one in drifts if one.address in told)
-    late, _ = untold.recovered(record.untold, replace(blank, ending=Ending.COMPLETED, report=report), started)
-    drifts = (*drifts, *untold.to_attribute(late, document))
+    late, _ = untold.recovered(record.untold, seen, given.started)
+    drifts = (*drifts, *untold.to_attribute(late, given.document))
     look_up = partial(
         attribute,
-        actors=blank.trigger.actors,
-        aws=aws,
+        actors=seen.trigger.actors,
+        aws=given.aws,
         now=dependencies.now,
         sleep=dependencies.sleep,
         is_own_call=dependencies.is_own_call,
     )
-    found = look_up(drifts, since=since)
-    asked = lambda some, since: look_up(some, since=since).actors  # noqa: E731
-    hold_tags = holding.with_who(hold_tags, told, report, record, asked)
-    foreign = {one.address for one in report.drifts if one.difference.identity not in (blank.own or ())}
-    exposed = openings.exposed(report, record, found.made, dependencies.now())
+    found = look_up(drifts, since=record.looked_at or given.started - FIRST_LOOK_BACK)
+    who = lambda some, since: look_up(some, since=since).actors  # noqa: E731
+    return _Asked(found, holding.with_who(hold_tags, told, report, record, who))
+
+
+def _result(given: _Given, seen: AttemptResult, report: Report, asked: _Asked, *, out_of_time: bool) -> AttemptResult:
+    record, request = given.record, given.request
+    foreign = {one.address for one in report.drifts if one.difference.identity not in (seen.own or ())}
+    exposed = openings.exposed(report, record, asked.found.made, given.dependencies.now())
     waiting = bool(report.count(Outcome.WAITING)) and request.write
-    retry_after = retry_delay(blank.trigger, WAITING_AGAIN) if waiting else 0
-    result = replace(
-        blank,
-        ending=Ending.COMPLETED,
-        report=report,
-        retry_after=retry_delay(blank.trigger, 1) if may_start.out_of_time else retry_after,
-        actors=found.actors,
+    retry_after = retry_delay(seen.trigger, WAITING_AGAIN) if waiting else 0
+    return replace(
+        seen,
+        retry_after=retry_delay(seen.trigger, 1) if out_of_time else retry_after,
+        actors=asked.found.actors,
         exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
         exposed_unknown=exposed.unknown & foreign,
-        since=_since(blank, report, record, started),
-        drift_since=openings.times(report, record, found.made),
-        hold_tags=hold_tags,
+        since=_since(seen, report, record, given.started),
+        drift_since=openings.times(report, record, asked.found.made),
+        hold_tags=asked.hold_tags,
     )
-    scope = document.scope
-    updated = replace(
+
+
+def _remembered(given: _Given, report: Report, memory: Memory, found: Attribution) -> DocumentRecord:
+    """What later runs are told."""
+    record, document, now = given.record, given.document, given.dependencies.now
+    return replace(
         record,
-        account=scope.account_id,
-        region=scope.region,
+        account=document.scope.account_id,
+        region=document.scope.region,
         vpc_id=report.vpc_id or identities.vpc_of(record, document),
-        flapping=flapping.after(record.flapping, report, dependencies.now()),
-        accepted_changes=not_carried_out.after(record.accepted_changes, report, dependencies.now()),
-        holds=seen_holds(report, record.holds, dependencies.now()),
+        flapping=flapping.after(record.flapping, report, now()),
+        accepted_changes=not_carried_out.after(record.accepted_changes, report, now()),
+        holds=seen_holds(report, record.holds, now()),
         ids={**identities.after(memory.ids, report), **identities.left(record, report)},
         associations=report.associations_after,
         open_since=openings.after(report, record, found.made),
-        rollout=rollout.after(record.rollout, judge, report),
+        rollout=rollout.after(record.rollout, given.judge, report),
     )
-    return result, updated
 
 
 def _to_report(result: AttemptResult, record: DocumentRecord, dependencies: Dependencies) -> frozenset[Address]:

@@ -20,7 +20,7 @@ from reconciler.cloudtrail.attribution import Differing, Drifted, differing, who
 from reconciler.engine.gate import Gate
 from reconciler.engine.outcomes import is_about
 from reconciler.engine.result import Drift, Observation, Report, corrects_nothing
-from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
+from reconciler.ledger.record import DocumentRecord, RecordedActor, Untold, UntoldMember
 from reconciler.model import DOCUMENT_TAG, NAME_TAG, Action, Change, Difference, Outcome, Reason, Ref
 from reconciler.model.exposure import Severity
 from reconciler.model.trigger import Actor
@@ -149,11 +149,11 @@ def _json(value: object) -> str | None:
     return written if len(written.encode()) <= _LONGEST else json.dumps("(too long to be stored)")
 
 
-def _who(actor: Actor | None) -> Who | None:
+def _who(actor: Actor | None) -> RecordedActor | None:
     return (
         None
         if actor is None
-        else Who(actor.who, actor.call, actor.at, actor.source_ip, actor.user_agent, actor.event_id)
+        else RecordedActor(actor.who, actor.call, actor.at, actor.source_ip, actor.user_agent, actor.event_id)
     )
 
 

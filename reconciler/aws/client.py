@@ -29,7 +29,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Verdict, bare, refuses_role, verdict
+from reconciler.aws.errors import LOST, NO_CREDENTIALS, UNSURE, Reaction, bare, reaction, refuses_role
 from reconciler.model import Cause, Reason
 
 if TYPE_CHECKING:
@@ -66,25 +66,25 @@ class AwsError(Exception):
         super().__init__(f"{operation}: {code}: {message}")
         self.operation, self.code, self.message = operation, code, message
         self.unsure = bare(code) in UNSURE or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        self.verdict: Verdict = verdict(code, status, message)
+        self.reaction: Reaction = reaction(code, status, message)
         self._of_role = refuses_role(code, message)
 
     @property
     def cause(self) -> Cause:
         """For a report. All throttling codes become one, so that the same cause always reads the same."""
-        code = "Throttling" if self.verdict is Verdict.RETRY else self.code
+        code = "Throttling" if self.reaction is Reaction.RETRY else self.code
         if self._of_role:
             return Cause(Reason.ROLE_NOT_ACCEPTED, str(self), code)
-        lost = self.unsure and self.verdict is Verdict.LOOK_AGAIN
-        return Cause(Reason.ANSWER_LOST if lost else _REASONS[self.verdict], str(self), code)
+        lost = self.unsure and self.reaction is Reaction.LOOK_AGAIN
+        return Cause(Reason.ANSWER_LOST if lost else _REASONS[self.reaction], str(self), code)
 
 
 _REASONS = {
-    Verdict.RETRY: Reason.THROTTLED,
-    Verdict.LOOK_AGAIN: Reason.STALE,
-    Verdict.WAIT: Reason.BUSY,
-    Verdict.SKIP: Reason.REFUSED,
-    Verdict.STOP: Reason.CREDENTIALS,
+    Reaction.RETRY: Reason.THROTTLED,
+    Reaction.LOOK_AGAIN: Reason.STALE,
+    Reaction.WAIT: Reason.BUSY,
+    Reaction.SKIP: Reason.REFUSED,
+    Reaction.STOP: Reason.CREDENTIALS,
 }
 
 
@@ -175,7 +175,7 @@ class Aws:
                 answer: Mapping[str, Any] = getattr(client, xform_name(operation.name))(**params)
             except _FAILURES as error:
                 failure = _failure(operation.name, error)
-                if failure.verdict is not Verdict.RETRY or attempt == WRITE_ATTEMPTS:
+                if failure.reaction is not Reaction.RETRY or attempt == WRITE_ATTEMPTS:
                     raise failure from error
                 pause = random.uniform(0.5, 1) * min(LONGEST_PAUSE, 2**attempt)  # noqa: S311 (jitter, no secret)
                 self._on_throttle(operation.name, pause)

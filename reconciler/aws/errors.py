@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Verdict(Enum):
+class Reaction(Enum):
     """What to do about an error."""
 
     RETRY = "retry"
@@ -45,13 +45,13 @@ UNSURE = frozenset(
 )
 """Codes (as from `bare`) after which AWS may have carried out the call anyway."""
 
-_TABLE: dict[Verdict, str] = {
-    Verdict.RETRY: """
+_TABLE: dict[Reaction, str] = {
+    Reaction.RETRY: """
         RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException
         TooManyRequestsException RequestThrottled RequestThrottledException BandwidthLimitExceeded SlowDown
         PriorRequestNotComplete ConcurrentTagAccess
     """,
-    Verdict.LOOK_AGAIN: """
+    Reaction.LOOK_AGAIN: """
         AnswerLost InternalError InternalFailure InternalServerError ServiceUnavailable Unavailable
         RequestTimeout RequestTimeoutException RequestExpired InvalidVpcID.NotFound InvalidSubnetID.NotFound
         InvalidRouteTableID.NotFound InvalidNetworkAclID.NotFound InvalidInternetGatewayID.NotFound
@@ -64,11 +64,11 @@ _TABLE: dict[Verdict, str] = {
         DBInstanceNotFound DBSubnetGroupNotFound DBInstanceAlreadyExists DBSubnetGroupAlreadyExists
         InvalidSubnet ResourceNotFound
     """,
-    Verdict.WAIT: """
+    Reaction.WAIT: """
         InvalidDBInstanceState InvalidDBSubnetGroupState InsufficientDBInstanceCapacity DependencyViolation
         InvalidGroup.InUse InvalidDBSubnetState DBUpgradeDependencyFailure IncorrectState
     """,
-    Verdict.SKIP: """
+    Reaction.SKIP: """
         UnauthorizedOperation AccessDenied AccessDeniedException Client.UnauthorizedOperation
         OperationNotPermitted UnsupportedOperation InvalidParameter InvalidParameterValue
         InvalidParameterCombination InvalidParameterException MissingParameter UnknownParameter
@@ -85,7 +85,7 @@ _TABLE: dict[Verdict, str] = {
         OptionGroupNotFound CertificateNotFound AuthorizationNotFound InvalidDBSecurityGroupState
         DBSnapshotAlreadyExists SnapshotQuotaExceeded NetworkTypeNotSupported InvalidDBSubnetGroup
     """,
-    Verdict.STOP: """
+    Reaction.STOP: """
         NoCredentials AuthFailure ExpiredToken ExpiredTokenException InvalidClientTokenId
         UnrecognizedClientException SignatureDoesNotMatch IncompleteSignature MissingAuthenticationToken
         OptInRequired Blocked PendingVerification InvalidAccessKeyId NotAuthorized
@@ -98,7 +98,7 @@ def bare(code: str) -> str:
     return code.lower().removeprefix("client.").removesuffix("fault")
 
 
-VERDICTS: dict[str, Verdict] = {bare(code): verdict for verdict, codes in _TABLE.items() for code in codes.split()}
+REACTIONS: dict[str, Reaction] = {bare(code): reaction for reaction, codes in _TABLE.items() for code in codes.split()}
 
 
 _BUSY = (
@@ -120,13 +120,13 @@ def refuses_role(code: str, answer: str) -> bool:
     return bare(code) == known and words in answer
 
 
-def verdict(code: str, http_status: int = 400, answer: str = "") -> Verdict:
+def reaction(code: str, http_status: int = 400, answer: str = "") -> Reaction:
     """What to do about `code`, which came with the text `answer`. An unlisted code that ends in `NotFound` means stale
     state (EC2 and RDS use that ending for all such codes); otherwise the outcome is unknown after a 5xx, and a person
     has to act after a 4xx.
     """
     if any(bare(code) == known and words in answer for known, words in _BUSY):
-        return Verdict.WAIT
-    if known := VERDICTS.get(bare(code)):
+        return Reaction.WAIT
+    if known := REACTIONS.get(bare(code)):
         return known
-    return Verdict.LOOK_AGAIN if http_status >= 500 or bare(code).endswith("notfound") else Verdict.SKIP
+    return Reaction.LOOK_AGAIN if http_status >= 500 or bare(code).endswith("notfound") else Reaction.SKIP

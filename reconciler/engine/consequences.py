@@ -25,7 +25,7 @@ from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import Cuts, box, join, meet
 from reconciler.reach.compare import FlowChange, changes, severity, trial_ends
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.live import live, standing
+from reconciler.reach.judge.live import live, live_machines
 from reconciler.reach.layers import ANYWHERE
 from reconciler.reach.network import UNREADABLE, Table
 from reconciler.reach.pair.blockers import blockers
@@ -83,7 +83,7 @@ class _Consequences:
         self._document, self._differences = document, differences
         self._live = live_network(snapshot).after(of_absent(document, snapshot))
         names = dict(declared_ids(snapshot.handles, document))
-        self._there = standing(document, self._live, snapshot.interfaces, names)
+        self._there = live_machines(document, self._live, snapshot.interfaces, names)
         # Who may be there besides is asked once, and what is worked out of a filter serves in all states.
         self._possible = live(document, self._live, self._there).possible
         self._parts: dict[Any, Any] = {}

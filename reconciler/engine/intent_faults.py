@@ -12,7 +12,7 @@ from desired_state.intents import Intent
 from reconciler.model import Action, Cause, Reason
 from reconciler.model.exposure import Severity
 from reconciler.model.guard import Stage, contained, fault, logged
-from reconciler.reach.ends import ANY_MACHINE
+from reconciler.reach.checkpoints import ANY_MACHINE
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.forbidden import Forbidden
 from reconciler.reach.judge.intents import Status, Verdict, judge

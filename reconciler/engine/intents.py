@@ -19,7 +19,7 @@ from reconciler.model.kind import declared_ids
 from reconciler.packets.traffic import traffic_at
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.intents import Status, Verdict
-from reconciler.reach.judge.live import live, standing
+from reconciler.reach.judge.live import live, live_machines
 from reconciler.reach.judge.mending import Mending, together
 from reconciler.reach.judge.offline import offline
 from reconciler.reach.network import Network
@@ -146,7 +146,7 @@ def _contexts(
 ) -> Callable[[Network], JudgeContext]:
     """What judging the network of a look needs, and any other state of it: who stands where stays as it was seen."""
     names = dict(declared_ids(snapshot.handles, document))
-    there = standing(document, look, snapshot.interfaces or (), names)
+    there = live_machines(document, look, snapshot.interfaces or (), names)
     return lambda network: live(document, network, there, quotas)
 
 

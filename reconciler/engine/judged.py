@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from desired_state.fields import Address
 from reconciler.model import Action, Cause, Finding, Outcome, Reason
 from reconciler.model.guard import ResourceFaultError, Stage, fault, logged
-from reconciler.reach.ends import ANY_MACHINE
+from reconciler.reach.checkpoints import ANY_MACHINE
 from reconciler.reach.steps import Breach, Steps
 
 MOST_TRIED = 50

@@ -13,7 +13,7 @@ from reconciler.kinds import live_network
 from reconciler.model import Cause, Effect, Reason, Snapshot
 from reconciler.model.kind import declared_ids
 from reconciler.reach.compare import FlowChange, changes, is_grave
-from reconciler.reach.judge.live import live, standing
+from reconciler.reach.judge.live import live, live_machines
 
 HELD = Cause(
     Reason.PLAN_HELD,
@@ -25,6 +25,6 @@ HELD = Cause(
 def openings(document: Document, snapshot: Snapshot, effects: Iterable[Effect]) -> tuple[FlowChange, ...]:
     """The grave flows that these effects let through and the look does not."""
     network = live_network(snapshot)
-    there = standing(document, network, snapshot.interfaces, dict(declared_ids(snapshot.handles, document)))
+    there = live_machines(document, network, snapshot.interfaces, dict(declared_ids(snapshot.handles, document)))
     before, after = (live(document, state, there) for state in (network, network.after(effects)))
     return tuple(one for one in changes(before, after) if is_grave(one))

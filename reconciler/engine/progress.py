@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from reconciler.engine.again import Changed
+from reconciler.engine.expectation import Changed
 from reconciler.engine.judged import Judged
 from reconciler.model import Action, Cause, Reason
 

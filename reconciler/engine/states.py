@@ -23,7 +23,7 @@ from reconciler.model import Action, Cause, Difference, Ended, Phase, Snapshot
 from reconciler.model.kind import declared_ids
 from reconciler.reach.histories import State
 from reconciler.reach.judge.context import JudgeContext
-from reconciler.reach.judge.live import Standing, live, standing
+from reconciler.reach.judge.live import LiveMachines, live, live_machines
 from reconciler.reach.network import (
     GROUPS_OF,
     PLACE_OF,
@@ -145,7 +145,7 @@ class _Contexts:
         snapshot, network = report.first, before
         if report.last is not None and not isinstance(report.last.interfaces, Cause):
             snapshot, network = report.last, look
-        self._there = _standing(report, snapshot, network) if snapshot else Standing()
+        self._there = _live_machines(report, snapshot, network) if snapshot else LiveMachines()
         found = live(self._document, network, self._there)
         self._possible, self._strangers = found.possible, self._there.unknown
         self._known: dict[int, tuple[Network, JudgeContext]] = {}
@@ -168,9 +168,9 @@ class _Contexts:
         return self._last
 
 
-def _standing(report: Report, snapshot: Snapshot, network: Network) -> Standing:
+def _live_machines(report: Report, snapshot: Snapshot, network: Network) -> LiveMachines:
     names = dict(declared_ids(snapshot.handles, report.document))
-    return standing(report.document, network, snapshot.interfaces, names)
+    return live_machines(report.document, network, snapshot.interfaces, names)
 
 
 def _calls(report: Report) -> list[_Call]:

@@ -19,8 +19,9 @@ from typing import Any
 from desired_state.document import Document
 from desired_state.fields import Address
 from reconciler.aws.client import Aws, AwsError
-from reconciler.aws.errors import LOST, Verdict, bare, verdict
-from reconciler.engine.again import Again, Changed
+from reconciler.aws.errors import LOST, Reaction, bare, reaction
+from reconciler.engine.again import Again
+from reconciler.engine.expectation import Changed
 from reconciler.engine.missing import unfound
 from reconciler.engine.plan import printable
 from reconciler.engine.progress import Progress
@@ -112,12 +113,12 @@ class _ChangedError(Exception):
 
 def _is_about_parameters(error: AwsError) -> bool:
     """Whether AWS refused a call for what it says, and not for the state of the resource."""
-    return error.verdict in {Verdict.SKIP, Verdict.WAIT} and verdict(error.code) is Verdict.SKIP
+    return error.reaction in {Reaction.SKIP, Reaction.WAIT} and reaction(error.code) is Reaction.SKIP
 
 
 def _is_busy(result: ActionResult) -> bool:
     """Whether AWS would take the call later: it carries out an earlier one."""
-    return bool(result.cause and result.cause.reason is Reason.BUSY and verdict(result.cause.code) is Verdict.WAIT)
+    return bool(result.cause and result.cause.reason is Reason.BUSY and reaction(result.cause.code) is Reaction.WAIT)
 
 
 class Writer:
@@ -146,7 +147,7 @@ class Writer:
         try:
             self._call(action)
         except AwsError as error:
-            if action.parts and error.verdict is Verdict.LOOK_AGAIN and not action.settings:
+            if action.parts and error.reaction is Reaction.LOOK_AGAIN and not action.settings:
                 return self._one_by_one(action)
             if action.settings and _is_about_parameters(error):
                 log.warning("%s: %s: %s: its settings are sent apart", action.address, action.why, error)
@@ -154,7 +155,7 @@ class Writer:
             result = self._judge(action, error)
             if result.ended in {Ended.DONE, Ended.UNKNOWN}:
                 self._record(action, certain=result.ended is Ended.DONE)
-            stop = error.verdict is Verdict.STOP and result.cause
+            stop = error.reaction is Reaction.STOP and result.cause
             return result, (Ended.SKIPPED, result.cause) if stop and result.cause else None
         except _GoneError as error:
             gone = Cause(Reason.STALE, f"{error} no longer exists: something has changed since the last look")
@@ -250,10 +251,10 @@ class Writer:
         if gone := unfound(action, error.cause, old=any(self.is_old(*each) for each in action.resolves)):
             return gone
         ended = {
-            Verdict.RETRY: Ended.WAITING,
-            Verdict.WAIT: Ended.WAITING,
-            Verdict.LOOK_AGAIN: Ended.UNKNOWN if error.unsure else Ended.STALE,
-        }.get(error.verdict, Ended.FAILED)
+            Reaction.RETRY: Ended.WAITING,
+            Reaction.WAIT: Ended.WAITING,
+            Reaction.LOOK_AGAIN: Ended.UNKNOWN if error.unsure else Ended.STALE,
+        }.get(error.reaction, Ended.FAILED)
         return ActionResult(action, ended, error.cause)
 
     def _call(self, action: Action) -> None:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, cast
 
 from reconciler.aws.client import THREADS, Aws, AwsError
-from reconciler.aws.errors import Verdict
+from reconciler.aws.errors import Reaction
 from reconciler.engine.observe import ObserveError
 from reconciler.model import Cause
 from reconciler.model.read import Read
@@ -65,7 +65,7 @@ class RememberedReads:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="import") as pool:
             list(pool.map(self._tried, dict.fromkeys(reads)))
         for error in self._problems.values():
-            if error.verdict is Verdict.STOP:
+            if error.reaction is Reaction.STOP:
                 problem = f"{error}: check the credentials, the profile and the region"
                 raise ObserveError(replace(error.cause, message=problem)) from error
 

@@ -91,7 +91,7 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class Who:
+class RecordedActor:
     """Who made a change, as far as it was known: the fields of `model.trigger.Actor` that people are told."""
 
     who: str
@@ -135,7 +135,7 @@ class Untold:
     address: str = ""
     aws_id: str = ""
     open_for: int | None = None
-    who: Who | None = None
+    who: RecordedActor | None = None
     field: str = ""
     unproved: bool = False
 

@@ -23,8 +23,8 @@ from reconciler.reach.layers import ANYWHERE
 from reconciler.reach.machines import (
     ANYBODY,
     Bounds,
-    Ends,
     Here,
+    Variants,
     Who,
     all_groups,
     anybody,
@@ -144,9 +144,9 @@ def is_database(end: End) -> bool:
     return isinstance(end, Endpoint) and Address(end.owner).kind == "db_instance"
 
 
-type _Both = tuple[Ends, Ends]
+type _Both = tuple[Variants, Variants]
 """One end as it is before, and afterwards."""
-type _Piece = tuple[Ranges, Ends, Ends]
+type _Piece = tuple[Ranges, Variants, Variants]
 """Some addresses of an end, and the end with only these before, and afterwards."""
 
 EVERYWHERE = Ranges.of(*ANYWHERE)
@@ -313,7 +313,7 @@ class _Comparison:
                 lost.append(asked)
         return join(*lost)
 
-    def _missing_replies(self, state: int, sources: Ends, targets: Ends, protocol: str) -> Cuts:
+    def _missing_replies(self, state: int, sources: Variants, targets: Variants, protocol: str) -> Cuts:
         """Those that surely do not come back, from pieces of ends that no filter tells apart. They do not depend on
         what is asked, nor on groups.
         """
@@ -360,7 +360,7 @@ def _networks(cell: Cell, old: Mapping[Any, Any], new: Mapping[Any, Any]) -> Ite
             yield from (peer,) if is_cidr(peer) else ANYWHERE
 
 
-def _passing(topology: Topology, sources: Ends, targets: Ends) -> Through:
+def _passing(topology: Topology, sources: Variants, targets: Variants) -> Through:
     found = [passing(topology, source, target, LINE) for source in sources for target in targets]
     return join(*(certain for certain, _ in found)), join(*(possible for _, possible in found))
 

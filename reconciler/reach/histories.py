@@ -25,8 +25,8 @@ from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.machines import (
     ANYBODY,
     Bounds,
-    Ends,
     Here,
+    Variants,
     Who,
     all_groups,
     anybody,
@@ -104,7 +104,7 @@ def histories(states: Sequence[State]) -> Histories:
     return Histories(tuple(judged.histories()), judged.left_out)
 
 
-type _Split = list[tuple[Ranges, dict[int, Ends]]]
+type _Split = list[tuple[Ranges, dict[int, Variants]]]
 """Each piece of the addresses of an end, and what the end is with only these: by the identity of the whole."""
 
 
@@ -113,7 +113,7 @@ class _One(NamedTuple):
     Equal `versions` are one object. `missing`: it is not there in every network.
     """
 
-    ends: tuple[Ends, ...]
+    ends: tuple[Variants, ...]
     versions: tuple[int, ...]
     addresses: Ranges
     missing: bool = False
@@ -235,8 +235,8 @@ class _Judged:
         there = {who: None for here in found for who in here}
         return {who: self._one(tuple(here.get(who, ()) for here in found)) for who in there}
 
-    def _one(self, ends: tuple[Ends, ...]) -> _One:
-        same: dict[Ends, Ends] = {}
+    def _one(self, ends: tuple[Variants, ...]) -> _One:
+        same: dict[Variants, Variants] = {}
         distinct = {id(some): same.setdefault(some, some) for some in {id(one): one for one in ends}.values()}
         ends = tuple(distinct[id(some)] for some in ends)
         parts = dict.fromkeys(end.addresses for some in same for end in some)
@@ -319,7 +319,7 @@ class _Judged:
         """Each end, with the addresses at which the filters of the other one split it."""
         return (source, self._boundaries(target)), (target, self._boundaries(source))
 
-    def _passing(self, number: int, sources: Ends, targets: Ends) -> Through:
+    def _passing(self, number: int, sources: Variants, targets: Variants) -> Through:
         self._questions += 1
         topology = self._topologies[number]
         found = [passing(topology, source, target, LINE) for source in sources for target in targets]

@@ -43,9 +43,9 @@ class Who(NamedTuple):
     subnet: Address
 
 
-type Ends = tuple[End, ...]
+type Variants = tuple[End, ...]
 """One end in one state: the same but for whether its address is public; nothing if it is not there."""
-type Here = dict[Who, Ends]
+type Here = dict[Who, Variants]
 type Bounds = tuple[Cuts, Cuts]
 """Addresses at which ends are split, in IPv4 and in IPv6."""
 
@@ -182,7 +182,7 @@ def cut_up(addresses: Ranges, bounds: Bounds, *, of_own: bool) -> Iterator[Range
                     yield Ranges(ipv6=part) if ipv6 else Ranges(ipv4=part)
 
 
-def within(ends: Ends, piece: Ranges) -> Ends:
+def within(ends: Variants, piece: Ranges) -> Variants:
     """An end with only these addresses; nothing if it has none of them."""
     parts = ((end, end.addresses & piece) for end in ends)
     return tuple(end if part == end.addresses else end._replace(addresses=part) for end, part in parts if part)

@@ -5,11 +5,11 @@ Two rules hold for any two ends, whether or not an intent names them:
 - No exposure: a call lets through no packet that neither the state before the plan nor the document lets through.
 - No outage: a call cuts no packet that both let through.
 
-An end is a machine of a subnet, or a DB instance (`ends.py`). At one end, a state must keep both rules by itself. Two
-ends together can still break the first: when one already lets through what only the document does, and the other still
-what only the state before did. A machine with several groups can still break the second: when what one of them no
-longer lets through, the other does not let through yet. One group at a time is enough for the first rule, and two for
-the second, because groups only allow.
+An end is a machine of a subnet, or a DB instance (`checkpoints.py`). At one end, a state must keep both rules by
+itself. Two ends together can still break the first: when one already lets through what only the document does, and the
+other still what only the state before did. A machine with several groups can still break the second: when what one of
+them no longer lets through, the other does not let through yet. One group at a time is enough for the first rule, and
+two for the second, because groups only allow.
 
 What could not be read may let through anything before and now, and nothing that the document wants: so nothing is
 opened that passes it. A declared DB instance that could not be read may be any machine, so nothing at all is opened
@@ -25,7 +25,7 @@ from typing import NamedTuple
 from desired_state.fields import NOWHERE, Address
 from reconciler.model import Action, Cause, Effect, Reason
 from reconciler.packets.traffic import EVERYTHING, NOTHING, Cuts, Packets, meet
-from reconciler.reach.ends import ANY_MACHINE, NEAR, REPLIES, End, Ends
+from reconciler.reach.checkpoints import ANY_MACHINE, NEAR, REPLIES, Checkpoint, Checkpoints
 from reconciler.reach.layers import of_groups, routes_unknown
 from reconciler.reach.network import (
     ACL_OF,
@@ -43,9 +43,9 @@ MOST_STATES = 8
 """How many states the network may be in, after calls whose outcome is not known, before nothing more may be done."""
 
 
-class Standing(NamedTuple):
-    """How an end stands in one state: the traffic that it lets through and did not before (`ahead`), and that which it
-    lets through and will not in the end (`behind`).
+class Excess(NamedTuple):
+    """What an end lets through in one state and not in the others: the traffic that it did not let through before
+    (`ahead`), and that which it will not let through in the end (`behind`).
     """
 
     ahead: Cuts
@@ -100,7 +100,7 @@ class Steps:
         self._final = self._wanted
         if coming is not None:
             self._final = self._before.after(effect for action in coming for effect in action.effect)
-        self._ends = Ends(self._before, self._wanted, effects)
+        self._ends = Checkpoints(self._before, self._wanted, effects)
         self._databases, self._unread = self._ends.databases, self._ends.unread
         self._subnets = [end for end in self._ends.all if not end.machine and end.side != REPLIES]
         self._filters = [end for end in self._ends.all if end.machine and end.machine not in self._databases]
@@ -110,8 +110,8 @@ class Steps:
         self._kept = {end: old & final[end] for end, old in self._old.items()}
         self._coming = {end: (final[end] - old).traffic for end, old in self._old.items()}
         self._judged: tuple[Action, list[_After]] | None = None
-        standing = {end: self._standing(self._old[end], end, self._before) for end in self._ends.all}
-        self._states = [_State(self._before, standing)]
+        excess = {end: self._excess(self._old[end], end, self._before) for end in self._ends.all}
+        self._states = [_State(self._before, excess)]
 
     def breach(self, action: Action) -> Breach | None:
         """How the action would break a rule if it came next; None if it would not."""
@@ -151,10 +151,10 @@ class Steps:
     def _after(self, state: _State, action: Action) -> _After:
         later = state.network.after(action.effect)
         now = {end: self._ends.passed(later, end) for end in self._ends.touched(action.effect, state.network, later)}
-        standing = state.standing | {end: self._standing(packets, end, later) for end, packets in now.items()}
-        return _After(now, _State(later, standing))
+        excess = state.excess | {end: self._excess(packets, end, later) for end, packets in now.items()}
+        return _After(now, _State(later, excess))
 
-    def _broken(self, network: Network, action: Action, now: dict[End, Packets], later: _State) -> Breach | None:
+    def _broken(self, network: Network, action: Action, now: dict[Checkpoint, Packets], later: _State) -> Breach | None:
         return (
             next(self._through_unknown_routes(action.effect, later.network), None)
             or next(self._by_default(later.network), None)
@@ -180,12 +180,12 @@ class Steps:
         places = self._ends.places if self._unread else ()
         unplaced = [at_ for at_ in places if NOWHERE in (later.table_of(at_), later.acl_of(at_))]
         for place, side in product(unplaced, SIDES):
-            end = End(place, ANY_MACHINE, side)
+            end = Checkpoint(place, ANY_MACHINE, side)
             old, now = (self._ends.passed(_with_defaults(state, place), end) for state in (self._before, later))
             if not now <= (allowed := old | self._new[end]):
                 yield self._at(end, now - allowed, opens=True)
 
-    def _alone(self, now: dict[End, Packets], network: Network, later: Network) -> Iterator[Breach]:
+    def _alone(self, now: dict[Checkpoint, Packets], network: Network, later: Network) -> Iterator[Breach]:
         for end, packets in now.items():
             old, new, kept = self._was(end, later), self._new[end], self._kept[end]
             opened = NOTHING if packets <= old | new or end.side == REPLIES else packets - (old | new)
@@ -196,15 +196,15 @@ class Steps:
                 if cut := cut & (EVERYTHING if self.blind else self._ends.passed(network, end)):
                     yield self._at(end, cut, opens=False)
 
-    def _by_both(self, now: dict[End, Packets], later: _State, network: Network) -> Iterator[Breach]:
+    def _by_both(self, now: dict[Checkpoint, Packets], later: _State, network: Network) -> Iterator[Breach]:
         """What a machine of a group in a subnet lets through, if its group is ahead and the subnet behind, or the other
         way round.
         """
-        found: dict[End, None] = {}
+        found: dict[Checkpoint, None] = {}
         for end in now:
             others = self._filters if end.place != NEAR else self._subnets
             for other in others if end.machine not in self._databases else ():
-                mine, theirs = later.standing[end], later.standing[other]
+                mine, theirs = later.excess[end], later.excess[other]
                 if other.side == end.side and (meet(mine.ahead, theirs.behind) or meet(mine.behind, theirs.ahead)):
                     found[_both(end, other)] = None
         for both in found:
@@ -212,16 +212,16 @@ class Steps:
             if not packets <= allowed and (opened := packets - allowed - self._let_through(network, both)):
                 yield self._at(both, opened, opens=True)
 
-    def _let_through(self, network: Network, end: End) -> Packets:
+    def _let_through(self, network: Network, end: Checkpoint) -> Packets:
         """What a call before has let through already, after a release by a person; there is none while something could
         not be read.
         """
         return NOTHING if self.blind else self._ends.passed(network, end)
 
-    def _allowed(self, end: End, later: Network) -> Packets:
+    def _allowed(self, end: Checkpoint, later: Network) -> Packets:
         return self._was(end, later) | self._ends.passed(self._wanted, end, unknown=False)
 
-    def _between_groups(self, now: dict[End, Packets], network: Network, later: Network) -> Iterator[Breach]:
+    def _between_groups(self, now: dict[Checkpoint, Packets], network: Network, later: Network) -> Iterator[Breach]:
         """A machine with two groups: what one no longer lets through, and the other does not let through yet."""
         for end, packets in now.items():
             if not end.machine or end.machine in self._databases:
@@ -239,7 +239,9 @@ class Steps:
                     if not kept <= passed and (cut := (kept - passed) & self._kept_by(end, other, carried, network)[1]):
                         yield self._at(end, cut, opens=False)
 
-    def _kept_by(self, end: End, other: End, carried: set[str], later: Network) -> tuple[Packets, Packets]:
+    def _kept_by(
+        self, end: Checkpoint, other: Checkpoint, carried: set[str], later: Network
+    ) -> tuple[Packets, Packets]:
         """What machines with both groups must let through because of the other one, and what they do, of the packets of
         machines that carry all of `carried`.
         """
@@ -250,12 +252,12 @@ class Steps:
 
         return of(self._before, end.machine) & of(self._final, other.machine), of(later, end.machine, other.machine)
 
-    def _between_ends(self, now: dict[End, Packets], later: _State) -> Iterator[Breach]:
+    def _between_ends(self, now: dict[Checkpoint, Packets], later: _State) -> Iterator[Breach]:
         """Two ends of which one is ahead and the other behind: what both let through, and neither state did."""
-        pairs: dict[tuple[End, End], None] = {}
+        pairs: dict[tuple[Checkpoint, Checkpoint], None] = {}
         for end in now:
-            mine = later.standing[end]
-            for other, theirs in later.standing.items() if mine.ahead or mine.behind else ():
+            mine = later.excess[end]
+            for other, theirs in later.excess.items() if mine.ahead or mine.behind else ():
                 if other.side == end.side or not (end.public and other.public):
                     continue
                 if meet(mine.ahead, theirs.behind):
@@ -267,7 +269,7 @@ class Steps:
             if meet((here.now - here.old).traffic, (there.now - there.new).traffic):
                 yield self._at(ahead, here.now - here.old, opens=True)
 
-    def _pairs(self, ahead: End, behind: End, later: Network) -> Iterator[tuple[End, End]]:
+    def _pairs(self, ahead: Checkpoint, behind: Checkpoint, later: Network) -> Iterator[tuple[Checkpoint, Checkpoint]]:
         """The pairs of machines that such ends stand for, if they can exchange packets: a group and a subnet are both
         asked by a machine of the group in any other subnet.
         """
@@ -285,11 +287,11 @@ class Steps:
                 (ahead, behind._replace(place=place)) for place in self._places_of(behind) if place != ahead.place
             )
 
-    def _places_of(self, end: End) -> Iterable[Address]:
+    def _places_of(self, end: Checkpoint) -> Iterable[Address]:
         """Where the machines of an end without a place may be; those of a DB instance have ends with their places."""
         return () if end.machine in self._databases else self._ends.places
 
-    def _from(self, end: End, other: End, later: Network) -> _Passed:
+    def _from(self, end: Checkpoint, other: Checkpoint, later: Network) -> _Passed:
         addresses = self._ends.addresses(other.place, later)
         old = self._was(end, later, other=other.machine) & addresses
         new, now = (
@@ -298,7 +300,7 @@ class Steps:
         )
         return _Passed(old, new, now)
 
-    def _at(self, end: End, packets: Packets, *, opens: bool) -> Breach:
+    def _at(self, end: Checkpoint, packets: Packets, *, opens: bool) -> Breach:
         packet = packets.example("to" if end.side == "egress" else "from")
         where = "" if end.place == NEAR else f" in {end.place}"
         who = end.machine or f"machines{'' if end.public else ' without a public address'}"
@@ -307,19 +309,19 @@ class Steps:
             message += f", as far as can be told while {min(self._unread)} is not known"
         return Breach(Reason.WOULD_OPEN if opens else Reason.WOULD_CUT, end.machine, message)
 
-    def _standing(self, packets: Packets, end: End, network: Network) -> Standing:
+    def _excess(self, packets: Packets, end: Checkpoint, network: Network) -> Excess:
         if end.side == REPLIES:
-            return Standing((), ())
-        return Standing((packets - self._was(end, network)).traffic, (packets - self._new[end]).traffic)
+            return Excess((), ())
+        return Excess((packets - self._was(end, network)).traffic, (packets - self._new[end]).traffic)
 
-    def _was(self, end: End, later: Network, *, other: Address = ANY_MACHINE) -> Packets:
+    def _was(self, end: Checkpoint, later: Network, *, other: Address = ANY_MACHINE) -> Packets:
         """What an end let through before the plan, as far as what could not be read lets it through the same later."""
         if other or end not in self._old or self._unread:
             return self._ends.passed(self._before, end, other=other, later=later if self._unread else None)
         return self._old[end]
 
 
-def _both(one: End, other: End) -> End:
+def _both(one: Checkpoint, other: Checkpoint) -> Checkpoint:
     """The machines of a group, in a subnet."""
     group, subnet = (one, other) if one.machine else (other, one)
     return group._replace(place=subnet.place, public=subnet.public)
@@ -343,11 +345,11 @@ class _State(NamedTuple):
     """A state that the network may be in, and how each end stands in it."""
 
     network: Network
-    standing: dict[End, Standing]
+    excess: dict[Checkpoint, Excess]
 
 
 class _After(NamedTuple):
     """What a call makes of a state, and what the ends that it touches let through then."""
 
-    now: dict[End, Packets]
+    now: dict[Checkpoint, Packets]
     later: _State

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from desired_state.fields import Address
-from reconciler.reach.machines import Ends, carried, filters_of, filters_of_nats, is_elsewhere
+from reconciler.reach.machines import Variants, carried, filters_of, filters_of_nats, is_elsewhere
 from reconciler.reach.network import (
     ACL_OF,
     DEFAULT_ACL,
@@ -49,7 +49,7 @@ class Versions:
         self._moves = any(cell in self.differing for cell in (TABLE_OF, ACL_OF, MAIN, DEFAULT_ACL, UNREADABLE))
         self.everywhere = self._together([numbers(map(self._of_all, range(len(topologies))))])
 
-    def of_end(self, ends: Sequence[Ends]) -> Numbers:
+    def of_end(self, ends: Sequence[Variants]) -> Numbers:
         """Of one end, which is this in each network: equal where it, and every filter of its packets, is the same.
         What is equal is one object, and so must equal ends be.
         """

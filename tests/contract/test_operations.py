@@ -19,7 +19,7 @@ from desired_state.document import Document
 from desired_state.fields import AclEntry, Address, RuleKey
 from desired_state.members import Subnets
 from desired_state.rules import Egress, IngressEntries
-from reconciler.aws.errors import VERDICTS, bare
+from reconciler.aws.errors import REACTIONS, bare
 from reconciler.engine.interfaces import interfaces_read
 from reconciler.kinds import REGISTRY
 from reconciler.model import Action, Operation, Policy, Ref, Unmanaged
@@ -121,7 +121,7 @@ def test_further_permissions_name_actions_of_known_services() -> None:
 
 def test_every_code_that_means_already_so_stands_in_the_table_of_errors() -> None:
     for _, row in OPERATIONS:
-        assert {bare(code) for code in row.already_applied_codes} <= VERDICTS.keys()
+        assert {bare(code) for code in row.already_applied_codes} <= REACTIONS.keys()
 
 
 def test_nothing_that_deletes_data_is_in_any_table() -> None:
@@ -254,7 +254,7 @@ def test_every_read_is_one_that_aws_has(read: Read) -> None:
 
 
 def test_the_reads_that_may_say_there_is_none_name_codes_of_the_table() -> None:
-    assert {bare(code) for read in reads() for code in read.absent} <= VERDICTS.keys()
+    assert {bare(code) for read in reads() for code in read.absent} <= REACTIONS.keys()
 
 
 def test_the_sample_holds_rules_of_every_sort_of_peer() -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import desired_state
-from handlers import cli, wiring
+from handlers import cli, ending, wiring
 from lab import StrictAws, World, laboratory
 from lab.drifts import DRIFTS, Network, find_network
 from reconciler.model import Policy
@@ -158,7 +158,7 @@ def one_laboratory(built_once: dict[str, World]) -> Iterator[Laboratory]:
                 patch.setattr(wiring, "open_session", lambda entry: session)
                 patch.setattr(wiring, "time", SimpleNamespace(sleep=lambda seconds: None))
                 command = ["apply", str(EXAMPLE), "--auto-approve", "--create-databases"]
-                assert cli.run_command(command) == cli.DRIFT  # the database is being created
+                assert cli.run_command(command) == ending.DRIFT  # the database is being created
             aws.settle()
             built_once["apply"] = aws.save()
         yield Laboratory(aws, session, empty, built_once["apply"])

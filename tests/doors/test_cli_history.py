@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handlers import history_source
-from handlers.cli import ERROR, IN_SYNC
+from handlers.ending import ERROR, IN_SYNC
 from reconciler.history.store import packed
 from reconciler.ledger.record import DocumentRecord, LastReceipt
 from tests.doors.conftest import Setpoint

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers.cli import ERROR, IN_SYNC
+from handlers.ending import ERROR, IN_SYNC
 from reconciler.history.store import packed
 from tests.doors.conftest import Setpoint
 from tests.support.receipt_bucket import Bucket, bucket_of_receipts

@@ -15,10 +15,10 @@ from reconciler.ledger.record import (
     FlappingRecord,
     LastReceipt,
     Notified,
+    RecordedActor,
     Rollout,
     Untold,
     UntoldMember,
-    Who,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def records() -> st.SearchStrategy[DocumentRecord]:
     members = st.lists(
         st.builds(UntoldMember, text, text, st.none() | text, st.none() | text, st.booleans()), max_size=2
     )
-    who = st.none() | st.builds(Who, text, text, times, text, text, text)
+    who = st.none() | st.builds(RecordedActor, text, text, times, text, text, text)
     seconds = st.none() | st.integers(0, 10**6)
     untold = st.builds(Untold, text, text, text, text, text, times, members.map(tuple), text, text, text, seconds, who)
     left = st.none() | st.lists(text, max_size=3).map(tuple)

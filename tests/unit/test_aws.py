@@ -15,7 +15,7 @@ from botocore.exceptions import ConnectTimeoutError, NoCredentialsError, ReadTim
 
 from reconciler.aws.client import READ_ATTEMPTS, WRITE_ATTEMPTS, Aws, AwsError
 from reconciler.aws.ec2 import PREFIX_LISTS, permission, prefix_list_sizes, route_destination, rules_of
-from reconciler.aws.errors import LOST, NO_CREDENTIALS, Verdict
+from reconciler.aws.errors import LOST, NO_CREDENTIALS, Reaction
 from reconciler.aws.item_memo import ItemMemo
 from reconciler.model import Operation, Phase, Risk
 from reconciler.model.read import read
@@ -126,25 +126,25 @@ def test_before_a_write_is_sent_again_it_may_be_refused() -> None:
 def test_throttling_is_waited_out_only_so_often() -> None:
     wire = Wire([(503, error("RequestLimitExceeded"))] * 9)
     told = failed(wire)
-    assert told.verdict is Verdict.RETRY
+    assert told.reaction is Reaction.RETRY
     assert len(wire.sent) == WRITE_ATTEMPTS == len(wire.naps) + 1
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "verdict"),
+    ("status", "code", "reaction"),
     [
-        (500, "InternalError", Verdict.LOOK_AGAIN),
-        (503, "ServiceUnavailable", Verdict.LOOK_AGAIN),
-        (400, "InvalidPermission.Duplicate", Verdict.LOOK_AGAIN),
-        (403, "UnauthorizedOperation", Verdict.SKIP),
-        (401, "AuthFailure", Verdict.STOP),
+        (500, "InternalError", Reaction.LOOK_AGAIN),
+        (503, "ServiceUnavailable", Reaction.LOOK_AGAIN),
+        (400, "InvalidPermission.Duplicate", Reaction.LOOK_AGAIN),
+        (403, "UnauthorizedOperation", Reaction.SKIP),
+        (401, "AuthFailure", Reaction.STOP),
     ],
 )
-def test_a_write_with_any_other_error_is_sent_once(status: int, code: str, verdict: Verdict) -> None:
+def test_a_write_with_any_other_error_is_sent_once(status: int, code: str, reaction: Reaction) -> None:
     wire = Wire([(status, error(code)), (200, OK)])
     aws = wire.aws()
     told = failed(wire, aws)
-    assert (told.code, told.message, told.verdict) == (code, "told so", verdict)
+    assert (told.code, told.message, told.reaction) == (code, "told so", reaction)
     assert (len(wire.sent), aws.writes, wire.naps) == (1, 1, [])
 
 
@@ -154,7 +154,7 @@ def test_a_write_with_any_other_error_is_sent_once(status: int, code: str, verdi
 def test_a_write_whose_answer_is_lost_is_sent_once(lost: Exception) -> None:
     wire = Wire([lost, (200, OK)])
     told = failed(wire)
-    assert (told.code, told.verdict, len(wire.sent)) == (LOST, Verdict.LOOK_AGAIN, 1)
+    assert (told.code, told.reaction, len(wire.sent)) == (LOST, Reaction.LOOK_AGAIN, 1)
 
 
 @pytest.mark.parametrize("body", ["<!DOCTYPE html><br></body>", "half <of", "\xff"])
@@ -164,16 +164,16 @@ def test_a_write_whose_answer_cannot_be_read_may_have_been_made(body: str) -> No
     assert (told.code, told.unsure, len(wire.sent)) == (LOST, True, 1)
 
 
-def test_without_credentials_the_verdict_is_to_stop() -> None:
+def test_without_credentials_the_reaction_is_to_stop() -> None:
     told = failed(Wire([NoCredentialsError()]))
-    assert (told.code, told.verdict) == (NO_CREDENTIALS, Verdict.STOP)
+    assert (told.code, told.reaction) == (NO_CREDENTIALS, Reaction.STOP)
 
 
 def test_parameters_that_the_library_refuses_fail_that_call_and_are_not_sent() -> None:
     wire = Wire([])
     with pytest.raises(AwsError) as caught:
         wire.aws().write(ALLOW, {"GroupId": 7})
-    assert (caught.value.code, caught.value.verdict, wire.sent) == ("ParamValidationError", Verdict.SKIP, [])
+    assert (caught.value.code, caught.value.reaction, wire.sent) == ("ParamValidationError", Reaction.SKIP, [])
 
 
 def test_a_read_may_be_repeated_by_the_library() -> None:
@@ -202,7 +202,7 @@ def test_a_read_that_is_cut_short_answers_with_nothing_at_all() -> None:
     )
     with pytest.raises(AwsError) as caught:
         wire.aws().read(VPCS)
-    assert caught.value.verdict is Verdict.SKIP
+    assert caught.value.reaction is Reaction.SKIP
 
 
 def test_a_value_within_an_answer_is_a_list_of_one() -> None:

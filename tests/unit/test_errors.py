@@ -1,14 +1,14 @@
-"""The table of AWS's error codes: complete, one verdict each, indifferent to AWS's two spellings."""
+"""The table of AWS's error codes: complete, one reaction each, indifferent to AWS's two spellings."""
 
 from __future__ import annotations
 
 import pytest
 
-from reconciler.aws.errors import _TABLE, LOST, NO_CREDENTIALS, VERDICTS, Verdict, bare, verdict
+from reconciler.aws.errors import _TABLE, LOST, NO_CREDENTIALS, REACTIONS, Reaction, bare, reaction
 
 EC2 = {
-    Verdict.RETRY: "RequestLimitExceeded Throttling ThrottlingException EC2ThrottledException ConcurrentTagAccess",
-    Verdict.LOOK_AGAIN: """
+    Reaction.RETRY: "RequestLimitExceeded Throttling ThrottlingException EC2ThrottledException ConcurrentTagAccess",
+    Reaction.LOOK_AGAIN: """
         InternalError InternalFailure ServiceUnavailable Unavailable InvalidVpcID.NotFound InvalidSubnetID.NotFound
         InvalidSubnetId.NotFound InvalidRouteTableID.NotFound InvalidRouteTableId.NotFound
         InvalidNetworkAclID.NotFound InvalidInternetGatewayID.NotFound InvalidInternetGateway.NotFound
@@ -19,8 +19,8 @@ EC2 = {
         InvalidNetworkAclEntry.NotFound RouteAlreadyExists InvalidRoute.NotFound Resource.AlreadyAssociated
         Gateway.NotAttached IdempotentParameterMismatch
     """,
-    Verdict.WAIT: "DependencyViolation InvalidGroup.InUse IncorrectState",
-    Verdict.SKIP: """
+    Reaction.WAIT: "DependencyViolation InvalidGroup.InUse IncorrectState",
+    Reaction.SKIP: """
         InvalidSubnet.Conflict
         UnauthorizedOperation OperationNotPermitted UnsupportedOperation InvalidParameterValue
         InvalidParameterCombination InvalidParameterException MissingParameter RulesPerSecurityGroupLimitExceeded
@@ -29,21 +29,21 @@ EC2 = {
         InvalidSubnet.Range InvalidVpcRange TagLimitExceeded InvalidTagKey.Malformed TagPolicyViolation
         FilterLimitExceeded
     """,
-    Verdict.STOP: "AuthFailure ExpiredToken InvalidClientTokenId SignatureDoesNotMatch OptInRequired",
+    Reaction.STOP: "AuthFailure ExpiredToken InvalidClientTokenId SignatureDoesNotMatch OptInRequired",
 }
 """EC2 API reference, "Error codes", as far as the calls in use can meet them."""
 
 RDS = {
-    Verdict.RETRY: "Throttling ThrottlingException",
-    Verdict.LOOK_AGAIN: """
+    Reaction.RETRY: "Throttling ThrottlingException",
+    Reaction.LOOK_AGAIN: """
         DBInstanceNotFound DBInstanceAlreadyExists DBSubnetGroupAlreadyExists InvalidSubnet
         DBSubnetGroupNotFoundFault ResourceNotFoundFault
     """,
-    Verdict.WAIT: """
+    Reaction.WAIT: """
         InvalidDBInstanceState InsufficientDBInstanceCapacity DBUpgradeDependencyFailure
         InvalidDBSubnetGroupStateFault InvalidDBSubnetStateFault
     """,
-    Verdict.SKIP: """
+    Reaction.SKIP: """
         AccessDenied StorageQuotaExceeded InstanceQuotaExceeded StorageTypeNotSupported DBParameterGroupNotFound
         InvalidDBParameterGroupState DBSubnetGroupDoesNotCoverEnoughAZs DBSubnetGroupQuotaExceeded
         SubnetAlreadyInUse CertificateNotFound AuthorizationNotFound InvalidDBSecurityGroupState
@@ -58,43 +58,43 @@ CASES = [(code, wanted) for table in (EC2, RDS) for wanted, codes in table.items
 
 
 @pytest.mark.parametrize(("code", "wanted"), CASES)
-def test_every_code_that_the_calls_can_meet_has_its_verdict(code: str, wanted: Verdict) -> None:
-    assert bare(code) in VERDICTS
-    assert verdict(code) is wanted
+def test_every_code_that_the_calls_can_meet_has_its_reaction(code: str, wanted: Reaction) -> None:
+    assert bare(code) in REACTIONS
+    assert reaction(code) is wanted
 
 
 @pytest.mark.parametrize("code", sorted({code for codes in RDS.values() for code in codes.split()}))
 def test_rds_codes_are_the_same_with_and_without_fault(code: str) -> None:
     name = code.removesuffix("Fault")
-    assert verdict(name) is verdict(f"{name}Fault") is verdict(name.upper())
+    assert reaction(name) is reaction(f"{name}Fault") is reaction(name.upper())
 
 
-def test_no_code_has_two_verdicts() -> None:
+def test_no_code_has_two_reactions() -> None:
     listed = [bare(code) for codes in _TABLE.values() for code in codes.split()]
     twice = {code for code in listed if listed.count(code) > 1}
     assert {
         code for code in twice if len({v for v, codes in _TABLE.items() if code in map(bare, codes.split())}) > 1
     } == set()
-    assert len(VERDICTS) == len(set(listed))
+    assert len(REACTIONS) == len(set(listed))
 
 
 @pytest.mark.parametrize(
     ("status", "wanted"),
-    [(400, Verdict.SKIP), (403, Verdict.SKIP), (500, Verdict.LOOK_AGAIN), (503, Verdict.LOOK_AGAIN)],
+    [(400, Reaction.SKIP), (403, Reaction.SKIP), (500, Reaction.LOOK_AGAIN), (503, Reaction.LOOK_AGAIN)],
 )
 def test_of_a_code_that_nobody_listed_the_outcome_is_unknown_only_after_a_server_error(
-    status: int, wanted: Verdict
+    status: int, wanted: Reaction
 ) -> None:
-    assert verdict("SomethingNew", status) is wanted
+    assert reaction("SomethingNew", status) is wanted
 
 
 def test_a_known_code_means_the_same_whatever_the_status() -> None:
-    assert verdict("RequestLimitExceeded", 503) is Verdict.RETRY
-    assert verdict("Client.UnauthorizedOperation") is Verdict.SKIP
+    assert reaction("RequestLimitExceeded", 503) is Reaction.RETRY
+    assert reaction("Client.UnauthorizedOperation") is Reaction.SKIP
 
 
-def test_our_own_codes_have_verdicts_too() -> None:
-    assert (verdict(LOST), verdict(NO_CREDENTIALS)) == (Verdict.LOOK_AGAIN, Verdict.STOP)
+def test_our_own_codes_have_reactions_too() -> None:
+    assert (reaction(LOST), reaction(NO_CREDENTIALS)) == (Reaction.LOOK_AGAIN, Reaction.STOP)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,6 @@ def test_our_own_codes_have_verdicts_too() -> None:
     ],
 )
 def test_a_busy_storage_is_told_by_its_text_alone(text: str) -> None:
-    assert verdict("InvalidParameterCombination", 400, text) is Verdict.WAIT
-    assert verdict("InvalidParameterValue", 400, text) is Verdict.SKIP
-    assert verdict("InvalidParameterCombination", 400, "Cannot find version 99 for postgres") is Verdict.SKIP
+    assert reaction("InvalidParameterCombination", 400, text) is Reaction.WAIT
+    assert reaction("InvalidParameterValue", 400, text) is Reaction.SKIP
+    assert reaction("InvalidParameterCombination", 400, "Cannot find version 99 for postgres") is Reaction.SKIP

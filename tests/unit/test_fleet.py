@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handlers import fleet as reading
+from handlers.fleet_sources import Sources, quick
 from reconciler.fleet.fleet import Fleet, fleet_of
 from reconciler.fleet.standing import AHEAD, Standing, State, never_looked, standing
 from reconciler.fleet.strip import DAYS, Strip, strip
@@ -340,7 +341,7 @@ class Receipts:
 def test_each_document_is_listed_once_and_a_refusal_is_said() -> None:
     receipts: Any = Receipts(refused="d1")
     ledger: Any = Ledger([item(CALM, f"d{number}") for number in range(3)])
-    made = reading.read(reading.Sources(ledger, None, receipts), NOW, RATE, region="eu-central-1")
+    made = reading.read(Sources(ledger, None, receipts), NOW, RATE, region="eu-central-1")
     assert sorted(name for name, _ in receipts.asked) == ["d0", "d1", "d2"]
     assert [bool(one.strip) for one in made.lines] == [True, False, True]
     assert made.findings == (
@@ -378,7 +379,7 @@ def test_a_quick_listing_has_the_same_keys() -> None:
         made.meta.events.register("after-call.s3", lambda parsed, **_: seen.append(parsed["Contents"][0]))
         return made
 
-    told = [list(Stored(one, "bucket").listed("shop")) for one in (client(), reading.quick(client()))]
+    told = [list(Stored(one, "bucket").listed("shop")) for one in (client(), quick(client()))]
     assert told[0] == told[1]
     assert told[0][0].summary.at == datetime(2026, 11, 27, 5, 12, 8, tzinfo=UTC)
     assert ["LastModified" in one for one in seen] == [True, False]

@@ -172,7 +172,7 @@ def test_a_fault_that_is_of_no_intent_holds_what_opens(monkeypatch: pytest.Monke
     def raising(*_: object) -> None:
         raise Broken("where the machines are")
 
-    monkeypatch.setattr("reconciler.engine.intents.standing", raising)
+    monkeypatch.setattr("reconciler.engine.intents.live_machines", raising)
     found = plan(DECLARED, look())
     assert names(found.actions) == names(whole.actions) - names(opening(whole))
     (held,) = found.findings

@@ -10,7 +10,7 @@ from desired_state.fields import Address
 from reconciler.engine.interfaces import interfaces_of
 from reconciler.model import Cause, Interface, Reason
 from reconciler.reach.judge.intents import Status, Verdict, judge
-from reconciler.reach.judge.live import live, standing
+from reconciler.reach.judge.live import live, live_machines
 from tests.support.intents import DB, context_of, document, network
 
 ITEM: dict[str, Any] = {
@@ -113,7 +113,7 @@ def eni(number: int, subnet: str, *groups: str, **changes: Any) -> Interface:
 def judged(intent: dict[str, Any], interfaces: tuple[Interface, ...] | Cause, *changes: tuple[str, Any]) -> Verdict:
     found = document(network(*changes, intents=[intent]))
     declared = context_of(found).topology.network
-    (verdict,) = judge(found.intents, live(found, declared, standing(found, declared, interfaces, NAMES)))
+    (verdict,) = judge(found.intents, live(found, declared, live_machines(found, declared, interfaces, NAMES)))
     return verdict
 
 
@@ -161,9 +161,9 @@ def test_what_rds_keeps_belongs_to_the_database_where_groups_and_subnet_fit() ->
     theirs = eni(4, "subnet-data", "sg-data", RequesterManaged=True)
     found = document(network(intents=[NONE_ELSE]))
     declared = context_of(found).topology.network
-    assert standing(found, declared, (theirs,), NAMES).strangers == ()
+    assert live_machines(found, declared, (theirs,), NAMES).strangers == ()
     for odd in (theirs._replace(managed=False), theirs._replace(subnet="subnet-back")):
-        assert [one.owner for one in standing(found, declared, (odd,), NAMES).strangers] == ["eni-4"]
+        assert [one.owner for one in live_machines(found, declared, (odd,), NAMES).strangers] == ["eni-4"]
 
 
 def test_the_interfaces_say_whether_a_workload_has_public_addresses() -> None:

@@ -39,10 +39,10 @@ from reconciler.ledger.record import (
     FlappingRecord,
     LastReceipt,
     Notified,
+    RecordedActor,
     Rollout,
     Untold,
     UntoldMember,
-    Who,
 )
 from reconciler.model.trigger import Upload
 from tests.support.ledger_table import records
@@ -83,7 +83,7 @@ FULL = DocumentRecord(
             "security_group/web",
             "sg-1",
             61,
-            Who("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NINE, "198.51.100.7"),
+            RecordedActor("arn:aws:iam::123456789012:user/kim", "AuthorizeSecurityGroupIngress", NINE, "198.51.100.7"),
             "ingress",
             unproved=True,
         ),
@@ -494,7 +494,9 @@ def test_the_fullest_item_stays_below_the_limit_of_dynamodb() -> None:
 
 def late(name: str, text: str) -> Untold:
     member = UntoldMember(text, name[:16], text, text, compared=True)
-    return Untold(name, "drift", "high", text, text, NINE, (member,), "ab" * 32, name, "sg-1", 9, Who(text, text, NINE))
+    return Untold(
+        name, "drift", "high", text, text, NINE, (member,), "ab" * 32, name, "sg-1", 9, RecordedActor(text, text, NINE)
+    )
 
 
 def test_what_must_be_told_of_500_resources_finds_room_and_the_most_severe_keeps_its_words() -> None:

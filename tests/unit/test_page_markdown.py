@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from reconciler.report.page.forms import LEAST_CHARACTERS as LEAST
+from reconciler.report.page.limits import LEAST_CHARACTERS as LEAST
 from reconciler.report.page.markdown import markdown
 from tests.support.hostile import HOSTILE
 from tests.support.random_receipts import random_receipt

@@ -21,7 +21,7 @@ from reconciler.engine.memory import NO_MEMORY
 from reconciler.engine.understood import Asked, understood
 from reconciler.model import Cause, Outcome, Policy, Reason, Snapshot
 from reconciler.model.operation import Operation
-from reconciler.reach.ends import Ends
+from reconciler.reach.checkpoints import Checkpoints
 from reconciler.reach.network import Network
 from reconciler.reach.steps import Steps
 from tests.support.mistakes import mistaken
@@ -159,7 +159,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, where: type, name: str, when: Any) 
 
 
 @pytest.mark.parametrize(
-    ("where", "name"), [(Steps, "__init__"), (Ends, "__init__"), (Network, "after"), (Steps, "breach")]
+    ("where", "name"), [(Steps, "__init__"), (Checkpoints, "__init__"), (Network, "after"), (Steps, "breach")]
 )
 def test_where_no_call_can_be_judged_what_opens_waits_and_people_are_told_by_name(
     where: type, name: str, monkeypatch: pytest.MonkeyPatch

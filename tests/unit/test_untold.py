@@ -20,7 +20,7 @@ from reconciler.cloudtrail.details import rule_text
 from reconciler.engine.gate import gate
 from reconciler.engine.outcomes import judge
 from reconciler.engine.result import Observation, RunCost, RunTrace
-from reconciler.ledger.record import DocumentRecord, Untold, UntoldMember, Who
+from reconciler.ledger.record import DocumentRecord, RecordedActor, Untold, UntoldMember
 from reconciler.model import (
     ABSENT,
     DOCUMENT_TAG,
@@ -163,7 +163,7 @@ def test_a_value_too_long_for_an_item_is_not_stored() -> None:
 def test_who_did_it_is_stored_where_an_event_says_so() -> None:
     some = noted(opened(), actors=[replace(KIM, names=frozenset({aws_id(WEB)}))])
     assert [one.who and one.who.who for one in some] == [KIM.who, None]
-    assert some[0].who == Who(KIM.who, KIM.call, KIM.at, KIM.source_ip, KIM.user_agent)
+    assert some[0].who == RecordedActor(KIM.who, KIM.call, KIM.at, KIM.source_ip, KIM.user_agent)
     assert [one.who for one in noted(opened(), actors=[replace(KIM, names=frozenset({"sg-0"}))])] == [None, None]
 
 
@@ -365,7 +365,7 @@ def test_cloudtrail_is_asked_of_what_nobody_is_known_for() -> None:
         (WEB, ["ingress"]),
         (APP, ["ingress"]),
     ]
-    known = Who("kim", "AuthorizeSecurityGroupIngress", MORNING)
+    known = RecordedActor("kim", "AuthorizeSecurityGroupIngress", MORNING)
     named = tuple(one._replace(untold=replace(one.untold, who=known)) for one in late)
     assert to_attribute(named, DOCUMENT) == ()
     sent = tuple(one._replace(untold=replace(one.untold, members=(UntoldMember("x"),))) for one in late)

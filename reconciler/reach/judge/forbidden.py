@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from desired_state.intents import Intent
 from reconciler.model import Reason
 from reconciler.packets.traffic import Cuts, less, traffic_at
-from reconciler.reach.ends import ANY_MACHINE
+from reconciler.reach.checkpoints import ANY_MACHINE
 from reconciler.reach.judge.context import JudgeContext
 from reconciler.reach.judge.intents import EndName, Exposures, Status, exposures, judge
 from reconciler.reach.network import Network

@@ -28,8 +28,8 @@ _NAMED = 3
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Who stands where, as the interfaces show it.
+class LiveMachines:
+    """Which machines are where, as the interfaces show it.
 
     `members` are the interfaces of each workload in each of its subnets, `strangers` those of nobody that the document
     names, alike ones together. `unknown` says why the interfaces are not known, empty if they are.
@@ -46,9 +46,9 @@ type _Place = tuple[Address, frozenset[Address]]
 """Where an interface is, and which groups it carries, by the document's names."""
 
 
-def standing(
+def live_machines(
     document: Document, network: Network, interfaces: tuple[Interface, ...] | Cause | None, names: Mapping[str, Address]
-) -> Standing:
+) -> LiveMachines:
     """Who the interfaces of one look are, in the network of that look (None: it has not read them); `names` are the
     addresses of declared ids.
 
@@ -57,10 +57,10 @@ def standing(
     database belongs to it if groups and subnet fit. What is attached to nothing, or has no groups, is no machine.
     """
     if interfaces is None:
-        return Standing(unknown="nobody has looked which machines are there")
+        return LiveMachines(unknown="nobody has looked which machines are there")
     if isinstance(interfaces, Cause):
         why = f"which machines are there is not known: {interfaces}; allow ec2:DescribeNetworkInterfaces"
-        return Standing(unknown=why)
+        return LiveMachines(unknown=why)
     of_workloads: dict[_Place, list[str]] = {}
     for name, workload in document.workloads.items():
         for subnet in workload.subnets:
@@ -77,7 +77,7 @@ def standing(
                 members.setdefault((name, place[0]), []).append(one)
         else:
             strangers.setdefault((place, one.public), []).append(one)
-    return Standing(
+    return LiveMachines(
         {key: tuple(some) for key, some in members.items()},
         tuple(_stranger(network, place, some) for (place, _), some in strangers.items()),
         {one.nat: _named(one.subnet, names) for one in interfaces if one.nat},
@@ -85,7 +85,7 @@ def standing(
     )
 
 
-def live(document: Document, network: Network, there: Standing, quotas: Quotas = DEFAULT) -> JudgeContext:
+def live(document: Document, network: Network, there: LiveMachines, quotas: Quotas = DEFAULT) -> JudgeContext:
     """Everything that the judgement of a state of the network needs. It need not be the state of the look: nobody moves
     while a plan is carried out but the databases. `quotas` are the account's.
     """
@@ -108,7 +108,7 @@ def _of_databases(document: Document, network: Network) -> Iterator[_Place]:
             yield subnet, frozenset(groups or ())
 
 
-def _as_seen(one: Endpoint, network: Network, there: Standing) -> Iterator[Endpoint]:
+def _as_seen(one: Endpoint, network: Network, there: LiveMachines) -> Iterator[Endpoint]:
     """An end that the document names, with what is seen of its machines: whether they have public addresses."""
     if one.owner in network[PLACE_OF]:
         yield one._replace(public=one.owner in network[PUBLIC])

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-type Form = Literal["html", "markdown"]
+from reconciler.report.page.limits import MOST_CHARACTERS
 
-MOST_CHARACTERS, LEAST_CHARACTERS = 60_000, 2_000
-"""Of a page in Markdown. GitHub takes comments of at most 65,536; with fewer there is no room for what must be told."""
+type Form = Literal["html", "markdown"]
 
 
 def written(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from reconciler.report.page import markdown_notes as beside
 from reconciler.report.page import markdown_parts as parts
 from reconciler.report.page.cutting import Block, Goes, Piece, Section, fitted, fixed, listed
-from reconciler.report.page.forms import LEAST_CHARACTERS, MOST_CHARACTERS
 from reconciler.report.page.gfm import code, fenced, head, prose, row
+from reconciler.report.page.limits import LEAST_CHARACTERS, MOST_CHARACTERS
 from reconciler.report.page.reading import Json
 from reconciler.report.page.view import Head, Page, view
 

@@ -1,8 +1,8 @@
-"""The ends of the network whose packets a plan may affect, and what each lets through in any state. Pure.
+"""The checkpoints whose packets a plan may affect, and what each lets through in any state. Pure.
 
-A packet passes the groups, the ACL and the routes of both its ends. An end is a machine of a subnet with one of the
-groups that the plan changes, or with any other (whose groups stay as they are, so that they may be taken to let through
-everything), or a DB instance.
+A packet passes one checkpoint at each of its ends: the groups, the ACL and the routes there. It is that of a machine of
+a subnet with one of the groups that the plan changes, or with any other (whose groups stay as they are, so that they
+may be taken to let through everything), or that of a DB instance.
 
 What could not be read may let through anything before and now, and nothing that the document wants. It lets through the
 same before and now, unless the plan changes what it depends on: the subnet leaves an ACL or a table that could not be
@@ -50,8 +50,8 @@ UNKNOWN = Address("subnet/?")
 _DATABASE = frozenset({Table.GROUPS_OF, Table.PLACE_OF, Table.PUBLIC, Table.SUBNETS_OF})
 
 
-class End(NamedTuple):
-    """Machines in one place (a subnet, or NEAR) that are alike, seen in one direction.
+class Checkpoint(NamedTuple):
+    """What the packets of machines in one place (a subnet, or NEAR) that are alike pass in one direction.
 
     The direction REPLIES is of packets that only answer, which no group asks about.
 
@@ -68,8 +68,10 @@ class End(NamedTuple):
     public: bool = True
 
 
-class Ends:
-    """The ends at which something else may pass while the network changes from `before` to `wanted` by `effects`."""
+class Checkpoints:
+    """The checkpoints where something else may pass while the network changes from `before` to `wanted` by
+    `effects`.
+    """
 
     def __init__(self, before: Network, wanted: Network, effects: Sequence[Effect]) -> None:
         self._before, self._wanted = before, wanted
@@ -84,13 +86,13 @@ class Ends:
     def passed(
         self,
         network: Network,
-        end: End,
+        end: Checkpoint,
         *,
         unknown: bool = True,
         other: Address = ANY_MACHINE,
         later: Network | None = None,
     ) -> Packets:
-        """What an end lets through of the packets of `other` machines.
+        """What a checkpoint lets through of the packets of `other` machines.
 
         `unknown`: whether what could not be read lets through packets; with `later`, only if it does so in that state
         too, whatever it says.
@@ -117,7 +119,7 @@ class Ends:
         inwards = end.side == "ingress"
         return by_groups & by_acl & of_routes_at(network, subnet, inwards=inwards, public=public, unknown=same_routes)
 
-    def _stands(self, network: Network, end: End, *, unknown: bool) -> bool:
+    def _stands(self, network: Network, end: Checkpoint, *, unknown: bool) -> bool:
         """Whether a DB instance is in the place of this end; if its subnets could not be read, it may be in any."""
         subnets = self._subnets_of(network, end.machine)
         if subnets is None:
@@ -140,7 +142,7 @@ class Ends:
         return any(group in self.unread for group in groups if group not in self._before[GROUPS_OF].get(machine, ()))
 
     @staticmethod
-    def _same_routes(network: Network, later: Network, end: End) -> bool:
+    def _same_routes(network: Network, later: Network, end: Checkpoint) -> bool:
         """Whether routes that could not be read pass the same in both states."""
         return network[TABLE_OF].get(end.place) == later[TABLE_OF].get(end.place) and (
             end.machine in network[PUBLIC] or end.machine not in later[PUBLIC]
@@ -156,13 +158,13 @@ class Ends:
     def addresses(self, place: Address, network: Network) -> Packets:
         return at(tuple(sorted(network.local)) if place == NEAR else network.subnets.get(place, ()))
 
-    def carries(self, end: End, carried: str, network: Network) -> bool:
+    def carries(self, end: Checkpoint, carried: str, network: Network) -> bool:
         if carried in self.databases:
             return end.machine == carried
         groups = network[GROUPS_OF].get(end.machine)
         return groups is None or not carried or carried in groups or is_prefix_list(carried)
 
-    def _all_ends(self, effects: Iterable[Effect]) -> Iterator[End]:
+    def _all_ends(self, effects: Iterable[Effect]) -> Iterator[Checkpoint]:
         """One for each subnet, one for each group, and those of changing DB instances. What a machine of a group in a
         subnet lets through follows from two of them (`_by_both`).
         """
@@ -170,9 +172,9 @@ class Ends:
         for place in self.places:
             private = (False,) if self._other_ways(place, changed) else ()
             for side, public in product((*SIDES, REPLIES), (True, *private)):
-                yield End(place, ANY_MACHINE, side, public=public)
+                yield Checkpoint(place, ANY_MACHINE, side, public=public)
         for group, side in product(self._groups, SIDES):
-            yield from (End(NEAR, group, side, peer) for peer in ("", *self._peers(group, side)))
+            yield from (Checkpoint(NEAR, group, side, peer) for peer in ("", *self._peers(group, side)))
         for database, side in product(self.databases, SIDES):
             states = (self._before, self._wanted)
             groups = sorted({group for state in states for group in state[GROUPS_OF].get(database, ())})
@@ -180,7 +182,7 @@ class Ends:
             used = set(self.places) if None in found else {at_ for some in found for at_ in some or ()}
             peers = dict.fromkeys(peer for group in groups for peer in self._peers(group, side))
             for place in (*sorted(used), NEAR):
-                yield from (End(place, database, side, peer) for peer in ("", *peers))
+                yield from (Checkpoint(place, database, side, peer) for peer in ("", *peers))
             yield from self._ends_that_name(database, side)
 
     def _other_ways(self, place: Address, changed: set[Cell]) -> bool:
@@ -198,21 +200,21 @@ class Ends:
         gateways = {via for via in ways if is_internet_gateway(via)}
         return bool(gateways and ways - gateways - {BLACKHOLE})
 
-    def _ends_that_name(self, database: Address, side: str) -> Iterator[End]:
+    def _ends_that_name(self, database: Address, side: str) -> Iterator[Checkpoint]:
         """Machines whose rules name a group that the plan gives to a DB instance, or takes from it."""
         old, new = (frozenset(state[GROUPS_OF].get(database, ())) for state in (self._before, self._wanted))
         if changed := old ^ new:
             groups = {cell.of for cell in self._before.cells if cell.table is Table.RULES and cell.side == side}
             named = sorted(group for group in groups if changed.intersection(self._peers(group, side)))
-            yield from (End(NEAR, group, side, database) for group in named)
+            yield from (Checkpoint(NEAR, group, side, database) for group in named)
 
     def _peers(self, group: Address, side: str) -> list[str]:
         """The groups and prefix lists that the rules of a group name."""
         states = (self._before, self._wanted)
         return sorted({key.peer for state in states for key in state.rules(group, side) if not is_cidr(key.peer)})
 
-    def touched(self, effects: Iterable[Effect], now: Network, later: Network) -> Iterator[End]:
-        """The ends at which something else may pass after these effects."""
+    def touched(self, effects: Iterable[Effect], now: Network, later: Network) -> Iterator[Checkpoint]:
+        """The checkpoints at which something else may pass after these effects."""
         cells = {cell for cell, _, _ in effects}
         tables = {cell.table for cell in cells}
         acls = {(cell.of, cell.side) for cell in cells if cell.table is Table.ENTRIES}
@@ -238,12 +240,12 @@ class Ends:
                 yield end
 
 
-def _of(end: End, *networks: Network) -> Iterator[tuple[Address, str]]:
+def _of(end: Checkpoint, *networks: Network) -> Iterator[tuple[Address, str]]:
     """The groups of a DB instance, with the direction of an end."""
     yield from ((group, end.side) for network in networks for group in network[GROUPS_OF].get(end.machine, ()))
 
 
-def _acl_side(end: End) -> str:
+def _acl_side(end: Checkpoint) -> str:
     return "ingress" if end.side == REPLIES else end.side
 
 
