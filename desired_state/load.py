@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a document: where (line and column from 1), what, and what to write instead.
+    """One thing that is wrong with a document: where (line and column from 1; 0 if there is nothing to read), what, and
+    what to write instead.
 
     Every text is sanitized and on one line.
     """
@@ -49,7 +50,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         where = f" ({self.path})" if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.problem}{where}; {self.hint}"
+        place = f":{self.line}:{self.column}" if self.line else ""
+        return f"{self.file}{place}: {self.problem}{where}; {self.hint}"
 
 
 class DocumentError(Exception):

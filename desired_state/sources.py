@@ -241,4 +241,4 @@ def read_file(path: Path | str) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: an impossible path, such as one with a NUL
         reason = error.strerror if isinstance(error, OSError) else None
         problem, hint = f"the file cannot be read: {reason or error}", "check the path"
-    raise DocumentError([Problem(sanitize(str(path)), 1, 1, "", sanitize(problem), hint)])
+    raise DocumentError([Problem(sanitize(str(path)), 0, 0, "", sanitize(problem), hint)])

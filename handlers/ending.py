@@ -53,6 +53,10 @@ def _code(cli: click.Group, words: list[str], program: str, at: CommandState) ->
         code = int(cli.main(words, prog_name=program, standalone_mode=False, obj=at) or 0)
         if sys.stdout:
             sys.stdout.flush()
+        elif "--out" not in words:
+            closed = "the output cannot be written: stdout is closed; open it, or write > /dev/null"
+            show(Refused(closed, Kind.OUTPUT), [])
+            return ERROR
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and not wants_json(words):
             error.show()

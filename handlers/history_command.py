@@ -11,7 +11,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from desired_state.document import Name
-from desired_state.fields import shown
+from desired_state.fields import nearest, shown
 from handlers import history_source, page, terminal, wiring
 from handlers.history_source import Source, refused, since, source
 from handlers.options import CommandState
@@ -62,9 +62,30 @@ def run(at: CommandState, options: HistoryOptions) -> bool:
         if chain and options.form == "text":
             click.echo("\n".join(_chain(chain)))
         raise
+    _check_only(found, name, start, whole, options.only)
     told = whole.only(options.only, opened=options.opened) if options.only or options.opened else whole
     _show(told, chain, options)
     return chain is None or not _broken(chain)
+
+
+def _check_only(found: Source, name: str, start: datetime, whole: History, only: tuple[str, ...]) -> None:
+    """Refuse an address that has no episode, and that the newest receipt does not declare, if that one can be read."""
+    known = {one.address for one in whole.episodes}
+    if known.issuperset(only):
+        return
+    last = found.last(name)
+    try:
+        key = last[0] if last else max((one.key for one in found.receipts.listed(name, start)), default="")
+        network = found.receipts.get(key).receipt.get("network") if key else None
+    except ReceiptError:
+        return
+    declared = network.get("declared") if isinstance(network, dict) else None
+    if not isinstance(declared, dict) or not declared:
+        return
+    for one in only:
+        if one not in known and one not in declared:
+            hint = nearest(one, sorted({*known, *declared}))
+            raise Refused(f"--only: {shown(one)} is not declared in the document {name}; {hint}")
 
 
 def document_name(given: str) -> str:

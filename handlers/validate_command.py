@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,6 +86,7 @@ def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trac
         values |= {"intents": judged}
     elif form != "json":
         click.echo(_sentence(document))
+    _note_ended(document)
     if change:
         values |= revision(change, holds=holds)
         if form != "json":
@@ -92,6 +94,15 @@ def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trac
 
             click.echo(f"\n{text(change, holds=holds)}")
     return _Answer(kept and not (change and change.holds and holds), values)
+
+
+def _note_ended(document: Document) -> None:
+    """Tell which exceptions have ended: they allow nothing any more, and the document is valid all the same."""
+    now = datetime.now(UTC)
+    for one in document.exceptions:
+        if one.until <= now:
+            ended = f"the exception for {one.address} {one.field} ended at {one.until:%Y-%m-%d %H:%MZ}"
+            click.echo(f"{sanitize(document.origin)}: note: {sanitize(ended)}; remove it", err=True)
 
 
 def _refuse_over_quota(document: Document, data: bytes) -> None:

@@ -150,6 +150,12 @@ def _contexts(
     return lambda network: live(document, network, there, quotas)
 
 
+def seen_context(document: Document, snapshot: Snapshot) -> JudgeContext:
+    """What judging the network of a look needs."""
+    look = live_network(snapshot)
+    return _contexts(document, snapshot, look)(look)
+
+
 def forbidden(document: Document, snapshot: Snapshot) -> Callable[[Network], Forbidding]:
     """What the intents of the document forbid the calls of a plan, given the network of a look."""
     return lambda look: Forbidding(document.intents, lambda: _contexts(document, snapshot, look), look)

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from desired_state import tag_keys
+from desired_state.resource import SECTIONS
 from desired_state.write import write
 from reconciler.history import words
 from reconciler.history.recorded import Drift, Recorded
@@ -66,7 +69,7 @@ def undo(receipt: Mapping[str, Any], content: Recorded, now: datetime) -> Undo:
     excepted = [
         {"address": one.address, "field": one.field, "value": _excepted(one), "until": until, "reason": reason}
         for one in drifts
-        if one.field and one.have is not None and not _unsayable(one)
+        if one.field and one.have is not None and not _unsayable(one) and _loads(one)
     ]
     known = {one.address for one in content.drifted}
     return Undo(
@@ -111,7 +114,7 @@ def _unsayable(one: Drift) -> str:
 def _value(declared: Any, drifts: list[Drift]) -> Any:
     """The field as it was: what is declared, with the live members instead of those that differed."""
     if drifts[0].key is None:
-        return drifts[0].have
+        return drifts[0].have if _loads(drifts[0]) else None
     if isinstance(declared, Mapping) or (
         declared is None and not isinstance(drifts[0].key, Mapping) and not _listed(drifts)
     ):
@@ -124,6 +127,20 @@ def _value(declared: Any, drifts: list[Drift]) -> Any:
     keys = [one.key for one in drifts]
     kept = [one for one in declared or () if _key(one) not in keys]
     return [*kept, *(undescribed(one.have) for one in drifts if one.have is not None)]
+
+
+def _loads(one: Drift) -> bool:
+    """Whether a document may say the live value of a whole field. Where it may not, such as days of history while none
+    is kept, leaving the field out says the same.
+    """
+    model = SECTIONS.get(one.address.partition("/")[0])
+    if one.key is not None or model is None:
+        return True
+    try:
+        model.model_validate({one.field: one.have})
+    except ValidationError as error:
+        return not any(problem["loc"][:1] == (one.field,) for problem in error.errors())
+    return True
 
 
 def _listed(drifts: list[Drift]) -> bool:

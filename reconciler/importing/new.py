@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -100,9 +100,11 @@ def new_document(request: Request, reads: RememberedReads) -> Imported:
     proof, data = proven(draft, reads, request.now)
     if objections := list(proof.objections(proof.document.resources.keys())):
         raise would_change(objections)
-    if request.choices.intents:
-        data = with_intents(data, reads, request.now)
-    return finished(draft, network, seen, proof, data, reads)
+    if not request.choices.intents:
+        return finished(draft, network, seen, proof, data, reads)
+    data, unsaid = with_intents(data, reads, request.now)
+    done = finished(draft, network, seen, proof, data, reads)
+    return replace(done, for_person=_sorted((*done.for_person, *unsaid)))
 
 
 def finished(

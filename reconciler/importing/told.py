@@ -16,6 +16,7 @@ class Sort(Enum):
     DESCRIPTION = "description"
     TAG = "tag"
     WORKLOAD = "workload"
+    INTENT = "intent"
     UNSAID = "unsaid"
     DECLINED = "declined"
     REFERRED = "referred to"

@@ -402,3 +402,16 @@ def test_only_an_address_that_is_declared_may_be_chosen(setpoint: Any, variant: 
     assert ran.err == (
         "--only: 'subnet/PublicSubnet' is not declared in this document; did you mean 'subnet/PublicSubnet1'?\n"
     )
+
+
+def test_an_exception_that_has_ended_is_a_note_and_no_error(setpoint: Any, tmp_path: Path) -> None:
+    ended = (
+        '"exceptions": [{"address": "vpc/MyVPC", "field": "enable_dns_support", "value": false,'
+        ' "until": "2020-01-01", "reason": "x"}], "resources": {'
+    )
+    document = edited_example(tmp_path / "old.json", ('"resources": {', ended))
+    ran = setpoint("validate", document)
+    assert (ran.code, ran.err) == (
+        0,
+        f"{document}: note: the exception for vpc/MyVPC enable_dns_support ended at 2020-01-01 00:00Z; remove it\n",
+    )

@@ -275,7 +275,7 @@ def run_program(script: str, *words: str) -> subprocess.CompletedProcess[str]:
         ('"$@" >/dev/full', ["schema"], 1, "the output cannot be written: No space left on device"),
         ('"$@" >/dev/full', ["validate", str(EXAMPLE)], 1, "the output cannot be written: No space left on device"),
         ('"$@" | true; exit "${PIPESTATUS[0]}"', ["schema"], 141, "The output was closed before all of it was written"),
-        ('"$@" >&-', ["validate", str(EXAMPLE)], 0, ""),
+        ('"$@" >&-', ["validate", str(EXAMPLE)], 1, "the output cannot be written: stdout is closed; open it"),
     ],
 )
 def test_the_program_meets_odd_streams(script: str, words: list[str], code: int, told: str) -> None:

@@ -89,6 +89,15 @@ def test_as_json_it_has_the_strip_and_every_figure(bucket: Bucket, setpoint: Set
     assert told["findings"] == []
 
 
+def test_an_address_that_the_document_does_not_have_is_refused(bucket: Bucket, setpoint: Setpoint) -> None:
+    bucket.keep(receipt(at(1), first=True, network={"declared": {"security_group/web": {}}}))
+    wrong = setpoint("history", "shop", "--only", "security_group/wbe")
+    assert (wrong.code, wrong.out) == (ERROR, "")
+    assert "'security_group/wbe' is not declared in the document shop; " in wrong.err
+    assert "security_group/web" in wrong.err.partition("; ")[2]
+    assert setpoint("history", "shop", "--only", "security_group/web").code == IN_SYNC
+
+
 def test_only_some_of_it(bucket: Bucket, setpoint: Setpoint) -> None:
     bucket.keep(*five_days())
 

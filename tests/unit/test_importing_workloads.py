@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from reconciler.engine.intent_faults import Verdicts
+from reconciler.importing import intents
+from reconciler.importing.told import Sort
 from tests.support.live_vpc import LiveVpc, rule, shop
+
+if TYPE_CHECKING:
+    import pytest
+
+    from desired_state.intents import Intent
+    from reconciler.reach.judge.context import JudgeContext
+    from reconciler.reach.judge.intents import Verdict
 
 PRIVATE: tuple[tuple[str, str, dict[str, Any]], ...] = (("10.0.10.0/24", "app", {}), ("10.0.11.0/24", "app", {}))
 """Subnets of the shop, and the groups of machines in them."""
@@ -97,3 +107,29 @@ def test_intents_say_what_the_internet_does_not_reach_and_who_reaches_a_database
     assert set(live().document.intents[1].source) == {"app", "web"}
     live.refused["DescribeNetworkInterfaces"] = "UnauthorizedOperation"
     assert live().document.intents == ()  # who is there is not known
+
+
+def test_pairs_are_asked_for_one_by_one_only_where_not_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    live, asked = LiveVpc(), list[int]()
+    subnet, other = live.subnet("10.0.0.0/24", name="one"), live.subnet("10.0.1.0/24", "b", name="two")
+    group = live.group("db", rule("tcp", 5432, "10.0.0.0/16"))
+    live.database("orders", live.subnet_group("dbs", subnet, other), group)
+    for index in range(4):
+        live.interface(subnet, live.group(f"app{index}"), instance=f"i-{index}", PrivateIpAddress=f"10.0.0.{9 + index}")
+    judged = Verdicts.of
+
+    def of(self: Verdicts, some: list[Intent], context: JudgeContext) -> tuple[Verdict, ...]:
+        asked.append(len(some))
+        return judged(self, some, context)
+
+    monkeypatch.setattr(Verdicts, "of", of)
+    whole = live()
+    assert len(whole.document.intents[1].source) == 4
+    assert asked == [2, 2]  # both intents, by the document and by the live network
+
+    monkeypatch.setattr(intents, "MOST_JUDGED", 8)  # five ends that the internet may reach, and four senders
+    cut = live()
+    assert cut.document.intents == whole.document.intents[:1]
+    (told,) = (one for one in cut.for_person if one.sort is Sort.INTENT)
+    assert told.where == "db_instance/orders"
+    assert "write it by hand" in told.text

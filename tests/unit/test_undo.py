@@ -252,3 +252,11 @@ def test_names_of_others_are_inert_in_the_lines() -> None:
     hostile = "security_group/\u202e\x1b[31m"
     found = undone(receipt(at(0), rule(address=hostile)) | {"before": {hostile: {}}, "network": {"declared": {}}})
     assert all(line.isprintable() for line in text(found).splitlines())
+
+
+def test_a_live_value_that_no_document_may_say_is_left_out() -> None:
+    field = "performance_insights_retention_period"  # 0 while nothing is kept
+    found = of(setting(address="db_instance/db", field=field, want=7, have=0))
+    assert found.values == {"db_instance/db": {field: None}}
+    assert found.exceptions == ()
+    assert of(setting(address="db_instance/db", field=field, want=7, have=31)).values == {"db_instance/db": {field: 31}}

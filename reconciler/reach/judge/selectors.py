@@ -15,6 +15,8 @@ from reconciler.reach.pair.ends import End, Endpoint, External, Ranges, internet
 from reconciler.reach.pair.routing import is_far
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
+_OF_SEVERAL = frozenset({"vpc", "subnet", "security_group"})
+"""The kinds that machines of several owners are in, or have."""
 
 
 class Selectors:
@@ -47,7 +49,7 @@ class Selectors:
         for selector in selectors:
             if selector in unknown:
                 yield unknown[selector]
-            elif selector == ANYWHERE or Address(selector).kind in {"vpc", "subnet", "security_group"}:
+            elif selector == ANYWHERE or Address(selector).kind in _OF_SEVERAL:
                 yield from unknown.values()
 
     def may_be(self, selectors: Iterable[str]) -> tuple[Possible, ...]:
@@ -78,8 +80,10 @@ class Selectors:
             yield from (*self.ends(OUTSIDE), *endpoints)
         elif is_cidr(selector):
             yield from self._network(selector)
-        else:
+        elif Address(selector).kind in _OF_SEVERAL:
             yield from (one for one in endpoints if one.owner == selector or _is_in(one, selector))
+        else:
+            yield from self._owned.get(selector, ())
 
     def _network(self, cidr: str) -> Iterator[End]:
         asked = Ranges.of(cidr)
@@ -93,6 +97,13 @@ class Selectors:
             yield External(cidr, public, internet=True)
         if private := outside - public:
             yield External(cidr, private)
+
+    @cached_property
+    def _owned(self) -> dict[str, list[Endpoint]]:
+        owned: dict[str, list[Endpoint]] = {}
+        for one in self._context.topology.endpoints:
+            owned.setdefault(one.owner, []).append(one)
+        return owned
 
     @cached_property
     def _internet(self) -> External:

@@ -63,19 +63,31 @@ def machine(topology: Topology, end: Endpoint) -> Machine:
             end,
             groups_of(topology, end.groups, "egress"),
             groups_of(topology, end.groups, "ingress"),
-            *_place(topology, end.subnet),
+            *place(topology, end.subnet),
             tuple(where(topology, some, some, ipv6=ipv6) for ipv6, some in families if some),
         )
     return found
 
 
-def _place(topology: Topology, subnet: Address) -> tuple[Acl, Acl, Table]:
-    """What is the same for all machines of a subnet."""
+def place(topology: Topology, subnet: Address) -> tuple[Acl, Acl, Table]:
+    """What is the same for all machines of a subnet: its ACL out and in, and its table, worked out once."""
     found: tuple[Acl, Acl, Table] | None = topology.memo.get(subnet)
     if found is None:
         acls = acl_of(topology, subnet, "egress"), acl_of(topology, subnet, "ingress")
         found = topology.memo[subnet] = *acls, table_of(topology, subnet)
     return found
+
+
+def acl_at(topology: Topology, subnet: Address, side: str) -> Acl:
+    """One direction of the ACL that a subnet uses."""
+    out, into, _ = place(topology, subnet)
+    return out if side == "egress" else into
+
+
+def groups_at(topology: Topology, end: Endpoint, side: str) -> Groups:
+    """One direction of the groups that a machine carries."""
+    one = machine(topology, end)
+    return one.groups_out if side == "egress" else one.groups_in
 
 
 def _inside(topology: Topology, source: Endpoint, target: Endpoint) -> Through:

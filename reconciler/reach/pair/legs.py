@@ -14,9 +14,10 @@ from desired_state.fields import NOWHERE, Address, RuleKey, is_cidr, network
 from reconciler.packets.traffic import Cuts, box, extend, has, intervals, less
 from reconciler.reach.network import BLACKHOLE, entries, is_prefix_list, rules
 from reconciler.reach.pair.ends import CLIENT_PORTS, End, Endpoint, External, Ports
-from reconciler.reach.pair.filters import acl_of, group_of, groups_of, is_elsewhere
+from reconciler.reach.pair.filters import group_of, is_elsewhere
+from reconciler.reach.pair.flows import acl_at, groups_at, place
 from reconciler.reach.pair.path import Flow, Hop, Why, replies
-from reconciler.reach.pair.routing import NAT_CARRIES, Piece, Way, inside_by, pieces, table_of
+from reconciler.reach.pair.routing import NAT_CARRIES, Piece, Way, inside_by, pieces
 from reconciler.reach.pair.topology import Topology
 
 type Lacking = list[tuple[int, int, Cuts]]
@@ -44,7 +45,7 @@ class GroupsLeg(NamedTuple):
 
     def lacking(self, topology: Topology, *, certain: bool) -> Lacking:
         """What is not certain to pass or, if not `certain`, what surely does not."""
-        groups = groups_of(topology, self.end.groups, self.side)
+        groups = groups_at(topology, self.end, self.side)
         rest, peer = self.crossed.cuts, self.crossed.peer
         if not certain and groups.unknown:
             return []
@@ -110,7 +111,7 @@ class AclLeg(NamedTuple):
         """What is not certain to pass or, if not `certain`, what surely does not."""
         if not certain and not self.sure:
             return []
-        starts, bands = acl_of(topology, self.subnet, self.side).line(self.crossed.ipv6, certain)
+        starts, bands = acl_at(topology, self.subnet, self.side).line(self.crossed.ipv6, certain)
         boxes = [(start, end, cuts) for start, end, cuts in zip(starts, starts[1:], bands, strict=False) if cuts]
         return _uncovered(self.crossed.cuts, self.crossed.peers, boxes)
 
@@ -219,7 +220,7 @@ class _Asked(NamedTuple):
 
     def _local(self, subnet: Address, crossed: Crossed) -> Iterator[RouteLeg]:
         """What is wrong with the local route."""
-        table = table_of(self.topology, subnet)
+        table = place(self.topology, subnet)[2]
         at = self.topology.network.table_of(subnet)
         component = subnet if at == NOWHERE else at
         found: dict[Hop, list[int]] = {}
