@@ -143,7 +143,10 @@ def _find_vpc(context: ReadContext, reader: Reader, look: ObserveOptions, hint: 
 def _refuse_vpc(document: Document, known: Identified | None, mend: Callable[[], str] = lambda: "") -> None:
     """Which VPC it is decides about everything, so a problem of the VPC ends the run."""
     if known and (cause := known.problems.get(document.vpc) or known.faults.get(document.vpc)):
-        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}{mend()}"))
+        more = contained(
+            mend, lambda cause: "", who=document.vpc, stage=Stage.IDENTIFYING
+        )  # odd values may be among all
+        raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}{more}"))
 
 
 def _several(document: Document, answered: Answered, known: Identified, reader: Reader) -> str:
