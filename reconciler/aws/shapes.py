@@ -30,9 +30,9 @@ def text(item: Item, name: str, *starts: str) -> str:
     return found
 
 
-def flag(item: Item, name: str) -> bool:
-    """True or false."""
-    found = item.get(name)
+def flag(item: Item, name: str, *, absent: bool | None = None) -> bool:
+    """True or false; `absent` is what it means that the field is not shown (None: it always is)."""
+    found = item.get(name, absent)
     if found is not True and found is not False:
         raise ValueError(f"{name} is {found!r}, which is neither true nor false")
     return found

@@ -57,7 +57,9 @@ class World:
     plan: dict[str, Action]
 
     def damages(self) -> list[Damage]:
-        return [one for one in damages(self.answers) if not _means_something(one)]
+        return [
+            one for one in damages(self.answers) if not _means_something(one, self.answers[one.read][int(one.path[0])])
+        ]
 
     def at(self, damage: Damage) -> Address | None:
         """The declared resource whose answer is damaged."""
@@ -67,11 +69,14 @@ class World:
         return self.ids.get(aws_id) if aws_id else None
 
 
-def _means_something(one: Damage) -> bool:
+def _means_something(one: Damage, item: Any) -> bool:
     """Whether it is a value that AWS might as well show: another text in a tag or a description, or another id, which
-    is another resource. Without its id, a whole kind is not known, which is the last resort.
+    is another resource. Without its id, a whole kind is not known, which is the last resort. A subnet may have IPv6
+    only; then it is none that can be declared.
     """
     keys = [key for key in one.path if isinstance(key, str)]
+    if keys == ["CidrBlock"] and item.get("Ipv6CidrBlockAssociationSet") and one.value in (GONE, "", None):
+        return True
     if not keys or (keys == [keys[-1]] and keys[-1] in IDS):
         return True
     if "Routes" in keys and keys[-1] == "GatewayId":

@@ -385,6 +385,21 @@ def test_the_speed_of_small_gp3_is_none_that_somebody_chose(size: int | None, *,
     assert shown(StorageType="io1", Iops=1000).spec.iops == 1000
 
 
+SWITCHES = [
+    "AutoMinorVersionUpgrade", "CopyTagsToSnapshot", "DedicatedLogVolume", "DeletionProtection",
+    "IAMDatabaseAuthenticationEnabled", "MultiAZ", "PerformanceInsightsEnabled", "PubliclyAccessible",
+    "StorageEncrypted",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", [None, "", "true", 1, []])
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_a_switch_that_is_neither_on_nor_off_is_not_understood(switch: str, odd: Any) -> None:
+    """What counted as not said was not corrected, and nobody was told."""
+    with pytest.raises(ValueError, match=f"^{switch} is "):
+        shown(**{switch: odd})
+
+
 def test_what_is_off_is_shown_by_its_absence() -> None:
     spec = shown().spec
     assert (spec.max_allocated_storage, spec.monitoring_interval, spec.monitoring_role) == (0, 0, "")

@@ -207,7 +207,7 @@ def test_two_vpcs_that_could_be_it_are_told_by_their_ids() -> None:
 def test_a_vpc_whose_tags_cannot_be_understood_ends_the_look_as_that(odd: object) -> None:
     aws = Shown()
     aws.answers["DescribeVpcs"] = [one | {"Tags": [*one["Tags"], odd]} for one in aws.answers["DescribeVpcs"]]
-    with pytest.raises(ObserveError, match="^vpc/MyVPC: .*does not support") as unobservable:
+    with pytest.raises(ObserveError, match=r"^vpc/MyVPC: .*does not support") as unobservable:
         aws.look()
     assert unobservable.value.cause.reason is Reason.UNREADABLE
 

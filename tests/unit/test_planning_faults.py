@@ -18,7 +18,7 @@ from desired_state.rules import Ingress
 from reconciler.engine.apply import ApplyContext, apply
 from reconciler.engine.gate import gate
 from reconciler.engine.memory import NO_MEMORY
-from reconciler.engine.understood import Asked, understood
+from reconciler.engine.understood import Asked, understood, without_faults
 from reconciler.model import Cause, Outcome, Policy, Reason, Snapshot
 from reconciler.model.operation import Operation
 from reconciler.reach.checkpoints import Checkpoints
@@ -64,8 +64,12 @@ def run(snapshot: Snapshot) -> tuple[Taken, list[Cause]]:
     """What `engine/run.py` does between a look and the next one, and what there is to tell of it."""
     aws = Taken()
     asked = Asked(DECLARED, Policy(), None, NO_MEMORY)
-    found = understood(asked, snapshot, MORNING)
-    gated = gate(found.plan, DECLARED, found.snapshot, Policy(), MORNING)
+    found, gated = without_faults(
+        asked,
+        understood(asked, snapshot, MORNING),
+        MORNING,
+        lambda seen: gate(seen.plan, DECLARED, seen.snapshot, Policy(), MORNING),
+    )
     context = ApplyContext(cast("Any", aws), lambda seconds: None, lambda: None, lambda: MORNING, lambda text: None)
     results = apply(found.plan, gated, found.snapshot, DECLARED, context)
     said = [one.cause for one in (*found.plan.findings, *gated.findings) if one.outcome is not Outcome.IN_SYNC]
@@ -75,15 +79,17 @@ def run(snapshot: Snapshot) -> tuple[Taken, list[Cause]]:
 
 Function = tuple[str, str, int]
 NEEDED = {
-    "understood.py": {"understood", "_set_aside", "_closing", "_differing"},
+    "understood.py": {"understood", "without_faults", "_set_aside", "_closing", "_differing"},
     "closing.py": None,
     "guard.py": None,
     "spelled.py": None,
     "diff.py": None,
     "gate.py": None,
     "apply.py": None,
+    "witness.py": None,
     "writer.py": None,
     "again.py": None,
+    "expectation.py": None,
     "progress.py": None,
     "judged.py": None,
     "plan.py": {"signature", "_signature", "printable", "fingerprint"},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any
 
 from desired_state.database import DbInstance, LogTypes, has_provisioned
 from desired_state.fields import Address
@@ -95,34 +95,33 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "db_name": item.get("DBName") or "",
         "manage_master_user_password": bool(item.get("MasterUserSecret")),
         "port": endpoint.get("Port") or item.get("DbInstancePort") or None,
-        "multi_az": item.get("MultiAZ", False),
+        "multi_az": flag(item, "MultiAZ", absent=False),
         "publicly_accessible": flag(item, "PubliclyAccessible"),
         "db_subnet_group": context.named("db_subnet_group", group) if group else None,
         "vpc_security_groups": SecurityGroups(map(context.address, live_groups)),
         "backup_retention_period": item["BackupRetentionPeriod"],
         "preferred_backup_window": item.get("PreferredBackupWindow"),
         "preferred_maintenance_window": item.get("PreferredMaintenanceWindow"),
-        "auto_minor_version_upgrade": item.get("AutoMinorVersionUpgrade", False),
-        "copy_tags_to_snapshot": item.get("CopyTagsToSnapshot", False),
-        "deletion_protection": item.get("DeletionProtection", False),
+        "auto_minor_version_upgrade": flag(item, "AutoMinorVersionUpgrade", absent=False),
+        "copy_tags_to_snapshot": flag(item, "CopyTagsToSnapshot", absent=False),
+        "deletion_protection": flag(item, "DeletionProtection", absent=False),
         "enabled_cloudwatch_logs_exports": LogTypes(item.get("EnabledCloudwatchLogsExports") or ()),
         "monitoring_interval": item.get("MonitoringInterval") or 0,
         "monitoring_role": item.get("MonitoringRoleArn") or "",
-        "performance_insights_enabled": item.get("PerformanceInsightsEnabled", False),
+        "performance_insights_enabled": flag(item, "PerformanceInsightsEnabled", absent=False),
         # Nothing is kept while it is off, so that a period to come is a difference of its own.
         "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod")
-        or (None if item.get("PerformanceInsightsEnabled") else 0),
+        or (None if flag(item, "PerformanceInsightsEnabled", absent=False) else 0),
         "performance_insights_kms_key": item.get("PerformanceInsightsKMSKeyId"),
         "ca_certificate_identifier": item.get("CACertificateIdentifier"),
-        "iam_database_authentication": item.get("IAMDatabaseAuthenticationEnabled", False),
+        "iam_database_authentication": flag(item, "IAMDatabaseAuthenticationEnabled", absent=False),
         "db_parameter_group": next((one["DBParameterGroupName"] for one in item.get("DBParameterGroups") or ()), None),
         "network_type": item.get("NetworkType"),
         "database_insights_mode": item.get("DatabaseInsightsMode") or "standard",
-        "dedicated_log_volume": item.get("DedicatedLogVolume", False),
+        "dedicated_log_volume": flag(item, "DedicatedLogVolume", absent=False),
         "engine_lifecycle_support": item.get("EngineLifecycleSupport"),
         "tags": tags_of(item),
     }
-    _check_switches(now)
     waiting = item.get("PendingModifiedValues") or {}
     pending = {
         field: waiting[one.pending]
@@ -164,7 +163,9 @@ def _encrypted(item: Item) -> bool | None:
     """Whether its storage is encrypted; None where AWS encrypts it with a key of its own, which it may show as not
     encrypted (RDS API reference, DBInstance, StorageEncryptionType).
     """
-    return item.get("StorageEncrypted") or (None if item.get("StorageEncryptionType") == "sse-rds" else False)
+    return flag(item, "StorageEncrypted", absent=False) or (
+        None if item.get("StorageEncryptionType") == "sse-rds" else False
+    )
 
 
 def _canonical(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -205,14 +206,6 @@ def _kept_by_others(item: Item, deployments: Iterable[Item]) -> Iterator[tuple[s
     if reservation := item.get("DBCapacityReservationIdentifier"):
         message = f"it would lose the reserved capacity {reservation}: change it by hand"
         yield from ((field, message) for field in ("db_instance_class", "multi_az"))
-
-
-def _check_switches(now: Mapping[str, Any]) -> None:
-    """Raises ValueError for a setting that is neither on nor off, where it must be one of them."""
-    for name, value in now.items():
-        switch = bool in get_args(DbInstance.model_fields[name].annotation)
-        if switch and not any(value is one for one in (True, False, None)):
-            raise ValueError(f"{name} is {value!r}, which is neither true nor false")
 
 
 def _groups_in_force(item: Item, context: ObserveContext) -> frozenset[Address]:
