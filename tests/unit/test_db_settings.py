@@ -206,7 +206,6 @@ INSIGHTS = {
             {"CloudwatchLogsExportConfiguration": {"EnableLogTypes": ["postgresql"], "DisableLogTypes": ["upgrade"]}},
         ),
     ],
-    ids=str,
 )
 def test_what_rds_takes_together_is_sent_together(
     declared: dict[str, Any], live: dict[str, Any], sent: dict[str, Any]
