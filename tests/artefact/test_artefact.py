@@ -121,6 +121,7 @@ def test_it_is_small(artefact: Path, zipped: Path) -> None:
     assert told.zipped <= 11_000_000
 
 
+@pytest.mark.long  # to assemble once more takes six seconds
 def test_two_assemblies_of_the_same_inputs_are_the_same_bytes(zipped: Path, tmp_path: Path) -> None:
     again = tmp_path / "elsewhere" / "again"
     assemble(again, Recipe())

@@ -62,7 +62,7 @@ def test_a_page_fits_every_width(windows: Windows, address: Any, name: str) -> N
     assert [one for width in looking.WIDTHS for one in looking.overflow(page, width)] == []
 
 
-LOOKS = [*product(NAMES, ("light",)), *sampled([*product(NAMES, ("dark", "phone", "print"))], 3, seed="axe")]
+LOOKS = [*product(NAMES, ("light",)), *sampled([*product(NAMES, ("dark", "phone", "print"))], 6, seed="axe")]
 """Every page in light; in each other medium the gate shows some, and the long suite all."""
 
 

@@ -98,7 +98,7 @@ def test_an_apply_after_the_build_writes_nothing(setpoint: Any, endpoint: str, o
 _CARRIED_OUT = [drift for drift in DRIFTS if drift.name != "description-changed"]
 
 
-@pytest.mark.parametrize("drift", sampled(_CARRIED_OUT, 8, ids=[drift.name for drift in _CARRIED_OUT]))
+@pytest.mark.parametrize("drift", sampled(_CARRIED_OUT, 12, ids=[drift.name for drift in _CARRIED_OUT]))
 def test_a_drift_is_named_exactly_then_corrected_then_gone(
     setpoint: Any, endpoint: str, others: boto3.Session, drift: Drift
 ) -> None:

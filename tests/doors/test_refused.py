@@ -40,7 +40,7 @@ def remember(doors: Doors) -> None:
     )
 
 
-@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 10))
+@pytest.mark.parametrize("operation", sampled(sorted(NEEDS), 20))
 def test_a_write_that_the_role_may_not_make_costs_nothing_else_and_is_told_by_its_name(
     doors: Doors, operation: str
 ) -> None:
@@ -96,7 +96,7 @@ def test_every_read_that_there_is_has_its_case() -> None:
     assert RESTS_ON.keys() == {one.partition(":")[2] for one in read_permissions().actions} - OPTIONAL_READS
 
 
-@pytest.mark.parametrize("operation", sampled(sorted(RESTS_ON), 4, seed="reads"))
+@pytest.mark.parametrize("operation", sampled(sorted(RESTS_ON), 8, seed="reads"))
 def test_a_read_that_the_role_may_not_make_costs_what_rests_on_it_only_and_is_told_by_its_name(
     doors: Doors, operation: str
 ) -> None:

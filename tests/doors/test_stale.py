@@ -19,6 +19,7 @@ from handlers.staleness import AHEAD, staleness
 from handlers.sweep import SweepError
 from reconciler.ledger.lease import LastLook
 from tests.support.doors import NAME, TABLE, Doors
+from tests.support.sampling import sampled
 
 RATE, LIMIT = 300, 1800
 """Seconds: of the template's defaults."""
@@ -122,15 +123,19 @@ def test_where_every_document_is_looked_at_nothing_is_told(doors: Doors, capsys:
 
 @pytest.mark.parametrize(
     "trouble",
-    [
-        stuck_lease,
-        malformed_look,
-        look_in_the_future,
-        dying_worker,
-        unreachable_account,
-        table_takes_no_lease,
-        lost_messages,
-    ],
+    sampled(
+        [
+            stuck_lease,
+            malformed_look,
+            look_in_the_future,
+            dying_worker,
+            unreachable_account,
+            table_takes_no_lease,
+            lost_messages,
+        ],
+        2,
+        seed="troubles",
+    ),
 )
 def test_a_document_that_is_not_looked_at_is_told_though_another_is(
     doors: Doors, capsys: pytest.CaptureFixture[str], trouble: Callable[[Doors], None]

@@ -17,6 +17,7 @@ from lab.quick_answers import _unparse, _written
 from lab.strict_aws import Call
 from tests.support.runs import Network as Built
 from tests.support.runs import build
+from tests.support.sampling import sampled
 
 LOOKS = (
     ("ec2", "DescribeVpcs"),
@@ -82,7 +83,7 @@ def test_it_held_while_a_network_was_built(lab_and_world: tuple[StrictAws, Built
     assert {"CreateVpc", "CreateRoute", "AuthorizeSecurityGroupIngress", "CreateDBInstance"} <= lab_and_world[2]
 
 
-@pytest.mark.parametrize("drift", DRIFTS, ids=lambda drift: drift.name)
+@pytest.mark.parametrize("drift", sampled(DRIFTS, 5, ids=[drift.name for drift in DRIFTS]))
 def test_they_hold_after_whatever_somebody_did(built: Built, drift: Drift) -> None:
     live = built.lab._live
     looks(live)

@@ -369,7 +369,7 @@ LEFT: dict[str, Story] = {
 """What would open a way through a table that nobody may correct."""
 
 
-@pytest.mark.parametrize("story", EXAMPLES.values(), ids=EXAMPLES.keys())
+@pytest.mark.parametrize("story", sampled([(one,) for one in EXAMPLES.values()], 2, seed="examples", ids=[*EXAMPLES]))
 def test_no_step_opens_or_cuts_a_way(stage: Stage, story: Story) -> None:
     ending = stage.play(story)
     assert ending.violations == [], ending.writes

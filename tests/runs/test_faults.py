@@ -248,7 +248,7 @@ LAGS = [*product([one for one in READS if one not in READ_NEEDS], (1, 3, 9), (0,
 """A Describe call, how many of its answers are old after every write, and after how many that are not."""
 
 
-@pytest.mark.parametrize(("operation", "reads", "after"), sampled(LAGS, 14, seed="lag"))
+@pytest.mark.parametrize(("operation", "reads", "after"), sampled(LAGS, 28, seed="lag"))
 def test_a_call_that_lags_behind_every_write_causes_no_second_one(
     net: Network, drifted: Scene, operation: str, reads: int, after: int
 ) -> None:

@@ -134,7 +134,9 @@ DRIFTS: list[tuple[str, Edit | None, Deed]] = [
 ]
 
 
-@pytest.mark.parametrize(("start", "deed"), [one[1:] for one in DRIFTS], ids=[one[0] for one in DRIFTS])
+@pytest.mark.parametrize(
+    ("start", "deed"), sampled([one[1:] for one in DRIFTS], 2, seed="drifts", ids=[one[0] for one in DRIFTS])
+)
 def test_entries_that_differ_are_put_right_without_a_gap(net: Network, start: Edit | None, deed: Deed) -> None:
     mended(net, deed, built(net, start, from_clean=True))
     assert "CreateNetworkAcl" not in writes(net)
