@@ -53,7 +53,7 @@ def _code(cli: click.Group, words: list[str], program: str, at: CommandState) ->
         code = int(cli.main(words, prog_name=program, standalone_mode=False, obj=at) or 0)
         if sys.stdout:
             sys.stdout.flush()
-        elif "--out" not in words:
+        elif not any(one == "--out" or one.startswith("--out=") for one in words):
             closed = "the output cannot be written: stdout is closed; open it, or write > /dev/null"
             show(Refused(closed, Kind.OUTPUT), [])
             return ERROR

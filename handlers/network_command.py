@@ -13,6 +13,7 @@ import click
 from desired_state.fields import Address, nearest, shown
 from desired_state.sanitize import sanitize
 from handlers import document_input, page, plan_file, terminal, wiring
+from handlers.ending import DRIFT, ERROR, IN_SYNC
 from handlers.options import CommandState, policy
 from handlers.progress import Progress
 from handlers.refusal import Kind, Refused, as_json, refusing
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from reconciler.engine.run import Report
     from reconciler.model import Policy
 
-IN_SYNC, ERROR, DRIFT = 0, 1, 2
 _WORST = (ERROR, DRIFT, IN_SYNC)
 """Exit codes, the one that counts for several documents first."""
 VPC_PATIENCE = (2.0, 4.0, 8.0)

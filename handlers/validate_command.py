@@ -99,10 +99,12 @@ def _one(doc: Path, form: str, against: Path | None, *, holds: bool, trace: Trac
 def _note_ended(document: Document) -> None:
     """Tell which exceptions have ended: they allow nothing any more, and the document is valid all the same."""
     now = datetime.now(UTC)
-    for one in document.exceptions:
-        if one.until <= now:
-            ended = f"the exception for {one.address} {one.field} ended at {one.until:%Y-%m-%d %H:%MZ}"
-            click.echo(f"{sanitize(document.origin)}: note: {sanitize(ended)}; remove it", err=True)
+    over = [one for one in document.exceptions if one.until <= now]
+    if over:
+        from reconciler.revision.exceptions import ended
+
+        for one in over:
+            click.echo(f"{sanitize(document.origin)}: note: {sanitize(ended(one))}; remove it", err=True)
 
 
 def _refuse_over_quota(document: Document, data: bytes) -> None:

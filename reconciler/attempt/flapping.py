@@ -8,18 +8,18 @@ in any hour, and one that keeps flapping is corrected once a day.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from desired_state.resource import Resource
+from reconciler.attempt.named import short
 from reconciler.engine.outcomes import is_about
 from reconciler.engine.result import Drift, Report
 from reconciler.engine.written import wrote
 from reconciler.ledger.record import FlappingRecord
 from reconciler.model import ABSENT, Cause, Difference, Ended, Outcome, Reason
+from reconciler.model.times import iso_minute
 
 MAX_CORRECTIONS = 3
 """The most corrections of one drift in any hour."""
@@ -36,15 +36,12 @@ def name(difference: Difference) -> str:
     declares another value, counting starts again. A missing resource is one drift, however it is declared.
     """
     want = "there" if isinstance(difference.want, Resource) else plain(difference.want)
-    identity = json.dumps([difference.address, difference.field, plain(difference.key), want], default=str)
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return short([difference.address, difference.field, difference.key, want])
 
 
 def plain(value: Any) -> Any:
     """A value as it is compared between runs."""
-    if value is ABSENT:
-        return {"absent": True}
-    return sorted(map(str, value)) if isinstance(value, frozenset) else value
+    return {"absent": True} if value is ABSENT else value
 
 
 def suppressed(flapping: Mapping[str, FlappingRecord], difference: Difference, now: datetime) -> Cause | None:
@@ -52,7 +49,7 @@ def suppressed(flapping: Mapping[str, FlappingRecord], difference: Difference, n
     record = flapping.get(name(difference)) if flapping else None
     if record is None or record.until is None or now >= record.until:
         return None
-    until = f"{record.until:%Y-%m-%dT%H:%MZ}"
+    until = iso_minute(record.until)
     message = f"flapping: it came back each time it was corrected, so it is suppressed until {until}"
     return Cause(Reason.FLAPPING, message)
 

@@ -1,4 +1,4 @@
-"""What identifies, from run to run, what people must still be told of. Pure."""
+"""What identifies something from run to run, in the ledger's items. Pure."""
 
 from __future__ import annotations
 

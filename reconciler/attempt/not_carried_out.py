@@ -25,6 +25,7 @@ from reconciler.kinds import REGISTRY
 from reconciler.ledger.item import LONGEST_VALUE
 from reconciler.ledger.record import AcceptedChange
 from reconciler.model import ActionResult, Cause, Difference, Ended, Outcome, Reason
+from reconciler.model.times import iso_minute
 
 GRACE = timedelta(minutes=3)
 """For so long RDS may show the old value as if nothing had been accepted."""
@@ -41,17 +42,17 @@ def held(records: Mapping[str, AcceptedChange], one: Difference, now: datetime) 
         return None
     correct = REGISTRY[one.address.kind].correct
     if one.field in correct.once:
-        how = f"refused it at {_shown(record.at)} ({record.refused})"
+        how = f"refused it at {iso_minute(record.at)} ({record.refused})"
         if not record.refused:
-            how = f"accepted it at {_shown(record.at)} and did not keep it"
+            how = f"accepted it at {iso_minute(record.at)} and did not keep it"
         message = f"AWS may set this value by itself: it {how}, so it is not corrected again; declare the live value"
         return Cause(Reason.KEPT_BY_OTHERS, message, record.refused)
     if record.have != _text(one.have) or record.tries < _tries(one) or (record.until and now >= record.until):
         return None
     until = record.until or now + pause(record.pauses + 1)
     message = (
-        f"AWS accepted this change at {_shown(record.at)} and did not make it, or somebody took it back: "
-        f"{correct.reasons(one.address)}; it is tried again after {_shown(until)}"
+        f"AWS accepted this change at {iso_minute(record.at)} and did not make it, or somebody took it back: "
+        f"{correct.reasons(one.address)}; it is tried again after {iso_minute(until)}"
     )
     return Cause(Reason.NOT_CARRIED_OUT, message)
 
@@ -117,7 +118,3 @@ def _tries(one: Difference) -> int:
 def _text(value: Any) -> str:
     """A value as text; the beginning of a long one tells values apart well enough."""
     return json.dumps(plain(value), default=str)[:LONGEST_VALUE]
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%MZ}"

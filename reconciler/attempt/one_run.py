@@ -68,8 +68,8 @@ class _Given:
     judge: rollout.Judge | None
 
 
-class _Asked(NamedTuple):
-    """What CloudTrail was asked: who made the changes, and the hold tags with who set them."""
+class _Attributed(NamedTuple):
+    """What CloudTrail says: who made the changes, and the hold tags with who set them."""
 
     found: Attribution
     hold_tags: Mapping[Address, HoldTag]
@@ -96,9 +96,9 @@ def run_version(
     memory = _memory(given)
     report = _run(given, memory, may_start)
     seen = replace(blank, ending=Ending.COMPLETED, report=report, own=rollout.own(judge, report))
-    asked = _asked(given, seen, report, memory)
-    result = _result(given, seen, report, asked, out_of_time=may_start.out_of_time)
-    return result, _remembered(given, report, memory, asked.found)
+    attributed = _attributed(given, seen, report, memory)
+    result = _result(given, seen, report, attributed, out_of_time=may_start.out_of_time)
+    return result, _remembered(given, report, memory, attributed.found)
 
 
 def _memory(given: _Given) -> Memory:
@@ -146,7 +146,7 @@ def _run(given: _Given, memory: Memory, may_start: _Permit) -> Report:
     )
 
 
-def _asked(given: _Given, seen: AttemptResult, report: Report, memory: Memory) -> _Asked:
+def _attributed(given: _Given, seen: AttemptResult, report: Report, memory: Memory) -> _Attributed:
     """Asks CloudTrail about what people will be told of."""
     record, dependencies = given.record, given.dependencies
     drifts = drifted(report, memory.ids, record.associations)
@@ -154,9 +154,8 @@ def _asked(given: _Given, seen: AttemptResult, report: Report, memory: Memory) -
     told: frozenset[Address] = frozenset()
     if given.request.write and (drifts or hold_tags):
         told = _to_report(seen, record, dependencies)
-        told |= {
-            one.address for one in unproved.sent(seen).values()
-        }  # a later run tells of it, and cannot ask any more
+        # What no look has shown yet is told by a later run, which cannot ask any more.
+        told |= {one.address for one in unproved.sent(seen).values()}
         drifts = tuple(one for one in drifts if one.address in told)
     late, _ = untold.recovered(record.untold, seen, given.started)
     drifts = (*drifts, *untold.to_attribute(late, given.document))
@@ -170,24 +169,26 @@ def _asked(given: _Given, seen: AttemptResult, report: Report, memory: Memory) -
     )
     found = look_up(drifts, since=record.looked_at or given.started - FIRST_LOOK_BACK)
     who = lambda some, since: look_up(some, since=since).actors  # noqa: E731
-    return _Asked(found, holding.with_who(hold_tags, told, report, record, who))
+    return _Attributed(found, holding.with_who(hold_tags, told, report, record, who))
 
 
-def _result(given: _Given, seen: AttemptResult, report: Report, asked: _Asked, *, out_of_time: bool) -> AttemptResult:
+def _result(
+    given: _Given, seen: AttemptResult, report: Report, attributed: _Attributed, *, out_of_time: bool
+) -> AttemptResult:
     record, request = given.record, given.request
     foreign = {one.address for one in report.drifts if one.difference.identity not in (seen.own or ())}
-    exposed = openings.exposed(report, record, asked.found.made, given.dependencies.now())
+    exposed = openings.exposed(report, record, attributed.found.made, given.dependencies.now())
     waiting = bool(report.count(Outcome.WAITING)) and request.write
     retry_after = retry_delay(seen.trigger, WAITING_AGAIN) if waiting else 0
     return replace(
         seen,
         retry_after=retry_delay(seen.trigger, 1) if out_of_time else retry_after,
-        actors=asked.found.actors,
+        actors=attributed.found.actors,
         exposed={address: one for address, one in exposed.seconds.items() if address in foreign},
         exposed_unknown=exposed.unknown & foreign,
         since=_since(seen, report, record, given.started),
-        drift_since=openings.times(report, record, asked.found.made),
-        hold_tags=asked.hold_tags,
+        drift_since=openings.times(report, record, attributed.found.made),
+        hold_tags=attributed.hold_tags,
     )
 
 

@@ -8,13 +8,12 @@ before, it is not known. `keep.py` stores what `after` returns.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from desired_state.fields import Address
+from reconciler.attempt.named import short
 from reconciler.engine.diff import covers
 from reconciler.engine.result import Drift, Report
 from reconciler.ledger.record import DocumentRecord
@@ -48,8 +47,7 @@ def name(drift: Drift, report: Report) -> str:
 
 
 def _named(aws_id: str, field: str, key: Any) -> str:
-    identity = json.dumps([aws_id, field, key], default=str)
-    return hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return short([aws_id, field, key])
 
 
 def left(record: DocumentRecord, aws_id: str, field: str) -> bool:

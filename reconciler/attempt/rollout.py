@@ -6,8 +6,6 @@ is drift, also while a version is being rolled out.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from typing import Any
 from desired_state.document import Document
 from desired_state.load import DocumentError, load
 from desired_state.sources import SourceError
+from reconciler.attempt.named import short
 from reconciler.attempt.version import Versions
 from reconciler.engine.result import Report
 from reconciler.ledger.record import Accepted, Rollout
@@ -109,8 +108,7 @@ def _wanted(resource: Any, one: Difference) -> Any:
 
 def _name(one: Difference) -> str:
     """What identifies a difference while a version is rolled out: with another live value it is somebody's drift."""
-    identity = [one.address, one.field, one.key, value_as_json(one, one.have)]
-    return hashlib.sha256(json.dumps(identity, default=str).encode()).hexdigest()[:16]
+    return short([one.address, one.field, one.key, value_as_json(one, one.have)])
 
 
 def after(rollout: Rollout | None, judge: Judge | None, report: Report) -> Rollout | None:

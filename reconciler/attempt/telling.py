@@ -60,7 +60,7 @@ ASK_AGAIN = timedelta(seconds=60)
 """For how long an answer holds that no other run has the lease: it was renewed then, for twice as long."""
 
 
-class _Asked:
+class _StillOurs:
     """Whether no other run has taken the lease, asked before each message: once, unless sending takes long. So of two
     runs that both live only a message that is on its way meanwhile may come twice.
     """
@@ -91,7 +91,7 @@ def tell(
         alerts = voice.alerts(result)
         voice.account_is_back(result, record)
         notifications = deduplicate(alerts, record.notified, now, voice.repeat, result)
-        still_ours = _Asked(voice.ours, voice.now)
+        still_ours = _StillOurs(voice.ours, voice.now)
         if result.report and notifications.notifications and not still_ours():
             # That run tells of it: what this one was about to correct is stored, and the other looks itself.
             log.warning("%s: another run has the lease now, and tells what there is to tell", result.document)

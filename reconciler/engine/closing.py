@@ -2,7 +2,7 @@
 the log. Imported only then.
 
 It has the calls that only close, which need nothing else and are first in every plan, and says of all the rest that it
-failed. Nothing of `order.py` or `suppression.py` is used, which may be what raised; what flaps stays as it is.
+failed. Nothing of `order.py` or `suppression.py` is used, which may be what raised; what is suppressed stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def closing_plan(
     changes: Iterable[Change],
     context: PlanContext,
     only: frozenset[Address] | None,
-    flapping: Callable[[Difference], Cause | None] | None,
+    suppressed: Callable[[Difference], Cause | None] | None,
     cause: Cause,
 ) -> Plan:
     """What only closes of the calls that correct `changes`, each resource by itself; `cause` says why no more is
@@ -31,7 +31,7 @@ def closing_plan(
     actions: list[Action] = []
     findings = [Finding(context.document.vpc, Outcome.FAILED, cause)]
     for change in chosen:
-        calls, failed = _calls(change, context, flapping, cause)
+        calls, failed = _calls(change, context, suppressed, cause)
         closing = [
             one for one in calls if one.closes and all(ref in context.snapshot.handles for ref in refs(one.params))
         ]
@@ -47,14 +47,14 @@ def closing_plan(
 
 
 def _calls(
-    change: Change, context: PlanContext, flapping: Callable[[Difference], Cause | None] | None, cause: Cause
+    change: Change, context: PlanContext, suppressed: Callable[[Difference], Cause | None] | None, cause: Cause
 ) -> tuple[list[Action], Cause]:
     """The calls that correct a live resource, as its kind makes them, and why the rest of it is not corrected."""
     if change.have is None or change.have.status:
         return [], cause
 
     def calls() -> tuple[list[Action], Cause]:
-        if flapping and any(flapping(one) for one in change.differences):
+        if suppressed and any(suppressed(one) for one in change.differences):
             return [], cause
         made = REGISTRY[change.address.kind].correct.calls(change, context)
         return [one for one in made if isinstance(one, Action)], cause

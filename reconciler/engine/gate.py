@@ -33,6 +33,7 @@ from reconciler.model import (
     Snapshot,
 )
 from reconciler.model.guard import Stage, about
+from reconciler.model.times import iso_minute
 from reconciler.reach.steps import Breach, Steps
 
 LEAST_LIMIT = 20
@@ -231,7 +232,7 @@ def _barrier(
     if cause := touching(action, changed, document.vpc):
         return cause
     if until := next((holds[address] for address in touched if address in holds), None):
-        return Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {until:%Y-%m-%dT%H:%MZ}")
+        return Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {iso_minute(until)}")
     if action.risk is Risk.DOWNTIME and policy.downtime == "never":
         hint = "allow it with SETPOINT_DOWNTIME=window (in the maintenance window) or =now"
         return Cause(Reason.DOWNTIME, f"it costs downtime: {hint}")
@@ -299,7 +300,7 @@ def _holds(
         tagged |= {address} if until and until > now else set()
         last = since.get(address, now) + longest
         if until and not problem and until > now >= last:
-            problem = f"it has been held since {since[address]:%Y-%m-%dT%H:%MZ}, longer than this deployment allows"
+            problem = f"it has been held since {iso_minute(since[address])}, longer than this deployment allows"
         if problem or not until:
             message = f"its tag {HOLD_TAG}={text!r} has no effect: {problem}"
             # A date that is moved on every day is no other problem each time; another unreadable text is.
@@ -307,7 +308,7 @@ def _holds(
             findings.append(Finding(address, Outcome.BLOCKED, cause, "tags", HOLD_TAG))
         elif until > now:
             holds[address] = min(until, last)
-            cause = Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {holds[address]:%Y-%m-%dT%H:%MZ}")
+            cause = Cause(Reason.HOLD_TAG, f"a {HOLD_TAG} tag holds it until {iso_minute(holds[address])}")
             findings.append(Finding(address, Outcome.HELD, cause, "tags", HOLD_TAG))
     return holds, tuple(findings), frozenset(tagged)
 
@@ -322,5 +323,5 @@ def _hold(text: str, furthest: datetime) -> tuple[datetime | None, str]:
     if until is None:
         return None, "it has no time zone; add Z for UTC"
     if until > furthest:
-        return until, f"it is after {furthest:%Y-%m-%dT%H:%MZ}, the latest that this deployment allows"
+        return until, f"it is after {iso_minute(furthest)}, the latest that this deployment allows"
     return until, ""

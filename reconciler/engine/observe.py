@@ -143,9 +143,8 @@ def _find_vpc(context: ReadContext, reader: Reader, look: ObserveOptions, hint: 
 def _refuse_vpc(document: Document, known: Identified | None, mend: Callable[[], str] = lambda: "") -> None:
     """Which VPC it is decides about everything, so a problem of the VPC ends the run."""
     if known and (cause := known.problems.get(document.vpc) or known.faults.get(document.vpc)):
-        more = contained(
-            mend, lambda cause: "", who=document.vpc, stage=Stage.IDENTIFYING
-        )  # odd values may be among all
+        # It looks at every VPC of the Region, whose values may be as odd: then nothing more is said.
+        more = contained(mend, lambda cause: "", who=document.vpc, stage=Stage.IDENTIFYING)
         raise ObserveError(replace(cause, message=f"{document.vpc}: {cause}{more}"))
 
 

@@ -10,6 +10,11 @@ def iso_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def iso_minute(moment: datetime) -> str:
+    """The same to the minute, as causes and messages say it: `2026-11-27T05:12Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
 def minute_time(moment: datetime) -> str:
     """A time for people, to the minute: `2026-11-27 05:12 UTC`."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

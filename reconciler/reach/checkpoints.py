@@ -81,7 +81,7 @@ class Checkpoints:
         self._groups = sorted(at_ for at_ in changed if any(rules(at_, side) in before for side in SIDES))
         self.databases = _changed_databases(effects, before, wanted)
         self.places = [*sorted(before.subnets), *([UNKNOWN] if before.blind("subnet") else [])]
-        self.all = list(dict.fromkeys(self._all_ends(effects)))
+        self.all = list(dict.fromkeys(self._affected(effects)))
 
     def passed(
         self,
@@ -164,7 +164,7 @@ class Checkpoints:
         groups = network[GROUPS_OF].get(end.machine)
         return groups is None or not carried or carried in groups or is_prefix_list(carried)
 
-    def _all_ends(self, effects: Iterable[Effect]) -> Iterator[Checkpoint]:
+    def _affected(self, effects: Iterable[Effect]) -> Iterator[Checkpoint]:
         """One for each subnet, one for each group, and those of changing DB instances. What a machine of a group in a
         subnet lets through follows from two of them (`_by_both`).
         """
@@ -183,7 +183,7 @@ class Checkpoints:
             peers = dict.fromkeys(peer for group in groups for peer in self._peers(group, side))
             for place in (*sorted(used), NEAR):
                 yield from (Checkpoint(place, database, side, peer) for peer in ("", *peers))
-            yield from self._ends_that_name(database, side)
+            yield from self._that_name(database, side)
 
     def _other_ways(self, place: Address, changed: set[Cell]) -> bool:
         """Whether the plan may exchange, for a subnet, an internet gateway, which hands on nothing for a machine
@@ -200,7 +200,7 @@ class Checkpoints:
         gateways = {via for via in ways if is_internet_gateway(via)}
         return bool(gateways and ways - gateways - {BLACKHOLE})
 
-    def _ends_that_name(self, database: Address, side: str) -> Iterator[Checkpoint]:
+    def _that_name(self, database: Address, side: str) -> Iterator[Checkpoint]:
         """Machines whose rules name a group that the plan gives to a DB instance, or takes from it."""
         old, new = (frozenset(state[GROUPS_OF].get(database, ())) for state in (self._before, self._wanted))
         if changed := old ^ new:

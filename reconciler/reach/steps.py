@@ -100,17 +100,17 @@ class Steps:
         self._final = self._wanted
         if coming is not None:
             self._final = self._before.after(effect for action in coming for effect in action.effect)
-        self._ends = Checkpoints(self._before, self._wanted, effects)
-        self._databases, self._unread = self._ends.databases, self._ends.unread
-        self._subnets = [end for end in self._ends.all if not end.machine and end.side != REPLIES]
-        self._filters = [end for end in self._ends.all if end.machine and end.machine not in self._databases]
-        self._old = {end: self._ends.passed(self._before, end) for end in self._ends.all}
-        self._new = {end: self._ends.passed(self._wanted, end, unknown=False) for end in self._ends.all}
-        final = {end: self._ends.passed(self._final, end) for end in self._ends.all}
+        self._checkpoints = Checkpoints(self._before, self._wanted, effects)
+        self._databases, self._unread = self._checkpoints.databases, self._checkpoints.unread
+        self._subnets = [end for end in self._checkpoints.all if not end.machine and end.side != REPLIES]
+        self._filters = [end for end in self._checkpoints.all if end.machine and end.machine not in self._databases]
+        self._old = {end: self._checkpoints.passed(self._before, end) for end in self._checkpoints.all}
+        self._new = {end: self._checkpoints.passed(self._wanted, end, unknown=False) for end in self._checkpoints.all}
+        final = {end: self._checkpoints.passed(self._final, end) for end in self._checkpoints.all}
         self._kept = {end: old & final[end] for end, old in self._old.items()}
         self._coming = {end: (final[end] - old).traffic for end, old in self._old.items()}
         self._judged: tuple[Action, list[_After]] | None = None
-        excess = {end: self._excess(self._old[end], end, self._before) for end in self._ends.all}
+        excess = {end: self._excess(self._old[end], end, self._before) for end in self._checkpoints.all}
         self._states = [_State(self._before, excess)]
 
     def breach(self, action: Action) -> Breach | None:
@@ -150,7 +150,10 @@ class Steps:
 
     def _after(self, state: _State, action: Action) -> _After:
         later = state.network.after(action.effect)
-        now = {end: self._ends.passed(later, end) for end in self._ends.touched(action.effect, state.network, later)}
+        now = {
+            end: self._checkpoints.passed(later, end)
+            for end in self._checkpoints.touched(action.effect, state.network, later)
+        }
         excess = state.excess | {end: self._excess(packets, end, later) for end, packets in now.items()}
         return _After(now, _State(later, excess))
 
@@ -168,7 +171,11 @@ class Steps:
     def _through_unknown_routes(self, effects: Iterable[Effect], later: Network) -> Iterator[Breach]:
         """A target that becomes usable opens every route to it, also in a table that could not be read."""
         targets = [member for cell, member, value in effects if cell.table is Table.USABLE and value]
-        blind = next((place for place in self._ends.places if routes_unknown(later, place)), None) if targets else None
+        blind = (
+            next((place for place in self._checkpoints.places if routes_unknown(later, place)), None)
+            if targets
+            else None
+        )
         if blind:
             message = f"it would let through what is routed to {targets[0]} in {blind}, whose routes could not be read"
             yield Breach(Reason.WOULD_OPEN, ANY_MACHINE, message)
@@ -177,11 +184,11 @@ class Steps:
         """A subnet of which it is not known what it uses may use the main table or the default ACL, whose routes and
         entries may be known, and change.
         """
-        places = self._ends.places if self._unread else ()
+        places = self._checkpoints.places if self._unread else ()
         unplaced = [at_ for at_ in places if NOWHERE in (later.table_of(at_), later.acl_of(at_))]
         for place, side in product(unplaced, SIDES):
             end = Checkpoint(place, ANY_MACHINE, side)
-            old, now = (self._ends.passed(_with_defaults(state, place), end) for state in (self._before, later))
+            old, now = (self._checkpoints.passed(_with_defaults(state, place), end) for state in (self._before, later))
             if not now <= (allowed := old | self._new[end]):
                 yield self._at(end, now - allowed, opens=True)
 
@@ -193,7 +200,7 @@ class Steps:
             if opened or cut:
                 if opened := opened - self._let_through(network, end):
                     yield self._at(end, opened, opens=True)
-                if cut := cut & (EVERYTHING if self.blind else self._ends.passed(network, end)):
+                if cut := cut & (EVERYTHING if self.blind else self._checkpoints.passed(network, end)):
                     yield self._at(end, cut, opens=False)
 
     def _by_both(self, now: dict[Checkpoint, Packets], later: _State, network: Network) -> Iterator[Breach]:
@@ -208,7 +215,7 @@ class Steps:
                 if other.side == end.side and (meet(mine.ahead, theirs.behind) or meet(mine.behind, theirs.ahead)):
                     found[_both(end, other)] = None
         for both in found:
-            packets, allowed = self._ends.passed(later.network, both), self._allowed(both, later.network)
+            packets, allowed = self._checkpoints.passed(later.network, both), self._allowed(both, later.network)
             if not packets <= allowed and (opened := packets - allowed - self._let_through(network, both)):
                 yield self._at(both, opened, opens=True)
 
@@ -216,17 +223,17 @@ class Steps:
         """What a call before has let through already, after a release by a person; there is none while something could
         not be read.
         """
-        return NOTHING if self.blind else self._ends.passed(network, end)
+        return NOTHING if self.blind else self._checkpoints.passed(network, end)
 
     def _allowed(self, end: Checkpoint, later: Network) -> Packets:
-        return self._was(end, later) | self._ends.passed(self._wanted, end, unknown=False)
+        return self._was(end, later) | self._checkpoints.passed(self._wanted, end, unknown=False)
 
     def _between_groups(self, now: dict[Checkpoint, Packets], network: Network, later: Network) -> Iterator[Breach]:
         """A machine with two groups: what one no longer lets through, and the other does not let through yet."""
         for end, packets in now.items():
             if not end.machine or end.machine in self._databases:
                 continue
-            gone = (self._ends.passed(network, end) - packets) & self._old[end]
+            gone = (self._checkpoints.passed(network, end) - packets) & self._old[end]
             for other in self._filters if gone else ():
                 if (
                     other.side != end.side
@@ -247,7 +254,7 @@ class Steps:
         """
 
         def of(network: Network, *groups: Address) -> Packets:
-            names = frozenset().union(*(self._ends.carried(network, one) for one in carried))
+            names = frozenset().union(*(self._checkpoints.carried(network, one) for one in carried))
             return of_groups(network, groups, end.side, names)
 
         return of(self._before, end.machine) & of(self._final, other.machine), of(later, end.machine, other.machine)
@@ -273,7 +280,10 @@ class Steps:
         """The pairs of machines that such ends stand for, if they can exchange packets: a group and a subnet are both
         asked by a machine of the group in any other subnet.
         """
-        if not (self._ends.carries(behind, ahead.carried, later) and self._ends.carries(ahead, behind.carried, later)):
+        if not (
+            self._checkpoints.carries(behind, ahead.carried, later)
+            and self._checkpoints.carries(ahead, behind.carried, later)
+        ):
             return
         if (ahead.place == NEAR) == (behind.place == NEAR):
             if ahead.place == NEAR or ahead.place != behind.place:
@@ -289,13 +299,13 @@ class Steps:
 
     def _places_of(self, end: Checkpoint) -> Iterable[Address]:
         """Where the machines of an end without a place may be; those of a DB instance have ends with their places."""
-        return () if end.machine in self._databases else self._ends.places
+        return () if end.machine in self._databases else self._checkpoints.places
 
     def _from(self, end: Checkpoint, other: Checkpoint, later: Network) -> _Passed:
-        addresses = self._ends.addresses(other.place, later)
+        addresses = self._checkpoints.addresses(other.place, later)
         old = self._was(end, later, other=other.machine) & addresses
         new, now = (
-            self._ends.passed(state, end, unknown=unknown, other=other.machine) & addresses
+            self._checkpoints.passed(state, end, unknown=unknown, other=other.machine) & addresses
             for state, unknown in ((self._wanted, False), (later, True))
         )
         return _Passed(old, new, now)
@@ -305,7 +315,7 @@ class Steps:
         where = "" if end.place == NEAR else f" in {end.place}"
         who = end.machine or f"machines{'' if end.public else ' without a public address'}"
         message = f"it would {'let through' if opens else 'cut'} {packet} for {who}{where}"
-        if opens and self._unread and packets <= self._ends.passed(self._wanted, end):
+        if opens and self._unread and packets <= self._checkpoints.passed(self._wanted, end):
             message += f", as far as can be told while {min(self._unread)} is not known"
         return Breach(Reason.WOULD_OPEN if opens else Reason.WOULD_CUT, end.machine, message)
 
@@ -317,7 +327,7 @@ class Steps:
     def _was(self, end: Checkpoint, later: Network, *, other: Address = ANY_MACHINE) -> Packets:
         """What an end let through before the plan, as far as what could not be read lets it through the same later."""
         if other or end not in self._old or self._unread:
-            return self._ends.passed(self._before, end, other=other, later=later if self._unread else None)
+            return self._checkpoints.passed(self._before, end, other=other, later=later if self._unread else None)
         return self._old[end]
 
 

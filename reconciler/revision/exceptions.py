@@ -66,5 +66,10 @@ def _value(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def ended(one: DocumentException) -> str:
+    """The words for an exception whose time is over: it tolerates nothing any more."""
+    return f"the exception for {one.address} {one.field} ended at {_time(one.until)}"
+
+
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%MZ}"

@@ -20,6 +20,7 @@ from reconciler.engine.result import Report
 from reconciler.kinds import REGISTRY
 from reconciler.model import Outcome, Policy
 from reconciler.reach.judge.intents import Status, judge
+from reconciler.revision.exceptions import ended
 from reconciler.revision.flows import judged
 
 
@@ -67,8 +68,7 @@ def never_taken_back(report: Report) -> tuple[Warned, ...]:
 def _exceptions(rolled: Document, now: datetime) -> Iterator[Warned]:
     for one in rolled.exceptions:
         if one.until <= now:
-            what = f"the exception for {one.address} {one.field} ended at {one.until:%Y-%m-%d %H:%MZ}"
-            words = f"{what} ({shown(one.reason)}): what it tolerated is corrected"
+            words = f"{ended(one)} ({shown(one.reason)}): what it tolerated is corrected"
             yield Warned(Topic.EXCEPTION_ENDED, one.address, words)
 
 

@@ -19,11 +19,12 @@ from typing import Any
 import boto3
 import botocore.awsrequest
 import botocore.httpsession
+import click
 import pytest
 from moto.core.models import botocore_stubber
 
 import desired_state
-from handlers import cli, wiring
+from handlers import cli, ending, wiring
 from tests.support.sampling import sampled
 
 EXAMPLE = Path(desired_state.__file__).with_name("examples") / "test-server.json"
@@ -283,6 +284,22 @@ def test_the_program_meets_odd_streams(script: str, words: list[str], code: int,
     assert ran.returncode == code, ran
     assert ran.stderr.startswith(told)
     assert len(ran.stderr.splitlines()) == bool(told)
+
+
+@pytest.mark.parametrize(("more", "code"), [([], 1), (["--out", "plan.json"], 0), (["--out=plan.json"], 0)])
+def test_a_closed_stdout_matters_only_to_what_is_printed_there(
+    more: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.group(cls=ending.Commands)
+    def program() -> None: ...
+
+    @program.command()
+    @click.option("--out")
+    def plan(out: str | None) -> int:
+        return 0
+
+    monkeypatch.setattr(sys, "stdout", None)
+    assert ending.ended(program, ["plan", *more], "program") == code
 
 
 def test_nobody_hears_of_an_error_whose_stream_is_closed_and_the_code_says_it() -> None:

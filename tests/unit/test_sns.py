@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
 
-from reconciler.attempt.telling import ASK_AGAIN, _Asked
+from reconciler.attempt.telling import ASK_AGAIN, _StillOurs
 from reconciler.model import Outcome
 from reconciler.model.exposure import Severity
 from reconciler.notify.alert import Alert, Member, Topic
@@ -149,7 +149,7 @@ def test_before_each_message_it_is_certain_that_no_other_run_tells_it(slow: int,
 
     desk = Desk(passes)
     some = [notification(number) for number in range(5)]
-    assert publisher(desk).send(all_of(*some), completed(), _Asked(ours, lambda: clock[0])) == Sent()
+    assert publisher(desk).send(all_of(*some), completed(), _StillOurs(ours, lambda: clock[0])) == Sent()
     assert (len(asks), len(desk.taken)) == (asked, 5)
 
 
@@ -163,6 +163,6 @@ def test_once_another_run_has_the_lease_it_tells_the_rest() -> None:
     desk.refuses = passes
     some = [notification(number) for number in range(5)]
     sent = publisher(desk).send(
-        all_of(*some), completed(), _Asked(lambda: clock[0] < NOW + 2 * ASK_AGAIN, lambda: clock[0])
+        all_of(*some), completed(), _StillOurs(lambda: clock[0] < NOW + 2 * ASK_AGAIN, lambda: clock[0])
     )
     assert (len(desk.taken), sent.messages, set(sent.lost)) == (2, 0, {one.fingerprint for one in some[2:]})

@@ -79,6 +79,7 @@ def observed(item: Item, context: ObserveContext) -> Live:
     shown_groups = listed(item, "VpcSecurityGroups")
     live_groups = (text(one, "VpcSecurityGroupId") for one in shown_groups if one.get("Status") != "removing")
     endpoint = item.get("Endpoint") or {}
+    insights = flag(item, "PerformanceInsightsEnabled", absent=False)
     group = item.get("DBSubnetGroup", {}).get("DBSubnetGroupName")
     now = {
         "engine": item["Engine"],
@@ -108,10 +109,10 @@ def observed(item: Item, context: ObserveContext) -> Live:
         "enabled_cloudwatch_logs_exports": LogTypes(item.get("EnabledCloudwatchLogsExports") or ()),
         "monitoring_interval": item.get("MonitoringInterval") or 0,
         "monitoring_role": item.get("MonitoringRoleArn") or "",
-        "performance_insights_enabled": flag(item, "PerformanceInsightsEnabled", absent=False),
+        "performance_insights_enabled": insights,
         # Nothing is kept while it is off, so that a period to come is a difference of its own.
         "performance_insights_retention_period": item.get("PerformanceInsightsRetentionPeriod")
-        or (None if flag(item, "PerformanceInsightsEnabled", absent=False) else 0),
+        or (None if insights else 0),
         "performance_insights_kms_key": item.get("PerformanceInsightsKMSKeyId"),
         "ca_certificate_identifier": item.get("CACertificateIdentifier"),
         "iam_database_authentication": flag(item, "IAMDatabaseAuthenticationEnabled", absent=False),
@@ -163,9 +164,9 @@ def _encrypted(item: Item) -> bool | None:
     """Whether its storage is encrypted; None where AWS encrypts it with a key of its own, which it may show as not
     encrypted (RDS API reference, DBInstance, StorageEncryptionType).
     """
-    return flag(item, "StorageEncrypted", absent=False) or (
-        None if item.get("StorageEncryptionType") == "sse-rds" else False
-    )
+    if flag(item, "StorageEncrypted", absent=False):
+        return True
+    return None if item.get("StorageEncryptionType") == "sse-rds" else False
 
 
 def _canonical(values: Mapping[str, Any]) -> Mapping[str, Any]:
